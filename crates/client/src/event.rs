@@ -1,0 +1,212 @@
+//! Everything that can happen to a client, as past facts, and the values they carry.
+
+use tidings_protocol::{Channel, Epoch, MarkSet};
+
+/// The time as the driver's two clocks tell it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Now {
+    /// Milliseconds on a clock that never goes back; it may stand still while the machine sleeps.
+    pub mono: u64,
+    /// Milliseconds since 1970; it may jump.
+    pub wall: u64,
+}
+
+/// Whose client this is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum User {
+    /// Whoever the ticket names; nothing cached is shown before.
+    #[default]
+    Unknown,
+    /// Nobody: signed out, no connection.
+    Nobody,
+    /// This one: their cache shows at once, and a ticket of another is refused.
+    Named(String),
+}
+
+/// What the app's ticket function answered.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Credential {
+    /// A one-time ticket.
+    Ticket(String),
+    /// A JWT.
+    Token(String),
+    /// `null`: the user is signed out; stop asking.
+    SignedOut,
+}
+
+/// A way bytes travel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TransportKind {
+    /// WebSocket.
+    Ws,
+    /// Server-sent events, client messages by POST.
+    Sse,
+    /// Long poll.
+    Poll,
+    /// Another tab of the same browser.
+    Relay,
+}
+
+/// Names an item over all its states: channel, epoch of the channel and offset.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ItemKey {
+    /// `inbox:{user}` or `system:all`.
+    pub channel: Channel,
+    /// The channel's epoch.
+    pub epoch: Epoch,
+    /// Offset in the channel.
+    pub offset: u64,
+}
+
+/// What a mark covers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MarkTargets {
+    /// Everything the client has seen arrive, up to its cursors.
+    All,
+    /// Single items by notification id; unknown ids are refused with `not_found`.
+    Items(Vec<String>),
+}
+
+/// Which items a view shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Show {
+    /// Not archived.
+    #[default]
+    Inbox,
+    /// Not archived, not read.
+    Unread,
+    /// Archived.
+    Archived,
+    /// All.
+    All,
+}
+
+/// A view of the inbox, by value.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Filter {
+    /// By state.
+    pub show: Show,
+    /// By notification type; empty: all types.
+    pub kinds: Vec<String>,
+}
+
+/// Something happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    // ---- the app ----
+    /// The app wants a connection (a readable has a subscriber, an intent was made, or `connect()`).
+    ConnectRequested,
+    /// `disconnect()`: no connection until asked for again.
+    DisconnectRequested,
+    /// `retryNow()`: don't wait for the backoff.
+    RetryRequested,
+    /// `close()`: final.
+    CloseRequested,
+    /// `setUser()`.
+    UserChanged(User),
+    /// `signOut()`: forget everything of the current user; answered by `Command::Wipe` and `SignedOut` once unsent intents are sent, discarded or 5 s passed.
+    SignOutRequested {
+        /// Throw unsent intents away instead of sending them for up to 5 s.
+        discard: bool,
+    },
+    /// Mark items. `intent` is the driver's number for it, unique for the client's life.
+    MarkRequested {
+        /// Comes back in `Command::Settled`.
+        intent: u64,
+        /// What to mark.
+        targets: MarkTargets,
+        /// How.
+        set: MarkSet,
+    },
+    /// `loadMore()` on a view. Several of the same filter join the one under way.
+    MoreRequested {
+        /// Which view; older items of the inbox are fetched until it grew or nothing is left.
+        filter: Filter,
+        /// Comes back in `Command::Settled` (with no `Stored`).
+        intent: u64,
+    },
+    /// `outbox.retry(id)`.
+    FailedRetried {
+        /// The failed intent.
+        id: u64,
+        /// The driver's number for the new promise.
+        intent: u64,
+    },
+    /// `outbox.discard(id)`.
+    FailedDiscarded {
+        /// The failed intent.
+        id: u64,
+    },
+
+    // ---- answers to commands ----
+    /// The app's ticket function answered.
+    CredentialFetched {
+        /// From `FetchCredential`.
+        attempt: u64,
+        /// An `Err` says why, in words; the client tries again.
+        result: Result<Credential, String>,
+    },
+    /// The cache of `user` was read; `None` when there is none or it is unreadable.
+    StorageLoaded {
+        /// From `Load`.
+        user: String,
+        /// What a `Save` wrote.
+        saved: Option<String>,
+    },
+    /// Storage is unavailable or failed: the client goes on in memory and says `durable: false`.
+    StorageFailed {
+        /// In words.
+        reason: String,
+    },
+
+    // ---- transports ----
+    /// The transport can carry messages.
+    TransportOpened {
+        /// From `OpenTransport`.
+        transport: u64,
+    },
+    /// A frame came: one message, or several separated by `\n`.
+    TransportReceived {
+        /// From `OpenTransport`.
+        transport: u64,
+        /// UTF-8 JSON text.
+        text: String,
+    },
+    /// The transport ended or could not be opened.
+    TransportClosed {
+        /// From `OpenTransport`.
+        transport: u64,
+        /// Close code; 1006 when there was none.
+        code: u16,
+        /// In words, may be empty.
+        reason: String,
+    },
+
+    // ---- the world ----
+    /// The timer of `SetTimer` went off (early or late does no harm).
+    TimerFired,
+    /// The browser says the network is back.
+    WentOnline,
+    /// The browser says there is no network.
+    WentOffline,
+    /// The page was hidden.
+    Hidden,
+    /// The page was shown, focused, restored from the back/forward cache or resumed: probe the link.
+    Woke,
+    /// The driver lost its own footing (such as a trap in another instance): the client fails with `internal`.
+    DriverFailed {
+        /// In words.
+        reason: String,
+    },
+}
+
+impl core::fmt::Debug for Credential {
+    /// Secrets stay out of logs.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Ticket(_) => "Ticket(…)",
+            Self::Token(_) => "Token(…)",
+            Self::SignedOut => "SignedOut",
+        })
+    }
+}

@@ -1,0 +1,160 @@
+//! What a client sends. Any message may carry an `id`, which its answer echoes.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    Channel, Epoch, Json, MarkSet, Offsets, UpTo,
+    codec::{messages, wire},
+};
+
+wire! {
+    /// A place in a channel's log: the last record the client has.
+    #[derive(Copy, Eq)]
+    pub struct Cursor {
+        /// Identity of the log.
+        pub epoch: Epoch,
+        /// Last offset the client has folded; 0 before the first.
+        pub offset: u64,
+    }
+}
+
+/// Where a subscription starts: `"now"`, `"first"`, or a [`Cursor`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Since {
+    /// Records after this one.
+    Cursor(Cursor),
+    /// Everything that is still kept.
+    First,
+    /// Only what comes from now on.
+    Now,
+}
+
+wire! {
+    /// Who is asking; shown in metrics and logs, never trusted.
+    #[derive(Default, Eq)]
+    pub struct ClientInfo {
+        /// Such as `tidings-js`.
+        pub name: Option<String>,
+        /// Such as `0.1.0`.
+        pub version: Option<String>,
+    }
+}
+
+wire! {
+    /// Identities of the logs a mark's offsets speak of; a mark of a foreign epoch is refused for good.
+    #[derive(Copy, Default, Eq)]
+    pub struct Epochs {
+        /// Of the user's inbox channel.
+        pub inbox: Option<Epoch>,
+        /// Of `system:all`.
+        pub system: Option<Epoch>,
+    }
+}
+
+messages! {
+    /// A message from client to server.
+    pub enum ClientMessage {
+        /// The first message of a connection: who is there and where to resume. At most 64 KiB.
+        "connect" Connect {
+            pub id: Option<u64>,
+            /// Protocol version, [`crate::VERSION`].
+            pub version: u32,
+            /// A one-time ticket. At most one of `ticket`, `token`, `session_token`; none where a cookie or header speaks.
+            pub ticket: Option<String>,
+            /// A JWT.
+            pub token: Option<String>,
+            /// What `connected` or `refreshed` gave.
+            pub session_token: Option<String>,
+            /// Random per page: a new connection of the same instance replaces the older one. 1–64 characters.
+            pub instance: Option<String>,
+            /// Several messages may share a frame, separated by `\n`.
+            pub batch: Option<bool>,
+            /// Library name and version.
+            pub client: Option<ClientInfo>,
+            /// Channels to resume; inbox and `system:all` are subscribed in any case.
+            pub cursors: Option<BTreeMap<Channel, Cursor>>,
+        }
+        /// Asks for a `pong`.
+        "ping" Ping {
+            pub id: Option<u64>,
+        }
+        /// Joins a channel.
+        "subscribe" Subscribe {
+            pub id: Option<u64>,
+            pub channel: Channel,
+            /// Absent: a snapshot for inbox and system, `now` elsewhere.
+            pub since: Option<Since>,
+        }
+        /// Leaves a channel.
+        "unsubscribe" Unsubscribe {
+            pub id: Option<u64>,
+            pub channel: Channel,
+        }
+        /// Appends a message to a channel.
+        "publish" Publish {
+            pub id: Option<u64>,
+            pub channel: Channel,
+            /// The outbox lane, 1–64 characters. With `seq`, makes a repeat answer the first answer.
+            pub client_id: Option<String>,
+            /// Position in the lane, dense from 1.
+            pub seq: Option<u64>,
+            pub data: Json,
+        }
+        /// Tells who is there now, such as typing; never logged.
+        "signal" Signal {
+            pub id: Option<u64>,
+            pub channel: Channel,
+            pub name: String,
+            pub data: Option<Json>,
+        }
+        /// Sets the state of inbox items. Either `offsets` or `up_to`.
+        "mark" Mark {
+            pub id: Option<u64>,
+            pub client_id: Option<String>,
+            pub seq: Option<u64>,
+            pub epochs: Epochs,
+            pub offsets: Option<Offsets>,
+            pub up_to: Option<UpTo>,
+            pub set: MarkSet,
+        }
+        /// Sets a value of a room's state.
+        "set" Set {
+            pub id: Option<u64>,
+            pub channel: Channel,
+            pub client_id: Option<String>,
+            pub seq: Option<u64>,
+            pub key: String,
+            /// Expected version; refused when another was set meanwhile.
+            pub version: Option<u64>,
+            pub data: Json,
+        }
+        /// Asks for a page of a channel's log, or of the inbox's items with their states.
+        "history" History {
+            pub id: Option<u64>,
+            pub channel: Channel,
+            /// Offsets below this one, newest first. Either this or `after`; neither: the newest.
+            pub before: Option<u64>,
+            /// Offsets above this one, oldest first.
+            pub after: Option<u64>,
+            /// 1–100, default 50.
+            pub limit: Option<u32>,
+        }
+        /// Asks who is in a channel.
+        "presence" Presence {
+            pub id: Option<u64>,
+            pub channel: Channel,
+        }
+        /// Extends the connection with a new credential of the same user.
+        "refresh" Refresh {
+            pub id: Option<u64>,
+            pub ticket: Option<String>,
+            pub token: Option<String>,
+        }
+        /// Consumes a `seq` whose intent can't be sent.
+        "void" Void {
+            pub id: Option<u64>,
+            pub client_id: String,
+            pub seq: u64,
+        }
+    }
+}

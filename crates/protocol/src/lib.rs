@@ -1,0 +1,40 @@
+//! The messages, codes and limits that Tidings clients and servers share.
+//!
+//! No I/O and no clock. A frame is UTF-8 JSON text with one message; [`ClientMessage`] goes up,
+//! [`ServerMessage`] comes down. `docs/protocol.md` is the normative text, `fixtures/protocol/` its examples.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`address`] | [`Channel`] names and [`Epoch`]s |
+//! | [`json`] | [`Json`], a checked JSON value kept as text, and the scanner under every decoder |
+//! | [`codec`] | [`Encode`] and [`Decode`], and the macro that derives both for a message |
+//! | [`client`] | what a client sends |
+//! | [`server`] | what a server sends |
+//! | [`inbox`] | items, marks and counts, shared by both directions |
+//! | [`codes`] | errors and close codes, and what each asks of a client |
+//! | [`limits`] | sizes and counts with their defaults |
+//! | [`rights`] | who may do what on which channels |
+//! | [`rest`] | bodies of the REST surface (feature `serde`) |
+
+pub mod address;
+pub mod client;
+pub mod codec;
+pub mod codes;
+pub mod inbox;
+pub mod json;
+pub mod limits;
+#[cfg(feature = "serde")]
+pub mod rest;
+pub mod rights;
+pub mod server;
+
+pub use address::{AddressError, Channel, Epoch};
+pub use client::ClientMessage;
+pub use codec::{Decode, DecodeError, Encode};
+pub use codes::{CloseCode, ErrorCode, Fault, Retry};
+pub use inbox::{Counts, Item, MarkSet, Offsets, SystemCounts, Tally, UpTo};
+pub use json::Json;
+pub use server::ServerMessage;
+
+/// The protocol version a client states in `connect`.
+pub const VERSION: u32 = 1;

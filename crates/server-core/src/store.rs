@@ -1,0 +1,380 @@
+//! The seam to durable storage: one trait, batched from the start, that every backend implements and one conformance
+//! suite holds.
+//!
+//! A backend keeps, per channel, an append-only log of records (dense offsets from 1, given inside the transaction that
+//! makes the record durable), the table of inbox items that log retention never trims, idempotency keys, outbox lanes, tickets
+//! and revocations. [`Store::commit`] answers only after everything in it is durable.
+
+use bytes::Bytes;
+use tidings_protocol::{
+    Channel, Counts, Epoch, ErrorCode, Item, Json, MarkSet, Offsets, UpTo,
+    client::{Cursor, Epochs},
+    server::Snapshot,
+};
+
+/// A log with its tables. `&self` throughout: a backend has one writer and several readers inside.
+///
+/// A driver calls `commit` from one place at a time; the other methods may run beside it.
+pub trait Store: Send + Sync + 'static {
+    /// Commits a batch durably, each write in a savepoint of its own: one that fails, fails alone.
+    /// Answers in the order of `writes`; an outer failure means none of them is known to be stored.
+    ///
+    /// # Errors
+    /// [`StoreError::Unknown`] when the commit's fate is not known, else [`StoreError::Unavailable`].
+    fn commit(&self, wall: u64, writes: &[Write]) -> Result<Vec<Result<Written, StoreError>>, StoreError>;
+
+    /// Answers queries, each on one consistent view of its own.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when nothing could be read.
+    fn read(&self, queries: &[Query]) -> Result<Vec<Result<Answer, StoreError>>, StoreError>;
+
+    /// Keeps a ticket by the hash of its secret until `expires_at` (milliseconds since 1970).
+    ///
+    /// # Errors
+    /// [`StoreError::Full`] when the bound on waiting tickets is reached.
+    fn put_ticket(&self, hash: [u8; 32], expires_at: u64, grant: Bytes) -> Result<(), StoreError>;
+
+    /// Takes a ticket out: of all callers with the same hash exactly one gets the grant. `None`: unknown, spent or expired.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    fn take_ticket(&self, wall: u64, hash: [u8; 32]) -> Result<Option<Bytes>, StoreError>;
+
+    /// Removes what retention no longer keeps, a bounded amount a call; `true`: call again.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    fn trim(&self, wall: u64, retention: &Retention) -> Result<bool, StoreError>;
+
+    /// Can it write now?
+    ///
+    /// # Errors
+    /// What stands in the way.
+    fn health(&self) -> Result<(), StoreError>;
+}
+
+/// How long records, keys and lanes are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// Records of a channel: at most this many.
+    pub records: u64,
+    /// Records: at most this old, in milliseconds.
+    pub age_ms: u64,
+    /// Inbox items per user: at most this many.
+    pub items: u64,
+    /// Idempotency keys: this long, in milliseconds.
+    pub keys_ms: u64,
+    /// Lanes nobody has written to: this long, in milliseconds.
+    pub lanes_ms: u64,
+}
+
+/// Something to make durable.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Write {
+    /// Answers a repeat with the first answer.
+    pub key: Option<IdempotencyKey>,
+    /// The sender's outbox lane; the same for clients.
+    pub lane: Option<Lane>,
+    /// What to do.
+    pub op: Op,
+}
+
+/// A publisher's own name for a request, unique per credential.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdempotencyKey {
+    /// Whose key: a stable name of the credential, never its secret.
+    pub credential: String,
+    /// 1–128 characters.
+    pub key: String,
+    /// Hash of the request: the same key with another body is refused with `idempotency_mismatch`.
+    pub fingerprint: [u8; 32],
+}
+
+/// A client's place in its outbox lane.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lane {
+    /// The lane's user; a lane of another user is a different lane.
+    pub user: String,
+    /// 1–64 characters.
+    pub client_id: String,
+    /// Dense from wherever the lane starts. A hole is answered by [`Refusal`] with `sequence` and the expected one; it consumes nothing.
+    pub seq: u64,
+}
+
+/// What a write does.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Op {
+    /// Appends notifications: to inboxes (made when missing), or to `system:all`. All or nothing.
+    Notify(Vec<Draft>),
+    /// Appends a message to a channel that is neither an inbox nor `system:all`.
+    Message {
+        /// The record.
+        draft: Draft,
+        /// `{user, info?}` of the sender, as it goes on the wire.
+        from: Option<Json>,
+    },
+    /// Sets item states of a user.
+    Mark(Mark),
+    /// Makes the user's inbox if there is none; `system_from` becomes the top of `system:all`.
+    OpenInbox {
+        /// Whose.
+        user: String,
+    },
+    /// Consumes the lane's `seq` and nothing else.
+    Void,
+    /// Revokes credentials; kept until `until`.
+    Revoke(Revocation),
+}
+
+/// A record to be: everything but epoch, offset and counts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Draft {
+    /// Where.
+    pub channel: Channel,
+    /// UUIDv7, made by the caller.
+    pub id: String,
+    /// Notification type; empty for messages.
+    pub kind: String,
+    /// Milliseconds since 1970.
+    pub at: u64,
+    /// The payload.
+    pub data: Json,
+}
+
+/// A mark to be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mark {
+    /// Whose items.
+    pub user: String,
+    /// Id of the record, made by the caller.
+    pub id: String,
+    /// Milliseconds since 1970.
+    pub at: u64,
+    /// Checked against the channels' epochs: another one is refused with `epoch_mismatch`.
+    pub epochs: Epochs,
+    /// Single items, or …
+    pub offsets: Option<Offsets>,
+    /// … everything up to here, clipped to the tops.
+    pub up_to: Option<UpTo>,
+    /// What to set.
+    pub set: MarkSet,
+}
+
+/// Whom a revocation hits: everything issued before `at`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revocation {
+    /// Whom.
+    pub subject: Subject,
+    /// Milliseconds since 1970: credentials issued earlier are void.
+    pub at: u64,
+    /// Milliseconds since 1970: when no such credential can be alive any more.
+    pub until: u64,
+}
+
+/// What a revocation names.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Subject {
+    /// One JWT, by its id.
+    Jti(String),
+    /// One session and every connection of it.
+    Session(String),
+    /// Everything of a user.
+    User(String),
+}
+
+/// A record of a channel's log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Where.
+    pub channel: Channel,
+    /// Identity of the log.
+    pub epoch: Epoch,
+    /// Dense from 1.
+    pub offset: u64,
+    /// Id of the record.
+    pub id: String,
+    /// The whole message as it goes on the wire, encoded once, without a line feed; shared by all receivers.
+    pub frame: Bytes,
+}
+
+/// What became of a write.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Written {
+    /// New records in the order of the drafts, to be handed to the hub in this order.
+    Records {
+        /// The records.
+        records: Vec<Record>,
+        /// Counts after a mark.
+        counts: Option<Counts>,
+    },
+    /// Nothing had to change.
+    Unchanged {
+        /// The inbox, with its epoch and top.
+        at: Place,
+        /// Counts as they are.
+        counts: Option<Counts>,
+    },
+    /// An earlier answer to the same key or lane position: nothing new to deliver.
+    Replayed(Vec<Place>),
+    /// Refused for good; its lane position is consumed, except for `sequence`.
+    Refused(Refusal),
+    /// Done, with nothing to say.
+    Done,
+}
+
+/// Where a record is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Channel.
+    pub channel: Channel,
+    /// Its epoch.
+    pub epoch: Epoch,
+    /// Offset.
+    pub offset: u64,
+    /// Record id; empty where no record was made.
+    pub id: String,
+}
+
+/// A write refused by the rules of the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// `sequence`, `epoch_mismatch`, `idempotency_mismatch`, …
+    pub code: ErrorCode,
+    /// With `sequence`: what the lane expects.
+    pub expected: Option<u64>,
+}
+
+/// A question to the store.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Query {
+    /// [`Answer::Heads`] of these channels.
+    Heads(Vec<Channel>),
+    /// [`Answer::Records`] after an offset, oldest first.
+    Records {
+        /// Which log.
+        channel: Channel,
+        /// Records above this offset.
+        after: u64,
+        /// At most this many.
+        limit: u32,
+        /// Stop after this many bytes of frames (at least one record is given).
+        bytes: u32,
+    },
+    /// [`Answer::Records`] before an offset, newest first: history of a room.
+    RecordsBefore {
+        /// Which log.
+        channel: Channel,
+        /// Records below this offset; `None`: the newest.
+        before: Option<u64>,
+        /// At most this many.
+        limit: u32,
+    },
+    /// [`Answer::Inbox`]: both heads of a user's inbox, `None` when it was never made.
+    Inbox {
+        /// Whose.
+        user: String,
+    },
+    /// [`Answer::Snapshot`] of the newest items, on one consistent view.
+    Snapshot {
+        /// Whose.
+        user: String,
+        /// At most this many items.
+        limit: u32,
+    },
+    /// [`Answer::Items`]: older items with their states.
+    Items(ItemQuery),
+    /// [`Answer::Revocations`] recorded after a number.
+    Revocations {
+        /// Number of the last one known; 0 for all.
+        after: u64,
+        /// At most this many.
+        limit: u32,
+    },
+}
+
+/// Which items.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ItemQuery {
+    /// Whose states.
+    pub user: String,
+    /// Inbox items below this offset; `None`: from the newest; `Some(0)`: none.
+    pub inbox_before: Option<u64>,
+    /// The same for `system:all`.
+    pub system_before: Option<u64>,
+    /// Only these types; empty: all.
+    pub kinds: Vec<String>,
+    /// Only unread / archived / not archived items.
+    pub read: Option<bool>,
+    /// By archived state.
+    pub archived: Option<bool>,
+    /// At most this many, both channels together, newest first by (`at`, channel, offset).
+    pub limit: u32,
+}
+
+/// Where a channel's log stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Identity of the log.
+    pub epoch: Epoch,
+    /// Oldest offset kept; `top + 1` when none is.
+    pub first: u64,
+    /// Newest offset; 0 before the first.
+    pub top: u64,
+}
+
+/// The answer to the [`Query`] of the same name.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// In the order asked. A channel without a log gets its epoch at its first record; until then `None`.
+    Heads(Vec<Option<Head>>),
+    /// A page of a log.
+    Records {
+        /// Where the log stands; `None`: there is none yet.
+        head: Option<Head>,
+        /// The records.
+        records: Vec<Record>,
+        /// More follow in the direction asked for.
+        more: bool,
+    },
+    /// Heads of the inbox and of `system:all`.
+    Inbox(Option<[Head; 2]>),
+    /// The inbox as it is.
+    Snapshot(Box<Snapshot>),
+    /// A page of items.
+    Items {
+        /// The items.
+        items: Vec<Item>,
+        /// Older ones exist.
+        more: bool,
+        /// Inbox offset their states are true at.
+        at: Cursor,
+        /// Counts at that offset.
+        counts: Counts,
+    },
+    /// Revocations with their numbers, oldest first.
+    Revocations(Vec<(u64, Revocation)>),
+}
+
+/// The store could not do it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// A record's checksum does not match: the log is damaged there.
+    #[error("record {offset} of {channel} is damaged")]
+    Corrupt {
+        /// Where.
+        channel: Channel,
+        /// Which.
+        offset: u64,
+    },
+    /// A bound is reached.
+    #[error("the store is full: {0}")]
+    Full(&'static str),
+    /// It can't be reached or can't write; nothing was stored.
+    #[error("the store is unavailable: {0}")]
+    Unavailable(String),
+    /// The commit was sent and its fate is not known: the caller answers 503, the publisher repeats with the same key.
+    #[error("the commit's fate is not known: {0}")]
+    Unknown(String),
+}
