@@ -1,0 +1,31 @@
+//! `xtask-bindgen INPUT.wasm OUT_DIR OUT_NAME`: turns what rustc made into a module and its glue.
+//!
+//! The glue is for ES modules ("web"), without a default path to the module: where the bytes come
+//! from is the decision of the package's own loader.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, bail};
+use wasm_bindgen_cli_support::Bindgen;
+
+fn main() -> anyhow::Result<()> {
+    let mut args = std::env::args_os().skip(1);
+    let (Some(input), Some(out_dir), Some(out_name), None) =
+        (args.next(), args.next(), args.next(), args.next())
+    else {
+        bail!("usage: xtask-bindgen INPUT.wasm OUT_DIR OUT_NAME");
+    };
+    let (input, out_dir) = (PathBuf::from(input), PathBuf::from(out_dir));
+    let out_name = out_name.to_str().context("OUT_NAME is not UTF-8")?;
+
+    Bindgen::new()
+        .input_path(&input)
+        .web(true)?
+        .omit_default_module_path(true)
+        .typescript(true)
+        .remove_name_section(true)
+        .remove_producers_section(true)
+        .out_name(out_name)
+        .generate(&out_dir)
+        .with_context(|| format!("{} → {}", input.display(), out_dir.display()))
+}

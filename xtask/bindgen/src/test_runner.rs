@@ -1,0 +1,7 @@
+//! The runner cargo calls for each wasm test binary: serves it to a headless browser and reads the
+//! results back. The same program as `wasm-bindgen-test-runner`, from the pinned library, so that
+//! nobody has to install it.
+
+fn main() -> anyhow::Result<()> {
+    wasm_bindgen_cli::wasm_bindgen_test_runner::run_cli_with_args(std::env::args_os())
+}

@@ -1,0 +1,150 @@
+//! `cargo xtask demo`: from a fresh clone to an inbox in the browser, and a server to be killed.
+
+mod children;
+mod port;
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use crate::failure::Failure;
+use crate::node;
+use crate::package;
+use crate::repo;
+use crate::steps::{Outcome, Step, Steps};
+use crate::wasm::{self, Wish};
+use children::{Child, pause};
+
+/// How long the server stays away after a kill: long enough for pages to notice.
+const AWAY: Duration = Duration::from_secs(2);
+/// The API key of every `--dev` server.
+const API_KEY: &str = "dev";
+
+/// Builds what is not built, runs until Ctrl-C.
+pub(crate) fn run() -> Result<(), Failure> {
+    let logs = repo::scratch().join("logs");
+    let mut steps = Steps::new(6);
+    steps.run("Checking node and npm", &logs.join("demo-node.log"), |_| {
+        node::check().map(|()| Outcome::Done)
+    })?;
+    prepare(&mut steps)?;
+
+    let stop = Arc::new(AtomicBool::new(false));
+    let asked = Arc::clone(&stop);
+    ctrlc::set_handler(move || asked.store(true, Ordering::SeqCst))
+        .map_err(|error| Failure::Check(format!("could not listen for Ctrl-C: {error}")))?;
+
+    let ports = Ports { server: port::free_from(8787)?, page: port::free_from(5173)? };
+    let mut server = None;
+    let mut backend = None;
+    let log = logs.join("demo-start.log");
+    steps.run("Starting the server and the example's backend", &log, |_| {
+        let child = server.insert(start_server(ports)?);
+        child.wait_until_it_answers(ports.server, "/healthz", &stop)?;
+        let child = backend.insert(start_backend(ports)?);
+        child.wait_until_it_answers(ports.page, "/", &stop)?;
+        Ok(Outcome::Done)
+    })?;
+    let (Some(mut server), Some(mut backend)) = (server, backend) else { return Ok(()) };
+    print_guide(ports, &server);
+
+    while !stop.load(Ordering::SeqCst) {
+        if let Some(status) = backend.ended()? {
+            return Err(Failure::Check(format!(
+                "the example's backend ended with {status}: see {}",
+                repo::shown(backend.log())
+            )));
+        }
+        if let Some(status) = server.ended()? {
+            println!("The server is gone ({status}); starting it again in {} s.", AWAY.as_secs());
+            pause(AWAY, &stop);
+            if !stop.load(Ordering::SeqCst) {
+                server = start_server(ports)?;
+                server.wait_until_it_answers(ports.server, "/healthz", &stop)?;
+                println!("It is back with its data. Kill it again: kill -9 {}", server.pid());
+            }
+        }
+        pause(Duration::from_millis(100), &stop);
+    }
+    println!("\nStopping.");
+    backend.stop();
+    server.stop();
+    Ok(())
+}
+
+/// Builds everything the example needs: four steps of a series.
+pub(crate) fn prepare(steps: &mut Steps) -> Result<(), Failure> {
+    let logs = repo::scratch().join("logs");
+    let log = |name: &str| logs.join(format!("{name}.log"));
+    steps.run("Building the wasm", &log("wasm"), |step| wasm::build(Wish::Soonest, step))?;
+    steps.run("Building the npm package", &log("package"), package::build)?;
+    steps.run("Building the React example", &log("example"), package::build_example)?;
+    steps.run("Building the server (release; minutes the first time)", &log("server"), build_server)
+}
+
+fn build_server(step: &mut Step) -> Result<Outcome, Failure> {
+    let mut cargo = Command::new("cargo");
+    cargo.current_dir(repo::root()).args(["build", "--release", "--package", "tidings-server"]);
+    step.run(&mut cargo).map(|()| Outcome::Done)
+}
+
+/// The ports in use; the usual ones if they were free.
+#[derive(Clone, Copy)]
+struct Ports {
+    server: u16,
+    page: u16,
+}
+
+impl Ports {
+    fn server_url(self) -> String {
+        format!("http://127.0.0.1:{}", self.server)
+    }
+}
+
+fn data_folder() -> PathBuf {
+    repo::root().join(".tidings/demo")
+}
+
+fn start_server(ports: Ports) -> Result<Child, Failure> {
+    let mut command = Command::new(repo::target().join("release/tidings"));
+    command.current_dir(repo::root()).args(["serve", "--dev", "--listen"]);
+    command.arg(format!("127.0.0.1:{}", ports.server)).arg("--data").arg(data_folder());
+    let config = repo::root().join("examples/react/tidings.toml");
+    if config.is_file() {
+        command.arg("--config").arg(config);
+    }
+    Child::start(command, "demo-server")
+}
+
+fn start_backend(ports: Ports) -> Result<Child, Failure> {
+    let mut command = Command::new("node");
+    command.current_dir(repo::root().join("examples/react")).arg("server.mjs");
+    command.env("PORT", ports.page.to_string());
+    command.env("TIDINGS_URL", ports.server_url()).env("TIDINGS_API_KEY", API_KEY);
+    Child::start(command, "demo-backend")
+}
+
+fn print_guide(ports: Ports, server: &Child) {
+    let server_url = ports.server_url();
+    println!(
+        r#"
+  Open        http://127.0.0.1:{page}   (in two tabs, if you like)
+
+  Publish     curl {server_url}/v1/notifications \
+                -H 'Authorization: Bearer {API_KEY}' -H 'Content-Type: application/json' \
+                -d '{{"to":{{"user":"demo"}},"type":"message","title":"Hello","message":"from curl"}}'
+
+  Break it    kill -9 {pid}
+              The server is back after {away} s; the page shows each acknowledged notification once.
+
+  Logs        {log}
+  End         Ctrl-C
+"#,
+        page = ports.page,
+        pid = server.pid(),
+        away = AWAY.as_secs(),
+        log = repo::shown(server.log()),
+    );
+}

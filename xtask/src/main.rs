@@ -1,0 +1,152 @@
+//! Every chore of the repository: `cargo xtask <command>`.
+//!
+//! One file a command, in the order of `COMMANDS` below. What they share: `steps` shows progress and
+//! keeps logs, `fingerprint` knows when nothing changed, `node`, `system` and `wasm::route` know what
+//! the machine has and what may be installed on it.
+
+mod cargo;
+mod demo;
+mod failure;
+mod fingerprint;
+mod node;
+mod package;
+mod repo;
+mod setup;
+mod size;
+mod steps;
+mod suites;
+mod system;
+mod types;
+mod wasm;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use failure::Failure;
+use lexopt::prelude::*;
+use steps::{Outcome, Steps};
+use wasm::Wish;
+
+/// A command: its name, what it takes, what it does.
+type Entry = (&'static str, &'static str, &'static str);
+
+const COMMANDS: [Entry; 10] = [
+    ("demo", "", "build everything and run the example with a server on this machine"),
+    ("test", "[--only SUITE…] [--list]", "run all suites, real browser included"),
+    (
+        "setup",
+        "[demo|test]",
+        "install what a command needs, or say what is missing (default: test)",
+    ),
+    ("wasm", "", "build crates/client-wasm into npm/wasm"),
+    ("package", "", "build npm/dist, the wasm inside"),
+    ("types", "[--check]", "generate npm/src/generated/protocol.ts from crates/protocol"),
+    ("size", "[--update]", "measure what a page loads at its first connect"),
+    ("bench", "[ARG…]", "run the load generator, in release mode"),
+    ("fuzz", "[--seconds N]", "run every fuzz target for a while (needs cargo-fuzz)"),
+    ("help", "", "this text"),
+];
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(failure) => {
+            eprintln!("\nxtask: {failure}");
+            if let Some(log) = failure.log() {
+                eprintln!("{}", steps::tail(log, 40));
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs one command; false when it ran to its end but found failures.
+fn run() -> Result<bool, Failure> {
+    let mut args = lexopt::Parser::from_env();
+    let command = match args.next()? {
+        Some(Value(command)) => text(command)?,
+        None | Some(Long("help") | Short('h')) => "help".to_owned(),
+        Some(other) => return Err(other.unexpected().into()),
+    };
+    match command.as_str() {
+        "test" => return suites::run(&mut args),
+        "demo" => no_more(args).and_then(|()| demo::run())?,
+        "setup" => setup::run(args)?,
+        "wasm" => no_more(args).and_then(|()| build_wasm())?,
+        "package" => no_more(args).and_then(|()| build_package())?,
+        "types" => match flag(args, "check")? {
+            true => types::check()?,
+            false => types::write()?,
+        },
+        "size" => measure(flag(args, "update")?)?,
+        "bench" => cargo::bench(args.raw_args()?.collect())?,
+        "fuzz" => cargo::fuzz(args)?,
+        "help" => no_more(args).map(|()| help())?,
+        other => return Err(Failure::Usage(format!("no command `{other}`"))),
+    }
+    Ok(true)
+}
+
+fn build_wasm() -> Result<(), Failure> {
+    let log = repo::scratch().join("logs/wasm.log");
+    Steps::new(1).run("Building the wasm", &log, |step| wasm::build(Wish::Soonest, step))?;
+    println!("npm/wasm, by route {}", wasm::route_of_result().as_deref().unwrap_or("unknown"));
+    Ok(())
+}
+
+fn build_package() -> Result<(), Failure> {
+    let mut steps = Steps::new(2);
+    let logs = repo::scratch().join("logs");
+    steps.run("Building the wasm", &logs.join("wasm.log"), |s| wasm::build(Wish::Soonest, s))?;
+    steps.run("Building the npm package", &logs.join("package.log"), package::build)
+}
+
+fn measure(update: bool) -> Result<(), Failure> {
+    let log = repo::scratch().join("logs/size.log");
+    let mut report = None;
+    Steps::new(1).run("Measuring what a page loads", &log, |step| {
+        wasm::build(Wish::Measured, step)?;
+        package::build(step)?;
+        report = Some(size::measure(step)?);
+        Ok(Outcome::Done)
+    })?;
+    let Some(report) = report else { return Ok(()) };
+    println!("{}", report.table());
+    if update {
+        return report.commit();
+    }
+    if let Outcome::Said(verdict) = report.check()? {
+        println!("within bounds: {verdict}");
+    }
+    Ok(())
+}
+
+fn help() {
+    println!("cargo xtask <command>\n");
+    for (name, takes, does) in COMMANDS {
+        println!("  {:<32} {does}", format!("{name} {takes}"));
+    }
+    println!("\nLogs are in target/xtask/logs and target/test-logs.");
+}
+
+/// The rest of the command line must be `--name` or nothing.
+fn flag(mut args: lexopt::Parser, name: &str) -> Result<bool, Failure> {
+    match args.next()? {
+        None => Ok(false),
+        Some(Long(given)) if given == name => no_more(args).map(|()| true),
+        Some(other) => Err(other.unexpected().into()),
+    }
+}
+
+/// The command line must end here.
+fn no_more(mut args: lexopt::Parser) -> Result<(), Failure> {
+    match args.next()? {
+        None => Ok(()),
+        Some(other) => Err(other.unexpected().into()),
+    }
+}
+
+fn text(word: OsString) -> Result<String, Failure> {
+    word.into_string().map_err(|word| Failure::Usage(format!("{} is not UTF-8", word.display())))
+}

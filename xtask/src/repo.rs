@@ -1,0 +1,49 @@
+//! Where things are, and the few file operations every chore shares.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::failure::Failure;
+
+/// The repository's root.
+pub(crate) fn root() -> PathBuf {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    manifest.parent().unwrap_or(manifest).to_path_buf()
+}
+
+/// Cargo's build folder, as cargo itself would choose it.
+pub(crate) fn target() -> PathBuf {
+    match std::env::var_os("CARGO_TARGET_DIR") {
+        Some(dir) => root().join(dir),
+        None => root().join("target"),
+    }
+}
+
+/// xtask's own folder: stamps of what is up to date, logs, scratch files.
+pub(crate) fn scratch() -> PathBuf {
+    target().join("xtask")
+}
+
+/// Reads a text file.
+pub(crate) fn read(path: &Path) -> Result<String, Failure> {
+    fs::read_to_string(path).map_err(Failure::io("read", path))
+}
+
+/// Writes a file, making the folders above it.
+pub(crate) fn write(path: &Path, content: &[u8]) -> Result<(), Failure> {
+    make_parent(path)?;
+    fs::write(path, content).map_err(Failure::io("write", path))
+}
+
+/// Makes the folder that will hold `path`.
+pub(crate) fn make_parent(path: &Path) -> Result<(), Failure> {
+    match path.parent() {
+        Some(parent) => fs::create_dir_all(parent).map_err(Failure::io("create", parent)),
+        None => Ok(()),
+    }
+}
+
+/// A path as people write it: relative to the root where it lies inside.
+pub(crate) fn shown(path: &Path) -> String {
+    path.strip_prefix(root()).unwrap_or(path).display().to_string()
+}

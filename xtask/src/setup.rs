@@ -1,0 +1,48 @@
+//! `cargo xtask setup`: everything a later command would install on the way, ahead of it.
+
+use lexopt::prelude::*;
+
+use crate::failure::Failure;
+use crate::node;
+use crate::repo;
+use crate::steps::{Outcome, Steps};
+use crate::system::{self, CHROMEDRIVER, CHROMIUM, STRACE};
+use crate::wasm::{Route, Wish};
+
+/// Prepares for `demo` or for `test`, which wants browsers as well.
+pub(crate) fn run(mut args: lexopt::Parser) -> Result<(), Failure> {
+    let whole = match args.next()? {
+        None => true,
+        Some(Value(word)) if word == "test" => true,
+        Some(Value(word)) if word == "demo" => false,
+        Some(other) => return Err(other.unexpected().into()),
+    };
+    crate::no_more(args)?;
+
+    let logs = repo::scratch().join("logs");
+    let mut steps = Steps::new(if whole { 4 } else { 3 });
+    steps.run("Checking node and npm", &logs.join("setup-node.log"), |_| {
+        node::check().map(|()| Outcome::Done)
+    })?;
+    steps.run("Finding a compiler for the browser", &logs.join("setup-wasm.log"), |step| {
+        let wish = if whole { Wish::Measured } else { Wish::Soonest };
+        Route::pick(wish, step).map(|route| Outcome::Said(route.name().to_owned()))
+    })?;
+    steps.run("Installing npm packages", &logs.join("setup-npm.log"), |step| {
+        let folders =
+            if whole { &["npm", "examples/react", "e2e"][..] } else { &["npm", "examples/react"] };
+        let mut outcome = Outcome::Unchanged;
+        for folder in folders {
+            if node::install(&repo::root().join(folder), step)? {
+                outcome = Outcome::Done;
+            }
+        }
+        Ok(outcome)
+    })?;
+    if whole {
+        steps.run("Looking for Chromium and strace", &logs.join("setup-system.log"), |step| {
+            system::ensure(&[CHROMIUM, CHROMEDRIVER, STRACE], step).map(|()| Outcome::Done)
+        })?;
+    }
+    Ok(())
+}

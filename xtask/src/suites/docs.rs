@@ -1,0 +1,127 @@
+//! What the documentation says about the repository is true: links, commands, figures.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::Counts;
+use crate::failure::Failure;
+use crate::repo;
+use crate::size;
+use crate::steps::Step;
+use crate::system::output_of;
+
+/// In README.md the size stands between these, so that a change is a change of one place.
+const SIZE_MARKS: (&str, &str) = ("<!-- size -->", "<!-- /size -->");
+
+/// Three checks: links, commands, the size.
+pub(crate) fn run(step: &mut Step) -> Result<Counts, Failure> {
+    let pages = pages()?;
+    let mut links = Vec::new();
+    let mut commands = Vec::new();
+    for page in &pages {
+        let text = repo::read(page)?;
+        let name = repo::shown(page);
+        links.extend(dead_links(page, &text).map(|link| format!("{name}: no file {link}")));
+        let unknown = commands_in(&text).filter(|word| !is_command(word));
+        commands.extend(unknown.map(|word| format!("{name}: no command `cargo xtask {word}`")));
+    }
+    let readme = repo::read(&repo::root().join("README.md"))?;
+    let figures = match wrong_size(&readme, &size::kib(size::committed()?)) {
+        Some(wrong) => vec![wrong],
+        None => Vec::new(),
+    };
+
+    let mut counts = Counts::default();
+    for found in [links, commands, figures] {
+        counts.add(if found.is_empty() { Counts::one() } else { Counts::failed_one() });
+        for line in found {
+            step.note(&line)?;
+        }
+    }
+    Ok(counts)
+}
+
+/// The pages that are part of the repository, or about to be.
+fn pages() -> Result<Vec<PathBuf>, Failure> {
+    let mut git = Command::new("git");
+    git.current_dir(repo::root());
+    git.args(["ls-files", "--cached", "--others", "--exclude-standard", "--", "*.md"]);
+    let listed = output_of(&mut git).ok_or_else(|| Failure::Missing {
+        what: "git, or a clone made with it".to_owned(),
+        fix: "run this in a git clone".to_owned(),
+    })?;
+    let pages = listed.lines().map(|line| repo::root().join(line));
+    Ok(pages.filter(|page| page.is_file()).collect())
+}
+
+/// Relative links whose file is not there. Code is not looked at.
+fn dead_links<'a>(page: &'a Path, text: &'a str) -> impl Iterator<Item = &'a str> {
+    let folder = page.parent().unwrap_or(page);
+    prose(text).flat_map(|line| line.split("](").skip(1)).filter_map(move |rest| {
+        let link = rest.split([')', ' ']).next()?;
+        let path = link.split('#').next()?;
+        let elsewhere = path.is_empty() || link.contains("://") || link.starts_with("mailto:");
+        (!elsewhere && !folder.join(path).exists()).then_some(link)
+    })
+}
+
+/// The words after `cargo xtask`, in code or out of it.
+fn commands_in(text: &str) -> impl Iterator<Item = &str> {
+    text.split("cargo xtask ").skip(1).filter_map(|rest| {
+        let word = rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').next()?;
+        (!word.is_empty()).then_some(word)
+    })
+}
+
+fn is_command(word: &str) -> bool {
+    crate::COMMANDS.iter().any(|(name, ..)| *name == word)
+}
+
+/// What is wrong with the size that the text states, if anything.
+fn wrong_size(text: &str, committed: &str) -> Option<String> {
+    let (open, close) = SIZE_MARKS;
+    let after = text.split_once(open).map(|(_, after)| after);
+    let Some((stated, _)) = after.and_then(|after| after.split_once(close)) else {
+        return Some(format!("README.md: no size between {open} and {close}"));
+    };
+    (stated.trim() != committed)
+        .then(|| format!("README.md: says {stated}, npm/size.json says {committed}"))
+}
+
+/// Lines outside fenced code.
+fn prose(text: &str) -> impl Iterator<Item = &str> {
+    let mut fenced = false;
+    text.lines().filter(move |line| {
+        let fence = line.trim_start().starts_with("```");
+        fenced ^= fence;
+        !fence && !fenced
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_links_to_files_that_are_not_there() {
+        let page = repo::root().join("README.md");
+        let text =
+            "[a](Cargo.toml) [b](no/such.md#x) [c](https://x.y) [d](#here)\n```\n[e](no)\n```\n";
+        assert_eq!(dead_links(&page, text).collect::<Vec<_>>(), ["no/such.md#x"]);
+    }
+
+    #[test]
+    fn finds_commands_that_do_not_exist() {
+        let text = "Run `cargo xtask demo`, then `cargo xtask tset --only fmt`.";
+        let unknown: Vec<_> = commands_in(text).filter(|word| !is_command(word)).collect();
+        assert_eq!(unknown, ["tset"]);
+    }
+
+    #[test]
+    fn a_stated_size_must_be_the_committed_one() {
+        let text = "The SDK is <!-- size -->19.5 KiB<!-- /size --> in all.";
+        assert_eq!(wrong_size(text, "19.5 KiB"), None);
+        assert!(wrong_size(text, "20.1 KiB").is_some_and(|wrong| wrong.contains("20.1 KiB")));
+        assert!(wrong_size("no figure", "20.1 KiB").is_some());
+    }
+}

@@ -1,0 +1,136 @@
+//! The suites, in the order in which they run: what fails soonest first.
+
+use std::process::Command;
+
+use super::counts::{Counts, scan};
+use super::{conformance, docs};
+use crate::failure::Failure;
+use crate::node;
+use crate::package;
+use crate::repo;
+use crate::size;
+use crate::steps::{Outcome, Step};
+use crate::system::{self, CHROMEDRIVER, CHROMIUM, STRACE, find};
+use crate::types;
+use crate::wasm::{self, Wish};
+
+/// A suite: a name, what it shows, and how it is run.
+pub(crate) struct Suite {
+    /// For `--only` and for the log's name.
+    pub(crate) name: &'static str,
+    /// For the progress line.
+    pub(crate) about: &'static str,
+    /// Whether it is part of a full run on this machine.
+    pub(crate) possible: fn() -> bool,
+    /// Sets up and runs; an error counts as one failed test.
+    pub(crate) run: fn(&mut Step) -> Result<Counts, Failure>,
+}
+
+const fn suite(
+    name: &'static str,
+    about: &'static str,
+    run: fn(&mut Step) -> Result<Counts, Failure>,
+) -> Suite {
+    Suite { name, about, possible: || true, run }
+}
+
+/// All of them.
+pub(crate) const SUITES: [Suite; 13] = [
+    suite("fmt", "formatting", |step| check(step, cargo(&["fmt", "--all", "--check"]))),
+    suite("clippy", "lints of every crate", |step| {
+        let all = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
+        check(step, cargo(&all))
+    }),
+    Suite {
+        name: "deny",
+        about: "licences, advisories and sources of dependencies",
+        possible: || find("cargo-deny").is_some(),
+        run: |step| check(step, cargo(&["deny", "check"])),
+    },
+    suite("rust", "tests of every crate", rust),
+    suite("doc", "the crates' documentation", |step| {
+        let mut doc = cargo(&["doc", "--workspace", "--no-deps"]);
+        doc.env("RUSTDOCFLAGS", "-Dwarnings");
+        check(step, doc)
+    }),
+    suite("types", "generated TypeScript is current", |_| types::check().map(|()| Counts::one())),
+    suite("wasm", "the browser module", |step| {
+        node::check()?;
+        wasm::build(Wish::Measured, step).map(|_| Counts::one())
+    }),
+    suite("wasm-test", "the browser driver in Chromium", |step| {
+        let succeeded = wasm::test(step)?;
+        counted(step, succeeded)
+    }),
+    suite("npm", "the npm package", npm),
+    suite("size", "what a page loads", |step| {
+        build_package(step)?;
+        let report = size::measure(step)?;
+        step.note(&report.table())?;
+        report.check().map(|_| Counts::one())
+    }),
+    suite("e2e", "browser, server and network together", e2e),
+    suite("conformance", "the WebSocket protocol, by an outside suite", conformance::run),
+    suite("docs", "links, commands and figures in the documentation", docs::run),
+];
+
+fn rust(step: &mut Step) -> Result<Counts, Failure> {
+    system::ensure(&[STRACE], step)?;
+    // The browser driver's tests want a browser: suite wasm-test.
+    let test = ["test", "--workspace", "--exclude", "tidings-client-wasm", "--no-fail-fast"];
+    let succeeded = step.status(&mut cargo(&test))?.success();
+    counted(step, succeeded)
+}
+
+fn npm(step: &mut Step) -> Result<Counts, Failure> {
+    build_package(step)?;
+    let folder = repo::root().join("npm");
+    let tested = step.status(node::npm(&folder).arg("test"))?.success();
+    let mut counts = counted(step, tested)?;
+    let checked = step.status(node::npm(&folder).args(["run", "check"]))?.success();
+    counts.add(if checked { Counts::one() } else { Counts::failed_one() });
+    Ok(counts)
+}
+
+fn e2e(step: &mut Step) -> Result<Counts, Failure> {
+    system::ensure(&[CHROMIUM, CHROMEDRIVER], step)?;
+    build_package(step)?;
+    package::build_example(step)?;
+    step.run(&mut cargo(&["build", "--package", "tidings-server"]))?;
+    let folder = repo::root().join("e2e");
+    node::install(&folder, step)?;
+    let mut test = node::npm(&folder);
+    test.arg("test").env("TIDINGS_BIN", repo::target().join("debug/tidings"));
+    let succeeded = step.status(&mut test)?.success();
+    counted(step, succeeded)
+}
+
+fn build_package(step: &mut Step) -> Result<(), Failure> {
+    node::check()?;
+    wasm::build(Wish::Measured, step)?;
+    let (Outcome::Done | Outcome::Unchanged | Outcome::Said(_)) = package::build(step)?;
+    Ok(())
+}
+
+/// cargo at the root, without colours in its logs.
+pub(crate) fn cargo(args: &[&str]) -> Command {
+    let mut command = Command::new("cargo");
+    command.current_dir(repo::root()).env("CARGO_TERM_COLOR", "never").args(args);
+    command
+}
+
+/// A program whose success is the one test.
+fn check(step: &mut Step, mut command: Command) -> Result<Counts, Failure> {
+    Ok(if step.status(&mut command)?.success() { Counts::one() } else { Counts::failed_one() })
+}
+
+/// What the runners said in the log, held against how they ended.
+fn counted(step: &mut Step, succeeded: bool) -> Result<Counts, Failure> {
+    let mut counts = scan(&String::from_utf8_lossy(
+        &std::fs::read(step.log()).map_err(Failure::io("read", step.log()))?,
+    ));
+    if let Some(contradiction) = counts.settle(succeeded) {
+        step.note(contradiction)?;
+    }
+    Ok(counts)
+}

@@ -1,0 +1,107 @@
+//! What the machine has, and what may be installed on it.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::failure::Failure;
+use crate::steps::Step;
+
+/// A Debian package and a file that shows it is there.
+pub(crate) struct Package {
+    /// The name for apt-get.
+    pub(crate) name: &'static str,
+    /// A file it brings; other ways of having that file count too.
+    pub(crate) brings: &'static str,
+    /// What it is wanted for, as a phrase.
+    pub(crate) purpose: &'static str,
+}
+
+/// The browser the e2e suite drives.
+pub(crate) const CHROMIUM: Package =
+    Package { name: "chromium", brings: "chromium", purpose: "tests in a real browser" };
+/// Its WebDriver, which the wasm tests drive.
+pub(crate) const CHROMEDRIVER: Package =
+    Package { name: "chromium-driver", brings: "chromedriver", purpose: "tests in a real browser" };
+/// Shows in a test that fdatasync comes before the answer.
+pub(crate) const STRACE: Package =
+    Package { name: "strace", brings: "strace", purpose: "the test that answers follow the sync" };
+
+impl Package {
+    fn is_there(&self) -> bool {
+        if self.brings.starts_with('/') {
+            Path::new(self.brings).exists()
+        } else {
+            find(self.brings).is_some()
+        }
+    }
+}
+
+/// Installs the packages that are missing, or says which are and how a person gets them.
+pub(crate) fn ensure(packages: &[Package], step: &mut Step) -> Result<(), Failure> {
+    let missing: Vec<_> = packages.iter().filter(|package| !package.is_there()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<_> = missing.iter().map(|package| package.name).collect();
+    let fix = format!("apt-get install -y --no-install-recommends {}", names.join(" "));
+    let Some(root) = may_install() else {
+        let wanted: Vec<_> =
+            missing.iter().map(|p| format!("{} ({})", p.name, p.purpose)).collect();
+        let fix = format!("{fix} (as root, on Debian or Ubuntu; elsewhere the same programs)");
+        return Err(Failure::Missing { what: wanted.join(", "), fix });
+    };
+    step.retitle(&format!("installing {}", names.join(", ")));
+    // A failed update is not the end: the lists on the machine may do.
+    let _ = step.status(root.apt_get().arg("update"))?;
+    let install = ["install", "-y", "--no-install-recommends"];
+    step.run(root.apt_get().args(install).args(&names))?;
+    match missing.iter().find(|package| !package.is_there()) {
+        None => Ok(()),
+        Some(package) => Err(Failure::Missing {
+            what: format!("{}, although {} is installed now", package.brings, package.name),
+            fix,
+        }),
+    }
+}
+
+/// How root's rights are had on this machine.
+#[derive(Clone, Copy)]
+enum Root {
+    Already,
+    Sudo,
+}
+
+impl Root {
+    fn apt_get(self) -> Command {
+        let mut command = match self {
+            Self::Already => Command::new("apt-get"),
+            Self::Sudo => {
+                let mut sudo = Command::new("sudo");
+                sudo.args(["-n", "apt-get"]);
+                sudo
+            }
+        };
+        command.env("DEBIAN_FRONTEND", "noninteractive");
+        command
+    }
+}
+
+fn may_install() -> Option<Root> {
+    find("apt-get")?;
+    if output_of(Command::new("id").arg("-u")).is_some_and(|id| id.trim() == "0") {
+        return Some(Root::Already);
+    }
+    output_of(Command::new("sudo").args(["-n", "true"])).map(|_| Root::Sudo)
+}
+
+/// A program on the search path.
+pub(crate) fn find(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
+}
+
+/// What a program prints, if it runs and succeeds.
+pub(crate) fn output_of(command: &mut Command) -> Option<String> {
+    let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+}

@@ -1,0 +1,107 @@
+//! `cargo xtask wasm`: crates/client-wasm → npm/wasm, and the browser tests of the same crate.
+
+mod debian;
+mod optimize;
+mod route;
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::failure::Failure;
+use crate::fingerprint::{Fingerprint, Stamp};
+use crate::node;
+use crate::repo;
+use crate::steps::{Outcome, Step};
+use crate::system;
+use route::{Purpose, TARGET};
+pub(crate) use route::{Route, Wish};
+
+/// The files that a build leaves in npm/wasm.
+const RESULTS: [&str; 3] = ["tidings_core.js", "tidings_core.d.ts", "tidings_core_bg.wasm"];
+
+/// Where the package takes the module from.
+pub(crate) fn folder() -> PathBuf {
+    repo::root().join("npm/wasm")
+}
+
+/// The route of the module that is there, if xtask made it.
+pub(crate) fn route_of_result() -> Option<String> {
+    let stamp = Stamp::named("wasm").content()?;
+    stamp.split_once(' ').map(|(_, route)| route.to_owned())
+}
+
+/// Builds module and glue, unless they are made from the same sources already.
+pub(crate) fn build(wish: Wish, step: &mut Step) -> Result<Outcome, Failure> {
+    let inputs = inputs()?;
+    if is_current(&inputs, wish) {
+        return Ok(Outcome::Unchanged);
+    }
+    let npm = repo::root().join("npm");
+    node::install(&npm, step)?;
+    let route = Route::pick(wish, step)?;
+    step.retitle(route.about());
+
+    step.run(route.cargo("build", Purpose::Ship).current_dir(repo::root()))?;
+    let module = route.target_dir().join(TARGET).join("small/tidings_client_wasm.wasm");
+
+    let fresh = repo::scratch().join("wasm");
+    let mut bindgen = Command::new("cargo");
+    bindgen.current_dir(repo::root()).args(["run", "--package", "xtask-bindgen"]);
+    bindgen.args(["--bin", "xtask-bindgen", "--"]);
+    step.run(bindgen.arg(&module).arg(&fresh).arg("tidings_core"))?;
+    optimize::shrink(&fresh.join("tidings_core_bg.wasm"), &npm, step)?;
+
+    // Only now into place: an interrupted build must not leave glue of one build and wasm of another.
+    let stamp = Stamp::named("wasm");
+    stamp.set("")?;
+    for name in RESULTS {
+        let bytes = std::fs::read(fresh.join(name)).map_err(Failure::io("read", &fresh))?;
+        repo::write(&folder().join(name), &bytes)?;
+    }
+    stamp.set(&format!("{inputs} {}", route.name()))?;
+    Ok(Outcome::Done)
+}
+
+/// Runs the crate's browser tests; how they went is in the step's log.
+pub(crate) fn test(step: &mut Step) -> Result<bool, Failure> {
+    system::ensure(&[system::CHROMIUM, system::CHROMEDRIVER], step)?;
+    let route = Route::pick(Wish::Measured, step)?;
+    let mut build = Command::new("cargo");
+    build.current_dir(repo::root()).args(["build", "--package", "xtask-bindgen"]);
+    step.run(build.args(["--features", "test-runner", "--bin", "xtask-wasm-test-runner"]))?;
+
+    let mut test = route.cargo("test", Purpose::Test);
+    test.current_dir(repo::root()).args(["--tests", "--no-fail-fast"]);
+    let runner = repo::target().join("debug/xtask-wasm-test-runner");
+    test.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", runner);
+    if let Some(driver) = system::find("chromedriver") {
+        test.env("CHROMEDRIVER", driver);
+    }
+    Ok(step.status(&mut test)?.success())
+}
+
+fn is_current(inputs: &str, wish: Wish) -> bool {
+    let Some(stamp) = Stamp::named("wasm").content() else { return false };
+    let Some((made_from, route)) = stamp.split_once(' ') else { return false };
+    // Whoever measures does not take a module of another compiler, if Debian's is there.
+    let route_fits = match std::env::var("TIDINGS_WASM_ROUTE") {
+        Ok(asked) => asked == route,
+        Err(_) => wish == Wish::Soonest || route == "debian" || debian::Debian::find().is_none(),
+    };
+    made_from == inputs && route_fits && RESULTS.iter().all(|name| folder().join(name).is_file())
+}
+
+/// Everything that decides what the module's bytes are, except the route.
+fn inputs() -> Result<String, Failure> {
+    let root = repo::root();
+    let mut fingerprint = Fingerprint::new("wasm");
+    for crate_name in ["protocol", "client", "client-wasm"] {
+        fingerprint = fingerprint.tree(&root.join("crates").join(crate_name), &["tests"])?;
+    }
+    for file in
+        ["Cargo.toml", "Cargo.lock", "npm/package-lock.json", "xtask/src/wasm", "xtask/bindgen"]
+    {
+        fingerprint = fingerprint.tree(&root.join(file), &[])?;
+    }
+    Ok(fingerprint.finish())
+}

@@ -1,0 +1,43 @@
+//! wasm-opt, from the npm package `binaryen`: no tool to install by hand.
+
+use std::fs;
+use std::path::Path;
+
+use crate::failure::Failure;
+use crate::node;
+use crate::size::gzipped;
+use crate::steps::Step;
+
+/// The features by name: `--all-features` lets it emit what no engine takes yet.
+const FLAGS: [&str; 12] = [
+    "-Oz",
+    "--converge",
+    "--mvp-features",
+    "--enable-bulk-memory",
+    "--enable-bulk-memory-opt",
+    "--enable-nontrapping-float-to-int",
+    "--enable-sign-ext",
+    "--enable-mutable-globals",
+    "--enable-multivalue",
+    "--enable-reference-types",
+    "--strip-debug",
+    "--strip-producers",
+];
+
+/// Optimises a module in place, if that makes it smaller as it travels: fewer bytes on disk are not
+/// always fewer bytes compressed.
+pub(crate) fn shrink(module: &Path, npm: &Path, step: &mut Step) -> Result<(), Failure> {
+    let smaller = module.with_extension("opt.wasm");
+    let mut wasm_opt = node::tool(npm, "wasm-opt")?;
+    wasm_opt.args(FLAGS).arg("--strip-target-features");
+    step.run(wasm_opt.arg(module).arg("-o").arg(&smaller))?;
+
+    let before = fs::read(module).map_err(Failure::io("read", module))?;
+    let after = fs::read(&smaller).map_err(Failure::io("read", &smaller))?;
+    let (before_gz, after_gz) = (gzipped(&before)?, gzipped(&after)?);
+    step.note(&format!("wasm-opt: {before_gz} bytes compressed before, {after_gz} after"))?;
+    if after_gz < before_gz {
+        fs::write(module, after).map_err(Failure::io("write", module))?;
+    }
+    fs::remove_file(&smaller).map_err(Failure::io("remove", &smaller))
+}
