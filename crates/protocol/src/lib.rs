@@ -26,6 +26,9 @@ pub mod limits;
 #[cfg(feature = "serde")]
 pub mod rest;
 pub mod rights;
+mod scanner;
+#[cfg(feature = "serde")]
+mod serde_impls;
 pub mod server;
 
 pub use address::{AddressError, Channel, Epoch};

@@ -1,0 +1,221 @@
+//! JSON as text: [`Json`], a checked value, and [`Scanner`], the one parser under every decoder.
+//!
+//! The same scanner runs in browsers, native clients and servers, so that no two of them can read a message
+//! differently; `docs/decisions/0001-one-scanner.md` says why there is neither a fast path nor a fallback beside it.
+
+use std::{
+    borrow::Cow,
+    fmt::{self, Debug, Display, Formatter},
+    sync::Arc,
+};
+
+use crate::codec::{DecodeError, Reason};
+
+pub use crate::scanner::{OnMember, Scanner};
+
+/// A JSON value, kept as checked text without insignificant white space; cheap to clone.
+///
+/// Payloads stay opaque to Tidings: order of keys, form of numbers and escapes are the publisher's. Because white
+/// space between tokens is dropped, the text never holds a raw newline and may share a frame with other messages.
+/// Equality compares the text.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Json(Arc<str>);
+
+impl Json {
+    /// Checks a complete JSON text: grammar, surrogates, [`crate::limits::DEPTH`].
+    pub fn parse(text: &str) -> Result<Self, DecodeError> {
+        let mut scanner = Scanner::new(text);
+        let value = scanner.json()?;
+        scanner.end()?;
+        Ok(value)
+    }
+
+    /// The value `null`.
+    pub fn null() -> Self {
+        Self(Arc::from("null"))
+    }
+
+    /// A JSON string.
+    pub fn string(text: &str) -> Self {
+        let mut out = String::with_capacity(text.len() + 2);
+        push_str_escaped(&mut out, text);
+        Self(Arc::from(out))
+    }
+
+    /// The text, without insignificant white space.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Length of the text in bytes; never 0.
+    #[expect(clippy::len_without_is_empty, reason = "a JSON text is never empty")]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether this is `null`.
+    pub fn is_null(&self) -> bool {
+        &*self.0 == "null"
+    }
+
+    /// The JSON of a Rust value.
+    #[cfg(feature = "serde")]
+    pub fn of<T: serde::Serialize + ?Sized>(value: &T) -> Result<Self, serde_json::Error> {
+        use serde::ser::Error;
+
+        let text = serde_json::to_string(value)?;
+        Self::parse(&text).map_err(serde_json::Error::custom)
+    }
+
+    /// Reads the value as a Rust type.
+    #[cfg(feature = "serde")]
+    pub fn to<'a, T: serde::Deserialize<'a>>(&'a self) -> Result<T, serde_json::Error> {
+        serde_json::from_str(&self.0)
+    }
+
+    /// Takes text the scanner has passed; drops white space where `spaced` says there is some.
+    pub(crate) fn scanned(text: &str, spaced: bool) -> Self {
+        Self(if spaced { Arc::from(minified(text)) } else { Arc::from(text) })
+    }
+}
+
+impl Debug for Json {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Display for Json {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(feature = "serde")]
+impl serde::Serialize for Json {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::Error;
+
+        let raw: &serde_json::value::RawValue =
+            serde_json::from_str(&self.0).map_err(S::Error::custom)?;
+        raw.serialize(serializer)
+    }
+}
+
+#[cfg(feature = "serde")]
+impl<'de> serde::Deserialize<'de> for Json {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        use serde::de::Error;
+
+        let raw = Box::<serde_json::value::RawValue>::deserialize(deserializer)?;
+        Self::parse(raw.get()).map_err(D::Error::custom)
+    }
+}
+
+/// Appends a text as a JSON string, quotes included; escapes what JSON demands and nothing else.
+pub fn push_str_escaped(out: &mut String, text: &str) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    out.push('"');
+    let mut done = 0;
+    for (at, byte) in text.bytes().enumerate() {
+        let short = match byte {
+            b'"' => '"',
+            b'\\' => '\\',
+            b'\n' => 'n',
+            b'\r' => 'r',
+            b'\t' => 't',
+            0x08 => 'b',
+            0x0c => 'f',
+            0..0x20 => 'u',
+            _ => continue,
+        };
+        out.push_str(text.get(done..at).unwrap_or_default());
+        out.push('\\');
+        out.push(short);
+        if short == 'u' {
+            out.push_str("00");
+            out.push(char::from(HEX[usize::from(byte >> 4)]));
+            out.push(char::from(HEX[usize::from(byte & 15)]));
+        }
+        done = at + 1;
+    }
+    out.push_str(text.get(done..).unwrap_or_default());
+    out.push('"');
+}
+
+/// Appends a number. `core::fmt` does the same in ten times the code.
+pub(crate) fn push_u64(out: &mut String, mut number: u64) {
+    let mut digits = [0; 20];
+    let mut first = digits.len();
+    for place in digits.iter_mut().rev() {
+        *place = b'0' + (number % 10) as u8;
+        number /= 10;
+        first -= 1;
+        if number == 0 {
+            break;
+        }
+    }
+    for digit in digits.iter().skip(first) {
+        out.push(char::from(*digit));
+    }
+}
+
+/// Reads the inside of a JSON string whose grammar the scanner has passed.
+pub(crate) fn unescaped(raw: &str, at: usize) -> Result<Cow<'_, str>, DecodeError> {
+    if !raw.contains('\\') {
+        return Ok(Cow::Borrowed(raw));
+    }
+    let mut out = String::with_capacity(raw.len());
+    let mut rest = raw;
+    while let Some((plain, escape)) = rest.split_once('\\') {
+        out.push_str(plain);
+        let mut chars = escape.chars();
+        out.push(match chars.next() {
+            Some('n') => '\n',
+            Some('r') => '\r',
+            Some('t') => '\t',
+            Some('b') => '\u{8}',
+            Some('f') => '\u{c}',
+            Some('u') => code_point(&mut chars).ok_or(DecodeError::new(Reason::Escape, at))?,
+            Some(other) => other,
+            None => return Err(DecodeError::new(Reason::Escape, at)),
+        });
+        rest = chars.as_str();
+    }
+    out.push_str(rest);
+    Ok(Cow::Owned(out))
+}
+
+/// One `XXXX`, or two with `\u` between where the first is a high surrogate.
+fn code_point(chars: &mut std::str::Chars<'_>) -> Option<char> {
+    let mut unit =
+        || chars.by_ref().take(4).try_fold(0, |unit, digit| Some(unit << 4 | digit.to_digit(16)?));
+    let high = unit()?;
+    if high & 0xfc00 != 0xd800 {
+        return char::from_u32(high);
+    }
+    chars.next().filter(|next| *next == '\\')?;
+    chars.next().filter(|next| *next == 'u')?;
+    let low =
+        chars.by_ref().take(4).try_fold(0, |unit, digit| Some(unit << 4 | digit.to_digit(16)?))?;
+    char::from_u32(0x1_0000 + ((high & 0x3ff) << 10) + (low & 0x3ff))
+}
+
+/// Checked text without the white space between its tokens.
+fn minified(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut in_string = false;
+    let mut escaped = false;
+    for char in text.chars() {
+        if in_string {
+            in_string = escaped || char != '"';
+            escaped = !escaped && char == '\\';
+        } else if matches!(char, ' ' | '\n' | '\r' | '\t') {
+            continue;
+        } else {
+            in_string = char == '"';
+        }
+        out.push(char);
+    }
+    out
+}

@@ -1,0 +1,79 @@
+//! Serde for the types that are no plain objects. Channels and epochs are strings, checked on the way in.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+use crate::{
+    Channel, Epoch, Json, Retry,
+    client::{Cursor, Since},
+    server::GapReason,
+};
+
+macro_rules! as_strings {
+    ($($name:ident)*) => {
+        $(
+            impl Serialize for $name {
+                fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                    serializer.serialize_str(self.as_str())
+                }
+            }
+
+            impl<'de> Deserialize<'de> for $name {
+                fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                    let text = Cow::<'_, str>::deserialize(deserializer)?;
+                    Self::parse(&text).map_err(D::Error::custom)
+                }
+            }
+        )*
+    };
+}
+
+as_strings!(Channel Epoch);
+
+macro_rules! as_words {
+    ($($name:ident { $($text:literal => $variant:ident,)* })*) => {
+        $(
+            impl Serialize for $name {
+                fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                    serializer.serialize_str(self.as_str())
+                }
+            }
+
+            impl<'de> Deserialize<'de> for $name {
+                fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                    match &*Cow::<'_, str>::deserialize(deserializer)? {
+                        $($text => Ok(Self::$variant),)*
+                        other => Err(D::Error::unknown_variant(other, &[$($text),*])),
+                    }
+                }
+            }
+        )*
+    };
+}
+
+as_words! {
+    Retry { "backoff" => Backoff, "never" => Never, "ticket" => Ticket, }
+    GapReason { "epoch" => Epoch, "retention" => Retention, }
+}
+
+impl Serialize for Since {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Cursor(cursor) => cursor.serialize(serializer),
+            Self::First => serializer.serialize_str("first"),
+            Self::Now => serializer.serialize_str("now"),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Since {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Json::deserialize(deserializer)?;
+        match value.as_str() {
+            "\"first\"" => Ok(Self::First),
+            "\"now\"" => Ok(Self::Now),
+            _ => value.to::<Cursor>().map(Self::Cursor).map_err(D::Error::custom),
+        }
+    }
+}
