@@ -1,0 +1,11 @@
+'use client'
+// React hooks over a Tidings client. They hold no state of their own: each reads one of the client's readables
+// through `useSyncExternalStore`, so what React shows is what the client holds, also under StrictMode, the
+// Compiler and concurrent rendering. The core is imported for its types only: there is one copy, the app's.
+
+export { useConnection, useServerTime, type ServerTimeOptions } from './connection.js'
+export { useTidingsEvent } from './events.js'
+export { useNotifications, useUnreadCount, type Notifications } from './inbox.js'
+export { TidingsProvider, useTidings, type InitialInbox, type TidingsProviderProps } from './provider.js'
+export { useReadable } from './readable.js'
+export { useSeen, type SeenItem } from './seen.js'

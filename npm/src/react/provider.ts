@@ -1,0 +1,83 @@
+'use client'
+import { createContext, createElement, useContext, useEffect, useLayoutEffect, useMemo, useState, type ReactElement, type ReactNode } from 'react'
+import type { InboxItem, InboxSnapshot, InboxView, Readable, Tidings } from 'tidings'
+
+/** A first inbox rendered on the server: shown until the client knows better, and only for the user it came with. */
+export interface InitialInbox {
+  /** Newest first. */
+  readonly items: readonly InboxItem[]
+  /** Unread items of the whole inbox. */
+  readonly unread: number
+  /** Unseen items of the whole inbox; 0 when left out. */
+  readonly unseen?: number
+  /** Whether there are older items; `false` when left out. */
+  readonly hasMore?: boolean
+}
+
+/** What {@link TidingsProvider} takes. */
+export interface TidingsProviderProps {
+  /** The app's client, made once with `createTidings` and never by a component. */
+  readonly client: Tidings
+  /** Who is signed in; `null`: nobody; left out: whoever the ticket names, or what the app itself sets on the client. */
+  readonly user?: string | null | undefined
+  /** A server-rendered first inbox. */
+  readonly initial?: InitialInbox | undefined
+  readonly children?: ReactNode
+}
+
+interface Context {
+  readonly client: Tidings
+  readonly initial: InboxSnapshot | null
+}
+
+const TidingsContext = createContext<Context | null>(null)
+
+// Layout effects run before any passive effect of the same commit, and subscriptions are passive effects: so the
+// client knows its user before the first hook below makes it connect. React 18 warns about them on servers.
+const useEarlyEffect = typeof document === 'undefined' ? useEffect : useLayoutEffect
+
+/** Gives the hooks below it a client, and tells the client who is signed in. It never closes the client. */
+export function TidingsProvider({ client, user, initial, children }: TidingsProviderProps): ReactElement {
+  const [first] = useState(() => ({ client, user, initial: initial ? snapshotOf(initial) : null }))
+  const shown = first.client === client && first.user === user ? first.initial : null
+  const context = useMemo(() => ({ client, initial: shown }), [client, shown])
+  useEarlyEffect(() => {
+    if (user !== undefined) client.setUser(user)
+  }, [client, user])
+  return createElement(TidingsContext.Provider, { value: context }, children)
+}
+
+/** The client of the nearest {@link TidingsProvider}. Throws without one. */
+export function useTidings(): Tidings {
+  return useTidingsContext().client
+}
+
+/** @internal */
+export function useTidingsContext(): Context {
+  const context = useContext(TidingsContext)
+  if (context === null) throw new Error('tidings/react: wrap the app in <TidingsProvider client={…}> to use this hook')
+  return context
+}
+
+/**
+ * The view, with the server-rendered inbox in the place of "nothing known yet". Not after a sign-out or a refusal:
+ * then nothing known means nothing to show.
+ * @internal
+ */
+export function withInitial(view: InboxView, { client, initial }: Context): Readable<InboxSnapshot> {
+  if (initial === null) return view
+  const get = (): InboxSnapshot => {
+    const snapshot = view.get()
+    const { status } = client.connection.get()
+    return snapshot.status !== 'loading' || status === 'signed-out' || status === 'failed' ? snapshot : initial
+  }
+  const subscribe = (fn: (snapshot: InboxSnapshot) => void): (() => void) => {
+    const ends = [view.subscribe(() => fn(get())), client.connection.subscribe(() => fn(get()))]
+    return () => ends.forEach(end => end())
+  }
+  return { get, initial, subscribe }
+}
+
+function snapshotOf({ items, unread, unseen = 0, hasMore = false }: InitialInbox): InboxSnapshot {
+  return Object.freeze({ status: 'cached', items, unread, unseen, count: null, hasMore, loadingMore: false, error: null })
+}

@@ -1,0 +1,28 @@
+'use client'
+import { useCallback, useRef, type RefCallback } from 'react'
+import type { Tidings } from 'tidings'
+
+import { useTidings } from './provider.js'
+import { watchSeen } from './seen-watcher.js'
+
+/** The part of an item that {@link useSeen} needs. */
+export interface SeenItem {
+  readonly id: string
+  readonly seen: boolean
+}
+
+/**
+ * A ref that marks an item seen once its element was half visible for 500 ms in a visible page. Items that come into
+ * view together are marked in one call: `<li ref={useSeen(item)}>`.
+ */
+export function useSeen({ id, seen }: SeenItem): RefCallback<Element> {
+  const client: Tidings = useTidings()
+  const stop = useRef<(() => void) | null>(null)
+  return useCallback(
+    element => {
+      stop.current?.()
+      stop.current = element !== null && !seen ? watchSeen(client, element, id) : null
+    },
+    [client, id, seen],
+  )
+}
