@@ -26,7 +26,7 @@ impl Error {
             message.push(')');
         }
         Self {
-            code: String::from(code.name()),
+            code: String::from(code.as_str()),
             fault: code.fault(),
             retry: code.retry() != tidings_protocol::Retry::Never,
             message,

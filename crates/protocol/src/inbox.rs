@@ -76,6 +76,22 @@ wire! {
     }
 }
 
+impl MarkSet {
+    /// The rule both ends fold by: each given field is set, then `read: true` sets `seen` too. The later mark wins.
+    pub fn apply(self, seen: &mut bool, read: &mut bool, archived: &mut bool) {
+        if let Some(value) = self.seen {
+            *seen = value;
+        }
+        if let Some(value) = self.read {
+            *read = value;
+            *seen |= value;
+        }
+        if let Some(value) = self.archived {
+            *archived = value;
+        }
+    }
+}
+
 wire! {
     /// Single items a mark covers, by offset.
     #[derive(Default, Eq)]
