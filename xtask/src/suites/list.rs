@@ -36,7 +36,9 @@ const fn suite(
 
 /// All of them.
 pub(crate) const SUITES: [Suite; 13] = [
-    suite("fmt", "formatting", |step| check(step, cargo(&["fmt", "--all", "--check", "--", "--color", "never"]))),
+    suite("fmt", "formatting", |step| {
+        check(step, cargo(&["fmt", "--all", "--check", "--", "--color", "never"]))
+    }),
     suite("clippy", "lints of every crate", |step| {
         let all = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
         check(step, cargo(&all))
