@@ -312,6 +312,12 @@ macro_rules! messages {
 
             /// Every `type` there is.
             pub const TYPES: &'static [&'static str] = &[$($tag),*];
+
+            /// TypeScript declarations of all messages.
+            #[cfg(feature = "ts")]
+            pub(crate) fn declarations(config: &ts_rs::Config) -> Vec<crate::ts::Declaration> {
+                vec![$(crate::ts::Declaration::of_message::<$name>(config, $tag)),*]
+            }
         }
 
         impl crate::codec::Encode for $enum {
@@ -353,7 +359,7 @@ macro_rules! messages {
             $(#[$meta])*
             #[derive(Clone, Debug, PartialEq)]
             #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(tag = "type", rename = $tag))]
-            #[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(optional_fields, tag = "type", rename = $tag))]
+            #[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(optional_fields, rename = concat!(stringify!($enum), "s[\"", $tag, "\"]")))]
             #[allow(missing_docs, reason = "fields that every message has are explained once, in docs/protocol.md")]
             pub struct $name {
                 $(

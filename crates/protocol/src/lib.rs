@@ -14,7 +14,8 @@
 //! | [`codes`] | errors and close codes, and what each asks of a client |
 //! | [`limits`] | sizes and counts with their defaults |
 //! | [`rights`] | who may do what on which channels |
-//! | [`rest`] | bodies of the REST surface (feature `serde`) |
+//! | `rest` | bodies of the REST surface (feature `serde`) |
+//! | `ts` | TypeScript declarations (feature `ts`) |
 
 pub mod address;
 pub mod client;
@@ -30,6 +31,8 @@ mod scanner;
 #[cfg(feature = "serde")]
 mod serde_impls;
 pub mod server;
+#[cfg(feature = "ts")]
+pub mod ts;
 
 pub use address::{AddressError, Channel, Epoch};
 pub use client::ClientMessage;

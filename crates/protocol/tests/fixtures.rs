@@ -1,0 +1,107 @@
+//! The golden messages of `fixtures/protocol/`, which TypeScript tests read too.
+
+use std::{collections::BTreeMap, fs, path::PathBuf};
+
+use serde_json::Value;
+use tidings_protocol::{ClientMessage, ServerMessage};
+
+#[test]
+fn every_client_message_has_a_fixture_and_round_trips_byte_for_byte() {
+    round_trip("client", ClientMessage::TYPES, |text| {
+        let message = ClientMessage::decode(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        (message.type_name(), message.to_json())
+    });
+}
+
+#[test]
+fn every_server_message_has_a_fixture_and_round_trips_byte_for_byte() {
+    round_trip("server", ServerMessage::TYPES, |text| {
+        let message = ServerMessage::decode(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        (message.type_name(), message.to_json())
+    });
+}
+
+#[test]
+fn messages_of_other_writers_decode_to_the_canonical_ones() {
+    let all = read("plain");
+    let mut pairs = 0;
+    for (name, text) in &all {
+        let Some(canonical) = all.get(&format!("{name}.canonical")) else { continue };
+        let encoded = match name.split('.').next() {
+            Some("client") => ClientMessage::decode(text).unwrap().to_json(),
+            Some("server") => ServerMessage::decode(text).unwrap().to_json(),
+            _ => panic!("{name} has no direction"),
+        };
+        assert_eq!(&encoded, canonical, "{name}");
+        pairs += 1;
+    }
+    assert_eq!(pairs * 2, all.len(), "each file has its counterpart");
+}
+
+#[test]
+fn serde_reads_and_writes_every_fixture_alike() {
+    for text in read("client").values() {
+        let ours = ClientMessage::decode(text).unwrap();
+        assert_eq!(serde_json::from_str::<ClientMessage>(text).unwrap(), ours, "{text}");
+        assert_eq!(&serde_json::to_string(&ours).unwrap(), text);
+    }
+    for text in read("server").values() {
+        let ours = ServerMessage::decode(text).unwrap();
+        assert_eq!(serde_json::from_str::<ServerMessage>(text).unwrap(), ours, "{text}");
+        assert_eq!(&serde_json::to_string(&ours).unwrap(), text);
+    }
+}
+
+#[test]
+fn the_minimal_fixture_holds_only_what_is_required() {
+    // Without any one of its fields, the file named by the type alone must not decode: such fields belong to a variant.
+    for (direction, types) in [("client", ClientMessage::TYPES), ("server", ServerMessage::TYPES)] {
+        let all = read(direction);
+        for name in types {
+            let Value::Object(whole) = serde_json::from_str(&all[*name]).unwrap() else { panic!() };
+            for key in whole.keys().filter(|key| !OPTIONAL.contains(&(*name, key.as_str()))) {
+                let mut less = whole.clone();
+                less.remove(key);
+                let text = Value::Object(less).to_string();
+                let decoded = match direction {
+                    "client" => ClientMessage::decode(&text).map(|_| ()),
+                    _ => ServerMessage::decode(&text).map(|_| ()),
+                };
+                assert!(decoded.is_err(), "{direction} {name} without {key}");
+            }
+        }
+    }
+}
+
+/// Optional fields that a minimal message shows because it would make no sense without.
+const OPTIONAL: &[(&str, &str)] =
+    &[("mark", "offsets"), ("refresh", "ticket"), ("notification", "counts"), ("marked", "up_to")];
+
+fn round_trip(folder: &str, types: &[&str], decode_encode: fn(&str) -> (&'static str, String)) {
+    let all = read(folder);
+    for (name, text) in &all {
+        let (kind, encoded) = decode_encode(text);
+        assert_eq!(&encoded, text, "{name}");
+        assert_eq!(name.split('.').next(), Some(kind), "{name} is named by its type");
+    }
+    for kind in types {
+        assert!(all.contains_key(*kind), "{folder}/{kind}.json is missing");
+    }
+}
+
+/// File name without `.json` to text without the final newline.
+fn read(folder: &str) -> BTreeMap<String, String> {
+    let path =
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/protocol").join(folder);
+    let mut all = BTreeMap::new();
+    for entry in fs::read_dir(path).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "json") {
+            let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+            let text = fs::read_to_string(&path).unwrap();
+            all.insert(name, text.strip_suffix('\n').unwrap().to_owned());
+        }
+    }
+    assert!(!all.is_empty(), "{folder} has fixtures");
+    all
+}
