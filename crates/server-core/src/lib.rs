@@ -2,5 +2,32 @@
 //!
 //! Nothing here knows a socket, a thread, SQL or a clock: time, randomness and answers of the store come in from outside, so the
 //! same code runs under axum and in simulation.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`session`] | one state machine per connection |
+//! | [`hub`] | who listens to what; delivers only the next record |
+//! | [`mailbox`] | what waits to be written to a connection |
+//! | [`service`] | the only write path: requests to writes, outcomes to answers |
+//! | [`store`] | the seam to durable storage |
+//! | [`limits`] | every bound with its default and reason |
 
+pub mod hub;
+mod identity;
+mod ids;
+pub mod limits;
+pub mod mailbox;
+mod now;
+mod refused;
+pub mod service;
+pub mod session;
 pub mod store;
+
+pub use hub::Hub;
+pub use identity::Identity;
+pub use ids::Ids;
+pub use limits::Limits;
+pub use mailbox::Mailbox;
+pub use now::Now;
+pub use refused::Refused;
+pub use session::Session;

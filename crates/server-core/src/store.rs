@@ -12,6 +12,9 @@ use tidings_protocol::{
     server::Snapshot,
 };
 
+/// Stands for the epoch of a channel that has no log yet; no backend may give it to a log.
+pub const NO_LOG: Epoch = Epoch::from_bits(0);
+
 /// A log with its tables. `&self` throughout: a backend has one writer and several readers inside.
 ///
 /// A driver calls `commit` from one place at a time; the other methods may run beside it.
@@ -21,7 +24,11 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`StoreError::Unknown`] when the commit's fate is not known, else [`StoreError::Unavailable`].
-    fn commit(&self, wall: u64, writes: &[Write]) -> Result<Vec<Result<Written, StoreError>>, StoreError>;
+    fn commit(
+        &self,
+        wall: u64,
+        writes: &[Write],
+    ) -> Result<Vec<Result<Written, StoreError>>, StoreError>;
 
     /// Answers queries, each on one consistent view of its own.
     ///

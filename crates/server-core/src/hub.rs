@@ -1,0 +1,271 @@
+//! Who listens to what. Delivers a record to those who have exactly the one before it, and to nobody else.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use tidings_protocol::{Channel, Epoch};
+
+use crate::store::{NO_LOG, Record};
+
+/// Where a subscriber's messages go: a handle of a connection, cheap to clone.
+///
+/// Called under the hub's lock: a sink queues and wakes, it does not call back.
+pub trait Sink {
+    /// Queues a record's frame and wakes the connection; `false` when it holds too much already.
+    fn push(&self, frame: &Bytes) -> bool;
+
+    /// The subscription is back to reading the log: tell the session [`crate::session::Event::Lagged`]. `sent` is the
+    /// last offset that was pushed.
+    fn lagged(&self, channel: &Channel, slot: Slot, sent: u64);
+}
+
+/// A subscriber's place in a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Slot {
+    index: u32,
+    /// Tells a place from the same place used before.
+    generation: u32,
+}
+
+/// The answer to [`Hub::go_live`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GoLive {
+    /// Every record from now on is pushed.
+    Live,
+    /// More is in the log than was sent: read on, then ask again.
+    Behind,
+}
+
+/// The answer to [`Hub::committed`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// Pushed to this many.
+    Pushed(usize),
+    /// Nobody here listens, or it was delivered before.
+    Nothing,
+    /// Records after this offset are missing here: read them from the log and commit them in order.
+    Hole {
+        /// The last offset delivered.
+        after: u64,
+    },
+}
+
+/// One shard of subscriptions. The driver makes as many as it has cores, picks one by channel hash and puts each
+/// behind a lock; all calls are short and none blocks.
+#[derive(Debug)]
+pub struct Hub<S> {
+    topics: BTreeMap<Channel, Topic<S>>,
+    generation: u32,
+}
+
+impl<S> Default for Hub<S> {
+    fn default() -> Self {
+        Self { topics: BTreeMap::new(), generation: 0 }
+    }
+}
+
+/// What is known of a channel while somebody listens.
+#[derive(Debug)]
+struct Topic<S> {
+    /// Epoch and newest offset handed to this hub; unknown until the first record or live subscriber.
+    top: Option<(Epoch, u64)>,
+    /// A slab: places keep their index, so that leaving costs nothing however many listen.
+    places: Vec<Place<S>>,
+    /// Indices of free places.
+    free: Vec<u32>,
+}
+
+#[derive(Debug)]
+struct Place<S> {
+    sink: Option<S>,
+    generation: u32,
+    /// Last offset pushed or read; [`CATCHING_UP`] while the session reads the log.
+    sent: u64,
+}
+
+/// Above every offset.
+const CATCHING_UP: u64 = u64::MAX;
+
+impl<S: Sink> Hub<S> {
+    /// Adds a subscriber that reads the log first: nothing is pushed to it yet, but from now on the hub knows the
+    /// channel's top. Attach *before* reading, or a record between the two is missed.
+    pub fn attach(&mut self, channel: &Channel, sink: S) -> Slot {
+        self.generation = self.generation.wrapping_add(1);
+        let topic = self.topics.entry(channel.clone()).or_insert_with(Topic::empty);
+        topic.insert(sink, self.generation)
+    }
+
+    /// Everything up to `sent` was queued for this subscriber: switches it to live if that is all there is.
+    ///
+    /// `sent` may be above what this hub was handed: a reader of the log can be ahead of the fan-out.
+    pub fn go_live(&mut self, channel: &Channel, slot: Slot, epoch: Epoch, sent: u64) -> GoLive {
+        let Some(topic) = self.topics.get_mut(channel) else { return GoLive::Behind };
+        match topic.top {
+            // The channel's first record was read before it came here.
+            Some((NO_LOG, _)) if epoch != NO_LOG => {
+                topic.send_back(channel);
+                topic.top = Some((epoch, sent));
+            }
+            Some((known, top)) if known != epoch || top > sent => return GoLive::Behind,
+            Some(_) => {}
+            None => topic.top = Some((epoch, sent)),
+        }
+        match topic.place(slot) {
+            Some(place) => {
+                place.sent = sent;
+                GoLive::Live
+            }
+            None => GoLive::Behind,
+        }
+    }
+
+    /// Removes a subscriber; a slot that is gone already is no error. The channel goes with its last one.
+    pub fn detach(&mut self, channel: &Channel, slot: Slot) {
+        if let Some(topic) = self.topics.get_mut(channel) {
+            topic.remove(slot);
+            if topic.free.len() == topic.places.len() {
+                self.topics.remove(channel);
+            }
+        }
+    }
+
+    /// A record became durable. Call it in the order of commits, for each record once; doubled and early ones do no
+    /// harm.
+    pub fn committed(&mut self, record: &Record) -> Delivery {
+        let Some(topic) = self.topics.get_mut(&record.channel) else { return Delivery::Nothing };
+        match topic.top {
+            Some((epoch, top)) if epoch == record.epoch => {
+                if record.offset <= top {
+                    return Delivery::Nothing;
+                }
+                if record.offset > top + 1 && topic.has_live() {
+                    return Delivery::Hole { after: top };
+                }
+            }
+            // Another log: nobody has the record before this one.
+            Some(_) => topic.send_back(&record.channel),
+            None => {}
+        }
+        topic.top = Some((record.epoch, record.offset));
+        match topic.deliver(record) {
+            0 => Delivery::Nothing,
+            pushed => Delivery::Pushed(pushed),
+        }
+    }
+
+    /// Another node says how far a channel's log goes. `Hole` when this hub should read it.
+    pub fn hint(&mut self, channel: &Channel, epoch: Epoch, top: u64) -> Delivery {
+        let Some(topic) = self.topics.get_mut(channel) else { return Delivery::Nothing };
+        match topic.top {
+            Some((known, _)) if known != epoch => {
+                topic.send_back(channel);
+                topic.top = Some((epoch, top));
+                Delivery::Nothing
+            }
+            Some((_, known)) if top > known && topic.has_live() => Delivery::Hole { after: known },
+            Some((_, known)) => {
+                topic.top = Some((epoch, known.max(top)));
+                Delivery::Nothing
+            }
+            None => {
+                topic.top = Some((epoch, top));
+                Delivery::Nothing
+            }
+        }
+    }
+
+    /// The newest offset handed to a live subscriber's channel: what `pong.tops` tells. `None` while it catches up.
+    #[must_use]
+    pub fn live_top(&self, channel: &Channel, slot: Slot) -> Option<u64> {
+        let topic = self.topics.get(channel)?;
+        let place = topic.places.get(slot.index as usize)?;
+        let live = place.generation == slot.generation
+            && place.sink.is_some()
+            && place.sent != CATCHING_UP;
+        topic.top.filter(|_| live).map(|(_, top)| top)
+    }
+
+    /// Channels somebody listens to.
+    #[must_use]
+    pub fn channels(&self) -> usize {
+        self.topics.len()
+    }
+
+    /// Channels with their known tops, for the driver that asks the store each second.
+    pub fn tops(&self) -> impl Iterator<Item = (&Channel, Option<(Epoch, u64)>)> {
+        self.topics.iter().map(|(channel, topic)| (channel, topic.top))
+    }
+}
+
+impl<S: Sink> Topic<S> {
+    const fn empty() -> Self {
+        Self { top: None, places: Vec::new(), free: Vec::new() }
+    }
+
+    fn insert(&mut self, sink: S, generation: u32) -> Slot {
+        let place = Place { sink: Some(sink), generation, sent: CATCHING_UP };
+        if let Some(index) = self.free.pop()
+            && let Some(free) = self.places.get_mut(index as usize)
+        {
+            *free = place;
+            return Slot { index, generation };
+        }
+        self.places.push(place);
+        Slot { index: (self.places.len() - 1) as u32, generation }
+    }
+
+    fn place(&mut self, slot: Slot) -> Option<&mut Place<S>> {
+        let place = self.places.get_mut(slot.index as usize)?;
+        (place.generation == slot.generation && place.sink.is_some()).then_some(place)
+    }
+
+    fn remove(&mut self, slot: Slot) {
+        if let Some(place) = self.place(slot) {
+            place.sink = None;
+            self.free.push(slot.index);
+        }
+    }
+
+    fn has_live(&self) -> bool {
+        self.places.iter().any(|place| place.sink.is_some() && place.sent != CATCHING_UP)
+    }
+
+    fn deliver(&mut self, record: &Record) -> usize {
+        let mut pushed = 0;
+        for (index, place) in self.places.iter_mut().enumerate() {
+            let Some(sink) = &place.sink else { continue };
+            // Those who read the log may be ahead of this record.
+            if place.sent == CATCHING_UP || place.sent >= record.offset {
+                continue;
+            }
+            if place.sent + 1 == record.offset && sink.push(&record.frame) {
+                place.sent = record.offset;
+                pushed += 1;
+            } else {
+                let slot = Slot { index: index as u32, generation: place.generation };
+                sink.lagged(&record.channel, slot, place.sent);
+                place.sent = CATCHING_UP;
+            }
+        }
+        pushed
+    }
+
+    /// Everybody reads the log again.
+    fn send_back(&mut self, channel: &Channel) {
+        for (index, place) in self.places.iter_mut().enumerate() {
+            if let Some(sink) = &place.sink
+                && place.sent != CATCHING_UP
+            {
+                sink.lagged(
+                    channel,
+                    Slot { index: index as u32, generation: place.generation },
+                    place.sent,
+                );
+                place.sent = CATCHING_UP;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,102 @@
+//! Every bound of the core, with its default and its reason.
+
+use tidings_protocol::limits;
+
+/// What sessions, hub and services obey. One value a server, shared by all connections.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// From open to `connect`, in milliseconds; a socket that says nothing is not held. Default 10,000.
+    pub connect_ms: u64,
+    /// How often a client should ping, in milliseconds, as `connected` says. Proxies cut links that
+    /// idle for 30–60 s. Default 25,000.
+    pub heartbeat_ms: u64,
+    /// How long either end waits for an answer to a ping, in milliseconds. Default 10,000.
+    pub timeout_ms: u64,
+    /// Silence after which the server pings, in milliseconds. Above `heartbeat_ms`, so that clients
+    /// that ping cost no ping of ours. Default 30,000.
+    pub idle_ms: u64,
+    /// How long a connection may outlive its credential, in milliseconds: time for a refresh under
+    /// way. Default 10,000.
+    pub grace_ms: u64,
+    /// `expiring` is sent this long before the credential ends, in milliseconds, but not before
+    /// four fifths of its life. Default 60,000.
+    pub expiring_ms: u64,
+    /// Requests of a connection without an answer before it is not read any more. Default 32.
+    pub outstanding: usize,
+    /// Messages a connection may send in a burst. Default 100.
+    pub message_burst: u64,
+    /// Milliseconds until one more may be sent. Default 20, which is 50 a second.
+    pub message_interval_ms: u64,
+    /// Messages over the rate, each answered by `flood`, until the connection is closed. Default 20.
+    pub flood_strikes: u32,
+    /// Messages that can't be read, each answered by an error, until the connection is closed.
+    /// Default 10.
+    pub bad_messages: u32,
+    /// Channels of a connection, inbox and `system:all` included. Default 100.
+    pub subscriptions: usize,
+    /// Largest `connect`, in bytes. Default 64 KiB.
+    pub connect_bytes: usize,
+    /// Largest other client message, in bytes. Default 10 KiB.
+    pub message_bytes: usize,
+    /// Largest body of a REST publish, in bytes. Default 64 KiB.
+    pub publish_bytes: usize,
+    /// Most users of one publish: one transaction. Default 1,000.
+    pub users_per_publish: usize,
+    /// Most offsets of one mark. Default 1,000.
+    pub mark_offsets: usize,
+    /// Most items or messages of one page. Default 100.
+    pub page: u32,
+    /// Records read from the log at once while catching up. Default 100.
+    pub catch_up_records: u32,
+    /// Bytes of records read from the log at once while catching up; an eighth of the mailbox, so
+    /// that it never fills by catching up alone. Default 64 KiB.
+    pub catch_up_bytes: u32,
+    /// Items of a snapshot: what a bell shows. Default 50.
+    pub snapshot_items: u32,
+    /// Bytes queued for a connection before its live subscriptions go back to reading the log.
+    /// Default 512 KiB.
+    pub mailbox_bytes: usize,
+    /// Messages are joined into one frame up to this many bytes; the size of the socket's write
+    /// buffer. Default 16 KiB.
+    pub join_bytes: usize,
+    /// Life of a ticket, in milliseconds. Default 30,000.
+    pub ticket_ms: u64,
+    /// Life of a session whose ticket names none, in milliseconds. Default 1 h.
+    pub session_ms: u64,
+    /// Longest life of any credential, in milliseconds; how long a revocation is kept. Default 30
+    /// days.
+    pub credential_ms: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connect_ms: 10_000,
+            heartbeat_ms: 25_000,
+            timeout_ms: 10_000,
+            idle_ms: 30_000,
+            grace_ms: 10_000,
+            expiring_ms: 60_000,
+            outstanding: 32,
+            message_burst: 100,
+            message_interval_ms: 20,
+            flood_strikes: 20,
+            bad_messages: 10,
+            subscriptions: 100,
+            connect_bytes: limits::CONNECT_BYTES,
+            message_bytes: limits::MESSAGE_BYTES,
+            publish_bytes: limits::PUBLISH_BYTES,
+            users_per_publish: limits::USERS_PER_PUBLISH,
+            mark_offsets: limits::MARK_OFFSETS,
+            page: limits::PAGE_MAX,
+            catch_up_records: 100,
+            catch_up_bytes: 64 * 1024,
+            snapshot_items: 50,
+            mailbox_bytes: 512 * 1024,
+            join_bytes: 16 * 1024,
+            ticket_ms: 30_000,
+            session_ms: 3_600_000,
+            credential_ms: *limits::SESSION_TTL_MS.end(),
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Why the server does not do what it was asked.
+
+use tidings_protocol::{DecodeError, ErrorCode};
+
+use crate::store::{Refusal, StoreError};
+
+/// A refusal, as services and sessions give it; becomes an `error` message or a problem+json body.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{code}: {detail}")]
+pub struct Refused {
+    /// Stable name, fault, retry and close code.
+    pub code: ErrorCode,
+    /// For the developer: what exactly was wrong. Never holds a secret.
+    pub detail: String,
+    /// When it may be tried again, in milliseconds.
+    pub retry_after_ms: Option<u64>,
+    /// With `sequence`: the `seq` the lane expects.
+    pub expected: Option<u64>,
+}
+
+impl Refused {
+    /// A refusal with its particular reason; empty: the code's advice says it all.
+    pub fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into(), retry_after_ms: None, expected: None }
+    }
+
+    /// What a developer reads: the particular reason, then what to do.
+    #[must_use]
+    pub fn message(&self) -> String {
+        if self.detail.is_empty() {
+            self.code.advice().to_owned()
+        } else {
+            format!("{}. {}", self.detail, self.code.advice())
+        }
+    }
+}
+
+impl From<ErrorCode> for Refused {
+    fn from(code: ErrorCode) -> Self {
+        Self::new(code, "")
+    }
+}
+
+impl From<DecodeError> for Refused {
+    fn from(error: DecodeError) -> Self {
+        Self::new(error.code(), error.to_string())
+    }
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        Self { expected: refusal.expected, ..Self::from(refusal.code) }
+    }
+}
+
+impl From<StoreError> for Refused {
+    /// The reason goes to the log of whoever runs the server, not to clients.
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Corrupt { .. } => Self::from(ErrorCode::Internal),
+            StoreError::Full(_) | StoreError::Unavailable(_) | StoreError::Unknown(_) => {
+                Self { retry_after_ms: Some(1_000), ..Self::from(ErrorCode::StorageUnavailable) }
+            }
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! From what became of a write to what the caller hears.
+
+use tidings_protocol::{Counts, server};
+
+use crate::{
+    refused::Refused,
+    store::{Lane, Place, Written},
+};
+
+/// A write that was not refused, as REST and `ack` tell it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// Where the records are; for a mark that changed nothing, the inbox at its top. Empty for `void` and revocations.
+    pub places: Vec<Place>,
+    /// Counts after a mark; `None` for a repeat, whose counts are no longer known.
+    pub counts: Option<Counts>,
+    /// An earlier answer to the same key or lane position: `Idempotency-Replayed: true`.
+    pub replayed: bool,
+}
+
+/// What became of a write.
+///
+/// # Errors
+/// What the store refused.
+pub fn outcome(written: &Written) -> Result<Outcome, Refused> {
+    match written {
+        Written::Records { records, counts } => {
+            let places = records.iter().map(|record| Place {
+                channel: record.channel.clone(),
+                epoch: record.epoch,
+                offset: record.offset,
+                id: record.id.clone(),
+            });
+            Ok(Outcome { places: places.collect(), counts: *counts, replayed: false })
+        }
+        Written::Unchanged { at, counts } => {
+            Ok(Outcome { places: vec![at.clone()], counts: *counts, replayed: false })
+        }
+        Written::Replayed(places) => {
+            Ok(Outcome { places: places.clone(), counts: None, replayed: true })
+        }
+        Written::Refused(refusal) => Err(refusal.clone().into()),
+        Written::Done => Ok(Outcome { places: Vec::new(), counts: None, replayed: false }),
+    }
+}
+
+/// The `ack` of an intent; `None` when there is no place to name (a `void`).
+#[must_use]
+pub fn ack(id: Option<u64>, lane: Option<&Lane>, outcome: &Outcome) -> Option<server::Ack> {
+    let place = outcome.places.first()?;
+    Some(server::Ack {
+        id,
+        client_id: lane.map(|lane| lane.client_id.clone()),
+        seq: lane.map(|lane| lane.seq),
+        channel: place.channel.clone(),
+        epoch: place.epoch,
+        offset: place.offset,
+        record_id: Some(place.id.clone()).filter(|id| !id.is_empty()),
+        duplicate: outcome.replayed.then_some(true),
+    })
+}
+
+/// The `error` of a refusal.
+#[must_use]
+pub fn error(refused: &Refused) -> server::Error {
+    server::Error {
+        id: None,
+        client_id: None,
+        seq: None,
+        channel: None,
+        code: refused.code.as_str().to_owned(),
+        message: refused.message(),
+        retry: refused.code.retry(),
+        retry_after_ms: refused.retry_after_ms,
+        expected: refused.expected,
+    }
+}

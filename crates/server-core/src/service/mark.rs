@@ -1,0 +1,63 @@
+//! Setting the state of inbox items.
+
+use tidings_protocol::{MarkSet, Offsets, UpTo, client::Epochs, rest::MarkRequest};
+
+use crate::{
+    Ids,
+    refused::Refused,
+    store::{Lane, Mark, Op, Write},
+};
+
+/// What a client or a REST caller wants marked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MarkIntent {
+    /// Identities of the logs the offsets speak of; REST may leave them out.
+    pub epochs: Epochs,
+    /// Single items, or …
+    pub offsets: Option<Offsets>,
+    /// … everything up to here.
+    pub up_to: Option<UpTo>,
+    /// What to set.
+    pub set: MarkSet,
+}
+
+impl From<MarkRequest> for MarkIntent {
+    fn from(body: MarkRequest) -> Self {
+        Self { epochs: Epochs::default(), offsets: body.offsets, up_to: body.up_to, set: body.set }
+    }
+}
+
+/// A mark on the user's own items: everyone may mark theirs.
+///
+/// # Errors
+/// `bad_request`, naming the field at fault.
+pub fn mark(
+    user: &str,
+    intent: MarkIntent,
+    lane: Option<Lane>,
+    wall: u64,
+    ids: &mut Ids,
+) -> Result<Write, Refused> {
+    let MarkIntent { epochs, offsets, up_to, set } = intent;
+    let body = MarkRequest { offsets, up_to, set };
+    body.check()?;
+    let mark = Mark {
+        user: user.to_owned(),
+        id: ids.next(wall),
+        at: wall,
+        epochs,
+        offsets: body.offsets.map(sorted),
+        up_to: body.up_to,
+        set,
+    };
+    Ok(Write { key: None, lane, op: Op::Mark(mark) })
+}
+
+/// Each offset once, in order: so that the record is the same however a client lists them.
+fn sorted(mut offsets: Offsets) -> Offsets {
+    for list in [&mut offsets.inbox, &mut offsets.system].into_iter().flatten() {
+        list.sort_unstable();
+        list.dedup();
+    }
+    offsets
+}

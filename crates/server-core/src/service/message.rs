@@ -1,0 +1,43 @@
+//! Publishing a message to a room, chat or topic.
+
+use tidings_protocol::{Channel, Encode, ErrorCode, Json, rights::Right, server::Member};
+
+use super::Caller;
+use crate::{
+    Ids,
+    refused::Refused,
+    store::{Draft, IdempotencyKey, Lane, Op, Write},
+};
+
+/// One record. From a user it carries `from`, from a backend nobody.
+///
+/// # Errors
+/// `forbidden` without the right to publish; inboxes and `system:all` take notifications only, from backends too.
+pub fn message(
+    caller: Caller<'_>,
+    channel: Channel,
+    data: Json,
+    lane: Option<Lane>,
+    key: Option<IdempotencyKey>,
+    wall: u64,
+    ids: &mut Ids,
+) -> Result<Write, Refused> {
+    if channel.namespace() == "inbox" || channel.namespace() == "system" {
+        return Err(Refused::new(
+            ErrorCode::Forbidden,
+            "inboxes and system channels take notifications only",
+        ));
+    }
+    caller.check(&channel, Right::Publish)?;
+    let from = match caller.identity() {
+        Some(identity) => Some(member(&identity.user, identity.info.clone())?),
+        None => None,
+    };
+    let draft = Draft { channel, id: ids.next(wall), kind: String::new(), at: wall, data };
+    Ok(Write { key, lane, op: Op::Message { draft, from } })
+}
+
+fn member(user: &str, info: Option<Json>) -> Result<Json, Refused> {
+    let member = Member { user: user.to_owned(), info };
+    Ok(Json::parse(&member.to_json())?)
+}

@@ -1,0 +1,92 @@
+//! The only code that changes state: from a request and its caller's rights to a [`Write`](crate::store::Write) or a
+//! refusal, and from what became of it to an answer. REST handlers and sessions both go through here.
+
+mod answer;
+mod mark;
+mod message;
+mod notify;
+mod revoke;
+mod ticket;
+
+pub use answer::{Outcome, ack, error, outcome};
+pub use mark::{MarkIntent, mark};
+pub use message::message;
+pub use notify::notify;
+pub use revoke::revoke;
+pub use ticket::{Grant, grant};
+
+use tidings_protocol::{Channel, ErrorCode, limits::ID_BYTES, rights::Right};
+
+use crate::{Identity, refused::Refused, store::Lane};
+
+/// Who asks.
+#[derive(Clone, Copy, Debug)]
+pub enum Caller<'a> {
+    /// A backend with an API key: it needs no rights.
+    Backend,
+    /// A user.
+    User(&'a Identity),
+}
+
+impl<'a> Caller<'a> {
+    /// Refuses what the caller may not do. A channel that does not exist is refused alike: who may not enter learns
+    /// nothing.
+    ///
+    /// # Errors
+    /// `forbidden`.
+    pub fn check(self, channel: &Channel, right: Right) -> Result<(), Refused> {
+        match self {
+            Self::Backend => Ok(()),
+            Self::User(identity) if identity.rights.allows(&identity.user, channel, right) => {
+                Ok(())
+            }
+            Self::User(_) => Err(Refused::new(
+                ErrorCode::Forbidden,
+                format!("no right to {right:?} here").to_lowercase(),
+            )),
+        }
+    }
+
+    /// The user's identity, if it is a user.
+    #[must_use]
+    pub const fn identity(self) -> Option<&'a Identity> {
+        match self {
+            Self::Backend => None,
+            Self::User(identity) => Some(identity),
+        }
+    }
+}
+
+/// A user's place in an outbox lane; `None` when the request names none.
+///
+/// # Errors
+/// `bad_request` when only one of the two is given or either is out of bounds.
+pub fn lane(
+    user: &str,
+    client_id: Option<String>,
+    seq: Option<u64>,
+) -> Result<Option<Lane>, Refused> {
+    let bad = |detail| Err(Refused::new(ErrorCode::BadRequest, detail));
+    match (client_id, seq) {
+        (None, None) => Ok(None),
+        (Some(client_id), Some(seq)) => {
+            if !(1..=ID_BYTES).contains(&client_id.len()) || client_id.chars().any(char::is_control)
+            {
+                return bad("`client_id` has 1 to 64 bytes and no control characters");
+            }
+            if seq == 0 {
+                return bad("`seq` counts from 1");
+            }
+            Ok(Some(Lane { user: user.to_owned(), client_id, seq }))
+        }
+        (Some(_), None) => bad("`client_id` needs `seq`"),
+        (None, Some(_)) => bad("`seq` needs `client_id`"),
+    }
+}
+
+/// A body that is not as it must be.
+impl From<tidings_protocol::rest::BodyError> for Refused {
+    fn from(error: tidings_protocol::rest::BodyError) -> Self {
+        Self::new(ErrorCode::BadRequest, error.to_string())
+    }
+}

@@ -1,0 +1,162 @@
+//! What a ticket stands for.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use tidings_protocol::{ErrorCode, Json, rest::TicketRequest, rights::Rights};
+
+use super::Caller;
+use crate::{Identity, Limits, refused::Refused};
+
+/// What the store keeps under a ticket's hash until it is spent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Grant {
+    /// User id.
+    pub user: String,
+    /// The user's public `info`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub info: Option<Json>,
+    /// What the session may do.
+    #[serde(default)]
+    pub rights: Rights,
+    /// Id of the session.
+    pub session: String,
+    /// The only origin it is good for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<String>,
+    /// Milliseconds since 1970.
+    pub issued_at: u64,
+    /// End of the session, milliseconds since 1970.
+    pub expires_at: u64,
+}
+
+impl Grant {
+    /// As the store keeps it.
+    ///
+    /// # Errors
+    /// `internal`, should it ever not fit JSON.
+    pub fn encode(&self) -> Result<Bytes, Refused> {
+        let json =
+            Json::of(self).map_err(|error| Refused::new(ErrorCode::Internal, error.to_string()))?;
+        Ok(Bytes::copy_from_slice(json.as_str().as_bytes()))
+    }
+
+    /// As the store gave it back.
+    ///
+    /// # Errors
+    /// `ticket_invalid` when it is not what [`Grant::encode`] wrote.
+    pub fn decode(bytes: &[u8]) -> Result<Self, Refused> {
+        let text = str::from_utf8(bytes).map_err(|_| Refused::from(ErrorCode::TicketInvalid))?;
+        Json::parse(text)?.to().map_err(|_| Refused::from(ErrorCode::TicketInvalid))
+    }
+
+    /// The one who spends it; `session_token` is the driver's to add.
+    #[must_use]
+    pub fn identity(self, session_token: String) -> Identity {
+        Identity {
+            user: self.user,
+            info: self.info,
+            rights: self.rights,
+            session: self.session,
+            session_token,
+            issued_at: self.issued_at,
+            expires_at: Some(self.expires_at),
+        }
+    }
+}
+
+/// What a ticket for this request stands for. A backend names the user and the rights; a user gets a ticket of their own
+/// with the rights, info and end of the credential they show, never more. `session` is a new random id.
+///
+/// # Errors
+/// `bad_request` naming the field, `user_mismatch` or `forbidden` when a user asks for more than their own.
+pub fn grant(
+    caller: Caller<'_>,
+    body: TicketRequest,
+    session: String,
+    wall: u64,
+    limits: &Limits,
+) -> Result<Grant, Refused> {
+    body.check()?;
+    let TicketRequest { user, origin, channels, session_ttl_ms, info } = body;
+    let expires_at =
+        wall.saturating_add(session_ttl_ms.unwrap_or(limits.session_ms).min(limits.credential_ms));
+    let (user, info, rights, expires_at) = match caller {
+        Caller::Backend => {
+            let user =
+                user.ok_or_else(|| Refused::new(ErrorCode::BadRequest, "`user` must be named"))?;
+            (user, info, channels.unwrap_or_default(), expires_at)
+        }
+        Caller::User(identity) => {
+            if user.is_some_and(|user| user != identity.user) {
+                return Err(ErrorCode::UserMismatch.into());
+            }
+            if channels.is_some() || info.is_some() {
+                return Err(Refused::new(
+                    ErrorCode::Forbidden,
+                    "`channels` and `info` come from the backend",
+                ));
+            }
+            let expires_at = identity.expires_at.map_or(expires_at, |end| end.min(expires_at));
+            (identity.user.clone(), identity.info.clone(), identity.rights.clone(), expires_at)
+        }
+    };
+    Ok(Grant { user, info, rights, session, origin, issued_at: wall, expires_at })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity() -> Identity {
+        Identity {
+            user: "u1".into(),
+            info: None,
+            rights: Rights::default(),
+            session: "s".into(),
+            session_token: String::new(),
+            issued_at: 0,
+            expires_at: Some(1_500),
+        }
+    }
+
+    fn asked(caller: Caller<'_>, body: TicketRequest) -> Result<Grant, Refused> {
+        grant(caller, body, "s1".into(), 1_000, &Limits::default())
+    }
+
+    #[test]
+    fn a_grant_survives_the_store() {
+        let body = TicketRequest {
+            user: Some("ü".into()),
+            info: Some(Json::string("x")),
+            ..Default::default()
+        };
+        let made = asked(Caller::Backend, body).unwrap();
+        assert_eq!(Grant::decode(&made.encode().unwrap()).unwrap(), made);
+        assert_eq!(made.expires_at, 3_601_000);
+    }
+
+    #[test]
+    fn a_user_gets_no_more_than_they_have() {
+        let own = identity();
+        let made = asked(Caller::User(&own), TicketRequest::default()).unwrap();
+        assert_eq!((made.user.as_str(), made.expires_at), ("u1", 1_500));
+        let other = TicketRequest { user: Some("u2".into()), ..Default::default() };
+        assert_eq!(asked(Caller::User(&own), other).unwrap_err().code, ErrorCode::UserMismatch);
+        let more = TicketRequest { channels: Some(Rights::default()), ..Default::default() };
+        assert_eq!(asked(Caller::User(&own), more).unwrap_err().code, ErrorCode::Forbidden);
+    }
+
+    #[test]
+    fn a_backend_names_the_user() {
+        assert_eq!(
+            asked(Caller::Backend, TicketRequest::default()).unwrap_err().code,
+            ErrorCode::BadRequest
+        );
+    }
+
+    #[test]
+    fn a_damaged_grant_is_an_invalid_ticket() {
+        assert_eq!(Grant::decode(b"\xff").unwrap_err().code, ErrorCode::TicketInvalid);
+        assert_eq!(Grant::decode(b"{}").unwrap_err().code, ErrorCode::TicketInvalid);
+    }
+}
