@@ -26,8 +26,8 @@ impl Fingerprint {
         Self(hasher)
     }
 
-    /// Adds a file or everything under a folder, except what `skip` names. What does not exist
-    /// counts as absent, so that its appearance is a change.
+    /// Adds a file or everything under a folder, except what `skip` names directly in it. What does
+    /// not exist counts as absent, so that its appearance is a change.
     pub(crate) fn tree(mut self, path: &Path, skip: &[&str]) -> Result<Self, Failure> {
         let mut files = BTreeSet::new();
         collect(path, skip, &mut files)?;
@@ -59,7 +59,7 @@ fn collect(path: &Path, skip: &[&str], into: &mut BTreeSet<PathBuf>) -> Result<(
         // Links are left out: a linked package (`file:../npm`) is an input of its own.
         let link = entry.file_type().map_err(Failure::io("stat", path))?.is_symlink();
         if !skipped && !link {
-            collect(&entry.path(), skip, into)?;
+            collect(&entry.path(), &[], into)?;
         }
     }
     Ok(())
@@ -112,6 +112,9 @@ mod tests {
         repo::write(&folder.join("node_modules/x.js"), b"x").unwrap();
         repo::write(&folder.join("wasm/x.wasm"), b"x").unwrap();
         assert_eq!(first, of(&folder), "results are not inputs");
+
+        repo::write(&folder.join("src/wasm/a.rs"), b"a").unwrap();
+        assert_ne!(first, of(&folder), "only the folder's own entries are skipped by name");
 
         repo::write(&folder.join("src/a.rs"), b"b").unwrap();
         let second = of(&folder);

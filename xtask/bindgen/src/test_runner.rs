@@ -2,6 +2,17 @@
 //! results back. The same program as `wasm-bindgen-test-runner`, from the pinned library, so that
 //! nobody has to install it.
 
-fn main() -> anyhow::Result<()> {
-    wasm_bindgen_cli::wasm_bindgen_test_runner::run_cli_with_args(std::env::args_os())
+use std::process::ExitCode;
+
+use wasm_bindgen_cli::wasm_bindgen_test_runner::run_cli_with_args;
+
+fn main() -> ExitCode {
+    match run_cli_with_args(std::env::args_os()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Without the backtrace of this program, which would bury the tests' own.
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
 }

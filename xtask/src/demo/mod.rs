@@ -21,6 +21,8 @@ use children::{Child, pause};
 const AWAY: Duration = Duration::from_secs(2);
 /// The API key of every `--dev` server.
 const API_KEY: &str = "dev";
+/// Who the example shows first, before anybody chose.
+const USER: &str = "mina";
 
 /// Builds what is not built, runs until Ctrl-C.
 pub(crate) fn run() -> Result<(), Failure> {
@@ -134,7 +136,7 @@ fn print_guide(ports: Ports, server: &Child) {
 
   Publish     curl {server_url}/v1/notifications \
                 -H 'Authorization: Bearer {API_KEY}' -H 'Content-Type: application/json' \
-                -d '{{"to":{{"user":"demo"}},"type":"message","title":"Hello","message":"from curl"}}'
+                -d '{{"to":{{"user":"{USER}"}},"type":"message","title":"Hello","message":"from curl"}}'
 
   Break it    kill -9 {pid}
               The server is back after {away} s; the page shows each acknowledged notification once.

@@ -85,10 +85,14 @@ fn rust(step: &mut Step) -> Result<Counts, Failure> {
 }
 
 fn npm(step: &mut Step) -> Result<Counts, Failure> {
+    system::ensure(&[CHROMIUM], step)?;
     build_package(step)?;
     let folder = repo::root().join("npm");
     let tested = step.status(node::npm(&folder).arg("test"))?.success();
-    let mut counts = counted(step, tested)?;
+    // The packed tarball in a fresh app, which wants a browser and the registry.
+    let pack = ["run", "test:pack"];
+    let packed = step.status(node::npm(&folder).args(pack))?.success();
+    let mut counts = counted(step, tested && packed)?;
     let checked = step.status(node::npm(&folder).args(["run", "check"]))?.success();
     counts.add(if checked { Counts::one() } else { Counts::failed_one() });
     Ok(counts)
