@@ -1,0 +1,218 @@
+//! Settings of a client, with their defaults and reasons.
+
+use std::{future::Future, sync::Arc, sync::atomic::AtomicBool, time::Duration};
+
+use tidings_client_core::{Backoff, Config, Event, TransportKind, User};
+use tokio::{
+    runtime::Handle,
+    sync::{Notify, broadcast, mpsc, watch},
+};
+
+use crate::{
+    client::{Client, Shared},
+    credential::{CredentialRequest, IntoCredential, Provider, provider},
+    driver::{Driver, Outlets},
+    endpoint::{EndpointError, websocket},
+};
+
+/// Calls that wait for the task at once; more wait for room. Each is tiny and answered within a turn.
+const INPUTS: usize = 64;
+
+/// A client can't be made from these settings.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BuildError {
+    /// The address.
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
+    /// No ticket function.
+    #[error("a client needs a ticket function: call .ticket(async || …)")]
+    TicketMissing,
+    /// A bound of 0.
+    #[error("`{0}` must be at least 1")]
+    Zero(&'static str),
+    /// Not inside tokio.
+    #[error("build() must be called within a tokio runtime, on which the client's task will run")]
+    NoRuntime,
+    /// The system gives no randomness.
+    #[error("the system gives no randomness: {0}")]
+    Randomness(String),
+}
+
+/// Settings of a [`Client`]. Durations are rounded down to milliseconds.
+#[must_use]
+pub struct Builder {
+    url: String,
+    provider: Option<Provider>,
+    user: User,
+    buffer: usize,
+    config: Config,
+}
+
+impl Builder {
+    pub(crate) fn new(url: String) -> Self {
+        let config = Config {
+            seed: 0,
+            instance: String::new(),
+            client_id: String::new(),
+            library: (String::from("tidings-rust"), String::from(env!("CARGO_PKG_VERSION"))),
+            backoff: Backoff { base: 1_000, cap: 30_000, max_attempts: None },
+            heartbeat: 25_000,
+            timeout: 10_000,
+            probe_timeout: 2_000,
+            credential_timeout: 10_000,
+            keep: 50,
+            items_max: 1_000,
+            outbox_max: 1_000,
+            failed_max: 100,
+            arrived_max_age: 60_000,
+            lost_after: 5_000,
+            transports: vec![TransportKind::Ws],
+            storage: false,
+        };
+        Self { url, provider: None, user: User::Unknown, buffer: 1_024, config }
+    }
+
+    /// The function that gets a ticket, asked for every attempt, with a deadline of 10 s.
+    ///
+    /// It answers a ticket as a `String`, a JWT as [`crate::Credential::Token`], `None` when nobody is signed in; each may be in
+    /// a `Result`. Its future outlives the call, so a closure that captures things clones them into an `async move` block.
+    pub fn ticket<F, Fut>(self, function: F) -> Self
+    where
+        F: Fn() -> Fut + Send + Sync + 'static,
+        Fut: Future<Output: IntoCredential> + Send + 'static,
+    {
+        self.credential(move |_| function())
+    }
+
+    /// As [`Self::ticket`], for a function that wants to know for whom and how often it is asked.
+    pub fn credential<F, Fut>(mut self, function: F) -> Self
+    where
+        F: Fn(CredentialRequest) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output: IntoCredential> + Send + 'static,
+    {
+        self.provider = Some(provider(function));
+        self
+    }
+
+    /// Whose client this is; a ticket of another user is refused. Default: whoever the ticket names.
+    pub fn user(mut self, user: impl Into<String>) -> Self {
+        self.user = User::Named(user.into());
+        self
+    }
+
+    /// Retry delays. Default: base 1 s, cap 30 s, without an end.
+    pub fn backoff(mut self, backoff: Backoff) -> Self {
+        self.config.backoff = backoff;
+        self
+    }
+
+    /// Time between pings. Default 25 s; the server's wish wins when shorter.
+    pub fn heartbeat(mut self, interval: Duration) -> Self {
+        self.config.heartbeat = millis(interval);
+        self
+    }
+
+    /// Items of the inbox kept in memory below loaded pages. Default 50.
+    pub fn keep(mut self, items: u32) -> Self {
+        self.config.keep = items;
+        self
+    }
+
+    /// Oldest notification that counts as arriving; `None`: any age, so that each record that comes by resume is reported.
+    /// Default 60 s: an app that shows toasts does not want yesterday's.
+    pub fn arrived_max_age(mut self, age: Option<Duration>) -> Self {
+        self.config.arrived_max_age = age.map_or(u64::MAX, millis);
+        self
+    }
+
+    /// How many happenings a stream holds for a reader that is busy, rounded up to a power of two. Default 1,024: a resume after
+    /// an hour away fits. Beyond it the reader gets [`crate::Lagged`].
+    pub fn buffer(mut self, happenings: usize) -> Self {
+        self.buffer = happenings;
+        self
+    }
+
+    /// Starts the client's task on the current tokio runtime. Nothing connects before somebody listens, marks or calls
+    /// [`Client::connect`].
+    ///
+    /// # Errors
+    /// [`BuildError`]: the address, a missing ticket function, a bound of 0, or no runtime.
+    pub fn build(self) -> Result<Client, BuildError> {
+        let runtime = Handle::try_current().map_err(|_| BuildError::NoRuntime)?;
+        let endpoint = websocket(&self.url)?;
+        let provider = self.provider.ok_or(BuildError::TicketMissing)?;
+        let mut config = self.config;
+        let bounds = [("buffer", self.buffer == 0), ("keep", config.keep == 0)];
+        if let Some((name, _)) = bounds.into_iter().find(|(_, zero)| *zero) {
+            return Err(BuildError::Zero(name));
+        }
+        // Memory is given in powers of two; beyond this the channel itself would refuse by a panic.
+        let buffer = self.buffer.min(1 << 24);
+        config.seed = random()?;
+        config.instance = format!("{:016x}{:016x}", random()?, random()?);
+        config.client_id = format!("{:016x}{:016x}", random()?, random()?);
+
+        let mut core = tidings_client_core::Client::new(config.clone());
+        let (connection, connection_reader) = watch::channel(core.connection().clone());
+        let (inbox, inbox_reader) =
+            watch::channel(core.inbox(&tidings_client_core::Filter::default()));
+        let happenings = broadcast::Sender::new(buffer);
+        let (inputs, inputs_reader) = mpsc::channel(INPUTS);
+        let wanted = Arc::new(Notify::new());
+        let shared = Shared {
+            connection: connection_reader,
+            inbox: inbox_reader,
+            happenings: happenings.downgrade(),
+            inputs,
+            wanted: Arc::clone(&wanted),
+            asked: AtomicBool::new(false),
+        };
+        let outlets = Outlets { connection, inbox, happenings };
+        let deadline = Duration::from_millis(config.credential_timeout);
+        let mut driver =
+            Driver::new(core, endpoint, provider, deadline, inputs_reader, wanted, outlets);
+        if self.user != User::Unknown {
+            driver.feed(Event::UserChanged(self.user));
+        }
+        runtime.spawn(driver.run());
+        Ok(Client::new(shared))
+    }
+}
+
+impl std::fmt::Debug for Builder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Builder").field("url", &self.url).field("config", &self.config).finish()
+    }
+}
+
+fn random() -> Result<u64, BuildError> {
+    getrandom::u64().map_err(|error| BuildError::Randomness(error.to_string()))
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ready() -> Builder {
+        Client::builder("http://127.0.0.1:1").ticket(async || String::new())
+    }
+
+    #[test]
+    fn needs_a_runtime() {
+        assert_eq!(ready().build().err(), Some(BuildError::NoRuntime));
+    }
+
+    #[tokio::test]
+    async fn says_which_setting_is_wrong() {
+        let bare = Client::builder("http://127.0.0.1:1").build();
+        assert_eq!(bare.err(), Some(BuildError::TicketMissing));
+        assert_eq!(ready().buffer(0).build().err(), Some(BuildError::Zero("buffer")));
+        assert_eq!(ready().keep(0).build().err(), Some(BuildError::Zero("keep")));
+        let scheme = Client::builder("ftp://x").ticket(async || String::new()).build();
+        assert!(matches!(scheme.err(), Some(BuildError::Endpoint(EndpointError::Scheme(_)))));
+    }
+}

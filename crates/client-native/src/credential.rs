@@ -1,0 +1,82 @@
+//! The app's ticket function.
+
+use std::{fmt::Display, future::Future, sync::Arc};
+
+use futures_util::{FutureExt as _, future::BoxFuture};
+use tidings_client_core::Credential;
+
+/// What the ticket function is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CredentialRequest {
+    /// The user it should be for, where the app named one.
+    pub user: Option<String>,
+    /// Number of the attempt.
+    pub attempt: u64,
+}
+
+/// What a ticket function may answer.
+///
+/// A `String` is a ticket, [`Credential::Token`] a JWT, `None` says that nobody is signed in (the client stops asking),
+/// an `Err` that it did not work this time (the client tries again later).
+pub trait IntoCredential {
+    /// As the core wants it; the error in words.
+    ///
+    /// # Errors
+    /// The function's own.
+    fn into_credential(self) -> Result<Credential, String>;
+}
+
+impl IntoCredential for Credential {
+    fn into_credential(self) -> Result<Credential, String> {
+        Ok(self)
+    }
+}
+
+impl IntoCredential for String {
+    fn into_credential(self) -> Result<Credential, String> {
+        Ok(Credential::Ticket(self))
+    }
+}
+
+impl<C: IntoCredential> IntoCredential for Option<C> {
+    fn into_credential(self) -> Result<Credential, String> {
+        self.map_or(Ok(Credential::SignedOut), IntoCredential::into_credential)
+    }
+}
+
+impl<C: IntoCredential, E: Display> IntoCredential for Result<C, E> {
+    fn into_credential(self) -> Result<Credential, String> {
+        self.map_err(|error| error.to_string())?.into_credential()
+    }
+}
+
+pub(crate) type Answer = Result<Credential, String>;
+
+/// The function, with its types forgotten.
+pub(crate) type Provider =
+    Arc<dyn Fn(CredentialRequest) -> BoxFuture<'static, Answer> + Send + Sync>;
+
+pub(crate) fn provider<F, Fut>(function: F) -> Provider
+where
+    F: Fn(CredentialRequest) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output: IntoCredential> + Send + 'static,
+{
+    Arc::new(move |request| function(request).map(IntoCredential::into_credential).boxed())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_whatever_a_ticket_function_naturally_returns() {
+        let ticket = || String::from("t");
+        assert_eq!(ticket().into_credential(), Ok(Credential::Ticket(ticket())));
+        assert_eq!(Some(ticket()).into_credential(), Ok(Credential::Ticket(ticket())));
+        assert_eq!(None::<String>.into_credential(), Ok(Credential::SignedOut));
+        assert_eq!(Ok::<_, String>(None::<String>).into_credential(), Ok(Credential::SignedOut));
+        let token = || Credential::Token(ticket());
+        assert_eq!(Ok::<_, String>(token()).into_credential(), Ok(token()));
+        assert_eq!(Err::<String, _>("503").into_credential(), Err(String::from("503")));
+    }
+}

@@ -1,0 +1,63 @@
+//! One call of the app's ticket function at a time.
+
+use std::{future::pending, time::Duration};
+
+use tidings_client_core::Event;
+use tokio::{task::JoinHandle, time::timeout};
+
+use crate::credential::{Answer, CredentialRequest, Provider};
+
+pub(crate) struct Asking {
+    provider: Provider,
+    deadline: Duration,
+    call: Option<Call>,
+}
+
+struct Call {
+    attempt: u64,
+    /// A task of its own: the app's function may panic, and the client must not.
+    task: JoinHandle<Answer>,
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Asking {
+    pub(crate) fn new(provider: Provider, deadline: Duration) -> Self {
+        Self { provider, deadline, call: None }
+    }
+
+    /// Calls the function; an earlier call is aborted.
+    pub(crate) fn begin(&mut self, attempt: u64, user: Option<String>) {
+        let (provider, deadline) = (self.provider.clone(), self.deadline);
+        let task = tokio::spawn(async move {
+            let answer = timeout(deadline, provider(CredentialRequest { user, attempt })).await;
+            answer.unwrap_or_else(|_| {
+                Err(format!(
+                    "the ticket function did not answer within {} ms",
+                    deadline.as_millis()
+                ))
+            })
+        });
+        self.call = Some(Call { attempt, task });
+    }
+
+    pub(crate) fn abort(&mut self, attempt: u64) {
+        self.call.take_if(|call| call.attempt == attempt);
+    }
+
+    /// The answer, once there is one. Dropping this future loses nothing.
+    pub(crate) async fn next(&mut self) -> Event {
+        let Some(call) = &mut self.call else { return pending().await };
+        let result = (&mut call.task).await.unwrap_or_else(|error| {
+            let what = if error.is_panic() { "panicked" } else { "was cancelled" };
+            Err(format!("the ticket function {what}"))
+        });
+        let attempt = call.attempt;
+        self.call = None;
+        Event::CredentialFetched { attempt, result }
+    }
+}

@@ -1,0 +1,221 @@
+//! The one task of a client: turns what happens into events, and does what the core commands.
+
+mod asking;
+mod clock;
+mod link;
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use http::Uri;
+use tidings_client_core::{
+    Client, Command, Connection, Error, Event, Filter, InboxView, MarkTargets, Readable, Status,
+    Stored,
+};
+use tidings_protocol::MarkSet;
+use tokio::{
+    select,
+    sync::{Notify, broadcast, mpsc, oneshot, watch},
+};
+use tracing::{debug, warn};
+
+use crate::{Happening, credential::Provider};
+
+use asking::Asking;
+use clock::{Clock, alarm};
+use link::Link;
+
+/// The final answer of an intent.
+type Answer = Result<Option<Stored>, Error>;
+
+/// A call from a handle.
+#[derive(Debug)]
+pub(crate) enum Input {
+    /// One without an answer.
+    Event(Event),
+    /// A mark.
+    Mark { targets: MarkTargets, set: MarkSet, reply: oneshot::Sender<Answer> },
+    /// Older items are wanted.
+    More { reply: oneshot::Sender<Answer> },
+    /// The state in words.
+    Explain { reply: oneshot::Sender<String> },
+}
+
+/// Where the app reads.
+pub(crate) struct Outlets {
+    pub(crate) connection: watch::Sender<Connection>,
+    pub(crate) inbox: watch::Sender<InboxView>,
+    pub(crate) happenings: broadcast::Sender<Happening>,
+}
+
+/// What [`Driver::next`] waited for.
+enum Next {
+    Event(Event),
+    Input(Input),
+    /// The last handle is gone.
+    Abandoned,
+}
+
+pub(crate) struct Driver {
+    core: Client,
+    clock: Clock,
+    link: Link,
+    asking: Asking,
+    /// When the one timer goes off, on the core's monotonic clock.
+    timer: Option<u64>,
+    inputs: mpsc::Receiver<Input>,
+    wanted: Arc<Notify>,
+    outlets: Outlets,
+    /// Calls whose intent has no answer yet; bounded by the core's `outbox_max`, since it answers what it does not take.
+    calls: BTreeMap<u64, oneshot::Sender<Answer>>,
+    last_intent: u64,
+    /// Kept for its memory.
+    commands: Vec<Command>,
+}
+
+impl Driver {
+    pub(crate) fn new(
+        core: Client,
+        endpoint: Uri,
+        provider: Provider,
+        ticket_deadline: Duration,
+        inputs: mpsc::Receiver<Input>,
+        wanted: Arc<Notify>,
+        outlets: Outlets,
+    ) -> Self {
+        Self {
+            core,
+            clock: Clock::start(),
+            link: Link::new(endpoint),
+            asking: Asking::new(provider, ticket_deadline),
+            timer: None,
+            inputs,
+            wanted,
+            outlets,
+            calls: BTreeMap::new(),
+            last_intent: 0,
+            commands: Vec::new(),
+        }
+    }
+
+    /// Until the client is closed, or nobody holds it any more.
+    pub(crate) async fn run(mut self) {
+        while self.core.connection().status != Status::Closed {
+            match self.next().await {
+                Next::Event(event) => self.feed(event),
+                Next::Input(input) => self.take(input),
+                Next::Abandoned => self.feed(Event::CloseRequested),
+            }
+        }
+        self.link.finish().await;
+    }
+
+    async fn next(&mut self) -> Next {
+        let due = self.timer.map(|at| self.clock.instant(at));
+        select! {
+            input = self.inputs.recv() => input.map_or(Next::Abandoned, Next::Input),
+            () = self.wanted.notified() => Next::Event(Event::ConnectRequested),
+            event = self.link.next() => Next::Event(event),
+            event = self.asking.next() => Next::Event(event),
+            () = alarm(due) => {
+                self.timer = None;
+                Next::Event(Event::TimerFired)
+            }
+        }
+    }
+
+    fn take(&mut self, input: Input) {
+        match input {
+            Input::Event(event) => self.feed(event),
+            Input::Mark { targets, set, reply } => {
+                let intent = self.call(reply);
+                self.feed(Event::MarkRequested { intent, targets, set });
+            }
+            Input::More { reply } => {
+                let intent = self.call(reply);
+                self.feed(Event::MoreRequested { filter: Filter::default(), intent });
+            }
+            Input::Explain { reply } => {
+                // Whoever asked may have left meanwhile.
+                let _ = reply.send(self.core.explain(self.clock.now()));
+            }
+        }
+    }
+
+    fn call(&mut self, reply: oneshot::Sender<Answer>) -> u64 {
+        self.last_intent += 1;
+        self.calls.insert(self.last_intent, reply);
+        self.last_intent
+    }
+
+    /// One event, its commands, and the events that these lead to at once.
+    pub(crate) fn feed(&mut self, event: Event) {
+        let mut events = VecDeque::from([event]);
+        while let Some(event) = events.pop_front() {
+            let mut commands = std::mem::take(&mut self.commands);
+            self.core.handle(self.clock.now(), event, &mut commands);
+            for command in commands.drain(..) {
+                events.extend(self.execute(command));
+            }
+            self.commands = commands;
+        }
+    }
+
+    /// Does it; answers the event that it is answered by without waiting, if any.
+    fn execute(&mut self, command: Command) -> Option<Event> {
+        match command {
+            Command::OpenTransport { transport, kind } => {
+                debug!(transport, ?kind, "opening");
+                self.link.open(transport);
+            }
+            Command::Send { transport, text } => self.link.send(transport, text),
+            Command::CloseTransport { transport, code } => self.link.close(transport, code),
+            Command::FetchCredential { attempt, user } => self.asking.begin(attempt, user),
+            Command::AbortCredential { attempt } => self.asking.abort(attempt),
+            Command::SetTimer { at } => self.timer = at,
+            Command::Changed(readable) => self.show(readable),
+            Command::Arrived(item) => self.tell(Happening::Arrived(Arc::from(item))),
+            Command::Gap { channel, from, to, why } => {
+                warn!(%channel, from, to, ?why, "records are missing");
+                self.tell(Happening::Gap { channel, from, to, why });
+            }
+            Command::Settled { intent, result } => {
+                if let Some(reply) = self.calls.remove(&intent) {
+                    // Whoever called may have left meanwhile; the mark stands all the same.
+                    let _ = reply.send(result);
+                }
+            }
+            Command::Failed(failed) => self.tell(Happening::Failed(failed)),
+            Command::Report(error) => {
+                warn!(code = error.code, "{}", error.message);
+                self.tell(Happening::Error(error));
+            }
+            // The core was told that there is no storage; if it asks all the same, this is the answer.
+            Command::Load { user } => return Some(Event::StorageLoaded { user, saved: None }),
+            Command::Save { .. } | Command::Wipe { .. } => {}
+            Command::SignedOut { discarded } => debug!(discarded, "signed out"),
+        }
+        None
+    }
+
+    fn show(&mut self, readable: Readable) {
+        match readable {
+            Readable::Connection => {
+                self.outlets.connection.send_replace(self.core.connection().clone());
+            }
+            Readable::Inbox => {
+                self.outlets.inbox.send_replace(self.core.inbox(&Filter::default()));
+            }
+            // No handle shows it; refusals are told as they happen.
+            Readable::Outbox => {}
+        }
+    }
+
+    fn tell(&self, happening: Happening) {
+        // An error says that nobody listens.
+        let _ = self.outlets.happenings.send(happening);
+    }
+}
