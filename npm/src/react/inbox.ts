@@ -34,13 +34,9 @@ const unreadOf = (inbox: InboxSnapshot): number => inbox.unread
 const WHOLE = ''
 
 /** A filter as text, the same for filters that mean the same; empty: the inbox itself. */
-function keyOf({ show = 'inbox', type, tag }: InboxFilter = {}): string {
-  const all = show === 'inbox' && type === undefined && tag === undefined
-  return all ? WHOLE : JSON.stringify({ show, type: sorted(type), tag: sorted(tag) })
-}
-
-function sorted(names: string | readonly string[] | undefined): readonly string[] | undefined {
-  return typeof names === 'string' ? [names] : names && [...names].sort()
+function keyOf({ show = 'inbox', type = [] }: InboxFilter = {}): string {
+  const types = typeof type === 'string' ? [type] : [...type].sort()
+  return show === 'inbox' && types.length === 0 ? WHOLE : JSON.stringify({ show, type: types })
 }
 
 function viewOf(inbox: Inbox, key: string): InboxView {

@@ -1,6 +1,5 @@
 'use client'
-import { useCallback, useRef, type RefCallback } from 'react'
-import type { Tidings } from 'tidings'
+import { useCallback, useRef } from 'react'
 
 import { useTidings } from './provider.js'
 import { watchSeen } from './seen-watcher.js'
@@ -15,11 +14,11 @@ export interface SeenItem {
  * A ref that marks an item seen once its element was half visible for 500 ms in a visible page. Items that come into
  * view together are marked in one call: `<li ref={useSeen(item)}>`.
  */
-export function useSeen({ id, seen }: SeenItem): RefCallback<Element> {
-  const client: Tidings = useTidings()
+export function useSeen({ id, seen }: SeenItem): (element: Element | null) => void {
+  const client = useTidings()
   const stop = useRef<(() => void) | null>(null)
   return useCallback(
-    element => {
+    (element: Element | null) => {
       stop.current?.()
       stop.current = element !== null && !seen ? watchSeen(client, element, id) : null
     },

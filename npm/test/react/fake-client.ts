@@ -1,0 +1,143 @@
+import type { Connection, Inbox, InboxFilter, InboxItem, InboxSnapshot, InboxView, Readable, Stored, Tidings, TidingsEvents } from 'tidings'
+
+/** A readable that tests set, and that counts who reads it. */
+export interface TestReadable<T> extends Readable<T> {
+  set(value: T): void
+  subscribers(): number
+}
+
+export function readable<T>(initial: T): TestReadable<T> {
+  let value = initial
+  const listeners = new Set<(value: T) => void>()
+  return {
+    initial,
+    get: () => value,
+    set(next) {
+      value = next
+      for (const listener of listeners) listener(next)
+    },
+    subscribe(fn) {
+      const listener = (next: T): void => fn(next)
+      listeners.add(listener)
+      fn(value)
+      return () => void listeners.delete(listener)
+    },
+    subscribers: () => listeners.size,
+  }
+}
+
+export const LOADING: InboxSnapshot = {
+  status: 'loading',
+  items: [],
+  unread: 0,
+  unseen: 0,
+  count: null,
+  hasMore: false,
+  loadingMore: false,
+  error: null,
+}
+
+const IDLE: Connection = {
+  status: 'idle',
+  lost: false,
+  user: null,
+  error: null,
+  attempt: 0,
+  retryAt: null,
+  transport: null,
+  durable: true,
+}
+
+export function item(id: string, over: Partial<InboxItem> = {}): InboxItem {
+  return { id, type: 'message', title: `Title of ${id}`, data: {}, at: 1, read: false, seen: false, archived: false, pending: false, ...over }
+}
+
+export function live(items: readonly InboxItem[], over: Partial<InboxSnapshot> = {}): InboxSnapshot {
+  return { ...LOADING, status: 'live', items, unread: items.length, unseen: items.length, ...over }
+}
+
+/** The contract of the client, played by values that a test sets. */
+export interface FakeClient extends Tidings {
+  readonly connection: TestReadable<Connection>
+  readonly inbox: Inbox & TestReadable<InboxSnapshot>
+  /** Every call that changes something, in order, as text. */
+  readonly calls: string[]
+  /** The filters that views were asked for. */
+  readonly filters: InboxFilter[]
+  viewOf(filter: InboxFilter): TestReadable<InboxSnapshot>
+  raise<E extends keyof TidingsEvents>(event: E, happened: TidingsEvents[E]): void
+  listeners(event: keyof TidingsEvents): number
+  setNow(now: number | null): void
+}
+
+export function fakeClient(): FakeClient {
+  const calls: string[] = []
+  const filters: InboxFilter[] = []
+  const views = new Map<string, TestReadable<InboxSnapshot>>()
+  const listening = new Map<keyof TidingsEvents, Set<(happened: never) => void>>()
+  let now: number | null = null
+
+  const stored: Stored = { channel: 'inbox:u1', epoch: 'aaaaaaaa', offset: 1, id: '' }
+  const call = (name: string) => (argument?: unknown): Promise<Stored> => {
+    calls.push(argument === undefined ? name : `${name} ${JSON.stringify(argument)}`)
+    return Promise.resolve(stored)
+  }
+  const actions = (over: TestReadable<InboxSnapshot>): InboxView & TestReadable<InboxSnapshot> => ({
+    ...over,
+    markRead: call('markRead'),
+    markUnread: call('markUnread'),
+    markSeen: call('markSeen'),
+    archive: call('archive'),
+    unarchive: call('unarchive'),
+    loadMore: () => call('loadMore')().then(() => {}),
+  })
+  const viewOf = (filter: InboxFilter): TestReadable<InboxSnapshot> => {
+    const key = JSON.stringify(filter)
+    const view = views.get(key) ?? actions(readable(LOADING))
+    views.set(key, view)
+    return view
+  }
+  const listenersOf = (event: keyof TidingsEvents): Set<(happened: never) => void> => {
+    const listeners = listening.get(event) ?? new Set()
+    listening.set(event, listeners)
+    return listeners
+  }
+
+  return {
+    connection: readable(IDLE),
+    inbox: {
+      ...actions(readable(LOADING)),
+      view(filter) {
+        filters.push(filter)
+        return viewOf(filter) as InboxView & TestReadable<InboxSnapshot>
+      },
+      markAllRead: call('markAllRead'),
+      markAllSeen: call('markAllSeen'),
+      archiveAll: call('archiveAll'),
+    },
+    outbox: { ...readable({ pending: 0, failed: [] }), retry: call('retry'), discard: call('discard') },
+    on(event, fn) {
+      const listener = (happened: never): void => fn(happened)
+      listenersOf(event).add(listener)
+      return () => void listenersOf(event).delete(listener)
+    },
+    setUser: user => void calls.push(`setUser ${JSON.stringify(user)}`),
+    signOut: () => Promise.resolve({ discarded: 0 }),
+    connect: () => void calls.push('connect'),
+    disconnect: () => void calls.push('disconnect'),
+    retryNow: () => void calls.push('retryNow'),
+    close: () => void calls.push('close'),
+    now: () => now,
+    explain: () => '',
+    calls,
+    filters,
+    viewOf,
+    raise(event, happened) {
+      for (const listener of listenersOf(event)) listener(happened as never)
+    },
+    listeners: event => listenersOf(event).size,
+    setNow(next) {
+      now = next
+    },
+  }
+}
