@@ -1,0 +1,71 @@
+import { useEffect, useState } from 'react'
+import { useConnection, useTidings } from 'tidings/react'
+
+/** Says what is wrong and what can be done, and nothing while all is well or only briefly interrupted. */
+export function ConnectionBanner() {
+  const tidings = useTidings()
+  const { status, lost, error, retryAt, user } = useConnection()
+
+  if (status === 'failed') {
+    return (
+      <div className="banner" data-tone="bad" role="alert">
+        <p>
+          <strong>The inbox can’t connect.</strong> {error?.message}{' '}
+          {error && (
+            <a href={error.docs} target="_blank" rel="noopener noreferrer">
+              About “{error.code}”
+            </a>
+          )}
+        </p>
+        <button className="button" onClick={tidings.connect}>
+          Try again
+        </button>
+      </div>
+    )
+  }
+  if (status === 'signed-out' && user !== null) {
+    return (
+      <div className="banner" data-tone="bad" role="alert">
+        <p>
+          <strong>Your session has ended.</strong> Sign in again to go on.
+        </p>
+        <button className="button" onClick={tidings.connect}>
+          Try again
+        </button>
+      </div>
+    )
+  }
+  // The live region stays in the page, so that what appears in it is read out.
+  return (
+    <div role="status" aria-live="polite">
+      {status === 'offline' ? (
+        <div className="banner">
+          <p>
+            <strong>You are offline.</strong> This is the inbox as last seen; changes you make are sent later.
+          </p>
+        </div>
+      ) : (
+        lost && (
+          <div className="banner">
+            <p>
+              <strong>Connection lost.</strong> {retryAt === null ? 'Trying again…' : <Countdown until={retryAt} />}
+            </p>
+            <button className="button" onClick={tidings.retryNow}>
+              Retry now
+            </button>
+          </div>
+        )
+      )}
+    </div>
+  )
+}
+
+/** Counts the seconds for the eye; a screen reader is not told every one. */
+function Countdown({ until }: { until: number }) {
+  const [now, setNow] = useState(Date.now)
+  useEffect(() => {
+    const timer = setInterval(() => setNow(Date.now()), 250)
+    return () => clearInterval(timer)
+  }, [])
+  return <span aria-hidden="true">Trying again in {Math.max(0, Math.ceil((until - now) / 1000))} s.</span>
+}

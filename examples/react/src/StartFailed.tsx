@@ -1,0 +1,12 @@
+/** The backend of the example itself is away: there is no inbox to show yet. */
+export function StartFailed({ error }: { error: Error }) {
+  return (
+    <main className="start-failed" role="alert">
+      <h1>The example’s backend does not answer</h1>
+      <p>{error.message}</p>
+      <button className="button" onClick={() => location.reload()}>
+        Try again
+      </button>
+    </main>
+  )
+}

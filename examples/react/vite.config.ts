@@ -1,0 +1,11 @@
+import react from '@vitejs/plugin-react'
+import { defineConfig } from 'vite'
+
+export default defineConfig({
+  plugins: [react()],
+  // `tidings` is linked from this repository and has a React of its own for its tests: the page must have one.
+  resolve: { dedupe: ['react', 'react-dom'] },
+  build: { target: 'es2022' },
+  // `npm run dev` beside `npm start`: the page with hot reload, the API from the backend.
+  server: { port: 5174, proxy: { '/api': 'http://127.0.0.1:5173' } },
+})
