@@ -26,9 +26,9 @@ pub(crate) fn run(step: &mut Step) -> Result<Counts, Failure> {
         commands.extend(unknown.map(|word| format!("{name}: no command `cargo xtask {word}`")));
     }
     let readme = repo::read(&repo::root().join("README.md"))?;
-    let figures = match wrong_size(&readme, &size::kib(size::committed()?)) {
-        Some(wrong) => vec![wrong],
-        None => Vec::new(),
+    let figures = match size::committed() {
+        Ok(bytes) => wrong_size(&readme, &size::kib(bytes)).into_iter().collect(),
+        Err(failure) => vec![failure.to_string()],
     };
 
     let mut counts = Counts::default();
