@@ -44,7 +44,7 @@ fn codes(out: &mut String) {
     out.push_str("\n/** Every error code: whose fault, what a client does, how a connection ends, what to do. */\n");
     out.push_str("export const ERROR_CODES = {\n");
     for code in ErrorCode::ALL {
-        let close = code.close().map_or("null".to_owned(), |close| close.0.to_string());
+        let close = code.close().map_or_else(|| "null".to_owned(), |close| close.0.to_string());
         out.push_str(&format!(
             "  {code}: {{ fault: '{}', retry: '{}', close: {close}, status: {}, advice: {:?} }},\n",
             code.fault().as_str(),

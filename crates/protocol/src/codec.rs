@@ -202,7 +202,7 @@ pub(crate) fn type_of(text: &str) -> Result<std::borrow::Cow<'_, str>, DecodeErr
         scanner.skip()
     })?;
     scanner.end()?;
-    found.map(Into::into).ok_or(DecodeError::new(Reason::Missing, 0).within("type"))
+    found.map(Into::into).ok_or_else(|| DecodeError::new(Reason::Missing, 0).within("type"))
 }
 
 /// The error for a type nobody knows: first the text has to be JSON at all.

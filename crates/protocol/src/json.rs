@@ -176,7 +176,7 @@ pub(crate) fn unescaped(raw: &str, at: usize) -> Result<Cow<'_, str>, DecodeErro
             Some('t') => '\t',
             Some('b') => '\u{8}',
             Some('f') => '\u{c}',
-            Some('u') => code_point(&mut chars).ok_or(DecodeError::new(Reason::Escape, at))?,
+            Some('u') => code_point(&mut chars).ok_or_else(|| DecodeError::new(Reason::Escape, at))?,
             Some(other) => other,
             None => return Err(DecodeError::new(Reason::Escape, at)),
         });

@@ -208,7 +208,7 @@ impl<'a> Scanner<'a> {
         name: &'static str,
         slot: Option<T>,
     ) -> Result<T, DecodeError> {
-        slot.or_else(T::absent).ok_or(DecodeError::new(Reason::Missing, self.at).within(name))
+        slot.or_else(T::absent).ok_or_else(|| DecodeError::new(Reason::Missing, self.at).within(name))
     }
 
     /// Reads the member `type`, which must be `name` and come once.
@@ -377,7 +377,7 @@ impl<'a> Scanner<'a> {
         for _ in 0..4 {
             self.at += 1;
             let digit = self.byte().and_then(|byte| char::from(byte).to_digit(16));
-            unit = unit << 4 | digit.ok_or(self.unexpected(Reason::Escape))?;
+            unit = unit << 4 | digit.ok_or_else(|| self.unexpected(Reason::Escape))?;
         }
         Ok(unit)
     }

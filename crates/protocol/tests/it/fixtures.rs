@@ -1,7 +1,6 @@
 //! The golden messages of `fixtures/protocol/`, which TypeScript tests read too.
 
-use std::{collections::BTreeMap, fs, path::PathBuf};
-
+use crate::support::read;
 use serde_json::Value;
 use tidings_protocol::{ClientMessage, ServerMessage};
 
@@ -87,21 +86,4 @@ fn round_trip(folder: &str, types: &[&str], decode_encode: fn(&str) -> (&'static
     for kind in types {
         assert!(all.contains_key(*kind), "{folder}/{kind}.json is missing");
     }
-}
-
-/// File name without `.json` to text without the final newline.
-fn read(folder: &str) -> BTreeMap<String, String> {
-    let path =
-        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/protocol").join(folder);
-    let mut all = BTreeMap::new();
-    for entry in fs::read_dir(path).unwrap() {
-        let path = entry.unwrap().path();
-        if path.extension().is_some_and(|extension| extension == "json") {
-            let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
-            let text = fs::read_to_string(&path).unwrap();
-            all.insert(name, text.strip_suffix('\n').unwrap().to_owned());
-        }
-    }
-    assert!(!all.is_empty(), "{folder} has fixtures");
-    all
 }
