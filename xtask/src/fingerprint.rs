@@ -69,14 +69,9 @@ fn collect(path: &Path, skip: &[&str], into: &mut BTreeSet<PathBuf>) -> Result<(
 pub(crate) struct Stamp(PathBuf);
 
 impl Stamp {
-    /// The stamp called `name` in xtask's own folder.
-    pub(crate) fn named(name: &str) -> Self {
-        Self(repo::scratch().join(format!("{name}.stamp")))
-    }
-
-    /// A stamp that lives inside the result, so that deleting the result deletes it.
-    pub(crate) fn inside(folder: &Path) -> Self {
-        Self(folder.join(".xtask-stamp"))
+    /// The stamp of what `folder` holds: deleting the result deletes it. `what` tells several apart.
+    pub(crate) fn inside(folder: &Path, what: &str) -> Self {
+        Self(folder.join(format!(".xtask-{what}-stamp")))
     }
 
     /// Whether the result was made from exactly these inputs.

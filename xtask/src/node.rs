@@ -39,7 +39,7 @@ pub(crate) fn install(folder: &Path, step: &mut Step) -> Result<bool, Failure> {
         return Err(Failure::Missing { what, fix });
     }
     let fingerprint = Fingerprint::new("npm ci").tree(&lock, &[])?.finish();
-    let stamp = Stamp::inside(&folder.join("node_modules"));
+    let stamp = Stamp::inside(&folder.join("node_modules"), "install");
     if stamp.matches(&fingerprint) {
         return Ok(false);
     }

@@ -13,7 +13,7 @@ use crate::wasm;
 pub(crate) fn build(step: &mut Step) -> Result<Outcome, Failure> {
     let npm = repo::root().join("npm");
     let inputs = Fingerprint::new("package").tree(&npm, &["wasm"])?.tree(&wasm::folder(), &[])?;
-    npm_build(&npm, inputs, "package", step)
+    npm_build(&npm, inputs, step)
 }
 
 /// Builds examples/react/dist, unless it is made from the same sources already. Wants npm/dist.
@@ -22,17 +22,13 @@ pub(crate) fn build_example(step: &mut Step) -> Result<Outcome, Failure> {
     let example = root.join("examples/react");
     let inputs =
         Fingerprint::new("example").tree(&example, &[])?.tree(&root.join("npm/dist"), &[])?;
-    npm_build(&example, inputs, "example-react", step)
+    npm_build(&example, inputs, step)
 }
 
-fn npm_build(
-    folder: &Path,
-    inputs: Fingerprint,
-    stamp: &str,
-    step: &mut Step,
-) -> Result<Outcome, Failure> {
+fn npm_build(folder: &Path, inputs: Fingerprint, step: &mut Step) -> Result<Outcome, Failure> {
     let inputs = inputs.finish();
-    let stamp = Stamp::named(stamp);
+    // Not in dist, which is packed and served as it is.
+    let stamp = Stamp::inside(&folder.join("node_modules"), "build");
     let installed = node::install(folder, step)?;
     if !installed && stamp.matches(&inputs) && folder.join("dist").is_dir() {
         return Ok(Outcome::Unchanged);

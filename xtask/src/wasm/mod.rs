@@ -26,7 +26,7 @@ pub(crate) fn folder() -> PathBuf {
 
 /// The route of the module that is there, if xtask made it.
 pub(crate) fn route_of_result() -> Option<String> {
-    let stamp = Stamp::named("wasm").content()?;
+    let stamp = stamp().content()?;
     stamp.split_once(' ').map(|(_, route)| route.to_owned())
 }
 
@@ -52,7 +52,7 @@ pub(crate) fn build(wish: Wish, step: &mut Step) -> Result<Outcome, Failure> {
     optimize::shrink(&fresh.join("tidings_core_bg.wasm"), &npm, step)?;
 
     // Only now into place: an interrupted build must not leave glue of one build and wasm of another.
-    let stamp = Stamp::named("wasm");
+    let stamp = stamp();
     stamp.set("")?;
     for name in RESULTS {
         let bytes = std::fs::read(fresh.join(name)).map_err(Failure::io("read", &fresh))?;
@@ -81,7 +81,7 @@ pub(crate) fn test(step: &mut Step) -> Result<bool, Failure> {
 }
 
 fn is_current(inputs: &str, wish: Wish) -> bool {
-    let Some(stamp) = Stamp::named("wasm").content() else { return false };
+    let Some(stamp) = stamp().content() else { return false };
     let Some((made_from, route)) = stamp.split_once(' ') else { return false };
     // Whoever measures does not take a module of another compiler, if Debian's is there.
     let route_fits = match std::env::var("TIDINGS_WASM_ROUTE") {
@@ -89,6 +89,11 @@ fn is_current(inputs: &str, wish: Wish) -> bool {
         Err(_) => wish == Wish::Soonest || route == "debian" || debian::Debian::find().is_none(),
     };
     made_from == inputs && route_fits && RESULTS.iter().all(|name| folder().join(name).is_file())
+}
+
+/// Says from which inputs the results were made, and by which route.
+fn stamp() -> Stamp {
+    Stamp::inside(&folder(), "wasm")
 }
 
 /// Everything that decides what the module's bytes are, except the route.
