@@ -1,5 +1,6 @@
 //! The suites, in the order in which they run: what fails soonest first.
 
+use std::path::Path;
 use std::process::Command;
 
 use super::counts::{Counts, scan};
@@ -93,8 +94,7 @@ fn npm(step: &mut Step) -> Result<Counts, Failure> {
     let pack = ["run", "test:pack"];
     let packed = step.status(node::npm(&folder).args(pack))?.success();
     let mut counts = counted(step, tested && packed)?;
-    let checked = step.status(node::npm(&folder).args(["run", "check"]))?.success();
-    counts.add(if checked { Counts::one() } else { Counts::failed_one() });
+    counts.add(check(step, npm_check(&folder))?);
     Ok(counts)
 }
 
@@ -108,7 +108,18 @@ fn e2e(step: &mut Step) -> Result<Counts, Failure> {
     let mut test = node::npm(&folder);
     test.arg("test").env("TIDINGS_BIN", repo::target().join("debug/tidings"));
     let succeeded = step.status(&mut test)?.success();
-    counted(step, succeeded)
+    let mut counts = counted(step, succeeded)?;
+    for folder in [folder, repo::root().join("examples/react")] {
+        counts.add(check(step, npm_check(&folder))?);
+    }
+    Ok(counts)
+}
+
+/// Types, lints and whatever else a folder's packages check without running it.
+fn npm_check(folder: &Path) -> Command {
+    let mut command = node::npm(folder);
+    command.args(["run", "check"]);
+    command
 }
 
 fn build_package(step: &mut Step) -> Result<(), Failure> {
