@@ -1,0 +1,578 @@
+// Generated from crates/protocol by `cargo xtask types`. Don't edit: change the Rust types.
+
+/** The protocol version a client states in `connect`. */
+export const VERSION = 1
+
+/** Any JSON value; the app's own. */
+export type Json = unknown
+
+/** `namespace:name`. */
+export type Channel = `${string}:${string}`
+
+/** Identity of a channel's log, compared for equality only. */
+export type Epoch = string
+
+/** What a client does after an error or a close. */
+export type Retry = "backoff" | "never" | "ticket"
+
+/** Why a range is missing. */
+export type GapReason = "epoch" | "retention"
+
+/** A place in a channel's log: the last record the client has. */
+export type Cursor = {
+  /** Identity of the log. */
+  epoch: Epoch
+  /** Last offset the client has folded; 0 before the first. */
+  offset: number
+}
+
+/** Where a subscription starts. */
+export type Since = Cursor | "first" | "now"
+
+/** Who is asking; shown in metrics and logs, never trusted. */
+export type ClientInfo = {
+  /** Such as `tidings-js`. */
+  name?: string
+  /** Such as `0.1.0`. */
+  version?: string
+}
+
+/** Identities of the logs a mark's offsets speak of; a mark of a foreign epoch is refused for good. */
+export type Epochs = {
+  /** Of the user's inbox channel. */
+  inbox?: Epoch
+  /** Of `system:all`. */
+  system?: Epoch
+}
+
+/** Unread and unseen items of one channel. */
+export type Tally = {
+  /** Items whose `read` is false and that are not archived. */
+  unread: number
+  /** Items whose `seen` is false and that are not archived. */
+  unseen: number
+}
+
+/** Everyone-messages a user has not read or seen, as far as the log had come at `at`.  A client shows these plus one for each record of `system:all` above `at`. */
+export type SystemCounts = {
+  /** Unread everyone-messages up to `at`. */
+  unread: number
+  /** Unseen everyone-messages up to `at`. */
+  unseen: number
+  /** Offset in `system:all` these numbers are true at. */
+  at: number
+}
+
+/** Counts right after an inbox record, computed in that record's transaction. */
+export type Counts = {
+  /** Of the user's own inbox channel. */
+  inbox: Tally
+  /** Of `system:all`, as this user's marks leave it. */
+  system: SystemCounts
+}
+
+/** One item with its state: what a `snapshot` and a `page` hold. */
+export type Item = {
+  /** `inbox:{user}` or `system:all`. */
+  channel: Channel
+  /** Its offset in that channel. */
+  offset: number
+  /** Notification id (UUIDv7). */
+  id: string
+  /** Notification type, such as `payment`. */
+  kind: string
+  /** When it was stored, in milliseconds since 1970. */
+  at: number
+  /** It was on screen. */
+  seen: boolean
+  /** The user read it. */
+  read: boolean
+  /** The user put it away. */
+  archived: boolean
+  /** The notification's body: `{notification_id, type, title, message?, url?, data?, created_at}`. */
+  data: Json
+}
+
+/** What a mark sets. A field that is absent stays as it is; `false` undoes. */
+export type MarkSet = {
+  /** On screen. */
+  seen?: boolean
+  /** Read; reading implies having seen. */
+  read?: boolean
+  /** Put away. */
+  archived?: boolean
+}
+
+/** Single items a mark covers, by offset. */
+export type Offsets = {
+  /** Offsets in the user's inbox channel. */
+  inbox?: Array<number>
+  /** Offsets in `system:all`. */
+  system?: Array<number>
+}
+
+/** Everything up to and including these offsets; the server clips them to the tops. */
+export type UpTo = {
+  /** In the user's inbox channel. */
+  inbox?: number
+  /** In `system:all`. */
+  system?: number
+}
+
+/** What a client may do on this connection. */
+export type SessionLimits = {
+  /** Largest client message, in bytes. */
+  message_bytes: number
+  /** Most channels subscribed at once. */
+  subscriptions: number
+  /** Most items of one `page`. */
+  page: number
+}
+
+/** A user as others see them. */
+export type Member = {
+  /** User id. */
+  user: string
+  /** What the user's credential carried as `info`, at most 1 KiB. */
+  info?: Json
+}
+
+/** Messages from client to server, by their `type`. */
+export interface ClientMessages {
+  /** The first message of a connection: who is there and where to resume. At most 64 KiB. */
+  connect: {
+    type: "connect"
+    id?: number
+    /** Protocol version, `VERSION`. */
+    version: number
+    /** A one-time ticket. At most one of `ticket`, `token`, `session_token`; none where a cookie or header speaks. */
+    ticket?: string
+    /** A JWT. */
+    token?: string
+    /** What `connected` or `refreshed` gave. */
+    session_token?: string
+    /** Random per page: a new connection of the same instance replaces the older one. 1–64 characters. */
+    instance?: string
+    /** Several messages may share a frame, separated by `\n`. */
+    batch?: boolean
+    /** Library name and version. */
+    client?: ClientInfo
+    /** Channels to resume; inbox and `system:all` are subscribed in any case. */
+    cursors?: { [key in Channel]: Cursor }
+  }
+  /** Asks for a `pong`. */
+  ping: {
+    type: "ping"
+    id?: number
+  }
+  /** Joins a channel. */
+  subscribe: {
+    type: "subscribe"
+    id?: number
+    channel: Channel
+    /** Absent: a snapshot for inbox and system, `now` elsewhere. */
+    since?: Since
+  }
+  /** Leaves a channel. */
+  unsubscribe: {
+    type: "unsubscribe"
+    id?: number
+    channel: Channel
+  }
+  /** Appends a message to a channel. */
+  publish: {
+    type: "publish"
+    id?: number
+    channel: Channel
+    /** The outbox lane, 1–64 characters. With `seq`, makes a repeat answer the first answer. */
+    client_id?: string
+    /** Position in the lane, dense from 1. */
+    seq?: number
+    data: Json
+  }
+  /** Tells who is there now, such as typing; never logged. */
+  signal: {
+    type: "signal"
+    id?: number
+    channel: Channel
+    name: string
+    data?: Json
+  }
+  /** Sets the state of inbox items. Either `offsets` or `up_to`. */
+  mark: {
+    type: "mark"
+    id?: number
+    client_id?: string
+    seq?: number
+    epochs: Epochs
+    offsets?: Offsets
+    up_to?: UpTo
+    set: MarkSet
+  }
+  /** Sets a value of a room's state. */
+  set: {
+    type: "set"
+    id?: number
+    channel: Channel
+    client_id?: string
+    seq?: number
+    key: string
+    /** Expected version; refused when another was set meanwhile. */
+    version?: number
+    data: Json
+  }
+  /** Asks for a page of a channel's log, or of the inbox's items with their states. */
+  history: {
+    type: "history"
+    id?: number
+    channel: Channel
+    /** Offsets below this one, newest first. Either this or `after`; neither: the newest. */
+    before?: number
+    /** Offsets above this one, oldest first. */
+    after?: number
+    /** 1–100, default 50. */
+    limit?: number
+  }
+  /** Asks who is in a channel. */
+  presence: {
+    type: "presence"
+    id?: number
+    channel: Channel
+  }
+  /** Extends the connection with a new credential of the same user. */
+  refresh: {
+    type: "refresh"
+    id?: number
+    ticket?: string
+    token?: string
+  }
+  /** Consumes a `seq` whose intent can't be sent. */
+  void: {
+    type: "void"
+    id?: number
+    client_id: string
+    seq: number
+  }
+}
+
+/** A message from client to server. */
+export type ClientMessage = ClientMessages[keyof ClientMessages]
+
+/** Messages from server to client, by their `type`. */
+export interface ServerMessages {
+  /** The connection is accepted. */
+  connected: {
+    type: "connected"
+    id?: number
+    user_id: string
+    /** Names this session in revocations and session POSTs. */
+    session: string
+    /** Re-enters until `expires_at`: a bearer, keep it in memory only. */
+    session_token: string
+    /** For people who watch the wire. */
+    message: string
+    /** The server's protocol version. */
+    version: number
+    /** How often the client should ping. */
+    heartbeat_ms: number
+    /** How long it should wait for an answer. */
+    timeout_ms: number
+    /** Server time, milliseconds since 1970. */
+    now: number
+    /** When the credential ends, milliseconds since 1970. */
+    expires_at?: number
+    limits: SessionLimits
+  }
+  /** Answers `ping`. */
+  pong: {
+    type: "pong"
+    id?: number
+    /** Server time, milliseconds since 1970. */
+    now: number
+    /** Tops of live subscriptions that changed since the last pong. */
+    tops?: { [key in Channel]: number }
+  }
+  /** A subscription begins. */
+  subscribed: {
+    type: "subscribed"
+    id?: number
+    channel: Channel
+    epoch: Epoch
+    /** Oldest offset still kept (`top + 1` when none is). */
+    first: number
+    /** Newest offset. */
+    top: number
+    /** Records after this offset follow, or after the `snapshot`'s where one follows. */
+    offset: number
+    /** The client's cursor was taken up without a gap. */
+    recovered: boolean
+  }
+  /** A subscription ended, by wish or with a `code`. */
+  unsubscribed: {
+    type: "unsubscribed"
+    id?: number
+    channel: Channel
+    /** Absent when the client asked for it. */
+    code?: string
+  }
+  /** The inbox as it is at `offset` and `system.offset`: fold from here. */
+  snapshot: {
+    type: "snapshot"
+    id?: number
+    /** The user's inbox channel. */
+    channel: Channel
+    epoch: Epoch
+    offset: number
+    /** The same for `system:all`. */
+    system: Cursor
+    counts: Counts
+    /** Older inbox items exist than the ones listed. */
+    more: boolean
+    /** Older everyone-messages exist than the ones listed. */
+    system_more: boolean
+    /** Newest first, by (`at`, channel, offset); inbox and `system:all` together. */
+    items: Array<Item>
+  }
+  /** A notification: a record of an inbox or of `system:all`. */
+  notification: {
+    type: "notification"
+    channel: Channel
+    offset: number
+    id: string
+    kind: string
+    at: number
+    /** In an inbox: counts right after this record. */
+    counts?: Counts
+    data: Json
+  }
+  /** A message: a record of a room, chat or topic. */
+  message: {
+    type: "message"
+    channel: Channel
+    offset: number
+    id: string
+    at: number
+    /** Absent when a backend published it. */
+    from?: Member
+    client_id?: string
+    seq?: number
+    data: Json
+  }
+  /** A mark as a fact: an inbox record. */
+  marked: {
+    type: "marked"
+    channel: Channel
+    offset: number
+    id: string
+    at: number
+    client_id?: string
+    seq?: number
+    offsets?: Offsets
+    up_to?: UpTo
+    set: MarkSet
+    counts: Counts
+  }
+  /** Items up to `up_to` are gone: an inbox record. */
+  trimmed: {
+    type: "trimmed"
+    channel: Channel
+    offset: number
+    id: string
+    at: number
+    /** Inbox offset up to which items were removed. */
+    up_to: number
+    counts: Counts
+  }
+  /** Answers `history`. */
+  page: {
+    type: "page"
+    id?: number
+    channel: Channel
+    epoch: Epoch
+    /** The offset it is true at: of the inbox for items (also those of `system:all`), else of the channel. */
+    offset: number
+    /** There is more in the direction asked for. */
+    more: boolean
+    /** Of an inbox or `system:all`. */
+    items?: Array<Item>
+    /** Of other channels. */
+    messages?: Array<ServerMessages["message"]>
+  }
+  /** Answers `presence`. */
+  members: {
+    type: "members"
+    id?: number
+    channel: Channel
+    members: Array<Member>
+  }
+  /** Answers `refresh`. */
+  refreshed: {
+    type: "refreshed"
+    id?: number
+    session_token: string
+    expires_at?: number
+  }
+  /** Offsets `from..=to` are not for you; go on after `to`. */
+  skip: {
+    type: "skip"
+    channel: Channel
+    from: number
+    to: number
+  }
+  /** Offsets `from..=to` are missing for good. */
+  gap: {
+    type: "gap"
+    channel: Channel
+    from: number
+    to: number
+    why: GapReason
+  }
+  /** Somebody's `signal`. */
+  signal: {
+    type: "signal"
+    channel: Channel
+    name: string
+    from: Member
+    data?: Json
+  }
+  /** Somebody came. */
+  join: {
+    type: "join"
+    channel: Channel
+    member: Member
+  }
+  /** Somebody left. */
+  leave: {
+    type: "leave"
+    channel: Channel
+    member: Member
+  }
+  /** A value of a room's state was set: a record. */
+  state: {
+    type: "state"
+    channel: Channel
+    offset: number
+    id: string
+    at: number
+    from?: Member
+    key: string
+    version: number
+    data: Json
+  }
+  /** An intent is stored. */
+  ack: {
+    type: "ack"
+    id?: number
+    client_id?: string
+    seq?: number
+    channel: Channel
+    epoch: Epoch
+    /** Offset of the record, or the channel's top where the intent changed nothing. */
+    offset: number
+    /** Id of the record, where one was made. */
+    record_id?: string
+    /** The answer of an earlier send of the same intent. */
+    duplicate?: boolean
+  }
+  /** Something was refused; on a connection that closes, why. */
+  error: {
+    type: "error"
+    id?: number
+    client_id?: string
+    seq?: number
+    channel?: Channel
+    /** Stable name, see `ErrorCode`; others may come. */
+    code: string
+    /** For the developer: whose fault and what to do. */
+    message: string
+    retry: Retry
+    retry_after_ms?: number
+    /** With `sequence`: the `seq` the lane expects. */
+    expected?: number
+  }
+  /** The credential ends soon: send `refresh`. */
+  expiring: {
+    type: "expiring"
+    /** Milliseconds since 1970. */
+    expires_at: number
+  }
+  /** The server goes away: reconnect at a random time within the window. */
+  goaway: {
+    type: "goaway"
+    within_ms: number
+  }
+}
+
+/** A message from server to client. */
+export type ServerMessage = ServerMessages[keyof ServerMessages]
+
+/** Every error code: whose fault, what a client does, how a connection ends, what to do. */
+export const ERROR_CODES = {
+  unauthorized: { fault: 'app', retry: 'ticket', close: 4001, status: 401, advice: "Send a valid ticket, token, session token or API key." },
+  ticket_invalid: { fault: 'app', retry: 'ticket', close: 4001, status: 401, advice: "The ticket is unknown, spent or older than its 30 s: get a new one for each attempt." },
+  expired: { fault: 'app', retry: 'ticket', close: 4002, status: 401, advice: "The credential has ended: get a new ticket, or refresh before it ends." },
+  revoked: { fault: 'app', retry: 'ticket', close: 4003, status: 401, advice: "The backend revoked the credential: the user has to sign in again." },
+  user_mismatch: { fault: 'app', retry: 'never', close: 4104, status: 403, advice: "The credential is another user's: ask for a ticket of the user who is signed in." },
+  forbidden: { fault: 'app', retry: 'never', close: 4103, status: 403, advice: "The credential does not grant this: add the channel to the ticket's or token's `channels`." },
+  origin_refused: { fault: 'app', retry: 'never', close: null, status: 403, advice: "Add the page's origin to the server's `origins`." },
+  bad_request: { fault: 'app', retry: 'never', close: 4109, status: 400, advice: "The message is malformed or in the wrong place: see its `message`." },
+  unknown_type: { fault: 'app', retry: 'never', close: null, status: 400, advice: "The server does not know this message type: it may be older than the client." },
+  unknown_channel: { fault: 'app', retry: 'never', close: null, status: 404, advice: "No such channel or namespace: configure the namespace on the server." },
+  version: { fault: 'app', retry: 'never', close: 4126, status: 400, advice: "The server does not speak this protocol version: update the client or the server." },
+  too_large: { fault: 'app', retry: 'backoff', close: 1009, status: 413, advice: "Send less: the message is over the size limit and was dropped." },
+  invalid_utf8: { fault: 'app', retry: 'backoff', close: 1007, status: 400, advice: "Send UTF-8 text." },
+  subscriptions: { fault: 'app', retry: 'never', close: null, status: 400, advice: "Leave a channel first: the connection holds as many as the server allows." },
+  sequence: { fault: 'app', retry: 'backoff', close: null, status: 409, advice: "The lane has a hole before this `seq`: move unanswered intents to a new lane." },
+  epoch_mismatch: { fault: 'server', retry: 'never', close: null, status: 409, advice: "The offsets speak of a log that was replaced: load the list again." },
+  conflict: { fault: 'app', retry: 'never', close: null, status: 409, advice: "The value was set meanwhile: read it and set it again." },
+  slow_consumer: { fault: 'network', retry: 'backoff', close: 4208, status: 503, advice: "The connection did not take its data in time; it resumes where it was." },
+  timeout: { fault: 'network', retry: 'backoff', close: 4210, status: 408, advice: "Say `connect` within the deadline, and answer pings." },
+  flood: { fault: 'app', retry: 'backoff', close: 4229, status: 429, advice: "Send less often." },
+  connections: { fault: 'app', retry: 'backoff', close: 4230, status: 429, advice: "Close other connections of this user, or raise the server's limit." },
+  replaced: { fault: 'app', retry: 'never', close: 4105, status: 409, advice: "A newer connection of the same instance took over; nothing to do." },
+  restart: { fault: 'server', retry: 'backoff', close: 1012, status: 503, advice: "The server restarts; clients come back by themselves." },
+  storage_unavailable: { fault: 'server', retry: 'backoff', close: 1013, status: 503, advice: "The server's store is away: try again with the same key." },
+  internal: { fault: 'server', retry: 'backoff', close: 1011, status: 500, advice: "Something broke: report the request id to whoever runs the server." },
+  idempotency_mismatch: { fault: 'app', retry: 'never', close: null, status: 422, advice: "This Idempotency-Key was used for another body: use a new key." },
+  idempotency_in_flight: { fault: 'app', retry: 'backoff', close: null, status: 409, advice: "The first request with this Idempotency-Key is still running: try again soon." },
+  not_found: { fault: 'app', retry: 'never', close: null, status: 404, advice: "There is nothing at this address: check the path." },
+  method_not_allowed: { fault: 'app', retry: 'never', close: null, status: 405, advice: "Use the method of the reference." },
+  unsupported_media_type: { fault: 'app', retry: 'never', close: null, status: 415, advice: "Send `Content-Type: application/json`." },
+  closed: { fault: 'app', retry: 'never', close: null, status: 500, advice: "The client was closed by close(): create a new one." },
+  invalid_argument: { fault: 'app', retry: 'never', close: null, status: 500, advice: "Correct the argument: see the error's message." },
+  max_attempts: { fault: 'network', retry: 'never', close: null, status: 500, advice: "All attempts failed: call connect() to start again." },
+  network: { fault: 'network', retry: 'backoff', close: null, status: 500, advice: "The server can't be reached: check the connection and the url." },
+  signed_out: { fault: 'app', retry: 'never', close: null, status: 500, advice: "Nobody is signed in: set a user first." },
+  storage: { fault: 'browser', retry: 'backoff', close: null, status: 500, advice: "The browser gives no storage (private mode or quota): state lasts as long as the page." },
+  ticket_failed: { fault: 'app', retry: 'backoff', close: null, status: 500, advice: "The app's ticket function failed: see the error's cause." },
+  ticket_timeout: { fault: 'app', retry: 'backoff', close: null, status: 500, advice: "The app's ticket function took too long: it must settle within its deadline." },
+  url_missing: { fault: 'app', retry: 'never', close: null, status: 500, advice: "Give createTidings a `url`." },
+  wasm_unavailable: { fault: 'browser', retry: 'never', close: null, status: 500, advice: "The WebAssembly module can't load: allow 'wasm-unsafe-eval' in the CSP and check that the file is served." },
+} as const
+
+/** A code this version knows; servers may send others. */
+export type ErrorCode = keyof typeof ERROR_CODES
+
+/** Sizes and counts both ends know. */
+export const LIMITS = {
+  connectBytes: 65536,
+  messageBytes: 10240,
+  publishBytes: 65536,
+  infoBytes: 1024,
+  userBytes: 128,
+  nameBytes: 128,
+  namespaceBytes: 32,
+  cursors: 256,
+  pageMax: 100,
+  pageDefault: 50,
+  markOffsets: 1000,
+  depth: 32,
+  maxOffset: 9007199254740991,
+  usersPerPublish: 1000,
+  kindBytes: 64,
+  titleBytes: 512,
+  textBytes: 8192,
+  urlBytes: 2048,
+  idBytes: 64,
+  idempotencyKeyBytes: 128,
+} as const
