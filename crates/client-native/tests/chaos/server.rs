@@ -1,0 +1,148 @@
+//! The real server binary as a process that can be killed.
+
+use std::{
+    env,
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+/// Far more than a start takes, even on a busy machine.
+const START: Duration = Duration::from_secs(60);
+
+/// `TIDINGS_BIN`, or the binary of this workspace, built with the profile and into the folder of this test.
+pub(crate) fn binary() -> PathBuf {
+    if let Some(path) = env::var_os("TIDINGS_BIN") {
+        return path.into();
+    }
+    // …/target/debug/deps/chaos-0123
+    let test = env::current_exe().unwrap();
+    let profile = test.parent().and_then(Path::parent).unwrap();
+    let mut build = Command::new(env!("CARGO"));
+    build.args(["build", "--quiet", "--package", "tidings-server", "--bin", "tidings"]);
+    build.arg("--target-dir").arg(profile.parent().unwrap());
+    if profile.ends_with("release") {
+        build.arg("--release");
+    }
+    let status = build.current_dir(env!("CARGO_MANIFEST_DIR")).status().unwrap();
+    assert!(status.success(), "the server does not build");
+    profile.join("tidings")
+}
+
+/// A server that keeps its port and its data over its lives.
+pub(crate) struct Server {
+    binary: PathBuf,
+    folder: Folder,
+    port: u16,
+    running: Option<Child>,
+}
+
+impl Server {
+    pub(crate) fn new(binary: PathBuf) -> Self {
+        // Freed at once; the address stays the server's as long as nobody else asks for this very port.
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        Self { binary, folder: Folder::new(), port, running: None }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Starts it and waits until it says it is ready.
+    pub(crate) async fn start(&mut self, http: &reqwest::Client) {
+        let log = std::fs::File::options().append(true).create(true).open(self.log()).unwrap();
+        let child = Command::new(&self.binary)
+            .args(["serve", "--dev", "--listen", &format!("127.0.0.1:{}", self.port), "--data"])
+            .arg(self.folder.0.join("data"))
+            .arg("--config")
+            .arg(self.folder.0.join("tidings.toml"))
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        self.running = Some(child);
+        let began = Instant::now();
+        // Asks again until the answer is yes; the pause only keeps it from spinning.
+        let mut again = interval(Duration::from_millis(5));
+        again.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            again.tick().await;
+            let asked = http.get(format!("{}/readyz", self.url())).send().await;
+            if asked.is_ok_and(|answer| answer.status().is_success()) {
+                return;
+            }
+            let ended = self.running.as_mut().unwrap().try_wait().unwrap();
+            assert!(
+                ended.is_none(),
+                "the server ended by itself ({ended:?}): {}",
+                self.last_words()
+            );
+            assert!(began.elapsed() < START, "the server is not ready: {}", self.last_words());
+        }
+    }
+
+    /// SIGKILL: no goodbye, no flush.
+    pub(crate) fn kill(&mut self) {
+        self.running.as_mut().unwrap().kill().unwrap();
+    }
+
+    /// Waits until the killed process is gone, and with it its port and its lock on the data.
+    pub(crate) fn bury(&mut self) {
+        let mut child = self.running.take().unwrap();
+        let status = child.wait().unwrap();
+        assert!(!status.success(), "it was killed, but ended well: {status}");
+    }
+
+    fn log(&self) -> PathBuf {
+        self.folder.0.join("server.log")
+    }
+
+    fn last_words(&self) -> String {
+        let log = std::fs::read_to_string(self.log()).unwrap_or_default();
+        let mut lines: Vec<_> = log.lines().rev().take(20).collect();
+        lines.reverse();
+        lines.join("\n")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.running {
+            // Either may fail only because it is gone already.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        if std::thread::panicking() {
+            eprintln!("last words of the server:\n{}", self.last_words());
+        }
+    }
+}
+
+/// A folder that is removed, unless the test failed and it is evidence.
+struct Folder(PathBuf);
+
+/// Limits that a storm of one user's publishes would meet.
+const CONFIG: &str = "";
+
+impl Folder {
+    fn new() -> Self {
+        let path = env::temp_dir().join(format!("tidings-chaos-{}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        std::fs::write(path.join("tidings.toml"), CONFIG).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the server's data is kept in {}", self.0.display());
+        } else {
+            std::fs::remove_dir_all(&self.0).unwrap();
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! A real client over real sockets, and every callback it made.
+
+use std::{pin::pin, time::Duration};
+
+use futures_util::StreamExt as _;
+use tidings_client::{Backoff, Body, Client, Happening, InboxStatus};
+use tidings_protocol::{Channel, Epoch};
+use tokio::{sync::watch, task::JoinHandle};
+
+use crate::api::Api;
+
+/// One callback.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Heard {
+    pub(crate) channel: Channel,
+    pub(crate) epoch: Epoch,
+    pub(crate) offset: u64,
+    pub(crate) id: String,
+    pub(crate) title: String,
+}
+
+pub(crate) struct Subscriber {
+    pub(crate) name: String,
+    pub(crate) user: String,
+    client: Client,
+    heard: watch::Receiver<Vec<Heard>>,
+    /// Ends with the client.
+    listening: JoinHandle<()>,
+}
+
+impl Subscriber {
+    /// A client of `user` that is live: what is published from now on are callbacks, not the snapshot's.
+    pub(crate) async fn new(api: &Api, url: &str, user: &str, name: String) -> Self {
+        let client = {
+            let (api, asked) = (api.clone(), user.to_owned());
+            Client::builder(url)
+                .ticket(move || {
+                    let (api, user) = (api.clone(), asked.clone());
+                    async move { api.ticket(&user).await }
+                })
+                .user(user)
+                // Fifty deaths in a minute: a person's patience would make a long test.
+                .backoff(Backoff { base: 20, cap: 200, max_attempts: None })
+                .arrived_max_age(None)
+                // All there will ever be: a test that lags would prove nothing.
+                .buffer(1 << 15)
+                .build()
+                .unwrap()
+        };
+        let (sender, heard) = watch::channel(Vec::new());
+        let mut happenings = Box::pin(client.happenings());
+        let listener = name.clone();
+        let listening = tokio::spawn(async move {
+            let mut happenings = pin!(&mut happenings);
+            while let Some(happening) = happenings.next().await {
+                match happening.unwrap() {
+                    Happening::Arrived(item) => {
+                        let body: Body = Body::of(&item).unwrap();
+                        let heard = Heard {
+                            channel: item.key.channel.clone(),
+                            epoch: item.key.epoch,
+                            offset: item.key.offset,
+                            id: item.id.to_string(),
+                            title: body.title,
+                        };
+                        sender.send_modify(|all| all.push(heard));
+                    }
+                    // A dead server is reported, and that is all it may be.
+                    Happening::Error(error) => assert!(error.retry, "{listener}: {error}"),
+                    other => panic!("{listener}: {other:?}"),
+                }
+            }
+        });
+        let subscriber = Self { name, user: user.to_owned(), client, heard, listening };
+        subscriber.live().await;
+        subscriber
+    }
+
+    /// Waits until the inbox follows the log.
+    async fn live(&self) {
+        let mut changes = self.client.inbox().changes();
+        let waited = changes.wait_for(|inbox| inbox.status == InboxStatus::Live);
+        let live = tokio::time::timeout(Duration::from_secs(60), waited).await.is_ok();
+        assert!(live, "{} does not become live: {}", self.name, self.client.explain().await);
+    }
+
+    /// Waits until `last` and at least `count` callbacks were heard; answers them all, and the unread count that the client shows.
+    pub(crate) async fn until(self, last: &str, count: u64) -> (Self, Vec<Heard>, u64) {
+        let mut heard = self.heard.clone();
+        let waited = heard.wait_for(|all| {
+            all.len() as u64 >= count && all.iter().rev().any(|heard| heard.title == last)
+        });
+        let reached = tokio::time::timeout(Duration::from_secs(120), waited).await;
+        let all = match reached {
+            Ok(all) => all.expect("a listener that ends early has panicked").clone(),
+            Err(_) => {
+                let count = self.heard.borrow().len();
+                panic!("{} heard {count}, then nothing: {}", self.name, self.client.explain().await)
+            }
+        };
+        let unread = self.client.inbox().snapshot().unread;
+        (self, all, unread)
+    }
+
+    /// Says goodbye; fails if a callback did.
+    pub(crate) async fn close(self) {
+        self.client.close().await;
+        self.listening.await.unwrap();
+    }
+}
