@@ -24,11 +24,13 @@ const apiKey = env.TIDINGS_API_KEY ?? 'dev'
 const publicUrl = env.TIDINGS_PUBLIC_URL ?? url
 /** How long a connection lasts before it must be refreshed, in milliseconds; the server's default when unset. */
 const sessionTtlMs = env.TIDINGS_SESSION_TTL_MS ? Number(env.TIDINGS_SESSION_TTL_MS) : undefined
+/** The built page. */
+const folder = env.PAGE_DIR ?? fileURLToPath(new URL('dist', import.meta.url))
 
 const types = ['message', 'comment', 'like', 'payment', 'friend_request', 'team_invite', 'system']
 
 const tidings = createTidingsServer({ url, apiKey })
-const page = servePage({ folder: fileURLToPath(new URL('dist', import.meta.url)), publicUrl })
+const page = servePage({ folder, publicUrl })
 
 const giveTicket = tidings.nodeTicketHandler(request => {
   const user = userOf(request)

@@ -1,0 +1,44 @@
+import { EXAMPLE } from './paths.ts'
+import { Child, freePort } from './process.ts'
+
+export interface BackendOptions {
+  /** Where the backend itself reaches the Tidings server. */
+  readonly serverUrl: string
+  /** Where browsers do. */
+  readonly publicUrl: string
+  /** Another build of the page. */
+  readonly page?: string
+  readonly sessionTtlMs?: number
+}
+
+/** The example's own backend, which serves the page and gives tickets. */
+export class Backend {
+  readonly url: string
+  readonly #child: Child
+
+  private constructor(port: number, { serverUrl, publicUrl, page, sessionTtlMs }: BackendOptions) {
+    this.url = `http://127.0.0.1:${port}`
+    this.#child = new Child(process.execPath, [`${EXAMPLE}/server.mjs`], {
+      PORT: String(port),
+      TIDINGS_URL: serverUrl,
+      TIDINGS_PUBLIC_URL: publicUrl,
+      TIDINGS_API_KEY: 'dev',
+      ...(page === undefined ? {} : { PAGE_DIR: page }),
+      ...(sessionTtlMs === undefined ? {} : { TIDINGS_SESSION_TTL_MS: String(sessionTtlMs) }),
+    })
+  }
+
+  static async start(options: BackendOptions): Promise<Backend> {
+    const backend = new Backend(await freePort(), options)
+    await backend.#child.answers(`${backend.url}/api/config`)
+    return backend
+  }
+
+  get output(): string {
+    return this.#child.output
+  }
+
+  async stop(): Promise<void> {
+    await this.#child.end('SIGKILL')
+  }
+}

@@ -1,0 +1,78 @@
+import { expect, type Locator, type Page, type WebSocket } from '@playwright/test'
+
+/** The example's page, in the words of somebody who uses it. */
+export class InboxPage {
+  readonly page: Page
+  readonly url: string
+  /** Requests for a ticket so far. */
+  tickets = 0
+  /** WebSockets opened so far. */
+  readonly sockets: WebSocket[] = []
+
+  constructor(page: Page, url: string) {
+    this.page = page
+    this.url = url
+    page.on('request', request => {
+      if (new URL(request.url()).pathname === '/api/tidings-ticket') this.tickets += 1
+    })
+    page.on('websocket', socket => this.sockets.push(socket))
+  }
+
+  async open(path = '/'): Promise<void> {
+    await this.page.goto(this.url + path)
+  }
+
+  /** Opens the page and waits until it is live. */
+  async openLive(): Promise<void> {
+    await this.open()
+    await this.isLive()
+  }
+
+  async isLive(): Promise<void> {
+    await this.hasState('connected')
+  }
+
+  async hasState(status: string): Promise<void> {
+    await expect(this.page.getByTestId('connection')).toHaveAttribute('data-status', status)
+  }
+
+  get titles(): Locator {
+    return this.page.locator('.item-title')
+  }
+
+  item(title: string): Locator {
+    return this.page.getByRole('listitem').filter({ hasText: title })
+  }
+
+  /** Exactly these, newest first. Hidden "Unread:" prefixes don't count. */
+  async shows(titles: readonly string[]): Promise<void> {
+    await expect(async () => expect(await this.shownTitles()).toEqual(titles)).toPass({ timeout: 15_000 })
+  }
+
+  async shownTitles(): Promise<string[]> {
+    const texts = await this.titles.allTextContents()
+    return texts.map(text => text.replace(/^Unread: /, ''))
+  }
+
+  /** The number on the bell; 0 when there is none. */
+  async hasBadge(count: number): Promise<void> {
+    const badge = this.page.getByTestId('badge')
+    await (count === 0 ? expect(badge).toHaveCount(0) : expect(badge).toHaveText(String(count)))
+  }
+
+  async press(title: string, action: 'Mark read' | 'Mark unread' | 'Archive' | 'Move to inbox'): Promise<void> {
+    await this.page.getByRole('button', { name: `${action}: ${title}` }).click()
+  }
+
+  async showTab(name: 'Inbox' | 'Unread' | 'Archived'): Promise<void> {
+    await this.page.getByRole('tab', { name: new RegExp(`^${name}`) }).click()
+  }
+
+  async switchTo(name: 'Mina Park' | 'Jun Mori' | 'Sign out'): Promise<void> {
+    await this.page.getByLabel('Signed in as').selectOption({ label: name })
+  }
+
+  toast(title: string): Locator {
+    return this.page.locator('.toast').filter({ hasText: title })
+  }
+}

@@ -1,0 +1,90 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+import { SERVER } from './paths.ts'
+import { Child, freePort } from './process.ts'
+
+export interface Notice {
+  readonly to: { readonly user: string } | { readonly everyone: true }
+  readonly title: string
+  readonly type?: string
+  readonly message?: string
+  readonly data?: unknown
+}
+
+/** The real server with a data folder of its own, on a port that it keeps over restarts. */
+export class Server {
+  readonly port: number
+  readonly #folder: string
+  #child: Child
+
+  private constructor(port: number, folder: string) {
+    this.port = port
+    this.#folder = folder
+    this.#child = this.#spawn()
+  }
+
+  /** `config` is the text of its configuration file. */
+  static async start(config = ''): Promise<Server> {
+    const folder = await mkdtemp(join(tmpdir(), 'tidings-e2e-'))
+    await writeFile(join(folder, 'tidings.toml'), config)
+    const server = new Server(await freePort(), folder)
+    await server.#child.answers(`${server.url}/readyz`)
+    return server
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.port}`
+  }
+
+  get output(): string {
+    return this.#child.output
+  }
+
+  /** `kill -9`: nothing of what it holds in memory survives. */
+  async kill(): Promise<void> {
+    await this.#child.end('SIGKILL')
+  }
+
+  async startAgain(): Promise<void> {
+    this.#child = this.#spawn()
+    await this.#child.answers(`${this.url}/readyz`)
+  }
+
+  async stop(): Promise<void> {
+    await this.#child.end('SIGKILL')
+    await rm(this.#folder, { recursive: true, force: true })
+  }
+
+  /** Publishes and returns the notification's id once it is stored. `key` makes a repeat the same one. */
+  async publish({ type = 'message', ...notice }: Notice, key: string = crypto.randomUUID()): Promise<string> {
+    const response = await fetch(`${this.url}/v1/notifications`, {
+      method: 'POST',
+      headers: { Authorization: 'Bearer dev', 'Content-Type': 'application/json', 'Idempotency-Key': key },
+      body: JSON.stringify({ type, ...notice }),
+    })
+    if (response.status !== 201) throw new Error(`publish: ${response.status} ${await response.text()}`)
+    const { results } = (await response.json()) as { results: [{ notification_id: string }] }
+    return results[0].notification_id
+  }
+
+  /** Publishes, and while there is no answer repeats it with the same key, as a backend should. */
+  async publishInsistently(notice: Notice): Promise<string> {
+    const key = crypto.randomUUID()
+    for (;;) {
+      try {
+        return await this.publish(notice, key)
+      } catch (error) {
+        if (!(error instanceof TypeError || /^Error: publish: 5/.test(String(error)))) throw error
+        await new Promise(resolve => setTimeout(resolve, 20))
+      }
+    }
+  }
+
+  #spawn(): Child {
+    const config = join(this.#folder, 'tidings.toml')
+    const listen = `127.0.0.1:${this.port}`
+    return new Child(SERVER, ['serve', '--dev', '--listen', listen, '--data', join(this.#folder, 'data'), '--config', config])
+  }
+}

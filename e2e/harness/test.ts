@@ -1,0 +1,67 @@
+import { test as base, type BrowserContext } from '@playwright/test'
+
+import { Backend } from './backend.ts'
+import { InboxPage } from './inbox-page.ts'
+import { Proxy } from './proxy.ts'
+import { Server } from './server.ts'
+
+interface Options {
+  /** Text of the server's configuration file. */
+  serverConfig: string
+  /** Life of a session, in milliseconds; 0: the server's default. */
+  sessionTtlMs: number
+  /** Folder of another build of the page; empty: the production build. */
+  pageFolder: string
+}
+
+interface Fixtures {
+  /** A server of this test's own, and the network in front of it. */
+  server: Server
+  network: Proxy
+  backend: Backend
+  /** A page that is not open yet. */
+  inbox: InboxPage
+  /** One more page in the same browser, or in another one. */
+  another: (context?: BrowserContext) => Promise<InboxPage>
+}
+
+export const test = base.extend<Options & Fixtures>({
+  serverConfig: ['', { option: true }],
+  sessionTtlMs: [0, { option: true }],
+  pageFolder: ['', { option: true }],
+
+  server: async ({ serverConfig }, use, info) => {
+    const server = await Server.start(serverConfig)
+    await use(server)
+    if (info.status !== info.expectedStatus) await info.attach('server', { body: server.output })
+    await server.stop()
+  },
+
+  network: async ({ server }, use) => {
+    const proxy = await Proxy.start(server.port)
+    await use(proxy)
+    await proxy.stop()
+  },
+
+  backend: async ({ server, network, sessionTtlMs, pageFolder }, use, info) => {
+    const backend = await Backend.start({
+      serverUrl: server.url,
+      publicUrl: network.url,
+      ...(sessionTtlMs > 0 && { sessionTtlMs }),
+      ...(pageFolder !== '' && { page: pageFolder }),
+    })
+    await use(backend)
+    if (info.status !== info.expectedStatus) await info.attach('backend', { body: backend.output })
+    await backend.stop()
+  },
+
+  inbox: async ({ page, backend }, use) => {
+    await use(new InboxPage(page, backend.url))
+  },
+
+  another: async ({ context, backend }, use) => {
+    await use(async (other = context) => new InboxPage(await other.newPage(), backend.url))
+  },
+})
+
+export { expect } from '@playwright/test'
