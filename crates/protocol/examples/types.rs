@@ -1,4 +1,5 @@
-//! Prints the TypeScript side of the protocol: `cargo run -p tidings-protocol --features ts --example types`.
+//! Prints the TypeScript side of the protocol: `cargo run -p tidings-protocol --features ts
+//! --example types`.
 
 use std::io::{self, Write};
 

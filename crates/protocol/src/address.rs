@@ -11,8 +11,8 @@ use crate::limits::{NAME_BYTES, NAMESPACE_BYTES, USER_BYTES};
 
 /// A channel name, `namespace:name`; cheap to clone.
 ///
-/// The first `:` splits. The namespace is `[a-z][a-z0-9_-]{0,31}`; the name has 1–128 bytes of UTF-8
-/// without control characters and may itself hold `:` and `/`.
+/// The first `:` splits. The namespace is `[a-z][a-z0-9_-]{0,31}`; the name has 1–128 bytes of
+/// UTF-8 without control characters and may itself hold `:` and `/`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Channel(Arc<str>);
 
@@ -118,7 +118,8 @@ impl FromStr for Channel {
 
 /// Identity of a channel's log: 8 characters of `[A-Za-z0-9_-]`, compared for equality only.
 ///
-/// A new one begins when acknowledged records may be gone; offsets of different epochs say nothing of each other.
+/// A new one begins when acknowledged records may be gone; offsets of different epochs say nothing
+/// of each other.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Epoch([u8; 8]);
 

@@ -41,7 +41,8 @@ wire! {
 }
 
 wire! {
-    /// Identities of the logs a mark's offsets speak of; a mark of a foreign epoch is refused for good.
+    /// Identities of the logs a mark's offsets speak of; a mark of a foreign epoch is refused for
+    /// good.
     #[derive(Copy, Default, Eq)]
     pub struct Epochs {
         /// Of the user's inbox channel.
@@ -59,13 +60,15 @@ messages! {
             pub id: Option<u64>,
             /// Protocol version, [`crate::VERSION`].
             pub version: u32,
-            /// A one-time ticket. At most one of `ticket`, `token`, `session_token`; none where a cookie or header speaks.
+            /// A one-time ticket. At most one of `ticket`, `token`, `session_token`; none where a
+            /// cookie or header speaks.
             pub ticket: Option<String>,
             /// A JWT.
             pub token: Option<String>,
             /// What `connected` or `refreshed` gave.
             pub session_token: Option<String>,
-            /// Random per page: a new connection of the same instance replaces the older one. 1–64 characters.
+            /// Random per page: a new connection of the same instance replaces the older one. 1–64
+            /// characters.
             pub instance: Option<String>,
             /// Several messages may share a frame, separated by `\n`.
             pub batch: Option<bool>,
@@ -94,7 +97,8 @@ messages! {
         "publish" Publish {
             pub id: Option<u64>,
             pub channel: Channel,
-            /// The outbox lane, 1–64 characters. With `seq`, makes a repeat answer the first answer.
+            /// The outbox lane, 1–64 characters. With `seq`, makes a repeat answer the first
+            /// answer.
             pub client_id: Option<String>,
             /// Position in the lane, dense from 1.
             pub seq: Option<u64>,

@@ -38,7 +38,8 @@ impl Fault {
     }
 }
 
-/// A WebSocket close code. Its range says what a client does where the `error` before it did not arrive.
+/// A WebSocket close code. Its range says what a client does where the `error` before it did not
+/// arrive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CloseCode(pub u16);
 
@@ -51,7 +52,8 @@ impl CloseCode {
     pub const PROTOCOL: Self = Self(1002);
     /// A text frame that is not UTF-8.
     pub const INVALID_UTF8: Self = Self(1007);
-    /// A message over the size limit. Retried: the message is dropped, so the next connection is without it.
+    /// A message over the size limit. Retried: the message is dropped, so the next connection is
+    /// without it.
     pub const TOO_LARGE: Self = Self(1009);
     /// Something broke on the server.
     pub const INTERNAL: Self = Self(1011);
@@ -94,10 +96,12 @@ impl CloseCode {
     }
 }
 
-/// The table. A macro, so that each column becomes a function of its own: a client that shows no advice ships none.
+/// The table. A macro, so that each column becomes a function of its own: a client that shows no
+/// advice ships none.
 macro_rules! error_codes {
     ($($name:ident = $text:literal, $fault:ident, $retry:ident, $close:expr, $http:literal, $advice:literal;)*) => {
-        /// A stable name for what went wrong. More may come: clients take unknown names and obey `retry`.
+        /// A stable name for what went wrong. More may come: clients take unknown names and obey
+        /// `retry`.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum ErrorCode {

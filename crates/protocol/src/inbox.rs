@@ -58,7 +58,8 @@ wire! {
         pub read: bool,
         /// The user put it away.
         pub archived: bool,
-        /// The notification's body: `{notification_id, type, title, message?, url?, data?, created_at}`.
+        /// The notification's body: `{notification_id, type, title, message?, url?, data?,
+        /// created_at}`.
         pub data: Json,
     }
 }
@@ -77,7 +78,8 @@ wire! {
 }
 
 impl MarkSet {
-    /// The rule both ends fold by: each given field is set, then `read: true` sets `seen` too. The later mark wins.
+    /// The rule both ends fold by: each given field is set, then `read: true` sets `seen` too. The
+    /// later mark wins.
     pub fn apply(self, seen: &mut bool, read: &mut bool, archived: &mut bool) {
         if let Some(value) = self.seen {
             *seen = value;

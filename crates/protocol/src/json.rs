@@ -1,7 +1,8 @@
 //! JSON as text: [`Json`], a checked value, and [`Scanner`], the one parser under every decoder.
 //!
-//! The same scanner runs in browsers, native clients and servers, so that no two of them can read a message
-//! differently; `docs/decisions/0001-one-scanner.md` says why there is neither a fast path nor a fallback beside it.
+//! The same scanner runs in browsers, native clients and servers, so that no two of them can read a
+//! message differently; `docs/decisions/0001-one-scanner.md` says why there is neither a fast path
+//! nor a fallback beside it.
 
 use std::{
     borrow::Cow,
@@ -15,9 +16,9 @@ pub use crate::scanner::{OnMember, Scanner};
 
 /// A JSON value, kept as checked text without insignificant white space; cheap to clone.
 ///
-/// Payloads stay opaque to Tidings: order of keys, form of numbers and escapes are the publisher's. Because white
-/// space between tokens is dropped, the text never holds a raw newline and may share a frame with other messages.
-/// Equality compares the text.
+/// Payloads stay opaque to Tidings: order of keys, form of numbers and escapes are the publisher's.
+/// Because white space between tokens is dropped, the text never holds a raw newline and may share
+/// a frame with other messages. Equality compares the text.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Json(Arc<str>);
 
@@ -176,7 +177,9 @@ pub(crate) fn unescaped(raw: &str, at: usize) -> Result<Cow<'_, str>, DecodeErro
             Some('t') => '\t',
             Some('b') => '\u{8}',
             Some('f') => '\u{c}',
-            Some('u') => code_point(&mut chars).ok_or_else(|| DecodeError::new(Reason::Escape, at))?,
+            Some('u') => {
+                code_point(&mut chars).ok_or_else(|| DecodeError::new(Reason::Escape, at))?
+            }
             Some(other) => other,
             None => return Err(DecodeError::new(Reason::Escape, at)),
         });

@@ -1,13 +1,15 @@
-//! Sizes and counts that both ends know, each with its reason. Servers may configure some of them lower or higher;
-//! what holds on a connection is in `connected.limits`.
+//! Sizes and counts that both ends know, each with its reason. Servers may configure some of them
+//! lower or higher; what holds on a connection is in `connected.limits`.
 
 /// Largest `connect`, in bytes: a cursor for each of [`CURSORS`] channels plus a fat JWT.
 pub const CONNECT_BYTES: usize = 64 * 1024;
 
-/// Largest other client message, in bytes: chat-sized, so that a connection's read buffer stays small.
+/// Largest other client message, in bytes: chat-sized, so that a connection's read buffer stays
+/// small.
 pub const MESSAGE_BYTES: usize = 10 * 1024;
 
-/// Largest REST body of a notification or message, in bytes: its record is sent to every subscriber.
+/// Largest REST body of a notification or message, in bytes: its record is sent to every
+/// subscriber.
 pub const PUBLISH_BYTES: usize = 64 * 1024;
 
 /// Largest public `info` of a user, in bytes: it travels with each of the user's messages.
@@ -16,7 +18,8 @@ pub const INFO_BYTES: usize = 1024;
 /// Longest user id, in bytes: a user id is the name of an inbox channel.
 pub const USER_BYTES: usize = 128;
 
-/// Longest name in a channel (the part after `:`), in bytes: names are keys in memory and in every index.
+/// Longest name in a channel (the part after `:`), in bytes: names are keys in memory and in every
+/// index.
 pub const NAME_BYTES: usize = 128;
 
 /// Longest namespace, in bytes: namespaces are configured, not made up by users.
@@ -31,13 +34,16 @@ pub const PAGE_MAX: u32 = 100;
 /// Items or messages of a page when the client doesn't say.
 pub const PAGE_DEFAULT: u32 = 50;
 
-/// Most offsets of one mark, inbox and system together: a mark is one record; more is what `up_to` is for.
+/// Most offsets of one mark, inbox and system together: a mark is one record; more is what `up_to`
+/// is for.
 pub const MARK_OFFSETS: usize = 1_000;
 
-/// Deepest nesting of a JSON text, the outermost object included: a bound for every parser on the way.
+/// Deepest nesting of a JSON text, the outermost object included: a bound for every parser on the
+/// way.
 pub const DEPTH: usize = 32;
 
-/// Largest offset and largest integer on the wire, 2^53 − 1: every JSON number stays exact in JavaScript.
+/// Largest offset and largest integer on the wire, 2^53 − 1: every JSON number stays exact in
+/// JavaScript.
 pub const MAX_OFFSET: u64 = (1 << 53) - 1;
 
 /// Most users of one publish: it is one transaction.
@@ -67,5 +73,6 @@ pub const GRANTS: usize = 64;
 /// Longest credential (ticket, JWT or session token), in bytes.
 pub const CREDENTIAL_BYTES: usize = 8 * 1024;
 
-/// Shortest and longest session a backend may ask for with a ticket, in milliseconds: 10 s to 30 days.
+/// Shortest and longest session a backend may ask for with a ticket, in milliseconds: 10 s to 30
+/// days.
 pub const SESSION_TTL_MS: std::ops::RangeInclusive<u64> = 10_000..=30 * 24 * 3_600_000;

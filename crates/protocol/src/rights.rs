@@ -56,10 +56,12 @@ impl FromIterator<Right> for RightSet {
     }
 }
 
-/// Channels a grant speaks of: one full name, or every channel whose full name begins with what is before a final `*`.
+/// Channels a grant speaks of: one full name, or every channel whose full name begins with what is
+/// before a final `*`.
 ///
-/// `room:42` is that room; `room:*` every room; `room:team7/*` those of a team. A `*` anywhere else is itself. The
-/// namespace must be written out: `*` alone and `ro*` are refused, so that a new namespace is never granted by accident.
+/// `room:42` is that room; `room:*` every room; `room:team7/*` those of a team. A `*` anywhere else
+/// is itself. The namespace must be written out: `*` alone and `ro*` are refused, so that a new
+/// namespace is never granted by accident.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern(String);
 
@@ -89,7 +91,8 @@ impl Pattern {
     }
 }
 
-/// Rights on the channels of one pattern; in JSON `{"pattern": "room:*", "allow": ["subscribe", "history"]}`.
+/// Rights on the channels of one pattern; in JSON `{"pattern": "room:*", "allow": ["subscribe",
+/// "history"]}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
     /// Which channels.
@@ -100,8 +103,9 @@ pub struct Grant {
 
 /// What a credential grants: the claim `channels`.
 ///
-/// Grants add up. One's own inbox and `system:all` may always be subscribed and read, and no grant opens another
-/// user's inbox or lets anybody publish to an inbox or to `system:all`: that is for backends, which need no rights.
+/// Grants add up. One's own inbox and `system:all` may always be subscribed and read, and no grant
+/// opens another user's inbox or lets anybody publish to an inbox or to `system:all`: that is for
+/// backends, which need no rights.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(transparent))]
 pub struct Rights {
@@ -109,7 +113,8 @@ pub struct Rights {
 }
 
 impl Rights {
-    /// Rights of at most [`GRANTS`] grants; later ones are dropped, which only ever takes rights away.
+    /// Rights of at most [`GRANTS`] grants; later ones are dropped, which only ever takes rights
+    /// away.
     pub fn new(mut grants: Vec<Grant>) -> Self {
         grants.truncate(GRANTS);
         Self { grants }

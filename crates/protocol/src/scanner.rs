@@ -11,19 +11,22 @@ use crate::{
 
 /// A cursor over one JSON text.
 ///
-/// It passes each byte once, recurses only as deep as the typed message is, and borrows from the text. It accepts
-/// exactly the JSON grammar (RFC 8259), with bounds on depth and without lone surrogates.
+/// It passes each byte once, recurses only as deep as the typed message is, and borrows from the
+/// text. It accepts exactly the JSON grammar (RFC 8259), with bounds on depth and without lone
+/// surrogates.
 #[derive(Debug)]
 pub struct Scanner<'a> {
     text: &'a str,
     at: usize,
     /// Containers around the cursor.
     depth: usize,
-    /// White space was passed since somebody last cleared this; tells [`Json`] whether there is something to strip.
+    /// White space was passed since somebody last cleared this; tells [`Json`] whether there is
+    /// something to strip.
     spaced: bool,
 }
 
-/// What [`Scanner::object`] calls for each member: the key, and the scanner before the value, which it must pass.
+/// What [`Scanner::object`] calls for each member: the key, and the scanner before the value, which
+/// it must pass.
 pub type OnMember<'f, 'a> = &'f mut dyn FnMut(&str, &mut Scanner<'a>) -> Result<(), DecodeError>;
 
 impl<'a> Scanner<'a> {
@@ -208,7 +211,8 @@ impl<'a> Scanner<'a> {
         name: &'static str,
         slot: Option<T>,
     ) -> Result<T, DecodeError> {
-        slot.or_else(T::absent).ok_or_else(|| DecodeError::new(Reason::Missing, self.at).within(name))
+        slot.or_else(T::absent)
+            .ok_or_else(|| DecodeError::new(Reason::Missing, self.at).within(name))
     }
 
     /// Reads the member `type`, which must be `name` and come once.

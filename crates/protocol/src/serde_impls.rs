@@ -1,4 +1,5 @@
-//! Serde for the types that are no plain objects. Channels and epochs are strings, checked on the way in.
+//! Serde for the types that are no plain objects. Channels and epochs are strings, checked on the
+//! way in.
 
 use std::borrow::Cow;
 
@@ -7,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use crate::{
     Channel, Epoch, Json, Retry,
     client::{Cursor, Since},
+    codec::Reason,
     server::GapReason,
 };
 
@@ -32,7 +34,7 @@ macro_rules! as_strings {
 as_strings!(Channel Epoch);
 
 macro_rules! as_words {
-    ($($name:ident { $($text:literal => $variant:ident,)* })*) => {
+    ($($name:ident)*) => {
         $(
             impl Serialize for $name {
                 fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -42,20 +44,15 @@ macro_rules! as_words {
 
             impl<'de> Deserialize<'de> for $name {
                 fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                    match &*Cow::<'_, str>::deserialize(deserializer)? {
-                        $($text => Ok(Self::$variant),)*
-                        other => Err(D::Error::unknown_variant(other, &[$($text),*])),
-                    }
+                    let word = Cow::<'_, str>::deserialize(deserializer)?;
+                    Self::from_word(&word).ok_or_else(|| D::Error::custom(Reason::UnknownWord.as_str()))
                 }
             }
         )*
     };
 }
 
-as_words! {
-    Retry { "backoff" => Backoff, "never" => Never, "ticket" => Ticket, }
-    GapReason { "epoch" => Epoch, "retention" => Retention, }
-}
+as_words!(Retry GapReason);
 
 impl Serialize for Since {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

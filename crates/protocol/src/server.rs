@@ -162,7 +162,8 @@ messages! {
             pub id: Option<u64>,
             pub channel: Channel,
             pub epoch: Epoch,
-            /// The offset it is true at: of the inbox for items (also those of `system:all`), else of the channel.
+            /// The offset it is true at: of the inbox for items (also those of `system:all`), else
+            /// of the channel.
             pub offset: u64,
             /// There is more in the direction asked for.
             pub more: bool,

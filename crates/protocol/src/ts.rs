@@ -1,5 +1,6 @@
-//! TypeScript declarations, for `examples/types.rs`. Each message is named by its `type`, as a member of
-//! `ClientMessages` or `ServerMessages`: both directions have a `signal`, and the DOM has a `Notification`.
+//! TypeScript declarations, for `examples/types.rs`. Each message is named by its `type`, as a
+//! member of `ClientMessages` or `ServerMessages`: both directions have a `signal`, and the DOM has
+//! a `Notification`.
 
 use ts_rs::{Config, TS};
 

@@ -159,7 +159,8 @@ pub struct NotificationBody<'a> {
     pub created_at_ms: u64,
 }
 
-/// Writes a notification's body: `{"notification_id","type","title","message"?,"url"?,"data"?,"created_at"}`.
+/// Writes a notification's body:
+/// `{"notification_id","type","title","message"?,"url"?,"data"?,"created_at"}`.
 pub fn notification_body(body: NotificationBody<'_>) -> Json {
     let mut out = String::with_capacity(160 + body.title.len() + body.data.map_or(0, Json::len));
     let mut text = |key: &str, value: &str| {
@@ -186,8 +187,8 @@ fn is_kind_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"._:-".contains(&byte)
 }
 
-/// http(s) or relative. Browsers drop control characters and spaces before a scheme, so they are refused; a `\` would
-/// turn a path into a host.
+/// http(s) or relative. Browsers drop control characters and spaces before a scheme, so they are
+/// refused; a `\` would turn a path into a host.
 fn is_safe_link(url: &str) -> bool {
     if url.is_empty()
         || url.contains('\\')

@@ -53,7 +53,8 @@ fn serde_reads_and_writes_every_fixture_alike() {
 
 #[test]
 fn the_minimal_fixture_holds_only_what_is_required() {
-    // Without any one of its fields, the file named by the type alone must not decode: such fields belong to a variant.
+    // Without any one of its fields, the file named by the type alone must not decode: such fields
+    // belong to a variant.
     for (direction, types) in [("client", ClientMessage::TYPES), ("server", ServerMessage::TYPES)] {
         let all = read(direction);
         for name in types {

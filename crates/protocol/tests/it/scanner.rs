@@ -114,8 +114,9 @@ proptest! {
     }
 }
 
-/// Whether serde_json takes a text, with the differences that are documented: it bounds numbers when it reads values (we
-/// never turn payload numbers into anything), and it lets lone surrogates pass when it skips (we don't).
+/// Whether serde_json takes a text, with the differences that are documented: it bounds numbers
+/// when it reads values (we never turn payload numbers into anything), and it lets lone surrogates
+/// pass when it skips (we don't).
 fn valid(text: &str) -> bool {
     match serde_json::from_str::<Value>(text) {
         Ok(value) => depth(&value) <= DEPTH,

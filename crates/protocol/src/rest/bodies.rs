@@ -1,18 +1,10 @@
-//! Bodies of the REST surface. Each body that comes in has a `check` whose error names the field at fault.
-
-mod check;
-mod notification;
-mod time;
+//! What requests and answers hold.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Channel, Counts, Epoch, ErrorCode, Item, Json, MarkSet, Offsets, UpTo, rights::Rights,
 };
-
-pub use check::BodyError;
-pub use notification::{NotificationBody, PublishNotification, Target, Targets, notification_body};
-pub use time::rfc3339;
 
 /// Where a publish was stored: one record.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -56,7 +48,8 @@ pub struct PublishedMessage {
     pub offset: u64,
 }
 
-/// Body of `POST /v1/tickets`. A user's own request may leave everything out; a backend names the user.
+/// Body of `POST /v1/tickets`. A user's own request may leave everything out; a backend names the
+/// user.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TicketRequest {
     /// Whose ticket. Only a backend may name another than itself.

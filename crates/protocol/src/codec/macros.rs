@@ -1,0 +1,178 @@
+//! The macros that make structs messages. They expand to thin shells: each field costs a call of
+//! [`push_field`] and one of [`Scanner::field`], whose bodies are shared by all fields of one type.
+//!
+//! [`push_field`]: crate::codec::push_field [`Scanner::field`]: crate::json::Scanner
+
+/// Makes a struct a JSON object.
+macro_rules! wire {
+    ($(#[$meta:meta])* pub struct $name:ident { $($(#[$field_meta:meta])* pub $field:ident: $type:ty,)* }) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug, PartialEq)]
+        #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+        #[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(optional_fields))]
+        pub struct $name {
+            $(
+                $(#[$field_meta])*
+                #[cfg_attr(feature = "serde", serde(skip_serializing_if = "crate::codec::Encode::is_absent"))]
+                pub $field: $type,
+            )*
+        }
+
+        impl crate::codec::Encode for $name {
+            fn encode(&self, out: &mut String) {
+                out.push('{');
+                $(crate::codec::push_field(out, concat!("\"", stringify!($field), "\":"), &self.$field);)*
+                out.push('}');
+            }
+        }
+
+        impl crate::codec::Decode for $name {
+            fn scan(scanner: &mut crate::json::Scanner<'_>) -> Result<Self, crate::codec::DecodeError> {
+                $(let mut $field: Option<$type> = None;)*
+                scanner.object(&mut |key, scanner| match key {
+                    $(stringify!($field) => scanner.field(stringify!($field), &mut $field),)*
+                    _ => scanner.skip(),
+                })?;
+                Ok(Self { $($field: scanner.required(stringify!($field), $field)?,)* })
+            }
+        }
+    };
+}
+
+/// Makes a struct of each message, and an enum of them all.
+macro_rules! messages {
+    (
+        $(#[$enum_meta:meta])*
+        pub enum $enum:ident {
+            $(
+                $(#[$meta:meta])*
+                $tag:literal $name:ident { $($(#[$field_meta:meta])* pub $field:ident: $type:ty,)* }
+            )*
+        }
+    ) => {
+        $(#[$enum_meta])*
+        #[derive(Clone, Debug, PartialEq)]
+        #[allow(clippy::large_enum_variant, reason = "a message lives for one step; a box would cost an allocation each")]
+        pub enum $enum {
+            $($(#[$meta])* $name($name),)*
+        }
+
+        impl $enum {
+            /// Reads a message from its text.
+            pub fn decode(text: &str) -> Result<Self, crate::codec::DecodeError> {
+                match &*crate::codec::type_of(text)? {
+                    $($tag => <$name as crate::codec::Decode>::from_json(text).map(Self::$name),)*
+                    _ => Err(crate::codec::unknown_type(text)),
+                }
+            }
+
+            /// Appends the message's text.
+            pub fn encode(&self, out: &mut String) {
+                match self {
+                    $(Self::$name(message) => crate::codec::Encode::encode(message, out),)*
+                }
+            }
+
+            /// The message's text.
+            pub fn to_json(&self) -> String {
+                crate::codec::Encode::to_json(self)
+            }
+
+            /// The message's `type`.
+            pub fn type_name(&self) -> &'static str {
+                match self {
+                    $(Self::$name(_) => $tag,)*
+                }
+            }
+
+            /// Every `type` there is.
+            pub const TYPES: &'static [&'static str] = &[$($tag),*];
+
+            /// TypeScript declarations of all messages.
+            #[cfg(feature = "ts")]
+            pub(crate) fn declarations(config: &ts_rs::Config) -> Vec<crate::ts::Declaration> {
+                vec![$(crate::ts::Declaration::of_message::<$name>(config, $tag)),*]
+            }
+        }
+
+        impl crate::codec::Encode for $enum {
+            fn encode(&self, out: &mut String) {
+                Self::encode(self, out);
+            }
+        }
+
+        #[cfg(feature = "serde")]
+        impl serde::Serialize for $enum {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                match self {
+                    $(Self::$name(message) => message.serialize(serializer),)*
+                }
+            }
+        }
+
+        // Not serde's own tagged enum: it buffers values, and raw ones don't survive that
+        // (serde-rs/json#545).
+        #[cfg(feature = "serde")]
+        impl<'de> serde::Deserialize<'de> for $enum {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                use serde::de::Error;
+
+                #[derive(serde::Deserialize)]
+                struct Tag {
+                    r#type: String,
+                }
+
+                let raw = Box::<serde_json::value::RawValue>::deserialize(deserializer)?;
+                let Tag { r#type } = serde_json::from_str(raw.get()).map_err(D::Error::custom)?;
+                match r#type.as_str() {
+                    $($tag => serde_json::from_str(raw.get()).map(Self::$name).map_err(D::Error::custom),)*
+                    other => Err(D::Error::unknown_variant(other, Self::TYPES)),
+                }
+            }
+        }
+
+        $(
+            $(#[$meta])*
+            #[derive(Clone, Debug, PartialEq)]
+            #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(tag = "type", rename = $tag))]
+            #[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(optional_fields, rename = concat!(stringify!($enum), "s[\"", $tag, "\"]")))]
+            #[allow(missing_docs, reason = "fields that every message has are explained once, in docs/protocol.md")]
+            pub struct $name {
+                $(
+                    $(#[$field_meta])*
+                    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "crate::codec::Encode::is_absent"))]
+                    pub $field: $type,
+                )*
+            }
+
+            impl From<$name> for $enum {
+                fn from(message: $name) -> Self {
+                    Self::$name(message)
+                }
+            }
+
+            impl crate::codec::Encode for $name {
+                fn encode(&self, out: &mut String) {
+                    out.push_str(concat!("{\"type\":\"", $tag, "\""));
+                    $(crate::codec::push_field(out, concat!("\"", stringify!($field), "\":"), &self.$field);)*
+                    out.push('}');
+                }
+            }
+
+            impl crate::codec::Decode for $name {
+                fn scan(scanner: &mut crate::json::Scanner<'_>) -> Result<Self, crate::codec::DecodeError> {
+                    let mut tagged = false;
+                    $(let mut $field: Option<$type> = None;)*
+                    scanner.object(&mut |key, scanner| match key {
+                        "type" => scanner.tag($tag, &mut tagged),
+                        $(stringify!($field) => scanner.field(stringify!($field), &mut $field),)*
+                        _ => scanner.skip(),
+                    })?;
+                    Ok(Self { $($field: scanner.required(stringify!($field), $field)?,)* })
+                }
+            }
+        )*
+    };
+}
+
+pub(crate) use {messages, wire};
