@@ -337,15 +337,16 @@ impl<'a> Scanner<'a> {
     /// Passes a string from its opening to behind its closing quote.
     fn skip_string(&mut self) -> Result<(), DecodeError> {
         loop {
-            self.at += 1;
+            let rest = self.text.as_bytes().get(self.at + 1..).unwrap_or_default();
+            let special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20);
+            self.at += 1 + rest.iter().position(special).unwrap_or(rest.len());
             match self.byte() {
                 Some(b'"') => {
                     self.at += 1;
                     return Ok(());
                 }
                 Some(b'\\') => self.skip_escape()?,
-                Some(0..0x20) => return Err(DecodeError::new(Reason::Control, self.at)),
-                Some(_) => {}
+                Some(_) => return Err(DecodeError::new(Reason::Control, self.at)),
                 None => return Err(DecodeError::new(Reason::Ended, self.at)),
             }
         }
