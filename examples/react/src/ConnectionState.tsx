@@ -18,7 +18,7 @@ export function ConnectionState() {
   return (
     <span className="state" data-status={status} data-testid="connection">
       <span className="visually-hidden">Connection: </span>
-      {WORDS[status]}
+      <span className="state-word">{WORDS[status]}</span>
     </span>
   )
 }

@@ -6,7 +6,12 @@ import { Icon } from './Icon'
 export function CurlLine({ url, apiKey, user }: { url: string; apiKey: string; user: string }) {
   const [copied, setCopied] = useState(false)
   const body = JSON.stringify({ to: { user }, type: 'message', title: 'Hello from curl' })
-  const line = `curl ${url}/v1/notifications -H 'Authorization: Bearer ${apiKey}' -H 'Content-Type: application/json' -d '${body}'`
+  const line = [
+    `curl ${url}/v1/notifications`,
+    `-H 'Authorization: Bearer ${apiKey}'`,
+    `-H 'Content-Type: application/json'`,
+    `-d '${body}'`,
+  ].join(' \\\n  ')
 
   async function copy() {
     await navigator.clipboard.writeText(line)
