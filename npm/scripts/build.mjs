@@ -1,0 +1,44 @@
+/**
+ * `npm run build`: src/ and wasm/ → dist/.
+ *
+ * wasm/ is what `cargo xtask wasm` leaves there. The glue is minified and stripped of what the package does not call
+ * (its own fetching loader among it); the module goes into dist twice: as a file, and packed into a module of text.
+ */
+
+import { cp, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { spawnSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { deflateRawSync } from 'node:zlib'
+import { build } from 'esbuild'
+
+const at = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url))
+const exists = (path) => stat(at(path)).then(() => true, () => false)
+
+if (!(await exists('wasm/tidings_core_bg.wasm'))) {
+  console.error('npm/wasm is empty: run `cargo xtask wasm` first')
+  process.exit(1)
+}
+
+await rm(at('dist'), { recursive: true, force: true })
+await mkdir(at('dist'), { recursive: true })
+
+const tsc = spawnSync(process.execPath, [at('node_modules/typescript/bin/tsc'), '-p', at('tsconfig.json')], { stdio: 'inherit' })
+if (tsc.status !== 0) process.exit(tsc.status ?? 1)
+
+await build({
+  stdin: { contents: `export { Core, initSync, __wbg_reset_state } from './wasm/tidings_core.js'`, resolveDir: at('.') },
+  outfile: at('dist/glue.js'),
+  bundle: true,
+  minify: true,
+  format: 'esm',
+  target: 'es2022',
+  legalComments: 'none',
+  logLevel: 'warning',
+})
+const core = await readFile(at('wasm/tidings_core_bg.wasm'))
+await writeFile(at('dist/core.wasm'), core)
+await writeFile(at('dist/inline.js'), `export default '${deflateRawSync(core, { level: 9 }).toString('base64')}'\n`)
+for (const types of ['glue.d.ts', 'inline.d.ts']) await cp(at(`src/${types}`), at(`dist/${types}`))
+for (const licence of ['LICENSE-MIT', 'LICENSE-APACHE']) {
+  if (await exists(`../${licence}`)) await cp(at(`../${licence}`), at(licence))
+}

@@ -1,0 +1,269 @@
+import { connection } from './connection.js'
+import { closed, failure, invalid, TidingsError, type ErrorFacts } from './error.js'
+import type { Core } from './glue.js'
+import { inbox } from './inbox.js'
+import { intents } from './intents.js'
+import type { Entry } from './items.js'
+import { link as linked } from './link.js'
+import { listeners } from './listeners.js'
+import { load, type Bundled } from './loader.js'
+import { ARRIVED, CONNECTION, FAILED, GAP, INBOX, mailbox, OUTBOX } from './mailbox.js'
+import { check, checkUser } from './options.js'
+import { outbox, type RawFailed } from './outbox.js'
+import type { Call } from './readable.js'
+import { randomName, settings } from './settings.js'
+import { storage } from './storage.js'
+import { tickets } from './ticket.js'
+import type { Connection, Gap, Tidings, TidingsOptions } from './types.js'
+import { socketUrl } from './url.js'
+
+/** Most calls kept while the core loads; from then on the core has bounds of its own. */
+const KEPT = 1_000
+
+/** Puts a client together: readables and calls on this side, every decision in the core on the other. */
+export function client(options: TidingsOptions, bundled: Bundled): Tidings {
+  check(options)
+  const { logger } = options
+  // A server renders the initial snapshots; there only an explicit connect() makes this a client.
+  const browser = typeof document !== 'undefined'
+  const instance = randomName()
+  const promises = intents()
+  const leaving = new Set<(result: { discarded: number }) => void>()
+  let user = options.user
+  let wanted = false
+  let held = false
+  let over = false
+  let kept = 0
+  let stale = 0
+
+  const call: Call = (fn, value) => {
+    try {
+      fn(value)
+    } catch (thrown) {
+      ;(logger ?? console).error('tidings: a callback threw', thrown)
+    }
+  }
+  const events = listeners(call)
+  const address = () => {
+    try {
+      return socketUrl(typeof options.url === 'function' ? options.url() : options.url)
+    } catch (thrown) {
+      return { problem: `\`url\` threw: ${String(thrown)}` }
+    }
+  }
+  const url = () => {
+    const found = address()
+    return 'url' in found ? found.url : undefined
+  }
+  const asked = tickets(options.ticket)
+  const saved = storage(() => url() ?? '')
+  const error = (facts: ErrorFacts) => new TidingsError(facts.code.startsWith('ticket_') ? { ...facts, cause: asked.cause() } : facts)
+
+  // ---- the core's side ----
+
+  const sync = () => {
+    const before = stale
+    stale = 0
+    if (before & (1 << CONNECTION)) link.read((core) => state.take(core.connection()))
+    if (before & (1 << INBOX)) list.refresh()
+    if (before & (1 << OUTBOX)) sent.take(link.read((core) => core.outbox()))
+  }
+
+  const mail = mailbox({
+    call,
+    sync,
+    stale(readable) {
+      stale |= 1 << readable
+      if (readable === INBOX) list.stale()
+    },
+    notify() {
+      state.notify()
+      list.notify()
+      sent.cell.notify()
+    },
+    event(event, json) {
+      const value: unknown = JSON.parse(json)
+      if (event === ARRIVED) {
+        const item = list.item(value as Entry)
+        return () => item && events.tell('arrived', item)
+      }
+      if (event === GAP) return () => events.tell('gap', Object.freeze(value as Gap))
+      if (event === FAILED) return () => events.tell('failed', sent.failed(value as RawFailed))
+      return () => report(error(value as ErrorFacts))
+    },
+    settle(intent, stored, refused) {
+      promises.settle(intent, refused === undefined ? { value: stored && JSON.parse(stored) } : { error: error(JSON.parse(refused) as ErrorFacts) })
+    },
+    signedOut(discarded) {
+      user = null
+      for (const resolve of leaving) resolve({ discarded })
+      leaving.clear()
+    },
+  })
+
+  const report = (problem: TidingsError) => {
+    logger?.warn(`tidings: ${problem.message}`)
+    events.tell('error', problem)
+  }
+
+  const link = linked({
+    tickets: asked,
+    storage: saved,
+    heard: mail,
+    url,
+    flush: mail.flush,
+    load() {
+      // The first ticket travels while the core loads.
+      if (wanted && user !== null && globalThis.navigator?.onLine !== false) asked.ahead(user)
+      return load(options.wasm, bundled)
+    },
+    options: (signal) => settings(options, instance, signal),
+    born(core) {
+      kept = 0
+      core.setUser(user)
+      if (wanted) core.connect()
+    },
+    lost(problem, again) {
+      asked.abortAll()
+      promises.reject(problem)
+      list.reset()
+      sent.take(undefined)
+      state.state({ user: user ?? null, status: again ? 'connecting' : 'failed', error: again ? null : problem })
+      wanted &&= again
+      // Signing out must not depend on the core: what is stored goes.
+      if (leaving.size > 0 && typeof user === 'string') saved.wipe(user).catch(() => {})
+      if (leaving.size > 0) mail.signedOut(0)
+      mail.flush()
+      report(problem)
+    },
+  })
+
+  // ---- the app's side ----
+
+  /** A state that needs no core to be known. */
+  const show = (change: Partial<Connection>) => {
+    state.state({ user: user ?? null, ...change })
+    mail.flush()
+  }
+
+  const want = () => {
+    if (over) return
+    held = false
+    wanted = true
+    if (link.alive()) link.call((core) => core.connect())
+    else if (user === null) show({ status: 'signed-out' })
+    else begin()
+  }
+
+  /** Loads the core, which connects when it is there. */
+  const begin = () => {
+    const found = address()
+    if ('problem' in found) {
+      wanted = false
+      show({ status: 'failed', error: failure('url_missing', 'app', `${found.problem}.`) })
+      return
+    }
+    show({ status: 'connecting' })
+    link.start()
+  }
+
+  /** Somebody looks, listens or wants something done: each of these connects, in browsers. */
+  const wake = () => {
+    if (browser && !wanted && !held) want()
+  }
+
+  const later = (fn: (core: Core) => void) => {
+    if (over || (!link.alive() && ++kept > KEPT)) return false
+    link.call(fn)
+    return true
+  }
+
+  /** Asks the core for something that has an answer. */
+  const intend = <T>(send: (core: Core, intent: number) => void) =>
+    promises.open<T>((intent) => {
+      wake()
+      if (!later((core) => send(core, intent))) {
+        promises.settle(intent, { error: over ? closed() : invalid('More calls than are kept while the core loads.') })
+      }
+    })
+
+  const owner = { call, onWatch: wake, onRead: sync }
+  const state = connection(owner, error)
+  const list = inbox({
+    call,
+    wake,
+    read: (view, kinds) => link.read((core) => core.inbox(view, kinds)),
+    mark: (ids, set) => intend((core, intent) => core.mark(intent, ids, set.seen, set.read, set.archived)),
+    more: (view, kinds) => intend((core, intent) => core.more(intent, view, kinds)),
+  })
+  const sent = outbox({
+    ...owner,
+    retry: (id) => intend((core, intent) => core.retryFailed(id, intent)),
+    discard: (id) => void later((core) => core.discardFailed(id)),
+  })
+
+  return {
+    connection: state.readable,
+    inbox: list.inbox,
+    outbox: sent.outbox,
+    on(event, fn) {
+      if (typeof fn !== 'function') throw invalid('`on` takes an event and a function.')
+      const off = events.add(event, fn)
+      wake()
+      return off
+    },
+    setUser(next) {
+      if (next !== null) checkUser(next, 'user')
+      if (over || next === user) return
+      user = next
+      asked.abortAhead()
+      if (link.alive()) link.call((core) => core.setUser(next))
+      else if (wanted) want()
+    },
+    signOut({ unsent = 'send' } = {}) {
+      if (unsent !== 'send' && unsent !== 'discard') throw invalid("`unsent` must be 'send' or 'discard'.")
+      return new Promise((resolve) => {
+        leaving.add(resolve)
+        const asks = browser || link.alive()
+        if (!asks || !later((core) => core.signOut(unsent === 'discard'))) {
+          mail.signedOut(0)
+          mail.flush()
+        }
+      })
+    },
+    connect: want,
+    disconnect() {
+      held = true
+      wanted = false
+      if (link.alive()) link.call((core) => core.disconnect())
+      else if (!over) show({ status: 'idle' })
+    },
+    retryNow() {
+      if (link.alive()) link.call((core) => core.retry())
+      else if (wanted || state.readable.get().status === 'failed') want()
+    },
+    close() {
+      if (over) return
+      link.read((core) => core.close())
+      over = true
+      link.close()
+      asked.abortAll()
+      saved.close()
+      promises.reject(closed())
+      mail.signedOut(0)
+      show({ status: 'closed' })
+      events.clear()
+    },
+    now: () => link.read((core) => core.serverTime()) ?? null,
+    explain: () => link.read((core) => core.explain()) ?? explained(state.readable.get()),
+  }
+}
+
+/** In words, what is so while there is no core to say it. */
+function explained({ status, error }: Connection): string {
+  if (error !== null) return `${error.message} Nothing is tried until connect() is called.`
+  if (status === 'connecting') return 'The core and the first ticket are being loaded.'
+  if (status === 'signed-out') return 'Nobody is signed in: setUser() connects.'
+  if (status === 'closed') return 'The client was closed by close(): create a new one.'
+  return 'Nobody has asked for a connection: subscribe to something, or call connect().'
+}

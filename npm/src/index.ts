@@ -1,0 +1,20 @@
+/** Tidings: notifications for web apps. Nothing happens at import. */
+
+import { client } from './client.js'
+import { unpack, type Bundled } from './loader.js'
+import type { Tidings, TidingsOptions } from './types.js'
+
+const bundled: Bundled = async () => unpack((await import('./inline.js')).default)
+
+/**
+ * A client, at once: what it needs loads when something is first looked at.
+ *
+ * Throws a `TidingsError` (`invalid_argument`) that names the option which is wrong.
+ */
+export function createTidings(options: TidingsOptions): Tidings {
+  return client(options, bundled)
+}
+
+export { isTidingsError, TidingsError } from './error.js'
+export type { Fault } from './error.js'
+export type * from './types.js'

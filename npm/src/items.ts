@@ -1,0 +1,68 @@
+import { routeLink, safeLink } from './url.js'
+import type { InboxItem } from './types.js'
+
+/**
+ * An item as the core writes it: a number and flags (read 1, seen 2, archived 4, pending 8); the rest only the first
+ * time, because a payload crosses once.
+ */
+export type Entry =
+  | readonly [number: number, flags: number]
+  | readonly [number: number, flags: number, id: string, type: string, at: number, body: unknown]
+
+/** What of an item never changes. */
+type Fixed = Pick<InboxItem, 'id' | 'type' | 'title' | 'message' | 'url' | 'data' | 'at'>
+
+/** The items the core has told of, one frozen object per state. */
+export interface Items {
+  take(entry: Entry): InboxItem | undefined
+  forget(numbers: readonly number[]): void
+}
+
+/** No items yet. */
+export function items(): Items {
+  const known = new Map<number, { readonly fixed: Fixed; flags: number; item: InboxItem }>()
+  return {
+    take(entry) {
+      const [number, flags] = entry
+      const before = known.get(number)
+      if (before?.flags === flags) return before.item
+      const fixed = before?.fixed ?? (entry.length > 2 ? fix(entry) : undefined)
+      if (fixed === undefined) return undefined
+      const item = Object.freeze({
+        ...fixed,
+        read: (flags & 1) !== 0,
+        seen: (flags & 2) !== 0,
+        archived: (flags & 4) !== 0,
+        pending: (flags & 8) !== 0,
+      }) as InboxItem
+      known.set(number, { fixed, flags, item })
+      return item
+    },
+    forget(numbers) {
+      for (const number of numbers) known.delete(number)
+    },
+  }
+}
+
+/** A body comes from the app's backend: any field may be missing or of another kind. */
+function fix(entry: Entry): Fixed {
+  const [, , id = '', type = '', at = 0] = entry
+  const body = (typeof entry[5] === 'object' && entry[5] !== null ? entry[5] : {}) as Record<string, unknown>
+  const { title, message, data = null } = body
+  const url = safeLink(body['url']) ?? routeLink(data)
+  return {
+    id,
+    type,
+    title: typeof title === 'string' ? title : '',
+    ...(typeof message === 'string' ? { message } : {}),
+    ...(url === undefined ? {} : { url }),
+    data: freeze(data) as Fixed['data'],
+    at,
+  }
+}
+
+/** Deeply; the protocol bounds the depth to 32. */
+function freeze(value: unknown): unknown {
+  if (typeof value === 'object' && value !== null) Object.values(Object.freeze(value)).forEach(freeze)
+  return value
+}

@@ -1,0 +1,99 @@
+/** The compiled core: loaded once per page, whoever asks first. */
+
+import { failure, messageOf, TidingsError } from './error.js'
+import type { WasmSource } from './types.js'
+
+type Glue = typeof import('./glue.js')
+
+/** Where a build of the package finds its own core. */
+export type Bundled = () => Promise<WebAssembly.Module | Uint8Array<ArrayBuffer>>
+
+/** The core, ready to make clients. */
+export interface Loaded {
+  readonly Core: Glue['Core']
+  /** Counts the instances of the module: a trap poisons one. */
+  generation(): number
+  /** Makes a new instance, unless that has happened since `generation`, and tells all who hold objects of the old one. */
+  renew(generation: number): void
+  onRenew(fn: () => void): () => void
+}
+
+let loading: Promise<Loaded> | undefined
+
+/** Loads the core, or answers with the one that is loaded. Rejects with `wasm_unavailable`, naming the cause. */
+export function load(source: WasmSource | undefined, bundled: Bundled): Promise<Loaded> {
+  loading ??= start(source, bundled).catch((error: unknown) => {
+    // The next connect() tries again: a missing file may be there by then.
+    loading = undefined
+    throw error instanceof TidingsError ? error : unavailable(messageOf(error), error)
+  })
+  return loading
+}
+
+async function start(source: WasmSource | undefined, bundled: Bundled): Promise<Loaded> {
+  if (typeof WebAssembly === 'undefined') throw unavailable('this browser is too old, or WebAssembly is switched off')
+  if (typeof WebSocket === 'undefined') throw unavailable('there is no WebSocket here; Node has one from version 22')
+  // Glue and module side by side: in most builds both are files of their own.
+  const [glue, module] = await Promise.all([
+    import('./glue.js'),
+    (source === undefined ? bundled() : fetched(source)).then(compiled),
+  ])
+  glue.initSync({ module })
+  let generation = 0
+  const holders = new Set<() => void>()
+  return {
+    Core: glue.Core,
+    generation: () => generation,
+    renew(seen) {
+      if (seen !== generation) return
+      generation += 1
+      glue.__wbg_reset_state()
+      for (const fn of [...holders]) fn()
+    },
+    onRenew(fn) {
+      holders.add(fn)
+      return () => void holders.delete(fn)
+    },
+  }
+}
+
+async function fetched(source: WasmSource): Promise<WebAssembly.Module | Uint8Array<ArrayBuffer>> {
+  if (source instanceof WebAssembly.Module) return source
+  if (source instanceof ArrayBuffer) return new Uint8Array(source)
+  if (ArrayBuffer.isView(source)) return new Uint8Array(source.buffer, source.byteOffset, source.byteLength)
+  const response = source instanceof Response ? source : await fetch(source)
+  const from = response.url || String(source)
+  if (!response.ok) throw unavailable(`${from} answered ${response.status}`)
+  const bytes = new Uint8Array(await response.arrayBuffer())
+  // "\0asm". Compiled from bytes, the type the server says does not matter; but a page in its place is common.
+  if (bytes[0] !== 0 || bytes[1] !== 0x61) {
+    throw unavailable(`${from} is not WebAssembly but ${response.headers.get('content-type') ?? 'something else'}`)
+  }
+  return bytes
+}
+
+async function compiled(source: WebAssembly.Module | Uint8Array<ArrayBuffer>): Promise<WebAssembly.Module> {
+  if (source instanceof WebAssembly.Module) return source
+  try {
+    return await WebAssembly.compile(source)
+  } catch (error) {
+    // Chromium, Firefox and Safari each have their own words, but all of them name one of these.
+    const refused = /csp|content security|unsafe-eval/i.test(messageOf(error))
+    throw unavailable(
+      refused ? "the page's Content-Security-Policy forbids it: add 'wasm-unsafe-eval' to script-src" : messageOf(error),
+      error,
+    )
+  }
+}
+
+/** Unpacks the module of `inline.js`. */
+export async function unpack(base64: string): Promise<Uint8Array<ArrayBuffer>> {
+  if (typeof DecompressionStream === 'undefined') throw unavailable('this browser is too old: it has no DecompressionStream')
+  const packed = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0))
+  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream('deflate-raw'))
+  return new Uint8Array(await new Response(stream).arrayBuffer())
+}
+
+function unavailable(why: string, cause?: unknown): TidingsError {
+  return failure('wasm_unavailable', 'browser', `The WebAssembly core can't load: ${why}.`, cause)
+}

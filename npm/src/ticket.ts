@@ -1,0 +1,98 @@
+import { messageOf } from './error.js'
+import type { TidingsOptions } from './types.js'
+
+/** How long the app's ticket function may take. */
+const DEADLINE = 10_000
+
+/** What a ticket function gave, as the core takes it: 0 a ticket, 1 a JWT, 2 signed out, 3 a failure in words. */
+export type Answer = readonly [kind: 0 | 1 | 2 | 3, text: string]
+
+/** The app's ticket function with its deadline. */
+export interface Tickets {
+  /** Asks ahead, beside the loading of the core, which will ask for the same soon. */
+  ahead(user: string | undefined): void
+  /** Asks; `answer` is called once, unless aborted. */
+  request(attempt: number, user: string | undefined, answer: (answer: Answer) => void): void
+  abort(attempt: number): void
+  /** What was asked ahead is for somebody else. */
+  abortAhead(): void
+  abortAll(): void
+  /** What the function threw last: the `cause` of the error the app sees. */
+  cause(): unknown
+}
+
+interface Asked {
+  readonly user: string | undefined
+  readonly control: AbortController
+  readonly answer: Promise<Answer>
+}
+
+/** Wraps the app's ticket function. */
+export function tickets(ask: TidingsOptions['ticket']): Tickets {
+  const running = new Map<number, Asked>()
+  let early: Asked | undefined
+  let count = 0
+  let thrown: unknown
+
+  const start = (user: string | undefined): Asked => {
+    const control = new AbortController()
+    const attempt = ++count
+    const answer = new Promise<Answer>((resolve) => {
+      const timer = setTimeout(() => {
+        control.abort()
+        thrown = undefined
+        resolve([3, `it did not settle within ${DEADLINE / 1000} s`])
+      }, DEADLINE)
+      // In a function of its own, so that a throw before the first await is caught too.
+      const call = async () => ask({ user, attempt, signal: control.signal })
+      call()
+        .then(read, (error: unknown): Answer => {
+          thrown = error
+          return [3, messageOf(error)]
+        })
+        .then(resolve)
+        .finally(() => clearTimeout(timer))
+    })
+    return { user, control, answer }
+  }
+
+  const abortAhead = () => {
+    early?.control.abort()
+    early = undefined
+  }
+
+  return {
+    ahead(user) {
+      early ??= start(user)
+    },
+    request(attempt, user, answer) {
+      const usable = early !== undefined && early.user === user
+      if (!usable) early?.control.abort()
+      const asked = usable && early !== undefined ? early : start(user)
+      early = undefined
+      running.set(attempt, asked)
+      void asked.answer.then((given) => {
+        if (running.delete(attempt)) answer(given)
+      })
+    },
+    abort(attempt) {
+      running.get(attempt)?.control.abort()
+      running.delete(attempt)
+    },
+    abortAhead,
+    abortAll() {
+      for (const asked of running.values()) asked.control.abort()
+      running.clear()
+      abortAhead()
+    },
+    cause: () => thrown,
+  }
+}
+
+function read(given: unknown): Answer {
+  if (given === null) return [2, '']
+  if (typeof given === 'string' && given !== '') return [0, given]
+  const token: unknown = typeof given === 'object' ? (given as { token?: unknown }).token : undefined
+  if (typeof token === 'string' && token !== '') return [1, token]
+  return [3, 'it must return a ticket, { token }, or null when signed out']
+}
