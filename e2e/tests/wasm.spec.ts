@@ -36,9 +36,8 @@ async function openWithOwnWasm(page: Page, wasmPath: string): Promise<void> {
 }
 
 const pageWith = (wasmPath: string): string => `<!doctype html><title>loading</title><script type="module">
-  import { createTidings, init } from '/sdk/wasm.js'
-  init({ wasm: '${wasmPath}' })
-  const tidings = createTidings({ url: 'http://127.0.0.1:9', ticket: () => 'ticket', storage: 'memory' })
+  import { createTidings } from '/sdk/wasm.js'
+  const tidings = createTidings({ url: 'http://127.0.0.1:9', ticket: () => 'ticket', wasm: '${wasmPath}' })
   tidings.connection.subscribe(({ status, error }) => {
     document.title = [status, error?.name, error?.code, error?.fault, error?.message].join(' | ')
   })
