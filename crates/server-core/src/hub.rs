@@ -100,6 +100,9 @@ impl<S: Sink> Hub<S> {
     /// `sent` may be above what this hub was handed: a reader of the log can be ahead of the fan-out.
     pub fn go_live(&mut self, channel: &Channel, slot: Slot, epoch: Epoch, sent: u64) -> GoLive {
         let Some(topic) = self.topics.get_mut(channel) else { return GoLive::Behind };
+        if let Some(place) = topic.place(slot) {
+            place.sent = CATCHING_UP;
+        }
         match topic.top {
             // The channel's first record was read before it came here.
             Some((NO_LOG, _)) if epoch != NO_LOG => {

@@ -10,13 +10,20 @@
 //! | [`mailbox`] | what waits to be written to a connection |
 //! | [`service`] | the only write path: requests to writes, outcomes to answers |
 //! | [`store`] | the seam to durable storage |
+//! | [`inbox`] | the fold of states and counts that every store keeps |
+//! | [`memory`] | the reference store, with crashes |
+//! | `conformance` | the suite every store passes (feature `conformance`) |
 //! | [`limits`] | every bound with its default and reason |
 
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 pub mod hub;
 mod identity;
 mod ids;
+pub mod inbox;
 pub mod limits;
 pub mod mailbox;
+pub mod memory;
 mod now;
 mod refused;
 pub mod service;
@@ -28,6 +35,7 @@ pub use identity::Identity;
 pub use ids::Ids;
 pub use limits::Limits;
 pub use mailbox::Mailbox;
+pub use memory::MemoryStore;
 pub use now::Now;
 pub use refused::Refused;
 pub use session::Session;

@@ -9,36 +9,119 @@
 //! into the mailbox, past the session).
 //!
 //! What a driver does besides:
-//! 1. keeps the connection's [`crate::Mailbox`], its one deadline, and a [`crate::hub::Sink`] that pushes into the mailbox;
+//! 1. keeps the connection's [`crate::Mailbox`], its one deadline, and a [`crate::hub::Sink`] that pushes into the
+//!    mailbox and hands `lagged` to the connection;
 //! 2. reads frames only while the mailbox is not full and the session did not say `PauseReading`;
-//! 3. feeds answers of `Attach`, `GoLive` and `Tops` at once: they only need the hub's lock;
+//! 3. feeds the answers of `Attach`, `GoLive` and `Tops` right after the commands they came with, before any other
+//!    event: they only need the hub's lock. All other answers may come late and in any order;
 //! 4. hands committed records to the hub in the order of commits, before it feeds `Committed`.
+//!
+//! Records that are pushed and messages that are sent share the mailbox, so that a `pong` never overtakes the records
+//! whose tops it tells.
 
+mod catch_up;
 mod command;
+mod entering;
 mod event;
+mod guard;
+mod life;
+mod open;
+mod request;
+mod start;
+mod subscription;
+mod turn;
 
 pub use command::{Command, Credential};
 pub use event::{Event, Request};
 
 use std::sync::Arc;
 
-use crate::{Limits, Now};
+use self::{
+    entering::{AwaitingConnect, Entering},
+    guard::{Guard, Verdict},
+    open::Open,
+    turn::Turn,
+};
+use crate::{Ids, Limits, Now};
 
 /// One connection. See the module's documentation for the contract.
+///
+/// An idle one with its two subscriptions takes well under 1 KB: what is rare is boxed, what was large shrinks.
 #[derive(Debug)]
 pub struct Session {
     limits: Arc<Limits>,
+    ids: Ids,
+    guard: Guard,
+    state: State,
+}
+
+/// Where a connection stands. Each state's `handle` consumes it and answers the next.
+#[derive(Debug)]
+enum State {
+    AwaitingConnect(AwaitingConnect),
+    Entering(Box<Entering>),
+    Open(Box<Open>),
+    /// `Close` was commanded, or the transport is gone.
+    Closing,
 }
 
 impl Session {
     /// A connection that has just opened. `seed` is random: ids of its records come from it.
-    pub fn new(limits: Arc<Limits>, _seed: u64, now: Now, out: &mut Vec<Command>) -> Self {
-        out.push(Command::SetDeadline { at: Some(now.mono + limits.connect_ms) });
-        Self { limits }
+    pub fn new(limits: Arc<Limits>, seed: u64, now: Now, out: &mut Vec<Command>) -> Self {
+        let until = now.mono + limits.connect_ms;
+        out.push(Command::SetDeadline { at: Some(until) });
+        let state = State::AwaitingConnect(AwaitingConnect { until });
+        Self { limits, ids: Ids::new(seed), guard: Guard::default(), state }
     }
 
-    /// Something happened.
-    pub fn handle(&mut self, _now: Now, _event: Event<'_>, _out: &mut Vec<Command>) {
-        let _ = &self.limits;
+    /// Something happened: appends what is to be done.
+    pub fn handle(&mut self, now: Now, event: Event<'_>, out: &mut Vec<Command>) {
+        let state = std::mem::replace(&mut self.state, State::Closing);
+        let mut turn = Turn { now, limits: &self.limits, ids: &mut self.ids, out };
+        if matches!(state, State::Closing) {
+            return closing(event, &mut turn);
+        }
+        self.state =
+            match self.guard.judge(matches!(state, State::AwaitingConnect(_)), event, &mut turn) {
+                Verdict::Pass(input) => match state {
+                    State::AwaitingConnect(state) => state.handle(input, &mut turn),
+                    State::Entering(state) => state.handle(input, &mut turn),
+                    State::Open(state) => state.handle(input, &mut turn),
+                    State::Closing => State::Closing,
+                },
+                Verdict::Answered => state,
+                Verdict::Close(refused) => {
+                    state.detach(&mut turn);
+                    turn.close(&refused)
+                }
+                Verdict::Ended => {
+                    state.detach(&mut turn);
+                    State::Closing
+                }
+            };
+    }
+
+    /// Whether the connection is on its way out: nothing that comes matters any more.
+    #[must_use]
+    pub const fn is_closing(&self) -> bool {
+        matches!(self.state, State::Closing)
     }
 }
+
+impl State {
+    fn detach(self, turn: &mut Turn<'_>) {
+        if let Self::Open(mut open) = self {
+            open.detach_all(turn);
+        }
+    }
+}
+
+/// Late answers after the end: what was attached meanwhile must not stay.
+fn closing(event: Event<'_>, turn: &mut Turn<'_>) {
+    if let Event::Attached { channel, slot } = event {
+        turn.out.push(Command::Detach { channel, slot });
+    }
+}
+
+#[cfg(test)]
+mod tests;

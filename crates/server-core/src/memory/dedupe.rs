@@ -1,0 +1,93 @@
+//! What makes a repeat answer the first answer: idempotency keys and outbox lanes.
+
+use std::collections::BTreeMap;
+
+use tidings_protocol::ErrorCode;
+
+use crate::store::{IdempotencyKey, Lane, Place, Refusal, Write, Written};
+
+/// Answers remembered per lane; a client repeats at most what it may have under way.
+const ANSWERS: usize = 1_000;
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Dedupe {
+    keys: BTreeMap<(String, String), Key>,
+    lanes: BTreeMap<(String, String), Seen>,
+}
+
+#[derive(Clone, Debug)]
+struct Key {
+    at: u64,
+    fingerprint: [u8; 32],
+    places: Vec<Place>,
+}
+
+#[derive(Clone, Debug)]
+struct Seen {
+    at: u64,
+    last: u64,
+    answers: BTreeMap<u64, Result<Vec<Place>, Refusal>>,
+}
+
+impl Dedupe {
+    /// The answer of an earlier write of the same key or lane position, or why it can't be one.
+    pub(super) fn earlier(&self, write: &Write) -> Option<Written> {
+        let by_key = write.key.as_ref().and_then(|key| self.earlier_key(key));
+        by_key.or_else(|| write.lane.as_ref().and_then(|lane| self.earlier_seq(lane)))
+    }
+
+    fn earlier_key(&self, key: &IdempotencyKey) -> Option<Written> {
+        let first = self.keys.get(&(key.credential.clone(), key.key.clone()))?;
+        Some(if first.fingerprint == key.fingerprint {
+            Written::Replayed(first.places.clone())
+        } else {
+            Written::Refused(Refusal { code: ErrorCode::IdempotencyMismatch, expected: None })
+        })
+    }
+
+    fn earlier_seq(&self, lane: &Lane) -> Option<Written> {
+        let seen = self.lanes.get(&(lane.user.clone(), lane.client_id.clone()))?;
+        if lane.seq == seen.last + 1 {
+            return None;
+        }
+        if lane.seq > seen.last {
+            let expected = Some(seen.last + 1);
+            return Some(Written::Refused(Refusal { code: ErrorCode::Sequence, expected }));
+        }
+        Some(match seen.answers.get(&lane.seq) {
+            Some(Ok(places)) => Written::Replayed(places.clone()),
+            Some(Err(refusal)) => Written::Refused(refusal.clone()),
+            None => Written::Replayed(Vec::new()),
+        })
+    }
+
+    /// Remembers the answer, in the transaction of what was written.
+    pub(super) fn remember(&mut self, wall: u64, write: &Write, written: &Written) {
+        let answer = match written {
+            Written::Refused(refusal) => Err(refusal.clone()),
+            other => {
+                Ok(crate::service::outcome(other).map(|outcome| outcome.places).unwrap_or_default())
+            }
+        };
+        if let (Some(key), Ok(places)) = (&write.key, &answer) {
+            let entry = Key { at: wall, fingerprint: key.fingerprint, places: places.clone() };
+            self.keys.insert((key.credential.clone(), key.key.clone()), entry);
+        }
+        if let Some(lane) = &write.lane {
+            let fresh = || Seen { at: wall, last: 0, answers: BTreeMap::new() };
+            let seen =
+                self.lanes.entry((lane.user.clone(), lane.client_id.clone())).or_insert_with(fresh);
+            seen.at = wall;
+            seen.last = lane.seq;
+            seen.answers.insert(lane.seq, answer);
+            if seen.answers.len() > ANSWERS {
+                seen.answers.pop_first();
+            }
+        }
+    }
+
+    pub(super) fn trim(&mut self, oldest_key: u64, oldest_lane: u64) {
+        self.keys.retain(|_, key| key.at >= oldest_key);
+        self.lanes.retain(|_, lane| lane.at >= oldest_lane);
+    }
+}

@@ -1,0 +1,93 @@
+//! One channel's log.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use tidings_protocol::{Channel, Encode, Epoch};
+
+use crate::store::{Head, Record};
+
+#[derive(Clone, Debug)]
+pub(super) struct Log {
+    epoch: Epoch,
+    first: u64,
+    records: VecDeque<Entry>,
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    at: u64,
+    record: Record,
+}
+
+impl Log {
+    pub(super) const fn new(epoch: Epoch) -> Self {
+        Self { epoch, first: 1, records: VecDeque::new() }
+    }
+
+    pub(super) fn head(&self) -> Head {
+        Head { epoch: self.epoch, first: self.first, top: self.top() }
+    }
+
+    pub(super) fn top(&self) -> u64 {
+        self.first + self.records.len() as u64 - 1
+    }
+
+    /// Appends a record whose message is made for its offset.
+    pub(super) fn append<M: Encode>(
+        &mut self,
+        channel: &Channel,
+        id: &str,
+        at: u64,
+        message: impl FnOnce(u64) -> M,
+    ) -> Record {
+        let offset = self.top() + 1;
+        let frame = Bytes::from(message(offset).to_json());
+        let record = Record {
+            channel: channel.clone(),
+            epoch: self.epoch,
+            offset,
+            id: id.to_owned(),
+            frame,
+        };
+        self.records.push_back(Entry { at, record: record.clone() });
+        record
+    }
+
+    /// Records above `after`, oldest first.
+    pub(super) fn after(&self, after: u64) -> impl Iterator<Item = &Record> {
+        let skip = (after + 1).saturating_sub(self.first);
+        self.records
+            .iter()
+            .skip(usize::try_from(skip).unwrap_or(usize::MAX))
+            .map(|entry| &entry.record)
+    }
+
+    /// Records below `before`, newest first.
+    pub(super) fn before(&self, before: u64) -> impl Iterator<Item = &Record> {
+        self.records
+            .iter()
+            .rev()
+            .map(|entry| &entry.record)
+            .filter(move |record| record.offset < before)
+    }
+
+    /// Keeps at most `count` records, none of them older than `oldest`.
+    pub(super) fn trim(&mut self, count: u64, oldest: u64) {
+        while let Some(entry) = self.records.front() {
+            if self.records.len() as u64 <= count && entry.at >= oldest {
+                break;
+            }
+            self.records.pop_front();
+            self.first += 1;
+        }
+    }
+
+    /// Another log with the same records.
+    pub(super) fn rename(&mut self, epoch: Epoch) {
+        self.epoch = epoch;
+        for entry in &mut self.records {
+            entry.record.epoch = epoch;
+        }
+    }
+}

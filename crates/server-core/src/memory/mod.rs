@@ -1,0 +1,199 @@
+//! The reference store: everything in memory, the rules written as plainly as they can be.
+//!
+//! Simulations and tests run on it, and it says what a backend must do where words are not enough. [`MemoryStore::crash`]
+//! loses what a real disk would lose.
+
+mod dedupe;
+mod items;
+mod log;
+mod read;
+mod trim;
+mod write;
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use bytes::Bytes;
+use tidings_protocol::{Channel, Epoch};
+
+use self::{dedupe::Dedupe, items::Inbox, log::Log};
+use crate::store::{Answer, Query, Retention, Revocation, Store, StoreError, Write, Written};
+
+/// Most tickets that wait to be spent.
+const TICKETS: usize = 100_000;
+
+/// When a commit reaches the disk that a crash leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Syncing {
+    /// Before it is answered, as the contract of [`Store::commit`] demands.
+    BeforeTheAnswer,
+    /// When [`MemoryStore::sync`] is called: a disk that lies, to see that tests notice.
+    Late,
+}
+
+/// A store in memory.
+#[derive(Debug)]
+pub struct MemoryStore {
+    state: Mutex<State>,
+    syncing: Syncing,
+}
+
+#[derive(Debug)]
+struct State {
+    tables: Tables,
+    /// What a crash leaves, where it is not `tables`.
+    synced: Option<Tables>,
+    /// Not part of the disk: a restart forgets tickets.
+    tickets: BTreeMap<[u8; 32], Ticket>,
+}
+
+#[derive(Clone, Debug)]
+struct Ticket {
+    expires_at: u64,
+    grant: Bytes,
+}
+
+/// What a disk would hold.
+#[derive(Clone, Debug, Default)]
+struct Tables {
+    logs: BTreeMap<Channel, Log>,
+    inboxes: BTreeMap<String, Inbox>,
+    /// Everyone-messages as items, by offset.
+    system: BTreeMap<u64, items::Body>,
+    dedupe: Dedupe,
+    revocations: BTreeMap<u64, Revocation>,
+    last_revocation: u64,
+    epochs: EpochSource,
+}
+
+/// Where epochs of new logs come from.
+#[derive(Clone, Debug, Default)]
+struct EpochSource(u64);
+
+impl EpochSource {
+    fn next(&mut self) -> Epoch {
+        self.0 += 1;
+        // Spreads a counter over the 48 bits; odd, so never the one that stands for no log.
+        Epoch::from_bits(self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+}
+
+impl MemoryStore {
+    /// An empty store. The same seed gives the same epochs.
+    #[must_use]
+    pub fn new(seed: u64, syncing: Syncing) -> Self {
+        let tables = Tables { epochs: EpochSource(seed << 20), ..Tables::default() };
+        let synced = (syncing == Syncing::Late).then(|| tables.clone());
+        Self { state: Mutex::new(State { tables, synced, tickets: BTreeMap::new() }), syncing }
+    }
+
+    /// Everything committed so far survives a crash.
+    pub fn sync(&self) {
+        let mut state = self.lock();
+        if self.syncing == Syncing::Late {
+            state.synced = Some(state.tables.clone());
+        }
+    }
+
+    /// The process dies and starts again: unsynced commits and all tickets are gone.
+    pub fn crash(&self) {
+        let mut state = self.lock();
+        if let Some(synced) = state.synced.clone() {
+            state.tables = synced;
+        }
+        state.tickets.clear();
+    }
+
+    /// The server has evidence that acknowledged records may be gone: each log becomes another one.
+    pub fn new_epochs(&self) {
+        let mut state = self.lock();
+        let Tables { logs, epochs, .. } = &mut state.tables;
+        for log in logs.values_mut() {
+            log.rename(epochs.next());
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A panic in another thread's test leaves the tables as they were between two writes.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Store for MemoryStore {
+    fn commit(
+        &self,
+        wall: u64,
+        writes: &[Write],
+    ) -> Result<Vec<Result<Written, StoreError>>, StoreError> {
+        let mut state = self.lock();
+        Ok(writes.iter().map(|write| state.tables.write(wall, write)).collect())
+    }
+
+    fn read(&self, queries: &[Query]) -> Result<Vec<Result<Answer, StoreError>>, StoreError> {
+        let state = self.lock();
+        Ok(queries.iter().map(|query| state.tables.read(query)).collect())
+    }
+
+    fn put_ticket(&self, hash: [u8; 32], expires_at: u64, grant: Bytes) -> Result<(), StoreError> {
+        let mut state = self.lock();
+        if state.tickets.len() >= TICKETS {
+            return Err(StoreError::Full("tickets"));
+        }
+        state.tickets.insert(hash, Ticket { expires_at, grant });
+        Ok(())
+    }
+
+    fn take_ticket(&self, wall: u64, hash: [u8; 32]) -> Result<Option<Bytes>, StoreError> {
+        let ticket = self.lock().tickets.remove(&hash);
+        Ok(ticket.filter(|ticket| wall < ticket.expires_at).map(|ticket| ticket.grant))
+    }
+
+    fn trim(&self, wall: u64, retention: &Retention) -> Result<bool, StoreError> {
+        let mut state = self.lock();
+        state.tickets.retain(|_, ticket| wall < ticket.expires_at);
+        state.tables.trim(wall, retention);
+        Ok(false)
+    }
+
+    fn health(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conformance;
+
+    #[test]
+    fn the_reference_store_keeps_the_contract() {
+        conformance::run(&|| Box::new(MemoryStore::new(1, Syncing::BeforeTheAnswer)));
+    }
+
+    #[test]
+    fn a_crash_takes_what_was_not_synced() {
+        let user = "u1".to_owned();
+        let open =
+            Write { key: None, lane: None, op: crate::store::Op::OpenInbox { user: user.clone() } };
+        let made = |store: &MemoryStore| {
+            matches!(
+                store.read(&[Query::Inbox { user: user.clone() }]).unwrap()[0],
+                Ok(Answer::Inbox(Some(_)))
+            )
+        };
+        for (syncing, survives) in [(Syncing::BeforeTheAnswer, true), (Syncing::Late, false)] {
+            let store = MemoryStore::new(1, syncing);
+            store.commit(0, std::slice::from_ref(&open)).unwrap();
+            assert!(made(&store));
+            store.crash();
+            assert_eq!(made(&store), survives, "{syncing:?}");
+        }
+        let store = MemoryStore::new(1, Syncing::Late);
+        store.commit(0, std::slice::from_ref(&open)).unwrap();
+        store.sync();
+        store.crash();
+        assert!(made(&store));
+    }
+}

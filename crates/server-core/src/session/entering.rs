@@ -1,0 +1,176 @@
+//! From open to `connected`: who is it, and is there room?
+
+use std::collections::BTreeMap;
+
+use tidings_protocol::{
+    Channel, ErrorCode, VERSION,
+    client::{ClientMessage, Connect, Cursor},
+    limits::{CREDENTIAL_BYTES, CURSORS, ID_BYTES},
+};
+
+use super::{Command, Credential, Event, State, guard::Input, open::Open, turn::Turn};
+use crate::{Identity, Refused};
+
+/// Open, and nothing was said yet.
+#[derive(Debug)]
+pub(super) struct AwaitingConnect {
+    /// Monotonic deadline.
+    pub(super) until: u64,
+}
+
+impl AwaitingConnect {
+    pub(super) fn handle(self, input: Input<'_>, turn: &mut Turn<'_>) -> State {
+        match input {
+            Input::Said(ClientMessage::Connect(connect)) => match checked(&connect, turn) {
+                Ok(credential) => Entering::begin(credential, connect, turn),
+                Err(refused) => turn.close(&refused),
+            },
+            Input::Happened(Event::TicketOffered { ticket })
+                if ticket.len() <= CREDENTIAL_BYTES =>
+            {
+                let credential = Credential::Ticket(ticket.to_owned());
+                Entering::begin(credential, nothing_said(), turn)
+            }
+            Input::Happened(Event::TicketOffered { .. }) => {
+                turn.close(&ErrorCode::TicketInvalid.into())
+            }
+            Input::Said(_) => turn.close(&bad("the first message must be `connect`")),
+            Input::Unreadable { why, .. } => {
+                turn.close(&bad(format!("the first message must be `connect`: {}", why.detail)))
+            }
+            Input::Happened(Event::DeadlinePassed) if turn.now.mono >= self.until => {
+                turn.close(&ErrorCode::Timeout.into())
+            }
+            Input::Happened(Event::DeadlinePassed) => {
+                turn.out.push(Command::SetDeadline { at: Some(self.until) });
+                State::AwaitingConnect(self)
+            }
+            Input::Happened(Event::Draining { .. }) => turn.close(&ErrorCode::Restart.into()),
+            Input::Happened(_) => State::AwaitingConnect(self),
+        }
+    }
+}
+
+/// `connect` was said; the credential is being checked, then the connection counted in.
+#[derive(Debug)]
+pub(super) struct Entering {
+    until: u64,
+    id: Option<u64>,
+    instance: Option<String>,
+    cursors: BTreeMap<Channel, Cursor>,
+    /// Known once the credential is.
+    identity: Option<Identity>,
+}
+
+impl Entering {
+    fn begin(credential: Credential, connect: Connect, turn: &mut Turn<'_>) -> State {
+        let until = turn.now.mono + turn.limits.timeout_ms;
+        if connect.batch == Some(true) {
+            turn.out.push(Command::JoinFrames);
+        }
+        // What comes before `connected` is left in the socket.
+        turn.out.push(Command::PauseReading);
+        turn.out.push(Command::SetDeadline { at: Some(until) });
+        turn.out.push(Command::Authenticate { credential });
+        State::Entering(Box::new(Self {
+            until,
+            id: connect.id,
+            instance: connect.instance,
+            cursors: connect.cursors.unwrap_or_default(),
+            identity: None,
+        }))
+    }
+
+    pub(super) fn handle(mut self: Box<Self>, input: Input<'_>, turn: &mut Turn<'_>) -> State {
+        match input {
+            Input::Happened(Event::Authenticated(identity)) if self.identity.is_none() => {
+                turn.out.push(Command::Admit {
+                    user: identity.user.clone(),
+                    session: identity.session.clone(),
+                    instance: self.instance.take(),
+                    issued_at: identity.issued_at,
+                });
+                self.identity = Some(*identity);
+            }
+            Input::Happened(Event::Admitted) => {
+                let Self { id, cursors, identity, .. } = *self;
+                let Some(identity) = identity else {
+                    return turn.close(&ErrorCode::Internal.into());
+                };
+                turn.out.push(Command::ResumeReading);
+                return Open::begin(id, identity, cursors, turn);
+            }
+            Input::Happened(Event::AuthRefused(refused) | Event::NotAdmitted(refused)) => {
+                return turn.close(&refused);
+            }
+            Input::Happened(Event::DeadlinePassed) if turn.now.mono >= self.until => {
+                return turn.close(&ErrorCode::Timeout.into());
+            }
+            Input::Happened(Event::DeadlinePassed) => {
+                turn.out.push(Command::SetDeadline { at: Some(self.until) });
+            }
+            Input::Happened(Event::Draining { .. }) => {
+                return turn.close(&ErrorCode::Restart.into());
+            }
+            // Read before the pause was heard of.
+            Input::Said(_) => return turn.close(&bad("wait for `connected`")),
+            Input::Unreadable { why, .. } => return turn.close(&why),
+            Input::Happened(_) => {}
+        }
+        State::Entering(self)
+    }
+}
+
+/// Bounds of a `connect`, and the one credential it offers.
+fn checked(connect: &Connect, turn: &Turn<'_>) -> Result<Credential, Refused> {
+    if connect.version != VERSION {
+        return Err(Refused::new(
+            ErrorCode::Version,
+            format!("this server speaks version {VERSION}"),
+        ));
+    }
+    if connect.instance.as_ref().is_some_and(|name| !(1..=ID_BYTES).contains(&name.len())) {
+        return Err(bad("`instance` has 1 to 64 bytes"));
+    }
+    let cursors = connect.cursors.as_ref().map_or(0, BTreeMap::len);
+    if cursors > turn.limits.subscriptions.min(CURSORS) {
+        return Err(Refused::new(
+            ErrorCode::BadRequest,
+            "more `cursors` than a connection has subscriptions",
+        ));
+    }
+    let credential = match (&connect.ticket, &connect.token, &connect.session_token) {
+        (None, None, None) => return Ok(Credential::Ambient),
+        (Some(text), None, None) => Credential::Ticket(text.clone()),
+        (None, Some(text), None) => Credential::Token(text.clone()),
+        (None, None, Some(text)) => Credential::SessionToken(text.clone()),
+        _ => return Err(bad("offer one of `ticket`, `token` and `session_token`")),
+    };
+    match &credential {
+        Credential::Ticket(text) | Credential::Token(text) | Credential::SessionToken(text)
+            if text.len() > CREDENTIAL_BYTES =>
+        {
+            Err(ErrorCode::Unauthorized.into())
+        }
+        _ => Ok(credential),
+    }
+}
+
+/// The `connect` a ticket in the query stands for.
+const fn nothing_said() -> Connect {
+    Connect {
+        id: None,
+        version: VERSION,
+        ticket: None,
+        token: None,
+        session_token: None,
+        instance: None,
+        batch: None,
+        client: None,
+        cursors: None,
+    }
+}
+
+fn bad(detail: impl Into<String>) -> Refused {
+    Refused::new(ErrorCode::BadRequest, detail)
+}

@@ -1,0 +1,128 @@
+//! What holds in every state: size, rate, and patience with nonsense.
+
+use bytes::Bytes;
+use tidings_protocol::{ClientMessage, ErrorCode, codec::Envelope};
+
+use super::{Command, Event, turn::Turn};
+use crate::{Limits, Refused};
+
+/// What a state is fed: an event, a frame read already.
+pub(super) enum Input<'a> {
+    /// The other end said this.
+    Said(ClientMessage),
+    /// It said something, but what?
+    Unreadable { why: Refused, about: Envelope },
+    /// Anything else happened.
+    Happened(Event<'a>),
+}
+
+pub(super) enum Verdict<'a> {
+    Pass(Input<'a>),
+    /// Dropped, and the other end was told.
+    Answered,
+    /// Enough.
+    Close(Refused),
+    /// The transport is gone.
+    Ended,
+}
+
+/// Counts what a connection sends.
+#[derive(Debug, Default)]
+pub(super) struct Guard {
+    /// When the burst so far would be paid off, in monotonic milliseconds: a token bucket in one number (GCRA).
+    paid_until: u64,
+    /// Messages over the rate.
+    strikes: u32,
+    /// Messages that could not be read.
+    unreadable: u32,
+}
+
+impl Guard {
+    pub(super) fn judge<'a>(
+        &mut self,
+        connecting: bool,
+        event: Event<'a>,
+        turn: &mut Turn<'_>,
+    ) -> Verdict<'a> {
+        let code = match event {
+            Event::Received { text } => return self.received(connecting, text, turn),
+            Event::BinaryReceived => {
+                let why = Refused::new(ErrorCode::BadRequest, "frames are text, never binary");
+                return self.unreadable(why, Envelope::default(), turn);
+            }
+            Event::TransportClosed => return Verdict::Ended,
+            Event::TooLarge => ErrorCode::TooLarge,
+            Event::NotUtf8 => ErrorCode::InvalidUtf8,
+            Event::Stalled => ErrorCode::SlowConsumer,
+            Event::Replaced => ErrorCode::Replaced,
+            Event::Revoked => ErrorCode::Revoked,
+            Event::Stopping => ErrorCode::Restart,
+            event => return Verdict::Pass(Input::Happened(event)),
+        };
+        Verdict::Close(code.into())
+    }
+
+    fn received<'a>(&mut self, connecting: bool, text: &str, turn: &mut Turn<'_>) -> Verdict<'a> {
+        let most = if connecting { turn.limits.connect_bytes } else { turn.limits.message_bytes };
+        if text.len() > most {
+            return Verdict::Close(ErrorCode::TooLarge.into());
+        }
+        if let Err(retry_after_ms) = self.take(turn.now.mono, turn.limits) {
+            let flood = Refused { retry_after_ms: Some(retry_after_ms), ..ErrorCode::Flood.into() };
+            self.strikes += 1;
+            if self.strikes > turn.limits.flood_strikes {
+                return Verdict::Close(flood);
+            }
+            turn.refuse(&flood, Envelope::peek(text), None);
+            return Verdict::Answered;
+        }
+        // What clients of the source systems say instead of `{"type":"ping"}`.
+        if text == "ping" {
+            turn.out.push(Command::Send(Bytes::from_static(b"pong")));
+            return Verdict::Pass(Input::Happened(Event::ShowedLife));
+        }
+        match ClientMessage::decode(text) {
+            Ok(message) => Verdict::Pass(Input::Said(message)),
+            Err(error) => self.unreadable(error.into(), Envelope::peek(text), turn),
+        }
+    }
+
+    fn unreadable<'a>(&mut self, why: Refused, about: Envelope, turn: &Turn<'_>) -> Verdict<'a> {
+        // An unknown type is no nonsense: the client may be newer.
+        if why.code != ErrorCode::UnknownType {
+            self.unreadable += 1;
+        }
+        if self.unreadable > turn.limits.bad_messages {
+            return Verdict::Close(why);
+        }
+        Verdict::Pass(Input::Unreadable { why, about })
+    }
+
+    /// Lets one message through, or says in how many milliseconds the next may come.
+    fn take(&mut self, now: u64, limits: &Limits) -> Result<(), u64> {
+        let burst = limits.message_interval_ms.saturating_mul(limits.message_burst);
+        let paid_until = self.paid_until.max(now) + limits.message_interval_ms;
+        if paid_until > now + burst {
+            return Err(paid_until - now - burst);
+        }
+        self.paid_until = paid_until;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_passes_and_then_the_rate_holds() {
+        let limits = Limits { message_burst: 3, message_interval_ms: 10, ..Limits::default() };
+        let mut guard = Guard::default();
+        assert!((0..3).all(|_| guard.take(1_000, &limits).is_ok()));
+        assert_eq!(guard.take(1_000, &limits), Err(10));
+        assert_eq!(guard.take(1_009, &limits), Err(1));
+        assert_eq!(guard.take(1_010, &limits), Ok(()));
+        assert!((0..3).all(|_| guard.take(5_000, &limits).is_ok()));
+        assert!(guard.take(5_000, &limits).is_err());
+    }
+}

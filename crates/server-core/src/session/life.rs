@@ -1,0 +1,94 @@
+//! Signs of life and the end of the credential, on one deadline.
+
+use tidings_protocol::{CloseCode, ErrorCode, server};
+
+use super::{Command, State, turn::Turn};
+
+/// The clocks of an open session. Signs of life do not re-arm the deadline: it goes off early and is set again.
+#[derive(Debug)]
+pub(super) struct Life {
+    /// Monotonic.
+    last_seen: u64,
+    /// Monotonic: when the transport was pinged after silence.
+    pinged_at: Option<u64>,
+    /// When the credential was issued and when it ends, by the wall clock.
+    issued_at: u64,
+    expires_at: Option<u64>,
+    /// `expiring` was sent for this credential.
+    told: bool,
+}
+
+impl Life {
+    pub(super) fn begin(issued_at: u64, expires_at: Option<u64>, turn: &mut Turn<'_>) -> Self {
+        let life =
+            Self { last_seen: turn.now.mono, pinged_at: None, issued_at, expires_at, told: false };
+        life.arm(turn);
+        life
+    }
+
+    /// Anything came from the other end.
+    pub(super) fn seen(&mut self, turn: &Turn<'_>) {
+        self.last_seen = turn.now.mono;
+        self.pinged_at = None;
+    }
+
+    /// A new credential takes over.
+    pub(super) fn renew(&mut self, issued_at: u64, expires_at: Option<u64>, turn: &mut Turn<'_>) {
+        *self = Self { issued_at, expires_at, told: false, ..*self };
+        self.arm(turn);
+    }
+
+    /// The deadline went off. `Some`: the session ends.
+    pub(super) fn check(&mut self, turn: &mut Turn<'_>) -> Option<State> {
+        let now = turn.now;
+        if let Some(end) = self.expires_at {
+            if now.wall >= end.saturating_add(turn.limits.grace_ms) {
+                return Some(turn.close(&ErrorCode::Expired.into()));
+            }
+            if !self.told && now.wall >= self.warn_at(turn) {
+                self.told = true;
+                turn.send(&server::Expiring { expires_at: end });
+            }
+        }
+        match self.pinged_at {
+            Some(at) if now.mono >= at + turn.limits.timeout_ms => {
+                // No `error` before it: nobody is there to read it.
+                turn.out.push(Command::SetDeadline { at: None });
+                turn.out.push(Command::Close { code: CloseCode::AWAY, reason: "no sign of life" });
+                return Some(State::Closing);
+            }
+            None if now.mono >= self.last_seen + turn.limits.idle_ms => {
+                self.pinged_at = Some(now.mono);
+                turn.out.push(Command::Ping);
+            }
+            _ => {}
+        }
+        self.arm(turn);
+        None
+    }
+
+    fn arm(&self, turn: &mut Turn<'_>) {
+        let silence = match self.pinged_at {
+            Some(at) => at + turn.limits.timeout_ms,
+            None => self.last_seen + turn.limits.idle_ms,
+        };
+        let end = self.expires_at.map(|end| {
+            let wall = if self.told {
+                end.saturating_add(turn.limits.grace_ms)
+            } else {
+                self.warn_at(turn)
+            };
+            // Measured anew at each deadline, so that a jump of the wall clock is noticed within the idle time.
+            turn.now.mono.saturating_add(wall.saturating_sub(turn.now.wall))
+        });
+        turn.out
+            .push(Command::SetDeadline { at: Some(end.map_or(silence, |end| end.min(silence))) });
+    }
+
+    /// Wall time of the warning: a minute before the end, but not before four fifths of a short life.
+    fn warn_at(&self, turn: &Turn<'_>) -> u64 {
+        let end = self.expires_at.unwrap_or(u64::MAX);
+        let life = end.saturating_sub(self.issued_at);
+        end - turn.limits.expiring_ms.min(life / 5)
+    }
+}

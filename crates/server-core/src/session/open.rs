@@ -1,0 +1,270 @@
+//! An open session: dispatches what happens to the part it concerns.
+
+use std::collections::BTreeMap;
+
+use tidings_protocol::{
+    Channel, ErrorCode, VERSION,
+    client::{Cursor, Since},
+    rights::Right,
+    server::{self, Connected, SessionLimits},
+};
+
+use super::{
+    Command, Event, Request, State, guard::Input, life::Life, request::Intent, start::Starting,
+    subscription::Subscription, turn::Turn,
+};
+use crate::{
+    Identity, Refused,
+    service::Caller,
+    store::{Query, Write},
+};
+
+/// Counted in and listening. The first two subscriptions are the inbox and `system:all`.
+#[derive(Debug)]
+pub(super) struct Open {
+    pub(super) who: Identity,
+    pub(super) life: Life,
+    pub(super) subscriptions: Vec<Subscription>,
+    /// What the store was asked and has not answered.
+    requests: Vec<(Request, Pending)>,
+    next_request: Request,
+    paused: bool,
+    /// A new credential is being checked; holds the `id` of its `refresh`.
+    pub(super) refreshing: Option<Option<u64>>,
+}
+
+/// What an answer of the store is for.
+#[derive(Debug)]
+pub(super) enum Pending {
+    /// The inbox pair starts.
+    Start(Box<Starting>),
+    /// A channel's head, for a subscription that begins.
+    Locate { channel: Channel, id: Option<u64>, since: Option<Since> },
+    /// A page for a subscription that catches up.
+    Page { channel: Channel },
+    /// A write the client asked for.
+    Intent(Box<Intent>),
+    /// `history`.
+    History { channel: Channel, id: Option<u64> },
+}
+
+impl Open {
+    /// Says `connected`, then starts the inbox pair and what else the client had.
+    pub(super) fn begin(
+        id: Option<u64>,
+        who: Identity,
+        cursors: BTreeMap<Channel, Cursor>,
+        turn: &mut Turn<'_>,
+    ) -> State {
+        let Ok(inbox) = Channel::inbox(&who.user) else {
+            return turn.close(&Refused::new(
+                ErrorCode::Unauthorized,
+                "the credential's user is no user id",
+            ));
+        };
+        let mut open = Box::new(Self {
+            life: Life::begin(who.issued_at, who.expires_at, turn),
+            who,
+            subscriptions: Vec::with_capacity(2),
+            requests: Vec::new(),
+            next_request: 0,
+            paused: false,
+            refreshing: None,
+        });
+        open.greet(id, turn);
+        open.subscriptions.push(Subscription::attach(inbox.clone(), turn));
+        open.subscriptions.push(Subscription::attach(Channel::system(), turn));
+        let of = |channel: &str| cursors.get(channel).copied();
+        open.start(None, [of(inbox.as_str()), of(Channel::SYSTEM)], turn);
+        for (channel, cursor) in cursors {
+            if channel != inbox && !channel.is_system() {
+                open.resume(channel, cursor, turn);
+            }
+        }
+        open.pace(turn);
+        State::Open(open)
+    }
+
+    fn greet(&mut self, id: Option<u64>, turn: &mut Turn<'_>) {
+        let Identity { user, session, session_token, expires_at, .. } = &mut self.who;
+        turn.send(&Connected {
+            id,
+            user_id: user.clone(),
+            session: session.clone(),
+            // Kept by the client from here on.
+            session_token: std::mem::take(session_token),
+            message: "Connected.".to_owned(),
+            version: VERSION,
+            heartbeat_ms: turn.limits.heartbeat_ms,
+            timeout_ms: turn.limits.timeout_ms,
+            now: turn.now.wall,
+            expires_at: *expires_at,
+            limits: SessionLimits {
+                message_bytes: u32::try_from(turn.limits.message_bytes).unwrap_or(u32::MAX),
+                subscriptions: u32::try_from(turn.limits.subscriptions).unwrap_or(u32::MAX),
+                page: turn.limits.page,
+            },
+        });
+    }
+
+    pub(super) fn handle(mut self: Box<Self>, input: Input<'_>, turn: &mut Turn<'_>) -> State {
+        match input {
+            Input::Said(message) => {
+                self.life.seen(turn);
+                self.said(message, turn);
+            }
+            Input::Unreadable { why, about } => {
+                self.life.seen(turn);
+                self.refuse(why, about, None, turn);
+            }
+            Input::Happened(event) => {
+                if let Some(end) = self.happened(event, turn) {
+                    self.detach_all(turn);
+                    return end;
+                }
+            }
+        }
+        self.pace(turn);
+        State::Open(self)
+    }
+
+    /// `Some`: the session ends.
+    fn happened(&mut self, event: Event<'_>, turn: &mut Turn<'_>) -> Option<State> {
+        match event {
+            Event::ShowedLife => self.life.seen(turn),
+            Event::DeadlinePassed => return self.life.check(turn),
+            Event::Draining { within_ms } => turn.send(&server::Goaway { within_ms }),
+            Event::Authenticated(identity) => return self.refreshed(*identity, turn),
+            Event::AuthRefused(refused) => {
+                if let Some(id) = self.refreshing.take() {
+                    turn.send(&server::Error { id, ..crate::service::error(&refused) });
+                }
+            }
+            Event::Attached { channel, slot } => self.attached(channel, slot, turn),
+            Event::WentLive { channel, slot } => self.went_live(&channel, slot),
+            Event::FellBehind { channel, slot } => self.fell_behind(&channel, slot, turn),
+            Event::Lagged { channel, slot, sent } => self.lagged(&channel, slot, sent, turn),
+            Event::Drained => self.drained(turn),
+            Event::TopsRead { id, tops } => self.pong(id, tops, turn),
+            Event::Read { request, answer } => {
+                if let Some(pending) = self.take(request) {
+                    return self.read(request, pending, answer, turn);
+                }
+            }
+            Event::Committed { request, written } => match self.take(request) {
+                Some(Pending::Start(starting)) => self.opened(*starting, turn),
+                Some(Pending::Intent(intent)) => self.settled(*intent, &written, turn),
+                _ => {}
+            },
+            Event::StoreFailed { request, error } => {
+                if let Some(pending) = self.take(request) {
+                    return store_failed(pending, &error.into(), turn);
+                }
+            }
+            // Judged by the guard, or not for an open session.
+            _ => {}
+        }
+        None
+    }
+
+    /// Takes over a new credential of the same user; what it no longer grants ends.
+    fn refreshed(&mut self, identity: Identity, turn: &mut Turn<'_>) -> Option<State> {
+        let id = self.refreshing.take()?;
+        if identity.user != self.who.user {
+            return Some(turn.close(&ErrorCode::UserMismatch.into()));
+        }
+        self.life.renew(identity.issued_at, identity.expires_at, turn);
+        let Identity { session_token, expires_at, .. } = &identity;
+        turn.send(&server::Refreshed {
+            id,
+            session_token: session_token.clone(),
+            expires_at: *expires_at,
+        });
+        self.who = Identity { session_token: String::new(), ..identity };
+        let (kept, lost): (Vec<_>, Vec<_>) = std::mem::take(&mut self.subscriptions)
+            .into_iter()
+            .partition(|one| Caller::User(&self.who).check(&one.channel, Right::Subscribe).is_ok());
+        self.subscriptions = kept;
+        for mut one in lost {
+            one.detach(turn);
+            let code = Some(ErrorCode::Forbidden.as_str().to_owned());
+            turn.send(&server::Unsubscribed { id: None, channel: one.channel, code });
+        }
+        None
+    }
+
+    pub(super) fn ask(&mut self, query: Query, pending: Pending, turn: &mut Turn<'_>) -> Request {
+        let request = self.number(pending);
+        turn.out.push(Command::Read { request, query });
+        request
+    }
+
+    pub(super) fn commit(&mut self, write: Write, pending: Pending, turn: &mut Turn<'_>) {
+        let request = self.number(pending);
+        turn.out.push(Command::Commit { request, write: Box::new(write) });
+    }
+
+    fn number(&mut self, pending: Pending) -> Request {
+        let request = self.next_request;
+        self.next_request = request.wrapping_add(1);
+        self.requests.push((request, pending));
+        request
+    }
+
+    fn take(&mut self, request: Request) -> Option<Pending> {
+        let place = self.requests.iter().position(|(number, _)| *number == request)?;
+        let (_, pending) = self.requests.swap_remove(place);
+        if self.requests.is_empty() {
+            self.requests = Vec::new();
+        }
+        Some(pending)
+    }
+
+    /// Answers to these are not wanted any more.
+    pub(super) fn forget(&mut self, unwanted: impl Fn(&Pending) -> bool) {
+        self.requests.retain(|(_, pending)| !unwanted(pending));
+    }
+
+    /// The inbox pair has not begun yet.
+    pub(super) fn is_starting(&self) -> bool {
+        self.requests.iter().any(|(_, pending)| matches!(pending, Pending::Start(_)))
+    }
+
+    /// Reads on only while few enough requests are under way.
+    fn pace(&mut self, turn: &mut Turn<'_>) {
+        let full = self.requests.len() >= turn.limits.outstanding;
+        if full != self.paused {
+            self.paused = full;
+            turn.out.push(if full { Command::PauseReading } else { Command::ResumeReading });
+        }
+    }
+
+    pub(super) fn subscription(&mut self, channel: &Channel) -> Option<&mut Subscription> {
+        self.subscriptions.iter_mut().find(|one| one.channel == *channel)
+    }
+
+    pub(super) fn detach_all(&mut self, turn: &mut Turn<'_>) {
+        for one in &mut self.subscriptions {
+            one.detach(turn);
+        }
+    }
+}
+
+/// A store that is away ends what depends on it: a request gets its error, a subscription the whole connection,
+/// because the client then comes back with its cursors and backs off.
+fn store_failed(pending: Pending, refused: &Refused, turn: &mut Turn<'_>) -> Option<State> {
+    match pending {
+        Pending::Start(_) | Pending::Locate { .. } | Pending::Page { .. } => {
+            return Some(turn.close(refused));
+        }
+        Pending::Intent(intent) => turn.send(&intent.error(refused)),
+        Pending::History { channel, id } => {
+            turn.send(&server::Error {
+                id,
+                channel: Some(channel),
+                ..crate::service::error(refused)
+            });
+        }
+    }
+    None
+}

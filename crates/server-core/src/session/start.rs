@@ -1,0 +1,213 @@
+//! How the inbox and `system:all` start: together, because one snapshot covers both.
+
+use tidings_protocol::{
+    Channel, ErrorCode,
+    client::{Cursor, Since},
+    server::Snapshot,
+};
+
+use super::{
+    State,
+    open::{Open, Pending},
+    subscription::{Gap, Start, Subscription},
+    turn::Turn,
+};
+use crate::{
+    Refused,
+    store::{Head, Op, Query, Write},
+};
+
+/// The pair's start, step by step. In each pair the inbox comes first.
+#[derive(Debug)]
+pub(super) struct Starting {
+    /// Echoed by the `subscribed` of `asked`.
+    id: Option<u64>,
+    /// The channel a `subscribe` named.
+    asked: Option<Channel>,
+    cursors: [Option<Cursor>; 2],
+    /// Known to be missing before anything was read.
+    gaps: [Option<Gap>; 2],
+    step: Step,
+}
+
+#[derive(Debug)]
+enum Step {
+    /// Both heads are being read.
+    Heads {
+        /// The inbox was made just now.
+        made: bool,
+    },
+    /// The inbox is being made.
+    Opening,
+    /// The snapshot is being read.
+    Snapshot { heads: [Head; 2] },
+}
+
+impl Open {
+    /// Starts the pair at a connection's begin.
+    pub(super) fn start(
+        &mut self,
+        id: Option<u64>,
+        cursors: [Option<Cursor>; 2],
+        turn: &mut Turn<'_>,
+    ) {
+        let step = Step::Heads { made: false };
+        self.read_heads(Starting { id, asked: None, cursors, gaps: [None; 2], step }, turn);
+    }
+
+    /// Starts the pair afresh: a snapshot, then what follows it.
+    pub(super) fn start_afresh(
+        &mut self,
+        id: Option<u64>,
+        asked: &Channel,
+        gap: Option<Gap>,
+        turn: &mut Turn<'_>,
+    ) {
+        self.forget_beginnings();
+        for one in self.subscriptions.iter_mut().take(2) {
+            one.restart(turn);
+        }
+        let gaps = if asked.is_system() { [None, gap] } else { [gap, None] };
+        let step = Step::Heads { made: false };
+        let asked = Some(asked.clone());
+        self.read_heads(Starting { id, asked, cursors: [None; 2], gaps, step }, turn);
+    }
+
+    /// The pair's answers under way are not wanted any more: a subscription begins once.
+    fn forget_beginnings(&mut self) {
+        let pair: Vec<_> =
+            self.subscriptions.iter().take(2).map(|one| one.channel.clone()).collect();
+        self.forget(|pending| match pending {
+            Pending::Start(_) => true,
+            Pending::Locate { channel, .. } => pair.contains(channel),
+            _ => false,
+        });
+    }
+
+    fn read_heads(&mut self, starting: Starting, turn: &mut Turn<'_>) {
+        let query = Query::Inbox { user: self.who.user.clone() };
+        self.ask(query, Pending::Start(Box::new(starting)), turn);
+    }
+
+    /// The heads are known, or that there is no inbox yet.
+    pub(super) fn located(
+        &mut self,
+        mut starting: Starting,
+        heads: Option<[Head; 2]>,
+        turn: &mut Turn<'_>,
+    ) -> Option<State> {
+        let Step::Heads { made } = starting.step else { return None };
+        let user = self.who.user.clone();
+        let Some(heads) = heads else {
+            if made {
+                return Some(turn.close(&Refused::new(
+                    ErrorCode::Internal,
+                    "the inbox was made and is not there",
+                )));
+            }
+            starting.step = Step::Opening;
+            let write = Write { key: None, lane: None, op: Op::OpenInbox { user } };
+            self.commit(write, Pending::Start(Box::new(starting)), turn);
+            return None;
+        };
+        let [inbox, system] = &starting.cursors;
+        match [Start::of(*inbox, heads[0]), Start::of(*system, heads[1])] {
+            [Start::Resume(inbox), Start::Resume(system)] => {
+                for (place, offset) in [inbox, system].into_iter().enumerate() {
+                    self.begin_one(&starting, place, heads[place], offset, true, turn);
+                }
+                self.catch_up_pair(turn);
+            }
+            [inbox, system] => {
+                for (gap, start) in starting.gaps.iter_mut().zip([inbox, system]) {
+                    if let Start::Fresh(Some(missing)) = start {
+                        *gap = Some(missing);
+                    }
+                }
+                starting.step = Step::Snapshot { heads };
+                let query = Query::Snapshot { user, limit: turn.limits.snapshot_items };
+                self.ask(query, Pending::Start(Box::new(starting)), turn);
+            }
+        }
+        None
+    }
+
+    /// The inbox was made.
+    pub(super) fn opened(&mut self, mut starting: Starting, turn: &mut Turn<'_>) {
+        if matches!(starting.step, Step::Opening) {
+            starting.step = Step::Heads { made: true };
+            self.read_heads(starting, turn);
+        }
+    }
+
+    /// The snapshot is there: it counts as everything up to its offsets.
+    pub(super) fn snapshot(
+        &mut self,
+        starting: &Starting,
+        snapshot: Snapshot,
+        turn: &mut Turn<'_>,
+    ) {
+        let Step::Snapshot { heads } = &starting.step else { return };
+        let cursors = [Cursor { epoch: snapshot.epoch, offset: snapshot.offset }, snapshot.system];
+        for (place, (head, cursor)) in heads.iter().zip(cursors).enumerate() {
+            // It may have been read after the heads; never before.
+            let head = Head { epoch: cursor.epoch, top: head.top.max(cursor.offset), ..*head };
+            self.begin_one(starting, place, head, cursor.offset, false, turn);
+            if let (Some(gap), Some(one)) = (starting.gaps[place], self.subscriptions.get(place)) {
+                one.gap(gap, turn);
+            }
+        }
+        turn.send(&Snapshot { id: starting.id.filter(|_| starting.asked.is_some()), ..snapshot });
+        self.catch_up_pair(turn);
+    }
+
+    fn begin_one(
+        &mut self,
+        starting: &Starting,
+        place: usize,
+        head: Head,
+        offset: u64,
+        recovered: bool,
+        turn: &mut Turn<'_>,
+    ) {
+        if let Some(one) = self.subscriptions.get_mut(place) {
+            let asked = starting.asked.as_ref() == Some(&one.channel);
+            one.begin(starting.id.filter(|_| asked), head, offset, recovered, turn);
+        }
+    }
+
+    fn catch_up_pair(&mut self, turn: &mut Turn<'_>) {
+        for place in 0..2 {
+            self.catch_up(place, turn);
+        }
+    }
+
+    /// A channel other than the pair that the client wants to go on with.
+    pub(super) fn resume(&mut self, channel: Channel, cursor: Cursor, turn: &mut Turn<'_>) {
+        self.subscribe(None, channel, Some(Since::Cursor(cursor)), turn);
+    }
+
+    /// Reads a channel's head to begin a subscription.
+    pub(super) fn locate(
+        &mut self,
+        id: Option<u64>,
+        channel: Channel,
+        since: Option<Since>,
+        turn: &mut Turn<'_>,
+    ) {
+        if self.is_starting() && self.subscriptions.iter().take(2).any(|one| one.channel == channel)
+        {
+            return self.start_afresh(id, &channel, None, turn);
+        }
+        self.forget(|pending| matches!(pending, Pending::Locate { channel: other, .. } if *other == channel));
+        match self.subscription(&channel) {
+            Some(one) => one.restart(turn),
+            None => {
+                let one = Subscription::attach(channel.clone(), turn);
+                self.subscriptions.push(one);
+            }
+        }
+        let query = Query::Heads(vec![channel.clone()]);
+        self.ask(query, Pending::Locate { channel, id, since }, turn);
+    }
+}

@@ -1,0 +1,37 @@
+//! One call of `handle`: what is known during it and where its commands go.
+
+use bytes::Bytes;
+use tidings_protocol::{Channel, Encode, codec::Envelope, server};
+
+use super::{Command, State};
+use crate::{Ids, Limits, Now, Refused, service};
+
+pub(super) struct Turn<'a> {
+    pub(super) now: Now,
+    pub(super) limits: &'a Limits,
+    pub(super) ids: &'a mut Ids,
+    pub(super) out: &'a mut Vec<Command>,
+}
+
+impl Turn<'_> {
+    pub(super) fn send(&mut self, message: &impl Encode) {
+        self.out.push(Command::Send(Bytes::from(message.to_json())));
+    }
+
+    /// Tells why something was not done; the connection goes on.
+    pub(super) fn refuse(&mut self, refused: &Refused, about: Envelope, channel: Option<Channel>) {
+        let Envelope { id, client_id, seq, .. } = about;
+        self.send(&server::Error { id, client_id, seq, channel, ..service::error(refused) });
+    }
+
+    /// Tells why the connection ends, and ends it. Browsers see only the close code where the error does not arrive.
+    pub(super) fn close(&mut self, refused: &Refused) -> State {
+        self.send(&service::error(refused));
+        self.out.push(Command::SetDeadline { at: None });
+        self.out.push(Command::Close {
+            code: refused.code.close().unwrap_or(tidings_protocol::CloseCode::INTERNAL),
+            reason: refused.code.as_str(),
+        });
+        State::Closing
+    }
+}
