@@ -1,41 +1,363 @@
-//! Under construction.
+//! The client: takes events in order, lets the machine act, and says what changed.
 
-use crate::{Command, Config, Connection, Event, Filter, InboxView, Now, Outbox};
+use tidings_protocol::{ErrorCode, codec::messages_of};
+
+use crate::{
+    Command, Config, Connection, Error, Event, Filter, InboxView, MarkTargets, Now, Outbox,
+    Readable, Status, Stored,
+    context::Context,
+    explain,
+    idle::Idle,
+    inbox::Log,
+    intent::{Body, Unresolved},
+    machine::{Input, State},
+    timers::Timer,
+};
 
 /// The client. See the crate's documentation for the contract.
 #[derive(Debug)]
-pub struct Client {}
+pub struct Client {
+    cx: Context,
+    state: State,
+    /// What the driver's timer is set to.
+    timer: Option<u64>,
+    /// No connection for a while although one is wanted.
+    lost: bool,
+    connection: Connection,
+    outbox: Outbox,
+}
 
 impl Client {
-    /// A client that has done nothing yet.
+    /// A client that has done nothing yet. Settings that would stall or spin it are brought into range.
     #[must_use]
-    pub fn new(_config: Config) -> Self {
-        Self {}
+    pub fn new(config: Config) -> Self {
+        let cx = Context::new(config);
+        let connection = Connection {
+            status: Status::Idle,
+            user: None,
+            error: None,
+            attempt: 0,
+            retry_at: None,
+            lost: false,
+            transport: None,
+            durable: cx.store.durable(),
+        };
+        Self {
+            cx,
+            state: State::Idle(Idle),
+            timer: None,
+            lost: false,
+            connection,
+            outbox: Outbox::default(),
+        }
     }
-    /// Something happened.
-    pub fn handle(&mut self, _now: Now, _event: Event, _out: &mut Vec<Command>) {}
+
+    /// Something happened. Commands are appended to `out`, to be executed in order after this returns.
+    pub fn handle(&mut self, now: Now, event: Event, out: &mut Vec<Command>) {
+        self.cx.now = now;
+        let jumped = self.cx.clock.tick(now);
+        if self.state.is_closed() {
+            self.refuse_as_closed(&event);
+            self.cx.deliver(&[], out);
+            return;
+        }
+        if event == Event::TimerFired {
+            self.timer = None;
+        }
+        self.happened(event);
+        if jumped {
+            self.on(Input::Doubt);
+        }
+        // After the event: what just came may be what a deadline waits for, however late the driver's timer is.
+        for timer in Timer::ALL {
+            if let Some(late) = self.cx.timers.take_due(timer, now.mono) {
+                self.due(timer, late);
+            }
+        }
+        self.finish(out);
+    }
+
     /// The connection's snapshot.
     #[must_use]
     pub fn connection(&self) -> &Connection {
-        unreachable!()
+        &self.connection
     }
+
     /// A view of the inbox. `Arc`s inside are the same as long as the content is.
-    pub fn inbox(&mut self, _filter: &Filter) -> InboxView {
-        unreachable!()
+    pub fn inbox(&mut self, filter: &Filter) -> InboxView {
+        self.cx.inbox.view(filter)
     }
+
     /// Unanswered and refused intents.
     #[must_use]
     pub fn outbox(&self) -> &Outbox {
-        unreachable!()
+        &self.outbox
     }
+
     /// Server time in milliseconds since 1970, once known.
     #[must_use]
-    pub fn server_time(&self, _now: Now) -> Option<u64> {
-        None
+    pub fn server_time(&self, now: Now) -> Option<u64> {
+        self.cx.clock.server_time(now)
     }
+
     /// In words: why it is not connected, and what happens next.
     #[must_use]
-    pub fn explain(&self, _now: Now) -> String {
-        String::new()
+    pub fn explain(&self, now: Now) -> String {
+        explain::explain(&self.state, &self.cx, now)
+    }
+
+    /// Records that came again and were dropped, over the client's life.
+    #[must_use]
+    pub fn duplicates(&self) -> u64 {
+        self.cx.duplicates
+    }
+
+    fn on(&mut self, input: Input<'_>) {
+        let state = core::mem::replace(&mut self.state, State::Idle(Idle));
+        self.state = state.on(input, &mut self.cx);
+    }
+
+    fn happened(&mut self, event: Event) {
+        match event {
+            Event::ConnectRequested => {
+                self.cx.world.wanted = true;
+                self.on(Input::Wanted);
+            }
+            Event::DisconnectRequested => {
+                self.cx.world.wanted = false;
+                self.on(Input::Unwanted);
+            }
+            Event::RetryRequested => self.on(Input::RetryNow),
+            Event::CloseRequested => self.close(),
+            Event::UserChanged(user) => {
+                if self.cx.account.is_leaving() {
+                    self.sign_out();
+                }
+                if self.cx.change_user(user) {
+                    self.on(Input::Restart);
+                }
+            }
+            Event::SignOutRequested { discard } => {
+                self.cx.begin_sign_out();
+                if discard {
+                    self.sign_out();
+                }
+            }
+            Event::MarkRequested { intent, targets, set } => self.mark(intent, targets, set),
+            Event::MoreRequested { filter, intent } => self.more(filter, intent),
+            Event::FailedRetried { id, intent } => match self.cx.outbox.take_failed(id) {
+                Some(body) => self.intend(intent, body),
+                None => self.cx.refuse(intent, Error::new(ErrorCode::NotFound, "")),
+            },
+            Event::FailedDiscarded { id } => drop(self.cx.outbox.take_failed(id)),
+            Event::CredentialFetched { attempt, result } => {
+                self.on(Input::Credential { attempt, result });
+            }
+            Event::StorageLoaded { user, saved } => {
+                self.cx.loaded(&user, saved.as_deref());
+                self.on(Input::CacheSettled);
+            }
+            Event::StorageFailed { reason } => {
+                self.cx.storage_failed(&reason);
+                self.on(Input::CacheSettled);
+            }
+            Event::TransportOpened { transport } => self.on(Input::Opened { transport }),
+            Event::TransportReceived { transport, text } => {
+                for text in messages_of(&text) {
+                    self.on(Input::Message { transport, text });
+                }
+            }
+            Event::TransportClosed { transport, code, reason } => {
+                self.on(Input::Closed { transport, code, reason: &reason });
+            }
+            Event::TimerFired => {}
+            Event::WentOnline => {
+                self.cx.world.online = true;
+                self.on(Input::Online);
+            }
+            Event::WentOffline => {
+                self.cx.world.online = false;
+                self.on(Input::Offline);
+            }
+            Event::Hidden => {
+                self.cx.world.visible = false;
+                self.cx.save();
+            }
+            Event::Woke => {
+                self.cx.world.visible = true;
+                self.on(Input::Woke);
+            }
+            Event::DriverFailed { reason } => {
+                let mut error = Error::new(ErrorCode::Internal, &reason);
+                error.retry = false;
+                self.on(Input::Fail(error));
+            }
+        }
+    }
+
+    fn due(&mut self, timer: Timer, late: u64) {
+        match timer {
+            Timer::Load => {
+                self.cx.load_overdue();
+                self.on(Input::CacheSettled);
+            }
+            Timer::Lost => self.lost = true,
+            Timer::More => self.cx.end_loads(&Error::new(ErrorCode::Network, "")),
+            Timer::Save => self.cx.save(),
+            Timer::SignOut => self.sign_out(),
+            timer => self.on(Input::Due(timer, late)),
+        }
+    }
+
+    fn mark(&mut self, intent: u64, targets: MarkTargets, set: tidings_protocol::MarkSet) {
+        let body = match self.cx.inbox.fold() {
+            Some(_) if self.cx.account.is_leaving() => Err(Error::new(ErrorCode::SignedOut, "")),
+            Some(fold) => match Body::resolve(fold, targets, set) {
+                Ok(body) => Ok(body),
+                Err(Unresolved::Nothing) => {
+                    let cursor = fold.cursor(Log::Inbox);
+                    let stored = Stored {
+                        channel: fold.channel.clone(),
+                        epoch: cursor.epoch,
+                        offset: cursor.offset,
+                        id: String::new(),
+                    };
+                    self.cx.tell(Command::Settled { intent, result: Ok(Some(stored)) });
+                    return;
+                }
+                Err(Unresolved::Size) => {
+                    Err(Error::new(ErrorCode::InvalidArgument, "more than 500 items at once"))
+                }
+                Err(Unresolved::Unknown(id)) => Err(Error::new(ErrorCode::NotFound, &id)),
+            },
+            None if self.cx.account.is_nobody() => Err(Error::new(ErrorCode::SignedOut, "")),
+            None => Err(Error::new(ErrorCode::NotFound, "nothing is loaded yet")),
+        };
+        match body {
+            Ok(body) => self.intend(intent, body),
+            Err(error) => self.cx.refuse(intent, error),
+        }
+    }
+
+    fn intend(&mut self, intent: u64, body: Body) {
+        if self.cx.outbox.unanswered() >= self.cx.config.outbox_max as usize {
+            self.cx.refuse(intent, Error::new(ErrorCode::OutboxFull, ""));
+            return;
+        }
+        self.cx.outbox.push(intent, body);
+        self.on(Input::Work);
+    }
+
+    fn more(&mut self, filter: Filter, intent: u64) {
+        if self.cx.account.is_nobody() {
+            self.cx.refuse(intent, Error::new(ErrorCode::SignedOut, ""));
+            return;
+        }
+        let had = self.cx.inbox.showing(&filter);
+        if !self.cx.inbox.pager.wait(filter, intent, had) {
+            self.cx.refuse(intent, Error::new(ErrorCode::Flood, ""));
+            return;
+        }
+        self.cx.timers.bring_forward(Timer::More, self.cx.now.mono, self.cx.config.timeout);
+        self.cx.inbox.touch_views();
+        self.on(Input::Work);
+    }
+
+    fn sign_out(&mut self) {
+        self.cx.sign_out();
+        self.on(Input::Restart);
+    }
+
+    fn close(&mut self) {
+        if self.cx.account.is_leaving() {
+            self.cx.sign_out();
+        }
+        self.cx.close_calls();
+        self.cx.trouble = None;
+        self.on(Input::Close);
+        self.cx.timers = crate::timers::TimerTable::default();
+    }
+
+    /// After `close()`: calls are answered, everything else is past caring.
+    fn refuse_as_closed(&mut self, event: &Event) {
+        match event {
+            Event::MarkRequested { intent, .. }
+            | Event::MoreRequested { intent, .. }
+            | Event::FailedRetried { intent, .. } => {
+                self.cx.refuse(*intent, Error::new(ErrorCode::ClosedByApp, ""));
+            }
+            Event::SignOutRequested { .. } => self.cx.tell(Command::SignedOut { discarded: 0 }),
+            _ => {}
+        }
+    }
+
+    /// Ends a sign-out that waits for nothing, brings the snapshots up to date and says which changed.
+    fn finish(&mut self, out: &mut Vec<Command>) {
+        if self.cx.account.is_leaving()
+            && (self.cx.outbox.unanswered() == 0 || !self.state.may_send())
+        {
+            self.sign_out();
+        }
+        let mut changed = Vec::new();
+        if self.refresh_inbox() {
+            changed.push(Readable::Inbox);
+        }
+        if self.refresh_connection() {
+            changed.push(Readable::Connection);
+        }
+        if self.cx.outbox.differs_from(&self.outbox) {
+            self.outbox = self.cx.outbox.snapshot();
+            changed.push(Readable::Outbox);
+        }
+        self.cx.deliver(&changed, out);
+        let next = self.cx.timers.next();
+        if next != self.timer {
+            self.timer = next;
+            out.push(Command::SetTimer { at: next });
+        }
+    }
+
+    fn refresh_inbox(&mut self) -> bool {
+        let before = self.cx.inbox.revision();
+        let most = self.cx.config.items_max;
+        self.cx.inbox.refresh(self.state.is_live(), &self.cx.outbox, most);
+        if !self.cx.inbox.pager.is_idle() {
+            let (done, idle) = self.cx.inbox.settle_loads(most);
+            for intent in done {
+                self.cx.tell(Command::Settled { intent, result: Ok(None) });
+            }
+            if idle {
+                self.cx.timers.cancel(Timer::More);
+            } else {
+                self.on(Input::Work);
+            }
+        }
+        self.cx.inbox.revision() != before
+    }
+
+    fn refresh_connection(&mut self) -> bool {
+        let status = self.state.status();
+        let missing = self.cx.world.wanted
+            && !matches!(status, Status::Connected | Status::Closed | Status::SignedOut);
+        if !missing {
+            self.lost = false;
+            self.cx.timers.cancel(Timer::Lost);
+        } else if !self.lost {
+            let (now, after) = (self.cx.now.mono, self.cx.config.lost_after);
+            self.cx.timers.bring_forward(Timer::Lost, now, after);
+        }
+        let connection = Connection {
+            status,
+            user: self.cx.account.user().map(String::from),
+            error: self.cx.trouble.clone(),
+            attempt: self.cx.failures.count(),
+            retry_at: self.state.retry_at(),
+            lost: self.lost,
+            transport: self.state.transport(),
+            durable: self.cx.store.durable(),
+        };
+        let changed = connection != self.connection;
+        self.connection = connection;
+        changed
     }
 }

@@ -1,5 +1,7 @@
 //! Settings, checked once.
 
+use crate::TransportKind;
+
 /// How long to wait between attempts: `random(0, min(cap, base · 2^n))`, the first retry early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backoff {
@@ -9,6 +11,12 @@ pub struct Backoff {
     pub cap: u64,
     /// Attempts before `Failed`; `None`: unlimited.
     pub max_attempts: Option<u32>,
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self { base: 1_000, cap: 30_000, max_attempts: None }
+    }
 }
 
 /// What a client is made with.
@@ -36,7 +44,7 @@ pub struct Config {
     pub keep: u32,
     /// Most items held in memory, pages included. Default 1,000.
     pub items_max: u32,
-    /// Most unanswered intents; more are refused with `outbox_full`. Default 1,000.
+    /// Most unanswered intents; more are refused with `flood`. Default 1,000.
     pub outbox_max: u32,
     /// Most failed intents remembered; the oldest goes. Default 100.
     pub failed_max: u32,
@@ -45,7 +53,46 @@ pub struct Config {
     /// Milliseconds without a connection until `lost`. Default 5,000.
     pub lost_after: u64,
     /// Transports in the order they are tried. Default: WebSocket only.
-    pub transports: Vec<crate::TransportKind>,
+    pub transports: Vec<TransportKind>,
     /// Storage exists: `Load` and `Save` are wanted.
     pub storage: bool,
+}
+
+impl Config {
+    /// The defaults, with what only the driver can know.
+    #[must_use]
+    pub fn new(seed: u64, instance: String, client_id: String) -> Self {
+        Self {
+            seed,
+            instance,
+            client_id,
+            library: (String::from("tidings"), String::from(env!("CARGO_PKG_VERSION"))),
+            backoff: Backoff::default(),
+            heartbeat: 25_000,
+            timeout: 10_000,
+            probe_timeout: 2_000,
+            credential_timeout: 10_000,
+            keep: 50,
+            items_max: 1_000,
+            outbox_max: 1_000,
+            failed_max: 100,
+            arrived_max_age: 60_000,
+            lost_after: 5_000,
+            transports: vec![TransportKind::Ws],
+            storage: false,
+        }
+    }
+
+    /// Brings settings that would stall or spin the client into range.
+    pub(crate) fn checked(mut self) -> Self {
+        self.backoff.base = self.backoff.base.clamp(10, 3_600_000);
+        self.backoff.cap = self.backoff.cap.clamp(self.backoff.base, 3_600_000);
+        self.heartbeat = self.heartbeat.clamp(1_000, 3_600_000);
+        self.timeout = self.timeout.clamp(100, 3_600_000);
+        self.probe_timeout = self.probe_timeout.clamp(100, self.timeout.max(100));
+        self.credential_timeout = self.credential_timeout.clamp(100, 3_600_000);
+        self.keep = self.keep.max(1);
+        self.items_max = self.items_max.max(self.keep);
+        self
+    }
 }

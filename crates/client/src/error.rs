@@ -1,6 +1,8 @@
 //! The one error an app sees.
 
-use tidings_protocol::{ErrorCode, Fault};
+use core::fmt::{self, Display, Formatter};
+
+use tidings_protocol::{ErrorCode, Fault, Retry, server};
 
 /// Something went wrong, whose fault it is and what to do.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,14 +30,24 @@ impl Error {
         Self {
             code: String::from(code.as_str()),
             fault: code.fault(),
-            retry: code.retry() != tidings_protocol::Retry::Never,
+            retry: code.retry() != Retry::Never,
             message,
+        }
+    }
+
+    /// What a server said. Its `retry` decides, whatever this version's catalogue thinks of the code.
+    pub(crate) fn of_server(error: &server::Error) -> Self {
+        Self {
+            code: error.code.clone(),
+            fault: ErrorCode::from_name(&error.code).map_or(Fault::Server, ErrorCode::fault),
+            retry: error.retry != Retry::Never,
+            message: error.message.clone(),
         }
     }
 }
 
-impl core::fmt::Display for Error {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+impl Display for Error {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_str(&self.code)?;
         f.write_str(": ")?;
         f.write_str(&self.message)
@@ -43,3 +55,34 @@ impl core::fmt::Display for Error {
 }
 
 impl core::error::Error for Error {}
+
+/// Why a connection or an attempt ended, and what that asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Failure {
+    pub(crate) error: Error,
+    pub(crate) retry: Retry,
+    /// Milliseconds the server wants to be left alone.
+    pub(crate) after: Option<u64>,
+}
+
+impl Failure {
+    pub(crate) fn new(code: ErrorCode, detail: &str) -> Self {
+        Self { error: Error::new(code, detail), retry: code.retry(), after: None }
+    }
+
+    pub(crate) fn of_server(error: &server::Error) -> Self {
+        Self { error: Error::of_server(error), retry: error.retry, after: error.retry_after_ms }
+    }
+
+    /// A transport that closed without an `error` before: the code's range speaks.
+    pub(crate) fn of_close(code: u16, reason: &str) -> Self {
+        let known = ErrorCode::ALL
+            .iter()
+            .copied()
+            .find(|known| code >= 4_000 && known.close().is_some_and(|close| close.0 == code));
+        let mut failure = Self::new(known.unwrap_or(ErrorCode::Network), reason);
+        failure.retry = tidings_protocol::CloseCode(code).retry();
+        failure.error.retry = failure.retry != Retry::Never;
+        failure
+    }
+}

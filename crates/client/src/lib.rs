@@ -10,16 +10,39 @@
 //! 3. keeps exactly one timer, as [`Command::SetTimer`] says,
 //! 4. reads the snapshots ([`Client::connection`], [`Client::inbox`], …) when [`Command::Changed`] names them.
 
+mod account;
+mod auth;
+mod backoff;
 mod client;
+mod clock;
 mod command;
 mod config;
+mod connected;
+mod connecting;
+mod context;
+mod ended;
 mod error;
 mod event;
+mod explain;
+mod heartbeat;
+mod idle;
+mod inbox;
+mod intent;
+mod machine;
+mod offline;
+mod outbox;
+mod resume;
+mod rng;
 mod snapshot;
+mod storage;
+mod timers;
+mod waiting;
 
 pub use client::Client;
 pub use command::{Command, Readable};
 pub use config::{Backoff, Config};
 pub use error::Error;
 pub use event::{Credential, Event, Filter, ItemKey, MarkTargets, Now, Show, TransportKind, User};
-pub use snapshot::{Connection, FailedIntent, InboxStatus, InboxView, ItemView, Outbox, Status, Stored};
+pub use snapshot::{
+    Connection, FailedIntent, InboxStatus, InboxView, ItemView, Outbox, Status, Stored,
+};

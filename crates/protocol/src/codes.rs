@@ -191,6 +191,7 @@ error_codes! {
     InvalidArgument = "invalid_argument", App, Never, None, 500, "Correct the argument: see the error's message.";
     MaxAttempts = "max_attempts", Network, Never, None, 500, "All attempts failed: call connect() to start again.";
     Network = "network", Network, Backoff, None, 500, "The server can't be reached: check the connection and the url.";
+    OutboxFull = "outbox_full", App, Backoff, None, 500, "Too many calls wait for an answer: wait for some, or connect.";
     SignedOut = "signed_out", App, Never, None, 500, "Nobody is signed in: set a user first.";
     Storage = "storage", Browser, Backoff, None, 500, "The browser gives no storage (private mode or quota): state lasts as long as the page.";
     TicketFailed = "ticket_failed", App, Backoff, None, 500, "The app's ticket function failed: see the error's cause.";

@@ -1,0 +1,165 @@
+//! Whose client this is; changing users and signing out.
+
+use tidings_protocol::ErrorCode;
+
+use crate::{Command, Error, User, context::Context, outbox::Intents, timers::Timer};
+
+/// Users whose unsent intents are kept for their return.
+const AWAY_MAX: usize = 8;
+/// Milliseconds that signing out waits for unsent intents.
+const FAREWELL: u64 = 5_000;
+
+/// The current user, and what others left behind.
+#[derive(Debug, Default)]
+pub(crate) struct Account {
+    named: User,
+    /// Who the server said it is.
+    confirmed: Option<String>,
+    /// Intents of users who are away, the longest away first.
+    away: Vec<(String, Intents)>,
+    /// Signing out, waiting for unsent intents.
+    leaving: bool,
+}
+
+impl Account {
+    /// Who it is, as far as known.
+    pub(crate) fn user(&self) -> Option<&str> {
+        match &self.named {
+            User::Named(user) => Some(user),
+            User::Nobody => None,
+            User::Unknown => self.confirmed.as_deref(),
+        }
+    }
+
+    pub(crate) fn is_nobody(&self) -> bool {
+        self.named == User::Nobody
+    }
+
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.leaving
+    }
+}
+
+impl Context {
+    /// The server says whose connection this is. `false`: not the user the app named.
+    pub(crate) fn confirm(&mut self, user: &str) -> bool {
+        if let User::Named(named) = &self.account.named {
+            return named == user;
+        }
+        if self.account.confirmed.as_deref() == Some(user) {
+            return true;
+        }
+        if self.account.confirmed.is_some() {
+            self.put_away();
+        }
+        self.account.confirmed = Some(String::from(user));
+        self.bring_back();
+        // Not to be shown any more, but what was saved says which epochs a save may replace.
+        self.load(false);
+        true
+    }
+
+    /// Swaps everything to another user's. `false`: it is the same one.
+    pub(crate) fn change_user(&mut self, to: User) -> bool {
+        let same = match &to {
+            User::Named(user) => self.account.user() == Some(user),
+            User::Nobody | User::Unknown => self.account.named == to,
+        };
+        if same {
+            self.account.named = to;
+            return false;
+        }
+        self.put_away();
+        self.account.named = to;
+        self.bring_back();
+        self.load(true);
+        true
+    }
+
+    /// Nothing of the current user is shown or asked for any more; unsent intents wait for the user's return.
+    fn put_away(&mut self) {
+        self.save();
+        self.end_loads(&Error::new(ErrorCode::SignedOut, ""));
+        let lane = self.next_lane();
+        let intents = core::mem::replace(&mut self.outbox, Intents::new(lane));
+        match self.account.user().map(String::from) {
+            Some(user) if !intents.is_empty() => self.account.away.push((user, intents)),
+            _ => {}
+        }
+        if self.account.away.len() > AWAY_MAX {
+            let (_, forgotten) = self.account.away.remove(0);
+            self.refuse_all(&forgotten, ErrorCode::SignedOut);
+        }
+        self.inbox.clear();
+        self.store.reset();
+        self.account.confirmed = None;
+        self.trouble = None;
+        for timer in [Timer::Load, Timer::More, Timer::Save] {
+            self.timers.cancel(timer);
+        }
+    }
+
+    fn bring_back(&mut self) {
+        let Some(user) = self.account.user() else { return };
+        if let Some(place) = self.account.away.iter().position(|(away, _)| away == user) {
+            let (_, mut intents) = self.account.away.remove(place);
+            intents.recall();
+            self.outbox = intents;
+        }
+    }
+
+    /// Signing out waits for unsent intents, for a while.
+    pub(crate) fn begin_sign_out(&mut self) {
+        if !self.account.leaving {
+            self.account.leaving = true;
+            self.set(Timer::SignOut, FAREWELL);
+        }
+    }
+
+    /// Forgets the current user, here and in storage.
+    pub(crate) fn sign_out(&mut self) {
+        let lane = self.next_lane();
+        let intents = core::mem::replace(&mut self.outbox, Intents::new(lane));
+        let discarded = u32::try_from(intents.unanswered()).unwrap_or(u32::MAX);
+        self.refuse_all(&intents, ErrorCode::SignedOut);
+        self.account.leaving = false;
+        self.timers.cancel(Timer::SignOut);
+        if let Some(user) = self.account.user().map(String::from) {
+            self.store.reset();
+            self.put_away();
+            self.account.away.retain(|(away, _)| *away != user);
+            self.ask(Command::Wipe { user });
+        }
+        self.account.named = User::Nobody;
+        self.tell(Command::SignedOut { discarded });
+    }
+
+    /// The client ends: whoever waits hears so.
+    pub(crate) fn close_calls(&mut self) {
+        self.save();
+        self.end_loads(&Error::new(ErrorCode::ClosedByApp, ""));
+        let lane = self.next_lane();
+        let intents = core::mem::replace(&mut self.outbox, Intents::new(lane));
+        self.refuse_all(&intents, ErrorCode::ClosedByApp);
+        for (_, intents) in core::mem::take(&mut self.account.away) {
+            self.refuse_all(&intents, ErrorCode::ClosedByApp);
+        }
+    }
+
+    /// Ends every `loadMore` with an error.
+    pub(crate) fn end_loads(&mut self, error: &Error) {
+        self.timers.cancel(Timer::More);
+        if !self.inbox.pager.is_idle() {
+            for call in self.inbox.pager.fail(error) {
+                self.refuse(call, error.clone());
+            }
+            self.inbox.touch_views();
+        }
+    }
+
+    fn refuse_all(&mut self, intents: &Intents, code: ErrorCode) {
+        for number in intents.numbers() {
+            self.refuse(number, Error::new(code, ""));
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! Credentials: into `connect`, and renewed in band before they end.
+
+use tidings_protocol::{
+    ErrorCode, Retry,
+    client::{Connect, Refresh},
+    server,
+};
+
+use crate::{Command, Credential, Error, context::Context, error::Failure, timers::Timer};
+
+/// Puts a credential where `connect` carries it. `false`: it is none.
+pub(crate) fn carry(credential: Credential, connect: &mut Connect) -> bool {
+    match credential {
+        Credential::Ticket(ticket) => connect.ticket = Some(ticket),
+        Credential::Token(token) => connect.token = Some(token),
+        Credential::SignedOut => return false,
+    }
+    true
+}
+
+/// What the ticket function's answer to a refresh leads to.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Renewal {
+    /// The connection goes on as it is.
+    Going,
+    /// The user is signed out.
+    SignedOut,
+}
+
+/// In-band refresh of one connection: at 80 % of the credential's life, or when the server says it is time.
+///
+/// Whatever fails is tried again, with growing waits; if the credential ends first, the server closes and the
+/// next attempt brings a new one anyway.
+#[derive(Debug, Default)]
+pub(crate) struct Refresher {
+    step: Step,
+    failures: u32,
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Step {
+    #[default]
+    Resting,
+    /// The app's ticket function was asked.
+    Fetching(u64),
+    /// The server was, as this request.
+    Sent(u64),
+}
+
+impl Refresher {
+    /// A credential that ends at this server time, if it does.
+    pub(crate) fn schedule(expires_at: Option<u64>, cx: &mut Context) {
+        let (Some(end), Some(now)) = (expires_at, cx.clock.server_time(cx.now)) else {
+            cx.timers.cancel(Timer::Refresh);
+            return;
+        };
+        let left = end.saturating_sub(now);
+        // Never sooner than the backoff's base: a credential that never gets longer must not spin.
+        cx.set(Timer::Refresh, (left - left / 5).max(cx.config.backoff.base));
+    }
+
+    pub(crate) fn begin(&mut self, cx: &mut Context) {
+        if self.step == Step::Resting {
+            cx.timers.cancel(Timer::Refresh);
+            self.step = Step::Fetching(cx.fetch_credential());
+            cx.set(Timer::Credential, cx.config.credential_timeout);
+        }
+    }
+
+    /// The app's ticket function answered.
+    pub(crate) fn fetched(
+        &mut self,
+        attempt: u64,
+        result: Result<Credential, String>,
+        transport: u64,
+        cx: &mut Context,
+    ) -> Renewal {
+        if self.step != Step::Fetching(attempt) {
+            return Renewal::Going;
+        }
+        self.step = Step::Resting;
+        let id = cx.next_request();
+        let mut refresh = Refresh { id: Some(id), ticket: None, token: None };
+        match result {
+            Ok(Credential::Ticket(ticket)) => refresh.ticket = Some(ticket),
+            Ok(Credential::Token(token)) => refresh.token = Some(token),
+            Ok(Credential::SignedOut) => return Renewal::SignedOut,
+            Err(reason) => {
+                cx.report(Error::new(ErrorCode::TicketFailed, &reason));
+                self.later(cx);
+                return Renewal::Going;
+            }
+        }
+        cx.send(transport, &refresh);
+        self.step = Step::Sent(id);
+        cx.set(Timer::Credential, cx.config.timeout);
+        Renewal::Going
+    }
+
+    /// The server took the new credential.
+    pub(crate) fn refreshed(&mut self, answer: &server::Refreshed, cx: &mut Context) {
+        if let Step::Sent(id) = self.step
+            && answer.id.is_none_or(|answered| answered == id)
+        {
+            *self = Self::default();
+            cx.timers.cancel(Timer::Credential);
+            Self::schedule(answer.expires_at, cx);
+        }
+    }
+
+    /// Whether an error answers the refresh. `Err`: it ends the connection for good.
+    pub(crate) fn refused(
+        &mut self,
+        error: &server::Error,
+        cx: &mut Context,
+    ) -> Result<bool, Failure> {
+        if error.id.is_none_or(|id| self.step != Step::Sent(id)) {
+            return Ok(false);
+        }
+        if error.retry == Retry::Never {
+            return Err(Failure::of_server(error));
+        }
+        cx.report(Error::of_server(error));
+        self.later(cx);
+        Ok(true)
+    }
+
+    /// The app or the server took too long.
+    pub(crate) fn overdue(&mut self, cx: &mut Context) {
+        if let Step::Fetching(attempt) = self.step {
+            cx.ask(Command::AbortCredential { attempt });
+            cx.report(Error::new(ErrorCode::TicketTimeout, ""));
+        }
+        self.later(cx);
+    }
+
+    /// The connection ends.
+    pub(crate) fn end(&mut self, cx: &mut Context) {
+        if let Step::Fetching(attempt) = self.step {
+            cx.ask(Command::AbortCredential { attempt });
+        }
+        self.step = Step::Resting;
+        cx.timers.cancel(Timer::Credential);
+        cx.timers.cancel(Timer::Refresh);
+    }
+
+    fn later(&mut self, cx: &mut Context) {
+        self.step = Step::Resting;
+        cx.timers.cancel(Timer::Credential);
+        let backoff = cx.config.backoff;
+        let most = backoff.base.saturating_mul(1 << self.failures.min(16)).min(backoff.cap);
+        self.failures = self.failures.saturating_add(1);
+        let wait = backoff.base.saturating_add(cx.rng.up_to(most));
+        cx.set(Timer::Refresh, wait);
+    }
+}

@@ -1,0 +1,348 @@
+//! The connection is accepted: follow the logs, send what waits, stay alive.
+
+use tidings_protocol::{
+    CloseCode, ErrorCode, ServerMessage,
+    client::History,
+    codec::Reason,
+    limits::PAGE_DEFAULT,
+    server::{self, Goaway, Pong},
+};
+
+use crate::{
+    Command, Error, TransportKind,
+    auth::{Refresher, Renewal},
+    connecting::Connecting,
+    context::Context,
+    ended::Ended,
+    error::Failure,
+    heartbeat::Heartbeat,
+    machine::{Input, State},
+    outbox::Refusal,
+    resume::Resume,
+    timers::Timer,
+    waiting::Waiting,
+};
+
+/// Longest window of a `goaway` that is obeyed, in milliseconds.
+const WINDOW_MAX: u64 = 3_600_000;
+
+/// A connection.
+#[derive(Debug)]
+pub(crate) struct Connected {
+    transport: u64,
+    kind: TransportKind,
+    heartbeat: Heartbeat,
+    refresher: Refresher,
+    resume: Resume,
+    /// Items of one page.
+    page: u32,
+    /// The server refused an intent for now: no more until the timer.
+    held: bool,
+    /// The last error that was no answer, and when: the close that follows is explained by it.
+    error: Option<(u64, Failure)>,
+}
+
+/// Why a connection ends.
+#[derive(Debug)]
+enum End {
+    /// Something failed; the transport is still there.
+    Failed(Failure),
+    /// The server asked to leave.
+    Goaway,
+    /// The ticket function said that nobody is signed in.
+    SignedOut,
+}
+
+impl From<Failure> for End {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl Connected {
+    pub(crate) fn begin(
+        transport: u64,
+        kind: TransportKind,
+        connected: &server::Connected,
+        cx: &mut Context,
+    ) -> State {
+        cx.trouble = None;
+        Refresher::schedule(connected.expires_at, cx);
+        let mut state = Self {
+            transport,
+            kind,
+            heartbeat: Heartbeat::begin(connected, cx),
+            refresher: Refresher::default(),
+            resume: Resume::begin(cx),
+            page: connected.limits.page.clamp(1, PAGE_DEFAULT),
+            held: false,
+            error: None,
+        };
+        state.work(cx);
+        State::Connected(Box::new(state))
+    }
+
+    pub(crate) fn is_live(&self) -> bool {
+        self.resume.is_live()
+    }
+
+    pub(crate) fn kind(&self) -> TransportKind {
+        self.kind
+    }
+
+    pub(crate) fn on(mut self: Box<Self>, input: Input<'_>, cx: &mut Context) -> State {
+        match self.handle(input, cx) {
+            Ok(Link::Up) => State::Connected(self),
+            Ok(Link::Gone(failure)) => self.gone(failure, cx),
+            Err(end) => {
+                self.leave(cx);
+                match end {
+                    End::Failed(failure) => State::failed(failure, cx),
+                    End::Goaway => Connecting::begin(cx),
+                    End::SignedOut => State::Ended(Ended::SignedOut),
+                }
+            }
+        }
+    }
+
+    fn handle(&mut self, input: Input<'_>, cx: &mut Context) -> Result<Link, End> {
+        match input {
+            Input::Closed { transport, code, reason } if transport == self.transport => {
+                return Ok(Link::Gone(self.explained(code, reason, cx)));
+            }
+            Input::Credential { attempt, result } => {
+                let renewal = self.refresher.fetched(attempt, result, self.transport, cx);
+                if renewal == Renewal::SignedOut {
+                    return Err(End::SignedOut);
+                }
+            }
+            Input::Doubt | Input::Offline | Input::Online | Input::RetryNow | Input::Woke
+                if cx.world.visible =>
+            {
+                self.heartbeat.probe(self.transport, cx);
+            }
+            Input::Due(timer, late) => self.due(timer, late, cx)?,
+            Input::Message { transport, text } if transport == self.transport => {
+                Heartbeat::heard(cx);
+                self.message(text, cx)?;
+            }
+            Input::Work => self.work(cx),
+            _ => {}
+        }
+        Ok(Link::Up)
+    }
+
+    fn due(&mut self, timer: Timer, late: u64, cx: &mut Context) -> Result<(), End> {
+        match timer {
+            Timer::Answer => {
+                // Either a pause is over, or an answer is missing. The server answers a repeat as it did the first time.
+                self.held = false;
+                cx.outbox.recall();
+                self.work(cx);
+            }
+            Timer::Credential => self.refresher.overdue(cx),
+            Timer::Goaway => return Err(End::Goaway),
+            Timer::Ping => self.heartbeat.ping(self.transport, cx),
+            Timer::Refresh => self.refresher.begin(cx),
+            Timer::Silence => self.heartbeat.silent(late, self.transport, cx)?,
+            Timer::Steady => cx.failures.reset(),
+            Timer::Sync => self.resume.overdue(self.transport, cx)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn message(&mut self, text: &str, cx: &mut Context) -> Result<(), End> {
+        let message = match ServerMessage::decode(text) {
+            Ok(message) => message,
+            Err(error) => {
+                // A newer server may say more; anything else is worth knowing. A lost record shows as a hole.
+                if error.reason() != Reason::UnknownType {
+                    let detail = error.field().unwrap_or_else(|| error.reason().as_str());
+                    cx.report(Error::new(ErrorCode::BadRequest, detail));
+                }
+                return Ok(());
+            }
+        };
+        let transport = self.transport;
+        match message {
+            ServerMessage::Ack(ack) => {
+                if let Some((intent, stored)) = cx.outbox.acknowledged(ack) {
+                    cx.tell(Command::Settled { intent, result: Ok(Some(stored)) });
+                    if let Some(fold) = cx.inbox.fold() {
+                        cx.outbox.folded(fold);
+                    }
+                    self.answered(cx);
+                }
+            }
+            ServerMessage::Error(error) => self.refused(&error, cx)?,
+            ServerMessage::Expiring(_) => self.refresher.begin(cx),
+            ServerMessage::Gap(gap) => self.resume.gap(gap, transport, cx)?,
+            ServerMessage::Goaway(goaway) => leave_within(&goaway, cx),
+            ServerMessage::Marked(record) => {
+                self.resume.marked(record, transport, cx)?;
+                self.answered(cx);
+            }
+            ServerMessage::Notification(record) => {
+                self.resume.notification(record, transport, cx)?
+            }
+            ServerMessage::Page(page) => {
+                if cx.inbox.pager.take_answer(page.id) {
+                    cx.set(Timer::More, cx.config.timeout);
+                    cx.inbox.page(page, cx.config.items_max);
+                    cx.inbox.prune();
+                }
+            }
+            ServerMessage::Pong(pong) => self.pong(pong, cx)?,
+            ServerMessage::Refreshed(answer) => self.refresher.refreshed(&answer, cx),
+            ServerMessage::Skip(skip) => self.resume.skip(&skip, transport, cx)?,
+            ServerMessage::Snapshot(snapshot) => self.resume.snapshot(snapshot, transport, cx)?,
+            ServerMessage::Subscribed(answer) => self.resume.subscribed(&answer, cx)?,
+            ServerMessage::Trimmed(record) => self.resume.trimmed(&record, transport, cx)?,
+            ServerMessage::Unsubscribed(ended) => {
+                self.resume.unsubscribed(&ended.channel, transport, cx)?;
+            }
+            // Rooms and chat are not followed yet; a second greeting means nothing.
+            ServerMessage::Connected(_)
+            | ServerMessage::Join(_)
+            | ServerMessage::Leave(_)
+            | ServerMessage::Members(_)
+            | ServerMessage::Message(_)
+            | ServerMessage::Signal(_)
+            | ServerMessage::State(_) => {}
+        }
+        Ok(())
+    }
+
+    fn pong(&mut self, pong: Pong, cx: &mut Context) -> Result<(), Failure> {
+        self.heartbeat.pong(pong.now, cx);
+        for (channel, top) in pong.tops.into_iter().flatten() {
+            self.resume.top(&channel, top, self.transport, cx)?;
+        }
+        Ok(())
+    }
+
+    /// An error: of an intent, a refresh, a page, a subscription, or of the connection.
+    fn refused(&mut self, error: &server::Error, cx: &mut Context) -> Result<(), End> {
+        let at = cx.now.wall;
+        let lane = if error.expected.is_some() { cx.next_lane() } else { String::new() };
+        match cx.outbox.refused(error, at, || lane) {
+            Some(Refusal::Final { number, failed }) => {
+                cx.outbox.forget_failed(cx.config.failed_max as usize);
+                cx.refuse(number, failed.error.clone());
+                cx.tell(Command::Failed(failed));
+                self.answered(cx);
+            }
+            Some(Refusal::Moved) => self.work(cx),
+            Some(Refusal::Later) => {
+                self.held = true;
+                let wait = error.retry_after_ms.unwrap_or(cx.config.backoff.base);
+                let jitter = cx.rng.up_to(cx.config.backoff.base);
+                cx.set(Timer::Answer, wait.saturating_add(jitter));
+            }
+            None if self.refresher.refused(error, cx)? => {}
+            None if cx.inbox.pager.take_answer(error.id) => {
+                cx.end_loads(&Error::of_server(error));
+            }
+            None => {
+                cx.report(Error::of_server(error));
+                let of_connection =
+                    error.id.is_none() && error.seq.is_none() && error.channel.is_none();
+                if of_connection {
+                    self.error = Some((cx.now.mono, Failure::of_server(error)));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Why the server closed: what it said just before, else the code.
+    fn explained(&mut self, code: u16, reason: &str, cx: &Context) -> Failure {
+        match self.error.take() {
+            Some((at, failure)) if cx.now.mono.saturating_sub(at) <= cx.config.timeout => failure,
+            _ => Failure::of_close(code, reason),
+        }
+    }
+
+    /// An intent has its answer: wait for the next one's.
+    fn answered(&mut self, cx: &mut Context) {
+        if !self.held {
+            cx.timers.cancel(Timer::Answer);
+        }
+        self.work(cx);
+    }
+
+    /// Sends what waits.
+    fn work(&mut self, cx: &mut Context) {
+        if !self.held {
+            let mut id = cx.next_request();
+            while let Some(mark) = cx.outbox.next(id) {
+                cx.send(self.transport, &mark);
+                id = cx.next_request();
+            }
+            if cx.outbox.in_flight() && cx.timers.at(Timer::Answer).is_none() {
+                cx.set(Timer::Answer, cx.config.timeout);
+            }
+        }
+        if self.is_live()
+            && cx.inbox.pager.wants_page()
+            && let Some((log, before)) = cx.inbox.next_page(cx.config.items_max)
+            && let Some(fold) = cx.inbox.fold()
+        {
+            let (channel, since) =
+                (fold.channel_of(log), fold.cursor(crate::inbox::Log::Inbox).offset);
+            let id = cx.next_request();
+            let history = History {
+                id: Some(id),
+                channel,
+                before: Some(before),
+                after: None,
+                limit: Some(self.page),
+            };
+            cx.send(self.transport, &history);
+            cx.inbox.pager.sent(id, since);
+        }
+    }
+
+    /// The server closed, or the network did.
+    fn gone(&mut self, failure: Failure, cx: &mut Context) -> State {
+        // Whoever was asked to leave goes at the time it chose, and it is no failure.
+        let left = cx.timers.at(Timer::Goaway).map(|at| at.saturating_sub(cx.now.mono));
+        self.let_go(cx);
+        match left {
+            Some(left) => {
+                cx.trouble = Some(failure.error);
+                Waiting::begin(left, true, cx)
+            }
+            None => State::failed(failure, cx),
+        }
+    }
+
+    pub(crate) fn leave(&mut self, cx: &mut Context) {
+        self.let_go(cx);
+        let code = CloseCode::NORMAL.0;
+        cx.ask(Command::CloseTransport { transport: self.transport, code });
+    }
+
+    fn let_go(&mut self, cx: &mut Context) {
+        Heartbeat::end(cx);
+        Resume::end(cx);
+        self.refresher.end(cx);
+        cx.timers.cancel(Timer::Answer);
+        cx.timers.cancel(Timer::Goaway);
+        cx.outbox.recall();
+        cx.inbox.pager.cut();
+    }
+}
+
+/// Whether the transport is still there.
+enum Link {
+    Up,
+    Gone(Failure),
+}
+
+/// The server spreads its clients over a window.
+fn leave_within(goaway: &Goaway, cx: &mut Context) {
+    let wait = cx.rng.up_to(goaway.within_ms.min(WINDOW_MAX));
+    cx.timers.bring_forward(Timer::Goaway, cx.now.mono, wait);
+}

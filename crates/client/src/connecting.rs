@@ -1,0 +1,177 @@
+//! One attempt: a ticket, a transport, a greeting. Each step has a deadline.
+
+use std::collections::BTreeMap;
+
+use tidings_protocol::{
+    CloseCode, ErrorCode, ServerMessage, VERSION,
+    client::{ClientInfo, Connect},
+};
+
+use crate::{
+    Command, Credential, Error, TransportKind,
+    auth::carry,
+    connected::Connected,
+    context::Context,
+    ended::Ended,
+    error::Failure,
+    inbox::Log,
+    machine::{Input, State},
+    timers::Timer,
+};
+
+/// How far the attempt is; each step holds what it can be taken back by.
+#[derive(Debug)]
+pub(crate) enum Connecting {
+    /// The app's ticket function was asked.
+    Fetching { attempt: u64 },
+    /// The transport is being opened.
+    Opening { transport: u64, kind: TransportKind, credential: Credential },
+    /// Open, but storage has not said yet from where to resume.
+    Loading { transport: u64, kind: TransportKind, credential: Credential },
+    /// `connect` is sent.
+    Greeting { transport: u64, kind: TransportKind, sent: u64 },
+}
+
+impl Connecting {
+    pub(crate) fn begin(cx: &mut Context) -> State {
+        cx.began = cx.now.mono;
+        let attempt = cx.fetch_credential();
+        cx.set(Timer::Connect, cx.config.credential_timeout);
+        State::Connecting(Self::Fetching { attempt })
+    }
+
+    pub(crate) fn on(self, input: Input<'_>, cx: &mut Context) -> State {
+        match (self, input) {
+            (Self::Fetching { attempt }, Input::Credential { attempt: answered, result })
+                if attempt == answered =>
+            {
+                Self::fetched(result, cx)
+            }
+            (
+                Self::Opening { transport, kind, credential },
+                Input::Opened { transport: opened },
+            ) if transport == opened => {
+                if cx.store.awaited() {
+                    return State::Connecting(Self::Loading { transport, kind, credential });
+                }
+                Self::greet(transport, kind, credential, cx)
+            }
+            (Self::Loading { transport, kind, credential }, Input::CacheSettled) => {
+                Self::greet(transport, kind, credential, cx)
+            }
+            (state, Input::Closed { transport, code, reason })
+                if state.transport() == Some(transport) =>
+            {
+                cx.timers.cancel(Timer::Connect);
+                State::failed(Failure::of_close(code, reason), cx)
+            }
+            (state, Input::Message { transport, text }) if state.transport() == Some(transport) => {
+                state.message(text, cx)
+            }
+            (state, Input::Due(Timer::Connect, _)) => {
+                let code = match state {
+                    Self::Fetching { .. } => ErrorCode::TicketTimeout,
+                    _ => ErrorCode::Network,
+                };
+                state.give_up(Failure::new(code, ""), cx)
+            }
+            (state, _) => State::Connecting(state),
+        }
+    }
+
+    fn fetched(result: Result<Credential, String>, cx: &mut Context) -> State {
+        cx.timers.cancel(Timer::Connect);
+        match result {
+            Err(reason) => State::failed(Failure::new(ErrorCode::TicketFailed, &reason), cx),
+            Ok(Credential::SignedOut) => {
+                cx.trouble = None;
+                State::Ended(Ended::SignedOut)
+            }
+            Ok(credential) => {
+                let transport = cx.next_transport();
+                let kind = cx.first_transport();
+                cx.ask(Command::OpenTransport { transport, kind });
+                cx.set(Timer::Connect, cx.config.timeout);
+                State::Connecting(Self::Opening { transport, kind, credential })
+            }
+        }
+    }
+
+    fn greet(
+        transport: u64,
+        kind: TransportKind,
+        credential: Credential,
+        cx: &mut Context,
+    ) -> State {
+        let (name, version) = cx.config.library.clone();
+        let mut connect = Connect {
+            id: None,
+            version: VERSION,
+            ticket: None,
+            token: None,
+            session_token: None,
+            instance: Some(cx.config.instance.clone()),
+            batch: Some(true),
+            client: Some(ClientInfo { name: Some(name), version: Some(version) }),
+            cursors: None,
+        };
+        let carried = carry(credential, &mut connect);
+        debug_assert!(carried, "a signed-out user opens no transport");
+        if let Some(fold) = cx.inbox.fold() {
+            let cursors =
+                [Log::Inbox, Log::System].map(|log| (fold.channel_of(log), fold.cursor(log)));
+            connect.cursors = Some(BTreeMap::from(cursors));
+        }
+        cx.send(transport, &connect);
+        cx.set(Timer::Connect, cx.config.timeout);
+        State::Connecting(Self::Greeting { transport, kind, sent: cx.now.mono })
+    }
+
+    fn message(self, text: &str, cx: &mut Context) -> State {
+        match (self, ServerMessage::decode(text)) {
+            (Self::Greeting { transport, kind, sent }, Ok(ServerMessage::Connected(connected))) => {
+                cx.timers.cancel(Timer::Connect);
+                if !cx.confirm(&connected.user_id) {
+                    // Two users at one page: whoever looks at it may not be the one whose cache is shown.
+                    cx.end_loads(&Error::new(ErrorCode::UserMismatch, ""));
+                    cx.inbox.clear();
+                    cx.ask(Command::CloseTransport { transport, code: CloseCode::NORMAL.0 });
+                    return State::failed(Failure::new(ErrorCode::UserMismatch, ""), cx);
+                }
+                let round_trip = cx.now.mono.saturating_sub(sent);
+                cx.clock.learn(cx.now, connected.now, round_trip);
+                Connected::begin(transport, kind, &connected, cx)
+            }
+            (state, Ok(ServerMessage::Error(error))) => {
+                state.give_up(Failure::of_server(&error), cx)
+            }
+            (state, _) => State::Connecting(state),
+        }
+    }
+
+    fn give_up(self, failure: Failure, cx: &mut Context) -> State {
+        self.leave(cx);
+        State::failed(failure, cx)
+    }
+
+    pub(crate) fn leave(self, cx: &mut Context) {
+        cx.timers.cancel(Timer::Connect);
+        match self {
+            Self::Fetching { attempt } => cx.ask(Command::AbortCredential { attempt }),
+            Self::Opening { transport, .. }
+            | Self::Loading { transport, .. }
+            | Self::Greeting { transport, .. } => {
+                cx.ask(Command::CloseTransport { transport, code: CloseCode::NORMAL.0 });
+            }
+        }
+    }
+
+    fn transport(&self) -> Option<u64> {
+        match self {
+            Self::Fetching { .. } => None,
+            Self::Opening { transport, .. }
+            | Self::Loading { transport, .. }
+            | Self::Greeting { transport, .. } => Some(*transport),
+        }
+    }
+}

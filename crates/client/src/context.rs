@@ -1,0 +1,181 @@
+//! What every state shares: settings, clocks, deadlines, the inbox, the outbox, and the commands asked for so far.
+
+use tidings_protocol::{Channel, Encode};
+
+use crate::{
+    Command, Config, Error, Now, Readable, TransportKind,
+    account::Account,
+    backoff::Failures,
+    clock::Clock,
+    inbox::Inbox,
+    outbox::Intents,
+    rng::Rng,
+    storage::Store,
+    timers::{Timer, TimerTable},
+};
+
+/// Reports of trouble the app hears of per [`REPORT_WINDOW`]: a hostile server must not flood its log.
+const REPORTS_MAX: u32 = 5;
+/// Milliseconds.
+const REPORT_WINDOW: u64 = 60_000;
+
+/// What the world is like, as the app and the browser last said.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct World {
+    /// The app wants a connection.
+    pub(crate) wanted: bool,
+    /// The browser has not said that there is no network.
+    pub(crate) online: bool,
+    /// The page is visible.
+    pub(crate) visible: bool,
+}
+
+/// Last numbers given out; each kind counts for itself from 1.
+#[derive(Clone, Copy, Debug, Default)]
+struct Numbers {
+    transport: u64,
+    credential: u64,
+    request: u64,
+    lane: u64,
+}
+
+/// Everything that outlives a state.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) config: Config,
+    pub(crate) now: Now,
+    pub(crate) world: World,
+    pub(crate) rng: Rng,
+    pub(crate) timers: TimerTable,
+    pub(crate) failures: Failures,
+    pub(crate) clock: Clock,
+    pub(crate) account: Account,
+    pub(crate) inbox: Inbox,
+    pub(crate) outbox: Intents,
+    pub(crate) store: Store,
+    /// Why there is no connection.
+    pub(crate) trouble: Option<Error>,
+    /// Monotonic time the last attempt began.
+    pub(crate) began: u64,
+    /// The last gap told, until a snapshot closes it: a cut in between must not tell it twice.
+    pub(crate) gap: Option<(Channel, u64, u64)>,
+    /// Records that came again and were dropped.
+    pub(crate) duplicates: u64,
+    numbers: Numbers,
+    /// Start of the report window, and reports in it.
+    reports: (u64, u32),
+    /// For the machine: transports, credentials, storage.
+    out: Vec<Command>,
+    /// For the app, delivered after the snapshots changed, so that a handler never sees less than it is told.
+    told: Vec<Command>,
+}
+
+impl Context {
+    pub(crate) fn new(config: Config) -> Self {
+        let config = config.checked();
+        let mut context = Self {
+            now: Now { mono: 0, wall: 0 },
+            world: World { wanted: false, online: true, visible: true },
+            rng: Rng::new(config.seed),
+            timers: TimerTable::default(),
+            failures: Failures::default(),
+            clock: Clock::default(),
+            account: Account::default(),
+            inbox: Inbox::default(),
+            outbox: Intents::new(String::new()),
+            store: Store::new(config.storage),
+            trouble: None,
+            began: 0,
+            gap: None,
+            duplicates: 0,
+            numbers: Numbers::default(),
+            reports: (0, 0),
+            out: Vec::new(),
+            told: Vec::new(),
+            config,
+        };
+        context.outbox = Intents::new(context.next_lane());
+        context
+    }
+
+    /// Asks the driver for something.
+    pub(crate) fn ask(&mut self, command: Command) {
+        self.out.push(command);
+    }
+
+    /// Sends a message.
+    pub(crate) fn send(&mut self, transport: u64, message: &dyn Encode) {
+        self.ask(Command::Send { transport, text: message.to_json() });
+    }
+
+    /// Tells the app something, once its snapshots are up to date.
+    pub(crate) fn tell(&mut self, command: Command) {
+        self.told.push(command);
+    }
+
+    /// Ends a call of the app with an error.
+    pub(crate) fn refuse(&mut self, intent: u64, error: Error) {
+        self.tell(Command::Settled { intent, result: Err(error) });
+    }
+
+    /// Tells the app of trouble that no call can answer, within a bounded rate.
+    pub(crate) fn report(&mut self, error: Error) {
+        let (since, count) = self.reports;
+        if self.now.mono.saturating_sub(since) >= REPORT_WINDOW || count == 0 {
+            self.reports = (self.now.mono, 1);
+        } else if count < REPORTS_MAX {
+            self.reports.1 += 1;
+        } else {
+            return;
+        }
+        self.tell(Command::Report(error));
+    }
+
+    /// Sets a deadline from now.
+    pub(crate) fn set(&mut self, timer: Timer, delay: u64) {
+        self.timers.set(timer, self.now.mono, delay);
+    }
+
+    pub(crate) fn next_transport(&mut self) -> u64 {
+        self.numbers.transport += 1;
+        self.numbers.transport
+    }
+
+    pub(crate) fn next_credential(&mut self) -> u64 {
+        self.numbers.credential += 1;
+        self.numbers.credential
+    }
+
+    pub(crate) fn next_request(&mut self) -> u64 {
+        self.numbers.request += 1;
+        self.numbers.request
+    }
+
+    /// A name no other lane of this or another client has.
+    pub(crate) fn next_lane(&mut self) -> String {
+        self.numbers.lane += 1;
+        let mut lane = self.config.client_id.clone();
+        lane.push('-');
+        self.numbers.lane.encode(&mut lane);
+        lane
+    }
+
+    /// Asks the app's ticket function.
+    pub(crate) fn fetch_credential(&mut self) -> u64 {
+        let attempt = self.next_credential();
+        let user = self.account.user().map(String::from);
+        self.ask(Command::FetchCredential { attempt, user });
+        attempt
+    }
+
+    pub(crate) fn first_transport(&self) -> TransportKind {
+        self.config.transports.first().copied().unwrap_or(TransportKind::Ws)
+    }
+
+    /// Moves the commands to the driver's buffer: the machine's, then what changed, then what the app hears.
+    pub(crate) fn deliver(&mut self, changed: &[Readable], out: &mut Vec<Command>) {
+        out.append(&mut self.out);
+        out.extend(changed.iter().copied().map(Command::Changed));
+        out.append(&mut self.told);
+    }
+}

@@ -1,0 +1,32 @@
+//! Why there is no connection, in words.
+
+use tidings_protocol::Encode;
+
+use crate::{Now, Status, context::Context, machine::State};
+
+/// One or two plain sentences: what is the case, and what happens next.
+pub(crate) fn explain(state: &State, cx: &Context, now: Now) -> String {
+    let mut text = String::from(match state.status() {
+        Status::Closed => "Closed by close(): create a new client.",
+        Status::Connected if state.is_live() => "Connected and up to date.",
+        Status::Connected => "Connected, catching up with what was missed.",
+        Status::Connecting => "Connecting.",
+        Status::Failed => "Gave up; connect() starts again.",
+        Status::Idle => "Not connected, because nothing asks for a connection.",
+        Status::Offline => "The browser says there is no network; goes on when it is back.",
+        Status::SignedOut => "Not connected, because nobody is signed in.",
+        Status::Waiting => "Not connected; tries again",
+    });
+    if let Some(at) = state.retry_at() {
+        text.push_str(" in ");
+        at.saturating_sub(now.wall).div_ceil(1_000).encode(&mut text);
+        text.push_str(" s.");
+    }
+    if let Some(error) = &cx.trouble {
+        text.push_str(" Last error, ");
+        text.push_str(&error.code);
+        text.push_str(": ");
+        text.push_str(&error.message);
+    }
+    text
+}

@@ -1,0 +1,77 @@
+//! Whether the other end is still there: a ping each interval, and a deadline for any sign of life after it.
+
+use tidings_protocol::{ErrorCode, server::Connected};
+
+use crate::{Command, context::Context, error::Failure, timers::Timer};
+
+/// Written out: it is sent more often than anything else.
+const PING: &str = "{\"type\":\"ping\"}";
+/// Shortest interval a server can ask for, in milliseconds.
+const INTERVAL_MIN: u64 = 1_000;
+/// A deadline missed by more than this, in milliseconds, says that this machine slept, not that the server is gone.
+const LATE: u64 = 3_000;
+
+/// The heartbeat of one connection. Pings go out whatever the traffic, because `pong` also finds lost records.
+#[derive(Debug)]
+pub(crate) struct Heartbeat {
+    interval: u64,
+    timeout: u64,
+    /// Monotonic time of the last ping without a pong.
+    pinged: Option<u64>,
+}
+
+impl Heartbeat {
+    pub(crate) fn begin(connected: &Connected, cx: &mut Context) -> Self {
+        let interval = connected.heartbeat_ms.max(INTERVAL_MIN).min(cx.config.heartbeat);
+        let timeout = connected.timeout_ms.max(INTERVAL_MIN).min(cx.config.timeout);
+        cx.set(Timer::Ping, interval);
+        Self { interval, timeout, pinged: None }
+    }
+
+    pub(crate) fn end(cx: &mut Context) {
+        cx.timers.cancel(Timer::Ping);
+        cx.timers.cancel(Timer::Silence);
+    }
+
+    /// The interval is over.
+    pub(crate) fn ping(&mut self, transport: u64, cx: &mut Context) {
+        cx.set(Timer::Ping, self.interval);
+        self.send(transport, self.timeout, cx);
+    }
+
+    /// Something happened that may have cost the link: a short deadline instead of trust in the transport's state.
+    pub(crate) fn probe(&mut self, transport: u64, cx: &mut Context) {
+        self.send(transport, cx.config.probe_timeout, cx);
+    }
+
+    fn send(&mut self, transport: u64, patience: u64, cx: &mut Context) {
+        self.pinged = Some(cx.now.mono);
+        cx.timers.bring_forward(Timer::Silence, cx.now.mono, patience);
+        cx.ask(Command::Send { transport, text: String::from(PING) });
+    }
+
+    /// Any traffic is a sign of life.
+    pub(crate) fn heard(cx: &mut Context) {
+        cx.timers.cancel(Timer::Silence);
+    }
+
+    /// A pong states the server's time.
+    pub(crate) fn pong(&mut self, server: u64, cx: &mut Context) {
+        let round_trip = self.pinged.take().map_or(0, |at| cx.now.mono.saturating_sub(at));
+        cx.clock.learn(cx.now, server, round_trip);
+    }
+
+    /// Nothing was heard in time. `Err`: the link is dead.
+    pub(crate) fn silent(
+        &mut self,
+        late: u64,
+        transport: u64,
+        cx: &mut Context,
+    ) -> Result<(), Failure> {
+        if late > LATE {
+            self.probe(transport, cx);
+            return Ok(());
+        }
+        Err(Failure::new(ErrorCode::Network, "the server fell silent"))
+    }
+}

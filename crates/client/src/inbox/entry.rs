@@ -1,0 +1,106 @@
+//! One item as the logs made it.
+
+use core::cmp::Ordering;
+use std::sync::Arc;
+
+use tidings_protocol::{Item, Json, MarkSet, server::Notification};
+
+use super::{Log, marks::Mark};
+
+/// The three states of an item.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Flags {
+    pub(crate) seen: bool,
+    pub(crate) read: bool,
+    pub(crate) archived: bool,
+}
+
+impl Flags {
+    pub(crate) fn apply(&mut self, set: MarkSet) {
+        set.apply(&mut self.seen, &mut self.read, &mut self.archived);
+    }
+
+    /// Counts as unread.
+    pub(crate) fn unread(self) -> bool {
+        !self.read && !self.archived
+    }
+
+    /// Counts as unseen.
+    pub(crate) fn unseen(self) -> bool {
+        !self.seen && !self.archived
+    }
+}
+
+/// Place in the merged list: by time, then log, then offset.
+pub(crate) type Place = (u64, Log, u64);
+
+/// One item.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) log: Log,
+    pub(crate) offset: u64,
+    pub(crate) id: Arc<str>,
+    pub(crate) kind: Arc<str>,
+    pub(crate) at: u64,
+    /// With every mark up to the fold's inbox offset, and up to `as_of`.
+    pub(crate) flags: Flags,
+    /// Inbox offset its source was true at; marks up to here are in `flags` already.
+    as_of: u64,
+    /// Came as a record: always shown, even if the server's clock went back below what is loaded.
+    pub(crate) live: bool,
+    pub(crate) data: Json,
+}
+
+impl Entry {
+    /// A record: nothing was done with it yet.
+    pub(crate) fn of_record(log: Log, record: Notification) -> Self {
+        Self {
+            log,
+            offset: record.offset,
+            id: Arc::from(record.id),
+            kind: Arc::from(record.kind),
+            at: record.at,
+            flags: Flags::default(),
+            // A mark recorded before an inbox item can't mean it; one on an everyone-message may well come first.
+            as_of: if log == Log::Inbox { record.offset } else { 0 },
+            live: true,
+            data: record.data,
+        }
+    }
+
+    /// An item of a snapshot or page that was true at `as_of`.
+    pub(crate) fn of_item(log: Log, item: Item, as_of: u64) -> Self {
+        Self {
+            log,
+            offset: item.offset,
+            id: Arc::from(item.id),
+            kind: Arc::from(item.kind),
+            at: item.at,
+            flags: Flags { seen: item.seen, read: item.read, archived: item.archived },
+            as_of,
+            live: false,
+            data: item.data,
+        }
+    }
+
+    pub(crate) fn place(&self) -> Place {
+        (self.at, self.log, self.offset)
+    }
+
+    /// Order of the list: newest first.
+    pub(crate) fn newest_first(&self, other: &Self) -> Ordering {
+        other.place().cmp(&self.place())
+    }
+
+    /// Applies the mark recorded at inbox offset `offset`, if it covers this item and came after its source.
+    pub(crate) fn mark(&mut self, offset: u64, mark: &Mark) {
+        if self.precedes(offset) && mark.covers(self.log, self.offset) {
+            self.flags.apply(mark.set);
+        }
+    }
+
+    /// Whether a mark recorded at this inbox offset is news to the item.
+    pub(crate) fn precedes(&self, offset: u64) -> bool {
+        offset > self.as_of
+    }
+}

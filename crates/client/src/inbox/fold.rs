@@ -1,0 +1,290 @@
+//! The fold: list and counts as the two logs make them, one record at a time.
+//!
+//! Every change of items, counts and cursor of one record happens in one call, so no reader ever sees them apart.
+//! Nothing pending is in here; [`super::view`] lays it on top.
+
+use tidings_protocol::{
+    Channel, Counts, Epoch, Item, Tally,
+    client::Cursor,
+    server::{Marked, Notification, Page, Snapshot, Trimmed},
+};
+
+use super::{
+    Log,
+    entry::{Entry, Place},
+    marks::{Facts, Mark},
+};
+
+/// How far back a log is loaded.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reach {
+    /// Offsets from here on are loaded, as far as they are items.
+    pub(crate) before: u64,
+    /// The merged list has every item of this log down to this place; `None`: there is nothing older.
+    pub(crate) floor: Option<Place>,
+}
+
+/// The inbox of one user at two offsets.
+#[derive(Clone, Debug)]
+pub(crate) struct Fold {
+    pub(crate) channel: Channel,
+    cursors: [Cursor; 2],
+    counts: Counts,
+    /// Newest first.
+    entries: Vec<Entry>,
+    reach: [Reach; 2],
+    pub(crate) facts: Facts,
+    /// Inbox items up to here are gone.
+    trimmed: u64,
+    /// Most items kept; grows when the app loads more.
+    capacity: usize,
+}
+
+/// The fold can't go on from where it is: start from a snapshot.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Lost;
+
+impl Fold {
+    /// Starts at a snapshot. Items above its own offsets are left out: their records are still to come.
+    pub(crate) fn of_snapshot(snapshot: Snapshot, keep: usize) -> Self {
+        let inbox = Cursor { epoch: snapshot.epoch, offset: snapshot.offset };
+        let mut fold = Self {
+            channel: snapshot.channel,
+            cursors: [inbox, snapshot.system],
+            counts: snapshot.counts,
+            entries: Vec::with_capacity(snapshot.items.len()),
+            reach: [Reach { before: 0, floor: None }; 2],
+            facts: Facts::default(),
+            trimmed: 0,
+            capacity: keep,
+        };
+        for item in snapshot.items {
+            if let Some(log) = fold.log_of(&item.channel)
+                && item.offset <= fold.cursors[log as usize].offset
+            {
+                fold.insert(Entry::of_item(log, item, inbox.offset));
+            }
+        }
+        let floor = fold.entries.last().map(Entry::place);
+        for (log, more) in [(Log::Inbox, snapshot.more), (Log::System, snapshot.system_more)] {
+            if more {
+                let before = fold.oldest(log).unwrap_or(fold.cursors[log as usize].offset + 1);
+                // With nothing listed at all, the floor is above everything: all must be loaded first.
+                let floor = Some(floor.unwrap_or((u64::MAX, log, before)));
+                fold.reach[log as usize] = Reach { before, floor };
+            }
+        }
+        fold.shrink();
+        fold
+    }
+
+    /// The same as a message, newest `keep` items: what storage keeps.
+    pub(crate) fn to_snapshot(&self, keep: usize) -> Snapshot {
+        let [inbox, system] = self.cursors;
+        let kept: Vec<&Entry> = self.shown().take(keep).collect();
+        let cut = |log: Log| {
+            let held = self.entries.iter().filter(|entry| entry.log == log).count();
+            let kept = kept.iter().filter(|entry| entry.log == log).count();
+            self.reach[log as usize].floor.is_some() || kept < held
+        };
+        Snapshot {
+            id: None,
+            channel: self.channel.clone(),
+            epoch: inbox.epoch,
+            offset: inbox.offset,
+            system,
+            counts: self.counts,
+            more: cut(Log::Inbox),
+            system_more: cut(Log::System),
+            items: kept.iter().map(|entry| self.item(entry)).collect(),
+        }
+    }
+
+    fn item(&self, entry: &Entry) -> Item {
+        Item {
+            channel: self.channel_of(entry.log),
+            offset: entry.offset,
+            id: String::from(&*entry.id),
+            kind: String::from(&*entry.kind),
+            at: entry.at,
+            seen: entry.flags.seen,
+            read: entry.flags.read,
+            archived: entry.flags.archived,
+            data: entry.data.clone(),
+        }
+    }
+
+    pub(crate) fn cursor(&self, log: Log) -> Cursor {
+        self.cursors[log as usize]
+    }
+
+    pub(crate) fn cursors(&self) -> [(Epoch, u64); 2] {
+        self.cursors.map(|cursor| (cursor.epoch, cursor.offset))
+    }
+
+    pub(crate) fn log_of(&self, channel: &Channel) -> Option<Log> {
+        if *channel == self.channel {
+            Some(Log::Inbox)
+        } else {
+            channel.is_system().then_some(Log::System)
+        }
+    }
+
+    pub(crate) fn channel_of(&self, log: Log) -> Channel {
+        match log {
+            Log::Inbox => self.channel.clone(),
+            Log::System => Channel::system(),
+        }
+    }
+
+    pub(crate) fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    pub(crate) fn find(&self, id: &str) -> Option<&Entry> {
+        self.entries.iter().find(|entry| &*entry.id == id)
+    }
+
+    /// Items down to the youngest of the floors, so that the merged order has no hole.
+    pub(crate) fn shown(&self) -> impl Iterator<Item = &Entry> {
+        let floor = self.reach.iter().filter_map(|reach| reach.floor).max();
+        self.entries
+            .iter()
+            .filter(move |entry| entry.live || floor.is_none_or(|floor| entry.place() >= floor))
+    }
+
+    /// Unread and unseen of a log; for everyone-messages, one more for each record since the counts were stated.
+    pub(crate) fn tally(&self, log: Log) -> Tally {
+        match log {
+            Log::Inbox => self.counts.inbox,
+            Log::System => {
+                let stated = self.counts.system;
+                let since = self.cursor(Log::System).offset.saturating_sub(stated.at);
+                Tally {
+                    unread: stated.unread.saturating_add(since),
+                    unseen: stated.unseen.saturating_add(since),
+                }
+            }
+        }
+    }
+
+    /// Folds the next notification. Its offset must be the cursor's plus one.
+    pub(crate) fn notification(&mut self, log: Log, record: Notification) -> Entry {
+        self.cursors[log as usize].offset = record.offset;
+        if let Some(counts) = record.counts.filter(|_| log == Log::Inbox) {
+            self.counts = counts;
+        } else if log == Log::Inbox {
+            self.counts.inbox.unread = self.counts.inbox.unread.saturating_add(1);
+            self.counts.inbox.unseen = self.counts.inbox.unseen.saturating_add(1);
+        }
+        let mut entry = Entry::of_record(log, record);
+        self.facts.catch_up(&mut entry);
+        self.insert(entry.clone());
+        self.shrink();
+        entry
+    }
+
+    /// Folds the next mark.
+    pub(crate) fn marked(&mut self, mut record: Marked) -> Result<(), Lost> {
+        self.cursors[Log::Inbox as usize].offset = record.offset;
+        self.counts = record.counts;
+        let mark = Mark::of_fact(&mut record);
+        for entry in &mut self.entries {
+            entry.mark(record.offset, &mark);
+        }
+        let system = self.cursor(Log::System).offset;
+        if self.facts.push(record.offset, mark, system) { Ok(()) } else { Err(Lost) }
+    }
+
+    /// Folds the next removal of old items.
+    pub(crate) fn trimmed(&mut self, record: &Trimmed) {
+        self.cursors[Log::Inbox as usize].offset = record.offset;
+        self.counts = record.counts;
+        self.trimmed = self.trimmed.max(record.up_to);
+        let gone = self.trimmed;
+        self.entries.retain(|entry| entry.log == Log::System || entry.offset > gone);
+        let reach = &mut self.reach[Log::Inbox as usize];
+        if reach.before <= gone.saturating_add(1) {
+            reach.floor = None;
+        }
+    }
+
+    /// Passes offsets that are not for this user. They are no records, so they don't count as unread either.
+    pub(crate) fn skip(&mut self, log: Log, to: u64) {
+        let passed = to - self.cursors[log as usize].offset;
+        self.cursors[log as usize].offset = to;
+        if log == Log::System {
+            self.counts.system.at = self.counts.system.at.saturating_add(passed);
+        }
+    }
+
+    /// Lays a page under the fold: items it does not have yet, with the marks since the page was read.
+    /// `Err`: the page is older than the marks remembered, so its states can't be trusted.
+    pub(crate) fn page(&mut self, log: Log, page: Page, most: usize) -> Result<(), Lost> {
+        if page.epoch != self.cursor(log).epoch || !self.facts.reach_back_to(page.offset) {
+            return Err(Lost);
+        }
+        self.capacity = most;
+        let Reach { before, .. } = self.reach[log as usize];
+        let mut oldest: Option<Place> = None;
+        let mut lowest = before;
+        for item in page.items.unwrap_or_default() {
+            let gone = log == Log::Inbox && item.offset <= self.trimmed;
+            if self.log_of(&item.channel) != Some(log) || item.offset >= before || gone {
+                continue;
+            }
+            let mut entry = Entry::of_item(log, item, page.offset);
+            self.facts.catch_up(&mut entry);
+            lowest = lowest.min(entry.offset);
+            let place = entry.place();
+            oldest = Some(oldest.map_or(place, |oldest| oldest.min(place)));
+            self.insert(entry);
+        }
+        // A page without news ends the log: asking again would bring the same.
+        let floor = oldest.filter(|_| page.more);
+        self.reach[log as usize] = Reach { before: lowest, floor };
+        self.shrink();
+        Ok(())
+    }
+
+    /// The log to load from next: the one that keeps the merged list from going on.
+    pub(crate) fn next_page(&self) -> Option<(Log, u64)> {
+        let [inbox, system] = self.reach;
+        if inbox.floor.is_none() && system.floor.is_none() {
+            return None;
+        }
+        let log = if inbox.floor >= system.floor { Log::Inbox } else { Log::System };
+        Some((log, self.reach[log as usize].before))
+    }
+
+    /// Whether as many items are held as may be.
+    pub(crate) fn full(&self, most: usize) -> bool {
+        self.entries.len() >= most
+    }
+
+    fn oldest(&self, log: Log) -> Option<u64> {
+        self.entries.iter().filter(|entry| entry.log == log).map(|entry| entry.offset).min()
+    }
+
+    fn insert(&mut self, entry: Entry) {
+        let known = |other: &Entry| other.log == entry.log && other.offset == entry.offset;
+        if self.entries.iter().any(known) {
+            return;
+        }
+        let place = self
+            .entries
+            .partition_point(|other| other.newest_first(&entry) == core::cmp::Ordering::Less);
+        self.entries.insert(place, entry);
+    }
+
+    /// Drops the oldest items beyond the capacity; they can be loaded again.
+    fn shrink(&mut self) {
+        while self.entries.len() > self.capacity {
+            let Some(gone) = self.entries.pop() else { return };
+            let floor = self.entries.last().map_or_else(|| gone.place(), Entry::place);
+            let reach = &mut self.reach[gone.log as usize];
+            reach.before = reach.before.max(gone.offset.saturating_add(1));
+            reach.floor = reach.floor.max(Some(floor));
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! What a mark covers, and the recent marks that items may still have to be born with.
+
+use tidings_protocol::{MarkSet, Offsets, UpTo, server::Marked};
+
+use super::{Log, entry::Entry};
+
+/// Most recent marks remembered: a bound for a server that never lets them go.
+const FACTS_MAX: usize = 256;
+
+/// A mark by its coverage, the same for facts of the log and for pending ones.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Mark {
+    /// Single offsets per log, sorted.
+    single: [Vec<u64>; 2],
+    /// Everything up to this offset per log; 0: none.
+    up_to: [u64; 2],
+    pub(crate) set: MarkSet,
+}
+
+impl Mark {
+    pub(crate) fn single(mut offsets: [Vec<u64>; 2], set: MarkSet) -> Self {
+        for list in &mut offsets {
+            list.sort_unstable();
+            list.dedup();
+        }
+        Self { single: offsets, up_to: [0; 2], set }
+    }
+
+    pub(crate) fn up_to(up_to: [u64; 2], set: MarkSet) -> Self {
+        Self { single: [Vec::new(), Vec::new()], up_to, set }
+    }
+
+    pub(crate) fn of_fact(marked: &mut Marked) -> Self {
+        let offsets = marked.offsets.take().unwrap_or_default();
+        let single = [offsets.inbox.unwrap_or_default(), offsets.system.unwrap_or_default()];
+        let up_to = marked.up_to.unwrap_or_default();
+        Self {
+            up_to: [up_to.inbox.unwrap_or(0), up_to.system.unwrap_or(0)],
+            ..Self::single(single, marked.set)
+        }
+    }
+
+    pub(crate) fn covers(&self, log: Log, offset: u64) -> bool {
+        offset <= self.up_to[log as usize]
+            || self.single[log as usize].binary_search(&offset).is_ok()
+    }
+
+    /// Whether it speaks of this log at all.
+    pub(crate) fn touches(&self, log: Log) -> bool {
+        self.top(log) > 0
+    }
+
+    /// The highest offset it covers; 0: none.
+    fn top(&self, log: Log) -> u64 {
+        let single = self.single[log as usize].last().copied().unwrap_or(0);
+        single.max(self.up_to[log as usize])
+    }
+
+    /// Whether everything old in this log is covered, loaded or not.
+    pub(crate) fn sweeps(&self, log: Log) -> bool {
+        self.up_to[log as usize] > 0
+    }
+
+    /// As the wire says it.
+    pub(crate) fn offsets(&self) -> Option<Offsets> {
+        let list =
+            |log: Log| Some(&self.single[log as usize]).filter(|list| !list.is_empty()).cloned();
+        let offsets = Offsets { inbox: list(Log::Inbox), system: list(Log::System) };
+        (offsets != Offsets::default()).then_some(offsets)
+    }
+
+    /// As the wire says it.
+    pub(crate) fn watermarks(&self) -> Option<UpTo> {
+        let mark = |log: Log| Some(self.up_to[log as usize]).filter(|up_to| *up_to > 0);
+        let up_to = UpTo { inbox: mark(Log::Inbox), system: mark(Log::System) };
+        (up_to != UpTo::default()).then_some(up_to)
+    }
+}
+
+/// Marks folded already that may concern items still to come: everyone-messages the other log has yet to bring,
+/// and items of a page that was read before the mark.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Facts {
+    /// By inbox offset, ascending.
+    list: Vec<(u64, Mark)>,
+    /// Marks up to this inbox offset were forgotten for want of room.
+    forgotten: u64,
+}
+
+impl Facts {
+    /// Remembers a mark. `false`: an everyone-message to come can't be known rightly any more.
+    pub(crate) fn push(&mut self, offset: u64, mark: Mark, system: u64) -> bool {
+        self.list.push((offset, mark));
+        if self.list.len() <= FACTS_MAX {
+            return true;
+        }
+        let (offset, mark) = self.list.remove(0);
+        self.forgotten = offset;
+        mark.top(Log::System) <= system
+    }
+
+    /// Forgets what neither a record of `system:all` after `system` nor a page asked for at `paging` can need.
+    pub(crate) fn prune(&mut self, system: u64, paging: Option<u64>) {
+        self.list.retain(|(offset, mark)| {
+            mark.top(Log::System) > system || paging.is_some_and(|since| *offset > since)
+        });
+    }
+
+    /// Applies to a new item the marks it has missed.
+    pub(crate) fn catch_up(&self, entry: &mut Entry) {
+        for (offset, mark) in &self.list {
+            entry.mark(*offset, mark);
+        }
+    }
+
+    /// Whether all marks after this inbox offset, down from now, are still here.
+    pub(crate) fn reach_back_to(&self, offset: u64) -> bool {
+        offset >= self.forgotten
+    }
+
+    /// Whether some marks wait for everyone-messages still to come.
+    pub(crate) fn wait_for_system(&self, system: u64) -> bool {
+        self.list.iter().any(|(_, mark)| mark.top(Log::System) > system)
+    }
+}

@@ -1,0 +1,148 @@
+//! The inbox: the logs' fold, what is loaded of it, and how the app sees it.
+
+mod entry;
+mod fold;
+mod marks;
+mod pager;
+mod view;
+
+pub(crate) use entry::Entry;
+pub(crate) use fold::Fold;
+pub(crate) use marks::Mark;
+pub(crate) use pager::Pager;
+pub(crate) use view::item;
+
+use tidings_protocol::server::{Page, Snapshot};
+
+use crate::{Filter, InboxStatus, InboxView, outbox::Intents};
+use view::{Shown, Views, fitting};
+
+/// The two logs that feed one inbox. The order is that of their channels' names, which sorts equal times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Log {
+    /// The user's own channel.
+    Inbox,
+    /// `system:all`.
+    System,
+}
+
+/// The inbox of the current user.
+#[derive(Debug, Default)]
+pub(crate) struct Inbox {
+    fold: Option<Fold>,
+    /// Counts accesses that may have changed the fold.
+    changes: u64,
+    /// What `shown` was made of: changes of fold and outbox, and whether it was live.
+    made_of: (u64, u64, bool),
+    pub(crate) pager: Pager,
+    /// What the app was last told.
+    shown: Shown,
+    /// Counts changes of `shown` and of the pager.
+    revision: u64,
+    views: Views,
+}
+
+impl Inbox {
+    pub(crate) fn fold(&self) -> Option<&Fold> {
+        self.fold.as_ref()
+    }
+
+    pub(crate) fn fold_mut(&mut self) -> Option<&mut Fold> {
+        self.changes += 1;
+        self.fold.as_mut()
+    }
+
+    /// Starts from a snapshot, of the server or of storage.
+    pub(crate) fn start(&mut self, snapshot: Snapshot, keep: u32) {
+        self.changes += 1;
+        self.fold = Some(Fold::of_snapshot(snapshot, keep as usize));
+        // A page asked for earlier would be laid under another fold.
+        self.pager.cut();
+    }
+
+    /// Another user: nothing of the old one stays. Loads must have been ended before.
+    pub(crate) fn clear(&mut self) {
+        self.changes += 1;
+        self.fold = None;
+        self.pager = Pager::default();
+    }
+
+    /// Lays an expected page under the fold; one that does not fit is dropped, and asked for again by who waits.
+    pub(crate) fn page(&mut self, page: Page, most: u32) {
+        self.changes += 1;
+        if let Some(fold) = &mut self.fold
+            && let Some(log) = fold.log_of(&page.channel)
+        {
+            // A page that is too old is asked for again: the pager counts its pages.
+            let _too_old = fold.page(log, page, most as usize);
+        }
+    }
+
+    /// Forgets marks that nothing on its way can need.
+    pub(crate) fn prune(&mut self) {
+        if let Some(fold) = &mut self.fold {
+            let system = fold.cursor(Log::System).offset;
+            fold.facts.prune(system, self.pager.since());
+        }
+    }
+
+    /// The log and offset to load from next, unless nothing is left or no room is.
+    pub(crate) fn next_page(&self, most: u32) -> Option<(Log, u64)> {
+        self.fold.as_ref().filter(|fold| !fold.full(most as usize)).and_then(Fold::next_page)
+    }
+
+    /// Grows with each change of what some view shows.
+    pub(crate) fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Rebuilds what the app sees, if something it is made of changed.
+    pub(crate) fn refresh(&mut self, live: bool, intents: &Intents, most: u32) {
+        let made_of = (self.changes, intents.changes(), live);
+        if made_of == self.made_of {
+            return;
+        }
+        self.made_of = made_of;
+        let shown = match &self.fold {
+            None => Shown::default(),
+            Some(fold) => {
+                let status = if live { InboxStatus::Live } else { InboxStatus::Cached };
+                Shown::of(fold, status, &intents.pending(), most as usize)
+            }
+        };
+        if shown != self.shown {
+            self.shown = shown;
+            self.revision += 1;
+        }
+    }
+
+    /// Ends loads that got what they wanted, or that can't get more. Answers their calls, and whether none is left.
+    pub(crate) fn settle_loads(&mut self, most: u32) -> (Vec<u64>, bool) {
+        let all = self.fold.is_some() && self.next_page(most).is_none();
+        let shown = &self.shown;
+        let done = self.pager.settle(all, &|filter| fitting(filter, shown));
+        if !done.is_empty() {
+            self.touch_views();
+        }
+        (done, self.pager.is_idle())
+    }
+
+    /// Something only views know changed: a load began, ended or failed.
+    pub(crate) fn touch_views(&mut self) {
+        self.revision += 1;
+    }
+
+    /// How many items a view shows.
+    pub(crate) fn showing(&self, filter: &Filter) -> usize {
+        fitting(filter, &self.shown)
+    }
+
+    /// A view, the same as long as its content is.
+    pub(crate) fn view(&mut self, filter: &Filter) -> InboxView {
+        let pager = &self.pager;
+        self.views.get(filter, self.revision, &self.shown, &|view| {
+            view.loading_more = pager.loading(filter);
+            view.error = pager.error(filter);
+        })
+    }
+}

@@ -1,0 +1,196 @@
+//! The connection as a machine: one state at a time, consumed by each transition.
+//!
+//! ```text
+//!   idle ──wanted──► connecting ──connected──► connected
+//!                     ▲      │                     │
+//!                     │      └──failed──► waiting ◄┘ link lost
+//!                     └──due, woken───────┘   │
+//!                     ▲                       ▼ no network
+//!                     └────────online─────  offline
+//!   any ──► ended: signed out or failed (until asked again), closed (for good)
+//! ```
+
+use tidings_protocol::Retry;
+
+use crate::{
+    Credential, Error, Status, TransportKind, connected::Connected, connecting::Connecting,
+    context::Context, ended::Ended, error::Failure, idle::Idle, offline::Offline, timers::Timer,
+    waiting::Waiting,
+};
+
+/// Where the connection stands.
+#[derive(Debug)]
+pub(crate) enum State {
+    Connected(Box<Connected>),
+    Connecting(Connecting),
+    Ended(Ended),
+    Idle(Idle),
+    Offline(Offline),
+    Waiting(Waiting),
+}
+
+/// What a state hears of, after the client has noted what concerns all states.
+#[derive(Debug)]
+pub(crate) enum Input<'a> {
+    /// The cache came, or will not.
+    CacheSettled,
+    /// `close()`.
+    Close,
+    /// The transport ended.
+    Closed { transport: u64, code: u16, reason: &'a str },
+    /// The app's ticket function answered.
+    Credential { attempt: u64, result: Result<Credential, String> },
+    /// The link may be dead without anybody saying so.
+    Doubt,
+    /// A deadline passed, this many milliseconds ago.
+    Due(Timer, u64),
+    /// Nothing can be done any more.
+    Fail(Error),
+    /// One message came.
+    Message { transport: u64, text: &'a str },
+    /// The browser says there is no network.
+    Offline,
+    /// The browser says the network is back.
+    Online,
+    /// The transport can carry messages.
+    Opened { transport: u64 },
+    /// Another user: start afresh.
+    Restart,
+    /// The app does not want to wait.
+    RetryNow,
+    /// `disconnect()`.
+    Unwanted,
+    /// The app wants a connection.
+    Wanted,
+    /// The page was shown.
+    Woke,
+    /// There may be something to send.
+    Work,
+}
+
+impl State {
+    pub(crate) fn on(self, input: Input<'_>, cx: &mut Context) -> Self {
+        if self.is_closed() {
+            return self;
+        }
+        match input {
+            Input::Close => {
+                self.leave(cx);
+                Self::Ended(Ended::Closed)
+            }
+            Input::Fail(error) => {
+                self.leave(cx);
+                Self::fail(error, cx)
+            }
+            Input::Restart => {
+                self.leave(cx);
+                cx.failures.reset();
+                Self::start(cx)
+            }
+            Input::Unwanted => {
+                self.leave(cx);
+                cx.failures.reset();
+                cx.trouble = None;
+                Self::start(cx)
+            }
+            input => match self {
+                Self::Connected(state) => state.on(input, cx),
+                Self::Connecting(state) => state.on(input, cx),
+                Self::Ended(state) => state.on(&input, cx),
+                Self::Idle(state) => state.on(&input, cx),
+                Self::Offline(state) => state.on(&input, cx),
+                Self::Waiting(state) => state.on(&input, cx),
+            },
+        }
+    }
+
+    /// Where to begin, as things are.
+    pub(crate) fn start(cx: &mut Context) -> Self {
+        if cx.account.is_nobody() {
+            Self::Ended(Ended::SignedOut)
+        } else if !cx.world.wanted {
+            Self::Idle(Idle)
+        } else if !cx.world.online {
+            Self::Offline(Offline)
+        } else {
+            Connecting::begin(cx)
+        }
+    }
+
+    /// Where to go after an attempt or a connection failed.
+    pub(crate) fn failed(failure: Failure, cx: &mut Context) -> Self {
+        let Failure { error, retry, after } = failure;
+        if retry == Retry::Never {
+            return Self::fail(error, cx);
+        }
+        let Some(wait) = cx.failures.next(cx.config.backoff, &mut cx.rng, after) else {
+            let last = error.message;
+            return Self::fail(Error::new(tidings_protocol::ErrorCode::MaxAttempts, &last), cx);
+        };
+        cx.trouble = Some(error);
+        if cx.world.online {
+            Waiting::begin(wait, after.is_some(), cx)
+        } else {
+            Self::Offline(Offline)
+        }
+    }
+
+    /// No further attempt by itself.
+    fn fail(error: Error, cx: &mut Context) -> Self {
+        cx.tell(crate::Command::Report(error.clone()));
+        cx.trouble = Some(error);
+        Self::Ended(Ended::Failed)
+    }
+
+    /// Lets go of everything the state holds in the outside world.
+    fn leave(self, cx: &mut Context) {
+        match self {
+            Self::Connected(mut state) => state.leave(cx),
+            Self::Connecting(state) => state.leave(cx),
+            Self::Waiting(_) => cx.timers.cancel(Timer::Retry),
+            Self::Ended(_) | Self::Idle(_) | Self::Offline(_) => {}
+        }
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        matches!(self, Self::Ended(Ended::Closed))
+    }
+
+    /// Connected, and following the logs.
+    pub(crate) fn is_live(&self) -> bool {
+        matches!(self, Self::Connected(state) if state.is_live())
+    }
+
+    /// There is, or soon may be, a connection to send over.
+    pub(crate) fn may_send(&self) -> bool {
+        matches!(self, Self::Connected(_) | Self::Connecting(_) | Self::Waiting(_))
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        match self {
+            Self::Connected(_) => Status::Connected,
+            Self::Connecting(_) => Status::Connecting,
+            Self::Ended(Ended::Closed) => Status::Closed,
+            Self::Ended(Ended::Failed) => Status::Failed,
+            Self::Ended(Ended::SignedOut) => Status::SignedOut,
+            Self::Idle(_) => Status::Idle,
+            Self::Offline(_) => Status::Offline,
+            Self::Waiting(_) => Status::Waiting,
+        }
+    }
+
+    /// Wall-clock time of the next attempt.
+    pub(crate) fn retry_at(&self) -> Option<u64> {
+        match self {
+            Self::Waiting(state) => Some(state.until),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn transport(&self) -> Option<TransportKind> {
+        match self {
+            Self::Connected(state) => Some(state.kind()),
+            _ => None,
+        }
+    }
+}

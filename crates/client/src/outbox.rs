@@ -1,0 +1,273 @@
+//! The outbox: intents in the order they were made, until each has its answer.
+//!
+//! Intents go out over a lane, `(client_id, seq)` with `seq` dense from 1. The server takes each `seq` once and answers a
+//! repeat with the first answer, so after a cut everything unanswered is simply sent again.
+
+use std::collections::VecDeque;
+
+use tidings_protocol::{
+    client::{self, Cursor},
+    server::{Ack, Marked},
+};
+
+use crate::{
+    Error, FailedIntent, Outbox, Stored,
+    inbox::{Fold, Log},
+    intent::{Body, Pending},
+};
+
+/// Intents on their way at once: fewer than a server takes before it stops reading (32).
+const WINDOW: usize = 16;
+
+/// An intent and how far it came.
+#[derive(Debug)]
+struct Intent {
+    /// The driver's number.
+    number: u64,
+    seq: u64,
+    body: Body,
+    progress: Progress,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Progress {
+    /// Not sent on this connection.
+    Unsent,
+    /// Sent as this request.
+    Sent(u64),
+    /// Stored at this place of the inbox; done once the fold gets there.
+    Stored(Cursor),
+}
+
+/// An intent that was refused for good, kept for another try.
+#[derive(Debug)]
+struct Refused {
+    shown: FailedIntent,
+    body: Body,
+}
+
+/// What an `error` on an intent meant.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Refusal {
+    /// Final: rolled back.
+    Final { number: u64, failed: FailedIntent },
+    /// The lane goes on under a new name: send again.
+    Moved,
+    /// Not now: send again later.
+    Later,
+}
+
+/// The intents of one user.
+#[derive(Debug)]
+pub(crate) struct Intents {
+    lane: String,
+    next_seq: u64,
+    list: VecDeque<Intent>,
+    failed: Vec<Refused>,
+    /// Counts what the list of items may show differently.
+    changes: u64,
+}
+
+impl Intents {
+    pub(crate) fn new(lane: String) -> Self {
+        Self { lane, next_seq: 1, list: VecDeque::new(), failed: Vec::new(), changes: 0 }
+    }
+
+    /// Takes an intent.
+    pub(crate) fn push(&mut self, number: u64, body: Body) {
+        let seq = self.next_seq;
+        self.next_seq += 1;
+        self.changes += 1;
+        self.list.push_back(Intent { number, seq, body, progress: Progress::Unsent });
+    }
+
+    /// Intents without an answer.
+    pub(crate) fn unanswered(&self) -> usize {
+        self.list.iter().filter(|intent| !intent.stored()).count()
+    }
+
+    /// Intents the fold does not have yet, in order.
+    pub(crate) fn pending(&self) -> Vec<Pending<'_>> {
+        self.list
+            .iter()
+            .map(|intent| Pending {
+                mark: &intent.body.mark,
+                epochs: intent.body.epochs,
+                answer: match intent.progress {
+                    Progress::Stored(place) => Some(place.offset),
+                    Progress::Unsent | Progress::Sent(_) => None,
+                },
+            })
+            .collect()
+    }
+
+    /// Nothing is on its way any more: the connection went, or everything is to be sent again.
+    pub(crate) fn recall(&mut self) {
+        for intent in &mut self.list {
+            if let Progress::Sent(_) = intent.progress {
+                intent.progress = Progress::Unsent;
+            }
+        }
+    }
+
+    /// The next message to send as request `id`, if the window has room.
+    pub(crate) fn next(&mut self, id: u64) -> Option<client::Mark> {
+        let sent = |intent: &&Intent| matches!(intent.progress, Progress::Sent(_));
+        if self.list.iter().filter(sent).count() >= WINDOW {
+            return None;
+        }
+        let intent = self.list.iter_mut().find(|intent| intent.progress == Progress::Unsent)?;
+        intent.progress = Progress::Sent(id);
+        Some(intent.body.message(id, &self.lane, intent.seq))
+    }
+
+    /// Whether some intent waits for an answer on this connection.
+    pub(crate) fn in_flight(&self) -> bool {
+        self.list.iter().any(|intent| matches!(intent.progress, Progress::Sent(_)))
+    }
+
+    /// The server stored an intent. Answers its number, if it is ours and had no answer yet.
+    pub(crate) fn acknowledged(&mut self, ack: Ack) -> Option<(u64, Stored)> {
+        let place = self.find(ack.client_id.as_deref(), ack.seq, ack.id)?;
+        self.changes += 1;
+        let intent = self.list.get_mut(place)?;
+        intent.progress = Progress::Stored(Cursor { epoch: ack.epoch, offset: ack.offset });
+        let stored = Stored {
+            channel: ack.channel,
+            epoch: ack.epoch,
+            offset: ack.offset,
+            id: ack.record_id.unwrap_or_default(),
+        };
+        Some((intent.number, stored))
+    }
+
+    /// An intent came back as a fact, perhaps before its answer: it is done, and a later fact must not be hidden by it.
+    pub(crate) fn echoed(
+        &mut self,
+        marked: &Marked,
+        epoch: tidings_protocol::Epoch,
+    ) -> Option<(u64, Stored)> {
+        let client_id = marked.client_id.as_deref()?;
+        let place = self
+            .list
+            .iter()
+            .position(|intent| self.lane == client_id && Some(intent.seq) == marked.seq)?;
+        self.changes += 1;
+        let intent = self.list.remove(place)?;
+        let stored = Stored {
+            channel: marked.channel.clone(),
+            epoch,
+            offset: marked.offset,
+            id: marked.id.clone(),
+        };
+        (!intent.stored()).then_some((intent.number, stored))
+    }
+
+    /// The fold came this far: what was stored up to there needs no place on top of it any more.
+    pub(crate) fn folded(&mut self, fold: &Fold) {
+        let cursor = fold.cursor(Log::Inbox);
+        let before = self.list.len();
+        self.list.retain(|intent| match intent.progress {
+            Progress::Stored(place) => place.epoch == cursor.epoch && place.offset > cursor.offset,
+            Progress::Unsent | Progress::Sent(_) => true,
+        });
+        if self.list.len() != before {
+            self.changes += 1;
+        }
+    }
+
+    /// The server refused an intent; `lane` names the next lane should this one have a hole.
+    pub(crate) fn refused(
+        &mut self,
+        error: &tidings_protocol::server::Error,
+        at: u64,
+        lane: impl FnOnce() -> String,
+    ) -> Option<Refusal> {
+        let place = self.find(error.client_id.as_deref(), error.seq, error.id)?;
+        if error.expected.is_some() {
+            self.lane = lane();
+            self.recall();
+            self.renumber();
+            return Some(Refusal::Moved);
+        }
+        if error.retry != tidings_protocol::Retry::Never {
+            self.recall();
+            return Some(Refusal::Later);
+        }
+        self.changes += 1;
+        let intent = self.list.remove(place)?;
+        let failed = FailedIntent {
+            id: intent.number,
+            channel: intent.body.channel.clone(),
+            at,
+            error: Error::of_server(error),
+        };
+        self.failed.push(Refused { shown: failed.clone(), body: intent.body });
+        Some(Refusal::Final { number: intent.number, failed })
+    }
+
+    /// Keeps the newest refused intents.
+    pub(crate) fn forget_failed(&mut self, most: usize) {
+        let over = self.failed.len().saturating_sub(most);
+        self.failed.drain(..over);
+    }
+
+    /// Takes a refused intent back out.
+    pub(crate) fn take_failed(&mut self, id: u64) -> Option<Body> {
+        let place = self.failed.iter().position(|refused| refused.shown.id == id)?;
+        Some(self.failed.remove(place).body)
+    }
+
+    /// Numbers of the intents without an answer, for when none will come.
+    pub(crate) fn numbers(&self) -> Vec<u64> {
+        self.list.iter().filter(|intent| !intent.stored()).map(|intent| intent.number).collect()
+    }
+
+    /// Whether there is anything worth keeping for a user's return.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.list.is_empty() && self.failed.is_empty()
+    }
+
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// Whether the app was told otherwise.
+    pub(crate) fn differs_from(&self, told: &Outbox) -> bool {
+        let failed = self.failed.iter().map(|refused| refused.shown.id);
+        told.pending as usize != self.unanswered()
+            || !failed.eq(told.failed.iter().map(|failed| failed.id))
+    }
+
+    /// As the app sees it.
+    pub(crate) fn snapshot(&self) -> Outbox {
+        Outbox {
+            pending: u32::try_from(self.unanswered()).unwrap_or(u32::MAX),
+            failed: self.failed.iter().map(|refused| refused.shown.clone()).collect(),
+        }
+    }
+
+    /// By lane and `seq`, else by request; only what is on its way, so that answers of another time change nothing.
+    fn find(&self, lane: Option<&str>, seq: Option<u64>, id: Option<u64>) -> Option<usize> {
+        self.list.iter().position(|intent| match (intent.progress, lane, seq) {
+            (Progress::Sent(_), Some(lane), Some(seq)) => lane == self.lane && seq == intent.seq,
+            (Progress::Sent(request), _, _) => id == Some(request),
+            _ => false,
+        })
+    }
+
+    fn renumber(&mut self) {
+        let mut seq = 0;
+        for intent in self.list.iter_mut().filter(|intent| !intent.stored()) {
+            seq += 1;
+            intent.seq = seq;
+        }
+        self.next_seq = seq + 1;
+    }
+}
+
+impl Intent {
+    fn stored(&self) -> bool {
+        matches!(self.progress, Progress::Stored(_))
+    }
+}

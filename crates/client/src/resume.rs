@@ -1,0 +1,354 @@
+//! Following the two logs on one connection: where each stands, and what to do about holes.
+//!
+//! The fold accepts offset `cursor + 1` only. Lower ones are copies and are dropped; a higher one means that records are
+//! missing, so the log is subscribed again from the cursor and the server sends them. A `snapshot` is taken only where
+//! the server said it can't go on from the cursor, or where it leads forward.
+
+use tidings_protocol::{
+    Channel, ErrorCode,
+    client::{Since, Subscribe},
+    server::{Gap, Marked, Notification, Skip, Snapshot, Subscribed, Trimmed},
+};
+
+use crate::{
+    Command,
+    context::Context,
+    error::Failure,
+    inbox::{self, Log},
+    timers::Timer,
+};
+
+/// Repairs in a row without a new record. More means that the server does not know what it sends.
+const REPAIRS_MAX: u8 = 3;
+
+const LOGS: [Log; 2] = [Log::Inbox, Log::System];
+
+/// Where one log stands on this connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Leg {
+    /// Asked for; `subscribed` has not come.
+    Asked,
+    /// Records up to this offset are on their way.
+    Behind(u64),
+    /// Can't go on from the cursor: a snapshot comes. The offset is the top then.
+    Broken(u64),
+    /// At the top.
+    Live,
+}
+
+/// Both logs on one connection.
+#[derive(Debug)]
+pub(crate) struct Resume {
+    legs: [Leg; 2],
+    repairs: u8,
+    /// Both logs were at their tops once.
+    caught_up: bool,
+}
+
+type Step = Result<(), Failure>;
+
+impl Resume {
+    pub(crate) fn begin(cx: &mut Context) -> Self {
+        cx.set(Timer::Sync, cx.config.timeout);
+        Self { legs: [Leg::Asked; 2], repairs: 0, caught_up: false }
+    }
+
+    pub(crate) fn end(cx: &mut Context) {
+        cx.timers.cancel(Timer::Steady);
+        cx.timers.cancel(Timer::Sync);
+    }
+
+    /// The list follows the logs; a repair under way does not change that.
+    pub(crate) fn is_live(&self) -> bool {
+        self.caught_up && !self.awaits_snapshot()
+    }
+
+    fn awaits_snapshot(&self) -> bool {
+        self.legs.iter().any(|leg| matches!(leg, Leg::Broken(_)))
+    }
+
+    pub(crate) fn subscribed(&mut self, answer: &Subscribed, cx: &mut Context) -> Step {
+        let Some(log) = log_of(&answer.channel, cx) else { return Ok(()) };
+        let held = cx.inbox.fold().map(|fold| fold.cursor(log));
+        let resumed =
+            held.is_some_and(|held| held.epoch == answer.epoch && answer.offset <= held.offset);
+        if answer.recovered && !resumed {
+            return Err(confused("a subscription was resumed elsewhere than asked"));
+        }
+        if let Some(held) = held.filter(|held| held.epoch != answer.epoch) {
+            cx.store.leave(held.epoch);
+        }
+        self.legs[log as usize] =
+            if answer.recovered { Leg::Behind(answer.top) } else { Leg::Broken(answer.top) };
+        self.settle(cx);
+        Ok(())
+    }
+
+    pub(crate) fn snapshot(
+        &mut self,
+        snapshot: Snapshot,
+        transport: u64,
+        cx: &mut Context,
+    ) -> Step {
+        if log_of(&snapshot.channel, cx) != Some(Log::Inbox) {
+            return Ok(());
+        }
+        let stated = [
+            tidings_protocol::client::Cursor { epoch: snapshot.epoch, offset: snapshot.offset },
+            snapshot.system,
+        ];
+        if let Some(fold) = cx.inbox.fold() {
+            let mut back = false;
+            for log in LOGS {
+                let (held, stated) = (fold.cursor(log), stated[log as usize]);
+                let broken = matches!(self.legs[log as usize], Leg::Broken(_));
+                back |= !broken && (held.epoch != stated.epoch || held.offset > stated.offset);
+            }
+            if back && self.awaits_snapshot() {
+                // It was read before records that have come since: folding those twice is worse than asking again.
+                return self.start_over(transport, cx);
+            }
+            if back {
+                return Ok(());
+            }
+        }
+        for (log, stated) in LOGS.into_iter().zip(stated) {
+            if let Some(old) = cx.inbox.fold().map(|fold| fold.cursor(log).epoch)
+                && old != stated.epoch
+            {
+                cx.store.leave(old);
+            }
+            if let Leg::Broken(top) = self.legs[log as usize] {
+                self.legs[log as usize] = Leg::Behind(top);
+            }
+        }
+        cx.inbox.start(snapshot, cx.config.keep);
+        cx.gap = None;
+        self.folded(cx);
+        Ok(())
+    }
+
+    pub(crate) fn notification(
+        &mut self,
+        record: Notification,
+        transport: u64,
+        cx: &mut Context,
+    ) -> Step {
+        let Some(log) = self.next(&record.channel, record.offset, transport, cx)? else {
+            return Ok(());
+        };
+        let server_now = cx.clock.server_time(cx.now).unwrap_or(cx.now.wall);
+        let fresh = server_now.saturating_sub(record.at) <= cx.config.arrived_max_age;
+        let Some(fold) = cx.inbox.fold_mut() else { return Ok(()) };
+        let entry = fold.notification(log, record);
+        let view = inbox::item(fold, &entry, &cx.outbox.pending());
+        // Read on another device before it came here: not news.
+        if fresh && !view.read && !view.archived {
+            cx.tell(Command::Arrived(Box::new(view)));
+        }
+        self.folded(cx);
+        Ok(())
+    }
+
+    pub(crate) fn marked(&mut self, record: Marked, transport: u64, cx: &mut Context) -> Step {
+        if self.next(&record.channel, record.offset, transport, cx)?.is_none() {
+            return Ok(());
+        }
+        let Some(fold) = cx.inbox.fold_mut() else { return Ok(()) };
+        let echo = cx.outbox.echoed(&record, fold.cursor(Log::Inbox).epoch);
+        let kept = fold.marked(record);
+        if let Some((intent, stored)) = echo {
+            cx.tell(Command::Settled { intent, result: Ok(Some(stored)) });
+        }
+        self.folded(cx);
+        if kept.is_err() { self.start_over(transport, cx) } else { Ok(()) }
+    }
+
+    pub(crate) fn trimmed(&mut self, record: &Trimmed, transport: u64, cx: &mut Context) -> Step {
+        if self.next(&record.channel, record.offset, transport, cx)?.is_some()
+            && let Some(fold) = cx.inbox.fold_mut()
+        {
+            fold.trimmed(record);
+            self.folded(cx);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn skip(&mut self, skip: &Skip, transport: u64, cx: &mut Context) -> Step {
+        let Some(log) = log_of(&skip.channel, cx) else { return Ok(()) };
+        let Some(cursor) = cx.inbox.fold().map(|fold| fold.cursor(log).offset) else {
+            return Ok(());
+        };
+        // The part that was passed before is nothing new.
+        let from = skip.from.max(cursor.saturating_add(1)).min(skip.to);
+        if self.next(&skip.channel, from, transport, cx)?.is_some()
+            && let Some(fold) = cx.inbox.fold_mut()
+        {
+            fold.skip(log, skip.to);
+            self.folded(cx);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn gap(&mut self, gap: Gap, transport: u64, cx: &mut Context) -> Step {
+        let Some(log) = log_of(&gap.channel, cx) else { return Ok(()) };
+        let place = (gap.channel.clone(), gap.from, gap.to);
+        if cx.gap.as_ref() != Some(&place) {
+            cx.gap = Some(place);
+            let Gap { channel, from, to, why } = gap;
+            cx.tell(Command::Gap { channel, from, to, why });
+        }
+        match self.legs[log as usize] {
+            Leg::Asked | Leg::Broken(_) => Ok(()),
+            // Out of the blue: counts and list may have changed with what is missing.
+            Leg::Behind(_) | Leg::Live => self.start_over(transport, cx),
+        }
+    }
+
+    /// A pong says how far a live log is: a lost last record shows here and nowhere else.
+    pub(crate) fn top(
+        &mut self,
+        channel: &Channel,
+        top: u64,
+        transport: u64,
+        cx: &mut Context,
+    ) -> Step {
+        let Some(log) = log_of(channel, cx) else { return Ok(()) };
+        let behind = cx.inbox.fold().is_some_and(|fold| fold.cursor(log).offset < top);
+        let following = matches!(self.legs[log as usize], Leg::Behind(_) | Leg::Live);
+        if behind && following { self.repair(log, transport, cx) } else { Ok(()) }
+    }
+
+    /// The server ended a subscription.
+    pub(crate) fn unsubscribed(
+        &mut self,
+        channel: &Channel,
+        transport: u64,
+        cx: &mut Context,
+    ) -> Step {
+        match log_of(channel, cx) {
+            Some(log) => self.repair(log, transport, cx),
+            None => Ok(()),
+        }
+    }
+
+    /// Nothing came for too long.
+    pub(crate) fn overdue(&mut self, transport: u64, cx: &mut Context) -> Step {
+        for log in LOGS {
+            match self.legs[log as usize] {
+                Leg::Asked | Leg::Broken(_) => {
+                    return Err(Failure::new(ErrorCode::Network, "a subscription had no answer"));
+                }
+                Leg::Behind(_) => self.repair(log, transport, cx)?,
+                Leg::Live => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a record is the next one of its log. A copy is dropped; a hole is repaired.
+    fn next(
+        &mut self,
+        channel: &Channel,
+        offset: u64,
+        transport: u64,
+        cx: &mut Context,
+    ) -> Result<Option<Log>, Failure> {
+        let Some(log) = log_of(channel, cx) else { return Ok(None) };
+        let Some(cursor) = cx.inbox.fold().map(|fold| fold.cursor(log).offset) else {
+            return Ok(None);
+        };
+        let leg = self.legs[log as usize];
+        if matches!(leg, Leg::Broken(_)) {
+            return Ok(None);
+        }
+        if offset <= cursor {
+            cx.duplicates = cx.duplicates.saturating_add(1);
+            return Ok(None);
+        }
+        if offset - cursor > 1 {
+            if leg != Leg::Asked {
+                self.repair(log, transport, cx)?;
+            }
+            return Ok(None);
+        }
+        self.repairs = 0;
+        Ok(Some(log))
+    }
+
+    /// Subscribes again from the cursor.
+    fn repair(&mut self, log: Log, transport: u64, cx: &mut Context) -> Step {
+        let since = cx.inbox.fold().map(|fold| Since::Cursor(fold.cursor(log)));
+        self.subscribe(log, since, transport, cx)
+    }
+
+    /// Asks for a snapshot.
+    fn start_over(&mut self, transport: u64, cx: &mut Context) -> Step {
+        self.subscribe(Log::Inbox, None, transport, cx)
+    }
+
+    fn subscribe(
+        &mut self,
+        log: Log,
+        since: Option<Since>,
+        transport: u64,
+        cx: &mut Context,
+    ) -> Step {
+        self.repairs += 1;
+        if self.repairs > REPAIRS_MAX {
+            return Err(confused("the same records are missing again and again"));
+        }
+        let channel = match (log, cx.inbox.fold()) {
+            (Log::Inbox, Some(fold)) => fold.channel.clone(),
+            (Log::Inbox, None) => return Err(confused("no inbox to subscribe")),
+            (Log::System, _) => Channel::system(),
+        };
+        self.legs[log as usize] = Leg::Asked;
+        cx.set(Timer::Sync, cx.config.timeout);
+        let id = Some(cx.next_request());
+        cx.send(transport, &Subscribe { id, channel, since });
+        Ok(())
+    }
+
+    /// The fold went on.
+    fn folded(&mut self, cx: &mut Context) {
+        if let Some(fold) = cx.inbox.fold() {
+            cx.outbox.folded(fold);
+        }
+        cx.inbox.prune();
+        cx.save_soon();
+        self.settle(cx);
+    }
+
+    fn settle(&mut self, cx: &mut Context) {
+        for log in LOGS {
+            if let Leg::Behind(top) = self.legs[log as usize]
+                && cx.inbox.fold().is_some_and(|fold| fold.cursor(log).offset >= top)
+            {
+                self.legs[log as usize] = Leg::Live;
+            }
+        }
+        if self.legs != [Leg::Live; 2] {
+            cx.set(Timer::Sync, cx.config.timeout);
+            return;
+        }
+        cx.timers.cancel(Timer::Sync);
+        if !self.caught_up {
+            self.caught_up = true;
+            cx.set(Timer::Steady, cx.config.backoff.base);
+        }
+    }
+}
+
+/// Which of the two logs a channel is; others are not followed here.
+fn log_of(channel: &Channel, cx: &Context) -> Option<Log> {
+    if channel.is_system() {
+        return Some(Log::System);
+    }
+    let user = channel.inbox_user()?;
+    (cx.account.user() == Some(user)).then_some(Log::Inbox)
+}
+
+fn confused(detail: &str) -> Failure {
+    Failure::new(ErrorCode::Internal, detail)
+}

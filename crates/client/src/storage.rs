@@ -1,0 +1,159 @@
+//! The cache: loaded when a user is named, saved a moment after changes.
+//!
+//! What is saved is the `snapshot` message the server might have sent, behind one character for the version. Loading
+//! goes through the same code as a snapshot from the server.
+
+use tidings_protocol::{Decode, Encode, Epoch, ErrorCode, server::Snapshot};
+
+use crate::{Command, Error, context::Context, inbox::Log, timers::Timer};
+
+/// Version of the saved text.
+const VERSION: char = '1';
+/// Milliseconds between a change and the save: a burst of records is one write.
+const DEBOUNCE: u64 = 250;
+/// Milliseconds a connection waits for the cache. IndexedDB can hang; a snapshot from the server is dearer, but comes.
+const PATIENCE: u64 = 2_000;
+/// Most epochs remembered as left: each is the loss of a log.
+const LEFT_MAX: usize = 8;
+
+/// Where the cache stands.
+#[derive(Debug)]
+pub(crate) struct Store {
+    /// Storage exists and has not failed.
+    usable: bool,
+    /// A `Load` that has no answer yet, and whether a connection waits for it.
+    loading: Option<Loading>,
+    /// The fold changed since the last save.
+    dirty: bool,
+    /// Epochs this client left: a save may replace what was saved under them.
+    left: Vec<Epoch>,
+}
+
+#[derive(Debug)]
+struct Loading {
+    user: String,
+    patient: bool,
+}
+
+impl Store {
+    pub(crate) fn new(usable: bool) -> Self {
+        Self { usable, loading: None, dirty: false, left: Vec::new() }
+    }
+
+    /// The cache is kept over restarts.
+    pub(crate) fn durable(&self) -> bool {
+        self.usable
+    }
+
+    /// A connection should wait for the cache.
+    pub(crate) fn awaited(&self) -> bool {
+        self.loading.as_ref().is_some_and(|loading| loading.patient)
+    }
+
+    /// Another user: what was for the old one is forgotten.
+    pub(crate) fn reset(&mut self) {
+        *self = Self::new(self.usable);
+    }
+
+    /// The log of this epoch is replaced.
+    pub(crate) fn leave(&mut self, epoch: Epoch) {
+        if !self.left.contains(&epoch) {
+            self.left.push(epoch);
+            let over = self.left.len().saturating_sub(LEFT_MAX);
+            self.left.drain(..over);
+        }
+    }
+}
+
+impl Context {
+    /// Asks for the current user's cache. `patient`: it is to be shown, and a connection waits for it.
+    pub(crate) fn load(&mut self, patient: bool) {
+        if let Some(user) = self.account.user().map(String::from)
+            && self.store.usable
+        {
+            self.store.loading = Some(Loading { user: user.clone(), patient });
+            if patient {
+                self.set(Timer::Load, PATIENCE);
+            }
+            self.ask(Command::Load { user });
+        }
+    }
+
+    /// The cache came. Unreadable text counts as none: it is rebuilt from the server.
+    pub(crate) fn loaded(&mut self, user: &str, saved: Option<&str>) {
+        if self.store.loading.as_ref().is_none_or(|loading| loading.user != user) {
+            return;
+        }
+        self.store.loading = None;
+        self.timers.cancel(Timer::Load);
+        let Some(snapshot) = saved.and_then(parse) else { return };
+        if snapshot.channel.inbox_user() != Some(user) {
+            return;
+        }
+        if let Some(fold) = self.inbox.fold() {
+            // Too late to show, but it tells which epochs were saved before those that the server just named.
+            let current = [Log::Inbox, Log::System].map(|log| fold.cursor(log).epoch);
+            for (old, new) in [snapshot.epoch, snapshot.system.epoch].into_iter().zip(current) {
+                if old != new {
+                    self.store.leave(old);
+                }
+            }
+        } else {
+            self.inbox.start(snapshot, self.config.keep);
+        }
+    }
+
+    /// Storage is gone: go on in memory.
+    pub(crate) fn storage_failed(&mut self, reason: &str) {
+        if self.store.usable {
+            self.report(Error::new(ErrorCode::Storage, reason));
+        }
+        self.store.usable = false;
+        self.store.loading = None;
+        self.timers.cancel(Timer::Load);
+        self.timers.cancel(Timer::Save);
+    }
+
+    /// Storage took too long: connect without it. A late answer is still taken as far as it is useful.
+    pub(crate) fn load_overdue(&mut self) {
+        if let Some(loading) = &mut self.store.loading {
+            loading.patient = false;
+        }
+    }
+
+    /// The fold changed.
+    pub(crate) fn save_soon(&mut self) {
+        if self.store.usable {
+            self.store.dirty = true;
+            self.timers.bring_forward(Timer::Save, self.now.mono, DEBOUNCE);
+        }
+    }
+
+    /// Saves what changed since the last time.
+    pub(crate) fn save(&mut self) {
+        self.timers.cancel(Timer::Save);
+        let (Some(user), Some(fold)) = (self.account.user(), self.inbox.fold()) else { return };
+        if !self.store.usable || !self.store.dirty {
+            return;
+        }
+        if fold.facts.wait_for_system(fold.cursor(Log::System).offset) {
+            // A mark is folded whose item is still on its way: without the mark, the item would come back unread.
+            // The item's record brings the next save.
+            return;
+        }
+        let mut text = String::from(VERSION);
+        fold.to_snapshot(self.config.keep as usize).encode(&mut text);
+        let command = Command::Save {
+            user: String::from(user),
+            cursors: fold.cursors(),
+            over: self.store.left.clone(),
+            text,
+        };
+        self.store.dirty = false;
+        self.ask(command);
+    }
+}
+
+fn parse(saved: &str) -> Option<Snapshot> {
+    Snapshot::from_json(saved.strip_prefix(VERSION)?).ok()
+}

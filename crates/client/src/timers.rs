@@ -1,0 +1,143 @@
+//! Every deadline of the client in one table; the driver owns one timer for all of them.
+
+/// What a deadline is for. Where several are due at once, they fire in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Timer {
+    /// Unanswered intents are sent again, or for the first time after a pause.
+    Answer,
+    /// The connection attempt's current step took too long.
+    Connect,
+    /// The refresh's ticket, or its answer, took too long.
+    Credential,
+    /// The server asked to leave by now.
+    Goaway,
+    /// Storage took too long: connect without a cache.
+    Load,
+    /// The connection counts as lost.
+    Lost,
+    /// `loadMore` took too long.
+    More,
+    /// Time for a ping.
+    Ping,
+    /// Time for a new credential.
+    Refresh,
+    /// The wait between attempts is over.
+    Retry,
+    /// Time to write the cache.
+    Save,
+    /// Signing out waits no longer for unsent intents.
+    SignOut,
+    /// Nothing was heard after a ping.
+    Silence,
+    /// The connection has held for a while after catching up.
+    Steady,
+    /// A subscription makes no progress.
+    Sync,
+}
+
+impl Timer {
+    pub(crate) const ALL: [Self; 15] = [
+        Self::Answer,
+        Self::Connect,
+        Self::Credential,
+        Self::Goaway,
+        Self::Load,
+        Self::Lost,
+        Self::More,
+        Self::Ping,
+        Self::Refresh,
+        Self::Retry,
+        Self::Save,
+        Self::SignOut,
+        Self::Silence,
+        Self::Steady,
+        Self::Sync,
+    ];
+}
+
+/// Longest time a deadline lies ahead, in milliseconds: a day. Browsers' timers wrap after 24.8 days.
+const HORIZON: u64 = 86_400_000;
+
+/// Deadlines on the monotonic clock.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TimerTable {
+    at: [Option<u64>; Timer::ALL.len()],
+}
+
+impl TimerTable {
+    /// Sets or moves a deadline to `delay` milliseconds from `now`.
+    pub(crate) fn set(&mut self, timer: Timer, now: u64, delay: u64) {
+        self.at[timer as usize] = Some(now.saturating_add(delay.min(HORIZON)));
+    }
+
+    /// Sets it unless an earlier one stands.
+    pub(crate) fn bring_forward(&mut self, timer: Timer, now: u64, delay: u64) {
+        let at = now.saturating_add(delay.min(HORIZON));
+        if self.at(timer).is_none_or(|standing| at < standing) {
+            self.at[timer as usize] = Some(at);
+        }
+    }
+
+    pub(crate) fn cancel(&mut self, timer: Timer) {
+        self.at[timer as usize] = None;
+    }
+
+    pub(crate) fn at(&self, timer: Timer) -> Option<u64> {
+        self.at[timer as usize]
+    }
+
+    /// Whether it is due; a due one is cleared. Answers by how many milliseconds it is late.
+    pub(crate) fn take_due(&mut self, timer: Timer, now: u64) -> Option<u64> {
+        let at = self.at(timer).filter(|at| *at <= now)?;
+        self.cancel(timer);
+        Some(now - at)
+    }
+
+    /// The earliest deadline.
+    pub(crate) fn next(&self) -> Option<u64> {
+        self.at.iter().flatten().min().copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_timer_has_its_own_place() {
+        for (place, timer) in Timer::ALL.into_iter().enumerate() {
+            assert_eq!(timer as usize, place);
+        }
+    }
+
+    #[test]
+    fn the_earliest_deadline_is_next_and_is_taken_once() {
+        let mut timers = TimerTable::default();
+        timers.set(Timer::Ping, 0, 25_000);
+        timers.set(Timer::Lost, 0, 5_000);
+        assert_eq!(timers.next(), Some(5_000));
+        assert_eq!(timers.take_due(Timer::Lost, 4_999), None);
+        assert_eq!(timers.take_due(Timer::Lost, 5_100), Some(100));
+        assert_eq!(timers.take_due(Timer::Lost, 5_100), None);
+        assert_eq!(timers.next(), Some(25_000));
+    }
+
+    #[test]
+    fn a_deadline_can_only_be_brought_forward() {
+        let mut timers = TimerTable::default();
+        timers.set(Timer::Silence, 0, 10_000);
+        timers.bring_forward(Timer::Silence, 5_000, 2_000);
+        assert_eq!(timers.at(Timer::Silence), Some(7_000));
+        timers.bring_forward(Timer::Silence, 6_000, 2_000);
+        assert_eq!(timers.at(Timer::Silence), Some(7_000));
+    }
+
+    #[test]
+    fn no_deadline_lies_beyond_a_day() {
+        let mut timers = TimerTable::default();
+        timers.set(Timer::Refresh, u64::MAX - 5, u64::MAX);
+        assert_eq!(timers.next(), Some(u64::MAX));
+        timers.set(Timer::Refresh, 0, u64::MAX);
+        assert_eq!(timers.next(), Some(HORIZON));
+    }
+}

@@ -1,0 +1,55 @@
+//! Between two attempts.
+
+use crate::{
+    connecting::Connecting,
+    context::Context,
+    machine::{Input, State},
+    offline::Offline,
+    timers::Timer,
+};
+
+/// Milliseconds a wake-up is spread over: lids and networks open for many at the same time.
+const WAKE_SPREAD: u64 = 250;
+
+/// Waits for the retry timer, or for a reason to believe that it works now.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    /// Wall-clock time of the next attempt, in milliseconds since 1970.
+    pub(crate) until: u64,
+    /// The server named the time: no wake-up shortens it.
+    ordered: bool,
+}
+
+impl Waiting {
+    pub(crate) fn begin(wait: u64, ordered: bool, cx: &mut Context) -> State {
+        cx.set(Timer::Retry, wait);
+        State::Waiting(Self { until: cx.now.wall.saturating_add(wait), ordered })
+    }
+
+    pub(crate) fn on(mut self, input: &Input<'_>, cx: &mut Context) -> State {
+        match input {
+            Input::Due(Timer::Retry, _) => Connecting::begin(cx),
+            Input::RetryNow => {
+                cx.timers.cancel(Timer::Retry);
+                Connecting::begin(cx)
+            }
+            Input::Offline => {
+                cx.timers.cancel(Timer::Retry);
+                State::Offline(Offline)
+            }
+            Input::Doubt | Input::Online | Input::Woke if !self.ordered => {
+                self.hurry(cx);
+                State::Waiting(self)
+            }
+            _ => State::Waiting(self),
+        }
+    }
+
+    /// Tries soon, but never twice within the backoff's base: focus comes and goes quickly.
+    fn hurry(&mut self, cx: &mut Context) {
+        let rested = cx.began.saturating_add(cx.config.backoff.base).saturating_sub(cx.now.mono);
+        let wait = rested.max(cx.rng.up_to(WAKE_SPREAD));
+        cx.timers.bring_forward(Timer::Retry, cx.now.mono, wait);
+        self.until = self.until.min(cx.now.wall.saturating_add(wait));
+    }
+}
