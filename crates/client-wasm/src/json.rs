@@ -1,0 +1,313 @@
+//! Snapshots as JSON text for `JSON.parse`, which is faster and smaller than building objects across the border.
+
+use std::collections::BTreeMap;
+
+use tidings_client_core::{
+    Connection, Error, FailedIntent, InboxStatus, InboxView, ItemKey, ItemView, Outbox, Status,
+    Stored, TransportKind,
+};
+use tidings_protocol::{Channel, Encode, Epoch, json::push_str_escaped, server::GapReason};
+
+/// Which items TypeScript has been given.
+///
+/// A payload crosses once. From then on an item is a number and four flags, and TypeScript keeps what it parsed, frozen,
+/// under that number. An entry is `[number, flags]`, or `[number, flags, id, type, at, body]` the first time; flags are
+/// read 1, seen 2, archived 4, pending 8.
+#[derive(Default)]
+pub(crate) struct Items {
+    known: BTreeMap<ItemKey, u64>,
+    last: u64,
+}
+
+impl Items {
+    pub(crate) fn len(&self) -> usize {
+        self.known.len()
+    }
+
+    /// Forgets the items that are not in this list, and says which.
+    pub(crate) fn forget_all_but(&mut self, items: &[ItemView]) -> Vec<u64> {
+        let mut gone = std::mem::take(&mut self.known);
+        for item in items {
+            if let Some((key, number)) = gone.remove_entry(&item.key) {
+                self.known.insert(key, number);
+            }
+        }
+        gone.into_values().collect()
+    }
+
+    /// A view: `{status, items: [entry…], unread, unseen, count, hasMore, loadingMore, error, gone: [number…]}`.
+    pub(crate) fn view(&mut self, view: &InboxView, gone: &[u64]) -> String {
+        let status = match view.status {
+            InboxStatus::Cached => "cached",
+            InboxStatus::Live => "live",
+            InboxStatus::Loading => "loading",
+        };
+        let mut out = Object::new();
+        out.text("status", status);
+        out.key("unread", &view.unread);
+        out.key("unseen", &view.unseen);
+        out.key("count", &view.count);
+        out.key("hasMore", &view.has_more);
+        out.key("loadingMore", &view.loading_more);
+        out.raw("error", view.error.as_ref().map(error).as_deref());
+        list(out.slot("items"), &view.items, |out, item| self.entry(out, item));
+        list(out.slot("gone"), gone, |out, number| number.encode(out));
+        out.end()
+    }
+
+    /// One item's entry.
+    pub(crate) fn single(&mut self, item: &ItemView) -> String {
+        let mut out = String::new();
+        self.entry(&mut out, item);
+        out
+    }
+
+    fn entry(&mut self, out: &mut String, item: &ItemView) {
+        let known = self.known.get(&item.key).copied();
+        let flags = u64::from(item.read)
+            | u64::from(item.seen) << 1
+            | u64::from(item.archived) << 2
+            | u64::from(item.pending) << 3;
+        out.push('[');
+        known.unwrap_or(self.last + 1).encode(out);
+        out.push(',');
+        flags.encode(out);
+        if known.is_none() {
+            self.last += 1;
+            self.known.insert(item.key.clone(), self.last);
+            out.push(',');
+            push_str_escaped(out, &item.id);
+            out.push(',');
+            push_str_escaped(out, &item.kind);
+            out.push(',');
+            item.at.encode(out);
+            out.push(',');
+            out.push_str(item.data.as_str());
+        }
+        out.push(']');
+    }
+}
+
+/// `{status, user, error, attempt, retryAt, lost, transport, durable}`.
+pub(crate) fn connection(connection: &Connection) -> String {
+    let status = match connection.status {
+        Status::Closed => "closed",
+        Status::Connected => "connected",
+        Status::Connecting => "connecting",
+        Status::Failed => "failed",
+        Status::Idle => "idle",
+        Status::Offline => "offline",
+        Status::SignedOut => "signed-out",
+        Status::Waiting => "waiting",
+    };
+    let transport = connection.transport.map(|kind| match kind {
+        TransportKind::Ws => "\"ws\"",
+        TransportKind::Sse => "\"sse\"",
+        TransportKind::Poll => "\"poll\"",
+        TransportKind::Relay => "\"relay\"",
+    });
+    let mut out = Object::new();
+    out.text("status", status);
+    out.key("user", &connection.user);
+    out.raw("error", connection.error.as_ref().map(error).as_deref());
+    out.key("attempt", &connection.attempt);
+    out.key("retryAt", &connection.retry_at);
+    out.key("lost", &connection.lost);
+    out.raw("transport", transport);
+    out.key("durable", &connection.durable);
+    out.end()
+}
+
+/// `{pending, failed: […]}`.
+pub(crate) fn outbox(outbox: &Outbox) -> String {
+    let mut out = Object::new();
+    out.key("pending", &outbox.pending);
+    list(out.slot("failed"), &outbox.failed, |out, intent| out.push_str(&failed(intent)));
+    out.end()
+}
+
+/// `{id, channel, at, error}`.
+pub(crate) fn failed(intent: &FailedIntent) -> String {
+    let mut out = Object::new();
+    out.key("id", &intent.id);
+    out.key("channel", &intent.channel);
+    out.key("at", &intent.at);
+    out.raw("error", Some(&error(&intent.error)));
+    out.end()
+}
+
+/// `{code, fault, retry, message}`.
+pub(crate) fn error(error: &Error) -> String {
+    let mut out = Object::new();
+    out.key("code", &error.code);
+    out.text("fault", error.fault.as_str());
+    out.key("retry", &error.retry);
+    out.key("message", &error.message);
+    out.end()
+}
+
+/// `{channel, epoch, offset, id}`.
+pub(crate) fn stored(stored: &Stored) -> String {
+    let mut out = Object::new();
+    out.key("channel", &stored.channel);
+    out.key("epoch", &stored.epoch);
+    out.key("offset", &stored.offset);
+    out.key("id", &stored.id);
+    out.end()
+}
+
+/// `{channel, from, to, why}`.
+pub(crate) fn gap(channel: &Channel, from: u64, to: u64, why: GapReason) -> String {
+    let mut out = Object::new();
+    out.key("channel", channel);
+    out.key("from", &from);
+    out.key("to", &to);
+    out.text("why", why.as_str());
+    out.end()
+}
+
+/// `{cursors: [[epoch, offset], …], over: [epoch, …]}`.
+pub(crate) fn fence(cursors: &[(Epoch, u64)], over: &[Epoch]) -> String {
+    let mut out = Object::new();
+    list(out.slot("cursors"), cursors, |out, (epoch, offset)| {
+        out.push('[');
+        epoch.encode(out);
+        out.push(',');
+        offset.encode(out);
+        out.push(']');
+    });
+    list(out.slot("over"), over, |out, epoch| epoch.encode(out));
+    out.end()
+}
+
+/// An object under construction.
+struct Object(String);
+
+impl Object {
+    fn new() -> Self {
+        Self(String::new())
+    }
+
+    /// Where the value of this key goes.
+    fn slot(&mut self, key: &str) -> &mut String {
+        self.0.push(if self.0.is_empty() { '{' } else { ',' });
+        push_str_escaped(&mut self.0, key);
+        self.0.push(':');
+        &mut self.0
+    }
+
+    fn key(&mut self, key: &str, value: &impl Encode) {
+        value.encode(self.slot(key));
+    }
+
+    fn text(&mut self, key: &str, value: &str) {
+        push_str_escaped(self.slot(key), value);
+    }
+
+    fn raw(&mut self, key: &str, json: Option<&str>) {
+        self.slot(key).push_str(json.unwrap_or("null"));
+    }
+
+    fn end(mut self) -> String {
+        self.0.push('}');
+        self.0
+    }
+}
+
+fn list<T>(out: &mut String, values: &[T], mut write: impl FnMut(&mut String, &T)) {
+    out.push('[');
+    for (place, value) in values.iter().enumerate() {
+        if place > 0 {
+            out.push(',');
+        }
+        write(out, value);
+    }
+    out.push(']');
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tidings_protocol::{ErrorCode, Json};
+
+    use super::*;
+
+    fn item(offset: u64) -> ItemView {
+        ItemView {
+            key: ItemKey {
+                channel: Channel::parse("inbox:u1").unwrap(),
+                epoch: Epoch::from_bits(1),
+                offset,
+            },
+            id: Arc::from("n\"1"),
+            kind: Arc::from("payment"),
+            at: 7,
+            read: true,
+            seen: true,
+            archived: false,
+            pending: true,
+            data: Json::parse(r#"{"title":"Paid"}"#).unwrap(),
+        }
+    }
+
+    fn view(items: &[ItemView]) -> InboxView {
+        InboxView { items: items.into(), ..InboxView::default() }
+    }
+
+    #[test]
+    fn a_payload_crosses_once() {
+        let mut items = Items::default();
+        assert_eq!(items.single(&item(1)), r#"[1,11,"n\"1","payment",7,{"title":"Paid"}]"#);
+        assert_eq!(items.single(&item(1)), "[1,11]");
+        assert!(items.view(&view(&[item(1), item(2)]), &[]).contains(r#""items":[[1,11],[2,11,"#));
+    }
+
+    #[test]
+    fn items_that_left_are_forgotten_and_told_again_if_they_return() {
+        let mut items = Items::default();
+        items.single(&item(1));
+        items.single(&item(2));
+        assert_eq!(items.forget_all_but(&[item(2)]), [1]);
+        assert_eq!(items.len(), 1);
+        assert!(items.single(&item(1)).starts_with("[3,11,"), "a number is never given twice");
+    }
+
+    #[test]
+    fn every_snapshot_is_json() {
+        let failure = Error::new(ErrorCode::Network, "line\nbreak");
+        let texts = [
+            Items::default().view(&view(&[item(1)]), &[4, 5]),
+            connection(&Connection {
+                status: Status::Waiting,
+                user: Some(String::from("\u{1}\"")),
+                error: Some(failure.clone()),
+                attempt: 3,
+                retry_at: Some(9),
+                lost: true,
+                transport: Some(TransportKind::Ws),
+                durable: false,
+            }),
+            outbox(&Outbox {
+                pending: 1,
+                failed: vec![FailedIntent {
+                    id: 1,
+                    channel: Channel::system(),
+                    at: 2,
+                    error: failure,
+                }],
+            }),
+            stored(&Stored {
+                channel: Channel::system(),
+                epoch: Epoch::from_bits(1),
+                offset: 3,
+                id: String::new(),
+            }),
+            gap(&Channel::system(), 1, 2, GapReason::Epoch),
+            fence(&[(Epoch::from_bits(1), 2), (Epoch::from_bits(3), 4)], &[Epoch::from_bits(5)]),
+        ];
+        for text in texts {
+            assert!(Json::parse(&text).is_ok(), "{text}");
+        }
+    }
+}
