@@ -67,10 +67,12 @@ impl Serialize for Since {
 impl<'de> Deserialize<'de> for Since {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = Json::deserialize(deserializer)?;
-        match value.as_str() {
-            "\"first\"" => Ok(Self::First),
-            "\"now\"" => Ok(Self::Now),
-            _ => value.to::<Cursor>().map(Self::Cursor).map_err(D::Error::custom),
+        let word = value.to::<String>().ok();
+        match word.as_deref() {
+            Some("first") => Ok(Self::First),
+            Some("now") => Ok(Self::Now),
+            Some(_) => Err(D::Error::custom(Reason::UnknownWord.as_str())),
+            None => value.to::<Cursor>().map(Self::Cursor).map_err(D::Error::custom),
         }
     }
 }

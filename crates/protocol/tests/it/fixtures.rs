@@ -52,6 +52,19 @@ fn serde_reads_and_writes_every_fixture_alike() {
 }
 
 #[test]
+fn serde_reads_the_messages_of_other_writers_alike() {
+    for (name, text) in read("plain") {
+        if name.starts_with("client") {
+            let serdes: ClientMessage = serde_json::from_str(&text).unwrap();
+            assert_eq!(serdes, ClientMessage::decode(&text).unwrap(), "{name}");
+        } else {
+            let serdes: ServerMessage = serde_json::from_str(&text).unwrap();
+            assert_eq!(serdes, ServerMessage::decode(&text).unwrap(), "{name}");
+        }
+    }
+}
+
+#[test]
 fn the_minimal_fixture_holds_only_what_is_required() {
     // Without any one of its fields, the file named by the type alone must not decode: such fields
     // belong to a variant.
