@@ -1,4 +1,0 @@
-//! stub
-use crate::store::Store;
-/// Runs all.
-pub fn run(_make: &dyn Fn() -> Box<dyn Store>) {}

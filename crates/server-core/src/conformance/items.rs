@@ -1,0 +1,113 @@
+//! Snapshots and pages of items.
+
+use super::{ARCHIVED, Case, READ, T0, ask, channel, inbox, mark, notify, one, open, snapshot};
+use crate::store::{Answer, ItemQuery, NO_LOG, Query, Store};
+
+pub(super) const CASES: &[Case] = &[
+    ("a snapshot is the newest of both channels in order", a_snapshot_is_ordered),
+    ("a snapshot says whether there is more of each", a_snapshot_says_more),
+    ("a snapshot's offsets are the tops", a_snapshot_states_its_offsets),
+    ("pages of items follow each other", pages_follow),
+    ("items are found by type and state", items_are_filtered),
+    ("who has no inbox has no items", no_inbox_no_items),
+];
+
+/// Inbox items at T0+1, +3, +5 (offsets 1–3) and everyone-messages at T0+2, +4 (offsets 1–2).
+fn filled(store: &dyn Store) {
+    one(store, open("u1"));
+    for n in 1..=5 {
+        let to = if n % 2 == 1 { inbox("u1") } else { channel("system:all") };
+        one(store, notify(&to, &format!("n{n}"), T0 + n));
+    }
+}
+
+fn query() -> ItemQuery {
+    ItemQuery {
+        user: "u1".into(),
+        inbox_before: None,
+        system_before: None,
+        kinds: Vec::new(),
+        read: None,
+        archived: None,
+        limit: 100,
+    }
+}
+
+fn items(store: &dyn Store, query: ItemQuery) -> (Vec<String>, bool) {
+    match ask(store, Query::Items(query)) {
+        Answer::Items { items, more, .. } => {
+            (items.into_iter().map(|item| item.id).collect(), more)
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+fn a_snapshot_is_ordered(store: &dyn Store) {
+    filled(store);
+    let ids: Vec<_> = snapshot(store, "u1").items.into_iter().map(|item| item.id).collect();
+    assert_eq!(ids, ["n5", "n4", "n3", "n2", "n1"]);
+}
+
+fn a_snapshot_says_more(store: &dyn Store) {
+    filled(store);
+    let limited = |limit| match ask(store, Query::Snapshot { user: "u1".into(), limit }) {
+        Answer::Snapshot(snapshot) => (snapshot.items.len(), snapshot.more, snapshot.system_more),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(limited(5), (5, false, false));
+    assert_eq!(limited(4), (4, true, false));
+    assert_eq!(limited(3), (3, true, true));
+    assert_eq!(limited(0), (0, true, true));
+}
+
+fn a_snapshot_states_its_offsets(store: &dyn Store) {
+    filled(store);
+    one(store, mark("m1", &[1], &[2], READ));
+    let snapshot = snapshot(store, "u1");
+    assert_eq!((snapshot.channel, snapshot.offset, snapshot.system.offset), (inbox("u1"), 4, 2));
+    let body = snapshot.items[0].data.as_str();
+    assert!(
+        body.starts_with(r#"{"notification_id":"n5","type":"like","title":"Mina likes it""#),
+        "{body}"
+    );
+}
+
+fn pages_follow(store: &dyn Store) {
+    filled(store);
+    assert_eq!(
+        items(store, ItemQuery { limit: 2, ..query() }),
+        (vec!["n5".into(), "n4".into()], true)
+    );
+    let next = ItemQuery { inbox_before: Some(3), system_before: Some(2), limit: 2, ..query() };
+    assert_eq!(items(store, next), (vec!["n3".into(), "n2".into()], true));
+    let own = ItemQuery { system_before: Some(0), ..query() };
+    assert_eq!(items(store, own), (vec!["n5".into(), "n3".into(), "n1".into()], false));
+    let system = ItemQuery { inbox_before: Some(0), ..query() };
+    assert_eq!(items(store, system), (vec!["n4".into(), "n2".into()], false));
+}
+
+fn items_are_filtered(store: &dyn Store) {
+    filled(store);
+    one(store, mark("m1", &[1], &[2], READ));
+    one(store, mark("m2", &[3], &[], ARCHIVED));
+    let ids = |query| items(store, query).0;
+    assert_eq!(ids(ItemQuery { read: Some(false), ..query() }), ["n5", "n3", "n2"]);
+    assert_eq!(ids(ItemQuery { archived: Some(true), ..query() }), ["n5"]);
+    assert_eq!(
+        ids(ItemQuery { read: Some(false), archived: Some(false), ..query() }),
+        ["n3", "n2"]
+    );
+    assert_eq!(ids(ItemQuery { kinds: vec!["payment".into()], ..query() }), Vec::<String>::new());
+    let unread = ItemQuery { read: Some(false), limit: 2, ..query() };
+    assert_eq!(items(store, unread), (vec!["n5".into(), "n3".into()], true));
+}
+
+fn no_inbox_no_items(store: &dyn Store) {
+    match ask(store, Query::Items(query())) {
+        Answer::Items { items, more, at, .. } => {
+            assert!(items.is_empty() && !more);
+            assert_eq!((at.epoch, at.offset), (NO_LOG, 0));
+        }
+        other => panic!("{other:?}"),
+    }
+}
