@@ -1,0 +1,66 @@
+//! Deliveries a second: everyone-messages published over REST, received by all subscribers.
+//!
+//! Tidings stores each durably before it is delivered, Node sends what it was posted. `windowed`: at most 32 publishes have not reached
+//! everybody; `saturated`: sixteen publishers, eight requests each on the way, whether delivered or not. After each, every message must
+//! have reached every subscriber.
+
+use std::rc::Rc;
+
+use crate::{
+    BenchError,
+    args::Args,
+    load::{self, Pace},
+    machine::Cores,
+    report::{Figure, Report, Unit},
+    subject::{Binaries, Kind, Running, To},
+    swarm::Swarm,
+};
+
+const WINDOW: u64 = 32;
+const PUBLISHERS: usize = 16;
+const DEPTH: usize = 8;
+
+pub(crate) async fn run(
+    args: &Args,
+    binaries: &Binaries,
+    cores: &Cores,
+    label: &str,
+    report: &mut Report,
+) -> Result<(), BenchError> {
+    let subjects = [
+        (Kind::Tidings, false, "tidings"),
+        (Kind::Node, false, "node ws"),
+        (Kind::Tidings, true, "tidings, joined frames"),
+    ];
+    for (kind, batch, name) in subjects {
+        for saturated in [false, true] {
+            let mode = if saturated { "saturated" } else { "windowed" };
+            eprintln!("{label}: fan-out to {} subscribers of {name}, {mode}…", args.subscribers);
+            let subject = Rc::new(Running::start(kind, binaries, cores).await?);
+            let swarm = Swarm::open(&subject, args.subscribers, batch).await?;
+            let (tally, subscribers) = (&swarm.tally, u64::from(args.subscribers));
+            let request = subject.publish(To::Everyone, args.bytes);
+            let requests = vec![request; PUBLISHERS];
+            let (depth, pace) = if saturated {
+                (DEPTH, Pace::Free)
+            } else {
+                let tally = Rc::clone(tally);
+                (1, Pace::Delivered { window: WINDOW, subscribers, tally })
+            };
+            let received = || tally.messages();
+            let measured =
+                load::publish(&subject, requests, depth, pace, args.seconds, received).await?;
+            tally.reach(measured.total * subscribers).await?;
+            tally.intact()?;
+            if tally.messages() != measured.total * subscribers {
+                let message = format!("{name} delivered more than was published");
+                return Err(BenchError::Subject(message));
+            }
+            let metric = format!("fan-out to {subscribers}, {mode}");
+            let figure = Figure::of(measured.delivered).shares(&measured);
+            report.add(&metric, Unit::PerSecond, name, figure);
+            swarm.close().await;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,49 @@
+//! Memory of connections that wait: resident memory of the process, divided by connections.
+//!
+//! Tidings' are authenticated, each a user of its own, subscribed to inbox and `system:all`; Node's are bare sockets.
+
+use std::rc::Rc;
+
+use crate::{
+    BenchError,
+    args::Args,
+    http::Http,
+    machine::Cores,
+    report::{Figure, Report, Unit},
+    subject::{Binaries, Kind, Running, To},
+    swarm::Swarm,
+};
+
+/// Opened and closed first: what the first connections load is not the price of one.
+const WARM_UP: u32 = 100;
+
+pub(crate) async fn run(
+    args: &Args,
+    binaries: &Binaries,
+    cores: &Cores,
+    label: &str,
+    report: &mut Report,
+) -> Result<(), BenchError> {
+    for (kind, name) in [(Kind::Tidings, "tidings"), (Kind::Node, "node ws")] {
+        eprintln!("{label}: {} idle connections to {name}…", args.connections);
+        let subject = Rc::new(Running::start(kind, binaries, cores).await?);
+        Swarm::open(&subject, WARM_UP, true).await?.close().await;
+        let before = subject.settled_memory().await?;
+
+        let swarm = Swarm::open(&subject, args.connections, true).await?;
+        let waiting = subject.settled_memory().await?;
+        let mut http = Http::connect(subject.address).await?;
+        http.ask(&subject.publish(To::Everyone, args.bytes)).await?;
+        swarm.tally.reach(u64::from(args.connections)).await?;
+        let woken = subject.settled_memory().await?;
+        swarm.tally.intact()?;
+
+        let each =
+            |resident: u64| resident.saturating_sub(before) as f64 / f64::from(args.connections);
+        report.add("idle connection", Unit::Bytes, name, Figure::of(each(waiting)));
+        let after = "idle connection, after one everyone-message";
+        report.add(after, Unit::Bytes, name, Figure::of(each(woken)));
+        swarm.close().await;
+    }
+    Ok(())
+}

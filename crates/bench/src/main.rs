@@ -1,0 +1,109 @@
+//! `cargo xtask bench`: Tidings beside a Node `ws` server that does the plain job, in the same run on the same machine.
+//!
+//! The server under test has one core, the generator another; subjects alternate, each run is a new process, figures are medians.
+//! One thread generates the load: its own share of a core is printed, so that one can tell when it was the bottleneck.
+//!
+//! | file | what |
+//! |---|---|
+//! | `args` | what is asked for |
+//! | `machine` | cores, limits, and what `/proc` says of a process |
+//! | `subject` | starting and stopping either server, and the requests each understands |
+//! | `http`, `socket`, `frames` | the lean clients |
+//! | `swarm` | thousands of connections at once |
+//! | `load` | publishers, and what is measured while they publish |
+//! | `idle`, `fanout`, `publish` | the benches |
+//! | `report` | medians, ratios, table, JSON |
+
+mod args;
+mod fanout;
+mod frames;
+mod http;
+mod idle;
+mod load;
+mod machine;
+mod publish;
+mod report;
+mod socket;
+mod subject;
+mod swarm;
+
+use std::{io, process::ExitCode};
+
+use clap::Parser as _;
+use tokio::task::LocalSet;
+
+use args::{Args, Bench};
+use report::Report;
+use subject::Binaries;
+
+/// Why a bench has no figures.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BenchError {
+    /// The system refused.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was tried.
+        what: String,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A server did not do its part.
+    #[error("{0}")]
+    Subject(String),
+    /// The arguments ask for what this machine does not have.
+    #[error("{0}")]
+    Machine(String),
+}
+
+impl BenchError {
+    /// For `map_err`: the system refused `what`.
+    pub(crate) fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io { what: what.into(), source }
+    }
+}
+
+fn main() -> ExitCode {
+    match run(&Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &Args) -> Result<(), BenchError> {
+    let files = machine::raise_open_files()?;
+    let most = args.connections.max(args.subscribers);
+    if u64::from(most) + 200 > files {
+        let message =
+            format!("{most} connections need more open files than {files}: see ulimit -n");
+        return Err(BenchError::Machine(message));
+    }
+    let cores = machine::Cores::pick()?;
+    let binaries = Binaries::ready(args)?;
+    // Before the runtime, whose threads inherit it.
+    cores.pin_generator()?;
+    let mut report = Report::new(args, &cores);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(BenchError::io("starting tokio"))?;
+    LocalSet::new().block_on(&runtime, async {
+        for run in 1..=args.runs {
+            let label = format!("run {run} of {}", args.runs);
+            if args.wants(Bench::Idle) {
+                idle::run(args, &binaries, &cores, &label, &mut report).await?;
+            }
+            if args.wants(Bench::Fanout) {
+                fanout::run(args, &binaries, &cores, &label, &mut report).await?;
+            }
+            if args.wants(Bench::Publish) {
+                publish::run(args, &binaries, &cores, &label, &mut report).await?;
+            }
+        }
+        Ok(())
+    })?;
+    report.print();
+    report.write(&args.json)
+}

@@ -1,0 +1,45 @@
+//! Publishes a second, each answered before the next: notifications to one user for each publisher, nobody listening.
+//!
+//! Tidings gives an offset, folds counts and syncs to disk before the answer, joining publishes that come together into one commit.
+//! Node keeps nothing (`node ws`), or appends the body to a file and calls `fdatasync` for each (`node ws, fdatasync`).
+
+use crate::{
+    BenchError,
+    args::Args,
+    load::{self, Pace},
+    machine::Cores,
+    report::{Figure, Report, Unit},
+    subject::{Binaries, Kind, Running, To},
+};
+
+pub(crate) async fn run(
+    args: &Args,
+    binaries: &Binaries,
+    cores: &Cores,
+    label: &str,
+    report: &mut Report,
+) -> Result<(), BenchError> {
+    let subjects = [
+        (Kind::Tidings, "tidings"),
+        (Kind::Node, "node ws"),
+        (Kind::NodeDurable, "node ws, fdatasync"),
+    ];
+    for (kind, name) in subjects {
+        eprintln!("{label}: {} publishers to {name}…", args.publishers);
+        let subject = Running::start(kind, binaries, cores).await?;
+        let users = 0..args.publishers;
+        let requests = users.map(|user| subject.publish(To::User(user), args.bytes)).collect();
+        let nobody = || 0;
+        let measured =
+            load::publish(&subject, requests, 1, Pace::Free, args.seconds, nobody).await?;
+        let metric = format!("publish, {} at once", args.publishers);
+        let figure = Figure::of(measured.published).shares(&measured);
+        report.add(&metric, Unit::PerSecond, name, figure);
+        for percent in [50, 99] {
+            let metric = format!("publish, {} at once, p{percent}", args.publishers);
+            let latency = measured.percentile(percent).as_secs_f64() * 1_000.0;
+            report.add(&metric, Unit::Milliseconds, name, Figure::of(latency));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,116 @@
+//! One WebSocket, opened as a client would and then only counted.
+
+use std::{cell::RefCell, io, net::SocketAddr};
+
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+
+use crate::{
+    BenchError,
+    frames::{self, Found, Frames},
+};
+
+/// Everything before a connection is ready: a snapshot of an empty inbox is far smaller.
+const GREETING_BYTES: usize = 1 << 20;
+
+/// How a subject's connection begins.
+pub(crate) struct Greeting {
+    pub(crate) path: &'static str,
+    /// The first message, if the subject wants one.
+    pub(crate) hello: Option<String>,
+    /// A text in the message after which the connection is ready.
+    pub(crate) ready: &'static str,
+}
+
+pub(crate) struct Socket {
+    stream: TcpStream,
+    frames: Frames,
+}
+
+impl Socket {
+    pub(crate) async fn open(address: SocketAddr, greeting: &Greeting) -> Result<Self, BenchError> {
+        let stream = TcpStream::connect(address).await;
+        let mut stream = stream.map_err(BenchError::io(format!("connecting to {address}")))?;
+        stream.set_nodelay(true).map_err(BenchError::io("TCP_NODELAY"))?;
+        let mut first = format!(
+            "GET {} HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n",
+            greeting.path
+        )
+        .into_bytes();
+        // In the same packet: neither subject may lose it.
+        if let Some(hello) = &greeting.hello {
+            first.extend(frames::text(hello));
+        }
+        stream.write_all(&first).await.map_err(BenchError::io("greeting"))?;
+        let mut socket = Self { stream, frames: Frames::default() };
+        socket.ready(greeting.ready).await?;
+        Ok(socket)
+    }
+
+    /// Reads until the subject said `text`.
+    async fn ready(&mut self, text: &str) -> Result<(), BenchError> {
+        let refused = |bytes: &[u8]| {
+            let said = String::from_utf8_lossy(bytes);
+            BenchError::Subject(format!("a connection was refused: {said}"))
+        };
+        let (mut bytes, mut head) = (Vec::with_capacity(4 << 10), None);
+        let mut found = Found::default();
+        loop {
+            let before = bytes.len();
+            let read = self.stream.read_buf(&mut bytes).await;
+            if read.map_err(BenchError::io("reading the greeting"))? == 0
+                || bytes.len() > GREETING_BYTES
+            {
+                return Err(refused(&bytes));
+            }
+            let fresh = match head {
+                Some(_) => before,
+                None => match find(&bytes, b"\r\n\r\n") {
+                    Some(end) if bytes.starts_with(b"HTTP/1.1 101") => *head.insert(end + 4),
+                    Some(_) => return Err(refused(&bytes)),
+                    None => continue,
+                },
+            };
+            self.frames.read(bytes.get(fresh..).unwrap_or_default(), &mut found);
+            if found.closed || find(&bytes, br#""type":"error""#).is_some() {
+                return Err(refused(&bytes));
+            }
+            if find(&bytes, text.as_bytes()).is_some() && self.frames.at_boundary() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// What came; waits until something did. `scratch` is shared by all sockets of the thread.
+    pub(crate) async fn read(&mut self, scratch: &RefCell<Vec<u8>>) -> io::Result<Found> {
+        loop {
+            self.stream.readable().await?;
+            let mut found = Found::default();
+            let read = {
+                let mut scratch = scratch.borrow_mut();
+                let read = self.stream.try_read(&mut scratch);
+                if let Ok(length) = read {
+                    self.frames.read(scratch.get(..length).unwrap_or_default(), &mut found);
+                }
+                read
+            };
+            match read {
+                Ok(0) => found.closed = true,
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+                Err(error) => return Err(error),
+            }
+            if found.pings > 0 {
+                self.stream.write_all(&frames::PONG).await?;
+            }
+            return Ok(found);
+        }
+    }
+}
+
+fn find(bytes: &[u8], text: &[u8]) -> Option<usize> {
+    bytes.windows(text.len()).position(|window| window == text)
+}
