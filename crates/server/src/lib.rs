@@ -1,1 +1,4 @@
-//! Under construction.
+//! The Tidings server.
+
+pub mod driver;
+pub mod transport;

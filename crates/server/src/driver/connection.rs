@@ -1,0 +1,284 @@
+//! One task a connection: feeds its session and executes what the session asks for.
+
+use std::sync::Arc;
+
+use tidings_protocol::CloseCode;
+use tidings_server_core::{
+    Session,
+    hub::GoLive,
+    session::{Command, Event},
+};
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::{
+    entrance::Entrance,
+    line::{Line, Notice, Outlet},
+    node::Node,
+    registry::{Arrival, Place, Seat},
+};
+use crate::transport::{Incoming, Transport};
+
+/// Serves a connection until it ends. `ticket` is one from the upgrade's query, which stands for `connect`.
+pub async fn serve<T: Transport>(
+    node: Arc<Node>,
+    transport: T,
+    entrance: Box<Entrance>,
+    ticket: Option<String>,
+    place: Place,
+) {
+    let mut commands = Vec::new();
+    let limits = Arc::clone(&node.settings.limits);
+    let line = Arc::new(Line::new(limits.mailbox_bytes));
+    let session = Session::new(limits, seed(), node.clock.now(), &mut commands);
+    let mut connection = Connection {
+        node,
+        line,
+        session,
+        transport,
+        entrance,
+        seat: None,
+        deadline: None,
+        flow: Flow::default(),
+        closing: None,
+        _place: place,
+    };
+    connection.execute(commands).await;
+    if let Some(ticket) = ticket {
+        connection.feed(Event::TicketOffered { ticket: &ticket }).await;
+    }
+    connection.run().await;
+}
+
+/// Randomness for the session's record ids. They need not be secret, so a machine without randomness does no harm here.
+fn seed() -> u64 {
+    getrandom::u64().unwrap_or_else(|_| super::clock::Clock::wall())
+}
+
+struct Connection<T> {
+    node: Arc<Node>,
+    line: Arc<Line>,
+    session: Session,
+    transport: T,
+    entrance: Box<Entrance>,
+    /// The user's place, once admitted.
+    seat: Option<Seat>,
+    /// The session's one deadline, on the monotonic clock.
+    deadline: Option<u64>,
+    flow: Flow,
+    /// The session is done: write what is queued, then close with this.
+    closing: Option<(CloseCode, &'static str)>,
+    _place: Place,
+}
+
+/// What the session said about the flow of bytes.
+#[derive(Debug, Default)]
+struct Flow {
+    /// Several messages may share a frame.
+    joined: bool,
+    /// Frames wait in the socket.
+    paused: bool,
+    /// It wants to hear when the mailbox is low.
+    awaits_drain: bool,
+}
+
+/// Why the task ends.
+enum End {
+    /// The transport is gone.
+    Gone,
+    /// The session closed it.
+    Closed(CloseCode, &'static str),
+}
+
+impl<T: Transport> Connection<T> {
+    async fn run(mut self) {
+        let end = loop {
+            if let Some(end) = self.write_out().await {
+                break end;
+            }
+            let deadline = self.deadline.map(|at| self.node.clock.at(at));
+            tokio::select! {
+                biased;
+                () = self.line.rung() => self.hear().await,
+                incoming = self.transport.receive(), if !self.flow.paused => {
+                    if let Some(end) = self.take_in(incoming).await {
+                        break end;
+                    }
+                }
+                () = until(deadline) => {
+                    self.deadline = None;
+                    self.feed(Event::DeadlinePassed).await;
+                }
+            }
+        };
+        self.seat = None;
+        if let End::Closed(code, reason) = end {
+            let close = self.transport.close(code, reason);
+            // A peer that does not answer the close is gone all the same.
+            let _late = timeout(self.node.settings.close_timeout, close).await;
+        }
+        self.feed(Event::TransportClosed).await;
+    }
+
+    /// Writes until nothing waits, then flushes once.
+    async fn write_out(&mut self) -> Option<End> {
+        loop {
+            let join = self.node.settings.limits.join_bytes;
+            let mut wrote = false;
+            while let Some(frame) = self.line.take(self.flow.joined, join) {
+                wrote = true;
+                match timeout(self.node.settings.send_timeout, self.transport.feed(frame)).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(_)) => return Some(End::Gone),
+                    Err(_) => return Some(self.stall().await),
+                }
+            }
+            if wrote {
+                match timeout(self.node.settings.send_timeout, self.transport.flush()).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(_)) => return Some(End::Gone),
+                    Err(_) => return Some(self.stall().await),
+                }
+            }
+            if let Some((code, reason)) = self.closing {
+                return Some(End::Closed(code, reason));
+            }
+            if !(self.flow.awaits_drain && self.line.is_low()) {
+                return None;
+            }
+            self.flow.awaits_drain = false;
+            self.feed(Event::Drained).await;
+        }
+    }
+
+    /// The peer takes nothing: what it would have to be told can't be written either.
+    async fn stall(&mut self) -> End {
+        metrics::counter!("tidings_slow_consumers_total").increment(1);
+        self.feed(Event::Stalled).await;
+        match self.closing {
+            Some((code, reason)) => End::Closed(code, reason),
+            None => End::Gone,
+        }
+    }
+
+    async fn take_in(&mut self, incoming: Incoming) -> Option<End> {
+        match incoming {
+            Incoming::Text(text) => {
+                metrics::counter!("tidings_frames_received_total").increment(1);
+                self.feed(Event::Received { text: &text }).await;
+            }
+            Incoming::Binary => self.feed(Event::BinaryReceived).await,
+            Incoming::Life => self.feed(Event::ShowedLife).await,
+            Incoming::TooLarge => self.feed(Event::TooLarge).await,
+            Incoming::NotUtf8 => self.feed(Event::NotUtf8).await,
+            Incoming::Ended => return Some(End::Gone),
+        }
+        None
+    }
+
+    /// Tells the session what others left.
+    async fn hear(&mut self) {
+        for notice in self.line.take_notices() {
+            let event = match notice {
+                Notice::Read(request, Ok(answer)) => Event::Read { request, answer },
+                Notice::Committed(request, Ok(written)) => Event::Committed { request, written },
+                Notice::Read(request, Err(error)) | Notice::Committed(request, Err(error)) => {
+                    Event::StoreFailed { request, error }
+                }
+                Notice::Lagged { channel, slot, sent } => Event::Lagged { channel, slot, sent },
+                Notice::Replaced => Event::Replaced,
+                Notice::Revoked => Event::Revoked,
+                Notice::Draining { within_ms } => Event::Draining { within_ms },
+                Notice::Stopping => Event::Stopping,
+            };
+            self.feed(event).await;
+        }
+    }
+
+    async fn feed(&mut self, event: Event<'_>) {
+        let mut commands = Vec::new();
+        self.session.handle(self.node.clock.now(), event, &mut commands);
+        self.execute(commands).await;
+    }
+
+    /// Executes commands in order; answers that are known at once are fed before anything else is.
+    async fn execute(&mut self, mut commands: Vec<Command>) {
+        while !commands.is_empty() {
+            let mut next = Vec::new();
+            for command in commands {
+                if let Some(answer) = self.perform(command).await {
+                    self.session.handle(self.node.clock.now(), answer, &mut next);
+                }
+            }
+            commands = next;
+        }
+    }
+
+    async fn perform(&mut self, command: Command) -> Option<Event<'static>> {
+        let (node, line) = (&self.node, &self.line);
+        match command {
+            Command::Send(frame) => line.send(frame),
+            Command::Read { request, query } => node.readers.ask(line, request, query),
+            Command::Commit { request, write } => node.writer.ask(line, request, *write),
+            Command::SetDeadline { at } => self.deadline = at,
+            Command::JoinFrames => self.flow.joined = true,
+            Command::AwaitDrain => self.flow.awaits_drain = true,
+            Command::PauseReading => self.flow.paused = true,
+            Command::ResumeReading => self.flow.paused = false,
+            Command::Close { code, reason } => self.closing = Some((code, reason)),
+            Command::Ping => {
+                // Where it can't be sent, reading or writing will tell.
+                let _sent = timeout(node.settings.send_timeout, self.transport.ping()).await;
+            }
+            Command::Authenticate { credential } => {
+                return Some(match node.auth.authenticate(credential, &self.entrance).await {
+                    Ok(identity) => Event::Authenticated(Box::new(identity)),
+                    Err(refused) => {
+                        metrics::counter!("tidings_refused_total", "code" => refused.code.as_str())
+                            .increment(1);
+                        Event::AuthRefused(refused)
+                    }
+                });
+            }
+            Command::Admit { user, session, instance, issued_at } => {
+                let arrival = Arrival { user, session, instance, issued_at, jti: None };
+                return Some(match node.registry.admit(arrival, line) {
+                    Ok(seat) => {
+                        self.seat = Some(seat);
+                        Event::Admitted
+                    }
+                    Err(refused) => Event::NotAdmitted(refused),
+                });
+            }
+            Command::Attach { channel } => {
+                let slot = node.shards.of(&channel).attach(&channel, Outlet(Arc::clone(line)));
+                return Some(Event::Attached { channel, slot });
+            }
+            Command::GoLive { channel, slot, epoch, sent } => {
+                let answer = node.shards.of(&channel).go_live(&channel, slot, epoch, sent);
+                return Some(match answer {
+                    GoLive::Live => Event::WentLive { channel, slot },
+                    GoLive::Behind => Event::FellBehind { channel, slot },
+                });
+            }
+            Command::Detach { channel, slot } => node.shards.of(&channel).detach(&channel, slot),
+            Command::Tops { id, of } => {
+                let top = |(channel, slot): (_, _)| {
+                    let top = node.shards.of(&channel).live_top(&channel, slot)?;
+                    Some((channel, top))
+                };
+                return Some(Event::TopsRead {
+                    id,
+                    tops: of.into_iter().filter_map(top).collect(),
+                });
+            }
+        }
+        None
+    }
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}

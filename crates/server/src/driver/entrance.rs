@@ -1,0 +1,44 @@
+//! How somebody came in, and the seam to whoever checks credentials.
+
+use std::{net::IpAddr, pin::Pin};
+
+use tidings_server_core::{Identity, Refused, session::Credential};
+
+/// A connection's way in, as its upgrade request told it.
+#[derive(Clone, Debug, Default)]
+pub struct Entrance {
+    /// The `Origin` header, checked before the upgrade.
+    pub origin: Option<Box<str>>,
+    /// What an `Authorization` header or cookie offers when `connect` offers nothing. A secret.
+    pub ambient: Option<Ambient>,
+    /// The peer, as far as trusted proxies tell.
+    pub address: Option<IpAddr>,
+}
+
+/// A credential that came with the upgrade request.
+#[derive(Clone)]
+pub enum Ambient {
+    /// From the session cookie: good only with an allowed `Origin`.
+    Cookie(Box<str>),
+    /// From `Authorization: Bearer`.
+    Header(Box<str>),
+}
+
+impl std::fmt::Debug for Ambient {
+    /// Secrets stay out of logs.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Cookie(_) => "Cookie(…)",
+            Self::Header(_) => "Header(…)",
+        })
+    }
+}
+
+/// The answer of [`Authenticate::authenticate`].
+pub type Checked<'a> = Pin<Box<dyn Future<Output = Result<Identity, Refused>> + Send + 'a>>;
+
+/// Checks credentials, revocations included.
+pub trait Authenticate: Send + Sync + 'static {
+    /// Who is it? The identity carries a session token.
+    fn authenticate<'a>(&'a self, credential: Credential, entrance: &'a Entrance) -> Checked<'a>;
+}

@@ -1,0 +1,127 @@
+//! What the rest of the server holds of a connection: its mailbox, its notices and a bell.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use tidings_protocol::Channel;
+use tidings_server_core::{
+    Mailbox,
+    hub::{Sink, Slot},
+    session::Request,
+    store::{Answer, StoreError, Written},
+};
+use tokio::sync::Notify;
+
+/// Something the connection's session must hear, from outside its task.
+#[derive(Debug)]
+pub enum Notice {
+    /// The store answered a read.
+    Read(Request, Result<Answer, StoreError>),
+    /// The store answered a commit.
+    Committed(Request, Result<Written, StoreError>),
+    /// The hub took a subscription back.
+    Lagged {
+        /// Where.
+        channel: Channel,
+        /// Which subscription.
+        slot: Slot,
+        /// Last offset pushed.
+        sent: u64,
+    },
+    /// A newer connection of the same instance took over.
+    Replaced,
+    /// The credential was revoked.
+    Revoked,
+    /// The server will go away.
+    Draining {
+        /// The window, in milliseconds.
+        within_ms: u64,
+    },
+    /// The server goes away now.
+    Stopping,
+}
+
+/// A connection as the hub, the store's threads and the registry see it.
+///
+/// One lock over both parts: whoever leaves something rings the bell once, and the connection's task takes all.
+#[derive(Debug)]
+pub struct Line {
+    bell: Notify,
+    waiting: Mutex<Waiting>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    mailbox: Mailbox,
+    /// Bounded by the session's outstanding requests, its subscriptions, and four more.
+    notices: Vec<Notice>,
+}
+
+impl Line {
+    /// A line whose mailbox holds at most `mailbox_bytes`.
+    #[must_use]
+    pub fn new(mailbox_bytes: usize) -> Self {
+        let waiting = Waiting { mailbox: Mailbox::new(mailbox_bytes), notices: Vec::new() };
+        Self { bell: Notify::new(), waiting: Mutex::new(waiting) }
+    }
+
+    /// Leaves a notice and rings.
+    pub fn notify(&self, notice: Notice) {
+        self.lock().notices.push(notice);
+        self.bell.notify_one();
+    }
+
+    /// Waits until something was left since the last call.
+    pub async fn rung(&self) {
+        self.bell.notified().await;
+    }
+
+    /// Takes all notices.
+    #[must_use]
+    pub fn take_notices(&self) -> Vec<Notice> {
+        std::mem::take(&mut self.lock().notices)
+    }
+
+    /// Queues what the session itself sends; the task writes it out before it sleeps, so no bell.
+    pub fn send(&self, frame: Bytes) {
+        self.lock().mailbox.push(frame);
+    }
+
+    /// The next frame to write.
+    #[must_use]
+    pub fn take(&self, batch: bool, join: usize) -> Option<Bytes> {
+        self.lock().mailbox.take(batch, join)
+    }
+
+    /// Little enough waits that the session may go on.
+    #[must_use]
+    pub fn is_low(&self) -> bool {
+        self.lock().mailbox.is_low()
+    }
+
+    /// The lock guards plain data that is consistent between statements, so a panic elsewhere does not spoil it.
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A line as the hub pushes into it.
+#[derive(Clone, Debug)]
+pub struct Outlet(pub Arc<Line>);
+
+impl Sink for Outlet {
+    fn push(&self, frame: &Bytes) -> bool {
+        let mut waiting = self.0.lock();
+        let was_empty = waiting.mailbox.is_empty();
+        let taken = waiting.mailbox.offer(frame);
+        drop(waiting);
+        if was_empty && taken {
+            self.0.bell.notify_one();
+        }
+        taken
+    }
+
+    fn lagged(&self, channel: &Channel, slot: Slot, sent: u64) {
+        self.0.notify(Notice::Lagged { channel: channel.clone(), slot, sent });
+    }
+}

@@ -1,0 +1,20 @@
+//! Feeds the core: turns sockets, timers and store answers into events, and commands into deeds.
+//!
+//! One task a connection ([`connection`]), one writer thread where group commit happens ([`writer`]), a few reader threads
+//! ([`readers`]), the hub in shards ([`shards`]) and a book of who is connected ([`registry`]). No decision is made here:
+//! those are the core's.
+
+pub mod clock;
+pub mod connection;
+pub mod entrance;
+pub mod line;
+pub mod node;
+pub mod readers;
+pub mod registry;
+pub mod shards;
+pub mod writer;
+
+pub use clock::Clock;
+pub use entrance::{Authenticate, Entrance};
+pub use line::{Line, Notice};
+pub use node::Node;

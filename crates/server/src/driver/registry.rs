@@ -1,0 +1,208 @@
+//! Who is connected: limits, replacement by instance, revocation, drain.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tidings_protocol::ErrorCode;
+use tidings_server_core::{
+    Refused,
+    store::{Revocation, Subject},
+};
+
+use super::line::{Line, Notice};
+
+/// Bounds on connections.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Of one user.
+    pub per_user: usize,
+    /// In all, those that have not said who they are included.
+    pub total: usize,
+}
+
+/// A connection that wants to be counted in.
+#[derive(Debug)]
+pub struct Arrival {
+    /// Whose.
+    pub user: String,
+    /// Session id.
+    pub session: String,
+    /// The page's random name.
+    pub instance: Option<String>,
+    /// When the credential was issued, in milliseconds since 1970.
+    pub issued_at: u64,
+    /// Id of the JWT, where there is one.
+    pub jti: Option<String>,
+}
+
+/// The book of connections.
+#[derive(Debug)]
+pub struct Registry {
+    bounds: Bounds,
+    book: Mutex<Book>,
+}
+
+#[derive(Debug, Default)]
+struct Book {
+    users: HashMap<Box<str>, Vec<Entry>>,
+    /// Open sockets that are not counted in yet, and those that are.
+    open: usize,
+    next: u64,
+    /// Set once: nobody comes in any more.
+    draining: bool,
+}
+
+#[derive(Debug)]
+struct Entry {
+    number: u64,
+    session: Box<str>,
+    instance: Option<Box<str>>,
+    issued_at: u64,
+    jti: Option<Box<str>>,
+    line: Arc<Line>,
+}
+
+/// A place in the total; given back when dropped.
+#[derive(Debug)]
+pub struct Place {
+    registry: Arc<Registry>,
+}
+
+/// A user's place; given back when dropped.
+#[derive(Debug)]
+pub struct Seat {
+    registry: Arc<Registry>,
+    user: Box<str>,
+    number: u64,
+}
+
+impl Registry {
+    /// An empty book.
+    #[must_use]
+    pub fn new(bounds: Bounds) -> Self {
+        Self { bounds, book: Mutex::default() }
+    }
+
+    /// Takes a place for a socket, before anything is known of it.
+    ///
+    /// # Errors
+    /// `connections` when the server is full, `restart` when it is going away.
+    pub fn enter(self: &Arc<Self>) -> Result<Place, Refused> {
+        let mut book = self.lock();
+        if book.draining {
+            return Err(ErrorCode::Restart.into());
+        }
+        if book.open >= self.bounds.total {
+            return Err(Refused::new(ErrorCode::Connections, "the server is full"));
+        }
+        book.open += 1;
+        metrics::gauge!("tidings_connections").set(book.open as f64);
+        Ok(Place { registry: Arc::clone(self) })
+    }
+
+    /// Counts a connection in, in one step with ending an older one of the same instance.
+    ///
+    /// # Errors
+    /// `connections` when the user has too many, `restart` when the server is going away.
+    pub fn admit(self: &Arc<Self>, arrival: Arrival, line: &Arc<Line>) -> Result<Seat, Refused> {
+        let mut book = self.lock();
+        if book.draining {
+            return Err(ErrorCode::Restart.into());
+        }
+        book.next += 1;
+        let number = book.next;
+        let user: Box<str> = arrival.user.into();
+        let entries = book.users.entry(user.clone()).or_default();
+        let instance = arrival.instance.map(String::into_boxed_str);
+        if instance.is_some()
+            && let Some(older) = entries.iter().position(|entry| entry.instance == instance)
+        {
+            entries.swap_remove(older).line.notify(Notice::Replaced);
+        }
+        if entries.len() >= self.bounds.per_user {
+            return Err(Refused::new(
+                ErrorCode::Connections,
+                format!("this user has {} connections already", entries.len()),
+            ));
+        }
+        entries.push(Entry {
+            number,
+            session: arrival.session.into(),
+            instance,
+            issued_at: arrival.issued_at,
+            jti: arrival.jti.map(String::into_boxed_str),
+            line: Arc::clone(line),
+        });
+        Ok(Seat { registry: Arc::clone(self), user, number })
+    }
+
+    /// Ends the connections a revocation hits.
+    pub fn revoke(&self, revocation: &Revocation) {
+        let book = self.lock();
+        let hit = |entry: &&Entry| entry.issued_at < revocation.at;
+        let end = |entry: &Entry| entry.line.notify(Notice::Revoked);
+        let everybody = || book.users.values().flatten();
+        match &revocation.subject {
+            Subject::User(user) => {
+                book.users.get(user.as_str()).into_iter().flatten().filter(hit).for_each(end);
+            }
+            Subject::Session(session) => {
+                everybody().filter(|entry| *entry.session == **session).filter(hit).for_each(end)
+            }
+            Subject::Jti(jti) => {
+                everybody().filter(|entry| entry.jti.as_deref() == Some(jti.as_str())).for_each(end)
+            }
+        }
+    }
+
+    /// Lets nobody in any more and tells everybody to reconnect elsewhere within the window.
+    pub fn drain(&self, within_ms: u64) {
+        let mut book = self.lock();
+        book.draining = true;
+        for entry in book.users.values().flatten() {
+            entry.line.notify(Notice::Draining { within_ms });
+        }
+    }
+
+    /// Ends everybody who is still here.
+    pub fn stop(&self) {
+        let mut book = self.lock();
+        book.draining = true;
+        for entry in book.users.values().flatten() {
+            entry.line.notify(Notice::Stopping);
+        }
+    }
+
+    /// Open sockets.
+    #[must_use]
+    pub fn open(&self) -> usize {
+        self.lock().open
+    }
+
+    /// The book is consistent between statements, so a panic elsewhere does not spoil it.
+    fn lock(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut book = self.registry.lock();
+        book.open -= 1;
+        metrics::gauge!("tidings_connections").set(book.open as f64);
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut book = self.registry.lock();
+        if let Some(entries) = book.users.get_mut(&self.user) {
+            entries.retain(|entry| entry.number != self.number);
+            if entries.is_empty() {
+                book.users.remove(&self.user);
+            }
+        }
+    }
+}
