@@ -11,6 +11,7 @@ use crate::wasm;
 
 /// Builds npm/dist, unless it is made from the same sources already. Wants the wasm to be there.
 pub(crate) fn build(step: &mut Step) -> Result<Outcome, Failure> {
+    let _alone = repo::lock(step)?;
     let npm = repo::root().join("npm");
     let inputs = Fingerprint::new("package").tree(&npm, &["wasm"])?.tree(&wasm::folder(), &[])?;
     npm_build(&npm, inputs, step)
@@ -18,6 +19,7 @@ pub(crate) fn build(step: &mut Step) -> Result<Outcome, Failure> {
 
 /// Builds examples/react/dist, unless it is made from the same sources already. Wants npm/dist.
 pub(crate) fn build_example(step: &mut Step) -> Result<Outcome, Failure> {
+    let _alone = repo::lock(step)?;
     let root = repo::root();
     let example = root.join("examples/react");
     let inputs =

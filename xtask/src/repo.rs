@@ -1,9 +1,10 @@
 //! Where things are, and the few file operations every chore shares.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
+use crate::steps::Step;
 
 /// The repository's root.
 pub(crate) fn root() -> PathBuf {
@@ -22,6 +23,19 @@ pub(crate) fn target() -> PathBuf {
 /// xtask's own folder: stamps of what is up to date, logs, scratch files.
 pub(crate) fn scratch() -> PathBuf {
     target().join("xtask")
+}
+
+/// Waits until no other xtask builds in this clone, and keeps others waiting until it is dropped: the
+/// results (npm/wasm, npm/dist) are shared, whatever build folder each one uses.
+pub(crate) fn lock(step: &mut Step) -> Result<File, Failure> {
+    let path = root().join("target/xtask/lock");
+    make_parent(&path)?;
+    let file = File::create(&path).map_err(Failure::io("open", &path))?;
+    if file.try_lock().is_err() {
+        step.retitle("waiting for another xtask");
+    }
+    file.lock().map_err(Failure::io("lock", &path))?;
+    Ok(file)
 }
 
 /// Reads a text file.

@@ -32,6 +32,7 @@ pub(crate) fn route_of_result() -> Option<String> {
 
 /// Builds module and glue, unless they are made from the same sources already.
 pub(crate) fn build(wish: Wish, step: &mut Step) -> Result<Outcome, Failure> {
+    let _alone = repo::lock(step)?;
     let inputs = inputs()?;
     if is_current(&inputs, wish) {
         return Ok(Outcome::Unchanged);

@@ -24,6 +24,9 @@ const FLAGS: [&str; 12] = [
     "--strip-producers",
 ];
 
+/// How every wasm module begins.
+const MAGIC: &[u8] = b"\0asm";
+
 /// Optimises a module in place, if that makes it smaller as it travels: fewer bytes on disk are not
 /// always fewer bytes compressed.
 pub(crate) fn shrink(module: &Path, npm: &Path, step: &mut Step) -> Result<(), Failure> {
@@ -34,6 +37,9 @@ pub(crate) fn shrink(module: &Path, npm: &Path, step: &mut Step) -> Result<(), F
 
     let before = fs::read(module).map_err(Failure::io("read", module))?;
     let after = fs::read(&smaller).map_err(Failure::io("read", &smaller))?;
+    if !after.starts_with(MAGIC) {
+        return Err(Failure::Check("wasm-opt succeeded without writing a module".to_owned()));
+    }
     let (before_gz, after_gz) = (gzipped(&before)?, gzipped(&after)?);
     step.note(&format!("wasm-opt: {before_gz} bytes compressed before, {after_gz} after"))?;
     if after_gz < before_gz {
