@@ -22,6 +22,8 @@ fn main() -> anyhow::Result<()> {
         .input_path(&input)
         .web(true)?
         .omit_default_module_path(true)
+        // A trap poisons the instance: the loader makes a new one.
+        .reset_state_function(true)
         .typescript(true)
         .remove_name_section(true)
         .remove_producers_section(true)
