@@ -8,6 +8,13 @@
 //! or shorter, `TIDINGS_BIN` names another server binary. SIGKILL keeps the page cache, so this shows nothing about power loss;
 //! that `fdatasync` comes before each answer is shown by a test of the server.
 
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
 mod api;
 mod dice;
 mod ledger;
