@@ -104,10 +104,11 @@ impl<S: Sink> Hub<S> {
             place.sent = CATCHING_UP;
         }
         match topic.top {
-            // The channel's first record was read before it came here.
-            Some((NO_LOG, _)) if epoch != NO_LOG => {
+            // Which of the two is the log's name now? Whoever reads it again knows.
+            Some((known, _)) if known != epoch && epoch != NO_LOG => {
                 topic.send_back(channel);
-                topic.top = Some((epoch, sent));
+                topic.top = None;
+                return GoLive::Behind;
             }
             Some((known, top)) if known != epoch || top > sent => return GoLive::Behind,
             Some(_) => {}

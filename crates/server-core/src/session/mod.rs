@@ -122,6 +122,3 @@ fn closing(event: Event<'_>, turn: &mut Turn<'_>) {
         turn.out.push(Command::Detach { channel, slot });
     }
 }
-
-#[cfg(test)]
-mod tests;

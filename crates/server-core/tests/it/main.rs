@@ -1,0 +1,9 @@
+//! Sessions, hub, services and the reference store together, without time or network between them.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod entering;
+mod harness;
+mod limits;
+mod liveness;
+mod requests;
+mod subscribing;
