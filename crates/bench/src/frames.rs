@@ -1,4 +1,5 @@
-//! Counts the messages in a stream of WebSocket frames without copying them: the generator must not be the bottleneck.
+//! Counts the messages in a stream of WebSocket frames without copying them: the generator must not
+//! be the bottleneck.
 
 const TEXT: u8 = 1;
 const CLOSE: u8 = 8;

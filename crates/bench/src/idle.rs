@@ -1,6 +1,7 @@
 //! Memory of connections that wait: resident memory of the process, divided by connections.
 //!
-//! Tidings' are authenticated, each a user of its own, subscribed to inbox and `system:all`; Node's are bare sockets.
+//! Tidings' are authenticated, each a user of its own, subscribed to inbox and `system:all`; Node's
+//! are bare sockets.
 
 use std::rc::Rc;
 

@@ -26,7 +26,8 @@ pub(crate) struct Cores {
 }
 
 impl Cores {
-    /// The last core for the server, the one before it for the generator: the first serves most interrupts.
+    /// The last core for the server, the one before it for the generator: the first serves most
+    /// interrupts.
     pub(crate) fn pick() -> Result<Self, BenchError> {
         let set = sched_getaffinity(None)
             .map_err(|error| BenchError::io("reading the cores")(error.into()))?;

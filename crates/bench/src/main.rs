@@ -1,7 +1,9 @@
-//! `cargo xtask bench`: Tidings beside a Node `ws` server that does the plain job, in the same run on the same machine.
+//! `cargo xtask bench`: Tidings beside a Node `ws` server that does the plain job, in the same run
+//! on the same machine.
 //!
-//! The server under test has one core, the generator another; subjects alternate, each run is a new process, figures are medians.
-//! One thread generates the load: its own share of a core is printed, so that one can tell when it was the bottleneck.
+//! The server under test has one core, the generator another; subjects alternate, each run is a new
+//! process, figures are medians. One thread generates the load: its own share of a core is printed,
+//! so that one can tell when it was the bottleneck.
 //!
 //! | file | what |
 //! |---|---|

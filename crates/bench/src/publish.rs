@@ -1,7 +1,9 @@
-//! Publishes a second, each answered before the next: notifications to one user for each publisher, nobody listening.
+//! Publishes a second, each answered before the next: notifications to one user for each publisher,
+//! nobody listening.
 //!
-//! Tidings gives an offset, folds counts and syncs to disk before the answer, joining publishes that come together into one commit.
-//! Node keeps nothing (`node ws`), or appends the body to a file and calls `fdatasync` for each (`node ws, fdatasync`).
+//! Tidings gives an offset, folds counts and syncs to disk before the answer, joining publishes
+//! that come together into one commit. Node keeps nothing (`node ws`), or appends the body to a
+//! file and calls `fdatasync` for each (`node ws, fdatasync`).
 
 use crate::{
     BenchError,

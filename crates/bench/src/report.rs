@@ -28,7 +28,8 @@ pub(crate) struct Figure {
     /// Share of its core the server took, in percent.
     #[serde(skip_serializing_if = "Option::is_none")]
     server_core: Option<f64>,
-    /// Share of its core the generator took: near 100 means that the server may be faster than this.
+    /// Share of its core the generator took: near 100 means that the server may be faster than
+    /// this.
     #[serde(skip_serializing_if = "Option::is_none")]
     generator_core: Option<f64>,
 }

@@ -46,7 +46,8 @@ pub(crate) enum To {
 pub(crate) struct Binaries {
     tidings: PathBuf,
     node: PathBuf,
-    /// Data of servers under test: beside the binaries, so that `fdatasync` means a disk, which `/tmp` may not be.
+    /// Data of servers under test: beside the binaries, so that `fdatasync` means a disk, which
+    /// `/tmp` may not be.
     scratch: PathBuf,
 }
 
@@ -153,7 +154,8 @@ impl Running {
         Process::of(self.child.id())
     }
 
-    /// The words a connection of user `number` begins with; asks for a ticket where there are tickets.
+    /// The words a connection of user `number` begins with; asks for a ticket where there are
+    /// tickets.
     pub(crate) async fn greet(
         &self,
         http: &mut Http,

@@ -7,7 +7,8 @@
 //!   -d '{"to":{"user":"u1"},"type":"payment","title":"Paid"}'
 //! ```
 //!
-//! The API key is `TIDINGS_API_KEY`, or `dev`. A real app never holds it: there, its backend answers tickets.
+//! The API key is `TIDINGS_API_KEY`, or `dev`. A real app never holds it: there, its backend
+//! answers tickets.
 
 use std::{env, error::Error, pin::pin};
 

@@ -15,7 +15,8 @@ use crate::{
     endpoint::{EndpointError, websocket},
 };
 
-/// Calls that wait for the task at once; more wait for room. Each is tiny and answered within a turn.
+/// Calls that wait for the task at once; more wait for room. Each is tiny and answered within a
+/// turn.
 const INPUTS: usize = 64;
 
 /// A client can't be made from these settings.
@@ -74,8 +75,9 @@ impl Builder {
 
     /// The function that gets a ticket, asked for every attempt, with a deadline of 10 s.
     ///
-    /// It answers a ticket as a `String`, a JWT as [`crate::Credential::Token`], `None` when nobody is signed in; each may be in
-    /// a `Result`. Its future outlives the call, so a closure that captures things clones them into an `async move` block.
+    /// It answers a ticket as a `String`, a JWT as [`crate::Credential::Token`], `None` when nobody
+    /// is signed in; each may be in a `Result`. Its future outlives the call, so a closure that
+    /// captures things clones them into an `async move` block.
     pub fn ticket<F, Fut>(self, function: F) -> Self
     where
         F: Fn() -> Fut + Send + Sync + 'static,
@@ -94,7 +96,8 @@ impl Builder {
         self
     }
 
-    /// Whose client this is; a ticket of another user is refused. Default: whoever the ticket names.
+    /// Whose client this is; a ticket of another user is refused. Default: whoever the ticket
+    /// names.
     pub fn user(mut self, user: impl Into<String>) -> Self {
         self.user = User::Named(user.into());
         self
@@ -118,22 +121,23 @@ impl Builder {
         self
     }
 
-    /// Oldest notification that counts as arriving; `None`: any age, so that each record that comes by resume is reported.
-    /// Default 60 s: an app that shows toasts does not want yesterday's.
+    /// Oldest notification that counts as arriving; `None`: any age, so that each record that comes
+    /// by resume is reported. Default 60 s: an app that shows toasts does not want yesterday's.
     pub fn arrived_max_age(mut self, age: Option<Duration>) -> Self {
         self.config.arrived_max_age = age.map_or(u64::MAX, millis);
         self
     }
 
-    /// How many happenings a stream holds for a reader that is busy, rounded up to a power of two. Default 1,024: a resume after
-    /// an hour away fits. Beyond it the reader gets [`crate::Lagged`].
+    /// How many happenings a stream holds for a reader that is busy, rounded up to a power of two.
+    /// Default 1,024: a resume after an hour away fits. Beyond it the reader gets
+    /// [`crate::Lagged`].
     pub fn buffer(mut self, happenings: usize) -> Self {
         self.buffer = happenings;
         self
     }
 
-    /// Starts the client's task on the current tokio runtime. Nothing connects before somebody listens, marks or calls
-    /// [`Client::connect`].
+    /// Starts the client's task on the current tokio runtime. Nothing connects before somebody
+    /// listens, marks or calls [`Client::connect`].
     ///
     /// # Errors
     /// [`BuildError`]: the address, a missing ticket function, a bound of 0, or no runtime.

@@ -17,7 +17,8 @@ use crate::{
     inbox::Inbox,
 };
 
-/// A client of one Tidings server. Cheap to clone; when the last handle (and [`Inbox`]) is dropped, the connection ends.
+/// A client of one Tidings server. Cheap to clone; when the last handle (and [`Inbox`]) is dropped,
+/// the connection ends.
 #[derive(Clone, Debug)]
 pub struct Client {
     shared: Arc<Shared>,
@@ -31,13 +32,15 @@ pub(crate) struct Shared {
     /// Weak, so that streams end with the task, however many handles are left.
     pub(crate) happenings: broadcast::WeakSender<Happening>,
     pub(crate) inputs: mpsc::Sender<Input>,
-    /// Wakes the task when somebody listens for the first time: that call can't wait for room in `inputs`.
+    /// Wakes the task when somebody listens for the first time: that call can't wait for room in
+    /// `inputs`.
     pub(crate) wanted: Arc<Notify>,
     pub(crate) asked: AtomicBool,
 }
 
 impl Shared {
-    /// Asks for the connection, once in the client's life: a listener that comes later must not undo `disconnect()`.
+    /// Asks for the connection, once in the client's life: a listener that comes later must not
+    /// undo `disconnect()`.
     pub(crate) fn want(&self) {
         if !self.asked.swap(true, Ordering::Relaxed) {
             self.wanted.notify_one();
@@ -61,7 +64,8 @@ pub(crate) fn closed() -> Error {
 }
 
 impl Client {
-    /// Starts with the server's address: `https://rt.example.com`, with a path if the server is nested under one.
+    /// Starts with the server's address: `https://rt.example.com`, with a path if the server is
+    /// nested under one.
     pub fn builder(url: impl Into<String>) -> Builder {
         Builder::new(url.into())
     }
@@ -89,7 +93,8 @@ impl Client {
         self.shared.connection.clone()
     }
 
-    /// Everything that happens from now on, in order. Bounded as [`Inbox::arrived`] is. Asks for a connection.
+    /// Everything that happens from now on, in order. Bounded as [`Inbox::arrived`] is. Asks for a
+    /// connection.
     pub fn happenings(&self) -> impl Stream<Item = Result<Happening, Lagged>> + Send + use<> {
         let receiver = self.shared.subscribe();
         self.shared.want();
@@ -122,7 +127,8 @@ impl Client {
         self.shared.send(Input::Event(Event::RetryRequested)).await
     }
 
-    /// Changes whose client this is; `None`: nobody's. Everything shown of the former user goes in one step.
+    /// Changes whose client this is; `None`: nobody's. Everything shown of the former user goes in
+    /// one step.
     ///
     /// # Errors
     /// `closed`.
@@ -140,7 +146,8 @@ impl Client {
         }
     }
 
-    /// Ends the client for good and waits until its task has: says goodbye to the server within 2 s.
+    /// Ends the client for good and waits until its task has: says goodbye to the server within 2
+    /// s.
     pub async fn close(self) {
         // An error means that the task has ended already, which is what is wanted.
         let _ = self.shared.send(Input::Event(Event::CloseRequested)).await;

@@ -16,8 +16,8 @@ pub struct CredentialRequest {
 
 /// What a ticket function may answer.
 ///
-/// A `String` is a ticket, [`Credential::Token`] a JWT, `None` says that nobody is signed in (the client stops asking),
-/// an `Err` that it did not work this time (the client tries again later).
+/// A `String` is a ticket, [`Credential::Token`] a JWT, `None` says that nobody is signed in (the
+/// client stops asking), an `Err` that it did not work this time (the client tries again later).
 pub trait IntoCredential {
     /// As the core wants it; the error in words.
     ///

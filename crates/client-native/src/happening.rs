@@ -7,7 +7,8 @@ use tidings_client_core::{Error, FailedIntent, ItemView};
 use tidings_protocol::{Channel, server::GapReason};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
-/// Something the app may want to react to. States (inbox, connection) are read elsewhere and never missed.
+/// Something the app may want to react to. States (inbox, connection) are read elsewhere and never
+/// missed.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Happening {
@@ -30,8 +31,9 @@ pub enum Happening {
     Error(Error),
 }
 
-/// The reader of a stream was slower than what came, and missed the oldest of it. The inbox itself misses nothing:
-/// read [`crate::Inbox::snapshot`]. A larger [`crate::Builder::buffer`] helps against bursts.
+/// The reader of a stream was slower than what came, and missed the oldest of it. The inbox itself
+/// misses nothing: read [`crate::Inbox::snapshot`]. A larger [`crate::Builder::buffer`] helps
+/// against bursts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the reader was too slow and missed {missed} happenings")]
 pub struct Lagged {

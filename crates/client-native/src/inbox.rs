@@ -21,8 +21,9 @@ const UNARCHIVED: MarkSet = MarkSet { seen: None, read: None, archived: Some(fal
 
 /// The user's inbox, everyone-messages included. A cheap handle.
 ///
-/// A mark shows at once; the future answers when the server stored it, which may be after a reconnect. Dropping the future does
-/// not take the mark back. All marks fail alike: `Error::code` says why, and the mark is rolled back.
+/// A mark shows at once; the future answers when the server stored it, which may be after a
+/// reconnect. Dropping the future does not take the mark back. All marks fail alike: `Error::code`
+/// says why, and the mark is rolled back.
 #[derive(Clone, Debug)]
 pub struct Inbox {
     pub(crate) shared: Arc<Shared>,
@@ -42,12 +43,12 @@ impl Inbox {
         self.shared.inbox.clone()
     }
 
-    /// Each notification that arrives from now on, once, in order within its channel; what a snapshot brings has not "arrived".
-    /// Asks for a connection.
+    /// Each notification that arrives from now on, once, in order within its channel; what a
+    /// snapshot brings has not "arrived". Asks for a connection.
     ///
-    /// The stream holds up to [`crate::Builder::buffer`] items; a reader that is slower gets [`Lagged`] in the place of the
-    /// oldest, never a silent hole, and never holds up the connection. For all of them in spite of that, read
-    /// [`Self::snapshot`].
+    /// The stream holds up to [`crate::Builder::buffer`] items; a reader that is slower gets
+    /// [`Lagged`] in the place of the oldest, never a silent hole, and never holds up the
+    /// connection. For all of them in spite of that, read [`Self::snapshot`].
     pub fn arrived(&self) -> impl Stream<Item = Result<Arc<ItemView>, Lagged>> + Send + use<> {
         let receiver = self.shared.subscribe();
         self.shared.want();

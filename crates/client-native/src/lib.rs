@@ -20,9 +20,10 @@
 //! # }
 //! ```
 //!
-//! A [`Client`] is a handle; one task behind it owns the core, the socket and the one timer. The connection is wanted
-//! from the first listener, mark or [`Client::connect`] on, and is kept up (backoff, heartbeat, resume without loss)
-//! until [`Client::disconnect`], [`Client::close`] or the last handle is dropped.
+//! A [`Client`] is a handle; one task behind it owns the core, the socket and the one timer. The
+//! connection is wanted from the first listener, mark or [`Client::connect`] on, and is kept up
+//! (backoff, heartbeat, resume without loss) until [`Client::disconnect`], [`Client::close`] or the
+//! last handle is dropped.
 //!
 //! | what | how |
 //! |---|---|

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
 use tokio_tungstenite::Connector;
 
-/// Trusts the system's certificates. Names its crypto provider, because rustls's process-wide default is the app's to choose.
+/// Trusts the system's certificates. Names its crypto provider, because rustls's process-wide
+/// default is the app's to choose.
 pub(crate) fn connector() -> Result<Connector, String> {
     let found = rustls_native_certs::load_native_certs();
     let mut roots = RootCertStore::empty();

@@ -23,7 +23,8 @@ use tracing::debug;
 
 /// Nothing came that said why.
 const ABNORMAL: u16 = 1006;
-/// A frame of the server: a full send buffer (512 KiB) and a snapshot of large items leave room to this.
+/// A frame of the server: a full send buffer (512 KiB) and a snapshot of large items leave room to
+/// this.
 const FRAME_BYTES: usize = 4 << 20;
 /// Messages that wait for the socket: the core's outbox after a reconnect, and as much again.
 const QUEUE: usize = 4_096;
@@ -127,8 +128,13 @@ impl Link {
                     let frame = CloseFrame { code: CloseCode::from(code), reason: "".into() };
                     socket.close(Some(frame)).await?;
                 }
-                // Reading on is what completes the handshake.
-                while socket.next().await.is_some_and(|message| message.is_ok()) {}
+                // Reading on is what completes the handshake: until the server's close frame, or
+                // its end.
+                while let Some(Ok(message)) = socket.next().await {
+                    if message.is_close() {
+                        break;
+                    }
+                }
                 Ok::<_, tungstenite::Error>(())
             };
             // Neither an error nor the deadline leaves anything to do: the socket is dropped.
@@ -209,7 +215,8 @@ impl Open {
     }
 }
 
-/// Opens the WebSocket; the core has the deadline. The error in words, with the HTTP status where there is one.
+/// Opens the WebSocket; the core has the deadline. The error in words, with the HTTP status where
+/// there is one.
 async fn connect(endpoint: Uri) -> Result<Socket, String> {
     let config = WebSocketConfig::default()
         // The default of 128 KiB is zeroed on each read attempt.

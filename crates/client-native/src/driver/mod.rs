@@ -69,7 +69,8 @@ pub(crate) struct Driver {
     inputs: mpsc::Receiver<Input>,
     wanted: Arc<Notify>,
     outlets: Outlets,
-    /// Calls whose intent has no answer yet; bounded by the core's `outbox_max`, since it answers what it does not take.
+    /// Calls whose intent has no answer yet; bounded by the core's `outbox_max`, since it answers
+    /// what it does not take.
     calls: BTreeMap<u64, oneshot::Sender<Answer>>,
     last_intent: u64,
     /// Kept for its memory.
@@ -193,7 +194,8 @@ impl Driver {
                 warn!(code = error.code, "{}", error.message);
                 self.tell(Happening::Error(error));
             }
-            // The core was told that there is no storage; if it asks all the same, this is the answer.
+            // The core was told that there is no storage; if it asks all the same, this is the
+            // answer.
             Command::Load { user } => return Some(Event::StorageLoaded { user, saved: None }),
             Command::Save { .. } | Command::Wipe { .. } => {}
             Command::SignedOut { discarded } => debug!(discarded, "signed out"),

@@ -36,7 +36,8 @@ impl Ledger {
         Self { channels }
     }
 
-    /// Every publish was repeated until acknowledged, so the log must hold these and nothing else: dense from 1.
+    /// Every publish was repeated until acknowledged, so the log must hold these and nothing else:
+    /// dense from 1.
     pub(crate) fn assert_dense(&self) {
         for (channel, entries) in &self.channels {
             let offsets: Vec<_> = entries.keys().copied().collect();

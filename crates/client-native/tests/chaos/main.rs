@@ -1,12 +1,14 @@
 //! Kills the real server fifty times while backends publish and clients listen, and loses nothing.
 //!
-//! At each kill at least twenty publishes are in flight; ten thousand are acknowledged in all. A publisher that got no answer repeats
-//! with the same `Idempotency-Key`. In the end, what was acknowledged, what the clients' callbacks were called with and what the
-//! server's list holds must be the same: 0 lost, 0 doubled, 0 out of order.
+//! At each kill at least twenty publishes are in flight; ten thousand are acknowledged in all. A
+//! publisher that got no answer repeats with the same `Idempotency-Key`. In the end, what was
+//! acknowledged, what the clients' callbacks were called with and what the server's list holds must
+//! be the same: 0 lost, 0 doubled, 0 out of order.
 //!
-//! `TIDINGS_CHAOS_SEED` plays a run again (as far as the operating system's scheduling allows), `TIDINGS_CHAOS_KILLS` makes it longer
-//! or shorter, `TIDINGS_BIN` names another server binary. SIGKILL keeps the page cache, so this shows nothing about power loss;
-//! that `fdatasync` comes before each answer is shown by a test of the server.
+//! `TIDINGS_CHAOS_SEED` plays a run again (as far as the operating system's scheduling allows),
+//! `TIDINGS_CHAOS_KILLS` makes it longer or shorter, `TIDINGS_BIN` names another server binary.
+//! SIGKILL keeps the page cache, so this shows nothing about power loss; that `fdatasync` comes
+//! before each answer is shown by a test of the server.
 
 #![allow(
     clippy::expect_used,
@@ -40,7 +42,8 @@ use subscriber::Subscriber;
 const PUBLISHERS: usize = 32;
 const IN_FLIGHT: usize = 20;
 const KILLS: u64 = 50;
-/// Publishes acknowledged for each kill; their number until the next kill is random up to twice this.
+/// Publishes acknowledged for each kill; their number until the next kill is random up to twice
+/// this.
 const PER_KILL: u64 = 220;
 const USERS: [&str; 6] = ["mina", "jo:el", "zoë", "li/u", "sam", "ada"];
 const LAST_WORD: &str = "last word";

@@ -1,4 +1,5 @@
-//! A backend that repeats each publish with its key until it is acknowledged, and only then makes the next one.
+//! A backend that repeats each publish with its key until it is acknowledged, and only then makes
+//! the next one.
 
 use std::sync::Arc;
 

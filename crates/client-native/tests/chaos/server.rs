@@ -13,7 +13,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 /// Far more than a start takes, even on a busy machine.
 const START: Duration = Duration::from_secs(60);
 
-/// `TIDINGS_BIN`, or the binary of this workspace, built with the profile and into the folder of this test.
+/// `TIDINGS_BIN`, or the binary of this workspace, built with the profile and into the folder of
+/// this test.
 pub(crate) fn binary() -> PathBuf {
     if let Some(path) = env::var_os("TIDINGS_BIN") {
         return path.into();
@@ -42,7 +43,8 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn new(binary: PathBuf) -> Self {
-        // Freed at once; the address stays the server's as long as nobody else asks for this very port.
+        // Freed at once; the address stays the server's as long as nobody else asks for this very
+        // port.
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         Self { binary, folder: Folder::new(), port, running: None }
     }

@@ -1,4 +1,5 @@
-//! What publishers and the killer share: how many publishes are in flight, and whether there is a server to ask.
+//! What publishers and the killer share: how many publishes are in flight, and whether there is a
+//! server to ask.
 
 use tokio::sync::watch;
 
@@ -24,7 +25,8 @@ impl Storm {
         Self(watch::Sender::new(State::default()))
     }
 
-    /// Counts a request as in flight, once there is a server. `false`: finishing, and this would be a new publish.
+    /// Counts a request as in flight, once there is a server. `false`: finishing, and this would be
+    /// a new publish.
     pub(crate) async fn begin(&self, repeat: bool) -> bool {
         loop {
             let mut begun = None;
@@ -64,7 +66,8 @@ impl Storm {
         self.0.send_modify(|state| state.finishing = true);
     }
 
-    /// Kills when at least `least` publishes are in flight, with nothing counted meanwhile. Answers how many were.
+    /// Kills when at least `least` publishes are in flight, with nothing counted meanwhile. Answers
+    /// how many were.
     pub(crate) async fn kill(&self, least: usize, kill: impl FnOnce()) -> usize {
         let mut kill = Some(kill);
         loop {

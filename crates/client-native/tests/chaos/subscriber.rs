@@ -29,7 +29,8 @@ pub(crate) struct Subscriber {
 }
 
 impl Subscriber {
-    /// A client of `user` that is live: what is published from now on are callbacks, not the snapshot's.
+    /// A client of `user` that is live: what is published from now on are callbacks, not the
+    /// snapshot's.
     pub(crate) async fn new(api: &Api, url: &str, user: &str, name: String) -> Self {
         let client = {
             let (api, asked) = (api.clone(), user.to_owned());
@@ -84,7 +85,8 @@ impl Subscriber {
         assert!(live, "{} does not become live: {}", self.name, self.client.explain().await);
     }
 
-    /// Waits until `last` and at least `count` callbacks were heard; answers them all, and the unread count that the client shows.
+    /// Waits until `last` and at least `count` callbacks were heard; answers them all, and the
+    /// unread count that the client shows.
     pub(crate) async fn until(self, last: &str, count: u64) -> (Self, Vec<Heard>, u64) {
         let mut heard = self.heard.clone();
         let waited = heard.wait_for(|all| {

@@ -1,4 +1,5 @@
-//! The tokio driver against a scripted server: what it adds to the core, which has tests of its own.
+//! The tokio driver against a scripted server: what it adds to the core, which has tests of its
+//! own.
 
 #![allow(
     clippy::expect_used,
