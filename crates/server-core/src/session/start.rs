@@ -9,7 +9,7 @@ use tidings_protocol::{
 use super::{
     State,
     open::{Open, Pending},
-    subscription::{Gap, Start, Subscription},
+    subscription::{Gap, Start, Subscription, cursor_of},
     turn::Turn,
 };
 use crate::{
@@ -195,8 +195,8 @@ impl Open {
         since: Option<Since>,
         turn: &mut Turn<'_>,
     ) {
-        if self.is_starting() && self.subscriptions.iter().take(2).any(|one| one.channel == channel)
-        {
+        let of_pair = self.subscriptions.iter().take(2).any(|one| one.channel == channel);
+        if of_pair && (self.is_starting() || cursor_of(since).is_none()) {
             return self.start_afresh(id, &channel, None, turn);
         }
         self.forget(|pending| matches!(pending, Pending::Locate { channel: other, .. } if *other == channel));

@@ -124,10 +124,9 @@ fn a_cursor_above_the_top_or_of_another_epoch_resets_that_client_alone() {
     let mut other = server.connect("u1");
     other.got();
     let above = cursors(&mut server, "u1", 9, 0);
-    let foreign =
-        cursors(&mut server, "u1", 2, 0).replace("\"epoch\":\"", "\"epoch\":\"x").replace("x", "");
-    let foreign =
-        foreign.replacen(&foreign[foreign.find("epoch\":\"").unwrap() + 8..][..8], "zzzzzzzz", 1);
+    let sound = cursors(&mut server, "u1", 2, 0);
+    let start = sound.find(r#"epoch":""#).unwrap() + 8;
+    let foreign = format!("{}zzzzzzzz{}", &sound[..start], &sound[start + 8..]);
     for claim in [above, foreign] {
         let mut peer = server.connect_with("u1", &claim);
         let messages = peer.got();
