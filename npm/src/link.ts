@@ -55,6 +55,8 @@ export function link(needs: LinkNeeds): Link {
     const generation = loaded.generation()
     let socket: WebSocket | undefined
     let mine: Core | undefined
+    // What a new core thinks before it knows its user is nothing to show.
+    let quiet = true
     const renewed = loaded.onRenew(() => {
       release()
       // Later: frames of the old instance may still be on the stack.
@@ -86,7 +88,7 @@ export function link(needs: LinkNeeds): Link {
       },
       turn() {
         if (core === mine) read((current) => current.run())
-        needs.flush()
+        if (!quiet) needs.flush()
       },
     })
     try {
@@ -99,6 +101,8 @@ export function link(needs: LinkNeeds): Link {
     const waiting = queue
     queue = []
     for (const fn of waiting) read(fn)
+    quiet = false
+    needs.flush()
   }
 
   const start = () => {

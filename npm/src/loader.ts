@@ -90,7 +90,7 @@ async function compiled(source: WebAssembly.Module | Uint8Array<ArrayBuffer>): P
 export async function unpack(base64: string): Promise<Uint8Array<ArrayBuffer>> {
   if (typeof DecompressionStream === 'undefined') throw unavailable('this browser is too old: it has no DecompressionStream')
   const packed = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0))
-  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream('deflate-raw'))
+  const stream = new Response(packed).body?.pipeThrough(new DecompressionStream('deflate-raw'))
   return new Uint8Array(await new Response(stream).arrayBuffer())
 }
 

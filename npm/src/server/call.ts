@@ -1,0 +1,71 @@
+import { isTidingsError, messageOf, TidingsError } from '../error.js'
+
+/** How long one attempt may take, body included. */
+const DEADLINE = 10_000
+/** Waits before the second and the third attempt, in milliseconds, unless the server says how long. */
+const WAITS = [200, 1_000]
+/** Longer than this nobody's request should wait. */
+const LONGEST_WAIT = 5_000
+
+/** A request to the server, repeated where that is safe. */
+export type Call = (method: 'POST', path: string, body: unknown, key?: string) => Promise<unknown>
+
+/**
+ * Requests with an API key. Every call of this package is safe to repeat (publishing by its `Idempotency-Key`, the rest
+ * by nature), so an answer that never came, a 429 and a 5xx are tried again twice.
+ */
+export function caller(url: string, apiKey: string): Call {
+  const base = url.replace(/\/+$/, '')
+  return async (method, path, body, key) => {
+    const headers: Record<string, string> = { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json' }
+    if (key !== undefined) headers['idempotency-key'] = key
+    const text = JSON.stringify(body)
+    for (let attempt = 0; ; attempt += 1) {
+      const { answer, error, wait } = await once(`${base}${path}`, { method, headers, body: text })
+      if (error === undefined) return answer
+      const pause = wait ?? WAITS[attempt]
+      if (!error.retry || attempt >= WAITS.length || pause === undefined || pause > LONGEST_WAIT) throw error
+      await new Promise((resolve) => setTimeout(resolve, pause))
+    }
+  }
+}
+
+interface Outcome {
+  readonly answer?: unknown
+  readonly error?: TidingsError
+  /** How long the server wants us to wait. */
+  readonly wait?: number
+}
+
+async function once(url: string, init: RequestInit): Promise<Outcome> {
+  try {
+    const response = await fetch(url, { ...init, signal: AbortSignal.timeout(DEADLINE) })
+    const text = await response.text()
+    if (response.ok) return { answer: text === '' ? undefined : JSON.parse(text) }
+    const after = Number(response.headers.get('retry-after') ?? Number.NaN)
+    return { error: problem(response.status, text), ...(Number.isFinite(after) ? { wait: after * 1_000 } : {}) }
+  } catch (thrown) {
+    if (isTidingsError(thrown)) return { error: thrown }
+    const message = `The Tidings server can't be reached at ${new URL(url).origin}: ${messageOf(thrown)}.`
+    return { error: new TidingsError({ code: 'network', fault: 'network', retry: true, message, cause: thrown }) }
+  }
+}
+
+/** The error in a problem+json body, or one made of the status where a proxy answered instead of Tidings. */
+function problem(status: number, text: string): TidingsError {
+  let body: { code?: unknown; detail?: unknown; title?: unknown; request_id?: unknown } = {}
+  try {
+    body = (JSON.parse(text) ?? {}) as typeof body
+  } catch {
+    // Not JSON: the status has to do.
+  }
+  const retry = status >= 500 || status === 429 || status === 408
+  const words = [body.title, body.detail].filter((part) => typeof part === 'string' && part !== '')
+  const request = typeof body.request_id === 'string' ? ` (request ${body.request_id})` : ''
+  return new TidingsError({
+    code: typeof body.code === 'string' ? body.code : retry ? 'storage_unavailable' : 'bad_request',
+    fault: status >= 500 ? 'server' : 'app',
+    retry,
+    message: `${words.length > 0 ? words.join(' ') : `The server answered ${status}.`}${request}`,
+  })
+}

@@ -1,0 +1,37 @@
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { defineConfig, type Plugin } from 'vitest/config'
+
+const at = (path: string) => fileURLToPath(new URL(path, import.meta.url))
+
+/** Sources import the compiled core as it lies beside them in dist: `npm run build` puts it there. */
+const compiledCore: Plugin = {
+  name: 'compiled-core',
+  enforce: 'pre',
+  resolveId(id, importer) {
+    if (!/^\.\/(glue|inline)\.js$/.test(id) || importer === undefined || importer.includes('/dist/')) return null
+    const built = at(`./dist/${id.slice(2)}`)
+    if (!existsSync(built)) throw new Error('the tests want the compiled core: run `npm run build` first')
+    return built
+  },
+}
+
+export default defineConfig({
+  plugins: [compiledCore],
+  resolve: {
+    alias: [
+      { find: /^tidings$/, replacement: at('./src/index.ts') },
+      { find: /^tidings\/react$/, replacement: at('./src/react/index.ts') },
+      { find: /^tidings\/server$/, replacement: at('./src/server/index.ts') },
+      { find: /^tidings\/(dev|wasm)$/, replacement: at('./src/$1.ts') },
+    ],
+  },
+  test: {
+    include: ['test/**/*.test.{ts,tsx}'],
+    exclude: ['test/pack/**'],
+    environment: 'node',
+    restoreMocks: true,
+    unstubGlobals: true,
+    typecheck: { enabled: false },
+  },
+})
