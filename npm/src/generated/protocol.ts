@@ -542,6 +542,7 @@ export const ERROR_CODES = {
   invalid_argument: { fault: 'app', retry: 'never', close: null, status: 500, advice: "Correct the argument: see the error's message." },
   max_attempts: { fault: 'network', retry: 'never', close: null, status: 500, advice: "All attempts failed: call connect() to start again." },
   network: { fault: 'network', retry: 'backoff', close: null, status: 500, advice: "The server can't be reached: check the connection and the url." },
+  outbox_full: { fault: 'app', retry: 'backoff', close: null, status: 500, advice: "Too many calls wait for an answer: wait for some, or connect." },
   signed_out: { fault: 'app', retry: 'never', close: null, status: 500, advice: "Nobody is signed in: set a user first." },
   storage: { fault: 'browser', retry: 'backoff', close: null, status: 500, advice: "The browser gives no storage (private mode or quota): state lasts as long as the page." },
   ticket_failed: { fault: 'app', retry: 'backoff', close: null, status: 500, advice: "The app's ticket function failed: see the error's cause." },
