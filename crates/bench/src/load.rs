@@ -12,7 +12,13 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use crate::{BenchError, http::Http, machine::Process, subject::Running, swarm::Tally};
+use crate::{
+    BenchError,
+    http::Http,
+    machine::{self, Process},
+    subject::Running,
+    swarm::Tally,
+};
 
 /// Before figures are taken.
 const WARM_UP: Duration = Duration::from_secs(1);
@@ -49,6 +55,8 @@ pub(crate) struct Measured {
     /// Shares of a core, in percent.
     pub(crate) server: f64,
     pub(crate) generator: f64,
+    /// What other processes took, of both cores: figures of a busy machine are worth little.
+    pub(crate) others: f64,
     /// Publishes in all, warm-up included: what connections must have received in the end.
     pub(crate) total: u64,
 }
@@ -77,31 +85,58 @@ pub(crate) async fn publish(
         publishers.spawn_local(publisher(http, request, depth, pace.clone(), Rc::clone(&ledger)));
     }
     sleep(WARM_UP).await;
-    let processes = [subject.process(), Process::own()];
-    let cpu = |process: Process| process.cpu();
-    let before = (cpu(processes[0])?, cpu(processes[1])?, ledger.answered.get(), received());
+    let before = Sample::take(subject, &ledger, &received)?;
     ledger.measuring.set(true);
     let began = Instant::now();
     sleep(Duration::from_secs(u64::from(seconds))).await;
     let took = began.elapsed().as_secs_f64();
     ledger.measuring.set(false);
-    let after = (cpu(processes[0])?, cpu(processes[1])?, ledger.answered.get(), received());
+    let after = Sample::take(subject, &ledger, &received)?;
     ledger.stopped.set(true);
     while let Some(ended) = publishers.join_next().await {
         ended.map_err(|error| BenchError::Subject(format!("a publisher: {error}")))??;
     }
     let mut latencies = ledger.latencies.take();
     latencies.sort_unstable();
-    let rate = |from: u64, to: u64| (to - from) as f64 / took;
-    let share = |from: Duration, to: Duration| (to - from).as_secs_f64() / took * 100.0;
+    let rate = |of: fn(&Sample) -> u64| (of(&after) - of(&before)) as f64 / took;
+    let share = |of: fn(&Sample) -> Duration| {
+        of(&after).saturating_sub(of(&before)).as_secs_f64() / took * 100.0
+    };
+    let (server, generator) = (share(|sample| sample.server), share(|sample| sample.generator));
     Ok(Measured {
-        published: rate(before.2, after.2),
-        delivered: rate(before.3, after.3),
+        published: rate(|sample| sample.answered),
+        delivered: rate(|sample| sample.received),
         latencies,
-        server: share(before.0, after.0),
-        generator: share(before.1, after.1),
+        server,
+        generator,
+        others: (share(|sample| sample.busy) - server - generator).max(0.0),
         total: ledger.answered.get(),
     })
+}
+
+/// What is compared before and after.
+struct Sample {
+    server: Duration,
+    generator: Duration,
+    busy: Duration,
+    answered: u64,
+    received: u64,
+}
+
+impl Sample {
+    fn take(
+        subject: &Running,
+        ledger: &Ledger,
+        received: &impl Fn() -> u64,
+    ) -> Result<Self, BenchError> {
+        Ok(Self {
+            server: subject.process().cpu()?,
+            generator: Process::own().cpu()?,
+            busy: machine::busy()?,
+            answered: ledger.answered.get(),
+            received: received(),
+        })
+    }
 }
 
 async fn publisher(

@@ -87,6 +87,17 @@ impl Process {
     }
 }
 
+/// Time that all processes together had a core, or another machine on the same host had it.
+pub(crate) fn busy() -> Result<Duration, BenchError> {
+    let stat = fs::read_to_string("/proc/stat").map_err(BenchError::io("/proc/stat"))?;
+    let line = stat.lines().next().and_then(|line| line.strip_prefix("cpu "));
+    let fields = line.ok_or_else(|| unreadable("stat"))?.split_ascii_whitespace();
+    let ticks: Vec<_> = fields.filter_map(|field| field.parse::<u64>().ok()).collect();
+    // user, nice, system, idle, iowait, irq, softirq, steal: what nobody is charged for is left out.
+    let counted = [0, 1, 2, 7].into_iter().filter_map(|field| ticks.get(field));
+    Ok(Duration::from_millis(counted.sum::<u64>() * 1_000 / clock_ticks_per_second()))
+}
+
 fn unreadable(file: &str) -> BenchError {
     BenchError::Machine(format!("/proc/…/{file} is not as Linux writes it"))
 }
@@ -110,6 +121,8 @@ mod tests {
     fn reads_its_own_process() {
         assert!(Process::own().resident().unwrap() > 100_000);
         // Less than a day: the fields are the right ones.
-        assert!(Process::own().cpu().unwrap() < Duration::from_secs(86_400));
+        let own = Process::own().cpu().unwrap();
+        assert!(own < Duration::from_secs(86_400));
+        assert!(own <= busy().unwrap(), "one process had more time than all of them");
     }
 }

@@ -32,16 +32,23 @@ pub(crate) struct Figure {
     /// this.
     #[serde(skip_serializing_if = "Option::is_none")]
     generator_core: Option<f64>,
+    /// What other processes took of all cores: not near 0 means that the figure is worth little.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    others: Option<f64>,
 }
 
 impl Figure {
     pub(crate) fn of(value: f64) -> Self {
-        Self { value, server_core: None, generator_core: None }
+        Self { value, server_core: None, generator_core: None, others: None }
     }
 
     pub(crate) fn shares(self, measured: &Measured) -> Self {
-        let (server, generator) = (Some(measured.server), Some(measured.generator));
-        Self { server_core: server, generator_core: generator, ..self }
+        Self {
+            server_core: Some(measured.server),
+            generator_core: Some(measured.generator),
+            others: Some(measured.others),
+            ..self
+        }
     }
 }
 
@@ -124,7 +131,7 @@ impl Report {
             "medians; payload {} bytes; ratio to `{BASELINE}`; shares of their core\n",
             self.payload_bytes
         );
-        let header = ["", "subject", "median", "spread", "ratio", "server", "generator"];
+        let header = ["", "subject", "median", "spread", "ratio", "server", "generator", "others"];
         let mut lines = vec![header.map(String::from)];
         let mut last = "";
         for row in &self.rows {
@@ -146,6 +153,7 @@ impl Report {
                 row.to_node.map(|ratio| format!("{ratio:.2}×")).unwrap_or_default(),
                 share(|run| run.server_core),
                 share(|run| run.generator_core),
+                share(|run| run.others),
             ]);
         }
         let width = |column: usize| {
