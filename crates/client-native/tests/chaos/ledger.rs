@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tidings_protocol::{Channel, Epoch};
+use tidings_protocol::{Channel, Epoch, Item};
 
 use crate::{publisher::Acknowledged, subscriber::Heard};
 
@@ -19,113 +19,182 @@ struct Entry {
 }
 
 impl Ledger {
-    /// Fails when two publishes were given the same place, or one channel two epochs.
-    pub(crate) fn new(acknowledged: impl IntoIterator<Item = Acknowledged>) -> Self {
+    /// Fails when two publishes were given the same place.
+    pub(crate) fn new(
+        acknowledged: impl IntoIterator<Item = Acknowledged>,
+    ) -> Result<Self, String> {
         let mut channels = BTreeMap::<Channel, BTreeMap<u64, Entry>>::new();
         for Acknowledged { key, stored } in acknowledged {
             let entry = Entry { epoch: stored.epoch, id: stored.notification_id, key };
             let channel = channels.entry(stored.channel).or_default();
             if let Some(other) = channel.insert(stored.offset, entry.clone()) {
-                panic!("{} and {} were both told offset {}", other.key, entry.key, stored.offset);
+                let offset = stored.offset;
+                return Err(format!("{} and {} were both told {offset}", other.key, entry.key));
             }
         }
-        for (channel, entries) in &channels {
-            let epochs: BTreeSet<_> = entries.values().map(|entry| entry.epoch).collect();
-            assert_eq!(epochs.len(), 1, "{channel} changed its epoch: {epochs:?}");
-        }
-        Self { channels }
+        Ok(Self { channels })
     }
 
-    /// Every publish was repeated until acknowledged, so the log must hold these and nothing else:
-    /// dense from 1.
-    pub(crate) fn assert_dense(&self) {
+    /// Every publish was repeated until acknowledged, so each log must be these and nothing else:
+    /// one epoch, dense from 1.
+    pub(crate) fn check_dense(&self) -> Result<(), String> {
         for (channel, entries) in &self.channels {
-            let offsets: Vec<_> = entries.keys().copied().collect();
-            let dense: Vec<_> = (1..=offsets.len() as u64).collect();
-            assert_eq!(
-                offsets, dense,
-                "{channel} has holes: records nobody was told of, or lost ones"
-            );
+            let epochs: BTreeSet<_> = entries.values().map(|entry| entry.epoch).collect();
+            if epochs.len() != 1 {
+                return Err(format!("{channel} changed its epoch: {epochs:?}"));
+            }
+            if let Some((offset, _)) = entries.keys().zip(1..).find(|(found, due)| **found != *due)
+            {
+                return Err(format!("{channel} has a hole before {offset}"));
+            }
         }
+        Ok(())
     }
 
     /// A publisher waits for each answer before the next publish: its order must be the log's.
-    pub(crate) fn assert_publishers_in_order(&self) {
+    pub(crate) fn check_publishers(&self) -> Result<(), String> {
         for (channel, entries) in &self.channels {
             let mut last = BTreeMap::new();
             for (offset, entry) in entries {
                 let Some((publisher, number)) = entry.key.split_once('-') else { continue };
                 let number: u64 = number.parse().unwrap();
                 let before = last.insert(publisher, number).unwrap_or(0);
-                assert!(before < number, "{channel} {offset}: {} after {before}", entry.key);
+                if number <= before {
+                    return Err(format!("{channel} {offset}: {} after {before}", entry.key));
+                }
             }
         }
+        Ok(())
     }
 
-    /// What `user`'s client must have been called with.
+    /// How often `user`'s client must have been called.
     pub(crate) fn records_of(&self, user: &str) -> u64 {
         self.of(user).map(|(_, entries)| entries.len() as u64).sum()
     }
 
     /// 0 lost, 0 doubled, 0 out of order, each with the body that was published.
-    pub(crate) fn assert_heard(&self, name: &str, user: &str, heard: &[Heard]) {
+    pub(crate) fn check_heard(&self, user: &str, heard: &[Heard]) -> Result<(), String> {
         for (channel, entries) in self.of(user) {
-            let expected = entries.iter().map(|(offset, entry)| heard_of(channel, *offset, entry));
+            let expected = entries.iter().map(|(offset, entry)| entry.heard(channel, *offset));
             let expected: Vec<_> = expected.collect();
-            let found: Vec<_> =
-                heard.iter().filter(|heard| heard.channel == *channel).cloned().collect();
-            if found == expected {
-                continue;
+            let found = heard.iter().filter(|heard| heard.channel == *channel).cloned();
+            let found: Vec<_> = found.collect();
+            if found != expected {
+                return Err(format!("{channel}: {}", difference(&found, &expected)));
             }
-            let (found_set, expected_set) = (as_set(&found), as_set(&expected));
-            let lost: Vec<_> = expected_set.difference(&found_set).take(5).collect();
-            let foreign: Vec<_> = found_set.difference(&expected_set).take(5).collect();
-            let doubled = found.len() - found_set.len();
-            panic!(
-                "{name} on {channel}: lost {lost:?}, foreign {foreign:?}, doubled {doubled}, or out of order"
-            );
         }
         let channels: BTreeSet<_> = self.of(user).map(|(channel, _)| channel).collect();
-        let foreign = heard.iter().find(|heard| !channels.contains(&heard.channel));
-        assert_eq!(foreign, None, "{name} heard another's");
+        match heard.iter().find(|heard| !channels.contains(&heard.channel)) {
+            Some(foreign) => Err(format!("heard another's: {foreign:?}")),
+            None => Ok(()),
+        }
     }
 
     /// The stored list of `user` is the same set of records.
-    pub(crate) fn assert_stored(&self, user: &str, items: &[tidings_protocol::Item]) {
-        let stored: BTreeSet<_> =
-            items.iter().map(|item| (&item.channel, item.offset, item.id.as_str())).collect();
-        assert_eq!(stored.len(), items.len(), "the list of {user} names a record twice");
-        let named: BTreeSet<_> = items.iter().map(|item| &item.channel).collect();
-        let expected: BTreeSet<_> = self
-            .of(user)
-            .filter(|(channel, _)| named.contains(channel))
-            .flat_map(|(channel, entries)| {
-                entries.iter().map(move |(offset, entry)| (channel, *offset, entry.id.as_str()))
-            })
-            .collect();
-        let own = Channel::inbox(user);
-        assert!(own.is_ok_and(|own| named.contains(&own)), "the list of {user} lacks their inbox");
-        assert!(stored == expected, "the list of {user} is not what was acknowledged");
+    pub(crate) fn check_stored(&self, user: &str, items: &[Item]) -> Result<(), String> {
+        let stored = items.iter().map(|item| (&item.channel, item.offset, item.id.as_str()));
+        let stored: BTreeSet<_> = stored.collect();
+        if stored.len() != items.len() {
+            return Err(String::from("the list names a record twice"));
+        }
+        let expected = self.of(user).flat_map(|(channel, entries)| {
+            entries.iter().map(move |(offset, entry)| (channel, *offset, entry.id.as_str()))
+        });
+        let expected: BTreeSet<_> = expected.collect();
+        if stored != expected {
+            let (lost, more) = (expected.difference(&stored), stored.difference(&expected));
+            let (lost, more): (Vec<_>, Vec<_>) = (lost.take(3).collect(), more.take(3).collect());
+            return Err(format!(
+                "the list lacks {lost:?} and has {more:?} that nobody was told of"
+            ));
+        }
+        Ok(())
     }
 
+    /// What a client of `user` follows.
     fn of(&self, user: &str) -> impl Iterator<Item = (&Channel, &BTreeMap<u64, Entry>)> {
-        let names = [format!("inbox:{user}"), String::from("system:all")];
-        self.channels
-            .iter()
-            .filter(move |(channel, _)| names.iter().any(|name| *name == channel.as_str()))
+        let own = Channel::inbox(user).unwrap();
+        self.channels.iter().filter(move |(channel, _)| **channel == own || channel.is_system())
     }
 }
 
-fn heard_of(channel: &Channel, offset: u64, entry: &Entry) -> Heard {
-    Heard {
-        channel: channel.clone(),
-        epoch: entry.epoch,
-        offset,
-        id: entry.id.clone(),
-        title: entry.key.clone(),
+impl Entry {
+    fn heard(&self, channel: &Channel, offset: u64) -> Heard {
+        Heard {
+            channel: channel.clone(),
+            epoch: self.epoch,
+            offset,
+            id: self.id.clone(),
+            title: self.key.clone(),
+        }
     }
 }
 
-fn as_set(heard: &[Heard]) -> BTreeSet<Heard> {
-    heard.iter().cloned().collect()
+fn difference(found: &[Heard], expected: &[Heard]) -> String {
+    let as_set = |heard: &[Heard]| heard.iter().cloned().collect::<BTreeSet<_>>();
+    let (found_set, expected_set) = (as_set(found), as_set(expected));
+    let lost: Vec<_> = expected_set.difference(&found_set).take(3).collect();
+    let foreign: Vec<_> = found_set.difference(&expected_set).take(3).collect();
+    let doubled = found.len() - found_set.len();
+    match (lost.is_empty(), foreign.is_empty(), doubled) {
+        (true, true, 0) => String::from("out of order"),
+        _ => format!("lost {lost:?}, never published {foreign:?}, doubled {doubled}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tidings_protocol::rest::Stored;
+
+    use super::*;
+
+    fn acknowledged(user: &str, offset: u64, key: &str) -> Acknowledged {
+        let stored = Stored {
+            channel: Channel::inbox(user).unwrap(),
+            epoch: Epoch::parse("aaaaaaaa").unwrap(),
+            offset,
+            notification_id: format!("id-{key}"),
+        };
+        Acknowledged { key: key.to_owned(), stored }
+    }
+
+    fn ledger() -> Ledger {
+        let three = [(1, "0-1"), (2, "1-1"), (3, "0-2")];
+        Ledger::new(three.map(|(offset, key)| acknowledged("u", offset, key))).unwrap()
+    }
+
+    fn heard(offset: u64, key: &str) -> Heard {
+        let Acknowledged { key, stored } = acknowledged("u", offset, key);
+        Entry { epoch: stored.epoch, id: stored.notification_id, key }
+            .heard(&stored.channel, offset)
+    }
+
+    #[test]
+    fn sees_what_is_lost_doubled_reordered_or_foreign() {
+        let [one, two, three] = [heard(1, "0-1"), heard(2, "1-1"), heard(3, "0-2")];
+        let say = |heard: &[&Heard]| {
+            let heard: Vec<_> = heard.iter().copied().cloned().collect();
+            ledger().check_heard("u", &heard)
+        };
+        assert_eq!(say(&[&one, &two, &three]), Ok(()));
+        assert!(say(&[&one, &three]).unwrap_err().contains("lost [Heard"));
+        assert!(say(&[&one, &two, &two, &three]).unwrap_err().contains("doubled 1"));
+        assert!(say(&[&two, &one, &three]).unwrap_err().contains("out of order"));
+        let altered = Heard { title: String::from("other"), ..two.clone() };
+        assert!(say(&[&one, &altered, &three]).unwrap_err().contains("never published [Heard"));
+        let foreign = Heard { channel: Channel::inbox("v").unwrap(), ..two.clone() };
+        assert!(say(&[&one, &two, &three, &foreign]).unwrap_err().contains("another's"));
+    }
+
+    #[test]
+    fn sees_holes_shared_places_and_publishers_out_of_order() {
+        let of = |entries: &[(u64, &str)]| {
+            Ledger::new(entries.iter().map(|(offset, key)| acknowledged("u", *offset, key)))
+        };
+        assert_eq!(ledger().check_dense(), Ok(()));
+        assert_eq!(ledger().check_publishers(), Ok(()));
+        assert!(of(&[(1, "0-1"), (3, "0-2")]).unwrap().check_dense().is_err());
+        assert!(of(&[(1, "0-2"), (2, "0-1")]).unwrap().check_publishers().is_err());
+        assert!(of(&[(1, "0-1"), (1, "1-1")]).is_err());
+    }
 }

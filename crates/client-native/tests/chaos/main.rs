@@ -101,7 +101,7 @@ async fn loses_doubles_and_reorders_nothing_over_fifty_kills() {
         fewest >= IN_FLIGHT && count as u64 > kills * PER_KILL,
         "a weaker test than it claims to be"
     );
-    compare(&api, Ledger::new(acknowledged), subscribers).await;
+    compare(&api, &Ledger::new(acknowledged).unwrap(), subscribers).await;
 }
 
 /// One client for each user, and a second device of the first.
@@ -122,17 +122,19 @@ async fn last_word(api: &Api) -> Acknowledged {
     }
 }
 
-async fn compare(api: &Api, ledger: Ledger, subscribers: Vec<Subscriber>) {
-    ledger.assert_dense();
-    ledger.assert_publishers_in_order();
+async fn compare(api: &Api, ledger: &Ledger, subscribers: Vec<Subscriber>) {
+    ledger.check_dense().unwrap();
+    ledger.check_publishers().unwrap();
     for user in USERS {
-        ledger.assert_stored(user, &api.inbox(user).await);
+        let stored = ledger.check_stored(user, &api.inbox(user).await);
+        stored.unwrap_or_else(|difference| panic!("{user}: {difference}"));
     }
     for subscriber in subscribers {
         // The last word is in `system:all`; the inbox is another channel, with an order of its own.
         let expected = ledger.records_of(&subscriber.user);
         let (subscriber, heard, unread) = subscriber.until(LAST_WORD, expected).await;
-        ledger.assert_heard(&subscriber.name, &subscriber.user, &heard);
+        let compared = ledger.check_heard(&subscriber.user, &heard);
+        compared.unwrap_or_else(|difference| panic!("{}: {difference}", subscriber.name));
         assert_eq!(unread, expected, "the count of {} drifted", subscriber.name);
         subscriber.close().await;
     }
