@@ -2,7 +2,7 @@
 
 use std::{future::Future, sync::Arc, sync::atomic::AtomicBool, time::Duration};
 
-use tidings_client_core::{Backoff, Config, Event, TransportKind, User};
+use tidings_client_core::{Backoff, Config, Event, User};
 use tokio::{
     runtime::Handle,
     sync::{Notify, broadcast, mpsc, watch},
@@ -51,25 +51,9 @@ pub struct Builder {
 
 impl Builder {
     pub(crate) fn new(url: String) -> Self {
-        let config = Config {
-            seed: 0,
-            instance: String::new(),
-            client_id: String::new(),
-            library: (String::from("tidings-rust"), String::from(env!("CARGO_PKG_VERSION"))),
-            backoff: Backoff { base: 1_000, cap: 30_000, max_attempts: None },
-            heartbeat: 25_000,
-            timeout: 10_000,
-            probe_timeout: 2_000,
-            credential_timeout: 10_000,
-            keep: 50,
-            items_max: 1_000,
-            outbox_max: 1_000,
-            failed_max: 100,
-            arrived_max_age: 60_000,
-            lost_after: 5_000,
-            transports: vec![TransportKind::Ws],
-            storage: false,
-        };
+        let mut config = Config::new(0, String::new(), String::new());
+        config.library.0 = String::from("tidings-rust");
+        config.library.1 = String::from(env!("CARGO_PKG_VERSION"));
         Self { url, provider: None, user: User::Unknown, buffer: 1_024, config }
     }
 
