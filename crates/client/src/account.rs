@@ -80,8 +80,7 @@ impl Context {
     fn put_away(&mut self) {
         self.save();
         self.end_loads(&Error::new(ErrorCode::SignedOut, ""));
-        let lane = self.next_lane();
-        let intents = core::mem::replace(&mut self.outbox, Intents::new(lane));
+        let intents = self.take_outbox();
         match self.account.user().map(String::from) {
             Some(user) if !intents.is_empty() => self.account.away.push((user, intents)),
             _ => {}
@@ -97,6 +96,13 @@ impl Context {
         for timer in [Timer::Load, Timer::More, Timer::Save] {
             self.timers.cancel(timer);
         }
+    }
+
+    /// Empties the outbox. What is made next goes over a lane of its own.
+    fn take_outbox(&mut self) -> Intents {
+        let lane =
+            if self.outbox.is_unused() { self.outbox.lane().to_owned() } else { self.next_lane() };
+        core::mem::replace(&mut self.outbox, Intents::new(lane))
     }
 
     fn bring_back(&mut self) {
@@ -118,8 +124,7 @@ impl Context {
 
     /// Forgets the current user, here and in storage.
     pub(crate) fn sign_out(&mut self) {
-        let lane = self.next_lane();
-        let intents = core::mem::replace(&mut self.outbox, Intents::new(lane));
+        let intents = self.take_outbox();
         let discarded = u32::try_from(intents.unanswered()).unwrap_or(u32::MAX);
         self.refuse_all(&intents, ErrorCode::SignedOut);
         self.account.leaving = false;
@@ -138,8 +143,7 @@ impl Context {
     pub(crate) fn close_calls(&mut self) {
         self.save();
         self.end_loads(&Error::new(ErrorCode::ClosedByApp, ""));
-        let lane = self.next_lane();
-        let intents = core::mem::replace(&mut self.outbox, Intents::new(lane));
+        let intents = self.take_outbox();
         self.refuse_all(&intents, ErrorCode::ClosedByApp);
         for (_, intents) in core::mem::take(&mut self.account.away) {
             self.refuse_all(&intents, ErrorCode::ClosedByApp);
@@ -153,7 +157,6 @@ impl Context {
             for call in self.inbox.pager.fail(error) {
                 self.refuse(call, error.clone());
             }
-            self.inbox.touch_views();
         }
     }
 

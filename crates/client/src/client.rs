@@ -259,7 +259,6 @@ impl Client {
             return;
         }
         self.cx.timers.bring_forward(Timer::More, self.cx.now.mono, self.cx.config.timeout);
-        self.cx.inbox.touch_views();
         self.on(Input::Work);
     }
 
@@ -332,6 +331,7 @@ impl Client {
                 self.on(Input::Work);
             }
         }
+        self.cx.inbox.refresh_loads();
         self.cx.inbox.revision() != before
     }
 

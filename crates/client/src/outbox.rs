@@ -223,9 +223,18 @@ impl Intents {
         self.list.iter().filter(|intent| !intent.stored()).map(|intent| intent.number).collect()
     }
 
+    /// Whether nothing was ever sent or to be sent on this lane, so that it is no user's yet.
+    pub(crate) fn is_unused(&self) -> bool {
+        self.next_seq == 1 && self.is_empty()
+    }
+
     /// Whether there is anything worth keeping for a user's return.
     pub(crate) fn is_empty(&self) -> bool {
         self.list.is_empty() && self.failed.is_empty()
+    }
+
+    pub(crate) fn lane(&self) -> &str {
+        &self.lane
     }
 
     pub(crate) fn changes(&self) -> u64 {

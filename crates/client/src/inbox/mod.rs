@@ -9,7 +9,7 @@ mod view;
 pub(crate) use entry::Entry;
 pub(crate) use fold::Fold;
 pub(crate) use marks::Mark;
-pub(crate) use pager::Pager;
+pub(crate) use pager::{Face, Pager};
 pub(crate) use view::item;
 
 use tidings_protocol::server::{Page, Snapshot};
@@ -37,7 +37,8 @@ pub(crate) struct Inbox {
     pub(crate) pager: Pager,
     /// What the app was last told.
     shown: Shown,
-    /// Counts changes of `shown` and of the pager.
+    loads: Face,
+    /// Counts changes of `shown` and `loads`.
     revision: u64,
     views: Views,
 }
@@ -121,15 +122,16 @@ impl Inbox {
         let all = self.fold.is_some() && self.next_page(most).is_none();
         let shown = &self.shown;
         let done = self.pager.settle(all, &|filter| fitting(filter, shown));
-        if !done.is_empty() {
-            self.touch_views();
-        }
         (done, self.pager.is_idle())
     }
 
-    /// Something only views know changed: a load began, ended or failed.
-    pub(crate) fn touch_views(&mut self) {
-        self.revision += 1;
+    /// Notes what views show beside items: loads under way, and how the last ones failed.
+    pub(crate) fn refresh_loads(&mut self) {
+        let loads = self.pager.face();
+        if loads != self.loads {
+            self.loads = loads;
+            self.revision += 1;
+        }
     }
 
     /// How many items a view shows.

@@ -27,6 +27,13 @@ struct Request {
     since: u64,
 }
 
+/// What views show of their loads.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Face {
+    loading: Vec<Filter>,
+    errors: Vec<(Filter, Error)>,
+}
+
 /// Loads under way and the last errors, by view.
 #[derive(Debug, Default)]
 pub(crate) struct Pager {
@@ -112,6 +119,12 @@ impl Pager {
         let over = self.errors.len().saturating_sub(LOADS_MAX);
         self.errors.drain(..over);
         done
+    }
+
+    /// As far as views show it.
+    pub(crate) fn face(&self) -> Face {
+        let loading = self.loads.iter().map(|load| load.filter.clone()).collect();
+        Face { loading, errors: self.errors.clone() }
     }
 
     pub(crate) fn is_idle(&self) -> bool {

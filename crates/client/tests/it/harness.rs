@@ -1,0 +1,290 @@
+//! A client in virtual time, with the driver's side of the contract kept and checked.
+
+use tidings_client_core::{
+    Client, Command, Config, Connection, Credential, Event, Filter, InboxView, ItemView,
+    MarkTargets, Now, Readable, Show, User,
+};
+use tidings_protocol::{ClientMessage, MarkSet};
+
+use crate::says;
+
+/// Wall clock at the start: `says` dates its records near it.
+pub(crate) const START: u64 = 1_700_000_000_000;
+
+/// What happened at the driver's side, step by step.
+pub(crate) struct Rig {
+    pub(crate) client: Client,
+    pub(crate) now: Now,
+    /// Commands since the last [`Rig::take`].
+    pub(crate) commands: Vec<Command>,
+    /// The transport the client may use.
+    pub(crate) transport: Option<u64>,
+    /// The ticket request that is out.
+    pub(crate) fetching: Option<u64>,
+    /// All ticket requests so far.
+    pub(crate) fetches: u32,
+    pub(crate) timer: Option<u64>,
+    seen: Seen,
+}
+
+/// What an app would have read last.
+struct Seen {
+    connection: Connection,
+    views: Vec<(Filter, InboxView)>,
+}
+
+impl Rig {
+    /// A client of `u1` that nobody asked for anything yet.
+    pub(crate) fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    pub(crate) fn with(adjust: impl FnOnce(&mut Config)) -> Self {
+        let mut config = Config::new(7, "page-1".into(), "lane".into());
+        adjust(&mut config);
+        let mut client = Client::new(config);
+        let filters = [Show::Inbox, Show::Unread, Show::Archived, Show::All]
+            .map(|show| Filter { show, kinds: Vec::new() });
+        let views = filters.map(|filter| (filter.clone(), client.inbox(&filter))).into();
+        let seen = Seen { connection: client.connection().clone(), views };
+        Self {
+            client,
+            now: Now { mono: 1_000, wall: START },
+            commands: Vec::new(),
+            transport: None,
+            fetching: None,
+            fetches: 0,
+            timer: None,
+            seen,
+        }
+    }
+
+    /// A client of `u1` that follows an empty inbox.
+    pub(crate) fn live() -> Self {
+        let mut rig = Self::new();
+        rig.go_live(&[]);
+        rig
+    }
+
+    /// A client of `u1` that follows an inbox with these items, and `system:all`.
+    pub(crate) fn live_with(items: &[&str]) -> Self {
+        let mut rig = Self::new();
+        rig.go_live(items);
+        rig
+    }
+
+    pub(crate) fn go_live(&mut self, items: &[&str]) {
+        self.event(Event::UserChanged(User::Named("u1".into())));
+        self.event(Event::ConnectRequested);
+        self.greet();
+        let top = items.len() as u64;
+        self.receive(&says::subscribed("inbox:u1", "inboxone", top, top, false));
+        self.receive(&says::subscribed("system:all", "system01", 0, 0, false));
+        self.receive(&says::snapshot(items));
+        self.take();
+    }
+
+    /// The same where storage is asked first, and empty.
+    pub(crate) fn go_live_with_storage(&mut self, items: &[&str]) {
+        self.event(Event::UserChanged(User::Named("u1".into())));
+        self.event(Event::StorageLoaded { user: "u1".into(), saved: None });
+        self.go_live(items);
+    }
+
+    /// From the ticket request to `connected`.
+    pub(crate) fn greet(&mut self) {
+        self.open();
+        self.receive(&says::connected("u1"));
+    }
+
+    /// From the ticket request to an open transport.
+    pub(crate) fn open(&mut self) {
+        self.ticket(Ok(Credential::Ticket("t-1".into())));
+        let transport = self.transport.expect("a transport was asked for");
+        self.event(Event::TransportOpened { transport });
+    }
+
+    /// The app's ticket function answers.
+    pub(crate) fn ticket(&mut self, result: Result<Credential, String>) {
+        let attempt = self.fetching.take().expect("a ticket was asked for");
+        self.event(Event::CredentialFetched { attempt, result });
+    }
+
+    pub(crate) fn receive(&mut self, text: &str) {
+        let transport = self.transport.expect("a transport is open");
+        self.event(Event::TransportReceived { transport, text: text.into() });
+    }
+
+    /// The link breaks.
+    pub(crate) fn cut(&mut self) {
+        self.closed(1006);
+    }
+
+    /// The link breaks, if the heartbeat has not given it up before.
+    pub(crate) fn cut_if_open(&mut self) {
+        if self.transport.is_some() {
+            self.cut();
+        }
+    }
+
+    pub(crate) fn closed(&mut self, code: u16) {
+        let transport = self.transport.take().expect("a transport is open");
+        self.event(Event::TransportClosed { transport, code, reason: String::new() });
+    }
+
+    /// Waits for the next attempt and lets it get a ticket and an open transport.
+    pub(crate) fn reopen(&mut self) {
+        self.wait_for_attempt();
+        self.open();
+    }
+
+    /// Lets time pass until a ticket is asked for.
+    pub(crate) fn wait_for_attempt(&mut self) -> u64 {
+        let from = self.now.mono;
+        while self.fetching.is_none() {
+            let at = self.timer.expect("an attempt is due");
+            self.advance(at.saturating_sub(self.now.mono));
+            assert!(self.now.mono - from < 4_000_000, "no attempt within an hour");
+        }
+        self.now.mono - from
+    }
+
+    /// Lets time pass, with the timer going off when it is due.
+    pub(crate) fn advance(&mut self, ms: u64) {
+        let until = self.now.mono + ms;
+        while let Some(at) = self.timer.filter(|at| *at <= until) {
+            self.pass(at.saturating_sub(self.now.mono));
+            self.event(Event::TimerFired);
+        }
+        self.pass(until.saturating_sub(self.now.mono));
+    }
+
+    fn pass(&mut self, ms: u64) {
+        self.now.mono += ms;
+        self.now.wall += ms;
+    }
+
+    pub(crate) fn mark(&mut self, intent: u64, ids: &[&str], set: MarkSet) {
+        let targets = MarkTargets::Items(ids.iter().map(|id| String::from(*id)).collect());
+        self.event(Event::MarkRequested { intent, targets, set });
+    }
+
+    /// One event; checks what must hold after each.
+    pub(crate) fn event(&mut self, event: Event) {
+        if event == Event::TimerFired {
+            self.timer = None;
+        }
+        let mut commands = Vec::new();
+        self.client.handle(self.now, event, &mut commands);
+        for command in &commands {
+            self.obey(command);
+        }
+        self.check_snapshots(&commands);
+        self.commands.extend(commands);
+    }
+
+    fn obey(&mut self, command: &Command) {
+        match command {
+            Command::OpenTransport { transport, .. } => {
+                assert_eq!(self.transport, None, "one transport at a time");
+                self.transport = Some(*transport);
+            }
+            Command::CloseTransport { transport, .. } => {
+                assert_eq!(self.transport.take(), Some(*transport), "closes what is open");
+            }
+            Command::Send { transport, text } => {
+                assert_eq!(self.transport, Some(*transport), "sends on what is open");
+                ClientMessage::decode(text).expect("what a client sends can be read");
+            }
+            Command::FetchCredential { attempt, .. } => {
+                assert_eq!(self.fetching, None, "one ticket at a time");
+                self.fetching = Some(*attempt);
+                self.fetches += 1;
+            }
+            Command::AbortCredential { attempt } => {
+                assert_eq!(self.fetching.take(), Some(*attempt), "aborts what is out");
+            }
+            Command::SetTimer { at } => self.timer = *at,
+            _ => {}
+        }
+    }
+
+    /// A snapshot is new exactly when `Changed` said so, and the same object otherwise.
+    fn check_snapshots(&mut self, commands: &[Command]) {
+        let told = |readable| {
+            commands.iter().filter(|command| **command == Command::Changed(readable)).count()
+        };
+        for readable in [Readable::Connection, Readable::Inbox, Readable::Outbox] {
+            assert!(told(readable) <= 1, "{readable:?} changed once per event");
+        }
+        let connection = self.client.connection().clone();
+        assert_eq!(connection != self.seen.connection, told(Readable::Connection) == 1);
+        self.seen.connection = connection;
+        for (filter, old) in &mut self.seen.views {
+            let new = self.client.inbox(filter);
+            if told(Readable::Inbox) == 0 {
+                assert_eq!(new, *old, "{filter:?} changed in silence");
+            }
+            let same = std::sync::Arc::ptr_eq(&new.items, &old.items);
+            assert_eq!(
+                same,
+                new.items == old.items,
+                "{filter:?} keeps its list while it is the same"
+            );
+            *old = new;
+        }
+    }
+
+    /// The commands since the last call.
+    pub(crate) fn take(&mut self) -> Vec<Command> {
+        std::mem::take(&mut self.commands)
+    }
+
+    /// The messages sent since the last call.
+    pub(crate) fn sent(&mut self) -> Vec<ClientMessage> {
+        self.take()
+            .iter()
+            .filter_map(|command| match command {
+                Command::Send { text, .. } => ClientMessage::decode(text).ok(),
+                _ => None,
+            })
+            .collect()
+    }
+
+    pub(crate) fn arrived(&self) -> Vec<String> {
+        self.commands
+            .iter()
+            .filter_map(|command| match command {
+                Command::Arrived(item) => Some(item.id.to_string()),
+                _ => None,
+            })
+            .collect()
+    }
+
+    pub(crate) fn inbox(&mut self) -> InboxView {
+        self.client.inbox(&Filter::default())
+    }
+
+    pub(crate) fn all(&mut self) -> InboxView {
+        self.client.inbox(&Filter { show: Show::All, kinds: Vec::new() })
+    }
+
+    pub(crate) fn item(&mut self, id: &str) -> ItemView {
+        let all = self.all();
+        all.items.iter().find(|item| &*item.id == id).expect("the item is loaded").clone()
+    }
+
+    /// Ids in the default view.
+    pub(crate) fn ids(&mut self) -> Vec<String> {
+        self.inbox().items.iter().map(|item| item.id.to_string()).collect()
+    }
+
+    /// Unread and unseen.
+    pub(crate) fn counts(&mut self) -> (u64, u64) {
+        let inbox = self.inbox();
+        (inbox.unread, inbox.unseen)
+    }
+}
+
+pub(crate) const READ: MarkSet = MarkSet { seen: None, read: Some(true), archived: None };
+pub(crate) const UNREAD: MarkSet = MarkSet { seen: None, read: Some(false), archived: None };

@@ -1,0 +1,22 @@
+//! The client core in virtual time: one scenario per file.
+
+mod arrivals;
+mod backoff_grows_and_resets;
+mod close_is_final;
+mod connect_flow;
+mod credential_is_refreshed;
+mod everyone_messages;
+mod gaps_are_told;
+mod goaway_spreads;
+mod harness;
+mod heartbeat;
+mod holes_are_repaired;
+mod lost_and_offline;
+mod marks;
+mod outbox_answers;
+mod paging;
+mod says;
+mod sign_out;
+mod storage;
+mod ticket_function;
+mod users;

@@ -1,0 +1,124 @@
+use tidings_client_core::Status;
+use tidings_protocol::ClientMessage;
+
+use crate::{
+    harness::{READ, Rig, UNREAD},
+    marks::settled,
+    says,
+};
+
+/// Lane and `seq` of the marks sent since the last look.
+fn lanes(rig: &mut Rig) -> Vec<(String, u64)> {
+    rig.sent()
+        .into_iter()
+        .filter_map(|message| match message {
+            ClientMessage::Mark(mark) => Some((mark.client_id?, mark.seq?)),
+            _ => None,
+        })
+        .collect()
+}
+
+fn lane(name: &str, seqs: impl IntoIterator<Item = u64>) -> Vec<(String, u64)> {
+    seqs.into_iter().map(|seq| (String::from(name), seq)).collect()
+}
+
+#[test]
+fn what_was_made_offline_goes_out_in_order_after_connecting() {
+    let mut rig = Rig::live_with(&["a", "b"]);
+    rig.cut();
+    rig.mark(1, &["a"], READ);
+    rig.mark(2, &["a"], UNREAD);
+    rig.mark(3, &["b"], READ);
+    assert!(lanes(&mut rig).is_empty());
+    rig.reopen();
+    rig.receive(&says::connected("u1"));
+    assert_eq!(lanes(&mut rig), lane("lane-1", 1..=3));
+}
+
+#[test]
+fn unanswered_intents_are_sent_again_under_the_same_numbers() {
+    let mut rig = Rig::live_with(&["a", "b"]);
+    rig.mark(1, &["a"], READ);
+    rig.mark(2, &["b"], READ);
+    rig.receive(&says::ack("lane-1", 1, 3));
+    rig.take();
+    rig.cut();
+    rig.reopen();
+    rig.receive(&says::connected("u1"));
+    assert_eq!(lanes(&mut rig), lane("lane-1", [2]));
+    rig.receive(&says::ack("lane-1", 2, 4));
+    assert!(settled(&rig, 2));
+}
+
+#[test]
+fn a_hole_in_the_lane_moves_what_is_unanswered_to_a_new_one() {
+    let mut rig = Rig::live_with(&["a", "b"]);
+    rig.mark(1, &["a"], READ);
+    rig.mark(2, &["b"], READ);
+    rig.take();
+    for seq in [1, 2] {
+        let fields = format!(r#""client_id":"lane-1","seq":{seq},"#);
+        let refusal = says::error(&fields, "sequence", "backoff").replace("}", ",\"expected\":7}");
+        rig.receive(&refusal);
+    }
+    assert_eq!(lanes(&mut rig), lane("lane-2", [1, 2]), "once, though both were refused");
+    rig.mark(3, &["a"], UNREAD);
+    assert_eq!(lanes(&mut rig), lane("lane-2", [3]));
+    rig.receive(&says::ack("lane-2", 1, 3));
+    assert!(settled(&rig, 1));
+}
+
+#[test]
+fn a_passing_refusal_waits_and_sends_everything_again() {
+    let mut rig = Rig::live_with(&["a", "b"]);
+    rig.mark(1, &["a"], READ);
+    rig.mark(2, &["b"], READ);
+    rig.take();
+    rig.receive(
+        r#"{"type":"error","client_id":"lane-1","seq":1,"code":"flood","message":"slow down","retry":"backoff","retry_after_ms":3000}"#,
+    );
+    assert!(rig.item("a").read, "not rolled back");
+    rig.advance(2_999);
+    assert!(lanes(&mut rig).is_empty());
+    rig.advance(1_001);
+    assert_eq!(lanes(&mut rig), lane("lane-1", [1, 2]));
+}
+
+#[test]
+fn an_answer_that_stays_away_is_asked_for_again() {
+    let mut rig = Rig::live_with(&["a"]);
+    rig.mark(1, &["a"], READ);
+    rig.take();
+    rig.advance(10_000);
+    assert_eq!(lanes(&mut rig), lane("lane-1", [1]));
+    assert_eq!(rig.client.connection().status, Status::Connected);
+    rig.receive(&says::ack("lane-1", 1, 2));
+    rig.receive(&says::ack("lane-1", 1, 2));
+    let answers = rig
+        .commands
+        .iter()
+        .filter(|c| matches!(c, tidings_client_core::Command::Settled { .. }))
+        .count();
+    assert_eq!(answers, 1);
+}
+
+#[test]
+fn only_so_many_are_on_their_way_at_once() {
+    let mut rig = Rig::live_with(&["a"]);
+    for intent in 1..=40 {
+        rig.mark(intent, &["a"], READ);
+    }
+    assert_eq!(lanes(&mut rig), lane("lane-1", 1..=16));
+    rig.receive(&says::ack("lane-1", 1, 2));
+    assert_eq!(lanes(&mut rig), lane("lane-1", [17]));
+}
+
+#[test]
+fn answers_of_an_unknown_lane_change_nothing() {
+    let mut rig = Rig::live_with(&["a"]);
+    rig.mark(1, &["a"], READ);
+    rig.receive(&says::ack("lane-9", 1, 2));
+    rig.receive(&says::error(r#""client_id":"lane-9","seq":1,"#, "forbidden", "never"));
+    assert_eq!(rig.client.outbox().pending, 1);
+    assert!(rig.item("a").read);
+}
