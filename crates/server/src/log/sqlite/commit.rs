@@ -1,0 +1,169 @@
+//! A batch of writes as one transaction.
+
+use std::fmt::{self, Display, Formatter};
+
+use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
+use tidings_server_core::{
+    Ids,
+    store::{Op, StoreError, Subject, Write, Written},
+};
+
+use super::{append, dedupe, inbox, marks, row::int};
+
+/// The one connection that writes.
+#[derive(Debug)]
+pub(super) struct Writer {
+    db: Connection,
+    /// Commits so far, as the database has it.
+    commits: u64,
+    pub(super) ids: Ids,
+}
+
+/// A transaction did not end well; nothing of it is known to be stored.
+#[derive(Debug)]
+pub(super) struct Failure {
+    cause: rusqlite::Error,
+    /// `COMMIT` was sent.
+    sent: bool,
+}
+
+impl Writer {
+    pub(super) fn new(db: Connection, commits: u64, seed: u64) -> Self {
+        Self { db, commits, ids: Ids::new(seed) }
+    }
+
+    /// Commits that are durable.
+    pub(super) fn commits(&self) -> u64 {
+        self.commits
+    }
+
+    pub(super) fn commit(
+        &mut self,
+        wall: u64,
+        writes: &[Write],
+    ) -> Result<Vec<Result<Written, StoreError>>, Failure> {
+        self.transaction(|step| {
+            let mut answers = Vec::with_capacity(writes.len());
+            for write in writes {
+                let savepoint = step.transaction.savepoint()?;
+                match apply(&savepoint, wall, write) {
+                    Ok(written) => {
+                        savepoint.commit()?;
+                        answers.push(Ok(written));
+                    }
+                    // The disk's errors are everybody's.
+                    Err(cause) if is_disk(&cause) => return Err(cause),
+                    // Dropping the savepoint rolls back to it.
+                    Err(cause) => answers.push(Err(StoreError::Unavailable(cause.to_string()))),
+                }
+            }
+            Ok(answers)
+        })
+    }
+
+    /// Runs one transaction and makes it durable, its number included. One that changed nothing costs no sync.
+    pub(super) fn transaction<T>(
+        &mut self,
+        work: impl FnOnce(&mut Step<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, Failure> {
+        let before = |cause| Failure { cause, sent: false };
+        let changes = self.db.total_changes();
+        let transaction =
+            self.db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(before)?;
+        let mut step = Step { transaction, ids: &mut self.ids };
+        let answer = work(&mut step).map_err(before)?;
+        let Step { transaction, .. } = step;
+        let changed = transaction.total_changes() != changes;
+        let number = self.commits + u64::from(changed);
+        if changed {
+            transaction
+                .prepare_cached("UPDATE commits SET number = ?1")
+                .and_then(|mut update| update.execute([int(number)]))
+                .map_err(before)?;
+        }
+        transaction.commit().map_err(|cause| Failure { cause, sent: true })?;
+        self.commits = number;
+        Ok(answer)
+    }
+}
+
+/// What a transaction works with.
+pub(super) struct Step<'a> {
+    pub(super) transaction: Transaction<'a>,
+    pub(super) ids: &'a mut Ids,
+}
+
+fn apply(db: &Connection, wall: u64, write: &Write) -> rusqlite::Result<Written> {
+    if let Some(answer) = dedupe::earlier(db, write)? {
+        return Ok(answer);
+    }
+    let written = match &write.op {
+        Op::Notify(drafts) => append::notify(db, drafts)?,
+        Op::Message { draft, from } => {
+            append::message(db, draft, from.as_ref(), write.lane.as_ref())?
+        }
+        Op::Mark(mark) => marks::mark(db, mark, write.lane.as_ref())?,
+        Op::OpenInbox { user } => {
+            inbox::open(db, user)?;
+            Written::Done
+        }
+        Op::Void => Written::Done,
+        Op::Revoke(revocation) => {
+            let (kind, subject) = match &revocation.subject {
+                Subject::Jti(jti) => ("jti", jti),
+                Subject::Session(session) => ("session", session),
+                Subject::User(user) => ("user", user),
+            };
+            db.prepare_cached(
+                "INSERT INTO revocation (kind, subject, at, until) VALUES (?1, ?2, ?3, ?4)",
+            )?
+            .execute((kind, subject, int(revocation.at), int(revocation.until)))?;
+            Written::Done
+        }
+    };
+    dedupe::remember(db, wall, write, &written)?;
+    Ok(written)
+}
+
+fn is_disk(cause: &rusqlite::Error) -> bool {
+    matches!(
+        cause.sqlite_error_code(),
+        Some(
+            ErrorCode::SystemIoFailure
+                | ErrorCode::DiskFull
+                | ErrorCode::DatabaseCorrupt
+                | ErrorCode::NotADatabase
+                | ErrorCode::CannotOpen
+                | ErrorCode::ReadOnly
+        )
+    )
+}
+
+impl Failure {
+    /// Nothing may be written after it: the disk failed, or lied. A full disk may have room again.
+    pub(super) fn is_final(&self) -> bool {
+        is_disk(&self.cause) && self.cause.sqlite_error_code() != Some(ErrorCode::DiskFull)
+    }
+}
+
+impl Display for Failure {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        self.cause.fmt(f)
+    }
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(cause: rusqlite::Error) -> Self {
+        Self { cause, sent: false }
+    }
+}
+
+impl From<Failure> for StoreError {
+    fn from(failure: Failure) -> Self {
+        if failure.sent {
+            Self::Unknown(failure.to_string())
+        } else {
+            Self::Unavailable(failure.to_string())
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! What makes a repeat answer the first answer: idempotency keys and outbox lanes.
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+use serde::{Deserialize, Serialize};
+use tidings_protocol::{Channel, Epoch, ErrorCode};
+use tidings_server_core::{
+    service,
+    store::{IdempotencyKey, Lane, Place, Refusal, Write, Written},
+};
+
+use super::row::{int, uint};
+
+/// Answers remembered per lane; a client repeats at most what it may have under way.
+const ANSWERS: u64 = 1_000;
+
+/// An answer as a row keeps it.
+#[derive(Debug, Serialize, Deserialize)]
+struct Kept {
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    places: Vec<KeptPlace>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    refused: Option<String>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct KeptPlace {
+    channel: Channel,
+    epoch: Epoch,
+    offset: u64,
+    id: String,
+}
+
+/// The answer of an earlier write of the same key or lane position, or why it can't be one.
+pub(super) fn earlier(db: &Connection, write: &Write) -> rusqlite::Result<Option<Written>> {
+    if let Some(key) = &write.key
+        && let Some(answer) = earlier_key(db, key)?
+    {
+        return Ok(Some(answer));
+    }
+    match &write.lane {
+        Some(lane) => earlier_seq(db, lane),
+        None => Ok(None),
+    }
+}
+
+fn earlier_key(db: &Connection, key: &IdempotencyKey) -> rusqlite::Result<Option<Written>> {
+    let found: Option<(Vec<u8>, String)> = db
+        .prepare_cached(
+            "SELECT fingerprint, answer FROM idempotency WHERE credential = ?1 AND key = ?2",
+        )?
+        .query_row(params![key.credential, key.key], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    Ok(match found {
+        Some((fingerprint, answer)) if fingerprint == key.fingerprint => Some(replay(&answer)?),
+        Some(_) => Some(refused(ErrorCode::IdempotencyMismatch, None)),
+        None => None,
+    })
+}
+
+fn earlier_seq(db: &Connection, lane: &Lane) -> rusqlite::Result<Option<Written>> {
+    let known = db
+        .prepare_cached("SELECT id, last FROM lane WHERE user = ?1 AND client_id = ?2")?
+        .query_row(params![lane.user, lane.client_id], |row| {
+            Ok((row.get::<_, i64>(0)?, uint(row, 1)?))
+        })
+        .optional()?;
+    let Some((id, last)) = known else { return Ok(None) };
+    if lane.seq == last + 1 {
+        return Ok(None);
+    }
+    if lane.seq > last {
+        return Ok(Some(refused(ErrorCode::Sequence, Some(last + 1))));
+    }
+    let answer: Option<String> = db
+        .prepare_cached("SELECT answer FROM lane_answer WHERE lane = ?1 AND seq = ?2")?
+        .query_row(params![id, int(lane.seq)], |row| row.get(0))
+        .optional()?;
+    match answer {
+        Some(answer) => replay(&answer).map(Some),
+        None => Ok(Some(Written::Replayed(Vec::new()))),
+    }
+}
+
+/// Remembers the answer, in the transaction of what was written.
+pub(super) fn remember(
+    db: &Connection,
+    wall: u64,
+    write: &Write,
+    written: &Written,
+) -> rusqlite::Result<()> {
+    if write.key.is_none() && write.lane.is_none() {
+        return Ok(());
+    }
+    let kept = match written {
+        Written::Refused(refusal) => {
+            Kept { places: Vec::new(), refused: Some(refusal.code.as_str().to_owned()) }
+        }
+        other => {
+            let places = service::outcome(other).map(|outcome| outcome.places).unwrap_or_default();
+            let keep =
+                |Place { channel, epoch, offset, id }| KeptPlace { channel, epoch, offset, id };
+            Kept { places: places.into_iter().map(keep).collect(), refused: None }
+        }
+    };
+    let answer = serde_json::to_string(&kept)
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+    if let (Some(key), None) = (&write.key, &kept.refused) {
+        db.prepare_cached(
+            "INSERT INTO idempotency (credential, key, fingerprint, at, answer) VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?
+        .execute(params![key.credential, key.key, key.fingerprint.as_slice(), int(wall), answer])?;
+    }
+    if let Some(lane) = &write.lane {
+        let id: i64 = db
+            .prepare_cached(
+                "INSERT INTO lane (user, client_id, last, at) VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT (user, client_id) DO UPDATE SET last = ?3, at = ?4 RETURNING id",
+            )?
+            .query_row(params![lane.user, lane.client_id, int(lane.seq), int(wall)], |row| {
+                row.get(0)
+            })?;
+        db.prepare_cached("INSERT INTO lane_answer (lane, seq, answer) VALUES (?1, ?2, ?3)")?
+            .execute(params![id, int(lane.seq), answer])?;
+        db.prepare_cached("DELETE FROM lane_answer WHERE lane = ?1 AND seq <= ?2")?
+            .execute(params![id, int(lane.seq.saturating_sub(ANSWERS))])?;
+    }
+    Ok(())
+}
+
+fn replay(answer: &str) -> rusqlite::Result<Written> {
+    let kept: Kept = serde_json::from_str(answer).map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(error))
+    })?;
+    Ok(match kept.refused {
+        Some(name) => refused(ErrorCode::from_name(&name).unwrap_or(ErrorCode::Conflict), None),
+        None => {
+            let place =
+                |KeptPlace { channel, epoch, offset, id }| Place { channel, epoch, offset, id };
+            Written::Replayed(kept.places.into_iter().map(place).collect())
+        }
+    })
+}
+
+const fn refused(code: ErrorCode, expected: Option<u64>) -> Written {
+    Written::Refused(Refusal { code, expected })
+}

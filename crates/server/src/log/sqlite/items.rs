@@ -1,0 +1,231 @@
+//! Items with their states: snapshots and pages.
+
+use std::cmp::Reverse;
+
+use rusqlite::{Connection, Row, params_from_iter, types::Value};
+use tidings_protocol::{Channel, Item, Json, client::Cursor, server::Snapshot};
+use tidings_server_core::{
+    inbox::ItemState,
+    store::{Answer, Head, ItemQuery, NO_LOG, StoreError},
+};
+
+use super::{
+    everyone::Marks,
+    inbox::{counts, counts_at, item_checksum},
+    read::{Trouble, head},
+    row::{int, uint},
+};
+
+/// A user's inbox as one view has it.
+#[derive(Debug)]
+pub(super) struct Inbox {
+    id: i64,
+    channel: Channel,
+    pub(super) head: Head,
+    system_id: i64,
+    pub(super) system: Head,
+}
+
+/// `None` when it was never made.
+pub(super) fn inbox(db: &Connection, user: &str) -> Result<Option<Inbox>, Trouble> {
+    let missing = |_| Trouble::Store(StoreError::Unavailable("no user id".to_owned()));
+    let channel = Channel::inbox(user).map_err(missing)?;
+    let Some((id, own)) = head(db, channel.as_str())? else { return Ok(None) };
+    let known = db.prepare_cached("SELECT 1 FROM inbox WHERE channel = ?1")?.exists([id])?;
+    let Some((system_id, system)) = head(db, Channel::SYSTEM)?.filter(|_| known) else {
+        return Ok(None);
+    };
+    Ok(Some(Inbox { id, channel, head: own, system_id, system }))
+}
+
+pub(super) fn snapshot(db: &Connection, user: &str, limit: u32) -> Result<Snapshot, Trouble> {
+    let Some(inbox) = inbox(db, user)? else {
+        return Err(Trouble::Store(StoreError::Unavailable("there is no such inbox".to_owned())));
+    };
+    let everything = ItemQuery {
+        user: user.to_owned(),
+        inbox_before: None,
+        system_before: None,
+        kinds: Vec::new(),
+        read: None,
+        archived: None,
+        limit,
+    };
+    let Found { items, more, system_more } = find(db, &inbox, &everything)?;
+    Ok(Snapshot {
+        id: None,
+        counts: counts_at(counts(db, inbox.id)?, inbox.system.top),
+        channel: inbox.channel,
+        epoch: inbox.head.epoch,
+        offset: inbox.head.top,
+        system: Cursor { epoch: inbox.system.epoch, offset: inbox.system.top },
+        more,
+        system_more,
+        items,
+    })
+}
+
+pub(super) fn page(db: &Connection, query: &ItemQuery) -> Result<Answer, Trouble> {
+    let Some(inbox) = inbox(db, &query.user)? else {
+        let at = Cursor { epoch: NO_LOG, offset: 0 };
+        return Ok(Answer::Items {
+            items: Vec::new(),
+            more: false,
+            at,
+            counts: Default::default(),
+        });
+    };
+    let Found { items, more, system_more } = find(db, &inbox, query)?;
+    Ok(Answer::Items {
+        items,
+        more: more || system_more,
+        at: Cursor { epoch: inbox.head.epoch, offset: inbox.head.top },
+        counts: counts_at(counts(db, inbox.id)?, inbox.system.top),
+    })
+}
+
+struct Found {
+    items: Vec<Item>,
+    /// There are more of the inbox …
+    more: bool,
+    /// … and of `system:all`.
+    system_more: bool,
+}
+
+/// One more than asked for of each channel, then the newest of both.
+fn find(db: &Connection, inbox: &Inbox, query: &ItemQuery) -> Result<Found, Trouble> {
+    let mut items = own_items(db, inbox, query)?;
+    items.extend(shared_items(db, inbox, query)?);
+    items.sort_by_cached_key(|item| Reverse((item.at, item.channel.clone(), item.offset)));
+    let rest = items.split_off(items.len().min(query.limit as usize));
+    let more = |system| rest.iter().any(|item| item.channel.is_system() == system);
+    Ok(Found { more: more(false), system_more: more(true), items })
+}
+
+/// `WHERE` clauses with their values.
+struct Filter {
+    sql: String,
+    values: Vec<Value>,
+}
+
+impl Filter {
+    fn new(channel: i64, query: &ItemQuery) -> Self {
+        let mut filter = Self { sql: "i.channel = ?1".to_owned(), values: vec![channel.into()] };
+        if !query.kinds.is_empty() {
+            let places: Vec<_> =
+                query.kinds.iter().map(|kind| filter.place(kind.clone().into())).collect();
+            filter.and(&format!("i.kind IN ({})", places.join(", ")));
+        }
+        filter
+    }
+
+    fn place(&mut self, value: Value) -> String {
+        self.values.push(value);
+        format!("?{}", self.values.len())
+    }
+
+    fn and(&mut self, clause: &str) {
+        self.sql.push_str(" AND ");
+        self.sql.push_str(clause);
+    }
+
+    fn compare(&mut self, column: &str, operator: &str, value: impl Into<Value>) {
+        let place = self.place(value.into());
+        self.and(&format!("{column} {operator} {place}"));
+    }
+}
+
+fn own_items(db: &Connection, inbox: &Inbox, query: &ItemQuery) -> Result<Vec<Item>, Trouble> {
+    let mut filter = Filter::new(inbox.id, query);
+    if let Some(before) = query.inbox_before {
+        filter.compare("i.\"offset\"", "<", int(before));
+    }
+    if let Some(read) = query.read {
+        filter.compare("i.read", "=", read);
+    }
+    if let Some(archived) = query.archived {
+        filter.compare("i.archived", "=", archived);
+    }
+    let limit = filter.place((i64::from(query.limit) + 1).into());
+    let sql = format!(
+        "SELECT i.\"offset\", i.id, i.kind, i.at, i.data, i.checksum, i.seen, i.read, i.archived
+         FROM item i WHERE {} ORDER BY i.\"offset\" DESC LIMIT {limit}",
+        filter.sql
+    );
+    collect(db, &sql, filter.values, &inbox.channel, |row| {
+        Ok(ItemState { seen: row.get(6)?, read: row.get(7)?, archived: row.get(8)? })
+    })
+}
+
+fn shared_items(db: &Connection, inbox: &Inbox, query: &ItemQuery) -> Result<Vec<Item>, Trouble> {
+    let marks = Marks::of(db, inbox.id)?;
+    let mut filter = Filter::new(inbox.system_id, query);
+    filter.compare("i.\"offset\"", ">", int(marks.from));
+    if let Some(before) = query.system_before {
+        filter.compare("i.\"offset\"", "<", int(before));
+    }
+    let [_, read_to, archived_to] = marks.watermarks();
+    if let Some(read) = query.read {
+        let column = format!("coalesce(s.read, i.\"offset\" <= {read_to})");
+        filter.compare(&column, "=", read);
+    }
+    if let Some(archived) = query.archived {
+        let column = format!("coalesce(s.archived, i.\"offset\" <= {archived_to})");
+        filter.compare(&column, "=", archived);
+    }
+    let owner = filter.place(inbox.id.into());
+    let limit = filter.place((i64::from(query.limit) + 1).into());
+    let sql = format!(
+        "SELECT i.\"offset\", i.id, i.kind, i.at, i.data, i.checksum, s.seen, s.read, s.archived
+         FROM item i LEFT JOIN system_state s ON s.inbox = {owner} AND s.\"offset\" = i.\"offset\"
+         WHERE {} ORDER BY i.\"offset\" DESC LIMIT {limit}",
+        filter.sql
+    );
+    collect(db, &sql, filter.values, &Channel::system(), |row| {
+        let told: (Option<bool>, Option<bool>, Option<bool>) =
+            (row.get(6)?, row.get(7)?, row.get(8)?);
+        Ok(match told {
+            (Some(seen), Some(read), Some(archived)) => ItemState { seen, read, archived },
+            _ => marks.state(uint(row, 0)?),
+        })
+    })
+}
+
+/// Rows of `offset, id, kind, at, data, checksum` and then the state, verified.
+fn collect(
+    db: &Connection,
+    sql: &str,
+    values: Vec<Value>,
+    channel: &Channel,
+    state: impl Fn(&Row<'_>) -> rusqlite::Result<ItemState>,
+) -> Result<Vec<Item>, Trouble> {
+    let mut statement = db.prepare_cached(sql)?;
+    let mut rows = statement.query(params_from_iter(values))?;
+    let mut items = Vec::new();
+    while let Some(row) = rows.next()? {
+        let offset = uint(row, 0)?;
+        let (id, kind, at): (String, String, u64) = (row.get(1)?, row.get(2)?, uint(row, 3)?);
+        let data = row.get_ref(4)?.as_str().map_err(rusqlite::Error::from)?;
+        let damaged = || {
+            tracing::error!(%channel, offset, "an item is damaged");
+            Trouble::Store(StoreError::Corrupt { channel: channel.clone(), offset })
+        };
+        if item_checksum(offset, &id, &kind, at, data) != row.get::<_, i64>(5)? {
+            return Err(damaged());
+        }
+        let data = Json::parse(data).map_err(|_| damaged())?;
+        let ItemState { seen, read, archived } = state(row)?;
+        items.push(Item {
+            channel: channel.clone(),
+            offset,
+            id,
+            kind,
+            at,
+            seen,
+            read,
+            archived,
+            data,
+        });
+    }
+    Ok(items)
+}
