@@ -1,5 +1,7 @@
 //! Bytes ↔ frames: what every way of carrying messages has in common.
 
+pub mod origin;
+pub mod upgrade;
 pub mod ws;
 
 use bytes::Bytes;

@@ -1,0 +1,58 @@
+//! Sends back what it gets, at `/`, through the product's own upgrade settings and codec: for conformance suites.
+//!
+//! ```sh
+//! cargo run -p tidings-server --example echo -- 127.0.0.1:9001
+//! ```
+
+use std::{error::Error, time::Duration};
+
+use axum::{Router, extract::WebSocketUpgrade, routing::get};
+use tidings_protocol::CloseCode;
+use tidings_server::{
+    listen::{self, Bounds},
+    transport::{
+        Transport,
+        ws::{Sizes, Ws, configure},
+    },
+};
+use tokio::net::TcpListener;
+
+/// Suites send messages of up to 16 MiB.
+const SIZES: Sizes = Sizes { message: 64 << 20, frame: 64 << 20, unwritten: 128 << 20 };
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:9001".into());
+    let listener = TcpListener::bind(&address).await?;
+    println!("echoing on ws://{}/", listener.local_addr()?);
+    let app = Router::new().route(
+        "/",
+        get(async |upgrade: WebSocketUpgrade| {
+            configure(upgrade, SIZES).on_upgrade(|socket| echo(Ws::new(socket)))
+        }),
+    );
+    let bounds = Bounds {
+        header_timeout: Duration::from_secs(10),
+        user_timeout: Duration::from_secs(30),
+        accept_rate: 10_000,
+        links: 1_000,
+    };
+    let stop = async { drop(tokio::signal::ctrl_c().await) };
+    listen::serve(listener, app, bounds, stop).await;
+    Ok(())
+}
+
+async fn echo(mut socket: Ws) {
+    use axum::extract::ws::Message;
+    while let Some(message) = socket.message().await {
+        let sent = match message {
+            Ok(message @ (Message::Text(_) | Message::Binary(_))) => socket.send(message).await,
+            // Pongs go out by themselves.
+            Ok(_) => Ok(()),
+            Err(code) => return socket.close(code, "").await,
+        };
+        if sent.is_err() {
+            return socket.close(CloseCode::INTERNAL, "").await;
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! `GET /v1/ws`: from an HTTP request to a served connection.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use axum::{
+    extract::{
+        FromRequestParts, Request, WebSocketUpgrade, ws::rejection::WebSocketUpgradeRejection,
+    },
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, StatusCode, header, request::Parts};
+use tidings_protocol::{Encode, ErrorCode};
+use tidings_server_core::{Refused, service};
+
+use super::{
+    Transport,
+    origin::Origins,
+    ws::{Sizes, Ws, configure},
+};
+use crate::driver::{Entrance, Node, connection, entrance::Ambient};
+
+/// What the door needs to know.
+#[derive(Clone, Debug)]
+pub struct Door {
+    /// The server behind it.
+    pub node: Arc<Node>,
+    /// Who may knock.
+    pub origins: Arc<Origins>,
+    /// Name of the session cookie, where cookies are accepted.
+    pub cookie: Option<Arc<str>>,
+}
+
+impl Door {
+    /// Answers an upgrade request.
+    ///
+    /// Only a wrong `Origin` is refused before the upgrade: browsers hide the status of a failed one, and a client that can't see
+    /// why it failed would try for ever. All else is told by an `error` and a close code.
+    pub async fn open(&self, request: Request) -> Response {
+        let (mut parts, _) = request.into_parts();
+        if !self.origins.admit(&parts.headers) {
+            metrics::counter!("tidings_refused_total", "code" => ErrorCode::OriginRefused.as_str())
+                .increment(1);
+            return (
+                StatusCode::FORBIDDEN,
+                "This page's origin is not allowed; add it to `origins` in the server's settings.\n",
+            )
+                .into_response();
+        }
+        let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
+            Ok(upgrade) => upgrade,
+            Err(rejection) => return self.not_a_websocket(rejection),
+        };
+        let limits = &self.node.settings.limits;
+        let largest = limits.connect_bytes.max(limits.message_bytes);
+        let sizes = Sizes { message: largest, frame: largest, unwritten: limits.mailbox_bytes };
+        let entrance = Box::new(self.entrance(&parts));
+        let ticket = ticket(parts.uri.query());
+        let node = Arc::clone(&self.node);
+        configure(upgrade, sizes).on_upgrade(move |socket| {
+            // Boxed: the task would else be as large as its largest state for the connection's whole life.
+            let transport = Ws::new(socket);
+            Box::pin(async move {
+                match node.registry.enter() {
+                    Ok(place) => {
+                        connection::serve(node, transport, entrance, ticket, place).await;
+                    }
+                    Err(refused) => refuse(transport, &refused).await,
+                }
+            })
+        })
+    }
+
+    fn entrance(&self, parts: &Parts) -> Entrance {
+        Entrance {
+            origin: text(&parts.headers, header::ORIGIN).map(Box::from),
+            ambient: self.ambient(&parts.headers),
+            address: parts.extensions.get::<SocketAddr>().map(SocketAddr::ip),
+        }
+    }
+
+    fn ambient(&self, headers: &HeaderMap) -> Option<Ambient> {
+        if let Some(bearer) =
+            text(headers, header::AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer "))
+        {
+            return Some(Ambient::Header(bearer.trim().into()));
+        }
+        let name = self.cookie.as_deref()?;
+        let cookies =
+            headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+        cookies
+            .flat_map(|line| line.split(';'))
+            .filter_map(|pair| pair.trim().split_once('='))
+            .find(|(key, _)| *key == name)
+            .map(|(_, value)| Ambient::Cookie(value.into()))
+    }
+
+    fn not_a_websocket(&self, rejection: WebSocketUpgradeRejection) -> Response {
+        let mut response = rejection.into_response();
+        // What follows on this connection may be anything.
+        response
+            .headers_mut()
+            .insert(header::CONNECTION, header::HeaderValue::from_static("close"));
+        response
+    }
+}
+
+/// Tells why before it closes.
+async fn refuse(mut transport: impl Transport, refused: &Refused) {
+    let code = refused.code.close().unwrap_or(tidings_protocol::CloseCode::TRY_LATER);
+    let error = Encode::to_json(&service::error(refused));
+    if transport.feed(error.into()).await.is_ok() {
+        transport.close(code, refused.code.as_str()).await;
+    }
+}
+
+fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// The query's ticket, for plain clients that can't send a first message.
+fn ticket(query: Option<&str>) -> Option<String> {
+    query?
+        .split('&')
+        .filter_map(|pair| pair.split_once('='))
+        .find(|(key, _)| *key == "ticket")
+        .map(|(_, value)| value.to_owned())
+}
