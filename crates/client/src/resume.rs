@@ -258,8 +258,8 @@ impl Resume {
         let Some(cursor) = cx.inbox.fold().map(|fold| fold.cursor(log).offset) else {
             return Ok(None);
         };
-        let leg = self.legs[log as usize];
-        if matches!(leg, Leg::Broken(_)) {
+        if matches!(self.legs[log as usize], Leg::Asked | Leg::Broken(_)) {
+            // Until the answer names the epoch, offsets mean nothing. The server sends these again after it.
             return Ok(None);
         }
         if offset <= cursor {
@@ -267,9 +267,7 @@ impl Resume {
             return Ok(None);
         }
         if offset - cursor > 1 {
-            if leg != Leg::Asked {
-                self.repair(log, transport, cx)?;
-            }
+            self.repair(log, transport, cx)?;
             return Ok(None);
         }
         self.repairs = 0;

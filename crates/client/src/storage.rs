@@ -136,9 +136,8 @@ impl Context {
         if !self.store.usable || !self.store.dirty {
             return;
         }
-        if fold.facts.wait_for_system(fold.cursor(Log::System).offset) {
-            // A mark is folded whose item is still on its way: without the mark, the item would come back unread.
-            // The item's record brings the next save.
+        if !fold.is_even() {
+            // The record that evens it out brings the next save.
             return;
         }
         let mut text = String::from(VERSION);

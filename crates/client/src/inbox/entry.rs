@@ -99,6 +99,11 @@ impl Entry {
         }
     }
 
+    /// Whether its source knew of records after this inbox offset.
+    pub(crate) fn is_ahead_of(&self, offset: u64) -> bool {
+        self.as_of > offset
+    }
+
     /// Whether a mark recorded at this inbox offset is news to the item.
     pub(crate) fn precedes(&self, offset: u64) -> bool {
         offset > self.as_of

@@ -114,6 +114,16 @@ impl Fold {
         }
     }
 
+    /// Whether every item is as the logs make it up to the cursors, no further and no less.
+    ///
+    /// It is not while a page was read ahead of the fold, or while a mark is folded whose everyone-message is still to
+    /// come. Both pass within a moment; what is saved meanwhile would come back with states of another offset.
+    pub(crate) fn is_even(&self) -> bool {
+        let [inbox, system] = self.cursors;
+        !self.facts.wait_for_system(system.offset)
+            && !self.entries.iter().any(|entry| entry.is_ahead_of(inbox.offset))
+    }
+
     pub(crate) fn cursor(&self, log: Log) -> Cursor {
         self.cursors[log as usize]
     }

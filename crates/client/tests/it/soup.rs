@@ -1,0 +1,147 @@
+//! Any events in any order: no panic, one transport, one ticket request, one timer. The rig checks.
+
+use proptest::prelude::*;
+use tidings_client_core::{Credential, Event, Filter, MarkTargets, Show, User};
+use tidings_protocol::MarkSet;
+
+use crate::{harness::Rig, says};
+
+fn text() -> impl Strategy<Value = String> {
+    let offset = 0..6_u64;
+    prop_oneof![
+        Just(says::connected("u1")),
+        Just(says::connected("u2")),
+        (prop::sample::select(vec!["inbox:u1", "system:all", "inbox:u2", "room:x"]), offset.clone(), offset.clone(), any::<bool>())
+            .prop_map(|(channel, top, at, recovered)| says::subscribed(channel, "inboxone", top, at, recovered)),
+        Just(says::snapshot(&["a", "b", "c"])),
+        Just(says::snapshot(&[])),
+        offset.clone().prop_map(|offset| says::notification(offset, "n", offset)),
+        offset.clone().prop_map(|offset| says::everyone(offset, "s")),
+        (offset.clone(), offset.clone()).prop_map(|(offset, seq)| says::marked(
+            offset, r#""up_to":{"inbox":9007199254740991,"system":4}"#, r#"{"read":true}"#,
+            Some(("lane-1", seq)), &says::counts((9007199254740991, 0), (9007199254740991, 1, 3)))),
+        offset.clone().prop_map(|at| says::ack("lane-1", at, at)),
+        (offset.clone(), prop::sample::select(vec!["never", "ticket", "backoff"])).prop_map(
+            |(seq, retry)| says::error(&format!("\"client_id\":\"lane-1\",\"seq\":{seq},\"expected\":{seq},"), "x", retry)),
+        (offset.clone(), prop::sample::select(vec!["never", "ticket", "backoff"])).prop_map(
+            |(id, retry)| says::error(&format!("\"id\":{id},"), "x", retry)),
+        Just(says::error("", "restart", "backoff")),
+        (offset.clone(), offset.clone()).prop_map(|(a, b)| says::gap("inbox:u1", a, b, "epoch")),
+        (offset.clone(), offset.clone()).prop_map(|(a, b)| format!(r#"{{"type":"skip","channel":"system:all","from":{a},"to":{b}}}"#)),
+        offset.clone().prop_map(|top| says::pong(&format!("\"inbox:u1\":{top},\"system:all\":9007199254740991"))),
+        offset.clone().prop_map(|id| format!(r#"{{"type":"page","id":{id},"channel":"inbox:u1","epoch":"inboxone","offset":{id},"more":true,"items":[{}]}}"#, says::item("inbox:u1", id, "p", false))),
+        offset.clone().prop_map(|up_to| format!(r#"{{"type":"trimmed","channel":"inbox:u1","offset":{up_to},"id":"t","at":1,"up_to":9007199254740991,"counts":{}}}"#, says::counts((0, 0), (0, 0, 0)))),
+        Just(r#"{"type":"goaway","within_ms":9007199254740991}"#.to_string()),
+        Just(r#"{"type":"expiring","expires_at":0}"#.to_string()),
+        offset.prop_map(|id| format!(r#"{{"type":"refreshed","id":{id},"session_token":"x","expires_at":9007199254740991}}"#)),
+        Just(r#"{"type":"unsubscribed","channel":"system:all","code":"forbidden"}"#.to_string()),
+        "\\PC{0,40}",
+    ]
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let number = 0..8_u64;
+    let user = prop::sample::select(vec![
+        User::Unknown,
+        User::Nobody,
+        User::Named("u1".into()),
+        User::Named("u2".into()),
+    ]);
+    let show = prop::sample::select(vec![Show::Inbox, Show::Unread, Show::Archived, Show::All]);
+    let set = || MarkSet { seen: None, read: Some(true), archived: Some(true) };
+    prop_oneof![
+        4 => Just(Event::ConnectRequested),
+        1 => Just(Event::DisconnectRequested),
+        2 => Just(Event::RetryRequested),
+        2 => user.prop_map(Event::UserChanged),
+        1 => any::<bool>().prop_map(|discard| Event::SignOutRequested { discard }),
+        2 => number.clone().prop_map(move |intent| Event::MarkRequested { intent, targets: MarkTargets::All, set: set() }),
+        2 => number.clone().prop_map(move |intent| Event::MarkRequested { intent, targets: MarkTargets::Items(vec!["a".into()]), set: set() }),
+        2 => (show, number.clone()).prop_map(|(show, intent)| Event::MoreRequested { filter: Filter { show, kinds: Vec::new() }, intent }),
+        1 => (number.clone(), number.clone()).prop_map(|(id, intent)| Event::FailedRetried { id, intent }),
+        1 => number.prop_map(|id| Event::FailedDiscarded { id }),
+        1 => Just(Event::StorageLoaded { user: "u1".into(), saved: Some("1{}".into()) }),
+        1 => Just(Event::StorageLoaded { user: "u1".into(), saved: Some(format!("1{}", says::snapshot(&["x"]))) }),
+        1 => Just(Event::StorageFailed { reason: "quota".into() }),
+        1 => Just(Event::WentOnline),
+        1 => Just(Event::WentOffline),
+        1 => Just(Event::Hidden),
+        2 => Just(Event::Woke),
+        2 => Just(Event::TimerFired),
+    ]
+}
+
+#[derive(Clone, Debug)]
+enum Op {
+    Any(Event),
+    Advance(u64, u64),
+    Close(u16),
+    Open,
+    Receive(String),
+    Ticket(Result<Credential, String>),
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let ticket = prop::sample::select(vec![
+        Ok(Credential::Ticket("t".into())),
+        Ok(Credential::Token("t".into())),
+        Ok(Credential::SignedOut),
+        Err("down".to_string()),
+    ]);
+    prop_oneof![
+        6 => event().prop_map(Op::Any),
+        2 => (0..60_000_u64, 0..100_000_u64).prop_map(|(mono, extra)| Op::Advance(mono, extra)),
+        1 => prop::sample::select(vec![1000, 1006, 4001, 4103, 4208, 65535]).prop_map(Op::Close),
+        3 => Just(Op::Open),
+        10 => text().prop_map(Op::Receive),
+        4 => ticket.prop_map(Op::Ticket),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases.max(600)))]
+
+    #[test]
+    fn no_soup_of_events_breaks_the_contract(ops in prop::collection::vec(op(), 1..150), storage: bool) {
+        let mut rig = Rig::with(|config| {
+            config.storage = storage;
+            config.outbox_max = 4;
+            config.failed_max = 2;
+            config.keep = 2;
+            config.items_max = 4;
+        });
+        for op in ops {
+            match op {
+                Op::Any(event) => rig.event(event),
+                Op::Advance(mono, extra) => {
+                    rig.now.wall += extra;
+                    rig.advance(mono);
+                }
+                Op::Close(code) => {
+                    if rig.transport.is_some() {
+                        rig.closed(code);
+                    }
+                }
+                Op::Open => {
+                    if let Some(transport) = rig.transport {
+                        rig.event(Event::TransportOpened { transport });
+                    }
+                }
+                Op::Receive(text) => {
+                    if rig.transport.is_some() {
+                        rig.receive(&text);
+                    }
+                }
+                Op::Ticket(result) => {
+                    if rig.fetching.is_some() {
+                        rig.ticket(result);
+                    }
+                }
+            }
+            prop_assert!(rig.all().items.len() <= 4);
+            prop_assert!(rig.client.outbox().pending <= 4);
+            prop_assert!(rig.client.outbox().failed.len() <= 2);
+            prop_assert!(!rig.client.explain(rig.now).is_empty());
+        }
+    }
+}
