@@ -39,6 +39,8 @@ type NamespaceOf<N extends string> = N extends `${infer P}:${string}` ? P & keyo
 
 /** Names of the notification types the app registered; any string if it registered none. */
 export type NotificationType = keyof Notifications & string
+/** What a notification of that type holds. */
+export type DataOf<T extends NotificationType> = Notifications[T]
 /** `namespace:name`. */
 export type ChannelName = `${keyof Namespaces & string}:${string}`
 /** What a message of that channel holds. */

@@ -1,6 +1,4 @@
-import type { ChannelName, InboxItem, MessageOf, NotificationType, Stored, UserInfo } from '../types.js'
-
-type DataOf<T extends NotificationType> = Extract<InboxItem, { type: T }>['data']
+import type { ChannelName, DataOf, MessageOf, NotificationType, Stored, UserInfo } from '../types.js'
 
 /** Who gets a notification. */
 export type Target =
@@ -64,7 +62,7 @@ export interface TidingsServer {
   /** Ends what was issued so far, for a user, a session or one token; open connections end within 5 s. */
   revoke(who: { readonly user: string } | { readonly session: string } | { readonly jti: string }): Promise<void>
   /** A ready route for Next, SvelteKit, Hono, Bun, Deno: takes a `Request`, or an object that holds one. */
-  ticketHandler<E extends Request | { readonly request: Request }>(identify: Identify<E>): (event: E) => Promise<Response>
+  ticketHandler<E extends Request | { readonly request: Request } = Request>(identify: Identify<E>): (event: E) => Promise<Response>
   /** A ready route for Express, Fastify and `node:http`. */
   nodeTicketHandler<Q extends object, R extends object>(identify: Identify<Q>): (request: Q, response: R) => Promise<void>
 }

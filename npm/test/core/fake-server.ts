@@ -17,8 +17,11 @@ export class FakeSocket extends EventTarget {
   readyState = 0
   closedWith: number | undefined
 
-  constructor(readonly url: string) {
+  readonly url: string
+
+  constructor(url: string) {
     super()
+    this.url = url
     FakeServer.current?.sockets.push(this)
     FakeServer.current?.changed()
   }

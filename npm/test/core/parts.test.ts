@@ -1,0 +1,224 @@
+import { createTidings, isTidingsError, TidingsError, type TidingsOptions } from 'tidings'
+import { describe, expect, test, vi } from 'vitest'
+import packageJson from '../../package.json' with { type: 'json' }
+import { cell } from '../../src/readable.js'
+import { tickets, type Answer } from '../../src/ticket.js'
+import { routeLink, safeLink, socketUrl } from '../../src/url.js'
+import { VERSION } from '../../src/version.js'
+
+const fine: TidingsOptions = { url: 'https://rt.example.com', ticket: async () => 'T' }
+
+test('the stated version is the package\'s', () => {
+  expect(VERSION).toBe(packageJson.version)
+})
+
+describe('options', () => {
+  test.each([
+    ['ticket', { ticket: 'T' }],
+    ['ticket', { ticket: undefined }],
+    ['url', { url: 7 }],
+    ['user', { user: '' }],
+    ['user', { user: 7 }],
+    ['user', { user: 'x'.repeat(129) }],
+    ['storage', { storage: 'disk' }],
+    ['backoff', { backoff: 3 }],
+    ['backoff.base', { backoff: { base: '1s' } }],
+    ['backoff.cap', { backoff: { cap: Number.NaN } }],
+    ['backoff.maxAttempts', { backoff: { maxAttempts: 0 } }],
+    ['heartbeat', { heartbeat: 10 }],
+    ['keep', { keep: 0 }],
+    ['keep', { keep: 1_001 }],
+    ['logger', { logger: {} }],
+  ])('a wrong `%s` throws at once and is named', (name, wrong) => {
+    const make = () => createTidings({ ...fine, ...wrong } as never)
+    expect(make).toThrow(TidingsError)
+    expect(make).toThrow(expect.objectContaining({ code: 'invalid_argument', fault: 'app', message: expect.stringContaining(`\`${name}\``) }))
+  })
+
+  test('no options at all are named too', () => {
+    expect(() => createTidings(undefined as never)).toThrow(/url.*ticket/)
+  })
+
+  test('a url may be missing until something connects', () => {
+    expect(() => createTidings({ ...fine, url: undefined as never })).not.toThrow()
+  })
+})
+
+describe('on a server', () => {
+  test('importing and subscribing does nothing', async () => {
+    const ticket = vi.fn(async () => 'T')
+    const socket = vi.fn()
+    vi.stubGlobal('WebSocket', socket)
+    const timers = vi.spyOn(globalThis, 'setTimeout')
+    const client = createTidings({ ...fine, ticket, user: 'u1' })
+    const seen: unknown[] = []
+    client.inbox.subscribe((value) => seen.push(value))
+    client.connection.subscribe((value) => seen.push(value))
+    client.outbox.subscribe((value) => seen.push(value))
+    client.on('arrived', () => {})
+    await new Promise(setImmediate)
+    expect(seen).toEqual([client.inbox.initial, client.connection.initial, client.outbox.initial])
+    expect(ticket).not.toHaveBeenCalled()
+    expect(socket).not.toHaveBeenCalled()
+    expect(timers).not.toHaveBeenCalled()
+    expect(await client.signOut()).toEqual({ discarded: 0 })
+    expect(client.now()).toBeNull()
+    expect(client.explain()).toContain('connect()')
+  })
+
+  test('an explicit connect where there is no WebSocket says so', async () => {
+    vi.stubGlobal('WebSocket', undefined)
+    const client = createTidings(fine)
+    const failed = new Promise((resolve) => client.connection.subscribe(({ status, error }) => status === 'failed' && resolve(error)))
+    client.connect()
+    expect(await failed).toMatchObject({ code: 'wasm_unavailable', fault: 'browser', message: expect.stringContaining('WebSocket') })
+  })
+})
+
+describe('links', () => {
+  test.each(['javascript:alert(1)', ' javascript:alert(1)', 'java\nscript:alert(1)', 'JAVASCRIPT:x', 'data:text/html,x', 'vbscript:x', 'file:///etc/passwd', 'blob:https://x/y', 'mailto:a@b.c', '', 7, null, undefined, {}, 'https://'])(
+    '%j is not followed',
+    (link) => expect(safeLink(link)).toBeUndefined(),
+  )
+
+  test.each(['https://example.com/a?b#c', 'http://x', '/orders/1', 'orders/1', '?page=2', '#top', '//example.com/x'])('%j is', (link) => {
+    expect(safeLink(link)).toBe(link)
+  })
+
+  test.each([
+    [{ type: 'navigate', path: '/a' }, '/a'],
+    [{ type: 'navigate', path: '/a/:id', params: { id: 7, q: 'x y' } }, '/a/7?q=x+y'],
+    [{ type: 'navigate', path: '/a?x=1', params: { y: true } }, '/a?x=1&y=true'],
+    [{ type: 'navigate', path: '/a/:id', params: { id: null, deep: {} } }, '/a/:id'],
+    [{ type: 'open', path: '/a' }, undefined],
+    [{ type: 'navigate', path: 'javascript:alert(1)' }, undefined],
+    [{ type: 'navigate' }, undefined],
+    ['navigate', undefined],
+  ])('routing %j leads to %j', (routing, link) => {
+    expect(routeLink({ routing })).toBe(link)
+  })
+
+  test('payloads of any kind have no link by accident', () => {
+    for (const data of [null, undefined, 7, 'x', [], {}]) expect(routeLink(data)).toBeUndefined()
+  })
+
+  test.each([
+    ['https://rt.example.com', 'wss://rt.example.com/v1/ws'],
+    ['http://localhost:8787/', 'ws://localhost:8787/v1/ws'],
+    ['https://example.com/rt/?x#y', 'wss://example.com/rt/v1/ws'],
+    ['wss://example.com', 'wss://example.com/v1/ws'],
+  ])('the socket of %s is %s', (base, url) => {
+    expect(socketUrl(base)).toEqual({ url })
+  })
+
+  test.each([undefined, null, '', 'rt.example.com', 'ftp://example.com'])('%j is no address of a server, in words', (base) => {
+    expect(socketUrl(base)).toEqual({ problem: expect.stringContaining('`url`') })
+  })
+})
+
+describe('the ticket function', () => {
+  const answerOf = (ask: TidingsOptions['ticket']) =>
+    new Promise<Answer>((resolve) => tickets(ask).request(1, 'u1', resolve))
+
+  test.each([
+    ['T', [0, 'T']],
+    [{ token: 'J' }, [1, 'J']],
+    [null, [2, '']],
+  ])('may answer %j', async (given, answer) => {
+    expect(await answerOf(async () => given as never)).toEqual(answer)
+  })
+
+  test.each([undefined, '', 7, {}, { ticket: 'T' }, { token: '' }])('answering %j is a failure in words', async (given) => {
+    expect(await answerOf(async () => given as never)).toEqual([3, expect.stringContaining('must return')])
+  })
+
+  test('may answer without a promise, and may throw at once', async () => {
+    expect(await answerOf(() => 'T')).toEqual([0, 'T'])
+    expect(await answerOf(() => { throw new Error('broken') })).toEqual([3, 'broken'])
+    expect(await answerOf(() => Promise.reject('words'))).toEqual([3, 'words'])
+  })
+
+  test('has 10 s, then its signal is aborted', async () => {
+    vi.useFakeTimers()
+    try {
+      let signal: AbortSignal | undefined
+      const answer = answerOf((context) => {
+        signal = context.signal
+        return new Promise(() => {})
+      })
+      await vi.advanceTimersByTimeAsync(9_999)
+      expect(signal?.aborted).toBe(false)
+      await vi.advanceTimersByTimeAsync(1)
+      expect(signal?.aborted).toBe(true)
+      expect(await answer).toEqual([3, expect.stringContaining('10 s')])
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
+  test('asked ahead serves the first request of the same user, and is aborted for another', async () => {
+    const signals: AbortSignal[] = []
+    const ask = vi.fn(async ({ user, signal }: { user: string | undefined; signal: AbortSignal }) => {
+      signals.push(signal)
+      return `for ${user}`
+    })
+    const asked = tickets(ask)
+    asked.ahead('u1')
+    const first = new Promise((resolve) => asked.request(1, 'u1', resolve))
+    expect(await first).toEqual([0, 'for u1'])
+    expect(ask).toHaveBeenCalledTimes(1)
+    asked.ahead('u1')
+    const second = new Promise((resolve) => asked.request(2, 'u2', resolve))
+    expect(await second).toEqual([0, 'for u2'])
+    expect(signals[1]?.aborted).toBe(true)
+  })
+
+  test('an answer nobody wants any more is not given', async () => {
+    let resolve = (_: string) => {}
+    const answer = vi.fn()
+    const asked = tickets(() => new Promise((done) => { resolve = done }))
+    asked.request(1, 'u1', answer)
+    asked.abort(1)
+    resolve('T')
+    await new Promise(setImmediate)
+    expect(answer).not.toHaveBeenCalled()
+  })
+})
+
+describe('a cell', () => {
+  test('tells each subscriber the newest value once, in registration order, even when one changes it', () => {
+    const seen: string[] = []
+    const numbers = cell(0, { call: (fn, value) => fn(value) })
+    numbers.readable.subscribe((value) => {
+      seen.push(`a${value}`)
+      if (value === 1) {
+        numbers.put(2)
+        numbers.notify()
+      }
+    })
+    numbers.readable.subscribe((value) => seen.push(`b${value}`))
+    numbers.put(1)
+    numbers.notify()
+    numbers.notify()
+    expect(seen).toEqual(['a0', 'b0', 'a1', 'a2', 'b2'])
+  })
+
+  test('does not call who left while others were told', () => {
+    const seen: string[] = []
+    const numbers = cell(0, { call: (fn, value) => fn(value) })
+    let off = () => {}
+    numbers.readable.subscribe((value) => value === 1 && off())
+    off = numbers.readable.subscribe((value) => seen.push(String(value)))
+    numbers.put(1)
+    numbers.notify()
+    expect(seen).toEqual(['0'])
+  })
+})
+
+test('errors say what, whose fault, what to do, and where to read on', () => {
+  const error = new TidingsError({ code: 'forbidden', fault: 'app', retry: false, message: 'm', cause: 1 })
+  expect(error).toMatchObject({ name: 'TidingsError', code: 'forbidden', fault: 'app', retry: false, message: 'm', cause: 1 })
+  expect(error.docs).toMatch(/^https:\/\/.*#forbidden$/)
+  expect(isTidingsError(error)).toBe(true)
+  expect(String(error)).toBe('TidingsError: m')
+})
