@@ -244,7 +244,7 @@ describe('the server’s time', () => {
     act(() => client.connection.set({ ...client.connection.get(), status: 'connected' }))
     expect(result.current).toBe(5000)
     client.setNow(6000)
-    act(() => vi.advanceTimersByTime(1000))
+    act(() => void vi.advanceTimersByTime(1000))
     expect(result.current).toBe(6000)
   })
 })

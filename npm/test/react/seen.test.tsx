@@ -35,7 +35,7 @@ function show(id: string, share: number): void {
 }
 
 const watching = (): number => Observer.all.reduce((sum, { observed }) => sum + observed.size, 0)
-const pass = (ms: number): void => act(() => vi.advanceTimersByTime(ms))
+const pass = (ms: number): void => act(() => void vi.advanceTimersByTime(ms))
 
 function Row({ item }: { item: SeenItem }): ReactNode {
   return <li ref={useSeen(item)} id={item.id} />

@@ -1,0 +1,39 @@
+// Checked by tsc, never run.
+import type { InboxItem, Stored, Tidings } from 'tidings'
+import { TidingsProvider, useNotifications, useReadable, useSeen, useServerTime, useTidings, useTidingsEvent, useUnreadCount } from 'tidings/react'
+
+declare const client: Tidings
+function is<T>(_value: T): void {}
+
+export function Types({ item }: { item: InboxItem }): unknown {
+  const { items, unread, markRead, loadMore } = useNotifications({ show: 'unread' })
+  is<readonly InboxItem[]>(items)
+  is<number>(unread)
+  is<Promise<Stored>>(markRead([item, item.id]))
+  is<Promise<void>>(loadMore())
+  is<number>(useUnreadCount())
+  is<number | null>(useServerTime({ every: 1000 }))
+  is<Tidings>(useTidings())
+
+  is<number>(useReadable(client.inbox, inbox => inbox.unseen))
+  is<{ readonly pending: number }>(useReadable(client.outbox))
+  // @ts-expect-error -- a selection has the selection's type
+  is<string>(useReadable(client.inbox, inbox => inbox.unseen))
+
+  useTidingsEvent('arrived', ({ title }) => is<string>(title))
+  useTidingsEvent('failed', ({ error }) => is<string>(error.code))
+  // @ts-expect-error -- there is no such event
+  useTidingsEvent('arived', () => {})
+  // @ts-expect-error -- there is no such view
+  useNotifications({ show: 'deleted' })
+  // @ts-expect-error -- results are read-only
+  items.push(item)
+
+  return [
+    <li key={1} ref={useSeen(item)} />,
+    <TidingsProvider key={2} client={client} user="u1" initial={{ items: [item], unread: 1 }} />,
+    <TidingsProvider key={3} client={client} user={null} />,
+    // @ts-expect-error -- a provider needs a client
+    <TidingsProvider key={4} />,
+  ]
+}
