@@ -1,0 +1,49 @@
+use tidings_simulation::{Faults, World};
+
+use crate::{READ, ids};
+
+#[test]
+fn an_everyone_message_reaches_all_and_is_read_by_each_alone() {
+    let mut world = World::new(1, Faults::NONE);
+    let [mina, tablet, tom] = ["mina", "mina", "tom"].map(|user| world.device(user));
+    world.settle(5_000);
+    world.notify_everyone();
+    world.notify("mina");
+    world.settle(5_000);
+    let counts: Vec<u64> =
+        [mina, tablet, tom].map(|device| world.devices[device].view().unread).to_vec();
+    assert_eq!(counts, [2, 2, 1]);
+    let shared = world.devices[mina]
+        .view()
+        .items
+        .iter()
+        .find(|item| item.key.channel.is_system())
+        .unwrap()
+        .id
+        .to_string();
+    world.mark(mina, &[shared], READ);
+    world.settle(5_000);
+    let counts: Vec<u64> =
+        [mina, tablet, tom].map(|device| world.devices[device].view().unread).to_vec();
+    assert_eq!(counts, [1, 1, 1], "both of Mina's devices, not Tom's");
+}
+
+#[test]
+fn everyone_messages_published_while_away_are_counted_on_return() {
+    let mut world = World::new(2, Faults::NONE);
+    let phone = world.device("mina");
+    world.settle(5_000);
+    world.cut(phone);
+    for _ in 0..4 {
+        world.notify_everyone();
+        world.notify("mina");
+    }
+    world.settle(60_000);
+    assert_eq!(ids(&mut world, phone).len(), 8);
+    world.mark_all(phone, READ);
+    world.settle(60_000);
+    assert_eq!(world.devices[phone].view().unread, 0);
+    world.notify_everyone();
+    world.settle(60_000);
+    assert_eq!(world.devices[phone].view().unread, 1);
+}

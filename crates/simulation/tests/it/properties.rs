@@ -1,0 +1,71 @@
+//! I1–I4, I7, I12, I15 and I17 over many seeds of a bad network.
+
+use proptest::prelude::*;
+use tidings_simulation::{Faults, Rng, World};
+
+use crate::{ARCHIVED, READ, UNREAD, ids};
+
+/// Random deeds of three devices, a publisher and fate, then a good network until all is settled.
+fn live_through(seed: u64, deeds: u32) -> World {
+    let mut world = World::new(seed, Faults::ROUGH);
+    let mut fate = Rng::new(!seed);
+    for user in ["mina", "mina", "tom"] {
+        world.device(user);
+    }
+    for _ in 0..deeds {
+        let device = fate.between(0, 2) as usize;
+        match fate.between(0, 19) {
+            0..=5 => {
+                world.notify(if fate.hits(6_000) { "mina" } else { "tom" });
+            }
+            6..=7 => {
+                world.notify_everyone();
+            }
+            8..=12 => {
+                let mut items = ids(&mut world, device);
+                items.retain(|_| fate.hits(3_000));
+                let set = [READ, UNREAD, ARCHIVED][fate.between(0, 2) as usize];
+                if !items.is_empty() {
+                    world.mark(device, &items, set);
+                }
+            }
+            13 => {
+                world.mark_all(device, READ);
+            }
+            14..=15 => world.cut(device),
+            16 => world.freeze(device),
+            17 if world.node.is_up() => world.crash(),
+            _ => world.node.restart(),
+        }
+        let pause = fate.between(0, 1_500);
+        world.run(pause);
+    }
+    world.env.faults = Faults::NONE;
+    world.node.restart();
+    world.settle(600_000);
+    world
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_happens_every_device_ends_at_the_fold_of_the_log(seed: u64) {
+        let world = live_through(seed, 60);
+        // I15: every intent was answered.
+        for device in &world.devices {
+            prop_assert!(device.pending() == 0);
+        }
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_trace(seed: u64) {
+        let [one, two] = [0, 1].map(|_| live_through(seed, 15).env.trace());
+        prop_assert_eq!(one, two);
+    }
+}
+
+#[test]
+fn another_seed_gives_another_trace() {
+    assert_ne!(live_through(1, 5).env.trace(), live_through(2, 5).env.trace());
+}
