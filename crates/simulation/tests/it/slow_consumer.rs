@@ -4,11 +4,11 @@ use tidings_simulation::{Faults, World};
 use crate::arrived;
 
 #[test]
-fn a_slow_consumer_catches_up_in_bounded_memory_and_hurts_nobody() {
+fn a_slow_consumer_catches_up_in_bounded_memory() {
     let limits = Limits {
-        mailbox_bytes: 8_000,
-        catch_up_bytes: 2_000,
-        join_bytes: 1_000,
+        mailbox_bytes: 4_000,
+        catch_up_bytes: 1_000,
+        join_bytes: 500,
         ..Limits::default()
     };
     let mut world = World::with(1, Faults { pace: 100, ..Faults::NONE }, limits);
