@@ -1,7 +1,5 @@
 //! Snapshots as JSON text for `JSON.parse`, which is faster and smaller than building objects across the border.
 
-use std::collections::BTreeMap;
-
 use tidings_client_core::{
     Connection, Error, FailedIntent, InboxStatus, InboxView, ItemKey, ItemView, Outbox, Status,
     Stored, TransportKind,
@@ -15,7 +13,8 @@ use tidings_protocol::{Channel, Encode, Epoch, json::push_str_escaped, server::G
 /// read 1, seen 2, archived 4, pending 8.
 #[derive(Default)]
 pub(crate) struct Items {
-    known: BTreeMap<ItemKey, u64>,
+    /// In order of the keys. A sorted list: a tree would add 3 KB to what every page loads.
+    known: Vec<(ItemKey, u64)>,
     last: u64,
 }
 
@@ -26,13 +25,26 @@ impl Items {
 
     /// Forgets the items that are not in this list, and says which.
     pub(crate) fn forget_all_but(&mut self, items: &[ItemView]) -> Vec<u64> {
-        let mut gone = std::mem::take(&mut self.known);
+        let mut stays = vec![false; self.known.len()];
         for item in items {
-            if let Some((key, number)) = gone.remove_entry(&item.key) {
-                self.known.insert(key, number);
+            if let Some(stay) = self.place(&item.key).ok().and_then(|place| stays.get_mut(place)) {
+                *stay = true;
             }
         }
-        gone.into_values().collect()
+        let mut gone = Vec::new();
+        let mut stays = stays.into_iter();
+        self.known.retain(|(_, number)| {
+            let stay = stays.next() == Some(true);
+            if !stay {
+                gone.push(*number);
+            }
+            stay
+        });
+        gone
+    }
+
+    fn place(&self, key: &ItemKey) -> Result<usize, usize> {
+        self.known.binary_search_by(|(known, _)| known.cmp(key))
     }
 
     /// A view: `{status, items: [entry…], unread, unseen, count, hasMore, loadingMore, error, gone: [number…]}`.
@@ -63,7 +75,8 @@ impl Items {
     }
 
     fn entry(&mut self, out: &mut String, item: &ItemView) {
-        let known = self.known.get(&item.key).copied();
+        let place = self.place(&item.key);
+        let known = place.ok().and_then(|place| self.known.get(place)).map(|(_, number)| *number);
         let flags = u64::from(item.read)
             | u64::from(item.seen) << 1
             | u64::from(item.archived) << 2
@@ -72,9 +85,9 @@ impl Items {
         known.unwrap_or(self.last + 1).encode(out);
         out.push(',');
         flags.encode(out);
-        if known.is_none() {
+        if let Err(place) = place {
             self.last += 1;
-            self.known.insert(item.key.clone(), self.last);
+            self.known.insert(place, (item.key.clone(), self.last));
             out.push(',');
             push_str_escaped(out, &item.id);
             out.push(',');

@@ -28,5 +28,10 @@ mod lifecycle;
 mod socket;
 mod timer;
 
+/// Half the size of the standard library's allocator; a page's few hundred kilobytes need no better one.
+#[cfg(target_arch = "wasm32")]
+#[global_allocator]
+static ALLOCATOR: talc::wasm::WasmDynamicTalc = talc::wasm::new_wasm_dynamic_allocator();
+
 pub use crate::core::Core;
 pub use host::{Host, Options};
