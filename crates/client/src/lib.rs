@@ -9,6 +9,32 @@
 //! 2. executes commands in order *after* `handle` returned (a callback may lead to the next event),
 //! 3. keeps exactly one timer, as [`Command::SetTimer`] says,
 //! 4. reads the snapshots ([`Client::connection`], [`Client::inbox`], …) when [`Command::Changed`] names them.
+//!
+//! ```
+//! use tidings_client_core::{Client, Command, Config, Event, Now, Status};
+//!
+//! let mut client = Client::new(Config::new(7, "page-1".into(), "lane".into()));
+//! let mut commands = Vec::new();
+//! client.handle(Now { mono: 0, wall: 1_700_000_000_000 }, Event::ConnectRequested, &mut commands);
+//!
+//! // The app's ticket function is asked first; its answer is the next event.
+//! assert!(matches!(commands[0], Command::FetchCredential { attempt: 1, .. }));
+//! assert_eq!(client.connection().status, Status::Connecting);
+//! ```
+//!
+//! Inside, in the order in which data flows:
+//!
+//! | module | what |
+//! |---|---|
+//! | `client` | takes events, lets the machine act, says what changed |
+//! | `machine` | the connection's states and what moves between them; `idle`, `connecting`, `connected`, `waiting`, `offline`, `ended` are one each |
+//! | `context` | what all states share: clocks, deadlines, inbox, outbox, commands so far |
+//! | `backoff`, `timers`, `clock`, `rng` | when to try again; one table of deadlines; server time and sleep; jitter |
+//! | `heartbeat`, `auth` | signs of life; credentials and their refresh |
+//! | `resume` | where each log stands on a connection: copies dropped, holes repaired, gaps told |
+//! | `inbox` | the fold of the logs, pages under it, pending marks on top, views |
+//! | `outbox`, `intent` | marks until they are facts: order, answers, rollback |
+//! | `account`, `storage` | changing users and signing out; the cache |
 
 mod account;
 mod auth;

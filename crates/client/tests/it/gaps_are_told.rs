@@ -103,3 +103,18 @@ fn another_users_records_are_none_of_ours() {
     rig.receive(&says::snapshot(&["x"]).replace("inbox:u1", "inbox:u2"));
     assert!(rig.all().items.is_empty());
 }
+
+#[test]
+fn the_same_gap_after_a_snapshot_is_another_one() {
+    let mut rig = Rig::live_with(&["a", "b"]);
+    for _ in 0..2 {
+        rig.cut();
+        rig.reopen();
+        rig.receive(&says::connected("u1"));
+        rig.receive(&says::subscribed("inbox:u1", "inboxone", 2, 2, false));
+        rig.receive(&says::gap("inbox:u1", 3, 3, "retention"));
+        rig.receive(&says::subscribed("system:all", "system01", 0, 0, true));
+        rig.receive(&says::snapshot(&["a", "b"]));
+    }
+    assert_eq!(gaps(&mut rig).len(), 2);
+}

@@ -142,3 +142,32 @@ fn garbage_is_reported_within_bounds_and_changes_nothing() {
     rig.receive(&says::notification(2, "b", 2));
     assert_eq!(rig.ids(), ["b", "a"]);
 }
+
+#[test]
+fn records_before_the_epoch_is_known_are_not_folded() {
+    let mut rig = Rig::live_with(&["a"]);
+    rig.cut();
+    rig.reopen();
+    rig.receive(&says::connected("u1"));
+    // The inbox's `subscribed`, which would have named another epoch, got lost.
+    rig.receive(&says::subscribed("system:all", "system01", 0, 0, true));
+    rig.receive(&says::notification(2, "of another log", 1));
+    assert_eq!(rig.ids(), ["a"]);
+}
+
+#[test]
+fn a_snapshot_read_before_the_last_records_is_asked_for_again() {
+    let mut rig = Rig::live_with(&["a"]);
+    // A hole in system:all can't be filled, so a snapshot of both logs comes; the inbox goes on meanwhile.
+    rig.receive(&says::everyone(2, "s2"));
+    rig.receive(&says::subscribed("system:all", "system01", 2, 2, false));
+    rig.receive(&says::notification(2, "b", 2));
+    rig.take();
+    let counts = says::counts((1, 1), (2, 2, 2));
+    let items = [says::item("inbox:u1", 1, "a", false)];
+    let old = says::snapshot_of("inboxone", 1, ("system01", 2), &counts, (false, true), &items);
+    rig.receive(&old);
+    assert_eq!(rig.ids(), ["b", "a"], "b would have to arrive twice");
+    let asked = subscribes(&mut rig);
+    assert_eq!((asked.len(), asked[0].since), (1, None));
+}

@@ -1,5 +1,12 @@
 //! The client core in virtual time: one scenario per file.
 
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that can't go on has failed"
+)]
+
 mod arrivals;
 mod backoff_grows_and_resets;
 mod close_is_final;
@@ -22,4 +29,5 @@ mod sign_out;
 mod soup;
 mod storage;
 mod ticket_function;
+mod truth;
 mod users;

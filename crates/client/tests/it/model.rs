@@ -12,7 +12,8 @@ use tidings_protocol::{
 
 use crate::{
     harness::Rig,
-    server::{Covers, Listed, Server},
+    server::Server,
+    truth::{Covers, Listed},
 };
 
 #[derive(Clone, Debug)]
@@ -139,15 +140,15 @@ impl World {
     /// I12: what is saved is the fold of the logs at the cursors it names.
     fn check_saved(&self, text: &str) {
         let saved = Snapshot::from_json(&text[1..]).unwrap();
-        let life = self.server.lives.iter().find(|life| life.epoch == saved.epoch).unwrap();
-        let listed = self.server.listed(life, saved.offset, saved.system.offset);
+        let life = self.server.truth.lives.iter().find(|life| life.epoch == saved.epoch).unwrap();
+        let listed = self.server.truth.listed(life, saved.offset, saved.system.offset);
         let shown: Vec<Listed> = saved
             .items
             .into_iter()
             .map(|item| (item.id, item.seen, item.read, item.archived))
             .collect();
         assert_eq!(shown, listed[..shown.len()], "at {}/{}", saved.offset, saved.system.offset);
-        let counts = self.server.counts(life, saved.offset, saved.counts.system.at);
+        let counts = self.server.truth.counts(life, saved.offset, saved.counts.system.at);
         assert_eq!(saved.counts, counts);
     }
 
@@ -170,8 +171,8 @@ impl World {
         }
     }
 
-    fn apply(&mut self, op: Op) {
-        match op {
+    fn apply(&mut self, op: &Op) {
+        match *op {
             Op::Advance(ms) => self.advance(ms),
             Op::ClientMark(place, set) => {
                 if let Some(item) = self.rig.all().items.get(place) {
@@ -257,14 +258,14 @@ impl World {
             if !self.rig.all().has_more {
                 break;
             }
-            self.apply(Op::LoadMore);
+            self.apply(&Op::LoadMore);
             while self.deliver() {}
         }
         let (top, system) =
-            (self.server.life().records.len() as u64, self.server.system.len() as u64);
-        let life = self.server.life();
-        let listed = self.server.listed(life, top, system);
-        let counts = self.server.counts(life, top, system);
+            (self.server.truth.life().records.len() as u64, self.server.truth.system.len() as u64);
+        let life = self.server.truth.life();
+        let listed = self.server.truth.listed(life, top, system);
+        let counts = self.server.truth.counts(life, top, system);
         let all = self.rig.all();
         let shown: Vec<Listed> = all
             .items
@@ -285,7 +286,7 @@ proptest! {
         let mut world = World::new();
         let may_gap = ops.iter().any(|op| matches!(op, Op::Retain(_) | Op::LoseInbox));
         for op in ops {
-            world.apply(op);
+            world.apply(&op);
         }
         world.settle();
         world.check_end();

@@ -1,4 +1,4 @@
-use tidings_client_core::{Command, Credential, Event, InboxStatus, Status, User};
+use tidings_client_core::{Command, Credential, Event, Filter, InboxStatus, Status, User};
 use tidings_protocol::ClientMessage;
 
 use crate::{harness::Rig, says};
@@ -221,4 +221,38 @@ fn a_mark_that_waits_for_its_message_is_not_saved_away() {
     rig.receive(&says::everyone(1, "s1"));
     rig.advance(250);
     assert_eq!(saves(&mut rig).len(), 1);
+}
+
+#[test]
+fn a_page_read_ahead_of_the_fold_is_saved_once_the_fold_is_there() {
+    let mut rig = with_storage();
+    named(&mut rig);
+    loaded(&mut rig, None);
+    rig.go_live(&[]);
+    rig.receive(&says::subscribed("inbox:u1", "inboxone", 9, 9, false));
+    let items = [says::item("inbox:u1", 9, "i9", false)];
+    let counts = says::counts((2, 2), (0, 0, 0));
+    rig.receive(&says::snapshot_of("inboxone", 9, ("system01", 0), &counts, (true, false), &items));
+    rig.advance(250);
+    saves(&mut rig);
+    rig.event(Event::MoreRequested { filter: Filter::default(), intent: 1 });
+    let id = rig
+        .sent()
+        .into_iter()
+        .find_map(|message| match message {
+            ClientMessage::History(history) => history.id,
+            _ => None,
+        })
+        .unwrap();
+    let item = says::item("inbox:u1", 8, "i8", true);
+    rig.receive(&format!(
+        r#"{{"type":"page","id":{id},"channel":"inbox:u1","epoch":"inboxone","offset":11,"more":false,"items":[{item}]}}"#
+    ));
+    rig.receive(&says::notification_at(10, "i10", 1, &says::counts((3, 3), (0, 0, 0))));
+    rig.advance(250);
+    assert!(saves(&mut rig).is_empty(), "i8 is as it will be at 11");
+    let counts = says::counts((2, 2), (0, 0, 0));
+    rig.receive(&says::marked(11, r#""offsets":{"inbox":[8]}"#, r#"{"read":true}"#, None, &counts));
+    rig.advance(250);
+    assert_eq!(saves(&mut rig)[0].cursors[0], ("inboxone".into(), 11));
 }

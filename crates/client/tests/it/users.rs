@@ -140,3 +140,19 @@ fn a_ticket_on_its_way_for_the_old_user_is_aborted() {
     });
     assert_eq!(rig.transport, None);
 }
+
+#[test]
+fn another_user_does_not_wait_for_the_firsts_failures() {
+    let mut rig = Rig::new();
+    rig.event(named("u1"));
+    rig.event(Event::ConnectRequested);
+    for _ in 0..4 {
+        rig.wait_for_attempt();
+        rig.ticket(Err("down".into()));
+    }
+    assert_eq!(rig.client.connection().attempt, 4);
+    rig.event(named("u2"));
+    let connection = rig.client.connection();
+    assert_eq!((connection.status, connection.attempt), (Status::Connecting, 0));
+    assert_eq!(connection.error, None);
+}
