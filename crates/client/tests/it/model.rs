@@ -148,7 +148,7 @@ impl World {
             .map(|item| (item.id, item.seen, item.read, item.archived))
             .collect();
         assert_eq!(shown, listed[..shown.len()], "at {}/{}", saved.offset, saved.system.offset);
-        let counts = self.server.truth.counts(life, saved.offset, saved.counts.system.at);
+        let counts = life.counts(saved.offset, saved.counts.system.at);
         assert_eq!(saved.counts, counts);
     }
 
@@ -265,7 +265,7 @@ impl World {
             (self.server.truth.life().records.len() as u64, self.server.truth.system.len() as u64);
         let life = self.server.truth.life();
         let listed = self.server.truth.listed(life, top, system);
-        let counts = self.server.truth.counts(life, top, system);
+        let counts = life.counts(top, system);
         let all = self.rig.all();
         let shown: Vec<Listed> = all
             .items

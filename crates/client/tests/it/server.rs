@@ -118,7 +118,7 @@ impl Server {
         let Some(sent) = self.sent else { return };
         for offset in sent[0] + 1..=self.truth.top() {
             let (record, at) = self.truth.life().records[offset as usize - 1].clone();
-            let counts = self.truth.counts(self.truth.life(), offset, at);
+            let counts = self.truth.life().counts(offset, at);
             match record {
                 Record::Note { id, at } => self.say(Notification {
                     channel: channel(0),
@@ -261,7 +261,7 @@ impl Server {
                 epoch: self.truth.life().epoch,
                 offset,
                 system: Cursor { epoch: Epoch::from_bits(99), offset: system },
-                counts: self.truth.counts(self.truth.life(), offset, system),
+                counts: self.truth.life().counts(offset, system),
                 more: older(0),
                 system_more: older(1),
                 items: all.iter().take(PAGE).cloned().collect(),

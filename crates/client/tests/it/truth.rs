@@ -62,6 +62,26 @@ impl Life {
         }
         flags
     }
+
+    fn tally(&self, offset: u64, system: u64, of: usize) -> Tally {
+        let mut tally = Tally::default();
+        for ((log, _), (seen, read, archived)) in self.flags(offset, system) {
+            if log == of && !archived {
+                tally.unread += u64::from(!read);
+                tally.unseen += u64::from(!seen);
+            }
+        }
+        tally
+    }
+
+    /// Counts as a record that made the log `offset` long states them.
+    pub(crate) fn counts(&self, offset: u64, at: u64) -> Counts {
+        let system = self.tally(offset, at, 1);
+        Counts {
+            inbox: self.tally(offset, at, 0),
+            system: SystemCounts { unread: system.unread, unseen: system.unseen, at },
+        }
+    }
 }
 
 /// Both logs, with the inbox's earlier lives.
@@ -79,26 +99,6 @@ impl Truth {
 
     pub(crate) fn top(&self) -> u64 {
         self.life().records.len() as u64
-    }
-
-    fn tally(&self, life: &Life, offset: u64, system: u64, of: usize) -> Tally {
-        let mut tally = Tally::default();
-        for ((log, _), (seen, read, archived)) in life.flags(offset, system) {
-            if log == of && !archived {
-                tally.unread += u64::from(!read);
-                tally.unseen += u64::from(!seen);
-            }
-        }
-        tally
-    }
-
-    /// Counts as a record that made the log `offset` long states them.
-    pub(crate) fn counts(&self, life: &Life, offset: u64, at: u64) -> Counts {
-        let system = self.tally(life, offset, at, 1);
-        Counts {
-            inbox: self.tally(life, offset, at, 0),
-            system: SystemCounts { unread: system.unread, unseen: system.unseen, at },
-        }
     }
 
     /// Newest first: what a list must show at these offsets.
