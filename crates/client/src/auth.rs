@@ -8,14 +8,14 @@ use tidings_protocol::{
 
 use crate::{Command, Credential, Error, context::Context, error::Failure, timers::Timer};
 
-/// Puts a credential where `connect` carries it. `false`: it is none.
-pub(crate) fn carry(credential: Credential, connect: &mut Connect) -> bool {
+/// Puts a credential where `connect` carries it.
+pub(crate) fn carry(credential: Credential, connect: &mut Connect) {
     match credential {
         Credential::Ticket(ticket) => connect.ticket = Some(ticket),
         Credential::Token(token) => connect.token = Some(token),
-        Credential::SignedOut => return false,
+        // Ends the attempt before a transport is opened.
+        Credential::SignedOut => {}
     }
-    true
 }
 
 /// What the ticket function's answer to a refresh leads to.

@@ -44,7 +44,7 @@ pub struct Config {
     pub keep: u32,
     /// Most items held in memory, pages included. Default 1,000.
     pub items_max: u32,
-    /// Most unanswered intents; more are refused with `flood`. Default 1,000.
+    /// Most unanswered intents; more are refused with `outbox_full`. Default 1,000.
     pub outbox_max: u32,
     /// Most failed intents remembered; the oldest goes. Default 100.
     pub failed_max: u32,
