@@ -1,4 +1,48 @@
-//! The Tidings server.
+//! The Tidings server: real-time notifications over WebSocket with an embedded store, as the binary `tidings` or nested
+//! into an axum app.
+//!
+//! ```no_run
+//! use axum::{Router, extract::State, routing::post};
+//! use tidings_server::{Config, Handle, Notification, Tidings};
+//!
+//! async fn pay(State(tidings): State<Handle>) -> Result<String, tidings_server::NotifyError> {
+//!     let paid = Notification::new("payment", "Paid").to_user("mina").idempotency_key("order-17");
+//!     Ok(tidings.notify(paid).await?[0].notification_id.clone())
+//! }
+//!
+//! # async fn start() -> Result<(), Box<dyn std::error::Error>> {
+//! let tidings = Tidings::builder(Config::default()).build()?;
+//! let app: Router = Router::new()
+//!     .route("/pay", post(pay))
+//!     .with_state(tidings.handle())
+//!     .nest("/rt", tidings.router());
+//! # Ok(()) }
+//! ```
+//!
+//! | module | what |
+//! |---|---|
+//! | [`api`] | the REST surface |
+//! | [`auth`] | who is calling |
+//! | [`config`] | every setting, documented in `config.default.toml` |
+//! | [`driver`] | feeds the sans-I/O core of `tidings-server-core` |
+//! | [`log`] | backends of the log |
+//! | [`transport`] | bytes ↔ frames |
+//! | [`listen`] | takes TCP connections |
 
+pub mod api;
+pub mod auth;
+pub mod config;
 pub mod driver;
+pub mod error;
+pub mod listen;
+pub mod log;
+pub mod metrics;
+mod notification;
+pub mod proxies;
+pub mod telemetry;
+mod tidings;
 pub mod transport;
+
+pub use config::Config;
+pub use notification::{Notification, NotifyError, Payload};
+pub use tidings::{Builder, Handle, StartError, Tidings, run};

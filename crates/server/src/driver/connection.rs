@@ -240,7 +240,7 @@ impl<T: Transport> Connection<T> {
                 });
             }
             Command::Admit { user, session, instance, issued_at } => {
-                let arrival = Arrival { user, session, instance, issued_at, jti: None };
+                let arrival = Arrival { user, session, instance, issued_at };
                 return Some(match node.registry.admit(arrival, line) {
                     Ok(seat) => {
                         self.seat = Some(seat);

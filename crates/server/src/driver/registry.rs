@@ -10,6 +10,7 @@ use tidings_server_core::{
     Refused,
     store::{Revocation, Subject},
 };
+use tokio::sync::Notify;
 
 use super::line::{Line, Notice};
 
@@ -33,8 +34,6 @@ pub struct Arrival {
     pub instance: Option<String>,
     /// When the credential was issued, in milliseconds since 1970.
     pub issued_at: u64,
-    /// Id of the JWT, where there is one.
-    pub jti: Option<String>,
 }
 
 /// The book of connections.
@@ -42,6 +41,8 @@ pub struct Arrival {
 pub struct Registry {
     bounds: Bounds,
     book: Mutex<Book>,
+    /// Rings when the last socket goes while draining.
+    empty: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -60,7 +61,6 @@ struct Entry {
     session: Box<str>,
     instance: Option<Box<str>>,
     issued_at: u64,
-    jti: Option<Box<str>>,
     line: Arc<Line>,
 }
 
@@ -82,7 +82,7 @@ impl Registry {
     /// An empty book.
     #[must_use]
     pub fn new(bounds: Bounds) -> Self {
-        Self { bounds, book: Mutex::default() }
+        Self { bounds, book: Mutex::default(), empty: Notify::new() }
     }
 
     /// Takes a place for a socket, before anything is known of it.
@@ -132,13 +132,12 @@ impl Registry {
             session: arrival.session.into(),
             instance,
             issued_at: arrival.issued_at,
-            jti: arrival.jti.map(String::into_boxed_str),
             line: Arc::clone(line),
         });
         Ok(Seat { registry: Arc::clone(self), user, number })
     }
 
-    /// Ends the connections a revocation hits.
+    /// Ends the connections a revocation hits, which names a user or a session.
     pub fn revoke(&self, revocation: &Revocation) {
         let book = self.lock();
         let hit = |entry: &&Entry| entry.issued_at < revocation.at;
@@ -151,9 +150,8 @@ impl Registry {
             Subject::Session(session) => {
                 everybody().filter(|entry| *entry.session == **session).filter(hit).for_each(end)
             }
-            Subject::Jti(jti) => {
-                everybody().filter(|entry| entry.jti.as_deref() == Some(jti.as_str())).for_each(end)
-            }
+            // Sessions are named after the JWT they came with, and told so.
+            Subject::Jti(_) => {}
         }
     }
 
@@ -175,6 +173,19 @@ impl Registry {
         }
     }
 
+    /// Nobody comes in any more.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.lock().draining
+    }
+
+    /// Waits until no socket is open. Call it after [`Registry::drain`].
+    pub async fn emptied(&self) {
+        while self.open() > 0 {
+            self.empty.notified().await;
+        }
+    }
+
     /// Open sockets.
     #[must_use]
     pub fn open(&self) -> usize {
@@ -192,6 +203,9 @@ impl Drop for Place {
         let mut book = self.registry.lock();
         book.open -= 1;
         metrics::gauge!("tidings_connections").set(book.open as f64);
+        if book.open == 0 && book.draining {
+            self.registry.empty.notify_one();
+        }
     }
 }
 

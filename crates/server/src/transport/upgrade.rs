@@ -48,7 +48,7 @@ impl Door {
         }
         let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
             Ok(upgrade) => upgrade,
-            Err(rejection) => return self.not_a_websocket(rejection),
+            Err(rejection) => return not_a_websocket(rejection),
         };
         let limits = &self.node.settings.limits;
         let largest = limits.connect_bytes.max(limits.message_bytes);
@@ -93,15 +93,13 @@ impl Door {
             .find(|(key, _)| *key == name)
             .map(|(_, value)| Ambient::Cookie(value.into()))
     }
+}
 
-    fn not_a_websocket(&self, rejection: WebSocketUpgradeRejection) -> Response {
-        let mut response = rejection.into_response();
-        // What follows on this connection may be anything.
-        response
-            .headers_mut()
-            .insert(header::CONNECTION, header::HeaderValue::from_static("close"));
-        response
-    }
+fn not_a_websocket(rejection: WebSocketUpgradeRejection) -> Response {
+    let mut response = rejection.into_response();
+    // What follows on this connection may be anything.
+    response.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
+    response
 }
 
 /// Tells why before it closes.

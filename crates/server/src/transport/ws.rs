@@ -25,7 +25,6 @@ const READ_BUFFER: usize = 1024;
 const WRITE_BUFFER: usize = 16 * 1024;
 
 /// Sets an upgrade up as every socket of this server is.
-#[must_use]
 pub fn configure<F>(upgrade: WebSocketUpgrade<F>, sizes: Sizes) -> WebSocketUpgrade<F> {
     upgrade
         .read_buffer_size(READ_BUFFER)

@@ -1,0 +1,103 @@
+//! `/v1/channels/{channel}/messages`: publishing to rooms, chats and topics, and their history.
+
+use axum::{
+    extract::{Path, Query as Params, State},
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, header};
+use serde::Deserialize;
+use tidings_protocol::{
+    Channel, ErrorCode, limits,
+    rest::{PublishMessage, PublishedMessage},
+    rights::Right,
+};
+use tidings_server_core::{
+    service,
+    store::{Answer, Head, NO_LOG, Query},
+};
+
+use super::{Api, Caller, body::Body, notifications::created};
+use crate::{auth::Who, error::ApiError};
+
+pub(super) async fn publish(
+    State(api): State<Api>,
+    Caller(who): Caller,
+    Path(channel): Path<String>,
+    headers: HeaderMap,
+    Body { value, bytes }: Body<PublishMessage>,
+) -> Result<Response, ApiError> {
+    let channel = parse(&channel)?;
+    let PublishMessage { data, client_id, seq } = value;
+    let lane = match &who {
+        Who::User(identity) => service::lane(&identity.user, client_id, seq)?,
+        Who::Backend(_) if client_id.is_none() && seq.is_none() => None,
+        Who::Backend(_) => {
+            let detail = "lanes are for users; a backend sends an `Idempotency-Key`";
+            return Err(ApiError::new(ErrorCode::BadRequest, detail));
+        }
+    };
+    let running = api.in_flight.take(&headers, who.credential(), channel.as_str(), &bytes)?;
+    let (key, _running) = running.unzip();
+    let write = api.with_ids(|ids| {
+        service::message(who.caller(), channel, data, lane, key, api.wall(), ids)
+    })?;
+    let outcome = service::outcome(&api.commit(write).await?)?;
+    let place = outcome.places.first().ok_or_else(|| {
+        // A repeat from so long ago that its answer is forgotten.
+        ApiError::new(ErrorCode::Conflict, "this `seq` was answered before; its answer is gone")
+    })?;
+    let body = PublishedMessage { epoch: place.epoch, offset: place.offset };
+    Ok(created(&body, outcome.replayed))
+}
+
+/// Which page.
+#[derive(Debug, Deserialize)]
+pub(super) struct Page {
+    before: Option<u64>,
+    after: Option<u64>,
+    limit: Option<u32>,
+}
+
+pub(super) async fn history(
+    State(api): State<Api>,
+    Caller(who): Caller,
+    Path(channel): Path<String>,
+    Params(page): Params<Page>,
+) -> Result<Response, ApiError> {
+    let channel = parse(&channel)?;
+    who.caller().check(&channel, Right::History)?;
+    let limit = page.limit.unwrap_or(limits::PAGE_DEFAULT);
+    if !(1..=api.limits().page).contains(&limit) {
+        let detail = format!("`limit` is 1 to {}", api.limits().page);
+        return Err(ApiError::new(ErrorCode::BadRequest, detail));
+    }
+    let query = match (page.before, page.after) {
+        (Some(_), Some(_)) => {
+            let detail = "either `before` or `after`";
+            return Err(ApiError::new(ErrorCode::BadRequest, detail));
+        }
+        (before, None) => Query::RecordsBefore { channel, before, limit },
+        (None, Some(after)) => Query::Records { channel, after, limit, bytes: u32::MAX },
+    };
+    let Answer::Records { head, records, more } = api.read(query).await? else {
+        return Err(ApiError::new(ErrorCode::Internal, ""));
+    };
+    let Head { epoch, first, top } = head.unwrap_or(Head { epoch: NO_LOG, first: 1, top: 0 });
+    // Records are stored as the JSON they go out as: they are joined, not parsed.
+    let mut body = format!(
+        "{{\"epoch\":\"{epoch}\",\"first\":{first},\"top\":{top},\"more\":{more},\"messages\":["
+    );
+    for (index, record) in records.iter().enumerate() {
+        if index > 0 {
+            body.push(',');
+        }
+        body.push_str(&String::from_utf8_lossy(&record.frame));
+    }
+    body.push_str("]}");
+    Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
+}
+
+fn parse(channel: &str) -> Result<Channel, ApiError> {
+    Channel::parse(channel)
+        .map_err(|error| ApiError::new(ErrorCode::UnknownChannel, error.to_string()))
+}

@@ -1,0 +1,33 @@
+//! For whoever runs the server: is it alive, may it get traffic, what does it do.
+
+use axum::{
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use http::header;
+use tidings_protocol::ErrorCode;
+
+use super::Api;
+use crate::error::{ApiError, unavailable};
+
+/// The process answers, and its log can be written.
+pub(super) async fn alive(State(api): State<Api>) -> Result<&'static str, ApiError> {
+    api.node.store.health().map_err(unavailable)?;
+    Ok("ok\n")
+}
+
+/// It may be sent new connections.
+pub(super) async fn ready(State(api): State<Api>) -> Result<&'static str, ApiError> {
+    if api.node.registry.is_draining() {
+        return Err(ErrorCode::Restart.into());
+    }
+    alive(State(api)).await
+}
+
+/// Figures in Prometheus' text format.
+pub(super) async fn metrics() -> Response {
+    match crate::metrics::render() {
+        Some(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response(),
+        None => ApiError::new(ErrorCode::NotFound, "no recorder is installed").into_response(),
+    }
+}

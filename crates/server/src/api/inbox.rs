@@ -1,0 +1,166 @@
+//! `/v1/inbox`: a user's items, and marks on them.
+
+use axum::{
+    Json,
+    extract::{RawQuery, State},
+};
+use tidings_protocol::{
+    ErrorCode, limits,
+    rest::{InboxPage, MarkAnswer, MarkRequest},
+};
+use tidings_server_core::{
+    service,
+    store::{Answer, ItemQuery, Op, Query, Write},
+};
+
+use super::{Api, User, body::Body};
+use crate::error::ApiError;
+
+pub(super) async fn list(
+    State(api): State<Api>,
+    User(identity): User,
+    RawQuery(query): RawQuery,
+) -> Result<Json<InboxPage>, ApiError> {
+    let mut ask = Ask::parse(query.as_deref().unwrap_or_default(), api.limits().page)?.0;
+    ask.user = identity.user;
+    let (inbox_before, system_before) = (ask.inbox_before, ask.system_before);
+    // A user nobody has written to and who never connected has no inbox yet: theirs is empty from now on.
+    let open = Op::OpenInbox { user: ask.user.clone() };
+    let answer = match api.read(Query::Inbox { user: ask.user.clone() }).await? {
+        Answer::Inbox(Some(_)) => api.read(Query::Items(ask)).await?,
+        _ => {
+            api.commit(Write { key: None, lane: None, op: open }).await?;
+            api.read(Query::Items(ask)).await?
+        }
+    };
+    let Answer::Items { items, more, at, counts } = answer else {
+        return Err(ApiError::new(ErrorCode::Internal, ""));
+    };
+    let next = more.then(|| {
+        let lowest = |system: bool, before: Option<u64>| {
+            let of = |item: &&tidings_protocol::Item| item.channel.is_system() == system;
+            items.iter().filter(of).map(|item| item.offset).min().or(before)
+        };
+        Place { inbox: lowest(false, inbox_before), system: lowest(true, system_before) }.encode()
+    });
+    Ok(Json(InboxPage { items, counts, epoch: at.epoch, offset: at.offset, next }))
+}
+
+pub(super) async fn mark(
+    State(api): State<Api>,
+    User(identity): User,
+    Body { value, .. }: Body<MarkRequest>,
+) -> Result<Json<MarkAnswer>, ApiError> {
+    let intent = value.into();
+    let write = api.with_ids(|ids| service::mark(&identity.user, intent, None, api.wall(), ids))?;
+    let outcome = service::outcome(&api.commit(write).await?)?;
+    match (outcome.places.first(), outcome.counts) {
+        (Some(place), Some(counts)) => Ok(Json(MarkAnswer { counts, offset: place.offset })),
+        _ => Err(ApiError::new(ErrorCode::Internal, "")),
+    }
+}
+
+/// A checked query.
+#[derive(Debug)]
+struct Ask(ItemQuery);
+
+impl Ask {
+    /// `state=inbox|unread|archived|all`, `type` (several times for several), `before`, `limit`.
+    fn parse(query: &str, page: u32) -> Result<Self, ApiError> {
+        let bad = |detail: String| Err(ApiError::new(ErrorCode::BadRequest, detail));
+        let mut ask = ItemQuery {
+            user: String::new(),
+            inbox_before: None,
+            system_before: None,
+            kinds: Vec::new(),
+            read: None,
+            archived: Some(false),
+            limit: limits::PAGE_DEFAULT.min(page),
+        };
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            match (&*name, &*value) {
+                ("state", "inbox") => {}
+                ("state", "unread") => ask.read = Some(false),
+                ("state", "archived") => ask.archived = Some(true),
+                ("state", "all") => ask.archived = None,
+                ("state", _) => return bad("`state` is inbox, unread, archived or all".into()),
+                ("type", kind) if ask.kinds.len() < KINDS => ask.kinds.push(kind.to_owned()),
+                ("type", _) => return bad(format!("at most {KINDS} types")),
+                ("before", text) => {
+                    let Some(place) = Place::decode(text) else {
+                        return bad("`before` is what an earlier page gave as `next`".into());
+                    };
+                    (ask.inbox_before, ask.system_before) = (place.inbox, place.system);
+                }
+                ("limit", number) => match number.parse() {
+                    Ok(limit) if (1..=page).contains(&limit) => ask.limit = limit,
+                    _ => return bad(format!("`limit` is 1 to {page}")),
+                },
+                (other, _) => return bad(format!("unknown parameter `{other}`")),
+            }
+        }
+        Ok(Self(ask))
+    }
+}
+
+/// Most types of one query.
+const KINDS: usize = 20;
+
+/// Where a page ended, as an opaque text: `i12.s3`, in an alphabet that needs no escapes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place {
+    inbox: Option<u64>,
+    system: Option<u64>,
+}
+
+impl Place {
+    fn encode(self) -> String {
+        let part = |name: char, offset: Option<u64>| {
+            offset.map_or_else(String::new, |offset| format!("{name}{offset}."))
+        };
+        format!("{}{}", part('i', self.inbox), part('s', self.system))
+    }
+
+    fn decode(text: &str) -> Option<Self> {
+        let mut place = Self { inbox: None, system: None };
+        for part in text.split_terminator('.') {
+            let offset =
+                |digits: &str| digits.parse().ok().filter(|offset| *offset <= limits::MAX_OFFSET);
+            match part.split_at_checked(1)? {
+                ("i", digits) => place.inbox = Some(offset(digits)?),
+                ("s", digits) => place.system = Some(offset(digits)?),
+                _ => return None,
+            }
+        }
+        Some(place)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_survives_its_text() {
+        for place in [(Some(12), Some(3)), (None, Some(0)), (Some(1), None), (None, None)] {
+            let place = Place { inbox: place.0, system: place.1 };
+            assert_eq!(Place::decode(&place.encode()), Some(place));
+        }
+        for text in ["x1.", "i", "i-1.", "i99999999999999999.", "é."] {
+            assert_eq!(Place::decode(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_query_is_checked_by_name() {
+        let ask = Ask::parse("state=unread&type=a%20b&type=c&limit=5&before=i9.", 100).unwrap().0;
+        assert_eq!((ask.read, ask.archived, ask.limit), (Some(false), Some(false), 5));
+        assert_eq!(ask.kinds, ["a b", "c"]);
+        assert_eq!((ask.inbox_before, ask.system_before), (Some(9), None));
+        for query in ["state=x", "limit=0", "limit=101", "before=?", "page=2"] {
+            let error = Ask::parse(query, 100).unwrap_err().0;
+            assert_eq!(error.code, ErrorCode::BadRequest, "{query}");
+            assert!(error.detail.contains(query.split('=').next().unwrap()), "{error}");
+        }
+    }
+}

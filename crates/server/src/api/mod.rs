@@ -1,0 +1,185 @@
+//! The REST surface, one file a resource. Errors are problem+json; what changes state goes through the core's service.
+
+mod body;
+mod channels;
+mod dev;
+mod health;
+mod idempotency;
+mod inbox;
+mod notifications;
+mod revocations;
+mod spec;
+mod tickets;
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    extract::{FromRequestParts, Request, State},
+    middleware,
+    response::Response,
+    routing::{get, post},
+};
+use http::{HeaderName, HeaderValue, Method, header, request::Parts};
+use tidings_protocol::ErrorCode;
+use tidings_server_core::{
+    Identity, Ids, Limits,
+    store::{Answer, Query, Write, Written},
+};
+use tower_http::{
+    cors::{AllowOrigin, CorsLayer},
+    set_header::SetResponseHeaderLayer,
+};
+
+use crate::{
+    auth::{Auth, Who},
+    driver::Node,
+    error::{ApiError, finish, unavailable},
+    transport::{origin::Origins, upgrade::Door},
+};
+
+pub(crate) use self::{idempotency::InFlight, notifications::results};
+
+/// How long browsers may keep the answer to a preflight.
+const PREFLIGHT: Duration = Duration::from_secs(600);
+
+/// What every handler shares.
+#[derive(Clone, Debug)]
+pub struct Api {
+    pub(crate) node: Arc<Node>,
+    pub(crate) auth: Arc<Auth>,
+    pub(crate) origins: Arc<Origins>,
+    pub(crate) door: Door,
+    pub(crate) in_flight: Arc<InFlight>,
+    pub(crate) ids: Arc<Mutex<Ids>>,
+    /// Development: `POST /dev/tokens` exists.
+    pub(crate) dev: bool,
+    /// `/metrics` is served here and not on a listener of its own.
+    pub(crate) metrics: bool,
+}
+
+impl Api {
+    /// Every route, ready to be served or nested.
+    pub fn router(self) -> Router {
+        let origins = Arc::clone(&self.origins);
+        let allowed = AllowOrigin::predicate(move |origin, parts| {
+            let own = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+            origin.to_str().is_ok_and(|origin| origins.allow(origin, own))
+        });
+        let cors = CorsLayer::new()
+            .allow_origin(allowed)
+            .allow_methods([Method::GET, Method::POST])
+            .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, IDEMPOTENCY_KEY])
+            .expose_headers([header::RETRY_AFTER, IDEMPOTENCY_REPLAYED, REQUEST_ID])
+            .max_age(PREFLIGHT);
+        let secret = |name, value| {
+            SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
+        };
+        let mut routes = Router::new()
+            .route("/v1/notifications", post(notifications::publish))
+            .route(
+                "/v1/channels/{channel}/messages",
+                post(channels::publish).get(channels::history),
+            )
+            .route("/v1/inbox", get(inbox::list))
+            .route("/v1/inbox/marks", post(inbox::mark))
+            .route("/v1/tickets", post(tickets::issue))
+            .route("/v1/revocations", post(revocations::revoke))
+            .route("/healthz", get(health::alive))
+            .route("/readyz", get(health::ready))
+            .route("/openapi.json", get(spec::openapi));
+        if self.metrics {
+            routes = routes.route("/metrics", get(health::metrics));
+        }
+        if self.dev {
+            routes = routes.route("/dev/tokens", post(dev::token));
+        }
+        let layers = tower::ServiceBuilder::new()
+            .layer(middleware::from_fn(finish))
+            .layer(secret(header::CACHE_CONTROL, "no-store"))
+            .layer(secret(header::REFERRER_POLICY, "no-referrer"))
+            .layer(secret(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+            .layer(cors);
+        routes
+            .fallback(async || ApiError::new(ErrorCode::NotFound, ""))
+            .method_not_allowed_fallback(async || ApiError::new(ErrorCode::MethodNotAllowed, ""))
+            .layer(layers)
+            // Not under CORS, which does not concern WebSockets: the door compares the origin itself.
+            .route("/v1/ws", get(open))
+            .with_state(self)
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.node.settings.limits
+    }
+
+    pub(crate) fn wall(&self) -> u64 {
+        self.node.clock.now().wall
+    }
+
+    /// Makes a write with the node's record ids. The lock is held for the making only.
+    pub(crate) fn with_ids<T>(&self, make: impl FnOnce(&mut Ids) -> T) -> T {
+        // A generator is whole between draws, so a panic elsewhere does not spoil it.
+        make(&mut self.ids.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) async fn commit(&self, write: Write) -> Result<Written, ApiError> {
+        self.node.writer.commit(write).await.map_err(unavailable)
+    }
+
+    pub(crate) async fn read(&self, query: Query) -> Result<Answer, ApiError> {
+        self.node.readers.read(query).await.map_err(unavailable)
+    }
+}
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+async fn open(State(api): State<Api>, request: Request) -> Response {
+    api.door.open(request).await
+}
+
+/// Whoever calls, with a checked credential.
+pub(crate) struct Caller(pub(crate) Who);
+
+impl FromRequestParts<Api> for Caller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
+        Ok(Self(api.auth.who(&parts.method, &parts.headers, address(parts)).await?))
+    }
+}
+
+/// A user, with a checked credential.
+pub(crate) struct User(pub(crate) Identity);
+
+impl FromRequestParts<Api> for User {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
+        let who = Caller::from_request_parts(parts, api).await?.0;
+        Ok(Self(who.user()?.clone()))
+    }
+}
+
+/// A backend, with its API key.
+pub(crate) struct Backend(pub(crate) Who);
+
+impl FromRequestParts<Api> for Backend {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
+        let who = Caller::from_request_parts(parts, api).await?.0;
+        who.backend()?;
+        Ok(Self(who))
+    }
+}
+
+fn address(parts: &Parts) -> Option<IpAddr> {
+    parts.extensions.get::<SocketAddr>().map(SocketAddr::ip)
+}

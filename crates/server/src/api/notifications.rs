@@ -1,0 +1,49 @@
+//! `POST /v1/notifications`: to users, a topic or everyone.
+
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use tidings_protocol::rest::{PublishNotification, PublishResults, Stored};
+use tidings_server_core::{
+    service::{self, Outcome},
+    store::Place,
+};
+
+use super::{Api, Backend, IDEMPOTENCY_REPLAYED, body::Body};
+use crate::error::ApiError;
+
+pub(super) async fn publish(
+    State(api): State<Api>,
+    Backend(who): Backend,
+    headers: HeaderMap,
+    Body { value, bytes }: Body<PublishNotification>,
+) -> Result<Response, ApiError> {
+    let running = api.in_flight.take(&headers, who.credential(), "/v1/notifications", &bytes)?;
+    let (key, _running) = running.unzip();
+    let write = api.with_ids(|ids| service::notify(&value, key, api.wall(), ids))?;
+    let outcome = service::outcome(&api.commit(write).await?)?;
+    Ok(created(&results(&outcome), outcome.replayed))
+}
+
+/// One entry a record.
+pub(crate) fn results(outcome: &Outcome) -> PublishResults {
+    let stored = |place: &Place| Stored {
+        channel: place.channel.clone(),
+        epoch: place.epoch,
+        offset: place.offset,
+        notification_id: place.id.clone(),
+    };
+    PublishResults { results: outcome.places.iter().map(stored).collect() }
+}
+
+/// 201, and whether it is the answer of an earlier request.
+pub(super) fn created(body: &impl serde::Serialize, replayed: bool) -> Response {
+    let mut response = (StatusCode::CREATED, Json(body)).into_response();
+    if replayed {
+        response.headers_mut().insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
+    }
+    response
+}

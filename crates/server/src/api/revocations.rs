@@ -1,0 +1,25 @@
+//! `POST /v1/revocations`: ends a user's, a session's or a token's credentials, and their connections.
+
+use axum::extract::State;
+use http::StatusCode;
+use tidings_protocol::{ErrorCode, rest::RevocationRequest};
+use tidings_server_core::{service, store::Op};
+
+use super::{Api, Backend, body::Body};
+use crate::error::ApiError;
+
+pub(super) async fn revoke(
+    State(api): State<Api>,
+    Backend(_): Backend,
+    Body { value, .. }: Body<RevocationRequest>,
+) -> Result<StatusCode, ApiError> {
+    let write = service::revoke(value, api.wall(), api.limits())?;
+    let Op::Revoke(revocation) = write.op.clone() else {
+        return Err(ApiError::new(ErrorCode::Internal, ""));
+    };
+    api.commit(write).await?;
+    // Entrances first, then who is in: nobody slips through between the two.
+    let hits = api.auth.heed(&revocation);
+    api.node.registry.revoke(&hits);
+    Ok(StatusCode::ACCEPTED)
+}

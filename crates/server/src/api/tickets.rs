@@ -1,0 +1,18 @@
+//! `POST /v1/tickets`: a one-time ticket, for a backend's user or for the calling user.
+
+use axum::{extract::State, response::Response};
+use tidings_protocol::rest::TicketRequest;
+use tidings_server_core::service;
+
+use super::{Api, Caller, body::Body, notifications::created};
+use crate::error::ApiError;
+
+pub(super) async fn issue(
+    State(api): State<Api>,
+    Caller(who): Caller,
+    Body { value, .. }: Body<TicketRequest>,
+) -> Result<Response, ApiError> {
+    let session = uuid::Uuid::new_v4().to_string();
+    let grant = service::grant(who.caller(), value, session, api.wall(), api.limits())?;
+    Ok(created(&api.auth.issue_ticket(&grant)?, false))
+}

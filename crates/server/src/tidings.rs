@@ -1,0 +1,254 @@
+//! A whole server: built, served, drained.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderValue, StatusCode, header};
+use sha2::{Digest, Sha256};
+use tidings_protocol::rest::{Stored, TicketAnswer, TicketRequest};
+use tidings_server_core::{
+    Ids, Refused,
+    service::{self, Caller},
+    store::{IdempotencyKey, Store},
+};
+use tokio::{
+    net::TcpListener,
+    task::JoinHandle,
+    time::{Instant, interval, sleep, timeout_at},
+};
+
+use crate::{
+    Config, Notification, NotifyError,
+    api::{Api, InFlight, results},
+    auth::{self, Auth},
+    config::ConfigError,
+    driver::Node,
+    listen,
+    log::{OpenError, Sqlite},
+    transport::{origin::Origins, upgrade::Door},
+};
+
+/// A server without its listener. Dropping it ends its background work; connections end with the runtime, or by
+/// [`Tidings::drain`].
+#[derive(Debug)]
+pub struct Tidings {
+    api: Api,
+    trimming: JoinHandle<()>,
+}
+
+/// A server can't start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// A setting can't be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The data folder can't be used.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// A key can't be used, or revocations can't be read.
+    #[error(transparent)]
+    Auth(#[from] auth::StartError),
+    /// The operating system gives no thread or no randomness.
+    #[error("the system lacks something: {0}")]
+    System(#[from] std::io::Error),
+}
+
+/// Builds a [`Tidings`].
+#[derive(Debug)]
+pub struct Builder {
+    config: Config,
+    store: Option<Arc<dyn Store>>,
+}
+
+impl Builder {
+    /// Another log than SQLite in the data folder.
+    #[must_use]
+    pub fn store(mut self, store: impl Store) -> Self {
+        self.store = Some(Arc::new(store));
+        self
+    }
+
+    /// Opens the log and starts the server's threads. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// [`StartError`], whose text says what to do.
+    pub fn build(self) -> Result<Tidings, StartError> {
+        let Self { config, store } = self;
+        config.check()?;
+        let store = match store {
+            Some(store) => store,
+            None => Arc::new(Sqlite::open(&config.data)?),
+        };
+        let settings = config.driver();
+        let limits = Arc::clone(&settings.limits);
+        let origins = Arc::new(Origins::new(&config.origins, config.dev));
+        let auth_settings = config.auth()?;
+        let cookie =
+            Some(auth_settings.cookie.as_str()).filter(|name| !name.is_empty()).map(Arc::from);
+        let auth = Auth::start(auth_settings, Arc::clone(&store), limits, Arc::clone(&origins))?;
+        let auth = Arc::new(auth);
+        let node = Node::start(settings, store, Arc::clone(&auth) as Arc<_>)?;
+        let seed = getrandom::u64().map_err(|error| std::io::Error::other(error.to_string()))?;
+        let door = Door { node: Arc::clone(&node), origins: Arc::clone(&origins), cookie };
+        let trimming = tokio::spawn(trim(Arc::clone(&node), config.clone()));
+        let api = Api {
+            node,
+            auth,
+            origins,
+            door,
+            in_flight: Arc::new(InFlight::default()),
+            ids: Arc::new(Mutex::new(Ids::new(seed))),
+            dev: config.dev,
+            metrics: config.serves_metrics(),
+        };
+        Ok(Tidings { api, trimming })
+    }
+}
+
+impl Tidings {
+    /// A server with these settings.
+    #[must_use]
+    pub const fn builder(config: Config) -> Builder {
+        Builder { config, store: None }
+    }
+
+    /// Its routes, for `nest` into any app.
+    pub fn router<S>(&self) -> Router<S>
+    where
+        S: Clone + Send + Sync + 'static,
+    {
+        self.api.clone().router().with_state(())
+    }
+
+    /// What handlers of the app around it call.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        Handle { api: self.api.clone() }
+    }
+
+    /// Lets nobody in any more, tells everybody to reconnect within half of `within`, and ends who is left after it. What was
+    /// acknowledged is in the log: nobody loses anything.
+    pub async fn drain(&self, within: Duration) {
+        let registry = &self.api.node.registry;
+        let end = Instant::now() + within;
+        registry.drain(u64::try_from(within.as_millis() / 2).unwrap_or(u64::MAX));
+        let _left = timeout_at(end, registry.emptied()).await;
+        registry.stop();
+        let close = self.api.node.settings.close_timeout;
+        let _closed = timeout_at(Instant::now() + close, registry.emptied()).await;
+    }
+}
+
+impl Drop for Tidings {
+    fn drop(&mut self) {
+        self.trimming.abort();
+    }
+}
+
+/// Removes what retention does not keep, now and then, a little at a time.
+async fn trim(node: Arc<Node>, config: Config) {
+    let mut turns = interval(config.trim_interval());
+    let retention = config.retention();
+    loop {
+        turns.tick().await;
+        loop {
+            let (node, retention) = (Arc::clone(&node), retention.clone());
+            let step = tokio::task::spawn_blocking(move || {
+                node.store.trim(node.clock.now().wall, &retention)
+            });
+            match step.await {
+                Ok(Ok(true)) => sleep(Duration::from_millis(10)).await,
+                Ok(Ok(false)) => break,
+                Ok(Err(error)) => {
+                    tracing::warn!(%error, "old records could not be removed");
+                    break;
+                }
+                Err(_) => return,
+            }
+        }
+    }
+}
+
+/// A server as the app around it uses it.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    api: Api,
+}
+
+impl Handle {
+    /// Publishes; answers once it is durable, one entry a user.
+    ///
+    /// # Errors
+    /// [`NotifyError`].
+    pub async fn notify(&self, notification: Notification) -> Result<Vec<Stored>, NotifyError> {
+        let Notification { mut body, key, data } = notification;
+        body.data = data.map_err(NotifyError::Payload)?;
+        let key = match key {
+            None => None,
+            Some(key) => {
+                let text = serde_json::to_vec(&body)
+                    .map_err(|error| NotifyError::Payload(error.to_string()))?;
+                let fingerprint = Sha256::digest(text).into();
+                Some(IdempotencyKey { credential: "embedded".into(), key, fingerprint })
+            }
+        };
+        let write = self.api.with_ids(|ids| service::notify(&body, key, self.api.wall(), ids))?;
+        let written = self.api.node.writer.commit(write).await.map_err(Refused::from)?;
+        Ok(results(&service::outcome(&written)?).results)
+    }
+
+    /// A one-time ticket for a user of the app.
+    ///
+    /// # Errors
+    /// `bad_request` when it is no user id, `storage_unavailable` when too many tickets wait.
+    pub fn ticket(&self, user: impl Into<String>) -> Result<Ticket, Refused> {
+        self.ticket_for(TicketRequest { user: Some(user.into()), ..Default::default() })
+    }
+
+    /// A one-time ticket with rights, public info and length of its session.
+    ///
+    /// # Errors
+    /// As [`Handle::ticket`].
+    pub fn ticket_for(&self, request: TicketRequest) -> Result<Ticket, Refused> {
+        let session = uuid::Uuid::new_v4().to_string();
+        let (wall, limits) = (self.api.wall(), self.api.limits());
+        let grant = service::grant(Caller::Backend, request, session, wall, limits)?;
+        Ok(Ticket(self.api.auth.issue_ticket(&grant)?))
+    }
+}
+
+/// A ticket as the app's own route answers it: JSON that nobody may keep.
+#[derive(Debug)]
+pub struct Ticket(pub TicketAnswer);
+
+impl IntoResponse for Ticket {
+    fn into_response(self) -> Response {
+        let mut response = (StatusCode::CREATED, axum::Json(self.0)).into_response();
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
+    }
+}
+
+/// Serves until `shutdown` is done, then drains and returns.
+///
+/// # Errors
+/// [`StartError`].
+pub async fn run(
+    config: Config,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), StartError> {
+    let (bounds, within) = (config.listener(), config.drain());
+    let tidings = Tidings::builder(config).build()?;
+    listen::serve(listener, tidings.router(), bounds, shutdown).await;
+    tracing::info!("draining");
+    tidings.drain(within).await;
+    Ok(())
+}
