@@ -18,7 +18,7 @@ pub const NO_LOG: Epoch = Epoch::from_bits(0);
 /// A log with its tables. `&self` throughout: a backend has one writer and several readers inside.
 ///
 /// A driver calls `commit` from one place at a time; the other methods may run beside it.
-pub trait Store: Send + Sync + 'static {
+pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     /// Commits a batch durably, each write in a savepoint of its own: one that fails, fails alone.
     /// Answers in the order of `writes`; an outer failure means none of them is known to be stored.
     ///
