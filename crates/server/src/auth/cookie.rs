@@ -1,0 +1,71 @@
+//! The session cookie. Browsers send it unasked, so it speaks only where another site's page can't have sent the request.
+
+use http::{HeaderMap, Method, header};
+use tidings_protocol::ErrorCode;
+use tidings_server_core::Refused;
+
+use crate::transport::origin::Origins;
+
+/// The cookie's value; never for an empty name.
+pub(super) fn find<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|line| line.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find(|(key, _)| !name.is_empty() && *key == name)
+        .map(|(_, value)| value)
+}
+
+/// With an allowed `Origin`; a GET without one must be the site's own by `Sec-Fetch-Site`.
+pub(super) fn may_speak(
+    method: &Method,
+    headers: &HeaderMap,
+    origins: &Origins,
+) -> Result<(), Refused> {
+    let allowed = match headers.get(header::ORIGIN) {
+        Some(_) => origins.admit(headers),
+        None => {
+            method == Method::GET
+                && headers.get("sec-fetch-site").is_some_and(|site| site == "same-origin")
+        }
+    };
+    if allowed {
+        Ok(())
+    } else {
+        Err(Refused::new(ErrorCode::OriginRefused, "a cookie speaks only for allowed pages"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
+    }
+
+    #[test]
+    fn a_cookie_is_found_among_others() {
+        let sent = headers(&[("cookie", "a=1; __Host-t=abc=; b=2")]);
+        assert_eq!(find(&sent, "__Host-t"), Some("abc="));
+        assert_eq!(find(&sent, "t"), None);
+        assert_eq!(find(&headers(&[("cookie", "=x")]), ""), None);
+    }
+
+    #[test]
+    fn a_cookie_speaks_for_allowed_pages_only() {
+        let origins = Origins::new(&["https://app.example".to_owned()], false);
+        let speaks =
+            |method: Method, pairs: &[_]| may_speak(&method, &headers(pairs), &origins).is_ok();
+        assert!(speaks(Method::POST, &[("origin", "https://app.example")]));
+        assert!(!speaks(Method::POST, &[("origin", "https://evil.example")]));
+        assert!(!speaks(Method::POST, &[("origin", "null")]));
+        assert!(!speaks(Method::POST, &[("sec-fetch-site", "same-origin")]));
+        assert!(!speaks(Method::POST, &[]));
+        assert!(speaks(Method::GET, &[("sec-fetch-site", "same-origin")]));
+        assert!(!speaks(Method::GET, &[("sec-fetch-site", "cross-site")]));
+        assert!(!speaks(Method::GET, &[]));
+    }
+}

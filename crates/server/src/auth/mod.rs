@@ -1,0 +1,375 @@
+//! Who is calling: API keys for backends; tickets, JWTs and session tokens for users.
+//!
+//! | file | what |
+//! |---|---|
+//! | `api_key.rs` | backends' keys, kept as hashes, compared in constant time |
+//! | `ticket.rs` | one-time tickets: random, kept as hashes, spent by one atomic take |
+//! | `session_token.rs` | signed bearers that re-enter a session |
+//! | `jwt.rs`, `jwks.rs` | users' JWTs, by configured keys or a key set that is fetched |
+//! | `cookie.rs` | the session cookie, and when it may speak |
+//! | `revoked.rs` | credentials that were ended before their time |
+//! | `guesses.rs` | who fails too often waits |
+//! | `secrets.rs` | signing keys in the data folder |
+
+mod api_key;
+mod cookie;
+mod guesses;
+mod jwks;
+mod jwt;
+mod revoked;
+mod secrets;
+mod session_token;
+mod ticket;
+
+use std::{
+    fmt::{self, Debug, Formatter},
+    net::IpAddr,
+    sync::{Arc, Mutex, PoisonError, RwLock},
+};
+
+use http::{HeaderMap, Method, header};
+use tidings_protocol::{ErrorCode, rest::TicketAnswer};
+use tidings_server_core::{
+    Identity, Limits, Refused,
+    service::{Caller, Grant},
+    session::Credential,
+    store::{Answer, Query, Revocation, Store},
+};
+
+use self::{guesses::Guesses, jwt::Jwt, revoked::Revoked, session_token::SessionKey};
+use crate::{
+    driver::{
+        Authenticate, Clock, Entrance,
+        entrance::{Ambient, Checked},
+    },
+    transport::origin::Origins,
+};
+
+pub use api_key::ApiKeys;
+pub use jwt::{JwtKey, KeyError};
+pub use secrets::{Secret, secret};
+
+/// What is checked, and with which keys.
+#[derive(Debug)]
+pub struct Settings {
+    /// Backends' keys.
+    pub api_keys: ApiKeys,
+    /// Keys that verify users' JWTs.
+    pub jwt_keys: Vec<JwtKey>,
+    /// Where more of them are, as a JSON Web Key Set; empty: nowhere.
+    pub jwks_url: String,
+    /// Issuers that are accepted; empty: any, and none is needed.
+    pub issuer: Vec<String>,
+    /// Audiences that are accepted; empty: any, and none is needed.
+    pub audience: Vec<String>,
+    /// Signs session tokens.
+    pub session_key: Secret,
+    /// Signs users' JWTs in development; `None` elsewhere.
+    pub dev_key: Option<Secret>,
+    /// Name of the cookie that may hold a JWT or session token; empty: none.
+    pub cookie: String,
+    /// Failures of one address within a minute before it has to wait.
+    pub failures_per_minute: u32,
+}
+
+/// Checks credentials and issues those of the server's own.
+pub struct Auth {
+    api_keys: ApiKeys,
+    jwt: Jwt,
+    sessions: SessionKey,
+    cookie: String,
+    origins: Arc<Origins>,
+    revoked: RwLock<Revoked>,
+    guesses: Mutex<Guesses>,
+    store: Arc<dyn Store>,
+    limits: Arc<Limits>,
+}
+
+impl Debug for Auth {
+    /// Keys stay out of logs.
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Auth").field("api_keys", &self.api_keys).finish_non_exhaustive()
+    }
+}
+
+/// Who calls the REST surface.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Who {
+    /// A backend; the name of its key.
+    Backend(Arc<str>),
+    /// A user.
+    User(Box<Identity>),
+}
+
+impl Who {
+    /// As services take it.
+    #[must_use]
+    pub fn caller(&self) -> Caller<'_> {
+        match self {
+            Self::Backend(_) => Caller::Backend,
+            Self::User(identity) => Caller::User(identity),
+        }
+    }
+
+    /// A stable name of the credential, for idempotency keys.
+    #[must_use]
+    pub fn credential(&self) -> String {
+        match self {
+            Self::Backend(name) => format!("key:{name}"),
+            Self::User(identity) => format!("user:{}", identity.user),
+        }
+    }
+
+    /// Refuses users.
+    ///
+    /// # Errors
+    /// `forbidden`.
+    pub fn backend(&self) -> Result<(), Refused> {
+        match self {
+            Self::Backend(_) => Ok(()),
+            Self::User(_) => Err(Refused::new(
+                ErrorCode::Forbidden,
+                "only a backend with an API key may do this",
+            )),
+        }
+    }
+
+    /// Refuses backends.
+    ///
+    /// # Errors
+    /// `forbidden`.
+    pub fn user(&self) -> Result<&Identity, Refused> {
+        match self {
+            Self::User(identity) => Ok(identity),
+            Self::Backend(_) => Err(Refused::new(
+                ErrorCode::Forbidden,
+                "only a user may do this, with a JWT or session token of their own",
+            )),
+        }
+    }
+}
+
+impl Auth {
+    /// Reads what was revoked before.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub fn start(
+        settings: Settings,
+        store: Arc<dyn Store>,
+        limits: Arc<Limits>,
+        origins: Arc<Origins>,
+    ) -> Result<Self, StartError> {
+        let Settings { api_keys, session_key, cookie, failures_per_minute, .. } = settings;
+        let rules = jwt::Rules { issuer: settings.issuer, audience: settings.audience };
+        let jwt = Jwt::new(settings.jwt_keys, settings.dev_key, &settings.jwks_url, rules)?;
+        let revoked = RwLock::new(load_revoked(&*store)?);
+        Ok(Self {
+            api_keys,
+            jwt,
+            sessions: SessionKey::new(session_key),
+            cookie,
+            origins,
+            revoked,
+            guesses: Mutex::new(Guesses::new(failures_per_minute)),
+            store,
+            limits,
+        })
+    }
+
+    /// Who sends this request.
+    ///
+    /// # Errors
+    /// `unauthorized`, `expired`, `revoked`, `origin_refused`; `flood` for an address that failed too often.
+    pub async fn who(
+        &self,
+        method: &Method,
+        headers: &HeaderMap,
+        address: Option<IpAddr>,
+    ) -> Result<Who, Refused> {
+        self.patience(address)?;
+        let result = self.identify(method, headers).await;
+        self.judged(address, &result);
+        result
+    }
+
+    async fn identify(&self, method: &Method, headers: &HeaderMap) -> Result<Who, Refused> {
+        let identity = match headers.get(header::AUTHORIZATION) {
+            Some(value) => {
+                let bearer = value.to_str().ok().and_then(|value| value.strip_prefix("Bearer "));
+                let Some(bearer) = bearer.map(str::trim) else {
+                    return Err(Refused::new(
+                        ErrorCode::Unauthorized,
+                        "`Authorization` must be `Bearer` and a credential",
+                    ));
+                };
+                if let Some(name) = self.api_keys.name_of(bearer) {
+                    return Ok(Who::Backend(name));
+                }
+                self.bearer(bearer).await?
+            }
+            None => {
+                let cookie = cookie::find(headers, &self.cookie).ok_or_else(|| {
+                    Refused::new(ErrorCode::Unauthorized, "there is no `Authorization` header")
+                })?;
+                cookie::may_speak(method, headers, &self.origins)?;
+                self.bearer(cookie).await?
+            }
+        };
+        Ok(Who::User(Box::new(identity)))
+    }
+
+    /// A user's JWT or session token.
+    async fn bearer(&self, text: &str) -> Result<Identity, Refused> {
+        let identity = match session_token::is_one(text) {
+            true => self.sessions.open(text, Clock::wall())?,
+            false => self.token(text).await?,
+        };
+        self.not_revoked(identity)
+    }
+
+    async fn token(&self, text: &str) -> Result<Identity, Refused> {
+        let mut identity = self.jwt.verify(text).await?;
+        let longest = Clock::wall().saturating_add(self.limits.credential_ms);
+        identity.expires_at = identity.expires_at.map(|end| end.min(longest));
+        Ok(identity)
+    }
+
+    fn not_revoked(&self, identity: Identity) -> Result<Identity, Refused> {
+        let revoked = self.revoked.read().unwrap_or_else(PoisonError::into_inner);
+        if revoked.hits(&identity) { Err(ErrorCode::Revoked.into()) } else { Ok(identity) }
+    }
+
+    async fn check(
+        &self,
+        credential: Credential,
+        entrance: &Entrance,
+    ) -> Result<Identity, Refused> {
+        let identity = match credential {
+            Credential::Ticket(ticket) => {
+                let grant = ticket::spend(&*self.store, &ticket, entrance.origin.as_deref())?;
+                self.not_revoked(grant.identity(String::new()))?
+            }
+            Credential::Token(token) => {
+                let identity = self.token(&token).await?;
+                self.not_revoked(identity)?
+            }
+            Credential::SessionToken(token) => {
+                self.not_revoked(self.sessions.open(&token, Clock::wall())?)?
+            }
+            Credential::Ambient => match &entrance.ambient {
+                Some(Ambient::Header(bearer)) => self.bearer(bearer).await?,
+                // Checked against the list before the upgrade; a cookie needs one that is there.
+                Some(Ambient::Cookie(value)) if entrance.origin.is_some() => {
+                    self.bearer(value).await?
+                }
+                Some(Ambient::Cookie(_)) => {
+                    return Err(Refused::new(
+                        ErrorCode::Unauthorized,
+                        "a cookie speaks only for a page with an `Origin`",
+                    ));
+                }
+                None => {
+                    return Err(Refused::new(
+                        ErrorCode::Unauthorized,
+                        "`connect` offers no credential",
+                    ));
+                }
+            },
+        };
+        let session_token = self.sessions.seal(&identity, Clock::wall(), &self.limits);
+        Ok(Identity { session_token, ..identity })
+    }
+
+    /// Issues a ticket for what was granted.
+    ///
+    /// # Errors
+    /// `storage_unavailable` when too many tickets wait.
+    pub fn issue_ticket(&self, grant: &Grant) -> Result<TicketAnswer, Refused> {
+        ticket::issue(&*self.store, grant, Clock::wall(), &self.limits)
+    }
+
+    /// A JWT of the development key; `None` on other servers.
+    ///
+    /// # Errors
+    /// `bad_request` when it is no user id.
+    pub fn dev_token(&self, user: &str) -> Option<Result<String, Refused>> {
+        self.jwt.dev_token(user, Clock::wall())
+    }
+
+    /// Heeds a revocation that was committed. Answers what the registry must end: a JWT's sessions go by their id.
+    #[must_use]
+    pub fn heed(&self, revocation: &Revocation) -> Revocation {
+        let revocation = revoked::by_session(revocation);
+        let mut revoked = self.revoked.write().unwrap_or_else(PoisonError::into_inner);
+        revoked.add(&revocation, Clock::wall());
+        revocation
+    }
+
+    fn patience(&self, address: Option<IpAddr>) -> Result<(), Refused> {
+        let Some(address) = address else { return Ok(()) };
+        let mut guesses = self.guesses.lock().unwrap_or_else(PoisonError::into_inner);
+        match guesses.wait(address, Clock::wall()) {
+            None => Ok(()),
+            Some(wait) => Err(Refused { retry_after_ms: Some(wait), ..ErrorCode::Flood.into() }),
+        }
+    }
+
+    fn judged<T>(&self, address: Option<IpAddr>, result: &Result<T, Refused>) {
+        let Err(refused) = result else { return };
+        let code = refused.code;
+        metrics::counter!("tidings_auth_failures_total", "code" => code.as_str()).increment(1);
+        // Ended credentials are no guesses.
+        if let (Some(address), ErrorCode::Unauthorized | ErrorCode::TicketInvalid) = (address, code)
+        {
+            let mut guesses = self.guesses.lock().unwrap_or_else(PoisonError::into_inner);
+            guesses.failed(address, Clock::wall());
+        }
+    }
+}
+
+impl Authenticate for Auth {
+    fn authenticate<'a>(&'a self, credential: Credential, entrance: &'a Entrance) -> Checked<'a> {
+        Box::pin(async move {
+            self.patience(entrance.address)?;
+            let result = self.check(credential, entrance).await;
+            self.judged(entrance.address, &result);
+            result
+        })
+    }
+}
+
+fn load_revoked(store: &dyn Store) -> Result<Revoked, StartError> {
+    const PAGE: u32 = 1_000;
+    let mut revoked = Revoked::default();
+    let mut after = 0;
+    loop {
+        let query = Query::Revocations { after, limit: PAGE };
+        let answer = store.read(&[query])?.into_iter().next();
+        let Some(Ok(Answer::Revocations(page))) = answer else {
+            return Err(StartError::Unread);
+        };
+        for (number, revocation) in &page {
+            after = *number;
+            revoked.add(&revoked::by_session(revocation), Clock::wall());
+        }
+        if page.len() < PAGE as usize {
+            return Ok(revoked);
+        }
+    }
+}
+
+/// Authentication can't start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// A key is no key.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The store can't be read.
+    #[error("revocations can't be read: {0}")]
+    Store(#[from] tidings_server_core::store::StoreError),
+    /// The store answered something else.
+    #[error("revocations can't be read")]
+    Unread,
+}

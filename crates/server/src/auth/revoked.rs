@@ -1,0 +1,106 @@
+//! Credentials that were ended before their time.
+
+use std::collections::HashMap;
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
+use sha2::{Digest as _, Sha256};
+use tidings_server_core::{
+    Identity,
+    store::{Revocation, Subject},
+};
+
+/// What was revoked, by whom it hits. As large as what the store keeps: revocations of 30 days.
+#[derive(Debug, Default)]
+pub(super) struct Revoked {
+    users: HashMap<String, Cut>,
+    sessions: HashMap<String, Cut>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Cut {
+    /// What was issued earlier is void.
+    at: u64,
+    until: u64,
+}
+
+/// Id of the sessions a JWT with an id opens: the same for each, so that revoking the JWT ends all of them and what re-enters by
+/// their session tokens.
+pub(super) fn session_of_jti(jti: &str) -> String {
+    let hash: [u8; 32] = Sha256::digest(jti.as_bytes()).into();
+    format!("j-{}", BASE64.encode(&hash[..24]))
+}
+
+/// The same revocation with a JWT named by its sessions.
+pub(super) fn by_session(revocation: &Revocation) -> Revocation {
+    let subject = match &revocation.subject {
+        Subject::Jti(jti) => Subject::Session(session_of_jti(jti)),
+        other => other.clone(),
+    };
+    Revocation { subject, ..*revocation }
+}
+
+impl Revoked {
+    pub(super) fn add(&mut self, revocation: &Revocation, wall: u64) {
+        let (map, name) = match &revocation.subject {
+            Subject::User(user) => (&mut self.users, user),
+            Subject::Session(session) | Subject::Jti(session) => (&mut self.sessions, session),
+        };
+        // Pruned when it doubles: constant work per entry.
+        if map.len() == map.capacity() {
+            map.retain(|_, cut| wall < cut.until);
+        }
+        let Revocation { at, until, .. } = *revocation;
+        let cut = map.entry(name.clone()).or_insert(Cut { at, until });
+        *cut = Cut { at: cut.at.max(at), until: cut.until.max(until) };
+    }
+
+    pub(super) fn hits(&self, identity: &Identity) -> bool {
+        let cut = |cut: Option<&Cut>| cut.is_some_and(|cut| identity.issued_at < cut.at);
+        cut(self.users.get(&identity.user)) || self.sessions.contains_key(&identity.session)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity(session: &str, issued_at: u64) -> Identity {
+        Identity {
+            user: "u1".into(),
+            info: None,
+            rights: Default::default(),
+            session: session.into(),
+            session_token: String::new(),
+            issued_at,
+            expires_at: None,
+        }
+    }
+
+    fn revoked(subject: Subject) -> Revoked {
+        let mut revoked = Revoked::default();
+        revoked.add(&by_session(&Revocation { subject, at: 100, until: 200 }), 100);
+        revoked
+    }
+
+    #[test]
+    fn a_user_is_revoked_up_to_a_moment() {
+        let revoked = revoked(Subject::User("u1".into()));
+        assert!(revoked.hits(&identity("s", 99)));
+        assert!(!revoked.hits(&identity("s", 100)));
+    }
+
+    #[test]
+    fn a_session_is_revoked_for_good() {
+        let revoked = revoked(Subject::Session("s".into()));
+        assert!(revoked.hits(&identity("s", 500)));
+        assert!(!revoked.hits(&identity("t", 0)));
+    }
+
+    #[test]
+    fn revoking_a_jwt_ends_the_sessions_it_opened() {
+        let revoked = revoked(Subject::Jti("j1".into()));
+        assert!(revoked.hits(&identity(&session_of_jti("j1"), 0)));
+        assert!(!revoked.hits(&identity(&session_of_jti("j2"), 0)));
+        assert!(session_of_jti("j1").len() <= 64);
+    }
+}

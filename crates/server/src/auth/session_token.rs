@@ -1,0 +1,150 @@
+//! Session tokens: signed bearers over user, rights, session and end. Any server with the key can check one.
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+use tidings_protocol::{ErrorCode, Json, limits::CREDENTIAL_BYTES, rights::Rights};
+use tidings_server_core::{Identity, Limits, Refused};
+
+use super::secrets::Secret;
+
+const PREFIX: &str = "st_";
+
+/// Whether a bearer looks like one.
+pub(super) fn is_one(text: &str) -> bool {
+    text.starts_with(PREFIX)
+}
+
+/// Signs and checks.
+#[derive(Debug)]
+pub(super) struct SessionKey(Secret);
+
+/// What is signed. Short names: it travels in headers.
+#[derive(Serialize, Deserialize)]
+struct Claims {
+    #[serde(rename = "u")]
+    user: String,
+    #[serde(rename = "i", default, skip_serializing_if = "Option::is_none")]
+    info: Option<Json>,
+    #[serde(rename = "r", default)]
+    rights: Rights,
+    #[serde(rename = "s")]
+    session: String,
+    #[serde(rename = "t")]
+    issued_at: u64,
+    #[serde(rename = "e")]
+    expires_at: u64,
+}
+
+impl SessionKey {
+    pub(super) const fn new(secret: Secret) -> Self {
+        Self(secret)
+    }
+
+    /// The token of an identity. Re-entering keeps the end. Empty when the rights are too many for a header: that
+    /// client comes back with a new ticket.
+    pub(super) fn seal(&self, identity: &Identity, wall: u64, limits: &Limits) -> String {
+        let claims = Claims {
+            user: identity.user.clone(),
+            info: identity.info.clone(),
+            rights: identity.rights.clone(),
+            session: identity.session.clone(),
+            issued_at: identity.issued_at,
+            expires_at: identity.expires_at.unwrap_or(wall.saturating_add(limits.session_ms)),
+        };
+        let Ok(claims) = serde_json::to_vec(&claims) else { return String::new() };
+        let Some(mac) = self.mac(&claims) else { return String::new() };
+        let tag = mac.finalize().into_bytes();
+        let token = format!("{PREFIX}{}.{}", BASE64.encode(&claims), BASE64.encode(tag));
+        if token.len() > CREDENTIAL_BYTES { String::new() } else { token }
+    }
+
+    /// Who shows it.
+    ///
+    /// # Errors
+    /// `unauthorized` when it was not signed with this key, `expired` after its end.
+    pub(super) fn open(&self, token: &str, wall: u64) -> Result<Identity, Refused> {
+        let claims = self.verified(token).ok_or_else(|| {
+            Refused::new(ErrorCode::Unauthorized, "the session token is not valid")
+        })?;
+        if wall >= claims.expires_at {
+            return Err(ErrorCode::Expired.into());
+        }
+        Ok(Identity {
+            user: claims.user,
+            info: claims.info,
+            rights: claims.rights,
+            session: claims.session,
+            session_token: String::new(),
+            issued_at: claims.issued_at,
+            expires_at: Some(claims.expires_at),
+        })
+    }
+
+    fn verified(&self, token: &str) -> Option<Claims> {
+        if token.len() > CREDENTIAL_BYTES {
+            return None;
+        }
+        let (claims, tag) = token.strip_prefix(PREFIX)?.split_once('.')?;
+        let claims = BASE64.decode(claims).ok()?;
+        let tag = BASE64.decode(tag).ok()?;
+        // In constant time.
+        self.mac(&claims)?.verify_slice(&tag).ok()?;
+        serde_json::from_slice(&claims).ok()
+    }
+
+    fn mac(&self, claims: &[u8]) -> Option<Hmac<Sha256>> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.0.bytes()).ok()?;
+        // Keeps these signatures apart from others made with the same key.
+        mac.update(b"tidings session token 1\0");
+        mac.update(claims);
+        Some(mac)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(byte: u8) -> SessionKey {
+        SessionKey::new(Secret::new([byte; 32]))
+    }
+
+    fn identity() -> Identity {
+        Identity {
+            user: "ü1".into(),
+            info: Some(Json::parse(r#"{"name":"Mina"}"#).unwrap()),
+            rights: serde_json::from_str(r#"[{"pattern":"room:*","allow":["subscribe"]}]"#)
+                .unwrap(),
+            session: "s-1".into(),
+            session_token: String::new(),
+            issued_at: 5,
+            expires_at: Some(1_000),
+        }
+    }
+
+    #[test]
+    fn a_token_re_enters_with_the_same_rights_and_end() {
+        let token = key(1).seal(&identity(), 10, &Limits::default());
+        assert!(is_one(&token));
+        assert_eq!(key(1).open(&token, 999).unwrap(), identity());
+        assert_eq!(key(1).open(&token, 1_000).unwrap_err().code, ErrorCode::Expired);
+    }
+
+    #[test]
+    fn a_foreign_or_changed_token_is_refused() {
+        let token = key(1).seal(&identity(), 10, &Limits::default());
+        assert_eq!(key(2).open(&token, 10).unwrap_err().code, ErrorCode::Unauthorized);
+        for place in 0..token.len() {
+            let mut bytes = token.clone().into_bytes();
+            bytes[place] = if bytes[place] == b'A' { b'B' } else { b'A' };
+            let changed = String::from_utf8(bytes).unwrap();
+            // The last character of a base64 part may carry bits that mean nothing; strict decoding refuses those.
+            assert!(key(1).open(&changed, 10).is_err(), "{place}");
+        }
+        for text in ["", "st_", "st_.", "st_a.b", "st_é.é"] {
+            assert!(key(1).open(text, 10).is_err(), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! One-time tickets.
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
+use sha2::{Digest as _, Sha256};
+use tidings_protocol::{
+    ErrorCode,
+    rest::{TicketAnswer, rfc3339},
+};
+use tidings_server_core::{Limits, Refused, service::Grant, store::Store};
+
+use crate::driver::Clock;
+
+const PREFIX: &str = "tk_";
+
+/// Makes a ticket of 256 random bits; the store keeps its hash only.
+pub(super) fn issue(
+    store: &dyn Store,
+    grant: &Grant,
+    wall: u64,
+    limits: &Limits,
+) -> Result<TicketAnswer, Refused> {
+    let mut secret = [0; 32];
+    getrandom::fill(&mut secret)
+        .map_err(|error| Refused::new(ErrorCode::Internal, error.to_string()))?;
+    let ticket = format!("{PREFIX}{}", BASE64.encode(secret));
+    let expires_at = wall.saturating_add(limits.ticket_ms);
+    store.put_ticket(hash(&ticket), expires_at, grant.encode()?)?;
+    Ok(TicketAnswer { ticket, expires_at: rfc3339(expires_at) })
+}
+
+/// Spends a ticket. Unknown, spent, expired and meant for another page: one answer, in about the same time.
+pub(super) fn spend(
+    store: &dyn Store,
+    ticket: &str,
+    origin: Option<&str>,
+) -> Result<Grant, Refused> {
+    let invalid = || Refused::from(ErrorCode::TicketInvalid);
+    let bytes = store.take_ticket(Clock::wall(), hash(ticket))?.ok_or_else(invalid)?;
+    let grant = Grant::decode(&bytes)?;
+    if grant.origin.is_some() && grant.origin.as_deref() != origin {
+        return Err(invalid());
+    }
+    Ok(grant)
+}
+
+fn hash(ticket: &str) -> [u8; 32] {
+    Sha256::digest(ticket.as_bytes()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use tidings_server_core::{MemoryStore, memory::Syncing};
+
+    use super::*;
+
+    fn grant(origin: Option<&str>) -> Grant {
+        Grant {
+            user: "u1".into(),
+            info: None,
+            rights: Default::default(),
+            session: "s".into(),
+            origin: origin.map(str::to_owned),
+            issued_at: 0,
+            expires_at: u64::MAX,
+        }
+    }
+
+    #[test]
+    fn a_ticket_opens_once() {
+        let store = MemoryStore::new(1, Syncing::BeforeTheAnswer);
+        let wall = Clock::wall();
+        let ticket = issue(&store, &grant(None), wall, &Limits::default()).unwrap().ticket;
+        assert_eq!(ticket.len(), 3 + 43);
+        assert_eq!(spend(&store, &ticket, None).unwrap().user, "u1");
+        assert_eq!(spend(&store, &ticket, None).unwrap_err().code, ErrorCode::TicketInvalid);
+    }
+
+    #[test]
+    fn a_ticket_for_one_page_opens_nowhere_else() {
+        let store = MemoryStore::new(1, Syncing::BeforeTheAnswer);
+        let own = "https://app.example";
+        for (from, opens) in
+            [(Some(own), true), (Some("https://evil.example"), false), (None, false)]
+        {
+            let wall = Clock::wall();
+            let made = issue(&store, &grant(Some(own)), wall, &Limits::default()).unwrap();
+            assert_eq!(spend(&store, &made.ticket, from).is_ok(), opens, "{from:?}");
+        }
+    }
+}

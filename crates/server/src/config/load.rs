@@ -1,0 +1,179 @@
+//! From text to settings.
+
+use std::{
+    fs, io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use toml::{Table, Value};
+
+use super::Config;
+
+/// What the command line says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Flags {
+    /// `--dev`.
+    pub dev: bool,
+    /// `--listen`.
+    pub listen: Option<SocketAddr>,
+    /// `--data`.
+    pub data: Option<PathBuf>,
+    /// `--config`.
+    pub config: Option<PathBuf>,
+}
+
+/// Settings can't be used. The text names the key and says what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The file can't be read.
+    #[error("can't read the settings in {}: {cause}", .path.display())]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        cause: io::Error,
+    },
+    /// A key is unknown, or its value has another type.
+    #[error("in {origin}: {cause}")]
+    Wrong {
+        /// The file, or the environment.
+        origin: String,
+        /// What and where.
+        cause: Box<toml::de::Error>,
+    },
+    /// A value can't be used.
+    #[error("`{0}` {1}")]
+    Value(&'static str, String),
+    /// `--dev` on an address that others can reach.
+    #[error(
+        "--dev opens this server to everybody who can reach it, so it listens on loopback only: {0} is not"
+    )]
+    PublicDev(SocketAddr),
+}
+
+impl Config {
+    /// Reads everything. `environment` are names and values, as `std::env::vars` gives them.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn load(
+        flags: &Flags,
+        environment: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        let mut table = match &flags.config {
+            Some(path) => from_file(path)?,
+            None => Table::new(),
+        };
+        let wrong = |cause| ConfigError::Wrong {
+            origin: "the environment".to_owned(),
+            cause: Box::new(cause),
+        };
+        let known = Table::try_from(Self::default())
+            .map_err(|error| ConfigError::Value("defaults", error.to_string()))?;
+        for (name, text) in environment {
+            let Some(name) = name.strip_prefix("TIDINGS_") else { continue };
+            if let Some((path, like)) = find(&known, &name.to_ascii_lowercase()) {
+                set(&mut table, &path, parsed(&text, like));
+            }
+        }
+        let mut config: Self = table.try_into().map_err(wrong)?;
+        config.dev = flags.dev;
+        config.listen = flags.listen.unwrap_or(config.listen);
+        if let Some(data) = &flags.data {
+            config.data.clone_from(data);
+        }
+        config.check()?;
+        Ok(config)
+    }
+
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        if self.dev && !self.listen.ip().is_loopback() {
+            return Err(ConfigError::PublicDev(self.listen));
+        }
+        for origin in &self.origins {
+            let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
+            let is_one =
+                host.is_some_and(|host| !host.is_empty() && !host.contains(['/', '?', '#']));
+            if origin != "*" && !is_one {
+                let why = format!(
+                    "holds {origin:?}, which is no origin such as \"https://app.example.com\""
+                );
+                return Err(ConfigError::Value("origins", why));
+            }
+        }
+        let at_least_one: [(&'static str, u64); 11] = [
+            ("limits.connections", self.limits.connections as u64),
+            ("limits.connections_per_user", self.limits.connections_per_user as u64),
+            ("limits.links", self.limits.links as u64),
+            ("limits.accept_per_second", self.limits.accept_per_second.into()),
+            ("limits.outstanding", self.limits.outstanding as u64),
+            ("limits.message_burst", self.limits.message_burst),
+            ("limits.page", self.limits.page.into()),
+            ("limits.catch_up_records", self.limits.catch_up_records.into()),
+            ("store.readers", self.store.readers as u64),
+            ("store.write_queue", self.store.write_queue as u64),
+            ("store.trim_interval_ms", self.store.trim_interval_ms),
+        ];
+        if let Some((key, _)) = at_least_one.iter().find(|(_, value)| *value == 0) {
+            return Err(ConfigError::Value(key, "must be at least 1".to_owned()));
+        }
+        if self.limits.subscriptions < 2 {
+            let why = "must be at least 2: each connection has its inbox and system:all".to_owned();
+            return Err(ConfigError::Value("limits.subscriptions", why));
+        }
+        Ok(())
+    }
+}
+
+fn from_file(path: &Path) -> Result<Table, ConfigError> {
+    let text = fs::read_to_string(path)
+        .map_err(|cause| ConfigError::Unreadable { path: path.to_owned(), cause })?;
+    let wrong =
+        |cause| ConfigError::Wrong { origin: path.display().to_string(), cause: Box::new(cause) };
+    // Read as settings first: only here an error can name line and column.
+    toml::from_str::<Config>(&text).map_err(wrong)?;
+    toml::from_str(&text).map_err(wrong)
+}
+
+/// The key whose path, joined by `_`, is this name; with its default.
+fn find<'a>(table: &'a Table, name: &str) -> Option<(Vec<String>, &'a Value)> {
+    table.iter().find_map(|(key, value)| {
+        if key == name && !value.is_table() {
+            return Some((vec![key.clone()], value));
+        }
+        let rest = name.strip_prefix(key.as_str())?.strip_prefix('_')?;
+        let (mut path, value) = find(value.as_table()?, rest)?;
+        path.insert(0, key.clone());
+        Some((path, value))
+    })
+}
+
+/// An environment variable as a value like the default. What does not fit stays text and is refused by its type.
+fn parsed(text: &str, like: &Value) -> Value {
+    match like {
+        Value::Integer(_) => text.parse().map_or_else(|_| text.into(), Value::Integer),
+        Value::Boolean(_) => text.parse().map_or_else(|_| text.into(), Value::Boolean),
+        Value::Array(_) => {
+            let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+            Value::Array(parts.map(Into::into).collect())
+        }
+        _ => text.into(),
+    }
+}
+
+fn set(table: &mut Table, path: &[String], value: Value) {
+    match path {
+        [] => {}
+        [key] => {
+            table.insert(key.clone(), value);
+        }
+        [key, rest @ ..] => {
+            let inner = table.entry(key.clone()).or_insert_with(|| Table::new().into());
+            if let Value::Table(inner) = inner {
+                set(inner, rest, value);
+            }
+        }
+    }
+}

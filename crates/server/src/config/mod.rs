@@ -1,0 +1,149 @@
+//! Settings: defaults, then the file, then the environment, then flags.
+//!
+//! `config.default.toml` documents every key; a test keeps it equal to the defaults here.
+
+mod auth;
+mod limits;
+mod load;
+mod parts;
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+};
+
+use serde::{Deserialize, Serialize};
+
+pub use auth::{ApiKeySetting, AuthSettings, JwtSetting};
+pub use limits::LimitSettings;
+pub use load::{ConfigError, Flags};
+
+/// Everything that can be set. See `config.default.toml` for what each means.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// The data folder.
+    pub data: PathBuf,
+    /// Pages that may connect.
+    pub origins: Vec<String>,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpAddr>,
+    /// Logs.
+    pub log: LogSettings,
+    /// Credentials.
+    pub auth: AuthSettings,
+    /// Bounds.
+    pub limits: LimitSettings,
+    /// Threads and queues.
+    pub store: StoreSettings,
+    /// What is kept.
+    pub retention: RetentionSettings,
+    /// How long going away takes, in milliseconds.
+    pub drain_ms: u64,
+    /// Whether `GET /metrics` answers.
+    pub metrics: bool,
+    /// Development: a known API key, tokens for anybody, pages of this machine. By flag only.
+    #[serde(skip)]
+    pub dev: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8787)),
+            data: PathBuf::from("tidings-data"),
+            origins: Vec::new(),
+            trusted_proxies: Vec::new(),
+            log: LogSettings::default(),
+            auth: AuthSettings::default(),
+            limits: LimitSettings::default(),
+            store: StoreSettings::default(),
+            retention: RetentionSettings::default(),
+            drain_ms: 20_000,
+            metrics: true,
+            dev: false,
+        }
+    }
+}
+
+/// How logs are written.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogSettings {
+    /// For machines or for people.
+    pub format: LogFormat,
+    /// A filter as `tracing-subscriber` reads it.
+    pub level: String,
+}
+
+impl Default for LogSettings {
+    fn default() -> Self {
+        Self { format: LogFormat::Json, level: "info".to_owned() }
+    }
+}
+
+/// Form of a log line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// Words.
+    Text,
+}
+
+/// Threads and queues around the log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StoreSettings {
+    /// Threads that read.
+    pub readers: usize,
+    /// Shards of the fan-out; 0: as many as cores.
+    pub shards: usize,
+    /// Writes that may wait.
+    pub write_queue: usize,
+    /// Reads that may wait.
+    pub read_queue: usize,
+    /// How often retention is enforced, in milliseconds.
+    pub trim_interval_ms: u64,
+}
+
+impl Default for StoreSettings {
+    fn default() -> Self {
+        Self {
+            readers: 2,
+            shards: 0,
+            write_queue: 4_096,
+            read_queue: 16_384,
+            trim_interval_ms: 60_000,
+        }
+    }
+}
+
+/// What is kept, and how long.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RetentionSettings {
+    /// Records of a channel.
+    pub records: u64,
+    /// Age of a record, in milliseconds.
+    pub age_ms: u64,
+    /// Items of an inbox.
+    pub items: u64,
+    /// Life of an idempotency key, in milliseconds.
+    pub keys_ms: u64,
+    /// Life of an idle lane, in milliseconds.
+    pub lanes_ms: u64,
+}
+
+impl Default for RetentionSettings {
+    fn default() -> Self {
+        const DAY: u64 = 24 * 3_600_000;
+        Self { records: 100_000, age_ms: 7 * DAY, items: 1_000, keys_ms: DAY, lanes_ms: 30 * DAY }
+    }
+}
+
+#[cfg(test)]
+mod tests;

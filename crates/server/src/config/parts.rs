@@ -1,0 +1,62 @@
+//! Settings as the parts of the server take them.
+
+use std::{sync::Arc, thread, time::Duration};
+
+use tidings_server_core::store::Retention;
+
+use super::{Config, RetentionSettings};
+use crate::{
+    driver::{node, registry},
+    listen,
+};
+
+/// A development server is restarted all the time.
+const DEV_DRAIN: Duration = Duration::from_secs(1);
+
+impl Config {
+    pub(crate) fn driver(&self) -> node::Settings {
+        let (limits, store) = (&self.limits, &self.store);
+        let cores = || thread::available_parallelism().map_or(1, usize::from);
+        node::Settings {
+            limits: Arc::new(limits.core()),
+            bounds: registry::Bounds {
+                per_user: limits.connections_per_user,
+                total: limits.connections,
+            },
+            send_timeout: Duration::from_millis(limits.send_timeout_ms),
+            close_timeout: Duration::from_millis(limits.close_timeout_ms),
+            write_queue: store.write_queue,
+            read_queue: store.read_queue,
+            readers: store.readers,
+            shards: if store.shards == 0 { cores() } else { store.shards },
+        }
+    }
+
+    pub(crate) fn listener(&self) -> listen::Bounds {
+        let limits = &self.limits;
+        listen::Bounds {
+            header_timeout: Duration::from_millis(limits.header_timeout_ms),
+            user_timeout: Duration::from_millis(limits.user_timeout_ms),
+            accept_rate: limits.accept_per_second,
+            links: limits.links,
+        }
+    }
+
+    pub(crate) fn retention(&self) -> Retention {
+        let RetentionSettings { records, age_ms, items, keys_ms, lanes_ms } = self.retention;
+        Retention { records, age_ms, items, keys_ms, lanes_ms }
+    }
+
+    pub(crate) fn trim_interval(&self) -> Duration {
+        Duration::from_millis(self.store.trim_interval_ms)
+    }
+
+    pub(crate) fn drain(&self) -> Duration {
+        let drain = Duration::from_millis(self.drain_ms);
+        if self.dev { drain.min(DEV_DRAIN) } else { drain }
+    }
+
+    pub(crate) const fn serves_metrics(&self) -> bool {
+        self.metrics
+    }
+}

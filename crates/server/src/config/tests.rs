@@ -1,0 +1,139 @@
+use std::fs;
+
+use toml::{Table, Value};
+
+use super::*;
+
+const DOCUMENTED: &str = include_str!("../config.default.toml");
+
+fn load(file: &str, environment: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tidings.toml");
+    fs::write(&path, file).unwrap();
+    let flags = Flags { config: Some(path), ..Flags::default() };
+    let environment = environment.iter().map(|(name, value)| (name.to_string(), value.to_string()));
+    Config::load(&flags, environment)
+}
+
+fn paths(table: &Table, prefix: &str, out: &mut Vec<String>) {
+    for (key, value) in table {
+        match value {
+            Value::Table(inner) => paths(inner, &format!("{prefix}{key}."), out),
+            _ => out.push(format!("{prefix}{key}")),
+        }
+    }
+}
+
+#[test]
+fn every_key_is_documented_with_its_default() {
+    assert_eq!(toml::from_str::<Config>(DOCUMENTED).unwrap(), Config::default());
+    let (mut documented, mut known) = (Vec::new(), Vec::new());
+    paths(&toml::from_str(DOCUMENTED).unwrap(), "", &mut documented);
+    paths(&Table::try_from(Config::default()).unwrap(), "", &mut known);
+    documented.sort();
+    known.sort();
+    assert_eq!(documented, known);
+}
+
+#[test]
+fn the_cores_defaults_are_the_servers() {
+    assert_eq!(LimitSettings::default().core(), tidings_server_core::Limits::default());
+}
+
+#[test]
+fn file_environment_and_flags_follow_each_other() {
+    let file = "listen = \"127.0.0.1:1\"\n[limits]\nconnections = 5\npage = 7";
+    let environment = [
+        ("TIDINGS_LISTEN", "127.0.0.1:2"),
+        ("TIDINGS_LIMITS_CONNECTIONS", "6"),
+        ("TIDINGS_LIMITS_CONNECTIONS_PER_USER", "3"),
+        ("TIDINGS_ORIGINS", "https://a.example, https://b.example"),
+        ("TIDINGS_URL", "not a setting of the server"),
+        ("OTHER", "x"),
+    ];
+    let config = load(file, &environment).unwrap();
+    assert_eq!(config.listen.port(), 2);
+    assert_eq!((config.limits.connections, config.limits.connections_per_user), (6, 3));
+    assert_eq!(config.limits.page, 7);
+    assert_eq!(config.origins, ["https://a.example", "https://b.example"]);
+    let flags = Flags { listen: Some(([127, 0, 0, 1], 3).into()), ..Flags::default() };
+    let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    assert_eq!(Config::load(&flags, environment.into_iter()).unwrap().listen.port(), 3);
+}
+
+#[test]
+fn wrong_settings_say_which_and_why() {
+    let cases = [
+        ("lissten = \"127.0.0.1:1\"", "lissten"),
+        ("[limits]\nconections = 5", "conections"),
+        ("[limits]\nconnections = \"many\"", "connections"),
+        ("[limits]\nconnections = -1", "connections"),
+        ("[limits]\nconnections = 0", "limits.connections"),
+        ("[limits]\nsubscriptions = 1", "limits.subscriptions"),
+        ("listen = \"nowhere\"", "listen"),
+        ("origins = [\"app.example.com\"]", "origins"),
+        ("origins = [\"https://app.example.com/\"]", "origins"),
+        ("[log]\nformat = \"xml\"", "format"),
+        ("[[auth.jwt]]\nalgorithm = \"HS256\"\nsecrett = \"x\"", "secrett"),
+        ("this is no toml", "line 1"),
+        ("dev = true", "dev"),
+    ];
+    for (file, names) in cases {
+        let text = load(file, &[]).unwrap_err().to_string();
+        assert!(text.contains(names), "{file:?} answers {text:?}");
+    }
+    let text = load("", &[("TIDINGS_LIMITS_PAGE", "many")]).unwrap_err().to_string();
+    assert!(text.contains("the environment"), "{text}");
+    let flags = Flags { config: Some("/nowhere/tidings.toml".into()), ..Flags::default() };
+    let text = Config::load(&flags, std::iter::empty()).unwrap_err().to_string();
+    assert!(text.contains("/nowhere/tidings.toml"), "{text}");
+}
+
+#[test]
+fn development_stays_on_this_machine() {
+    let flags = |listen: &str| Flags {
+        dev: true,
+        listen: Some(listen.parse().unwrap()),
+        ..Flags::default()
+    };
+    for open in ["0.0.0.0:1", "[::]:1", "192.168.1.1:1"] {
+        let refused = Config::load(&flags(open), std::iter::empty());
+        assert!(matches!(refused, Err(ConfigError::PublicDev(_))), "{open}");
+    }
+    assert!(Config::load(&flags("[::1]:1"), std::iter::empty()).unwrap().dev);
+}
+
+#[test]
+fn keys_are_read_or_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = |auth: &str| {
+        let mut config: Config = toml::from_str(auth).unwrap();
+        config.data = folder.path().to_owned();
+        config.auth().map(drop).map_err(|error| error.to_string())
+    };
+    let hash = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+    assert_eq!(settings(&format!("[[auth.api_keys]]\nname = \"a\"\nsha256 = \"{hash}\"")), Ok(()));
+    let secret = "x".repeat(32);
+    assert_eq!(
+        settings(&format!("[[auth.jwt]]\nalgorithm = \"HS256\"\nsecret = \"{secret}\"")),
+        Ok(())
+    );
+    let cases = [
+        ("[[auth.api_keys]]\nname = \"a\"\nsha256 = \"abc\"".to_owned(), "auth.api_keys"),
+        ("[[auth.jwt]]\nalgorithm = \"HS256\"".to_owned(), "auth.jwt"),
+        ("[[auth.jwt]]\nalgorithm = \"none\"\nsecret = \"\"".to_owned(), "none"),
+        ("[[auth.jwt]]\nalgorithm = \"RS256\"\nkey_file = \"/nowhere\"".to_owned(), "/nowhere"),
+        ("origins = [\"*\"]\n[auth]\ncookie = \"c\"".to_owned(), "auth.cookie"),
+    ];
+    for (auth, names) in cases {
+        let text = settings(&auth).unwrap_err();
+        assert!(text.contains(names), "{auth:?} answers {text:?}");
+    }
+}
+
+#[test]
+fn secrets_stay_out_of_logs() {
+    let config: Config =
+        toml::from_str("[[auth.jwt]]\nalgorithm = \"HS256\"\nsecret = \"hush\"").unwrap();
+    assert!(!format!("{config:?}").contains("hush"));
+}

@@ -1,0 +1,93 @@
+//! Prometheus figures. None has a label for users, channels or sessions: those grow without bound, and tell secrets.
+
+use std::{sync::OnceLock, time::Duration};
+
+use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+
+/// Upper ends for times, in seconds: from a sync on a fast disk to a client that is given up.
+const SECONDS: &[f64] = &[
+    0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
+    5.0, 10.0,
+];
+/// Upper ends for writes in one commit.
+const WRITES: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0];
+
+/// The process's recorder: made once, shared by all servers in it. `None` when the app around has one of its own, which then
+/// gets the figures.
+pub fn recorder() -> Option<&'static PrometheusHandle> {
+    static HANDLE: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
+    HANDLE
+        .get_or_init(|| {
+            let handle = PrometheusBuilder::new()
+                .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), SECONDS)
+                .and_then(|builder| {
+                    builder.set_buckets_for_metric(Matcher::Suffix("_writes".to_owned()), WRITES)
+                })
+                .map_err(|error| tracing::warn!(%error, "no figures"))
+                .ok()?
+                .install_recorder()
+                .map_err(|error| tracing::debug!(%error, "figures go to the app's own recorder"))
+                .ok();
+            describe();
+            handle
+        })
+        .as_ref()
+}
+
+/// The figures as Prometheus reads them; `None` when they go to the app's own recorder.
+pub fn render() -> Option<String> {
+    recorder().map(PrometheusHandle::render)
+}
+
+/// Folds what histograms gathered: without it their memory grows until somebody asks for the figures.
+pub async fn upkeep() {
+    let Some(handle) = recorder() else { return };
+    let mut every = tokio::time::interval(Duration::from_secs(5));
+    loop {
+        every.tick().await;
+        handle.run_upkeep();
+    }
+}
+
+fn describe() {
+    describe_gauge!("tidings_connections", "Open sockets.");
+    describe_counter!("tidings_frames_received_total", "Text frames from clients.");
+    describe_counter!("tidings_records_total", "Records that became durable.");
+    describe_counter!("tidings_deliveries_total", "Records queued for live subscribers.");
+    describe_counter!("tidings_refused_total", "Connections refused, by code.");
+    describe_counter!("tidings_auth_failures_total", "Credentials refused, by code.");
+    describe_counter!("tidings_slow_consumers_total", "Connections that took nothing in time.");
+    describe_counter!("tidings_requests_total", "REST requests, by route and status.");
+    describe_histogram!(
+        "tidings_request_seconds",
+        Unit::Seconds,
+        "From a REST request to its answer, by route."
+    );
+    describe_histogram!(
+        "tidings_publish_seconds",
+        Unit::Seconds,
+        "From a write that is asked for to its records in every live subscriber's queue."
+    );
+    describe_histogram!(
+        "tidings_store_commit_seconds",
+        Unit::Seconds,
+        "One commit of the log, its sync included."
+    );
+    describe_histogram!("tidings_store_commit_writes", "Writes in one commit.");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_rendered_with_their_buckets() {
+        let handle = recorder().unwrap();
+        metrics::histogram!("tidings_store_commit_seconds").record(0.002);
+        metrics::histogram!("tidings_store_commit_writes").record(3.0);
+        let text = handle.render();
+        assert!(text.contains("tidings_store_commit_seconds_bucket{le=\"0.0025\"}"), "{text}");
+        assert!(text.contains("tidings_store_commit_writes_bucket{le=\"4\"}"), "{text}");
+    }
+}
