@@ -122,6 +122,12 @@ impl Running {
                 command.arg(folder.join("node.log")).arg(address.port().to_string());
             }
         }
+        // What is set for another server is not this one's.
+        for (name, _) in env::vars_os() {
+            if name.as_encoded_bytes().starts_with(b"TIDINGS_") {
+                command.env_remove(name);
+            }
+        }
         let output = fs::File::create(folder.join("output"));
         let output = output.map_err(BenchError::io("keeping the server's output"))?;
         let errors = output.try_clone().map_err(BenchError::io("keeping the server's output"))?;
@@ -230,8 +236,13 @@ impl Drop for Running {
     }
 }
 
-/// Limits that thousands of connections and publishes from one address would meet.
-const CONFIG: &str = "";
+/// Limits that thousands of connections from one address would meet, and no line for each of them.
+const CONFIG: &str = "\
+[log]
+level = \"warn\"
+[limits]
+accept_per_second = 100000
+";
 
 fn free_address() -> Result<SocketAddr, BenchError> {
     let listener = TcpListener::bind("127.0.0.1:0").map_err(BenchError::io("finding a port"))?;

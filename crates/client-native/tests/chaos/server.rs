@@ -56,7 +56,14 @@ impl Server {
     /// Starts it and waits until it says it is ready.
     pub(crate) async fn start(&mut self, http: &reqwest::Client) {
         let log = std::fs::File::options().append(true).create(true).open(self.log()).unwrap();
-        let child = Command::new(&self.binary)
+        let mut command = Command::new(&self.binary);
+        // What is set for this test, or for another server, is not this server's.
+        for (name, _) in env::vars_os() {
+            if name.as_encoded_bytes().starts_with(b"TIDINGS_") {
+                command.env_remove(name);
+            }
+        }
+        let child = command
             .args(["serve", "--dev", "--listen", &format!("127.0.0.1:{}", self.port), "--data"])
             .arg(self.folder.0.join("data"))
             .arg("--config")
@@ -127,8 +134,8 @@ impl Drop for Server {
 /// A folder that is removed, unless the test failed and it is evidence.
 struct Folder(PathBuf);
 
-/// Limits that a storm of one user's publishes would meet.
-const CONFIG: &str = "";
+/// Lists are compared whole, so nothing may be trimmed meanwhile.
+const CONFIG: &str = "[retention]\nitems = 100000\n";
 
 impl Folder {
     fn new() -> Self {
