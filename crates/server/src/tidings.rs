@@ -31,6 +31,8 @@ use crate::{
     driver::Node,
     listen,
     log::{OpenError, Sqlite},
+    metrics,
+    proxies::Proxies,
     transport::{origin::Origins, upgrade::Door},
 };
 
@@ -39,7 +41,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Tidings {
     api: Api,
-    trimming: JoinHandle<()>,
+    chores: [JoinHandle<()>; 2],
 }
 
 /// A server can't start.
@@ -96,8 +98,12 @@ impl Builder {
         let auth = Arc::new(auth);
         let node = Node::start(settings, store, Arc::clone(&auth) as Arc<_>)?;
         let seed = getrandom::u64().map_err(|error| std::io::Error::other(error.to_string()))?;
-        let door = Door { node: Arc::clone(&node), origins: Arc::clone(&origins), cookie };
-        let trimming = tokio::spawn(trim(Arc::clone(&node), config.clone()));
+        let proxies = Arc::new(Proxies::new(config.trusted_proxies.clone()));
+        let door = Door { node: Arc::clone(&node), origins: Arc::clone(&origins), proxies, cookie };
+        let chores = [
+            tokio::spawn(trim(Arc::clone(&node), config.clone())),
+            tokio::spawn(metrics::upkeep()),
+        ];
         let api = Api {
             node,
             auth,
@@ -108,7 +114,7 @@ impl Builder {
             dev: config.dev,
             metrics: config.serves_metrics(),
         };
-        Ok(Tidings { api, trimming })
+        Ok(Tidings { api, chores })
     }
 }
 
@@ -148,7 +154,9 @@ impl Tidings {
 
 impl Drop for Tidings {
     fn drop(&mut self) {
-        self.trimming.abort();
+        for chore in &self.chores {
+            chore.abort();
+        }
     }
 }
 

@@ -12,15 +12,14 @@ mod spec;
 mod tickets;
 
 use std::{
-    net::{IpAddr, SocketAddr},
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use axum::{
     Router,
-    extract::{FromRequestParts, Request, State},
-    middleware,
+    extract::{FromRequestParts, MatchedPath, Request, State},
+    middleware::{self, Next},
     response::Response,
     routing::{get, post},
 };
@@ -105,6 +104,7 @@ impl Api {
             .layer(secret(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
             .layer(cors);
         routes
+            .route_layer(middleware::from_fn(count))
             .fallback(async || ApiError::new(ErrorCode::NotFound, ""))
             .method_not_allowed_fallback(async || ApiError::new(ErrorCode::MethodNotAllowed, ""))
             .layer(layers)
@@ -151,7 +151,7 @@ impl FromRequestParts<Api> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
-        Ok(Self(api.auth.who(&parts.method, &parts.headers, address(parts)).await?))
+        Ok(Self(api.auth.who(&parts.method, &parts.headers, api.door.address(parts)).await?))
     }
 }
 
@@ -180,6 +180,18 @@ impl FromRequestParts<Api> for Backend {
     }
 }
 
-fn address(parts: &Parts) -> Option<IpAddr> {
-    parts.extensions.get::<SocketAddr>().map(SocketAddr::ip)
+/// Counts a request by its route, not by its path: paths hold names.
+async fn count(request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let method = request.method().clone();
+    let began = Instant::now();
+    let response = next.run(request).await;
+    if let Some(route) = route {
+        let labels = [("method", method.to_string()), ("route", route)];
+        metrics::histogram!("tidings_request_seconds", &labels).record(began.elapsed());
+        let status = ("status", response.status().as_str().to_owned());
+        let [method, route] = labels;
+        metrics::counter!("tidings_requests_total", &[method, route, status]).increment(1);
+    }
+    response
 }

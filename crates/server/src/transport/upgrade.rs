@@ -1,10 +1,14 @@
 //! `GET /v1/ws`: from an HTTP request to a served connection.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use axum::{
     extract::{
-        FromRequestParts, Request, WebSocketUpgrade, ws::rejection::WebSocketUpgradeRejection,
+        ConnectInfo, FromRequestParts, Request, WebSocketUpgrade,
+        ws::rejection::WebSocketUpgradeRejection,
     },
     response::{IntoResponse, Response},
 };
@@ -17,7 +21,10 @@ use super::{
     origin::Origins,
     ws::{Sizes, Ws, configure},
 };
-use crate::driver::{Entrance, Node, connection, entrance::Ambient};
+use crate::{
+    driver::{Entrance, Node, connection, entrance::Ambient},
+    proxies::Proxies,
+};
 
 /// What the door needs to know.
 #[derive(Clone, Debug)]
@@ -26,6 +33,8 @@ pub struct Door {
     pub node: Arc<Node>,
     /// Who may knock.
     pub origins: Arc<Origins>,
+    /// Whose word is taken about where a request comes from.
+    pub proxies: Arc<Proxies>,
     /// Name of the session cookie, where cookies are accepted.
     pub cookie: Option<Arc<str>>,
 }
@@ -74,8 +83,16 @@ impl Door {
         Entrance {
             origin: text(&parts.headers, header::ORIGIN).map(Box::from),
             ambient: self.ambient(&parts.headers),
-            address: parts.extensions.get::<SocketAddr>().map(SocketAddr::ip),
+            address: self.address(parts),
         }
+    }
+
+    /// Where a request comes from; unknown where the app around the router does not say.
+    pub(crate) fn address(&self, parts: &Parts) -> Option<IpAddr> {
+        let peer = parts.extensions.get::<SocketAddr>().copied().or_else(|| {
+            parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| *peer)
+        })?;
+        Some(self.proxies.client(peer.ip(), &parts.headers))
     }
 
     fn ambient(&self, headers: &HeaderMap) -> Option<Ambient> {
