@@ -24,6 +24,7 @@ mod ticket;
 use std::{
     fmt::{self, Debug, Formatter},
     net::IpAddr,
+    path::Path,
     sync::{Arc, Mutex, PoisonError, RwLock},
 };
 
@@ -337,6 +338,16 @@ impl Authenticate for Auth {
             result
         })
     }
+}
+
+/// A user's JWT for a development server with this data folder; makes its key when it is missing.
+///
+/// # Errors
+/// The key can't be read or made, or this is no user id.
+pub fn dev_token(folder: &Path, user: &str) -> Result<String, Refused> {
+    let key = secret(folder, crate::config::DEV_KEY)
+        .map_err(|error| Refused::new(ErrorCode::Internal, error.to_string()))?;
+    jwt::dev_token(&key, user, Clock::wall())
 }
 
 fn load_revoked(store: &dyn Store) -> Result<Revoked, StartError> {

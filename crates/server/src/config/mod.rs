@@ -14,6 +14,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use auth::DEV_KEY;
 pub use auth::{ApiKeySetting, AuthSettings, JwtSetting};
 pub use limits::LimitSettings;
 pub use load::{ConfigError, Flags};

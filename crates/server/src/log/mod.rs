@@ -2,4 +2,4 @@
 
 mod sqlite;
 
-pub use sqlite::{OpenError, Sqlite};
+pub use sqlite::{OpenError, Report, Sqlite};

@@ -11,12 +11,14 @@
 //! | `dedupe.rs` | idempotency keys and lanes |
 //! | `read.rs`, `items.rs` | queries |
 //! | `trim.rs` | retention |
+//! | `examine.rs` | what `tidings doctor` verifies |
 //! | `tickets.rs` | one-time tickets, in memory: a restart forgets them, no fsync per connect |
 
 mod append;
 mod commit;
 mod dedupe;
 mod everyone;
+mod examine;
 mod folder;
 mod inbox;
 mod items;
@@ -37,6 +39,7 @@ use bytes::Bytes;
 use rusqlite::Connection;
 use tidings_server_core::store::{Answer, Query, Retention, Store, StoreError, Write, Written};
 
+pub use examine::Report;
 pub use open::OpenError;
 
 use self::{commit::Writer, folder::Proof, tickets::Tickets, trim::Sweep};

@@ -1,0 +1,77 @@
+//! `tidings serve`.
+
+use std::{io, net::SocketAddr};
+
+use tidings_server::{Config, config::Flags, telemetry};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
+
+use super::Failure;
+
+pub(super) fn serve(flags: &Flags) -> Result<(), Failure> {
+    let config = Config::load(flags, std::env::vars())?;
+    telemetry::start(&config.log)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let listen = config.listen;
+        let listener =
+            TcpListener::bind(listen).await.map_err(|error| Failure::Listen(listen, error))?;
+        let at = listener.local_addr()?;
+        warn(&config, at);
+        tracing::info!(address = %at, data = %config.data.display(), "listening");
+        let (mut interrupt, mut terminate) =
+            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        let asked = async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        };
+        if config.dev {
+            greet(at)?;
+        }
+        Ok(tidings_server::run(config, listener, asked).await?)
+    })
+}
+
+/// Settings that work and may hurt.
+fn warn(config: &Config, at: SocketAddr) {
+    if config.dev {
+        return;
+    }
+    if !at.ip().is_loopback() {
+        tracing::warn!(address = %at, "this is plain HTTP: put a proxy with TLS in front");
+    }
+    if config.origins.iter().any(|origin| origin == "*") {
+        tracing::warn!("`origins` lets every page in");
+    }
+    let auth = &config.auth;
+    if auth.api_keys.is_empty() && std::env::var_os("TIDINGS_API_KEY").is_none() {
+        tracing::warn!("no API key is set: no backend can publish");
+    }
+    let verifies = !auth.jwt.is_empty() || !auth.jwks_url.is_empty();
+    if verifies && (auth.issuer.is_empty() || auth.audience.is_empty()) {
+        tracing::warn!(
+            "`auth.issuer` and `auth.audience` are not both set: tokens made for other services are accepted"
+        );
+    }
+}
+
+fn greet(at: SocketAddr) -> io::Result<()> {
+    use io::Write as _;
+
+    writeln!(
+        io::stdout().lock(),
+        "tidings {version} for development on http://{at}
+
+  API key   dev
+  A token   curl http://{at}/dev/tokens -H 'Content-Type: application/json' -d '{{\"user\":\"mina\"}}'
+  Publish   curl http://{at}/v1/notifications -H 'Authorization: Bearer dev' -H 'Content-Type: application/json' \\
+              -d '{{\"to\":{{\"user\":\"mina\"}},\"type\":\"message\",\"title\":\"Hello\"}}'
+  Watch     tidings tail --user mina --server http://{at}
+",
+        version = env!("CARGO_PKG_VERSION"),
+    )
+}
