@@ -1,5 +1,7 @@
 use std::{cell::RefCell, rc::Rc};
 
+use proptest::prelude::*;
+
 use super::*;
 
 /// A connection that takes as many records as it has room for.
@@ -236,4 +238,109 @@ fn a_hint_above_the_top_is_a_hole_and_others_are_nothing() {
     assert_eq!(hub.live_top(&room(), slot), Some(2));
     hub.hint(&room(), OTHER, 1);
     assert_eq!(one.lagged(), [2]);
+}
+
+/// What may happen around one channel.
+#[derive(Clone, Debug)]
+enum Step {
+    Commit,
+    /// A record is handed over again, or one is left out and comes with the next.
+    Again(u8),
+    Skip,
+    Attach {
+        room: u8,
+    },
+    /// A subscriber reads the log up to some record, then asks to go live.
+    GoLive {
+        who: u8,
+        short_by: u8,
+    },
+    Detach(u8),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => Just(Step::Commit),
+        1 => any::<u8>().prop_map(Step::Again),
+        1 => Just(Step::Skip),
+        2 => (1..20_u8).prop_map(|room| Step::Attach { room }),
+        3 => (any::<u8>(), 0..3_u8).prop_map(|(who, short_by)| Step::GoLive { who, short_by }),
+        1 => any::<u8>().prop_map(Step::Detach),
+    ]
+}
+
+/// A subscriber that reads the log by itself and keeps what it got, read or pushed.
+struct Reader {
+    connection: Connection,
+    slot: Slot,
+    got: Vec<u64>,
+    pushed: usize,
+}
+
+impl Reader {
+    fn take_pushed(&mut self) {
+        let inner = self.connection.0.borrow();
+        let frames = inner.frames.iter().skip(self.pushed);
+        self.got.extend(frames.map(|frame| str::from_utf8(frame).unwrap().parse::<u64>().unwrap()));
+        self.pushed = inner.frames.len();
+    }
+}
+
+proptest! {
+    #[test]
+    fn whoever_reads_and_goes_live_gets_every_record_once_in_order(steps in prop::collection::vec(step(), 1..80)) {
+        let mut hub = Hub::default();
+        let mut top = 0;
+        let mut readers: Vec<Reader> = Vec::new();
+        let hand_over = |hub: &mut Hub<Connection>, offset| {
+            if let Delivery::Hole { after } = hub.committed(&record(EPOCH, offset)) {
+                for missing in after + 1..=offset {
+                    hub.committed(&record(EPOCH, missing));
+                }
+            }
+        };
+        for step in steps {
+            match step {
+                Step::Commit => {
+                    top += 1;
+                    hand_over(&mut hub, top);
+                }
+                Step::Again(back) => {
+                    if let Some(old) = top.checked_sub(u64::from(back)).filter(|old| *old > 0) {
+                        hand_over(&mut hub, old);
+                    }
+                }
+                Step::Skip => top += 1,
+                Step::Attach { room: space } => {
+                    let connection = Connection::with_room(usize::from(space));
+                    let slot = hub.attach(&room(), connection.clone());
+                    readers.push(Reader { connection, slot, got: Vec::new(), pushed: 0 });
+                }
+                Step::GoLive { who, short_by } if !readers.is_empty() => {
+                    let place = usize::from(who) % readers.len();
+                    let reader = &mut readers[place];
+                    // A session asks only while it catches up.
+                    if hub.live_top(&room(), reader.slot).is_none() {
+                        reader.take_pushed();
+                        let read_to = top.saturating_sub(u64::from(short_by));
+                        let last = reader.got.last().copied().unwrap_or(0);
+                        reader.got.extend(last + 1..=read_to);
+                        let sent = reader.got.last().copied().unwrap_or(0);
+                        hub.go_live(&room(), reader.slot, EPOCH, sent);
+                    }
+                }
+                Step::Detach(who) if !readers.is_empty() => {
+                    let place = usize::from(who) % readers.len();
+                    let reader = readers.swap_remove(place);
+                    hub.detach(&room(), reader.slot);
+                }
+                Step::GoLive { .. } | Step::Detach(_) => {}
+            }
+            for reader in &mut readers {
+                reader.take_pushed();
+                let dense = (1..=reader.got.len() as u64).collect::<Vec<_>>();
+                prop_assert_eq!(&reader.got, &dense);
+            }
+        }
+    }
 }

@@ -268,3 +268,15 @@ fn store_failed(pending: Pending, refused: &Refused, turn: &mut Turn<'_>) -> Opt
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// With its two subscriptions and the texts of its identity, an idle session has to stay well under 1 KB.
+    #[test]
+    fn an_idle_session_is_small() {
+        let bytes = size_of::<Open>() + 2 * size_of::<Subscription>();
+        assert!(bytes <= 560, "{bytes} bytes");
+    }
+}
