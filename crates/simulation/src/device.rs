@@ -36,6 +36,8 @@ pub struct Seen {
     pub tickets: u32,
     /// How often a transport was opened.
     pub dials: u32,
+    /// How often it subscribed again because records were missing.
+    pub repairs: u32,
 }
 
 /// One device of a user.
@@ -164,6 +166,7 @@ impl Device {
                 env.after(wait, Due::Dial(self.conn_of(transport)));
             }
             Command::Send { transport, text } if self.transport == Some(transport) => {
+                self.seen.repairs += u32::from(text.starts_with("{\"type\":\"subscribe\""));
                 env.send(self.conn_of(transport), Way::Up, text);
             }
             Command::CloseTransport { transport, code } if self.transport == Some(transport) => {

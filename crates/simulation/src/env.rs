@@ -62,6 +62,9 @@ impl Faults {
         pace: 0,
     };
 
+    /// Connections end all the time, but while they last they keep what they carry.
+    pub const CUTS: Self = Self { delay: (1, 300), cut: 200, half_open: 2_000, ..Self::NONE };
+
     /// A bad one, in every way at once.
     pub const ROUGH: Self = Self {
         delay: (1, 300),

@@ -1,4 +1,5 @@
-use tidings_simulation::{Faults, World};
+use tidings_protocol::Channel;
+use tidings_simulation::{Faults, World, model::log};
 
 use crate::{ARCHIVED, READ, UNREAD, ids};
 
@@ -36,4 +37,25 @@ fn a_mark_made_offline_is_stored_on_return() {
     assert_eq!(world.devices[phone].view().unread, 0, "shown at once");
     world.settle(60_000);
     assert_eq!(world.devices[laptop].view().unread, 0);
+}
+
+#[test]
+fn a_mark_sent_again_does_not_undo_what_came_after_its_first_time() {
+    let mut world = World::new(2, Faults::NONE);
+    let [phone, laptop] = ["mina", "mina"].map(|user| world.device(user));
+    world.notify("mina");
+    world.settle(5_000);
+    let items = ids(&mut world, phone);
+    let inbox = Channel::inbox("mina").unwrap();
+    world.mark(phone, &items, READ);
+    assert!(
+        world.run_until(5_000, |world| log(&world.node.store, &inbox).len() == 2),
+        "it is stored"
+    );
+    world.cut(phone);
+    world.run_until(5_000, |world| world.devices[laptop].view().unread == 0);
+    world.mark(laptop, &items, UNREAD);
+    world.settle(60_000);
+    assert_eq!(world.devices[phone].view().unread, 1);
+    assert_eq!(log(&world.node.store, &inbox).len(), 3, "the repeat made no record");
 }

@@ -6,8 +6,8 @@ use tidings_simulation::{Faults, Rng, World};
 use crate::{ARCHIVED, READ, UNREAD, ids};
 
 /// Random deeds of three devices, a publisher and fate, then a good network until all is settled.
-fn live_through(seed: u64, deeds: u32) -> World {
-    let mut world = World::new(seed, Faults::ROUGH);
+fn live_through(seed: u64, deeds: u32, faults: Faults) -> World {
+    let mut world = World::new(seed, faults);
     let mut fate = Rng::new(!seed);
     for user in ["mina", "mina", "tom"] {
         world.device(user);
@@ -46,26 +46,46 @@ fn live_through(seed: u64, deeds: u32) -> World {
     world
 }
 
+/// A few seeds a run; `PROPTEST_CASES` sets more for a night.
+fn config() -> ProptestConfig {
+    let asked = ProptestConfig::default();
+    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { asked.cases } else { 48 };
+    ProptestConfig { cases, failure_persistence: None, ..asked }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn whatever_happens_every_device_ends_at_the_fold_of_the_log(seed: u64) {
-        let world = live_through(seed, 60);
+        let world = live_through(seed, 60, Faults::ROUGH);
         // I15: every intent was answered.
         for device in &world.devices {
             prop_assert!(device.pending() == 0);
         }
     }
 
+    /// The client could mend a record that the server left out; it never has to.
+    #[test]
+    fn over_links_that_only_break_nobody_ever_misses_a_record(seed: u64) {
+        let world = live_through(seed, 60, Faults::CUTS);
+        for device in &world.devices {
+            prop_assert_eq!(device.seen.repairs, 0);
+            prop_assert_eq!(device.duplicates(), 0);
+        }
+    }
+
     #[test]
     fn the_same_seed_gives_the_same_trace(seed: u64) {
-        let [one, two] = [0, 1].map(|_| live_through(seed, 15).env.trace());
+        let [one, two] = [0, 1].map(|_| live_through(seed, 15, Faults::ROUGH).env.trace());
         prop_assert_eq!(one, two);
     }
 }
 
 #[test]
 fn another_seed_gives_another_trace() {
-    assert_ne!(live_through(1, 5).env.trace(), live_through(2, 5).env.trace());
+    assert_ne!(
+        live_through(1, 5, Faults::ROUGH).env.trace(),
+        live_through(2, 5, Faults::ROUGH).env.trace()
+    );
 }
