@@ -47,6 +47,8 @@ pub struct Faults {
     pub lose: u32,
     /// Milliseconds the server needs to write one frame.
     pub pace: u64,
+    /// Longest time of a read and of a group commit, in milliseconds.
+    pub store: (u64, u64),
 }
 
 impl Faults {
@@ -60,10 +62,12 @@ impl Faults {
         overtake: 0,
         lose: 0,
         pace: 0,
+        store: (5, 10),
     };
 
     /// Connections end all the time, but while they last they keep what they carry.
-    pub const CUTS: Self = Self { delay: (1, 300), cut: 200, half_open: 2_000, ..Self::NONE };
+    pub const CUTS: Self =
+        Self { delay: (1, 300), cut: 200, half_open: 2_000, store: (100, 40), ..Self::NONE };
 
     /// A bad one, in every way at once.
     pub const ROUGH: Self = Self {
@@ -75,6 +79,7 @@ impl Faults {
         overtake: 500,
         lose: 300,
         pace: 1,
+        store: (100, 40),
     };
 }
 

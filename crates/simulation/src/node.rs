@@ -300,7 +300,7 @@ impl Node {
             }
             Command::Read { request, query } => {
                 let answer = self.read(query);
-                let wait = env.rng.between(0, 5);
+                let wait = env.rng.between(0, env.faults.store.0);
                 env.after(wait, Due::ReadDone { life: self.life, conn, request, answer });
             }
             Command::Commit { request, write } => {
@@ -367,7 +367,7 @@ impl Node {
     fn start_commit(&mut self, env: &mut Env) {
         if self.committing.is_empty() && !self.queued.is_empty() {
             self.committing = std::mem::take(&mut self.queued);
-            let wait = env.rng.between(1, 10);
+            let wait = env.rng.between(1, env.faults.store.1);
             env.after(wait, Due::CommitDone { life: self.life });
         }
     }

@@ -16,7 +16,12 @@ fn live_through(seed: u64, deeds: u32, faults: Faults) -> World {
         let device = fate.between(0, 2) as usize;
         match fate.between(0, 19) {
             0..=5 => {
-                world.notify(if fate.hits(6_000) { "mina" } else { "tom" });
+                let user = if fate.hits(6_000) { "mina" } else { "tom" };
+                for _ in 0..fate.between(1, 2) {
+                    world.notify(user);
+                    let pause = fate.between(0, 30);
+                    world.run(pause);
+                }
             }
             6..=7 => {
                 world.notify_everyone();

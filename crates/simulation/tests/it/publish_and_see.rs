@@ -41,3 +41,15 @@ fn a_quiet_connection_stays() {
     assert_eq!(world.devices[phone].seen.dials, 1);
     assert!(world.devices[phone].seen.reports.is_empty());
 }
+
+#[test]
+fn what_is_published_while_a_device_connects_comes_without_waiting_for_a_heartbeat() {
+    for moment in 0..200 {
+        let mut world = World::new(moment, Faults { store: (60, 5), ..Faults::NONE });
+        let phone = world.device("mina");
+        world.run(moment);
+        world.notify("mina");
+        world.settle(3_000);
+        assert_eq!(world.devices[phone].seen.repairs, 0, "published after {moment} ms");
+    }
+}
