@@ -185,7 +185,8 @@ impl Jwt {
                 }
             }
         }
-        Err(last.map_or_else(|| refused("no key of this server fits the token"), explained))
+        Err(last
+            .map_or_else(|| refused("no key of this server fits the token"), |why| explained(&why)))
     }
 
     fn decode(&self, token: &str, key: &JwtKey) -> Result<Claims, jsonwebtoken::errors::Error> {
@@ -276,7 +277,7 @@ pub(super) fn random_id(prefix: &str) -> Result<String, Refused> {
     Ok(format!("{prefix}{}", BASE64.encode(bytes)))
 }
 
-fn explained(error: jsonwebtoken::errors::Error) -> Refused {
+fn explained(error: &jsonwebtoken::errors::Error) -> Refused {
     match error.kind() {
         ErrorKind::ExpiredSignature => ErrorCode::Expired.into(),
         ErrorKind::ImmatureSignature => refused("the token is not valid yet (`nbf`)"),

@@ -51,7 +51,9 @@ impl SessionKey {
             rights: identity.rights.clone(),
             session: identity.session.clone(),
             issued_at: identity.issued_at,
-            expires_at: identity.expires_at.unwrap_or(wall.saturating_add(limits.session_ms)),
+            expires_at: identity
+                .expires_at
+                .unwrap_or_else(|| wall.saturating_add(limits.session_ms)),
         };
         let Ok(claims) = serde_json::to_vec(&claims) else { return String::new() };
         let Some(mac) = self.mac(&claims) else { return String::new() };

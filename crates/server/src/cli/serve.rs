@@ -30,7 +30,8 @@ pub(super) fn serve(flags: &Flags) -> Result<(), Failure> {
             }
         };
         if config.dev {
-            greet(at)?;
+            // Whoever closed standard output does not want to read it.
+            let _unread = greet(at);
         }
         Ok(tidings_server::run(config, listener, asked).await?)
     })

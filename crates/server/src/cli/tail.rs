@@ -1,13 +1,14 @@
 //! `tidings tail`: a plain client, as anybody could write one.
 
-use std::io::Write as _;
+use std::{borrow::Cow, io::Write as _};
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use tidings_protocol::{
-    Channel, Encode as _, VERSION,
+    Channel, Encode as _, ServerMessage, VERSION,
     client::{Connect, Ping, Subscribe},
     rest::{TicketAnswer, TicketRequest},
     rights::{Grant, Pattern, Right, Rights},
+    server::Connected,
 };
 use tokio_tungstenite::{connect_async, tungstenite::Message};
 
@@ -60,7 +61,7 @@ pub(super) async fn tail(
             message = socket.next() => match message.transpose()? {
                 Some(Message::Text(text)) => {
                     let mut out = std::io::stdout().lock();
-                    writeln!(out, "{text}").and_then(|()| out.flush())?;
+                    writeln!(out, "{}", masked(text.as_str())).and_then(|()| out.flush())?;
                 }
                 Some(Message::Close(Some(frame))) => {
                     return Err(Failure::Refused(format!("closed: {} {}", frame.code, frame.reason)));
@@ -69,5 +70,31 @@ pub(super) async fn tail(
                 None => return Ok(()),
             },
         }
+    }
+}
+
+/// A message without its secret: terminals keep what they show.
+fn masked(text: &str) -> Cow<'_, str> {
+    match ServerMessage::decode(text) {
+        Ok(ServerMessage::Connected(connected)) => {
+            Connected { session_token: MASK.to_owned(), ..connected }.to_json().into()
+        }
+        _ => text.into(),
+    }
+}
+
+const MASK: &str = "(not shown)";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn session_tokens_are_not_shown() {
+        let connected = include_str!("../../../../fixtures/protocol/server/connected.json");
+        assert!(connected.contains("st_u1"), "the fixture has a secret");
+        let shown = masked(connected.trim());
+        assert!(shown.contains(MASK) && !shown.contains("st_u1"), "{shown}");
+        assert_eq!(masked("{\"type\":\"later\"}"), "{\"type\":\"later\"}");
     }
 }

@@ -11,6 +11,7 @@ use tidings_server_core::{
 };
 
 /// A store with the folder it lives in.
+#[derive(Debug)]
 struct Kept {
     store: Sqlite,
     _folder: TempDir,

@@ -19,8 +19,8 @@ fn with(change: impl FnOnce(&mut serde_json::Map<String, Value>)) -> Value {
     claims
 }
 
-fn signed(claims: &Value, header: Header) -> String {
-    jsonwebtoken::encode(&header, claims, &EncodingKey::from_secret(SECRET)).unwrap()
+fn signed(claims: &Value, header: &Header) -> String {
+    jsonwebtoken::encode(header, claims, &EncodingKey::from_secret(SECRET)).unwrap()
 }
 
 fn jwt() -> Jwt {
@@ -30,7 +30,7 @@ fn jwt() -> Jwt {
 }
 
 async fn verified(claims: &Value) -> Result<Identity, Refused> {
-    jwt().verify(&signed(claims, Header::default())).await
+    jwt().verify(&signed(claims, &Header::default())).await
 }
 
 #[tokio::test]
@@ -96,9 +96,9 @@ async fn nothing_in_a_token_chooses_the_algorithm() {
         );
     }
     let other = Header::new(Algorithm::HS384);
-    assert!(jwt().verify(&signed(&claims(), other)).await.is_err(), "the key is for HS256");
+    assert!(jwt().verify(&signed(&claims(), &other)).await.is_err(), "the key is for HS256");
     let critical = Header { crit: Some(vec!["exp".into()]), ..Header::default() };
-    assert!(jwt().verify(&signed(&claims(), critical)).await.is_err());
+    assert!(jwt().verify(&signed(&claims(), &critical)).await.is_err());
 }
 
 #[tokio::test]
