@@ -60,7 +60,7 @@ wasm_bindgen_test_configure!(run_in_browser);
       static OPEN = 1
       readyState = 0
       constructor() { super(); queueMicrotask(() => { this.readyState = 1; this.dispatchEvent(new Event('open')) }) }
-      send() { for (const data of frames) this.dispatchEvent(new MessageEvent('message', { data })) }
+      send() { queueMicrotask(() => { for (const data of frames) this.dispatchEvent(new MessageEvent('message', { data })) }) }
       close() { this.readyState = 3 }
     }
     return () => { globalThis.WebSocket = real }
@@ -104,7 +104,7 @@ extern "C" {
     #[wasm_bindgen(method)]
     fn inbox(this: &JsCore, show: u8, kinds: &Array) -> String;
 
-    fn serve(frames: Vec<String>) -> js_sys::Function;
+    fn serve(frames: &Array) -> js_sys::Function;
 }
 
 /// A core over a host at this address, not connected yet.
@@ -138,16 +138,27 @@ async fn an_address_the_browser_refuses_is_a_failed_attempt() {
     host.core().close();
 }
 
+const CONNECTED: &str = r#"{"type":"connected","user_id":"u1","session":"s","session_token":"t","message":"","version":1,"heartbeat_ms":25000,"timeout_ms":10000,"now":1,"limits":{"message_bytes":1,"subscriptions":1,"page":1}}"#;
+
 #[wasm_bindgen_test]
-async fn messages_reach_the_core_and_frames_that_are_not_text_end_the_connection() {
-    let connected = r#"{"type":"connected","user_id":"u1","session":"s","session_token":"t","message":"","version":1,"heartbeat_ms":25000,"timeout_ms":10000,"now":1,"limits":{"message_bytes":1,"subscriptions":1,"page":1}}"#;
-    let restore = serve(vec![connected.into()]);
+async fn messages_reach_the_core() {
+    let restore = serve(&Array::of1(&CONNECTED.into()));
     let host = made("ws://page/", false);
     host.core().connect();
     reaches(&host, "connected").await;
     restore.call0(&JsValue::NULL).unwrap();
     host.core().close();
     assert_eq!(host.status(), "closed");
+}
+
+#[wasm_bindgen_test]
+async fn a_frame_that_is_not_text_ends_the_connection() {
+    let restore = serve(&Array::of2(&CONNECTED.into(), &js_sys::Uint8Array::new_with_length(3)));
+    let host = made("ws://page/", false);
+    host.core().connect();
+    reaches(&host, "waiting").await;
+    restore.call0(&JsValue::NULL).unwrap();
+    host.core().close();
 }
 
 #[wasm_bindgen_test]
