@@ -6,4 +6,5 @@ mod harness;
 mod limits;
 mod liveness;
 mod requests;
+mod soup;
 mod subscribing;
