@@ -11,12 +11,15 @@
 //! | [`device`] | a driver of the client core |
 //! | [`node`] | a driver of the server core |
 //! | [`env`] | time, chance, the wire and its faults |
+//! | `promises` | what every save and every settled world is held against |
 //! | [`model`] | the fold of the log, to compare with |
 
 pub mod device;
 pub mod env;
+mod line;
 pub mod model;
 pub mod node;
+mod promises;
 mod rng;
 pub mod world;
 

@@ -2,37 +2,19 @@
 
 use std::{cell::RefCell, collections::BTreeMap, rc::Rc, sync::Arc};
 
-use bytes::Bytes;
-use tidings_protocol::{Channel, CloseCode, ErrorCode};
+use tidings_protocol::{CloseCode, ErrorCode};
 use tidings_server_core::{
     Hub, Limits, Mailbox, MemoryStore, Refused, Session,
-    hub::{Delivery, GoLive, Sink, Slot},
+    hub::{Delivery, GoLive},
     service::Grant,
     session::{Command, Credential, Event, Request},
     store::{Answer, Query, Record, Store, StoreError, Write, Written},
 };
 
-use crate::env::{Conn, Due, Env, Way};
-
-/// What hub and session share of a connection.
-#[derive(Clone, Debug)]
-struct Line(Rc<RefCell<Shared>>);
-
-#[derive(Debug)]
-struct Shared {
-    mailbox: Mailbox,
-    lagged: Vec<(Channel, Slot, u64)>,
-}
-
-impl Sink for Line {
-    fn push(&self, frame: &Bytes) -> bool {
-        self.0.borrow_mut().mailbox.offer(frame)
-    }
-
-    fn lagged(&self, channel: &Channel, slot: Slot, sent: u64) {
-        self.0.borrow_mut().lagged.push((channel.clone(), slot, sent));
-    }
-}
+use crate::{
+    env::{Conn, Due, Env, Way},
+    line::{Line, Shared},
+};
 
 #[derive(Debug)]
 struct Connection {

@@ -54,7 +54,7 @@ fn live_through(seed: u64, deeds: u32, faults: Faults) -> World {
 /// A few seeds a run; `PROPTEST_CASES` sets more for a night.
 fn config() -> ProptestConfig {
     let asked = ProptestConfig::default();
-    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { asked.cases } else { 48 };
+    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { asked.cases } else { 32 };
     ProptestConfig { cases, failure_persistence: None, ..asked }
 }
 
