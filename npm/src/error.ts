@@ -14,7 +14,7 @@ export interface ErrorFacts {
 }
 
 const BRAND = Symbol.for('tidings.error')
-const DOCS = 'https://github.com/tidings/tidings/blob/main/docs/errors.md#'
+const DOCS = 'https://github.com/tidings/tidings/blob/main/docs/protocol.md#'
 
 /** Something went wrong: what, whose fault it is, and what to do. */
 export class TidingsError extends Error {
