@@ -1,0 +1,246 @@
+//! SQLite beside the reference store: any sequence of writes has the same answers, states and counts.
+
+use proptest::{collection::vec, prelude::*};
+use tidings_protocol::{
+    Channel, Counts, Json, MarkSet, Offsets, ServerMessage, UpTo, client::Epochs, server::Snapshot,
+};
+use tidings_server::log::Sqlite;
+use tidings_server_core::{
+    MemoryStore,
+    memory::Syncing,
+    store::{Answer, Draft, ItemQuery, Lane, Mark, Op, Query, Retention, Store, Write, Written},
+};
+
+const USERS: [&str; 2] = ["u1", "u2"];
+
+/// One thing that may happen.
+#[derive(Clone, Debug)]
+enum Deed {
+    Notify { user: usize },
+    Everyone,
+    Open { user: usize },
+    Mark { user: usize, inbox: Vec<u64>, system: Vec<u64>, set: MarkSet },
+    MarkUpTo { user: usize, inbox: Option<u64>, system: Option<u64>, set: MarkSet },
+    Say { user: usize, seq: u64 },
+    Trim { records: u64, items: u64 },
+}
+
+fn deed() -> impl Strategy<Value = Deed> {
+    let user = 0..USERS.len();
+    let offset = 0_u64..12;
+    let flag = prop_oneof![Just(None), Just(Some(true)), Just(Some(false))];
+    let set = (flag.clone(), flag.clone(), flag).prop_map(|(seen, read, archived)| MarkSet {
+        seen,
+        read,
+        archived,
+    });
+    let some = prop::option::of(offset.clone());
+    prop_oneof![
+        4 => user.clone().prop_map(|user| Deed::Notify { user }),
+        3 => Just(Deed::Everyone),
+        1 => user.clone().prop_map(|user| Deed::Open { user }),
+        4 => (user.clone(), vec(offset.clone(), 0..4), vec(offset, 0..4), set.clone())
+            .prop_map(|(user, inbox, system, set)| Deed::Mark { user, inbox, system, set }),
+        4 => (user.clone(), some.clone(), some, set)
+            .prop_map(|(user, inbox, system, set)| Deed::MarkUpTo { user, inbox, system, set }),
+        1 => (user, 1_u64..6).prop_map(|(user, seq)| Deed::Say { user, seq }),
+        1 => (0_u64..20, 0_u64..10).prop_map(|(records, items)| Deed::Trim { records, items }),
+    ]
+}
+
+fn draft(channel: Channel, id: &str, at: u64) -> Draft {
+    let data = Json::string(id);
+    Draft { channel, id: id.to_owned(), kind: "like".into(), at, data }
+}
+
+/// The deed as a write; `None` for a trim.
+fn write(deed: &Deed, id: &str, at: u64) -> Option<Write> {
+    let sorted = |list: &[u64]| {
+        let mut list = list.to_vec();
+        list.sort_unstable();
+        list.dedup();
+        Some(list).filter(|list| !list.is_empty())
+    };
+    let mark = |user: usize, set, offsets, up_to| {
+        Op::Mark(Mark {
+            user: USERS[user].to_owned(),
+            id: id.to_owned(),
+            at,
+            epochs: Epochs::default(),
+            offsets,
+            up_to,
+            set,
+        })
+    };
+    let mut lane = None;
+    let op = match deed {
+        Deed::Notify { user } => {
+            Op::Notify(vec![draft(Channel::inbox(USERS[*user]).unwrap(), id, at)])
+        }
+        Deed::Everyone => Op::Notify(vec![draft(Channel::system(), id, at)]),
+        Deed::Open { user } => Op::OpenInbox { user: USERS[*user].to_owned() },
+        Deed::Mark { user, inbox, system, set } => {
+            let offsets = Offsets { inbox: sorted(inbox), system: sorted(system) };
+            mark(*user, *set, Some(offsets), None)
+        }
+        Deed::MarkUpTo { user, inbox, system, set } => {
+            mark(*user, *set, None, Some(UpTo { inbox: *inbox, system: *system }))
+        }
+        Deed::Say { user, seq } => {
+            lane = Some(Lane { user: USERS[*user].into(), client_id: "lane".into(), seq: *seq });
+            let draft = draft(Channel::parse("room:a").unwrap(), id, at);
+            Op::Message { draft, from: None }
+        }
+        Deed::Trim { .. } => return None,
+    };
+    Some(Write { key: None, lane, op })
+}
+
+/// What a client makes of counts once it has everything up to `top`.
+fn shown(counts: Counts, top: u64) -> [u64; 4] {
+    let new = top - counts.system.at;
+    let Counts { inbox, system } = counts;
+    [inbox.unread, inbox.unseen, system.unread + new, system.unseen + new]
+}
+
+fn system_top(store: &dyn Store) -> u64 {
+    match store.read(&[Query::Heads(vec![Channel::system()])]).unwrap().remove(0).unwrap() {
+        Answer::Heads(heads) => heads[0].map_or(0, |head| head.top),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A frame without what two stores may choose freely: ids of their own records, and when counts of everyone-messages were
+/// taken.
+fn plain(frame: &[u8], top: u64) -> (ServerMessage, Option<[u64; 4]>) {
+    let mut message = ServerMessage::decode(str::from_utf8(frame).unwrap()).unwrap();
+    let counts = match &mut message {
+        ServerMessage::Notification(note) => note.counts.take(),
+        ServerMessage::Marked(marked) => Some(std::mem::take(&mut marked.counts)),
+        ServerMessage::Trimmed(trimmed) => {
+            trimmed.id.clear();
+            Some(std::mem::take(&mut trimmed.counts))
+        }
+        _ => None,
+    };
+    (message, counts.map(|counts| shown(counts, top)))
+}
+
+/// An answer without epochs, which each store makes for itself.
+fn answer(store: &dyn Store, written: &Written) -> String {
+    let top = system_top(store);
+    match written {
+        Written::Records { records, counts } => {
+            let records: Vec<_> = records
+                .iter()
+                .map(|one| {
+                    (one.channel.clone(), one.offset, one.id.clone(), plain(&one.frame, top))
+                })
+                .collect();
+            format!("{records:?} {:?}", counts.map(|counts| shown(counts, top)))
+        }
+        Written::Unchanged { at, counts } => {
+            let counts = counts.map(|counts| shown(counts, top));
+            format!("unchanged at {} {counts:?}", at.offset)
+        }
+        Written::Replayed(places) => {
+            let places: Vec<_> = places.iter().map(|place| (&place.id, place.offset)).collect();
+            format!("replayed {places:?}")
+        }
+        other => format!("{other:?}"),
+    }
+}
+
+/// Everything a client could learn.
+fn everything(store: &dyn Store) -> String {
+    let mut all = String::new();
+    let top = system_top(store);
+    for user in USERS {
+        let query = |read, archived, limit| {
+            Query::Items(ItemQuery {
+                user: user.to_owned(),
+                inbox_before: None,
+                system_before: Some(7),
+                kinds: Vec::new(),
+                read,
+                archived,
+                limit,
+            })
+        };
+        for answered in store
+            .read(&[
+                query(Some(false), None, 3),
+                query(None, Some(true), 100),
+                query(Some(true), Some(false), 100),
+            ])
+            .unwrap()
+        {
+            match answered.unwrap() {
+                Answer::Items { items, more, at, counts } => {
+                    all.push_str(&format!("{items:?} {more} {}", at.offset));
+                    if at.offset > 0 {
+                        all.push_str(&format!(" {:?}", shown(counts, top)));
+                    }
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        let snapshot = Query::Snapshot { user: user.to_owned(), limit: 5 };
+        if let Ok(Answer::Snapshot(snapshot)) = store.read(&[snapshot]).unwrap().remove(0) {
+            let Snapshot { offset, system, counts, more, system_more, items, .. } = *snapshot;
+            assert_eq!(counts.system.at, system.offset, "counts are those at the offsets");
+            all.push_str(&format!(
+                "\n{user} {offset} {} {counts:?} {more} {system_more} {items:?}",
+                system.offset
+            ));
+        }
+        let channel = Channel::inbox(user).unwrap();
+        let records = Query::Records { channel, after: 0, limit: 1_000, bytes: u32::MAX };
+        if let Answer::Records { head, records, more } =
+            store.read(&[records]).unwrap().remove(0).unwrap()
+        {
+            let head = head.map(|head| (head.first, head.top));
+            let offsets: Vec<_> =
+                records.iter().map(|one| (one.offset, plain(&one.frame, top))).collect();
+            all.push_str(&format!("\n{head:?} {offsets:?} {more}\n"));
+        }
+    }
+    all
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn sqlite_answers_as_the_reference_store_does(deeds in vec(deed(), 1..40)) {
+        let folder = tempfile::tempdir().unwrap();
+        let sqlite = Sqlite::open(folder.path()).unwrap();
+        let reference = MemoryStore::new(1, Syncing::BeforeTheAnswer);
+        for (at, deed) in (1..).zip(&deeds) {
+            let id = format!("id-{at}");
+            match (write(deed, &id, at), deed) {
+                (Some(write), _) => {
+                    let ask = |store: &dyn Store| {
+                        let mut answers = store.commit(at, std::slice::from_ref(&write)).unwrap();
+                        answer(store, &answers.remove(0).unwrap())
+                    };
+                    prop_assert_eq!(ask(&sqlite), ask(&reference), "{:?}", deed);
+                }
+                (None, Deed::Trim { records, items }) => {
+                    let retention = Retention {
+                        records: *records,
+                        items: *items,
+                        age_ms: 1_000_000,
+                        keys_ms: 1_000_000,
+                        lanes_ms: 1_000_000,
+                    };
+                    for store in [&sqlite as &dyn Store, &reference] {
+                        while store.trim(at, &retention).unwrap() {}
+                    }
+                }
+                (None, _) => {}
+            }
+            prop_assert_eq!(everything(&sqlite), everything(&reference), "after {:?}", deed);
+        }
+    }
+}
