@@ -68,8 +68,12 @@ export class InboxPage {
     await this.page.getByRole('tab', { name: new RegExp(`^${name}`) }).click()
   }
 
+  /** Chooses who is signed in and waits until the page has taken it over. */
   async switchTo(name: 'Mina Park' | 'Jun Mori' | 'Sign out'): Promise<void> {
-    await this.page.getByLabel('Signed in as').selectOption({ label: name })
+    const user = this.page.getByLabel('Signed in as')
+    await user.selectOption({ label: name })
+    await expect(user).toBeEnabled()
+    await expect(user).toHaveValue({ 'Mina Park': 'mina', 'Jun Mori': 'jun', 'Sign out': '' }[name])
   }
 
   toast(title: string): Locator {

@@ -1,7 +1,7 @@
 import { expect, test } from '../harness/test.ts'
 
 // Heartbeats short enough to watch.
-test.use({ serverConfig: '[heartbeat]\ninterval_ms = 1000\ntimeout_ms = 1000\n' })
+test.use({ serverConfig: '[limits]\nheartbeat_ms = 1000\ntimeout_ms = 1000\nidle_ms = 2000\n' })
 
 test('a link that passes nothing any more, yet looks open, is noticed and replaced', async ({ inbox, server, network }) => {
   await inbox.openLive()

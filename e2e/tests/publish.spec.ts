@@ -1,4 +1,9 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+
 import { expect, test } from '../harness/test.ts'
+
+const run = promisify(execFile)
 
 test('a notification published over HTTP appears in an open page, with badge, toast and title', async ({ inbox, server, page }) => {
   await inbox.openLive()
@@ -42,9 +47,8 @@ test('the form publishes to oneself and to everyone', async ({ inbox, page, anot
 test('the ready curl line works as it is', async ({ inbox, page }) => {
   await inbox.openLive()
   const line = await page.locator('.curl code').innerText()
-  const { execFileSync } = await import('node:child_process')
-  const answer = execFileSync('/bin/sh', ['-c', `${line} --silent --show-error --fail`], { encoding: 'utf8' })
-  expect(JSON.parse(answer).results).toHaveLength(1)
+  const { stdout } = await run('/bin/sh', ['-c', `${line} --silent --show-error --fail`])
+  expect(JSON.parse(stdout).results).toHaveLength(1)
   await inbox.shows(['Hello from curl'])
 })
 

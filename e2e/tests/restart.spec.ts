@@ -1,3 +1,4 @@
+import { savedText } from '../harness/saved.ts'
 import { expect, test } from '../harness/test.ts'
 
 test('kill -9 while publishing: every acknowledged notification is shown once, in order, without a reload', async ({ inbox, server, page }) => {
@@ -5,15 +6,15 @@ test('kill -9 while publishing: every acknowledged notification is shown once, i
   await page.evaluate(() => Object.assign(window, { samePage: true }))
 
   const titles = Array.from({ length: 45 }, (_, at) => `Number ${at}`)
-  const publishing = (async () => {
-    for (const title of titles) await server.publishInsistently({ to: { user: 'mina' }, title })
-  })()
-  for (const seen of ['Number 5', 'Number 15', 'Number 25']) {
-    await expect(inbox.titles.filter({ hasText: seen })).toHaveCount(1)
-    await server.kill()
-    await server.startAgain()
+  for (const [at, title] of titles.entries()) {
+    const publishing = server.publishInsistently({ to: { user: 'mina' }, title })
+    // Under the running request, which is then repeated with its key until there is an answer.
+    if (at % 12 === 5) {
+      await server.kill()
+      await server.startAgain()
+    }
+    await publishing
   }
-  await publishing
 
   await inbox.shows([...titles].reverse())
   await inbox.hasBadge(titles.length)
@@ -52,7 +53,7 @@ test('the saved inbox is shown at once after a reload, before there is a connect
   for (const title of ['one', 'two']) await server.publish({ to: { user: 'mina' }, title })
   await inbox.openLive()
   await inbox.press('one', 'Mark read')
-  await expect(page.locator('[data-pending="true"]')).toHaveCount(0)
+  await expect.poll(() => savedText(page)).toMatch(/\\"read\\":true/)
   await server.kill()
   await page.reload()
   await inbox.shows(['two', 'one'])
