@@ -1,9 +1,7 @@
 //! One attempt: a ticket, a transport, a greeting. Each step has a deadline.
 
-use std::collections::BTreeMap;
-
 use tidings_protocol::{
-    CloseCode, ErrorCode, ServerMessage, VERSION,
+    Channels, CloseCode, ErrorCode, ServerMessage, VERSION,
     client::{ClientInfo, Connect},
 };
 
@@ -119,7 +117,7 @@ impl Connecting {
         if let Some(fold) = cx.inbox.fold() {
             let cursors =
                 [Log::Inbox, Log::System].map(|log| (fold.channel_of(log), fold.cursor(log)));
-            connect.cursors = Some(BTreeMap::from(cursors));
+            connect.cursors = Some(Channels::from(cursors));
         }
         cx.send(transport, &connect);
         cx.set(Timer::Connect, cx.config.timeout);

@@ -22,7 +22,7 @@ impl Channel {
 
     /// Checks a full channel name.
     pub fn parse(text: &str) -> Result<Self, AddressError> {
-        let (namespace, name) = text.split_once(':').ok_or(AddressError::NoNamespace)?;
+        let (namespace, name) = split(text).ok_or(AddressError::NoNamespace)?;
         check_namespace(namespace)?;
         check_text(name, NAME_BYTES)?;
         Ok(Self(Arc::from(text)))
@@ -49,12 +49,12 @@ impl Channel {
 
     /// The part before the first `:`.
     pub fn namespace(&self) -> &str {
-        self.0.split_once(':').map_or("", |(namespace, _)| namespace)
+        split(&self.0).map_or("", |(namespace, _)| namespace)
     }
 
     /// The part after the first `:`.
     pub fn name(&self) -> &str {
-        self.0.split_once(':').map_or("", |(_, name)| name)
+        split(&self.0).map_or("", |(_, name)| name)
     }
 
     /// Whose inbox this is, if it is one.
@@ -236,11 +236,27 @@ fn check_text(text: &str, most: usize) -> Result<(), AddressError> {
         Err(AddressError::Empty)
     } else if text.len() > most {
         Err(AddressError::TooLong)
-    } else if text.chars().any(char::is_control) {
+    } else if has_control(text.as_bytes()) {
         Err(AddressError::Control)
     } else {
         Ok(())
     }
+}
+
+/// Namespace and name.
+fn split(text: &str) -> Option<(&str, &str)> {
+    let colon = text.bytes().position(|byte| byte == b':')?;
+    Some((text.get(..colon)?, text.get(colon + 1..)?))
+}
+
+/// Whether UTF-8 text has a control character (U+0000–1F, U+007F–9F).
+fn has_control(text: &[u8]) -> bool {
+    let mut before = 0;
+    text.iter().any(|byte| {
+        let control = matches!(byte, 0..0x20 | 0x7f) || before == 0xc2 && *byte < 0xa0;
+        before = *byte;
+        control
+    })
 }
 
 const INBOX: &str = "inbox:";
@@ -253,6 +269,13 @@ mod tests {
     fn the_first_colon_splits_namespace_and_name() {
         let channel = Channel::parse("room:a:b/c").unwrap();
         assert_eq!((channel.namespace(), channel.name()), ("room", "a:b/c"));
+    }
+
+    #[test]
+    fn control_characters_are_what_unicode_says() {
+        for char in '\u{0}'..='\u{800}' {
+            assert_eq!(has_control(char.to_string().as_bytes()), char.is_control(), "{char:?}");
+        }
     }
 
     #[test]

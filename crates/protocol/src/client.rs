@@ -1,9 +1,7 @@
 //! What a client sends. Any message may carry an `id`, which its answer echoes.
 
-use std::collections::BTreeMap;
-
 use crate::{
-    Channel, Epoch, Json, MarkSet, Offsets, UpTo,
+    Channel, Channels, Epoch, Json, MarkSet, Offsets, UpTo,
     codec::{messages, wire},
 };
 
@@ -75,7 +73,8 @@ messages! {
             /// Library name and version.
             pub client: Option<ClientInfo>,
             /// Channels to resume; inbox and `system:all` are subscribed in any case.
-            pub cursors: Option<BTreeMap<Channel, Cursor>>,
+            #[cfg_attr(feature = "ts", ts(as = "Option<std::collections::BTreeMap<Channel, Cursor>>"))]
+            pub cursors: Option<Channels<Cursor>>,
         }
         /// Asks for a `pong`.
         "ping" Ping {

@@ -12,7 +12,7 @@ use std::{
 
 use crate::codec::{DecodeError, Reason};
 
-pub use crate::scanner::{OnMember, Scanner};
+pub use crate::scanner::Scanner;
 
 /// A JSON value, kept as checked text without insignificant white space; cheap to clone.
 ///
@@ -162,46 +162,56 @@ pub(crate) fn push_u64(out: &mut String, mut number: u64) {
 }
 
 /// Reads the inside of a JSON string whose grammar the scanner has passed.
-pub(crate) fn unescaped(raw: &str, at: usize) -> Result<Cow<'_, str>, DecodeError> {
-    if !raw.contains('\\') {
-        return Ok(Cow::Borrowed(raw));
-    }
+pub(crate) fn unescaped(raw: &str) -> Result<Cow<'_, str>, Reason> {
+    let Some(mut at) = escape_in(raw) else { return Ok(Cow::Borrowed(raw)) };
     let mut out = String::with_capacity(raw.len());
     let mut rest = raw;
-    while let Some((plain, escape)) = rest.split_once('\\') {
-        out.push_str(plain);
-        let mut chars = escape.chars();
-        out.push(match chars.next() {
-            Some('n') => '\n',
-            Some('r') => '\r',
-            Some('t') => '\t',
-            Some('b') => '\u{8}',
-            Some('f') => '\u{c}',
-            Some('u') => {
-                code_point(&mut chars).ok_or_else(|| DecodeError::new(Reason::Escape, at))?
+    loop {
+        out.push_str(rest.get(..at).unwrap_or_default());
+        rest = rest.get(at + 1..).unwrap_or_default();
+        let mut passed = 1;
+        out.push(match rest.as_bytes().first().ok_or(Reason::Escape)? {
+            b'n' => '\n',
+            b'r' => '\r',
+            b't' => '\t',
+            b'b' => '\u{8}',
+            b'f' => '\u{c}',
+            b'u' => {
+                let high = unit(rest, 1)?;
+                passed = 5;
+                if high & 0xfc00 == 0xd800 {
+                    passed = 11;
+                    let low = unit(rest, 7)?;
+                    char::from_u32(0x1_0000 + ((high & 0x3ff) << 10) + (low & 0x3ff))
+                } else {
+                    char::from_u32(high)
+                }
+                .ok_or(Reason::Escape)?
             }
-            Some(other) => other,
-            None => return Err(DecodeError::new(Reason::Escape, at)),
+            other => char::from(*other),
         });
-        rest = chars.as_str();
+        rest = rest.get(passed..).unwrap_or_default();
+        match escape_in(rest) {
+            Some(next) => at = next,
+            None => {
+                out.push_str(rest);
+                return Ok(Cow::Owned(out));
+            }
+        }
     }
-    out.push_str(rest);
-    Ok(Cow::Owned(out))
 }
 
-/// One `XXXX`, or two with `\u` between where the first is a high surrogate.
-fn code_point(chars: &mut std::str::Chars<'_>) -> Option<char> {
-    let mut unit =
-        || chars.by_ref().take(4).try_fold(0, |unit, digit| Some(unit << 4 | digit.to_digit(16)?));
-    let high = unit()?;
-    if high & 0xfc00 != 0xd800 {
-        return char::from_u32(high);
+fn escape_in(text: &str) -> Option<usize> {
+    text.bytes().position(|byte| byte == b'\\')
+}
+
+/// The UTF-16 unit whose four digits begin there.
+fn unit(text: &str, from: usize) -> Result<u32, Reason> {
+    let mut unit = 0;
+    for byte in text.as_bytes().get(from..from + 4).ok_or(Reason::Escape)? {
+        unit = unit << 4 | char::from(*byte).to_digit(16).ok_or(Reason::Escape)?;
     }
-    chars.next().filter(|next| *next == '\\')?;
-    chars.next().filter(|next| *next == 'u')?;
-    let low =
-        chars.by_ref().take(4).try_fold(0, |unit, digit| Some(unit << 4 | digit.to_digit(16)?))?;
-    char::from_u32(0x1_0000 + ((high & 0x3ff) << 10) + (low & 0x3ff))
+    Ok(unit)
 }
 
 /// Checked text without the white space between its tokens.

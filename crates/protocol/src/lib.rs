@@ -18,6 +18,7 @@
 //! | `ts` | TypeScript declarations (feature `ts`) |
 
 pub mod address;
+mod channels;
 pub mod client;
 pub mod codec;
 pub mod codes;
@@ -35,6 +36,7 @@ pub mod server;
 pub mod ts;
 
 pub use address::{AddressError, Channel, Epoch};
+pub use channels::Channels;
 pub use client::ClientMessage;
 pub use codec::{Decode, DecodeError, Encode};
 pub use codes::{CloseCode, ErrorCode, Fault, Retry};

@@ -4,35 +4,36 @@ use std::borrow::Cow;
 
 use crate::{
     Json,
-    codec::{Decode, DecodeError, Reason},
+    codec::{DecodeError, Reason},
     json::unescaped,
     limits::{DEPTH, MAX_OFFSET},
 };
 
 /// A cursor over one JSON text.
 ///
-/// It passes each byte once, recurses only as deep as the typed message is, and borrows from the
-/// text. It accepts exactly the JSON grammar (RFC 8259), with bounds on depth and without lone
-/// surrogates.
-#[derive(Debug)]
+/// It does not recurse, borrows from the text, and accepts exactly the JSON grammar (RFC 8259), with
+/// bounds on depth and without lone surrogates. After an error it stands where the error is.
+#[derive(Clone, Debug)]
 pub struct Scanner<'a> {
     text: &'a str,
     at: usize,
-    /// Containers around the cursor.
-    depth: usize,
     /// White space was passed since somebody last cleared this; tells [`Json`] whether there is
     /// something to strip.
     spaced: bool,
 }
 
-/// What [`Scanner::object`] calls for each member: the key, and the scanner before the value, which
-/// it must pass.
-pub type OnMember<'f, 'a> = &'f mut dyn FnMut(&str, &mut Scanner<'a>) -> Result<(), DecodeError>;
+/// How passing something went. One byte, unlike a [`DecodeError`]: this ships to browsers.
+type Passed<T = ()> = Result<T, Reason>;
 
 impl<'a> Scanner<'a> {
     /// Starts before the first byte of a text.
     pub fn new(text: &'a str) -> Self {
-        Self { text, at: 0, depth: 0, spaced: false }
+        Self::at(text, 0)
+    }
+
+    /// Starts somewhere in a text.
+    pub(crate) fn at(text: &'a str, at: usize) -> Self {
+        Self { text, at, spaced: false }
     }
 
     /// Bytes passed so far.
@@ -40,7 +41,13 @@ impl<'a> Scanner<'a> {
         self.at
     }
 
+    /// Whether white space was passed.
+    pub(crate) fn spaced(&self) -> bool {
+        self.spaced
+    }
+
     /// Passes white space and tells the byte that begins the next token.
+    #[inline(never)]
     pub fn peek(&mut self) -> Option<u8> {
         loop {
             let byte = self.byte()?;
@@ -52,80 +59,18 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Passes an object, member by member.
-    pub fn object(&mut self, on_member: OnMember<'_, 'a>) -> Result<(), DecodeError> {
-        self.open(b'{')?;
-        if self.close(b'}')? {
-            return Ok(());
-        }
-        loop {
-            let key = self.key()?;
-            on_member(&key, self)?;
-            if self.next_or_close(b'}')? {
-                return Ok(());
-            }
-        }
-    }
-
-    /// Passes an array; the closure must pass one element.
-    pub fn array(
-        &mut self,
-        on_element: &mut dyn FnMut(&mut Self) -> Result<(), DecodeError>,
-    ) -> Result<(), DecodeError> {
-        self.open(b'[')?;
-        if self.close(b']')? {
-            return Ok(());
-        }
-        loop {
-            on_element(self)?;
-            if self.next_or_close(b']')? {
-                return Ok(());
-            }
-        }
-    }
-
     /// Passes a string and unescapes it; borrows where there is no escape.
     pub fn string(&mut self) -> Result<Cow<'a, str>, DecodeError> {
-        if self.peek() != Some(b'"') {
-            return Err(self.unexpected(Reason::NotString));
-        }
-        let from = self.at + 1;
-        self.skip_string()?;
-        unescaped(self.slice(from, self.at - 1), from)
+        self.text().map_err(|reason| self.error(reason))
     }
 
     /// Passes an integer of 0 to 2^53 − 1, written with digits only.
     pub fn integer(&mut self) -> Result<u64, DecodeError> {
-        if !matches!(self.peek(), Some(b'0'..=b'9' | b'-')) {
-            return Err(self.unexpected(Reason::NotInteger));
-        }
+        self.peek();
         let from = self.at;
-        self.skip_number()?;
-        let mut number = 0_u64;
-        for byte in self.slice(from, self.at).bytes() {
-            if !byte.is_ascii_digit() {
-                return Err(DecodeError::new(Reason::NotInteger, from));
-            }
-            number = number * 10 + u64::from(byte - b'0');
-            if number > MAX_OFFSET {
-                return Err(DecodeError::new(Reason::TooLarge, from));
-            }
-        }
-        Ok(number)
-    }
-
-    /// Passes `true` or `false`.
-    pub fn boolean(&mut self) -> Result<bool, DecodeError> {
-        match self.peek() {
-            Some(b't') => self.skip_word("true").map(|()| true),
-            Some(b'f') => self.skip_word("false").map(|()| false),
-            _ => Err(self.unexpected(Reason::NotBoolean)),
-        }
-    }
-
-    /// Passes `null` if it is next.
-    pub fn null(&mut self) -> Result<bool, DecodeError> {
-        if self.peek() == Some(b'n') { self.skip_word("null").map(|()| true) } else { Ok(false) }
+        let passed = self.pass();
+        let number = passed.and_then(|()| integer(self.slice(from, self.at)));
+        number.map_err(|reason| DecodeError::new(reason, from))
     }
 
     /// Passes any value and keeps it.
@@ -137,253 +82,227 @@ impl<'a> Scanner<'a> {
         Ok(Json::scanned(self.slice(from, self.at), self.spaced))
     }
 
-    /// Passes any value. Does not recurse: a bit per container tells objects from arrays.
+    /// Passes any value.
     pub fn skip(&mut self) -> Result<(), DecodeError> {
-        let outside = self.depth;
-        let mut objects = 0_u64;
-        loop {
-            let mut complete = true;
-            match self.peek() {
-                Some(b'"') => self.skip_string()?,
-                Some(b'{') => {
-                    self.open(b'{')?;
-                    objects = objects << 1 | 1;
-                    complete = self.close(b'}')?;
-                    if complete {
-                        objects >>= 1;
-                    } else {
-                        self.key()?;
-                    }
-                }
-                Some(b'[') => {
-                    self.open(b'[')?;
-                    objects <<= 1;
-                    complete = self.close(b']')?;
-                    if complete {
-                        objects >>= 1;
-                    }
-                }
-                Some(b't') => self.skip_word("true")?,
-                Some(b'f') => self.skip_word("false")?,
-                Some(b'n') => self.skip_word("null")?,
-                Some(b'-' | b'0'..=b'9') => self.skip_number()?,
-                _ => return Err(self.unexpected(Reason::Unexpected)),
-            }
-            while complete && self.depth > outside {
-                let in_object = objects & 1 == 1;
-                complete = self.next_or_close(if in_object { b'}' } else { b']' })?;
-                if complete {
-                    objects >>= 1;
-                } else if in_object {
-                    self.key()?;
-                }
-            }
-            if complete {
-                return Ok(());
-            }
-        }
+        self.pass().map_err(|reason| self.error(reason))
     }
 
     /// Nothing but white space may follow.
     pub fn end(&mut self) -> Result<(), DecodeError> {
         match self.peek() {
             None => Ok(()),
-            Some(_) => Err(DecodeError::new(Reason::Trailing, self.at)),
+            Some(_) => Err(self.error(Reason::Trailing)),
         }
     }
 
-    /// Reads a member's value into its slot; a slot that is taken means the key came twice.
-    pub(crate) fn field<T: Decode>(
-        &mut self,
-        name: &'static str,
-        slot: &mut Option<T>,
-    ) -> Result<(), DecodeError> {
-        if slot.is_some() {
-            return Err(DecodeError::new(Reason::Duplicate, self.at).within(name));
-        }
-        *slot = Some(T::scan(self).map_err(|error| error.within(name))?);
-        Ok(())
+    /// The same as [`Self::string`], without saying where an error is.
+    pub(crate) fn text(&mut self) -> Passed<Cow<'a, str>> {
+        self.peek();
+        let from = self.at + 1;
+        self.pass_string()?;
+        unescaped(self.slice(from, self.at - 1))
     }
 
-    /// Empties a slot at the end of its object.
-    pub(crate) fn required<T: Decode>(
-        &self,
-        name: &'static str,
-        slot: Option<T>,
-    ) -> Result<T, DecodeError> {
-        slot.or_else(T::absent)
-            .ok_or_else(|| DecodeError::new(Reason::Missing, self.at).within(name))
+    /// Passes any value. A bit per container tells objects from arrays.
+    pub(crate) fn pass(&mut self) -> Passed {
+        let mut objects = 0_u64;
+        let mut depth = 0;
+        loop {
+            // A container just opened: what comes first in it needs no comma.
+            let mut fresh = false;
+            match self.peek() {
+                Some(b'"') => self.pass_string()?,
+                Some(bracket @ (b'{' | b'[')) => {
+                    if depth == DEPTH {
+                        return Err(Reason::Depth);
+                    }
+                    depth += 1;
+                    objects = objects << 1 | u64::from(bracket == b'{');
+                    self.at += 1;
+                    fresh = true;
+                }
+                Some(b't') => self.pass_word("true")?,
+                Some(b'f') => self.pass_word("false")?,
+                Some(b'n') => self.pass_word("null")?,
+                Some(b'-' | b'0'..=b'9') => self.pass_number()?,
+                _ => return Err(self.unless_ended(Reason::Unexpected)),
+            }
+            loop {
+                if depth == 0 {
+                    return Ok(());
+                }
+                let in_object = objects & 1 == 1;
+                if self.element(if in_object { b'}' } else { b']' }, &mut fresh)? {
+                    if in_object {
+                        self.key()?;
+                    }
+                    break;
+                }
+                depth -= 1;
+                objects >>= 1;
+            }
+        }
     }
 
-    /// Reads the member `type`, which must be `name` and come once.
-    pub(crate) fn tag(&mut self, name: &str, seen: &mut bool) -> Result<(), DecodeError> {
-        let at = self.at;
-        if *seen {
-            return Err(DecodeError::new(Reason::Duplicate, at).within("type"));
+    /// Passes what stands before an element: a comma, unless the container is `fresh`. `false`: passed
+    /// the closing bracket instead.
+    pub(crate) fn element(&mut self, bracket: u8, fresh: &mut bool) -> Passed<bool> {
+        let next = self.peek();
+        let first = std::mem::take(fresh);
+        if next == Some(bracket) {
+            self.at += 1;
+            return Ok(false);
         }
-        *seen = true;
-        if self.string().map_err(|error| error.within("type"))? == name {
-            Ok(())
-        } else {
-            Err(DecodeError::new(Reason::UnknownType, at).within("type"))
+        if !first {
+            if next != Some(b',') {
+                return Err(self.unless_ended(Reason::Unexpected));
+            }
+            self.at += 1;
         }
+        Ok(true)
     }
 
-    pub(crate) fn unexpected(&self, otherwise: Reason) -> DecodeError {
-        DecodeError::new(if self.at < self.text.len() { otherwise } else { Reason::Ended }, self.at)
+    /// Passes a key and its colon, and white space after it.
+    pub(crate) fn key(&mut self) -> Passed<Cow<'a, str>> {
+        let key = self.text()?;
+        if self.peek() != Some(b':') {
+            return Err(self.unless_ended(Reason::Unexpected));
+        }
+        self.at += 1;
+        self.peek();
+        Ok(key)
+    }
+
+    pub(crate) fn error(&self, reason: Reason) -> DecodeError {
+        DecodeError::new(reason, self.at)
+    }
+
+    pub(crate) fn slice(&self, from: usize, to: usize) -> &'a str {
+        self.text.get(from..to).unwrap_or_default()
+    }
+
+    /// What is not passed yet.
+    pub(crate) fn rest(&self) -> &'a str {
+        self.slice(self.at, self.text.len())
     }
 
     fn byte(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
 
-    fn slice(&self, from: usize, to: usize) -> &'a str {
-        self.text.get(from..to).unwrap_or_default()
+    fn unless_ended(&self, otherwise: Reason) -> Reason {
+        if self.at < self.text.len() { otherwise } else { Reason::Ended }
     }
 
-    fn open(&mut self, bracket: u8) -> Result<(), DecodeError> {
-        if self.peek() != Some(bracket) {
-            return Err(self.unexpected(if bracket == b'{' {
-                Reason::NotObject
-            } else {
-                Reason::NotArray
-            }));
-        }
-        if self.depth == DEPTH {
-            return Err(DecodeError::new(Reason::Depth, self.at));
-        }
-        self.depth += 1;
-        self.at += 1;
-        Ok(())
-    }
-
-    /// Passes the closing bracket of an empty container.
-    fn close(&mut self, bracket: u8) -> Result<bool, DecodeError> {
-        let found = self.peek() == Some(bracket);
-        if found {
-            self.at += 1;
-            self.depth -= 1;
-        }
-        Ok(found)
-    }
-
-    /// Passes a comma (`false`) or the closing bracket (`true`).
-    fn next_or_close(&mut self, bracket: u8) -> Result<bool, DecodeError> {
-        if self.close(bracket)? {
-            return Ok(true);
-        }
-        if self.peek() == Some(b',') {
-            self.at += 1;
-            return Ok(false);
-        }
-        Err(self.unexpected(Reason::Unexpected))
-    }
-
-    /// Passes a key and its colon.
-    fn key(&mut self) -> Result<Cow<'a, str>, DecodeError> {
-        let key = self.string()?;
-        if self.peek() != Some(b':') {
-            return Err(self.unexpected(Reason::Unexpected));
-        }
-        self.at += 1;
-        Ok(key)
-    }
-
-    fn skip_word(&mut self, word: &str) -> Result<(), DecodeError> {
-        if !self
-            .text
-            .as_bytes()
-            .get(self.at..)
-            .is_some_and(|rest| rest.starts_with(word.as_bytes()))
-        {
-            return Err(DecodeError::new(Reason::Unexpected, self.at));
+    fn pass_word(&mut self, word: &str) -> Passed {
+        if self.slice(self.at, self.at + word.len()) != word {
+            return Err(Reason::Unexpected);
         }
         self.at += word.len();
         Ok(())
     }
 
     /// `-? (0 | [1-9][0-9]*) (\. [0-9]+)? ([eE] [+-]? [0-9]+)?`
-    fn skip_number(&mut self) -> Result<(), DecodeError> {
+    fn pass_number(&mut self) -> Passed {
         let from = self.at;
-        self.pass(b'-');
-        let whole = self.at;
-        let digits = self.digits();
-        let mut fits =
-            digits > 0 && (digits == 1 || self.text.as_bytes().get(whole) != Some(&b'0'));
-        if self.pass(b'.') {
-            fits &= self.digits() > 0;
+        self.pass_if(b'-', b'-');
+        let zero = self.byte() == Some(b'0');
+        let digits = self.pass_digits();
+        let mut fits = digits == 1 || digits > 0 && !zero;
+        if self.pass_if(b'.', b'.') {
+            fits &= self.pass_digits() > 0;
         }
-        if self.pass(b'e') || self.pass(b'E') {
-            let _sign = self.pass(b'+') || self.pass(b'-');
-            fits &= self.digits() > 0;
+        if self.pass_if(b'e', b'E') {
+            self.pass_if(b'+', b'-');
+            fits &= self.pass_digits() > 0;
         }
-        if fits { Ok(()) } else { Err(DecodeError::new(Reason::Number, from)) }
+        if fits {
+            return Ok(());
+        }
+        self.at = from;
+        Err(Reason::Number)
     }
 
-    fn pass(&mut self, byte: u8) -> bool {
-        let found = self.byte() == Some(byte);
+    fn pass_if(&mut self, this: u8, or_this: u8) -> bool {
+        let found = self.byte().is_some_and(|byte| byte == this || byte == or_this);
         self.at += usize::from(found);
         found
     }
 
-    fn digits(&mut self) -> usize {
+    fn pass_digits(&mut self) -> usize {
         let from = self.at;
-        while matches!(self.byte(), Some(b'0'..=b'9')) {
+        while self.byte().is_some_and(|byte| byte.is_ascii_digit()) {
             self.at += 1;
         }
         self.at - from
     }
 
     /// Passes a string from its opening to behind its closing quote.
-    fn skip_string(&mut self) -> Result<(), DecodeError> {
+    fn pass_string(&mut self) -> Passed {
+        if self.byte() != Some(b'"') {
+            return Err(self.unless_ended(Reason::NotString));
+        }
         loop {
-            let rest = self.text.as_bytes().get(self.at + 1..).unwrap_or_default();
-            let special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20);
-            self.at += 1 + rest.iter().position(special).unwrap_or(rest.len());
+            self.at += 1;
             match self.byte() {
                 Some(b'"') => {
                     self.at += 1;
                     return Ok(());
                 }
-                Some(b'\\') => self.skip_escape()?,
-                Some(_) => return Err(DecodeError::new(Reason::Control, self.at)),
-                None => return Err(DecodeError::new(Reason::Ended, self.at)),
+                Some(b'\\') => self.pass_escape()?,
+                Some(0..0x20) => return Err(Reason::Control),
+                Some(_) => {}
+                None => return Err(Reason::Ended),
             }
         }
     }
 
     /// Passes an escape up to its last byte. Surrogates must come in pairs: half of one is no text.
-    fn skip_escape(&mut self) -> Result<(), DecodeError> {
+    fn pass_escape(&mut self) -> Passed {
         let from = self.at;
         self.at += 1;
         match self.byte() {
             Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => return Ok(()),
             Some(b'u') => {}
-            _ => return Err(self.unexpected(Reason::Escape)),
+            _ => return Err(self.unless_ended(Reason::Escape)),
         }
-        match self.hex()? & 0xfc00 {
-            0xd800 => {
-                let pair = self.slice(self.at + 1, self.at + 3) == "\\u";
-                self.at += 2;
-                if pair && self.hex()? & 0xfc00 == 0xdc00 {
-                    Ok(())
-                } else {
-                    Err(DecodeError::new(Reason::Surrogate, from))
-                }
+        let half = self.pass_unit()? & 0xfc00;
+        if half & 0xf800 != 0xd800 {
+            return Ok(());
+        }
+        if half == 0xd800 && self.slice(self.at + 1, self.at + 3) == "\\u" {
+            self.at += 2;
+            if self.pass_unit()? & 0xfc00 == 0xdc00 {
+                return Ok(());
             }
-            0xdc00 => Err(DecodeError::new(Reason::Surrogate, from)),
-            _ => Ok(()),
         }
+        self.at = from;
+        Err(Reason::Surrogate)
     }
 
     /// Passes the four digits behind a `u`.
-    fn hex(&mut self) -> Result<u32, DecodeError> {
+    fn pass_unit(&mut self) -> Passed<u32> {
         let mut unit = 0;
         for _ in 0..4 {
             self.at += 1;
             let digit = self.byte().and_then(|byte| char::from(byte).to_digit(16));
-            unit = unit << 4 | digit.ok_or_else(|| self.unexpected(Reason::Escape))?;
+            unit = unit << 4 | digit.ok_or_else(|| self.unless_ended(Reason::Escape))?;
         }
         Ok(unit)
     }
+}
+
+/// Reads digits, and nothing but digits.
+pub(crate) fn integer(text: &str) -> Result<u64, Reason> {
+    let mut number = 0_u64;
+    for byte in text.bytes() {
+        if !byte.is_ascii_digit() {
+            return Err(Reason::NotInteger);
+        }
+        number = number * 10 + u64::from(byte - b'0');
+        if number > MAX_OFFSET {
+            return Err(Reason::TooLarge);
+        }
+    }
+    if text.is_empty() { Err(Reason::NotInteger) } else { Ok(number) }
 }

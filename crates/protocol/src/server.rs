@@ -1,9 +1,7 @@
 //! What a server sends.
 
-use std::collections::BTreeMap;
-
 use crate::{
-    Channel, Counts, Epoch, Item, Json, MarkSet, Offsets, Retry, UpTo,
+    Channel, Channels, Counts, Epoch, Item, Json, MarkSet, Offsets, Retry, UpTo,
     client::Cursor,
     codec::{messages, wire},
 };
@@ -71,7 +69,8 @@ messages! {
             /// Server time, milliseconds since 1970.
             pub now: u64,
             /// Tops of live subscriptions that changed since the last pong.
-            pub tops: Option<BTreeMap<Channel, u64>>,
+            #[cfg_attr(feature = "ts", ts(as = "Option<std::collections::BTreeMap<Channel, u64>>"))]
+            pub tops: Option<Channels<u64>>,
         }
         /// A subscription begins.
         "subscribed" Subscribed {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use tidings_protocol::{
-    ClientMessage, Epoch, Item, Json, MarkSet, Offsets, Retry, ServerMessage, UpTo,
+    Channels, ClientMessage, Epoch, Item, Json, MarkSet, Offsets, Retry, ServerMessage, UpTo,
     client::{Cursor, History, Mark, Since},
     server::{
         Ack, Connected, Error, Gap, GapReason, Marked, Notification, Page, Pong, SessionLimits,
@@ -209,7 +209,7 @@ impl Server {
                 self.follow(both);
             }
             ClientMessage::Ping(_) if self.sent.is_some() => {
-                let tops = BTreeMap::from([
+                let tops = Channels::from([
                     (channel(0), self.truth.top()),
                     (channel(1), self.truth.system.len() as u64),
                 ]);

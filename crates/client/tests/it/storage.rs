@@ -60,7 +60,7 @@ fn the_cache_shows_before_the_connection_and_names_the_cursors() {
     rig.open();
     let sent = rig.sent();
     let [ClientMessage::Connect(connect)] = sent.as_slice() else { panic!("{sent:?}") };
-    assert_eq!(connect.cursors.as_ref().unwrap()["inbox:u1"].offset, 2);
+    assert_eq!(connect.cursors.as_ref().unwrap().get("inbox:u1").unwrap().offset, 2);
     rig.receive(&says::connected("u1"));
     rig.receive(&says::subscribed("inbox:u1", "inboxone", 3, 2, true));
     rig.receive(&says::subscribed("system:all", "system01", 0, 0, true));

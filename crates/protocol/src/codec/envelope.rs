@@ -1,13 +1,19 @@
 //! What stands around a message: its frame, its type, and what its answer must echo.
 
-use std::borrow::Cow;
-
-use super::{DecodeError, Reason};
-use crate::{Json, json::Scanner};
+use super::Reason;
+use crate::{json::Scanner, scanner::integer};
 
 /// The messages of a frame: one, or several separated by newlines. Skips empty lines.
 pub fn messages_of(frame: &str) -> impl Iterator<Item = &str> {
-    frame.split('\n').filter(|line| !line.trim_ascii().is_empty())
+    // Not `str::split`: its searcher is larger than all of this.
+    let mut rest = Some(frame);
+    let lines = std::iter::from_fn(move || {
+        let text = rest?;
+        let end = text.bytes().position(|byte| byte == b'\n');
+        rest = end.and_then(|end| text.get(end + 1..));
+        text.get(..end.unwrap_or(text.len()))
+    });
+    lines.filter(|line| !line.bytes().all(|byte| byte.is_ascii_whitespace()))
 }
 
 /// What a message says of itself, as far as it can be read: for answers to messages that can't be.
@@ -27,47 +33,29 @@ impl Envelope {
     /// Reads what can be read; stops where the text is broken.
     pub fn peek(text: &str) -> Self {
         let mut found = Self::default();
-        let _broken = Scanner::new(text).object(&mut |key, scanner| {
-            match key {
-                "type" => found.kind = Some(scanner.string()?.into_owned()),
-                "id" => found.id = Some(scanner.integer()?),
-                "client_id" => found.client_id = Some(scanner.string()?.into_owned()),
-                "seq" => found.seq = Some(scanner.integer()?),
-                _ => scanner.skip()?,
-            }
-            Ok(())
-        });
+        let _broken = found.gather(&mut Scanner::new(text));
         found
     }
-}
 
-/// Finds a message's type. It is the first key of a canonical message; else the whole object is
-/// passed.
-pub(crate) fn type_of(text: &str) -> Result<Cow<'_, str>, DecodeError> {
-    let canonical = text
-        .strip_prefix("{\"type\":\"")
-        .and_then(|rest| rest.split_once('"'))
-        .map(|(name, _)| name);
-    if let Some(name) = canonical.filter(|name| !name.contains('\\')) {
-        return Ok(name.into());
-    }
-    let mut found = None;
-    let mut scanner = Scanner::new(text);
-    scanner.object(&mut |key, scanner| {
-        if key == "type" && found.is_none() {
-            found = Some(scanner.string().map_err(|error| error.within("type"))?.into_owned());
-            return Ok(());
+    fn gather<'a>(&mut self, scanner: &mut Scanner<'a>) -> Result<(), Reason> {
+        if scanner.peek() != Some(b'{') {
+            return Err(Reason::NotObject);
         }
-        scanner.skip()
-    })?;
-    scanner.end()?;
-    found.map(Into::into).ok_or_else(|| DecodeError::new(Reason::Missing, 0).within("type"))
-}
-
-/// The error for a type nobody knows: first the text has to be JSON at all.
-pub(crate) fn unknown_type(text: &str) -> DecodeError {
-    match Json::parse(text) {
-        Ok(_) => DecodeError::new(Reason::UnknownType, 0).within("type"),
-        Err(error) => error,
+        *scanner = Scanner::at(scanner.rest(), 1);
+        let mut fresh = true;
+        while scanner.element(b'}', &mut fresh)? {
+            let key = scanner.key()?;
+            let from = scanner.position();
+            scanner.pass()?;
+            let raw: &'a str = scanner.slice(from, scanner.position());
+            match &*key {
+                "type" => self.kind = Some(Scanner::new(raw).text()?.into_owned()),
+                "id" => self.id = Some(integer(raw)?),
+                "client_id" => self.client_id = Some(Scanner::new(raw).text()?.into_owned()),
+                "seq" => self.seq = Some(integer(raw)?),
+                _ => {}
+            }
+        }
+        Ok(())
     }
 }

@@ -1,7 +1,5 @@
 //! The macros that make structs messages. They expand to thin shells: each field costs a call of
-//! [`push_field`] and one of [`Scanner::field`], whose bodies are shared by all fields of one type.
-//!
-//! [`push_field`]: crate::codec::push_field [`Scanner::field`]: crate::json::Scanner
+//! `push_field` and one of `Reader::field`, whose bodies are shared by all fields of one type.
 
 /// Makes a struct a JSON object.
 macro_rules! wire {
@@ -27,13 +25,11 @@ macro_rules! wire {
         }
 
         impl crate::codec::Decode for $name {
-            fn scan(scanner: &mut crate::json::Scanner<'_>) -> Result<Self, crate::codec::DecodeError> {
-                $(let mut $field: Option<$type> = None;)*
-                scanner.object(&mut |key, scanner| match key {
-                    $(stringify!($field) => scanner.field(stringify!($field), &mut $field),)*
-                    _ => scanner.skip(),
-                })?;
-                Ok(Self { $($field: scanner.required(stringify!($field), $field)?,)* })
+            fn read(reader: &mut crate::codec::Reader<'_>) -> Self {
+                const NAMES: &[&str] = &[$(stringify!($field)),*];
+                const { assert!(NAMES.len() <= crate::codec::FIELDS_MAX) }
+                let mut fields = reader.fields(NAMES);
+                Self { $($field: reader.field(&mut fields),)* }
             }
         }
     };
@@ -60,10 +56,12 @@ macro_rules! messages {
         impl $enum {
             /// Reads a message from its text.
             pub fn decode(text: &str) -> Result<Self, crate::codec::DecodeError> {
-                match &*crate::codec::type_of(text)? {
-                    $($tag => <$name as crate::codec::Decode>::from_json(text).map(Self::$name),)*
-                    _ => Err(crate::codec::unknown_type(text)),
-                }
+                let mut reader = crate::codec::Reader::check(text)?;
+                let message = match &*reader.kind() {
+                    $($tag => Self::$name(crate::codec::Decode::read(&mut reader)),)*
+                    _ => return Err(reader.unknown_type()),
+                };
+                reader.finish(message)
             }
 
             /// Appends the message's text.
@@ -160,15 +158,12 @@ macro_rules! messages {
             }
 
             impl crate::codec::Decode for $name {
-                fn scan(scanner: &mut crate::json::Scanner<'_>) -> Result<Self, crate::codec::DecodeError> {
-                    let mut tagged = false;
-                    $(let mut $field: Option<$type> = None;)*
-                    scanner.object(&mut |key, scanner| match key {
-                        "type" => scanner.tag($tag, &mut tagged),
-                        $(stringify!($field) => scanner.field(stringify!($field), &mut $field),)*
-                        _ => scanner.skip(),
-                    })?;
-                    Ok(Self { $($field: scanner.required(stringify!($field), $field)?,)* })
+                fn read(reader: &mut crate::codec::Reader<'_>) -> Self {
+                    const NAMES: &[&str] = &["type", $(stringify!($field)),*];
+                    const { assert!(NAMES.len() <= crate::codec::FIELDS_MAX) }
+                    let mut fields = reader.fields(NAMES);
+                    reader.tag(&mut fields, $tag);
+                    Self { $($field: reader.field(&mut fields),)* }
                 }
             }
         )*

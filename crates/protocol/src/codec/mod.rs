@@ -4,19 +4,19 @@
 //! `wire!` makes a struct a JSON object: its fields in declared order, `None` left out. `messages!`
 //! does the same with `"type"` in front, and gathers the structs in an enum. Reading takes keys in
 //! any order, ignores unknown ones and refuses doubled ones. Generic code is kept to thin shells
-//! around [`Scanner`], because it ships to browsers.
+//! around [`Reader`], because it ships to browsers.
 
 mod envelope;
 mod error;
 mod macros;
+mod reader;
 mod values;
 
-use crate::json::Scanner;
-
 pub use envelope::{Envelope, messages_of};
-pub(crate) use envelope::{type_of, unknown_type};
 pub use error::{DecodeError, Reason};
 pub(crate) use macros::{messages, wire};
+pub(crate) use reader::FIELDS_MAX;
+pub use reader::{Elements, Reader};
 
 /// Writes itself as JSON text.
 pub trait Encode {
@@ -38,20 +38,15 @@ pub trait Encode {
 
 /// Reads itself from JSON text.
 pub trait Decode: Sized {
-    /// Passes one value.
-    fn scan(scanner: &mut Scanner<'_>) -> Result<Self, DecodeError>;
-
-    /// What an absent field means; nothing, when it is required.
-    fn absent() -> Option<Self> {
-        None
-    }
+    /// Reads the reader's next value. What is wrong with it is noted there, and what comes back then
+    /// means nothing.
+    fn read(reader: &mut Reader<'_>) -> Self;
 
     /// Reads a complete text.
     fn from_json(text: &str) -> Result<Self, DecodeError> {
-        let mut scanner = Scanner::new(text);
-        let value = Self::scan(&mut scanner)?;
-        scanner.end()?;
-        Ok(value)
+        let mut reader = Reader::check(text)?;
+        let value = Self::read(&mut reader);
+        reader.finish(value)
     }
 }
 
@@ -64,8 +59,9 @@ pub(crate) fn push_field<T: Encode>(out: &mut String, key: &str, value: &T) {
     }
 }
 
+#[inline(never)]
 fn push_key(out: &mut String, key: &str) {
-    if !out.ends_with('{') {
+    if out.as_bytes().last() != Some(&b'{') {
         out.push(',');
     }
     out.push_str(key);

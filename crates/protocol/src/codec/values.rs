@@ -1,19 +1,20 @@
 //! How the values of fields are written and read.
 
-use std::collections::BTreeMap;
-
-use super::{Decode, DecodeError, Encode, Reason, push_key};
+use super::{Decode, Encode, Reader, Reason};
 use crate::{
     Channel, Epoch, Json, Retry,
     client::{Cursor, Since},
-    json::{Scanner, push_str_escaped, push_u64},
+    json::{push_str_escaped, push_u64},
     server::GapReason,
 };
 
 /// Implements both traits for an enum of words.
 macro_rules! words {
-    ($name:ident { $($text:literal => $variant:ident,)* }) => {
+    ($name:ident, $any:ident { $($text:literal => $variant:ident,)* }) => {
         impl $name {
+            /// Stands where a word could not be read.
+            const ANY: Self = Self::$any;
+
             /// The word on the wire.
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $text,)* }
@@ -32,16 +33,19 @@ macro_rules! words {
         }
 
         impl Decode for $name {
-            fn scan(scanner: &mut Scanner<'_>) -> Result<Self, DecodeError> {
-                let unknown = DecodeError::new(Reason::UnknownWord, scanner.position());
-                Self::from_word(&scanner.string()?).ok_or(unknown)
+            fn read(reader: &mut Reader<'_>) -> Self {
+                let word = Self::from_word(&reader.string());
+                word.unwrap_or_else(|| {
+                    reader.fail(Reason::UnknownWord);
+                    Self::ANY
+                })
             }
         }
     };
 }
 
-words!(Retry { "backoff" => Backoff, "never" => Never, "ticket" => Ticket, });
-words!(GapReason { "epoch" => Epoch, "retention" => Retention, });
+words!(Retry, Backoff { "backoff" => Backoff, "never" => Never, "ticket" => Ticket, });
+words!(GapReason, Epoch { "epoch" => Epoch, "retention" => Retention, });
 
 impl Encode for u64 {
     fn encode(&self, out: &mut String) {
@@ -50,8 +54,8 @@ impl Encode for u64 {
 }
 
 impl Decode for u64 {
-    fn scan(scanner: &mut Scanner<'_>) -> Result<Self, DecodeError> {
-        scanner.integer()
+    fn read(reader: &mut Reader<'_>) -> Self {
+        reader.integer()
     }
 }
 
@@ -62,9 +66,11 @@ impl Encode for u32 {
 }
 
 impl Decode for u32 {
-    fn scan(scanner: &mut Scanner<'_>) -> Result<Self, DecodeError> {
-        let at = scanner.position();
-        scanner.integer()?.try_into().map_err(|_| DecodeError::new(Reason::TooLarge, at))
+    fn read(reader: &mut Reader<'_>) -> Self {
+        reader.integer().try_into().unwrap_or_else(|_| {
+            reader.fail(Reason::TooLarge);
+            0
+        })
     }
 }
 
@@ -75,8 +81,8 @@ impl Encode for bool {
 }
 
 impl Decode for bool {
-    fn scan(scanner: &mut Scanner<'_>) -> Result<Self, DecodeError> {
-        scanner.boolean()
+    fn read(reader: &mut Reader<'_>) -> Self {
+        reader.boolean()
     }
 }
 
@@ -87,8 +93,8 @@ impl Encode for String {
 }
 
 impl Decode for String {
-    fn scan(scanner: &mut Scanner<'_>) -> Result<Self, DecodeError> {
-        scanner.string().map(std::borrow::Cow::into_owned)
+    fn read(reader: &mut Reader<'_>) -> Self {
+        reader.string().into_owned()
     }
 }
 
@@ -106,12 +112,8 @@ impl<T: Encode> Encode for Option<T> {
 }
 
 impl<T: Decode> Decode for Option<T> {
-    fn scan(scanner: &mut Scanner<'_>) -> Result<Self, DecodeError> {
-        if scanner.null()? { Ok(None) } else { T::scan(scanner).map(Some) }
-    }
-
-    fn absent() -> Option<Self> {
-        Some(None)
+    fn read(reader: &mut Reader<'_>) -> Self {
+        if reader.is_absent() { None } else { Some(T::read(reader)) }
     }
 }
 
@@ -129,41 +131,13 @@ impl<T: Encode> Encode for Vec<T> {
 }
 
 impl<T: Decode> Decode for Vec<T> {
-    fn scan(scanner: &mut Scanner<'_>) -> Result<Self, DecodeError> {
+    fn read(reader: &mut Reader<'_>) -> Self {
         let mut values = Self::new();
-        scanner.array(&mut |scanner| {
-            values.push(T::scan(scanner)?);
-            Ok(())
-        })?;
-        Ok(values)
-    }
-}
-
-impl<V: Encode> Encode for BTreeMap<Channel, V> {
-    fn encode(&self, out: &mut String) {
-        out.push('{');
-        for (channel, value) in self {
-            push_key(out, "");
-            push_str_escaped(out, channel.as_str());
-            out.push(':');
-            value.encode(out);
+        let mut elements = reader.array();
+        while reader.element(&mut elements) {
+            values.push(T::read(reader));
         }
-        out.push('}');
-    }
-}
-
-impl<V: Decode> Decode for BTreeMap<Channel, V> {
-    fn scan(scanner: &mut Scanner<'_>) -> Result<Self, DecodeError> {
-        let mut map = Self::new();
-        scanner.object(&mut |key, scanner| {
-            let at = scanner.position();
-            let channel = Channel::parse(key).map_err(|_| DecodeError::new(Reason::Channel, at))?;
-            if map.insert(channel, V::scan(scanner)?).is_some() {
-                return Err(DecodeError::new(Reason::Duplicate, at));
-            }
-            Ok(())
-        })?;
-        Ok(map)
+        values
     }
 }
 
@@ -174,8 +148,8 @@ impl Encode for Json {
 }
 
 impl Decode for Json {
-    fn scan(scanner: &mut Scanner<'_>) -> Result<Self, DecodeError> {
-        scanner.json()
+    fn read(reader: &mut Reader<'_>) -> Self {
+        reader.json()
     }
 }
 
@@ -186,9 +160,11 @@ impl Encode for Channel {
 }
 
 impl Decode for Channel {
-    fn scan(scanner: &mut Scanner<'_>) -> Result<Self, DecodeError> {
-        let at = scanner.position();
-        Self::parse(&scanner.string()?).map_err(|_| DecodeError::new(Reason::Channel, at))
+    fn read(reader: &mut Reader<'_>) -> Self {
+        Self::parse(&reader.string()).unwrap_or_else(|_| {
+            reader.fail(Reason::Channel);
+            Self::system()
+        })
     }
 }
 
@@ -199,9 +175,11 @@ impl Encode for Epoch {
 }
 
 impl Decode for Epoch {
-    fn scan(scanner: &mut Scanner<'_>) -> Result<Self, DecodeError> {
-        let at = scanner.position();
-        Self::parse(&scanner.string()?).map_err(|_| DecodeError::new(Reason::Epoch, at))
+    fn read(reader: &mut Reader<'_>) -> Self {
+        Self::parse(&reader.string()).unwrap_or_else(|_| {
+            reader.fail(Reason::Epoch);
+            Self::from_bits(0)
+        })
     }
 }
 
@@ -216,15 +194,17 @@ impl Encode for Since {
 }
 
 impl Decode for Since {
-    fn scan(scanner: &mut Scanner<'_>) -> Result<Self, DecodeError> {
-        if scanner.peek() != Some(b'"') {
-            return Cursor::scan(scanner).map(Self::Cursor);
+    fn read(reader: &mut Reader<'_>) -> Self {
+        if !reader.is_string() {
+            return Self::Cursor(Cursor::read(reader));
         }
-        let unknown = DecodeError::new(Reason::UnknownWord, scanner.position());
-        match &*scanner.string()? {
-            "first" => Ok(Self::First),
-            "now" => Ok(Self::Now),
-            _ => Err(unknown),
+        match &*reader.string() {
+            "first" => Self::First,
+            "now" => Self::Now,
+            _ => {
+                reader.fail(Reason::UnknownWord);
+                Self::Now
+            }
         }
     }
 }

@@ -1,9 +1,7 @@
 //! From open to `connected`: who is it, and is there room?
 
-use std::collections::BTreeMap;
-
 use tidings_protocol::{
-    Channel, ErrorCode, VERSION,
+    Channels, ErrorCode, VERSION,
     client::{ClientMessage, Connect, Cursor},
     limits::{CREDENTIAL_BYTES, CURSORS, ID_BYTES},
 };
@@ -57,7 +55,7 @@ pub(super) struct Entering {
     until: u64,
     id: Option<u64>,
     instance: Option<String>,
-    cursors: BTreeMap<Channel, Cursor>,
+    cursors: Channels<Cursor>,
     /// Known once the credential is.
     identity: Option<Identity>,
 }
@@ -132,7 +130,7 @@ fn checked(connect: &Connect, turn: &Turn<'_>) -> Result<Credential, Refused> {
     if connect.instance.as_ref().is_some_and(|name| !(1..=ID_BYTES).contains(&name.len())) {
         return Err(bad("`instance` has 1 to 64 bytes"));
     }
-    let cursors = connect.cursors.as_ref().map_or(0, BTreeMap::len);
+    let cursors = connect.cursors.as_ref().map_or(0, Channels::len);
     if cursors > turn.limits.subscriptions.min(CURSORS) {
         return Err(Refused::new(
             ErrorCode::BadRequest,

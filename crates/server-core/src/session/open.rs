@@ -1,9 +1,7 @@
 //! An open session: dispatches what happens to the part it concerns.
 
-use std::collections::BTreeMap;
-
 use tidings_protocol::{
-    Channel, ErrorCode, VERSION,
+    Channel, Channels, ErrorCode, VERSION,
     client::{Cursor, Since},
     rights::Right,
     server::{self, Connected, SessionLimits},
@@ -53,7 +51,7 @@ impl Open {
     pub(super) fn begin(
         id: Option<u64>,
         who: Identity,
-        cursors: BTreeMap<Channel, Cursor>,
+        cursors: Channels<Cursor>,
         turn: &mut Turn<'_>,
     ) -> State {
         let Ok(inbox) = Channel::inbox(&who.user) else {

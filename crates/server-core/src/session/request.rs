@@ -1,7 +1,7 @@
 //! What a client may ask for once it is in.
 
 use tidings_protocol::{
-    Channel, ClientMessage, ErrorCode, Item, Retry,
+    Channel, Channels, ClientMessage, ErrorCode, Item, Retry,
     client::{Cursor, History, Mark, Publish, Refresh, Since, Void},
     codec::Envelope,
     rights::Right,
@@ -110,7 +110,7 @@ impl Open {
 
     /// Tells the tops the client can't know of yet: a last message that got lost shows here.
     pub(super) fn pong(&mut self, id: Option<u64>, tops: Vec<(Channel, u64)>, turn: &mut Turn<'_>) {
-        let mut changed = std::collections::BTreeMap::new();
+        let mut changed = Channels::default();
         for (channel, top) in tops {
             if let Some(one) = self.subscription(&channel)
                 && one.told != top
