@@ -52,6 +52,12 @@ export class Server {
     await this.#child.answers(`${this.url}/readyz`)
   }
 
+  /** Starts again as one that has lost its disk. */
+  async startEmpty(): Promise<void> {
+    await rm(this.#data, { recursive: true })
+    await this.startAgain()
+  }
+
   async stop(): Promise<void> {
     await this.#child.end('SIGKILL')
     await rm(this.#folder, { recursive: true, force: true })
@@ -82,9 +88,13 @@ export class Server {
     }
   }
 
+  get #data(): string {
+    return join(this.#folder, 'data')
+  }
+
   #spawn(): Child {
     const config = join(this.#folder, 'tidings.toml')
     const listen = `127.0.0.1:${this.port}`
-    return new Child(SERVER, ['serve', '--dev', '--listen', listen, '--data', join(this.#folder, 'data'), '--config', config])
+    return new Child(SERVER, ['serve', '--dev', '--listen', listen, '--data', this.#data, '--config', config])
   }
 }

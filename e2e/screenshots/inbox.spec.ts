@@ -5,7 +5,7 @@ import { test } from '../harness/test.ts'
 for (const colorScheme of ['light', 'dark'] as const) {
   test(`the inbox, ${colorScheme}`, async ({ inbox, server, page }) => {
     await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
-    await page.setViewportSize({ width: 1440, height: 660 })
+    await page.setViewportSize({ width: 1440, height: 618 })
     await fillInbox(server)
     await inbox.openLive()
     await inbox.press('Lunch at noon?', 'Mark read')

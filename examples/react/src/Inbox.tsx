@@ -9,6 +9,7 @@ import { useToasts } from './toast-list'
 
 export type Show = 'inbox' | 'unread' | 'archived'
 
+/** Marks show at once and need no waiting: one that is refused is taken back, and Toasts says so. */
 export function Inbox() {
   const [show, setShow] = useState<Show>('inbox')
   const inbox = useNotifications({ show })
@@ -20,7 +21,7 @@ export function Inbox() {
 
   function archive(item: InboxItem) {
     focusBeside(list.current, item.id)
-    inbox.archive(item).catch(toasts.showError)
+    void inbox.archive(item)
     toasts.show({ title: 'Archived', message: item.title, action: { label: 'Undo', run: () => inbox.unarchive(item) } })
   }
 
@@ -32,7 +33,7 @@ export function Inbox() {
         <button
           className="button quiet"
           disabled={unread === 0}
-          onClick={() => tidings.inbox.markAllRead().catch(toasts.showError)}
+          onClick={() => void tidings.inbox.markAllRead()}
         >
           Mark all read
         </button>
@@ -59,9 +60,9 @@ export function Inbox() {
               <Item
                 key={item.id}
                 item={item}
-                onRead={read => (read ? inbox.markRead(item) : inbox.markUnread(item)).catch(toasts.showError)}
+                onRead={read => void (read ? inbox.markRead(item) : inbox.markUnread(item))}
                 onArchive={() => archive(item)}
-                onUnarchive={() => inbox.unarchive(item).catch(toasts.showError)}
+                onUnarchive={() => void inbox.unarchive(item)}
               />
             ))}
           </ul>
