@@ -8,6 +8,7 @@ pub(super) const CASES: &[Case] = &[
     ("a snapshot says whether there is more of each", a_snapshot_says_more),
     ("a snapshot's offsets are the tops", a_snapshot_states_its_offsets),
     ("pages of items follow each other", pages_follow),
+    ("times never go back in a channel", times_follow),
     ("items are found by type and state", items_are_filtered),
     ("who has no inbox has no items", no_inbox_no_items),
 ];
@@ -84,6 +85,17 @@ fn pages_follow(store: &dyn Store) {
     assert_eq!(items(store, own), (vec!["n5".into(), "n3".into(), "n1".into()], false));
     let system = ItemQuery { inbox_before: Some(0), ..query() };
     assert_eq!(items(store, system), (vec!["n4".into(), "n2".into()], false));
+}
+
+/// Two publishes may read their clocks in another order than they are stored, and clocks are set back.
+fn times_follow(store: &dyn Store) {
+    one(store, open("u1"));
+    for (id, at) in [("n1", T0 + 1), ("n2", T0 + 9), ("n3", T0 + 5), ("n4", T0 + 10)] {
+        one(store, notify(&inbox("u1"), id, at));
+    }
+    let times: Vec<_> = snapshot(store, "u1").items.into_iter().map(|item| item.at - T0).collect();
+    assert_eq!(times, [10, 9, 9, 1]);
+    assert_eq!(items(store, query()).0, ["n4", "n3", "n2", "n1"]);
 }
 
 fn items_are_filtered(store: &dyn Store) {

@@ -11,6 +11,9 @@ use crate::store::{Head, Record};
 pub(super) struct Log {
     epoch: Epoch,
     first: u64,
+    /// When the newest record was stored: never goes back, so that lists by time can be paged by
+    /// offset.
+    at: u64,
     records: VecDeque<Entry>,
 }
 
@@ -22,7 +25,7 @@ struct Entry {
 
 impl Log {
     pub(super) const fn new(epoch: Epoch) -> Self {
-        Self { epoch, first: 1, records: VecDeque::new() }
+        Self { epoch, first: 1, at: 0, records: VecDeque::new() }
     }
 
     pub(super) fn head(&self) -> Head {
@@ -33,16 +36,22 @@ impl Log {
         self.first + self.records.len() as u64 - 1
     }
 
-    /// Appends a record whose message is made for its offset.
+    /// When a record is stored that says `at`: at least when its predecessor was.
+    pub(super) fn time(&self, at: u64) -> u64 {
+        self.at.max(at)
+    }
+
+    /// Appends a record whose message is made for its offset and time.
     pub(super) fn append<M: Encode>(
         &mut self,
         channel: &Channel,
         id: &str,
         at: u64,
-        message: impl FnOnce(u64) -> M,
+        message: impl FnOnce(u64, u64) -> M,
     ) -> Record {
         let offset = self.top() + 1;
-        let frame = Bytes::from(message(offset).to_json());
+        self.at = self.time(at);
+        let frame = Bytes::from(message(offset, self.at).to_json());
         let record = Record {
             channel: channel.clone(),
             epoch: self.epoch,
@@ -50,7 +59,7 @@ impl Log {
             id: id.to_owned(),
             frame,
         };
-        self.records.push_back(Entry { at, record: record.clone() });
+        self.records.push_back(Entry { at: self.at, record: record.clone() });
         record
     }
 

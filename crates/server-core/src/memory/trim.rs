@@ -34,11 +34,11 @@ impl Tables {
             // Counted up per inbox, so that it is unique without chance.
             let id = format!("trimmed-{user}-{up_to}");
             if let Some(log) = self.logs.get_mut(&channel) {
-                log.append(&channel, &id, wall, |offset| Trimmed {
+                log.append(&channel, &id, wall, |offset, at| Trimmed {
                     channel: channel.clone(),
                     offset,
                     id: id.clone(),
-                    at: wall,
+                    at,
                     up_to,
                     counts,
                 });

@@ -54,6 +54,7 @@ impl Tables {
         let mut records = Vec::with_capacity(drafts.len());
         for draft in drafts {
             let Draft { channel, id, kind, at, data } = draft.clone();
+            let at = self.log(&channel).time(at);
             let body = Body { id, kind, at, data };
             let counts = match channel.inbox_user() {
                 Some(user) => {
@@ -72,7 +73,7 @@ impl Tables {
                 None => None,
             };
             let Draft { channel, id, kind, at, data } = draft.clone();
-            records.push(self.log(&channel).append(&draft.channel, &draft.id, at, |offset| {
+            records.push(self.log(&channel).append(&draft.channel, &draft.id, at, |offset, at| {
                 Notification { channel: draft.channel.clone(), offset, id, kind, at, counts, data }
             }));
         }
@@ -81,7 +82,7 @@ impl Tables {
 
     fn message(&mut self, draft: &Draft, from: Option<&Json>, lane: Option<&Lane>) -> Written {
         let Draft { channel, id, at, data, .. } = draft.clone();
-        let record = self.log(&channel).append(&draft.channel, &draft.id, at, |offset| Message {
+        let record = self.log(&channel).append(&draft.channel, &draft.id, at, |offset, at| Message {
             channel: draft.channel.clone(),
             offset,
             id,
@@ -132,11 +133,11 @@ impl Tables {
             return Ok(Written::Unchanged { at, counts: Some(counts) });
         }
         let record: Record =
-            self.log(&channel).append(&channel, &mark.id, mark.at, |offset| Marked {
+            self.log(&channel).append(&channel, &mark.id, mark.at, |offset, at| Marked {
                 channel: channel.clone(),
                 offset,
                 id: mark.id.clone(),
-                at: mark.at,
+                at,
                 client_id: lane.map(|lane| lane.client_id.clone()),
                 seq: lane.map(|lane| lane.seq),
                 offsets: up_to.is_none().then_some(covered),

@@ -7,7 +7,9 @@ CREATE TABLE channel (
     epoch  TEXT    NOT NULL,
     -- Oldest offset kept; top + 1 when none is.
     first  INTEGER NOT NULL,
-    top    INTEGER NOT NULL
+    top    INTEGER NOT NULL,
+    -- When the newest record was stored: never goes back, so that lists by time can be paged by offset.
+    at     INTEGER NOT NULL
 ) STRICT;
 
 -- The frame is the whole message as it goes on the wire. Clustered by place: a resume reads a range.

@@ -20,30 +20,34 @@ pub(super) struct Log {
     pub(super) id: i64,
     pub(super) epoch: Epoch,
     pub(super) top: u64,
+    /// When the newest record was stored.
+    pub(super) at: u64,
 }
 
 /// The channel's log, made when missing.
 pub(super) fn log(db: &Connection, channel: &Channel) -> rusqlite::Result<Log> {
-    advance(db, channel, 0)
+    advance(db, channel, 0, 0)
 }
 
 /// The channel's log with its next offset given away.
-fn next(db: &Connection, channel: &Channel) -> rusqlite::Result<Log> {
-    advance(db, channel, 1)
+fn next(db: &Connection, channel: &Channel, at: u64) -> rusqlite::Result<Log> {
+    advance(db, channel, 1, at)
 }
 
-fn advance(db: &Connection, channel: &Channel, by: i64) -> rusqlite::Result<Log> {
+/// Times are read before the transaction, and clocks are set back: a record's is at least its predecessor's, or a
+/// list by time could not be paged by offset.
+fn advance(db: &Connection, channel: &Channel, by: i64, at: u64) -> rusqlite::Result<Log> {
     // SQLite's own randomness is seeded by the operating system; an epoch is an identity, no secret.
     let mut insert = db.prepare_cached(
-        "INSERT INTO channel (name, epoch, first, top) VALUES (?1, '', 1, ?2)
-         ON CONFLICT (name) DO UPDATE SET top = top + ?2
-         RETURNING id, epoch, top, random()",
+        "INSERT INTO channel (name, epoch, first, top, at) VALUES (?1, '', 1, ?2, ?3)
+         ON CONFLICT (name) DO UPDATE SET top = top + ?2, at = max(at, ?3)
+         RETURNING id, epoch, top, random(), at",
     )?;
-    let (mut log, random) = insert.query_row(params![channel.as_str(), by], |row| {
+    let (mut log, random) = insert.query_row(params![channel.as_str(), by, int(at)], |row| {
         let made = row.get_ref(1)?.as_str()?.is_empty();
         let random = made.then(|| row.get::<_, i64>(3)).transpose()?;
         let epoch = if made { new_epoch(0) } else { epoch(row, 1)? };
-        Ok((Log { id: row.get(0)?, epoch, top: uint(row, 2)? }, random))
+        Ok((Log { id: row.get(0)?, epoch, top: uint(row, 2)?, at: uint(row, 4)? }, random))
     })?;
     if let Some(random) = random {
         log.epoch = new_epoch(random.cast_unsigned());
@@ -61,13 +65,13 @@ pub(super) fn append<M: Encode>(
     at: u64,
     message: impl FnOnce(&Log) -> rusqlite::Result<M>,
 ) -> rusqlite::Result<Record> {
-    let log = next(db, channel)?;
+    let log = next(db, channel, at)?;
     let frame = message(&log)?.to_json();
     let sum = checksum(&[channel.as_str().as_bytes(), &log.top.to_le_bytes(), frame.as_bytes()]);
     db.prepare_cached(
         "INSERT INTO record (channel, \"offset\", at, id, frame, checksum) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?
-    .execute(params![log.id, int(log.top), int(at), id, frame.as_bytes(), sum])?;
+    .execute(params![log.id, int(log.top), int(log.at), id, frame.as_bytes(), sum])?;
     Ok(Record {
         channel: channel.clone(),
         epoch: log.epoch,
@@ -94,8 +98,8 @@ pub(super) fn notify(db: &Connection, drafts: &[Draft]) -> rusqlite::Result<Writ
                 }
                 None
             };
-            let Draft { channel, id, kind, at, data } = draft.clone();
-            Ok(Notification { channel, offset: log.top, id, kind, at, counts, data })
+            let Draft { channel, id, kind, data, .. } = draft.clone();
+            Ok(Notification { channel, offset: log.top, id, kind, at: log.at, counts, data })
         })?);
     }
     Ok(Written::Records { records, counts: None })
@@ -108,12 +112,12 @@ pub(super) fn message(
     lane: Option<&Lane>,
 ) -> rusqlite::Result<Written> {
     let record = append(db, &draft.channel, &draft.id, draft.at, |log| {
-        let Draft { channel, id, at, data, .. } = draft.clone();
+        let Draft { channel, id, data, .. } = draft.clone();
         Ok(Message {
             channel,
             offset: log.top,
             id,
-            at,
+            at: log.at,
             from: from.and_then(|from| Member::from_json(from.as_str()).ok()),
             client_id: lane.map(|lane| lane.client_id.clone()),
             seq: lane.map(|lane| lane.seq),

@@ -44,12 +44,12 @@ pub(super) fn add_item(db: &Connection, log: &Log, draft: &Draft) -> rusqlite::R
 
 /// Adds an item that nobody counts: an everyone-message.
 pub(super) fn insert_item(db: &Connection, log: &Log, draft: &Draft) -> rusqlite::Result<()> {
-    let Draft { id, kind, at, data, .. } = draft;
-    let sum = item_checksum(log.top, id, kind, *at, data.as_str());
+    let Draft { id, kind, data, .. } = draft;
+    let sum = item_checksum(log.top, id, kind, log.at, data.as_str());
     db.prepare_cached(
         "INSERT INTO item (channel, \"offset\", at, id, kind, data, checksum) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )?
-    .execute(params![log.id, int(log.top), int(*at), id, kind, data.as_str(), sum])?;
+    .execute(params![log.id, int(log.top), int(log.at), id, kind, data.as_str(), sum])?;
     Ok(())
 }
 

@@ -53,7 +53,7 @@ pub(super) fn mark(db: &Connection, mark: &Mark, lane: Option<&Lane>) -> rusqlit
             channel: channel.clone(),
             offset: log.top,
             id: mark.id.clone(),
-            at: mark.at,
+            at: log.at,
             client_id: lane.map(|lane| lane.client_id.clone()),
             seq: lane.map(|lane| lane.seq),
             offsets: up_to.is_none().then_some(covered),

@@ -147,7 +147,7 @@ fn trim_items(
             channel: address.clone(),
             offset: log.top,
             id: id.clone(),
-            at: wall,
+            at: log.at,
             up_to,
             counts,
         })
