@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use tidings_protocol::CloseCode;
 use tidings_server_core::{
-    Session,
+    Identity, Refused, Session,
     hub::GoLive,
-    session::{Command, Event},
+    session::{Command, Credential, Event},
 };
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -16,16 +16,18 @@ use super::{
     node::Node,
     registry::{Arrival, Place, Seat},
 };
-use crate::transport::{Incoming, Transport};
+use crate::transport::{Broken, Incoming, Transport};
 
 /// Serves a connection until it ends. `ticket` is one from the upgrade's query, which stands for `connect`.
-pub async fn serve<T: Transport>(
+///
+/// No `async fn`: what is only needed to begin would else be part of the task for the connection's whole life.
+pub fn serve<T: Transport>(
     node: Arc<Node>,
     transport: T,
     entrance: Box<Entrance>,
     ticket: Option<String>,
     place: Place,
-) {
+) -> impl Future<Output = ()> + Send {
     let mut commands = Vec::new();
     let limits = Arc::clone(&node.settings.limits);
     let line = Arc::new(Line::new(limits.mailbox_bytes));
@@ -39,14 +41,15 @@ pub async fn serve<T: Transport>(
         seat: None,
         deadline: None,
         flow: Flow::default(),
+        later: Later::default(),
         closing: None,
         _place: place,
     };
-    connection.execute(commands).await;
+    connection.execute(commands);
     if let Some(ticket) = ticket {
-        connection.feed(Event::TicketOffered { ticket: &ticket }).await;
+        connection.feed(Event::TicketOffered { ticket: &ticket });
     }
-    connection.run().await;
+    async move { connection.run().await }
 }
 
 /// Randomness for the session's record ids. They need not be secret, so a machine without randomness does no harm here.
@@ -65,6 +68,7 @@ struct Connection<T> {
     /// The session's one deadline, on the monotonic clock.
     deadline: Option<u64>,
     flow: Flow,
+    later: Later,
     /// The session is done: write what is queued, then close with this.
     closing: Option<(CloseCode, &'static str)>,
     _place: Place,
@@ -81,6 +85,15 @@ struct Flow {
     awaits_drain: bool,
 }
 
+/// Commands that take time, for the task to carry out.
+#[derive(Debug, Default)]
+struct Later {
+    /// Check this.
+    credential: Option<Credential>,
+    /// Send a ping.
+    ping: bool,
+}
+
 /// Why the task ends.
 enum End {
     /// The transport is gone.
@@ -90,24 +103,32 @@ enum End {
 }
 
 impl<T: Transport> Connection<T> {
-    async fn run(mut self) {
+    async fn run(&mut self) {
         let end = loop {
-            if let Some(end) = self.write_out().await {
-                break end;
+            let more = match self.write_out().await {
+                Ok(more) => more,
+                Err(end) => break end,
+            };
+            if let Some(credential) = self.later.credential.take() {
+                let checked = self.node.auth.authenticate(credential, &self.entrance).await;
+                self.authenticated(checked);
+                continue;
             }
             let deadline = self.deadline.map(|at| self.node.clock.at(at));
             tokio::select! {
                 biased;
-                () = self.line.rung() => self.hear().await,
+                () = self.line.rung() => self.hear(),
                 incoming = self.transport.receive(), if !self.flow.paused => {
-                    if let Some(end) = self.take_in(incoming).await {
+                    if let Some(end) = self.take_in(incoming) {
                         break end;
                     }
                 }
                 () = until(deadline) => {
                     self.deadline = None;
-                    self.feed(Event::DeadlinePassed).await;
+                    self.feed(Event::DeadlinePassed);
                 }
+                // Reading has its turn even while there is always something to write.
+                () = std::future::ready(()), if more => {}
             }
         };
         self.seat = None;
@@ -116,67 +137,87 @@ impl<T: Transport> Connection<T> {
             // A peer that does not answer the close is gone all the same.
             let _late = timeout(self.node.settings.close_timeout, close).await;
         }
-        self.feed(Event::TransportClosed).await;
+        self.feed(Event::TransportClosed);
     }
 
-    /// Writes until nothing waits, then flushes once.
-    async fn write_out(&mut self) -> Option<End> {
-        loop {
-            let join = self.node.settings.limits.join_bytes;
-            let mut wrote = false;
-            while let Some(frame) = self.line.take(self.flow.joined, join) {
-                wrote = true;
-                match timeout(self.node.settings.send_timeout, self.transport.feed(frame)).await {
-                    Ok(Ok(())) => {}
-                    Ok(Err(_)) => return Some(End::Gone),
-                    Err(_) => return Some(self.stall().await),
-                }
+    fn authenticated(&mut self, checked: Result<Identity, Refused>) {
+        match checked {
+            Ok(identity) => self.feed(Event::Authenticated(Box::new(identity))),
+            Err(refused) => {
+                metrics::counter!("tidings_refused_total", "code" => refused.code.as_str())
+                    .increment(1);
+                self.feed(Event::AuthRefused(refused));
             }
-            if wrote {
-                match timeout(self.node.settings.send_timeout, self.transport.flush()).await {
-                    Ok(Ok(())) => {}
-                    Ok(Err(_)) => return Some(End::Gone),
-                    Err(_) => return Some(self.stall().await),
-                }
-            }
-            if let Some((code, reason)) = self.closing {
-                return Some(End::Closed(code, reason));
-            }
-            if !(self.flow.awaits_drain && self.line.is_low()) {
-                return None;
-            }
-            self.flow.awaits_drain = false;
-            self.feed(Event::Drained).await;
         }
     }
 
+    /// Writes some of what waits, and whether there is more.
+    async fn write_out(&mut self) -> Result<bool, End> {
+        loop {
+            let more = match timeout(self.node.settings.send_timeout, self.write()).await {
+                Ok(Ok(more)) => more,
+                Ok(Err(Broken)) => return Err(End::Gone),
+                Err(_) => return Err(self.stall()),
+            };
+            if let Some((code, reason)) = self.closing.filter(|_| !more) {
+                return Err(End::Closed(code, reason));
+            }
+            if more || !(self.flow.awaits_drain && self.line.is_low()) {
+                return Ok(more);
+            }
+            self.flow.awaits_drain = false;
+            self.feed(Event::Drained);
+        }
+    }
+
+    /// Two buffers full, then one flush. Bounded, because the time limit is for this much: a peer that takes it is alive, however
+    /// much is behind it.
+    async fn write(&mut self) -> Result<bool, Broken> {
+        if std::mem::take(&mut self.later.ping) {
+            self.transport.ping().await?;
+        }
+        let join = self.node.settings.limits.join_bytes;
+        let mut left = 2 * join;
+        let mut wrote = false;
+        while left > 0 {
+            let Some(frame) = self.line.take(self.flow.joined, join) else { break };
+            wrote = true;
+            left = left.saturating_sub(frame.len().max(1));
+            self.transport.feed(frame).await?;
+        }
+        if wrote {
+            self.transport.flush().await?;
+        }
+        Ok(left == 0)
+    }
+
     /// The peer takes nothing: what it would have to be told can't be written either.
-    async fn stall(&mut self) -> End {
+    fn stall(&mut self) -> End {
         metrics::counter!("tidings_slow_consumers_total").increment(1);
-        self.feed(Event::Stalled).await;
+        self.feed(Event::Stalled);
         match self.closing {
             Some((code, reason)) => End::Closed(code, reason),
             None => End::Gone,
         }
     }
 
-    async fn take_in(&mut self, incoming: Incoming) -> Option<End> {
+    fn take_in(&mut self, incoming: Incoming) -> Option<End> {
         match incoming {
             Incoming::Text(text) => {
                 metrics::counter!("tidings_frames_received_total").increment(1);
-                self.feed(Event::Received { text: &text }).await;
+                self.feed(Event::Received { text: &text });
             }
-            Incoming::Binary => self.feed(Event::BinaryReceived).await,
-            Incoming::Life => self.feed(Event::ShowedLife).await,
-            Incoming::TooLarge => self.feed(Event::TooLarge).await,
-            Incoming::NotUtf8 => self.feed(Event::NotUtf8).await,
+            Incoming::Binary => self.feed(Event::BinaryReceived),
+            Incoming::Life => self.feed(Event::ShowedLife),
+            Incoming::TooLarge => self.feed(Event::TooLarge),
+            Incoming::NotUtf8 => self.feed(Event::NotUtf8),
             Incoming::Ended => return Some(End::Gone),
         }
         None
     }
 
     /// Tells the session what others left.
-    async fn hear(&mut self) {
+    fn hear(&mut self) {
         for notice in self.line.take_notices() {
             let event = match notice {
                 Notice::Read(request, Ok(answer)) => Event::Read { request, answer },
@@ -190,22 +231,22 @@ impl<T: Transport> Connection<T> {
                 Notice::Draining { within_ms } => Event::Draining { within_ms },
                 Notice::Stopping => Event::Stopping,
             };
-            self.feed(event).await;
+            self.feed(event);
         }
     }
 
-    async fn feed(&mut self, event: Event<'_>) {
+    fn feed(&mut self, event: Event<'_>) {
         let mut commands = Vec::new();
         self.session.handle(self.node.clock.now(), event, &mut commands);
-        self.execute(commands).await;
+        self.execute(commands);
     }
 
     /// Executes commands in order; answers that are known at once are fed before anything else is.
-    async fn execute(&mut self, mut commands: Vec<Command>) {
+    fn execute(&mut self, mut commands: Vec<Command>) {
         while !commands.is_empty() {
             let mut next = Vec::new();
             for command in commands {
-                if let Some(answer) = self.perform(command).await {
+                if let Some(answer) = self.perform(command) {
                     self.session.handle(self.node.clock.now(), answer, &mut next);
                 }
             }
@@ -213,7 +254,7 @@ impl<T: Transport> Connection<T> {
         }
     }
 
-    async fn perform(&mut self, command: Command) -> Option<Event<'static>> {
+    fn perform(&mut self, command: Command) -> Option<Event<'static>> {
         let (node, line) = (&self.node, &self.line);
         match command {
             Command::Send(frame) => line.send(frame),
@@ -225,20 +266,8 @@ impl<T: Transport> Connection<T> {
             Command::PauseReading => self.flow.paused = true,
             Command::ResumeReading => self.flow.paused = false,
             Command::Close { code, reason } => self.closing = Some((code, reason)),
-            Command::Ping => {
-                // Where it can't be sent, reading or writing will tell.
-                let _sent = timeout(node.settings.send_timeout, self.transport.ping()).await;
-            }
-            Command::Authenticate { credential } => {
-                return Some(match node.auth.authenticate(credential, &self.entrance).await {
-                    Ok(identity) => Event::Authenticated(Box::new(identity)),
-                    Err(refused) => {
-                        metrics::counter!("tidings_refused_total", "code" => refused.code.as_str())
-                            .increment(1);
-                        Event::AuthRefused(refused)
-                    }
-                });
-            }
+            Command::Ping => self.later.ping = true,
+            Command::Authenticate { credential } => self.later.credential = Some(credential),
             Command::Admit { user, session, instance, issued_at } => {
                 let arrival = Arrival { user, session, instance, issued_at };
                 return Some(match node.registry.admit(arrival, line) {

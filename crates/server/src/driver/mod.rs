@@ -12,6 +12,8 @@ pub mod node;
 pub mod readers;
 pub mod registry;
 pub mod shards;
+#[cfg(test)]
+mod sizes;
 pub mod writer;
 
 pub use clock::Clock;

@@ -127,6 +127,8 @@ impl Registry {
                 format!("this user has {} connections already", entries.len()),
             ));
         }
+        // Most users have one: a Vec's first growth would make room for four.
+        entries.reserve_exact(1);
         entries.push(Entry {
             number,
             session: arrival.session.into(),

@@ -15,6 +15,7 @@ use axum::{
 use http::{HeaderMap, StatusCode, header, request::Parts};
 use tidings_protocol::{Encode, ErrorCode};
 use tidings_server_core::{Refused, service};
+use tokio::time::timeout;
 
 use super::{
     Transport,
@@ -66,16 +67,19 @@ impl Door {
         let ticket = ticket(parts.uri.query());
         let node = Arc::clone(&self.node);
         configure(upgrade, sizes).on_upgrade(move |socket| {
-            // Boxed: the task would else be as large as its largest state for the connection's whole life.
             let transport = Ws::new(socket);
-            Box::pin(async move {
-                match node.registry.enter() {
-                    Ok(place) => {
-                        connection::serve(node, transport, entrance, ticket, place).await;
-                    }
-                    Err(refused) => refuse(transport, &refused).await,
+            // On a task of its own: axum's, which is sized for the upgrade too, ends here.
+            drop(match node.registry.enter() {
+                Ok(place) => {
+                    tokio::spawn(connection::serve(node, transport, entrance, ticket, place))
                 }
-            })
+                // It has no place: a peer that does not agree to the close may not hold it open.
+                Err(refused) => tokio::spawn(async move {
+                    let refusal = refuse(transport, &refused);
+                    let _late = timeout(node.settings.close_timeout, refusal).await;
+                }),
+            });
+            std::future::ready(())
         })
     }
 

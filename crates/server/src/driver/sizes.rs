@@ -1,0 +1,16 @@
+//! What a waiting connection costs, held by a test: at a hundred thousand of them each byte is 100 KB.
+
+use super::{connection, line::Line};
+use crate::transport::ws::Ws;
+
+fn size_of_future<A, B, C, D, E, F>(_: impl Fn(A, B, C, D, E) -> F) -> usize {
+    size_of::<F>()
+}
+
+#[test]
+fn a_connection_task_stays_small() {
+    let task = size_of_future(connection::serve::<Ws>);
+    let line = size_of::<Line>();
+    assert!(task <= 1_200, "the task takes {task} bytes");
+    assert!(line <= 128, "the line takes {line} bytes");
+}
