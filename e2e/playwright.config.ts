@@ -9,7 +9,7 @@ export default defineConfig({
   // One after the other: each test has a server, a backend and a browser profile of its own, and two cores are few.
   workers: 1,
   retries: 0,
-  timeout: 60_000,
+  timeout: 90_000,
   expect: { timeout: 15_000 },
   forbidOnly: true,
   reporter: 'list',

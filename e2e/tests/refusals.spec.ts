@@ -24,8 +24,7 @@ test('a ticket the server refuses is said so, and is not asked for again and aga
   await expect(page.getByText('Connection lost.')).toBeVisible()
 
   await page.unroute(TICKET)
-  await page.clock.resume()
-  await page.getByRole('button', { name: 'Retry now' }).click()
+  await passMinute(inbox)
   await inbox.isLive()
   await server.publish({ to: { user: 'mina' }, title: 'Welcome back' })
   await inbox.shows(['Welcome back'])

@@ -43,8 +43,10 @@ test('a server that stays away is said so, with a way to try at once', async ({ 
   await server.kill()
   await expect(page.getByText('Connection lost.')).toBeVisible()
   await inbox.shows(['Paid'])
-  await server.startAgain()
+  const asked = inbox.tickets
   await page.getByRole('button', { name: 'Retry now' }).click()
+  await expect.poll(() => inbox.tickets).toBeGreaterThan(asked)
+  await server.startAgain()
   await inbox.isLive()
   await expect(page.getByText('Connection lost.')).toHaveCount(0)
 })
