@@ -32,6 +32,15 @@ export class InboxPage {
     await this.hasState('connected')
   }
 
+  /** Presses "Retry now" for as long as it is offered: the client may come back by itself meanwhile. */
+  async retryUntilLive(): Promise<void> {
+    const retry = this.page.getByRole('button', { name: 'Retry now' })
+    await expect(async () => {
+      if (await retry.isVisible()) await retry.click({ timeout: 500 }).catch(() => {})
+      await expect(this.page.getByTestId('connection')).toHaveAttribute('data-status', 'connected', { timeout: 500 })
+    }).toPass({ timeout: 15_000 })
+  }
+
   async hasState(status: string): Promise<void> {
     await expect(this.page.getByTestId('connection')).toHaveAttribute('data-status', status)
   }

@@ -31,7 +31,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
       await expect(page.getByText('Connection lost.')).toBeVisible()
       await check('lost')
       await server.startAgain()
-      await inbox.isLive()
+      await inbox.retryUntilLive()
       await inbox.switchTo('Sign out')
       await expect(page.getByRole('heading', { name: 'You are signed out' })).toBeVisible()
       await check('signed-out')

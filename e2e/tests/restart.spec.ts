@@ -47,7 +47,7 @@ test('a server that stays away is said so, with a way to try at once', async ({ 
   await page.getByRole('button', { name: 'Retry now' }).click()
   await expect.poll(() => inbox.tickets).toBeGreaterThan(asked)
   await server.startAgain()
-  await inbox.isLive()
+  await inbox.retryUntilLive()
   await expect(page.getByText('Connection lost.')).toHaveCount(0)
 })
 
