@@ -1,7 +1,10 @@
 //! `/v1/channels/{channel}/messages`: publishing to rooms, chats and topics, and their history.
 
 use axum::{
-    extract::{Path, Query as Params, State},
+    extract::{
+        Path, Query as Params, State,
+        rejection::{PathRejection, QueryRejection},
+    },
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, header};
@@ -22,14 +25,16 @@ use crate::{auth::Who, error::ApiError};
 pub(super) async fn publish(
     State(api): State<Api>,
     Caller(who): Caller,
-    Path(channel): Path<String>,
+    channel: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
     Body { value, bytes }: Body<PublishMessage>,
 ) -> Result<Response, ApiError> {
-    let channel = parse(&channel)?;
+    let channel = parse(channel)?;
     let PublishMessage { data, client_id, seq } = value;
     let lane = match &who {
-        Who::User(identity) => service::lane(&identity.user, client_id, seq)?,
+        Who::User(identity) | Who::Session(identity) => {
+            service::lane(&identity.user, client_id, seq)?
+        }
         Who::Backend(_) if client_id.is_none() && seq.is_none() => None,
         Who::Backend(_) => {
             let detail = "lanes are for users; a backend sends an `Idempotency-Key`";
@@ -61,12 +66,14 @@ pub(super) struct Page {
 pub(super) async fn history(
     State(api): State<Api>,
     Caller(who): Caller,
-    Path(channel): Path<String>,
-    Params(page): Params<Page>,
+    channel: Result<Path<String>, PathRejection>,
+    page: Result<Params<Page>, QueryRejection>,
 ) -> Result<Response, ApiError> {
-    let channel = parse(&channel)?;
+    let channel = parse(channel)?;
+    let Params(page) =
+        page.map_err(|rejection| ApiError::new(ErrorCode::BadRequest, rejection.body_text()))?;
     who.caller().check(&channel, Right::History)?;
-    let limit = page.limit.unwrap_or(limits::PAGE_DEFAULT);
+    let limit = page.limit.unwrap_or(limits::PAGE_DEFAULT.min(api.limits().page));
     if !(1..=api.limits().page).contains(&limit) {
         let detail = format!("`limit` is 1 to {}", api.limits().page);
         return Err(ApiError::new(ErrorCode::BadRequest, detail));
@@ -97,7 +104,9 @@ pub(super) async fn history(
     Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
 }
 
-fn parse(channel: &str) -> Result<Channel, ApiError> {
-    Channel::parse(channel)
+fn parse(segment: Result<Path<String>, PathRejection>) -> Result<Channel, ApiError> {
+    let Path(channel) = segment
+        .map_err(|rejection| ApiError::new(ErrorCode::InvalidUtf8, rejection.body_text()))?;
+    Channel::parse(&channel)
         .map_err(|error| ApiError::new(ErrorCode::UnknownChannel, error.to_string()))
 }

@@ -12,6 +12,7 @@ pub(super) async fn issue(
     Caller(who): Caller,
     Body { value, .. }: Body<TicketRequest>,
 ) -> Result<Response, ApiError> {
+    who.opens()?;
     let session = uuid::Uuid::new_v4().to_string();
     let grant = service::grant(who.caller(), value, session, api.wall(), api.limits())?;
     Ok(created(&api.auth.issue_ticket(&grant)?, false))

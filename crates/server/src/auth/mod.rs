@@ -98,8 +98,10 @@ impl Debug for Auth {
 pub enum Who {
     /// A backend; the name of its key.
     Backend(Arc<str>),
-    /// A user.
+    /// A user, by a JWT.
     User(Box<Identity>),
+    /// A user, by a session token: it re-enters and reads, but nothing that outlives it comes of it.
+    Session(Box<Identity>),
 }
 
 impl Who {
@@ -108,7 +110,7 @@ impl Who {
     pub fn caller(&self) -> Caller<'_> {
         match self {
             Self::Backend(_) => Caller::Backend,
-            Self::User(identity) => Caller::User(identity),
+            Self::User(identity) | Self::Session(identity) => Caller::User(identity),
         }
     }
 
@@ -117,7 +119,7 @@ impl Who {
     pub fn credential(&self) -> String {
         match self {
             Self::Backend(name) => format!("key:{name}"),
-            Self::User(identity) => format!("user:{}", identity.user),
+            Self::User(identity) | Self::Session(identity) => format!("user:{}", identity.user),
         }
     }
 
@@ -128,9 +130,23 @@ impl Who {
     pub fn backend(&self) -> Result<(), Refused> {
         match self {
             Self::Backend(_) => Ok(()),
-            Self::User(_) => Err(Refused::new(
+            Self::User(_) | Self::Session(_) => Err(Refused::new(
                 ErrorCode::Forbidden,
                 "only a backend with an API key may do this",
+            )),
+        }
+    }
+
+    /// Refuses session tokens, which may not open further sessions.
+    ///
+    /// # Errors
+    /// `forbidden`.
+    pub fn opens(&self) -> Result<(), Refused> {
+        match self {
+            Self::Backend(_) | Self::User(_) => Ok(()),
+            Self::Session(_) => Err(Refused::new(
+                ErrorCode::Forbidden,
+                "a session token re-enters its session and opens no other",
             )),
         }
     }
@@ -141,7 +157,7 @@ impl Who {
     /// `forbidden`.
     pub fn user(&self) -> Result<&Identity, Refused> {
         match self {
-            Self::User(identity) => Ok(identity),
+            Self::User(identity) | Self::Session(identity) => Ok(identity),
             Self::Backend(_) => Err(Refused::new(
                 ErrorCode::Forbidden,
                 "only a user may do this, with a JWT or session token of their own",
@@ -195,7 +211,7 @@ impl Auth {
     }
 
     async fn identify(&self, method: &Method, headers: &HeaderMap) -> Result<Who, Refused> {
-        let identity = match headers.get(header::AUTHORIZATION) {
+        let bearer = match headers.get(header::AUTHORIZATION) {
             Some(value) => {
                 let bearer = value.to_str().ok().and_then(|value| value.strip_prefix("Bearer "));
                 let Some(bearer) = bearer.map(str::trim) else {
@@ -207,17 +223,21 @@ impl Auth {
                 if let Some(name) = self.api_keys.name_of(bearer) {
                     return Ok(Who::Backend(name));
                 }
-                self.bearer(bearer).await?
+                bearer
             }
             None => {
                 let cookie = cookie::find(headers, &self.cookie).ok_or_else(|| {
                     Refused::new(ErrorCode::Unauthorized, "there is no `Authorization` header")
                 })?;
                 cookie::may_speak(method, headers, &self.origins)?;
-                self.bearer(cookie).await?
+                cookie
             }
         };
-        Ok(Who::User(Box::new(identity)))
+        let identity = Box::new(self.bearer(bearer).await?);
+        Ok(match session_token::is_one(bearer) {
+            true => Who::Session(identity),
+            false => Who::User(identity),
+        })
     }
 
     /// A user's JWT or session token.
