@@ -7,5 +7,18 @@
     reason = "a test that can't go on has failed"
 )]
 
+mod bad_credentials;
+mod bad_input;
+mod credentials;
+mod drain;
 mod durability;
+mod harness;
+mod idempotency;
+mod lifetimes;
+mod limits;
+mod openapi;
+mod rest;
+mod rooms;
+mod sockets;
 mod store;
+mod store_model;

@@ -1,0 +1,395 @@
+//! A server of one's own for each test, and clients that speak its wire by hand: no code of the SDK is between a test and
+//! the bytes.
+
+use std::{future::Future, net::SocketAddr, path::Path, time::Duration};
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tidings_server::{Config, StartError};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::oneshot,
+    task::JoinHandle,
+    time::timeout,
+};
+use tokio_tungstenite::{
+    WebSocketStream, client_async,
+    tungstenite::{
+        self, Message,
+        client::IntoClientRequest as _,
+        handshake::client::Request,
+        protocol::frame::{
+            Frame,
+            coding::{Data, OpCode},
+        },
+    },
+};
+
+/// Until a wait counts as failed. Nothing is measured by it: tests wait for messages.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The API key of development servers.
+const KEY: &str = "dev";
+
+/// Waits for something that must happen.
+pub(crate) async fn within<T>(what: &str, wait: impl Future<Output = T>) -> T {
+    timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("{what} did not happen"))
+}
+
+/// A server in this process, on a free port and with a folder of its own.
+pub(crate) struct Server {
+    pub(crate) at: SocketAddr,
+    http: reqwest::Client,
+    stop: Option<oneshot::Sender<()>>,
+    running: JoinHandle<Result<(), StartError>>,
+    _folder: TempDir,
+}
+
+impl Server {
+    pub(crate) async fn start() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// A server with other settings than those of development.
+    pub(crate) async fn with(set: impl FnOnce(&mut Config)) -> Self {
+        let folder = TempDir::new().unwrap();
+        let mut config = Config { dev: true, data: folder.path().to_owned(), ..Config::default() };
+        set(&mut config);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let at = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel();
+        let running = tokio::spawn(tidings_server::run(config, listener, async {
+            let _dropped = stopped.await;
+        }));
+        Self { at, http: http(), stop: Some(stop), running, _folder: folder }
+    }
+
+    /// Asks it to go away, as SIGTERM does.
+    pub(crate) fn drain(&mut self) {
+        drop(self.stop.take());
+    }
+
+    /// Waits until it went away.
+    pub(crate) async fn gone(self) {
+        within("the server's end", self.running).await.unwrap().unwrap();
+    }
+
+    /// A request without credentials.
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, format!("http://{}{path}", self.at))
+    }
+
+    /// A backend's request.
+    pub(crate) fn backend(&self, path: &str) -> RequestBuilder {
+        self.request(Method::POST, path).bearer_auth(KEY)
+    }
+
+    /// A user's JWT.
+    pub(crate) async fn token(&self, user: &str) -> String {
+        let ask = self.request(Method::POST, "/dev/tokens").json(&json!({ "user": user }));
+        text(&created(ask).await["token"])
+    }
+
+    /// A user's ticket, asked for by a backend; `more` are further fields.
+    pub(crate) async fn ticket(&self, user: &str, more: Value) -> String {
+        let mut body = json!({ "user": user });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        text(&created(self.backend("/v1/tickets").json(&body)).await["ticket"])
+    }
+
+    /// Publishes a notification to a user; answers where it is.
+    pub(crate) async fn notify(&self, user: &str, title: &str) -> Value {
+        self.notify_to(json!({ "user": user }), title).await
+    }
+
+    /// Publishes a notification; answers the first place.
+    pub(crate) async fn notify_to(&self, to: Value, title: &str) -> Value {
+        let body = json!({ "to": to, "type": "note", "title": title });
+        created(self.backend("/v1/notifications").json(&body)).await["results"][0].clone()
+    }
+
+    /// A socket that has not said anything.
+    pub(crate) async fn open(&self) -> Socket {
+        Socket::open(self.at, self.upgrade("")).await.unwrap()
+    }
+
+    /// The upgrade request, to be changed.
+    pub(crate) fn upgrade(&self, query: &str) -> Request {
+        format!("ws://{}/v1/ws{query}", self.at).into_client_request().unwrap()
+    }
+
+    /// A socket that said `connect` with a fresh JWT and these fields.
+    pub(crate) async fn connecting(&self, user: &str, more: Value) -> Socket {
+        let mut message =
+            json!({ "type": "connect", "version": 1, "token": self.token(user).await });
+        message.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let mut socket = self.open().await;
+        socket.say(message).await;
+        socket
+    }
+
+    /// A socket that is in and has heard its snapshot.
+    pub(crate) async fn connect(&self, user: &str) -> Socket {
+        let mut socket = self.connecting(user, json!({})).await;
+        socket.hear("connected").await;
+        socket.until("snapshot").await;
+        socket
+    }
+}
+
+/// A client without proxies: whatever the environment says, tests stay on this machine.
+pub(crate) fn http() -> reqwest::Client {
+    reqwest::Client::builder().no_proxy().build().unwrap()
+}
+
+/// The body of a 201.
+pub(crate) async fn created(request: RequestBuilder) -> Value {
+    answered(request, StatusCode::CREATED).await
+}
+
+/// The body of an answer with this status.
+pub(crate) async fn answered(request: RequestBuilder, status: StatusCode) -> Value {
+    let answer = request.send().await.unwrap();
+    assert_eq!(answer.status(), status, "{}", answer.text().await.unwrap());
+    answer.json().await.unwrap()
+}
+
+/// The code of a refusal, its shape checked.
+pub(crate) async fn refused(request: RequestBuilder) -> (u16, String) {
+    let answer = request.send().await.unwrap();
+    let problem = problem(answer).await;
+    (problem["status"].as_u64().unwrap() as u16, text(&problem["code"]))
+}
+
+/// A problem+json body, its shape checked.
+pub(crate) async fn problem(answer: Response) -> Value {
+    let status = answer.status();
+    let header = |name: &str| text_of(&answer, name);
+    assert_eq!(header("content-type").as_deref(), Some("application/problem+json"), "{status}");
+    assert_eq!(header("cache-control").as_deref(), Some("no-store"));
+    let id = header("x-request-id").expect("a request id");
+    let body: Value = answer.json().await.unwrap();
+    assert_eq!(body["status"], status.as_u16());
+    assert_eq!(body["request_id"], id);
+    let code = body["code"].as_str().unwrap();
+    assert!(body["type"].as_str().unwrap().ends_with(&format!("#{code}")), "{body}");
+    assert!(!body["title"].as_str().unwrap().is_empty(), "{body}");
+    assert!(body["detail"].is_string(), "{body}");
+    body
+}
+
+pub(crate) fn text_of(answer: &Response, header: &str) -> Option<String> {
+    answer.headers().get(header).map(|value| value.to_str().unwrap().to_owned())
+}
+
+pub(crate) fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("{value} is no text")).to_owned()
+}
+
+/// How a socket ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct End {
+    /// Close code; 0 where the link broke without one.
+    pub(crate) close: u16,
+    /// Code of the `error` before it; empty where none came.
+    pub(crate) error: String,
+}
+
+impl End {
+    pub(crate) fn new(close: u16, error: &str) -> Self {
+        Self { close, error: error.to_owned() }
+    }
+}
+
+/// A WebSocket by hand.
+#[derive(Debug)]
+pub(crate) struct Socket(WebSocketStream<TcpStream>);
+
+impl Socket {
+    pub(crate) async fn open(at: SocketAddr, request: Request) -> Result<Self, tungstenite::Error> {
+        let stream = TcpStream::connect(at).await?;
+        let (socket, _) = within("the upgrade", client_async(request, stream)).await?;
+        Ok(Self(socket))
+    }
+
+    /// Sends a message.
+    pub(crate) async fn say(&mut self, message: Value) {
+        self.say_text(&message.to_string()).await;
+    }
+
+    /// Sends a text frame.
+    pub(crate) async fn say_text(&mut self, text: &str) {
+        self.say_message(Message::text(text)).await;
+    }
+
+    /// Sends any frame. A link that is closed meanwhile is no failure: what the server said shows why.
+    pub(crate) async fn say_message(&mut self, message: Message) {
+        let _closed = self.0.send(message).await;
+    }
+
+    /// Sends a part of a message as a frame of its own; `first` and `last` say which part.
+    pub(crate) async fn say_part(&mut self, part: &[u8], first: bool, last: bool) {
+        let kind = OpCode::Data(if first { Data::Text } else { Data::Continue });
+        self.say_message(Message::Frame(Frame::message(part.to_vec(), kind, last))).await;
+    }
+
+    /// The next frame, pings included; `None` at the link's end.
+    pub(crate) async fn frame(&mut self) -> Option<Message> {
+        within("a frame", self.0.next()).await?.ok()
+    }
+
+    /// The next message, whatever it is.
+    pub(crate) async fn next(&mut self) -> Value {
+        loop {
+            match self.frame().await {
+                Some(Message::Text(text)) => return serde_json::from_str(&text).unwrap(),
+                Some(Message::Ping(_) | Message::Pong(_)) => {}
+                other => panic!("waited for a message, heard {other:?}"),
+            }
+        }
+    }
+
+    /// The next message, which must be of this type.
+    pub(crate) async fn hear(&mut self, kind: &str) -> Value {
+        let message = self.next().await;
+        assert_eq!(message["type"], kind, "{message}");
+        message
+    }
+
+    /// The first message of this type; others before it are left aside.
+    pub(crate) async fn until(&mut self, kind: &str) -> Value {
+        loop {
+            let message = self.next().await;
+            if message["type"] == kind {
+                return message;
+            }
+        }
+    }
+
+    /// Titles of the next `count` messages, which must be notifications.
+    pub(crate) async fn titles(&mut self, count: usize) -> Vec<String> {
+        let mut titles = Vec::new();
+        while titles.len() < count {
+            titles.push(text(&self.hear("notification").await["data"]["title"]));
+        }
+        titles
+    }
+
+    /// Reads to the end.
+    pub(crate) async fn end(&mut self) -> End {
+        let mut end = End::new(0, "");
+        loop {
+            match self.frame().await {
+                Some(Message::Text(text)) => {
+                    let message: Value = serde_json::from_str(&text).unwrap();
+                    if message["type"] == "error" {
+                        end.error = message["code"].as_str().unwrap().to_owned();
+                    }
+                }
+                Some(Message::Close(frame)) => {
+                    end.close = frame.map_or(1005, |frame| frame.code.into());
+                }
+                Some(_) => {}
+                None => return end,
+            }
+        }
+    }
+
+    /// The link below, for who wants to break rules. Nothing may be under way.
+    pub(crate) fn raw(&mut self) -> &mut TcpStream {
+        self.0.get_mut()
+    }
+}
+
+/// Somebody whom nothing that others do may harm.
+pub(crate) struct Bystander {
+    socket: Socket,
+    published: usize,
+}
+
+impl Bystander {
+    pub(crate) async fn enter(server: &Server) -> Self {
+        Self { socket: server.connect("bystander").await, published: 0 }
+    }
+
+    /// The server takes a publish, and the bystander hears exactly that one next.
+    pub(crate) async fn is_unharmed(&mut self, server: &Server, after: &str) {
+        self.published += 1;
+        let title = format!("{} after {after}", self.published);
+        let stored = server.notify("bystander", &title).await;
+        assert_eq!(stored["offset"], self.published, "{after}");
+        assert_eq!(self.socket.titles(1).await, [title], "{after}");
+    }
+}
+
+/// The binary, where a process of its own matters.
+pub(crate) struct Process {
+    child: std::process::Child,
+    pub(crate) at: SocketAddr,
+    http: reqwest::Client,
+}
+
+impl Process {
+    /// Starts it on a folder and waits for its greeting.
+    pub(crate) fn start(folder: &Path) -> Self {
+        use std::io::BufRead as _;
+
+        let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_tidings"))
+            .args(["serve", "--dev", "--listen", "127.0.0.1:0", "--data"])
+            .arg(folder)
+            .env_remove("TIDINGS_API_KEY")
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut greeting = String::new();
+        std::io::BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut greeting).unwrap();
+        let at = greeting.trim().rsplit_once("http://").expect("an address").1.parse().unwrap();
+        Self { child, at, http: http() }
+    }
+
+    pub(crate) fn backend(&self, path: &str) -> RequestBuilder {
+        self.http.post(format!("http://{}{path}", self.at)).bearer_auth(KEY)
+    }
+
+    /// A socket that has not said anything.
+    pub(crate) async fn open(&self) -> Socket {
+        let request = format!("ws://{}/v1/ws", self.at).into_client_request().unwrap();
+        Socket::open(self.at, request).await.unwrap()
+    }
+
+    /// A socket that is in and has heard its snapshot, and that snapshot.
+    pub(crate) async fn connect(&self, user: &str) -> (Socket, Value) {
+        let body = json!({ "user": user });
+        let ticket = created(self.backend("/v1/tickets").json(&body)).await;
+        let mut socket = self.open().await;
+        let ticket = &ticket["ticket"];
+        socket.say(json!({ "type": "connect", "version": 1, "ticket": ticket })).await;
+        socket.hear("connected").await;
+        let snapshot = socket.until("snapshot").await;
+        (socket, snapshot)
+    }
+
+    /// Asks it to go away.
+    pub(crate) fn terminate(&self) {
+        let id = self.child.id().to_string();
+        let sent = std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// Waits until it went away by itself.
+    pub(crate) async fn gone(mut self) {
+        let status = tokio::task::spawn_blocking(move || self.child.wait());
+        assert!(within("the process' end", status).await.unwrap().unwrap().success());
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Fails only because it ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
