@@ -38,7 +38,7 @@ export class InboxPage {
     await expect(async () => {
       if (await retry.isVisible()) await retry.click({ timeout: 500 }).catch(() => {})
       await expect(this.page.getByTestId('connection')).toHaveAttribute('data-status', 'connected', { timeout: 500 })
-    }).toPass({ timeout: 15_000 })
+    }).toPass({ timeout: 20_000 })
   }
 
   async hasState(status: string): Promise<void> {
@@ -55,7 +55,7 @@ export class InboxPage {
 
   /** Exactly these, newest first. Hidden "Unread:" prefixes don't count. */
   async shows(titles: readonly string[]): Promise<void> {
-    await expect(async () => expect(await this.shownTitles()).toEqual(titles)).toPass({ timeout: 15_000 })
+    await expect(async () => expect(await this.shownTitles()).toEqual(titles)).toPass({ timeout: 20_000 })
   }
 
   async shownTitles(): Promise<string[]> {
