@@ -1,9 +1,8 @@
 //! The connection is accepted: follow the logs, send what waits, stay alive.
 
 use tidings_protocol::{
-    CloseCode, ErrorCode, ServerMessage,
+    CloseCode, ErrorCode,
     client::History,
-    codec::Reason,
     limits::PAGE_DEFAULT,
     server::{self, Goaway, Pong},
 };
@@ -15,6 +14,7 @@ use crate::{
     context::Context,
     ended::Ended,
     error::Failure,
+    heard::Heard,
     heartbeat::Heartbeat,
     machine::{Input, State},
     outbox::Refusal,
@@ -153,20 +153,19 @@ impl Connected {
     }
 
     fn message(&mut self, text: &str, cx: &mut Context) -> Result<(), End> {
-        let message = match ServerMessage::decode(text) {
-            Ok(message) => message,
+        let message = match Heard::read(text) {
+            Ok(Some(message)) => message,
+            Ok(None) => return Ok(()),
             Err(error) => {
-                // A newer server may say more; anything else is worth knowing. A lost record shows as a hole.
-                if error.reason() != Reason::UnknownType {
-                    let detail = error.field().unwrap_or_else(|| error.reason().as_str());
-                    cx.report(Error::new(ErrorCode::BadRequest, detail));
-                }
+                // Worth knowing. A lost record shows as a hole.
+                let detail = error.field().unwrap_or_else(|| error.reason().as_str());
+                cx.report(Error::new(ErrorCode::BadRequest, detail));
                 return Ok(());
             }
         };
         let transport = self.transport;
         match message {
-            ServerMessage::Ack(ack) => {
+            Heard::Ack(ack) => {
                 if let Some((intent, stored)) = cx.outbox.acknowledged(ack) {
                     cx.tell(Command::Settled { intent, result: Ok(Some(stored)) });
                     if let Some(fold) = cx.inbox.fold() {
@@ -175,41 +174,33 @@ impl Connected {
                     self.answered(cx);
                 }
             }
-            ServerMessage::Error(error) => self.refused(&error, cx)?,
-            ServerMessage::Expiring(_) => self.refresher.begin(cx),
-            ServerMessage::Gap(gap) => self.resume.gap(gap, transport, cx)?,
-            ServerMessage::Goaway(goaway) => leave_within(&goaway, cx),
-            ServerMessage::Marked(record) => {
+            Heard::Error(error) => self.refused(&error, cx)?,
+            Heard::Expiring(_) => self.refresher.begin(cx),
+            Heard::Gap(gap) => self.resume.gap(gap, transport, cx)?,
+            Heard::Goaway(goaway) => leave_within(&goaway, cx),
+            Heard::Marked(record) => {
                 self.resume.marked(record, transport, cx)?;
                 self.answered(cx);
             }
-            ServerMessage::Notification(record) => {
-                self.resume.notification(record, transport, cx)?
-            }
-            ServerMessage::Page(page) => {
+            Heard::Notification(record) => self.resume.notification(record, transport, cx)?,
+            Heard::Page(page) => {
                 if cx.inbox.pager.take_answer(page.id) {
                     cx.set(Timer::More, cx.config.timeout);
                     cx.inbox.page(page, cx.config.items_max);
                     cx.inbox.prune();
                 }
             }
-            ServerMessage::Pong(pong) => self.pong(pong, cx)?,
-            ServerMessage::Refreshed(answer) => self.refresher.refreshed(&answer, cx),
-            ServerMessage::Skip(skip) => self.resume.skip(&skip, transport, cx)?,
-            ServerMessage::Snapshot(snapshot) => self.resume.snapshot(snapshot, transport, cx)?,
-            ServerMessage::Subscribed(answer) => self.resume.subscribed(&answer, cx)?,
-            ServerMessage::Trimmed(record) => self.resume.trimmed(&record, transport, cx)?,
-            ServerMessage::Unsubscribed(ended) => {
+            Heard::Pong(pong) => self.pong(pong, cx)?,
+            Heard::Refreshed(answer) => self.refresher.refreshed(&answer, cx),
+            Heard::Skip(skip) => self.resume.skip(&skip, transport, cx)?,
+            Heard::Snapshot(snapshot) => self.resume.snapshot(snapshot, transport, cx)?,
+            Heard::Subscribed(answer) => self.resume.subscribed(&answer, cx)?,
+            Heard::Trimmed(record) => self.resume.trimmed(&record, transport, cx)?,
+            Heard::Unsubscribed(ended) => {
                 self.resume.unsubscribed(&ended.channel, transport, cx)?;
             }
-            // Rooms and chat are not followed yet; a second greeting means nothing.
-            ServerMessage::Connected(_)
-            | ServerMessage::Join(_)
-            | ServerMessage::Leave(_)
-            | ServerMessage::Members(_)
-            | ServerMessage::Message(_)
-            | ServerMessage::Signal(_)
-            | ServerMessage::State(_) => {}
+            // A second greeting means nothing.
+            Heard::Connected(_) => {}
         }
         Ok(())
     }
@@ -311,7 +302,7 @@ impl Connected {
         self.let_go(cx);
         match left {
             Some(left) => {
-                cx.trouble = Some(failure.error);
+                cx.trouble = Some(failure.why().error);
                 Waiting::begin(left, true, cx)
             }
             None => State::failed(failure, cx),

@@ -1,7 +1,7 @@
 //! One attempt: a ticket, a transport, a greeting. Each step has a deadline.
 
 use tidings_protocol::{
-    Channels, CloseCode, ErrorCode, ServerMessage, VERSION,
+    Channels, CloseCode, ErrorCode, VERSION,
     client::{ClientInfo, Connect},
 };
 
@@ -12,6 +12,7 @@ use crate::{
     context::Context,
     ended::Ended,
     error::Failure,
+    heard::Heard,
     inbox::Log,
     machine::{Input, State},
     timers::Timer,
@@ -125,8 +126,8 @@ impl Connecting {
     }
 
     fn message(self, text: &str, cx: &mut Context) -> State {
-        match (self, ServerMessage::decode(text)) {
-            (Self::Greeting { transport, kind, sent }, Ok(ServerMessage::Connected(connected))) => {
+        match (self, Heard::read(text)) {
+            (Self::Greeting { transport, kind, sent }, Ok(Some(Heard::Connected(connected)))) => {
                 cx.timers.cancel(Timer::Connect);
                 if !cx.confirm(&connected.user_id) {
                     // Two users at one page: whoever looks at it may not be the one whose cache is shown.
@@ -139,9 +140,7 @@ impl Connecting {
                 cx.clock.learn(cx.now, connected.now, round_trip);
                 Connected::begin(transport, kind, &connected, cx)
             }
-            (state, Ok(ServerMessage::Error(error))) => {
-                state.give_up(Failure::of_server(&error), cx)
-            }
+            (state, Ok(Some(Heard::Error(error)))) => state.give_up(Failure::of_server(&error), cx),
             (state, _) => State::Connecting(state),
         }
     }

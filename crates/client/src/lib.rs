@@ -30,6 +30,7 @@
 //! | `machine` | the connection's states and what moves between them; `idle`, `connecting`, `connected`, `waiting`, `offline`, `ended` are one each |
 //! | `context` | what all states share: clocks, deadlines, inbox, outbox, commands so far |
 //! | `backoff`, `timers`, `clock`, `rng` | when to try again; one table of deadlines; server time and sleep; jitter |
+//! | `heard` | the messages a client acts on |
 //! | `heartbeat`, `auth` | signs of life; credentials and their refresh |
 //! | `resume` | where each log stands on a connection: copies dropped, holes repaired, gaps told |
 //! | `inbox` | the fold of the logs, pages under it, pending marks on top, views |
@@ -50,6 +51,7 @@ mod ended;
 mod error;
 mod event;
 mod explain;
+mod heard;
 mod heartbeat;
 mod idle;
 mod inbox;

@@ -13,8 +13,15 @@
 use tidings_protocol::Retry;
 
 use crate::{
-    Credential, Error, Status, TransportKind, connected::Connected, connecting::Connecting,
-    context::Context, ended::Ended, error::Failure, idle::Idle, offline::Offline, timers::Timer,
+    Credential, Error, Status, TransportKind,
+    connected::Connected,
+    connecting::Connecting,
+    context::Context,
+    ended::Ended,
+    error::{Failure, Why},
+    idle::Idle,
+    offline::Offline,
+    timers::Timer,
     waiting::Waiting,
 };
 
@@ -119,7 +126,7 @@ impl State {
 
     /// Where to go after an attempt or a connection failed.
     pub(crate) fn failed(failure: Failure, cx: &mut Context) -> Self {
-        let Failure { error, retry, after } = failure;
+        let Why { error, retry, after } = failure.why();
         if retry == Retry::Never {
             return Self::fail(error, cx);
         }

@@ -3,8 +3,6 @@
 //! Intents go out over a lane, `(client_id, seq)` with `seq` dense from 1. The server takes each `seq` once and answers a
 //! repeat with the first answer, so after a cut everything unanswered is simply sent again.
 
-use std::collections::VecDeque;
-
 use tidings_protocol::{
     client::{self, Cursor},
     server::{Ack, Marked},
@@ -62,7 +60,7 @@ pub(crate) enum Refusal {
 pub(crate) struct Intents {
     lane: String,
     next_seq: u64,
-    list: VecDeque<Intent>,
+    list: Vec<Intent>,
     failed: Vec<Refused>,
     /// Counts what the list of items may show differently.
     changes: u64,
@@ -70,7 +68,7 @@ pub(crate) struct Intents {
 
 impl Intents {
     pub(crate) fn new(lane: String) -> Self {
-        Self { lane, next_seq: 1, list: VecDeque::new(), failed: Vec::new(), changes: 0 }
+        Self { lane, next_seq: 1, list: Vec::new(), failed: Vec::new(), changes: 0 }
     }
 
     /// Takes an intent.
@@ -78,7 +76,7 @@ impl Intents {
         let seq = self.next_seq;
         self.next_seq += 1;
         self.changes += 1;
-        self.list.push_back(Intent { number, seq, body, progress: Progress::Unsent });
+        self.list.push(Intent { number, seq, body, progress: Progress::Unsent });
     }
 
     /// Intents without an answer.
@@ -153,7 +151,7 @@ impl Intents {
             .iter()
             .position(|intent| self.lane == client_id && Some(intent.seq) == marked.seq)?;
         self.changes += 1;
-        let intent = self.list.remove(place)?;
+        let intent = self.list.remove(place);
         let stored = Stored {
             channel: marked.channel.clone(),
             epoch,
@@ -195,7 +193,7 @@ impl Intents {
             return Some(Refusal::Later);
         }
         self.changes += 1;
-        let intent = self.list.remove(place)?;
+        let intent = self.list.remove(place);
         let failed = FailedIntent {
             id: intent.number,
             channel: intent.body.channel.clone(),

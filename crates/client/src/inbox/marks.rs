@@ -18,12 +18,8 @@ pub(crate) struct Mark {
 }
 
 impl Mark {
-    pub(crate) fn single(mut offsets: [Vec<u64>; 2], set: MarkSet) -> Self {
-        for list in &mut offsets {
-            list.sort_unstable();
-            list.dedup();
-        }
-        Self { single: offsets, up_to: [0; 2], set }
+    pub(crate) fn single(offsets: [Vec<u64>; 2], set: MarkSet) -> Self {
+        Self { single: offsets.map(sorted), up_to: [0; 2], set }
     }
 
     pub(crate) fn up_to(up_to: [u64; 2], set: MarkSet) -> Self {
@@ -75,6 +71,17 @@ impl Mark {
         let up_to = UpTo { inbox: mark(Log::Inbox), system: mark(Log::System) };
         (up_to != UpTo::default()).then_some(up_to)
     }
+}
+
+/// In order, each once. By insertion: there are few, and a sort of the library's costs a browser more than all of `Mark`.
+fn sorted(offsets: Vec<u64>) -> Vec<u64> {
+    let mut list = Vec::with_capacity(offsets.len());
+    for offset in offsets {
+        if let Err(place) = list.binary_search(&offset) {
+            list.insert(place, offset);
+        }
+    }
+    list
 }
 
 /// Marks folded already that may concern items still to come: everyone-messages the other log has yet to bring,

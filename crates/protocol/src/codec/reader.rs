@@ -181,7 +181,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Finds the message's type; the whole text stays next.
-    pub(crate) fn kind(&mut self) -> Cow<'a, str> {
+    pub fn kind(&mut self) -> Cow<'a, str> {
         let whole = self.next;
         let mut fields = self.fields(&["type"]);
         self.advance(&mut fields);
