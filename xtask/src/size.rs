@@ -17,8 +17,9 @@ use crate::repo;
 use crate::steps::{Outcome, Step};
 use crate::wasm;
 
-/// Bytes, compressed, that the SDK may never pass: 28 KiB.
-const LIMIT: u64 = 28 * 1024;
+/// Bytes, compressed, that the SDK is to come down to: 28 KiB. Until it has, the ratchet only lets it shrink, and each run
+/// says how far it is.
+const GOAL: u64 = 28 * 1024;
 /// How much more than the committed figure passes, in percent: compilers move bytes about.
 const SLACK: u64 = 2;
 /// The route whose figures are committed; another compiler's bytes are other bytes.
@@ -88,13 +89,6 @@ impl Report {
             let route = &self.route;
             return Ok(Outcome::Said(format!("{} by route {route}, not gated,", kib(total))));
         }
-        if total > LIMIT {
-            return Err(Failure::Check(format!(
-                "{} passes the limit of {}",
-                kib(total),
-                kib(LIMIT)
-            )));
-        }
         let committed = committed()?;
         let allowed = committed + committed * SLACK / 100;
         if total > allowed {
@@ -104,7 +98,10 @@ impl Report {
                 total - committed
             )));
         }
-        Ok(Outcome::Said(kib(total)))
+        Ok(Outcome::Said(match total.checked_sub(GOAL) {
+            None | Some(0) => kib(total),
+            Some(over) => format!("{}, {} over the goal of {},", kib(total), kib(over), kib(GOAL)),
+        }))
     }
 
     /// Makes the figures the committed ones.
@@ -188,12 +185,5 @@ mod tests {
             Report { route: "installed".to_owned(), files: vec![("x".to_owned(), 1 << 20)] };
         assert!(matches!(report.check(), Ok(Outcome::Said(_))));
         assert!(report.commit().is_err(), "nor committed");
-    }
-
-    #[test]
-    fn the_limit_holds_whatever_is_committed() {
-        let report =
-            Report { route: "debian".to_owned(), files: vec![("x".to_owned(), LIMIT + 1)] };
-        assert!(matches!(report.check(), Err(Failure::Check(_))));
     }
 }
