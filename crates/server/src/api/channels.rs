@@ -73,7 +73,7 @@ pub(super) async fn history(
     let Params(page) =
         page.map_err(|rejection| ApiError::new(ErrorCode::BadRequest, rejection.body_text()))?;
     who.caller().check(&channel, Right::History)?;
-    let limit = page.limit.unwrap_or(limits::PAGE_DEFAULT.min(api.limits().page));
+    let limit = page.limit.unwrap_or_else(|| limits::PAGE_DEFAULT.min(api.limits().page));
     if !(1..=api.limits().page).contains(&limit) {
         let detail = format!("`limit` is 1 to {}", api.limits().page);
         return Err(ApiError::new(ErrorCode::BadRequest, detail));

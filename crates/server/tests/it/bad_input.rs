@@ -262,7 +262,8 @@ async fn a_wrong_body_is_refused_by_what_is_wrong_with_it() {
     let with = |field: &str| format!("{},{field}}}", good.strip_suffix('}').unwrap());
     let json = [("content-type", "application/json")];
     type Headers<'a> = &'a [(&'a str, &'a str)];
-    let cases: [(&str, Headers<'_>, Vec<u8>, (u16, &str)); 17] = [
+    type Case<'a> = (&'a str, Headers<'a>, Vec<u8>, (u16, &'a str));
+    let cases: [Case<'_>; 17] = [
         ("no JSON", &json, b"hello".to_vec(), (400, "bad_request")),
         ("half of it", &json, good.as_bytes()[..20].to_vec(), (400, "bad_request")),
         ("something after it", &json, format!("{good}x").into_bytes(), (400, "bad_request")),

@@ -34,7 +34,7 @@ async fn a_repeat_with_the_same_key_answers_the_first_answer() {
         let mismatch = (422, "idempotency_mismatch".to_owned());
         assert_eq!(refused(send(&other)).await, mismatch, "{path}");
         let next = created(server.backend(path).json(&body)).await;
-        let offset = next["results"][0].get("offset").unwrap_or(&next["offset"]).clone();
+        let offset = next["results"][0].get("offset").unwrap_or_else(|| &next["offset"]).clone();
         assert_eq!(offset, 2, "neither the repeat nor the refusal made a record");
     }
     // The same key and body at another address is another request.

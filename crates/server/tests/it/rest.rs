@@ -9,6 +9,7 @@ use super::harness::{Server, answered, created, problem, refused, text, text_of}
 pub(crate) const NOTIFICATIONS: &str = "/v1/notifications";
 pub(crate) const ROOM: &str = "/v1/channels/room:42/messages";
 
+#[expect(clippy::needless_pass_by_value, reason = "callers write it out on the spot")]
 pub(crate) fn note(to: Value) -> Value {
     json!({ "to": to, "type": "note", "title": "Hi" })
 }
