@@ -25,7 +25,7 @@ export function ToastsProvider({ children }: { children: ReactNode }) {
   const [toasts, setToasts] = useState<readonly Toast[]>([])
   const show = useCallback((toast: Omit<Toast, 'id'>) => {
     const id = ++lastId
-    setToasts(shown => [...shown, { ...toast, id }].slice(-SHOWN_MAX))
+    setToasts(shown => (repeats(toast, shown) ? shown : [...shown, { ...toast, id }].slice(-SHOWN_MAX)))
   }, [])
   const showError = useCallback(
     (error: unknown) => {
@@ -37,6 +37,11 @@ export function ToastsProvider({ children }: { children: ReactNode }) {
   const dismiss = useCallback((id: number) => setToasts(shown => shown.filter(toast => toast.id !== id)), [])
   const value = useMemo(() => ({ toasts, show, showError, dismiss }), [toasts, show, showError, dismiss])
   return <ToastsContext value={value}>{children}</ToastsContext>
+}
+
+/** Several marks that are refused for one reason are one piece of bad news. */
+function repeats({ tone, message }: Omit<Toast, 'id'>, shown: readonly Toast[]): boolean {
+  return tone === 'bad' && shown.some(other => other.tone === tone && other.message === message)
 }
 
 export function useToasts(): Toasts {
