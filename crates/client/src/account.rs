@@ -2,7 +2,9 @@
 
 use tidings_protocol::ErrorCode;
 
-use crate::{Command, Error, User, context::Context, outbox::Intents, timers::Timer};
+use crate::{
+    Command, Error, User, context::Context, inbox::drop_where, outbox::Intents, timers::Timer,
+};
 
 /// Users whose unsent intents are kept for their return.
 const AWAY_MAX: usize = 8;
@@ -132,7 +134,7 @@ impl Context {
         if let Some(user) = self.account.user().map(String::from) {
             self.store.reset();
             self.put_away();
-            self.account.away.retain(|(away, _)| *away != user);
+            drop_where(&mut self.account.away, &|(away, _)| *away == user);
             self.ask(Command::Wipe { user });
         }
         self.account.named = User::Nobody;

@@ -1,7 +1,7 @@
 //! One attempt: a ticket, a transport, a greeting. Each step has a deadline.
 
 use tidings_protocol::{
-    Channels, CloseCode, ErrorCode, VERSION,
+    CloseCode, ErrorCode, VERSION,
     client::{ClientInfo, Connect},
 };
 
@@ -13,7 +13,7 @@ use crate::{
     ended::Ended,
     error::Failure,
     heard::Heard,
-    inbox::Log,
+    inbox::LOGS,
     machine::{Input, State},
     timers::Timer,
 };
@@ -116,9 +116,10 @@ impl Connecting {
         };
         carry(credential, &mut connect);
         if let Some(fold) = cx.inbox.fold() {
-            let cursors =
-                [Log::Inbox, Log::System].map(|log| (fold.channel_of(log), fold.cursor(log)));
-            connect.cursors = Some(Channels::from(cursors));
+            let cursors = connect.cursors.get_or_insert_default();
+            for log in LOGS {
+                cursors.insert(fold.channel_of(log), fold.cursor(log));
+            }
         }
         cx.send(transport, &connect);
         cx.set(Timer::Connect, cx.config.timeout);

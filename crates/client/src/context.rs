@@ -175,7 +175,9 @@ impl Context {
     /// Moves the commands to the driver's buffer: the machine's, then what changed, then what the app hears.
     pub(crate) fn deliver(&mut self, changed: &[Readable], out: &mut Vec<Command>) {
         out.append(&mut self.out);
-        out.extend(changed.iter().copied().map(Command::Changed));
+        for readable in changed {
+            out.push(Command::Changed(*readable));
+        }
         out.append(&mut self.told);
     }
 }

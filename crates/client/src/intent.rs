@@ -42,7 +42,8 @@ impl Body {
     ) -> Result<Self, Unresolved> {
         let mark = match targets {
             MarkTargets::All => {
-                Mark::up_to([Log::Inbox, Log::System].map(|log| fold.cursor(log).offset), set)
+                let [(_, inbox), (_, system)] = fold.cursors();
+                Mark::up_to([inbox, system], set)
             }
             MarkTargets::Items(ids) => {
                 if ids.len() > ITEMS_MAX {
@@ -59,8 +60,7 @@ impl Body {
         if !mark.touches(Log::Inbox) && !mark.touches(Log::System) {
             return Err(Unresolved::Nothing);
         }
-        let epochs = [Log::Inbox, Log::System].map(|log| fold.cursor(log).epoch);
-        Ok(Self { channel: fold.channel.clone(), mark, epochs })
+        Ok(Self { channel: fold.channel.clone(), mark, epochs: fold.epochs() })
     }
 
     /// As the wire says it.

@@ -10,7 +10,7 @@ use tidings_protocol::{
 
 use crate::{
     Error, FailedIntent, Outbox, Stored,
-    inbox::{Fold, Log},
+    inbox::{Fold, Log, drop_where},
     intent::{Body, Pending},
 };
 
@@ -86,17 +86,18 @@ impl Intents {
 
     /// Intents the fold does not have yet, in order.
     pub(crate) fn pending(&self) -> Vec<Pending<'_>> {
-        self.list
-            .iter()
-            .map(|intent| Pending {
+        let mut pending = Vec::with_capacity(self.list.len());
+        for intent in &self.list {
+            pending.push(Pending {
                 mark: &intent.body.mark,
                 epochs: intent.body.epochs,
                 answer: match intent.progress {
                     Progress::Stored(place) => Some(place.offset),
                     Progress::Unsent | Progress::Sent(_) => None,
                 },
-            })
-            .collect()
+            });
+        }
+        pending
     }
 
     /// Nothing is on its way any more: the connection went, or everything is to be sent again.
@@ -165,9 +166,9 @@ impl Intents {
     pub(crate) fn folded(&mut self, fold: &Fold) {
         let cursor = fold.cursor(Log::Inbox);
         let before = self.list.len();
-        self.list.retain(|intent| match intent.progress {
-            Progress::Stored(place) => place.epoch == cursor.epoch && place.offset > cursor.offset,
-            Progress::Unsent | Progress::Sent(_) => true,
+        drop_where(&mut self.list, &|intent| match intent.progress {
+            Progress::Stored(place) => place.epoch != cursor.epoch || place.offset <= cursor.offset,
+            Progress::Unsent | Progress::Sent(_) => false,
         });
         if self.list.len() != before {
             self.changes += 1;
@@ -206,8 +207,9 @@ impl Intents {
 
     /// Keeps the newest refused intents.
     pub(crate) fn forget_failed(&mut self, most: usize) {
-        let over = self.failed.len().saturating_sub(most);
-        self.failed.drain(..over);
+        while self.failed.len() > most {
+            self.failed.remove(0);
+        }
     }
 
     /// Takes a refused intent back out.
@@ -218,7 +220,13 @@ impl Intents {
 
     /// Numbers of the intents without an answer, for when none will come.
     pub(crate) fn numbers(&self) -> Vec<u64> {
-        self.list.iter().filter(|intent| !intent.stored()).map(|intent| intent.number).collect()
+        let mut numbers = Vec::new();
+        for intent in &self.list {
+            if !intent.stored() {
+                numbers.push(intent.number);
+            }
+        }
+        numbers
     }
 
     /// Whether nothing was ever sent or to be sent on this lane, so that it is no user's yet.
@@ -241,17 +249,19 @@ impl Intents {
 
     /// Whether the app was told otherwise.
     pub(crate) fn differs_from(&self, told: &Outbox) -> bool {
-        let failed = self.failed.iter().map(|refused| refused.shown.id);
+        let same = |(mine, told): (&Refused, &FailedIntent)| mine.shown.id == told.id;
         told.pending as usize != self.unanswered()
-            || !failed.eq(told.failed.iter().map(|failed| failed.id))
+            || told.failed.len() != self.failed.len()
+            || !self.failed.iter().zip(&told.failed).all(same)
     }
 
     /// As the app sees it.
     pub(crate) fn snapshot(&self) -> Outbox {
-        Outbox {
-            pending: u32::try_from(self.unanswered()).unwrap_or(u32::MAX),
-            failed: self.failed.iter().map(|refused| refused.shown.clone()).collect(),
+        let mut failed = Vec::with_capacity(self.failed.len());
+        for refused in &self.failed {
+            failed.push(refused.shown.clone());
         }
+        Outbox { pending: u32::try_from(self.unanswered()).unwrap_or(u32::MAX), failed }
     }
 
     /// By lane and `seq`, else by request; only what is on its way, so that answers of another time change nothing.

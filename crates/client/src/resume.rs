@@ -14,14 +14,12 @@ use crate::{
     Command,
     context::Context,
     error::Failure,
-    inbox::{self, Log},
+    inbox::{self, LOGS, Log},
     timers::Timer,
 };
 
 /// Repairs in a row without a new record. More means that the server does not know what it sends.
 const REPAIRS_MAX: u8 = 3;
-
-const LOGS: [Log; 2] = [Log::Inbox, Log::System];
 
 /// Where one log stands on this connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,9 +110,9 @@ impl Resume {
                 return Ok(());
             }
         }
-        for (log, stated) in LOGS.into_iter().zip(stated) {
+        for log in LOGS {
             if let Some(old) = cx.inbox.fold().map(|fold| fold.cursor(log).epoch)
-                && old != stated.epoch
+                && old != stated[log as usize].epoch
             {
                 cx.store.leave(old);
             }

@@ -5,7 +5,7 @@
 
 use tidings_protocol::{Decode, Encode, Epoch, ErrorCode, server::Snapshot};
 
-use crate::{Command, Error, context::Context, inbox::Log, timers::Timer};
+use crate::{Command, Error, context::Context, timers::Timer};
 
 /// Version of the saved text.
 const VERSION: char = '1';
@@ -59,8 +59,9 @@ impl Store {
     pub(crate) fn leave(&mut self, epoch: Epoch) {
         if !self.left.contains(&epoch) {
             self.left.push(epoch);
-            let over = self.left.len().saturating_sub(LEFT_MAX);
-            self.left.drain(..over);
+            if self.left.len() > LEFT_MAX {
+                self.left.remove(0);
+            }
         }
     }
 }
@@ -92,8 +93,8 @@ impl Context {
         }
         if let Some(fold) = self.inbox.fold() {
             // Too late to show, but it tells which epochs were saved before those that the server just named.
-            let current = [Log::Inbox, Log::System].map(|log| fold.cursor(log).epoch);
-            for (old, new) in [snapshot.epoch, snapshot.system.epoch].into_iter().zip(current) {
+            let [inbox, system] = fold.epochs();
+            for (old, new) in [(snapshot.epoch, inbox), (snapshot.system.epoch, system)] {
                 if old != new {
                     self.store.leave(old);
                 }

@@ -147,6 +147,11 @@ impl Epoch {
         }
     }
 
+    /// The 8 characters, all ASCII.
+    pub fn to_bytes(self) -> [u8; 8] {
+        self.0
+    }
+
     /// The 8 characters.
     pub fn as_str(&self) -> &str {
         // Only ASCII gets in, so the fallback is never taken.

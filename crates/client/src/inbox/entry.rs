@@ -1,6 +1,5 @@
 //! One item as the logs made it.
 
-use core::cmp::Ordering;
 use std::sync::Arc;
 
 use tidings_protocol::{Item, Json, MarkSet, server::Notification};
@@ -85,11 +84,6 @@ impl Entry {
 
     pub(crate) fn place(&self) -> Place {
         (self.at, self.log, self.offset)
-    }
-
-    /// Order of the list: newest first.
-    pub(crate) fn newest_first(&self, other: &Self) -> Ordering {
-        other.place().cmp(&self.place())
     }
 
     /// Applies the mark recorded at inbox offset `offset`, if it covers this item and came after its source.

@@ -10,7 +10,7 @@ use tidings_protocol::{
 };
 
 use super::{
-    Log,
+    LOGS, Log, drop_where,
     entry::{Entry, Place},
     marks::{Facts, Mark},
 };
@@ -81,12 +81,18 @@ impl Fold {
     /// The same as a message, newest `keep` items: what storage keeps.
     pub(crate) fn to_snapshot(&self, keep: usize) -> Snapshot {
         let [inbox, system] = self.cursors;
-        let kept: Vec<&Entry> = self.shown().take(keep).collect();
-        let cut = |log: Log| {
-            let held = self.entries.iter().filter(|entry| entry.log == log).count();
-            let kept = kept.iter().filter(|entry| entry.log == log).count();
-            self.reach[log as usize].floor.is_some() || kept < held
-        };
+        let mut items = Vec::new();
+        let mut more = [false; 2];
+        for entry in &self.entries {
+            if items.len() < keep && self.shows(entry) {
+                items.push(self.item(entry));
+            } else {
+                more[entry.log as usize] = true;
+            }
+        }
+        for log in LOGS {
+            more[log as usize] |= self.reach[log as usize].floor.is_some();
+        }
         Snapshot {
             id: None,
             channel: self.channel.clone(),
@@ -94,9 +100,9 @@ impl Fold {
             offset: inbox.offset,
             system,
             counts: self.counts,
-            more: cut(Log::Inbox),
-            system_more: cut(Log::System),
-            items: kept.iter().map(|entry| self.item(entry)).collect(),
+            more: more[Log::Inbox as usize],
+            system_more: more[Log::System as usize],
+            items,
         }
     }
 
@@ -129,7 +135,13 @@ impl Fold {
     }
 
     pub(crate) fn cursors(&self) -> [(Epoch, u64); 2] {
-        self.cursors.map(|cursor| (cursor.epoch, cursor.offset))
+        let [inbox, system] = self.cursors;
+        [(inbox.epoch, inbox.offset), (system.epoch, system.offset)]
+    }
+
+    pub(crate) fn epochs(&self) -> [Epoch; 2] {
+        let [inbox, system] = self.cursors;
+        [inbox.epoch, system.epoch]
     }
 
     pub(crate) fn log_of(&self, channel: &Channel) -> Option<Log> {
@@ -155,12 +167,10 @@ impl Fold {
         self.entries.iter().find(|entry| &*entry.id == id)
     }
 
-    /// Items down to the youngest of the floors, so that the merged order has no hole.
-    pub(crate) fn shown(&self) -> impl Iterator<Item = &Entry> {
-        let floor = self.reach.iter().filter_map(|reach| reach.floor).max();
-        self.entries
-            .iter()
-            .filter(move |entry| entry.live || floor.is_none_or(|floor| entry.place() >= floor))
+    /// Whether an item is in the list: down to the youngest of the floors, so that the merged order has no hole.
+    pub(crate) fn shows(&self, entry: &Entry) -> bool {
+        let above = |reach: &Reach| reach.floor.is_none_or(|floor| entry.place() >= floor);
+        entry.live || self.reach.iter().all(above)
     }
 
     /// Unread and unseen of a log; for everyone-messages, one more for each record since the counts were stated.
@@ -212,7 +222,7 @@ impl Fold {
         self.counts = record.counts;
         self.trimmed = self.trimmed.max(record.up_to);
         let gone = self.trimmed;
-        self.entries.retain(|entry| entry.log == Log::System || entry.offset > gone);
+        drop_where(&mut self.entries, &|entry| entry.log == Log::Inbox && entry.offset <= gone);
         let reach = &mut self.reach[Log::Inbox as usize];
         if reach.before <= gone.saturating_add(1) {
             reach.floor = None;
@@ -281,9 +291,8 @@ impl Fold {
         if self.entries.iter().any(known) {
             return;
         }
-        let place = self
-            .entries
-            .partition_point(|other| other.newest_first(&entry) == core::cmp::Ordering::Less);
+        let older = |other: &Entry| other.place() < entry.place();
+        let place = self.entries.iter().position(older).unwrap_or(self.entries.len());
         self.entries.insert(place, entry);
     }
 

@@ -2,7 +2,7 @@
 
 use tidings_protocol::{MarkSet, Offsets, UpTo, server::Marked};
 
-use super::{Log, entry::Entry};
+use super::{Log, drop_where, entry::Entry};
 
 /// Most recent marks remembered: a bound for a server that never lets them go.
 const FACTS_MAX: usize = 256;
@@ -19,7 +19,8 @@ pub(crate) struct Mark {
 
 impl Mark {
     pub(crate) fn single(offsets: [Vec<u64>; 2], set: MarkSet) -> Self {
-        Self { single: offsets.map(sorted), up_to: [0; 2], set }
+        let [inbox, system] = offsets;
+        Self { single: [sorted(&inbox), sorted(&system)], up_to: [0; 2], set }
     }
 
     pub(crate) fn up_to(up_to: [u64; 2], set: MarkSet) -> Self {
@@ -74,11 +75,11 @@ impl Mark {
 }
 
 /// In order, each once. By insertion: there are few, and a sort of the library's costs a browser more than all of `Mark`.
-fn sorted(offsets: Vec<u64>) -> Vec<u64> {
+fn sorted(offsets: &[u64]) -> Vec<u64> {
     let mut list = Vec::with_capacity(offsets.len());
     for offset in offsets {
-        if let Err(place) = list.binary_search(&offset) {
-            list.insert(place, offset);
+        if let Err(place) = list.binary_search(offset) {
+            list.insert(place, *offset);
         }
     }
     list
@@ -108,8 +109,8 @@ impl Facts {
 
     /// Forgets what neither a record of `system:all` after `system` nor a page asked for at `paging` can need.
     pub(crate) fn prune(&mut self, system: u64, paging: Option<u64>) {
-        self.list.retain(|(offset, mark)| {
-            mark.top(Log::System) > system || paging.is_some_and(|since| *offset > since)
+        drop_where(&mut self.list, &|(offset, mark)| {
+            mark.top(Log::System) <= system && paging.is_none_or(|since| *offset <= since)
         });
     }
 

@@ -9,7 +9,7 @@ mod view;
 pub(crate) use entry::Entry;
 pub(crate) use fold::Fold;
 pub(crate) use marks::Mark;
-pub(crate) use pager::{Face, Pager};
+pub(crate) use pager::Pager;
 pub(crate) use view::item;
 
 use tidings_protocol::server::{Page, Snapshot};
@@ -26,6 +26,22 @@ pub(crate) enum Log {
     System,
 }
 
+/// Both of them.
+pub(crate) const LOGS: [Log; 2] = [Log::Inbox, Log::System];
+
+/// Drops what is not wanted any more. `Vec::retain` does the same faster and in four times the code for each kind of
+/// list; these are short.
+pub(crate) fn drop_where<T>(list: &mut Vec<T>, gone: &dyn Fn(&T) -> bool) {
+    let mut place = 0;
+    while let Some(value) = list.get(place) {
+        if gone(value) {
+            drop(list.remove(place));
+        } else {
+            place += 1;
+        }
+    }
+}
+
 /// The inbox of the current user.
 #[derive(Debug, Default)]
 pub(crate) struct Inbox {
@@ -37,7 +53,8 @@ pub(crate) struct Inbox {
     pub(crate) pager: Pager,
     /// What the app was last told.
     shown: Shown,
-    loads: Face,
+    /// Changes of loads the app was told of.
+    loads: u64,
     /// Counts changes of `shown` and `loads`.
     revision: u64,
     views: Views,
@@ -65,7 +82,7 @@ impl Inbox {
     pub(crate) fn clear(&mut self) {
         self.changes += 1;
         self.fold = None;
-        self.pager = Pager::default();
+        self.pager.clear();
     }
 
     /// Lays an expected page under the fold; one that does not fit is dropped, and asked for again by who waits.
@@ -127,7 +144,7 @@ impl Inbox {
 
     /// Notes what views show beside items: loads under way, and how the last ones failed.
     pub(crate) fn refresh_loads(&mut self) {
-        let loads = self.pager.face();
+        let loads = self.pager.changes();
         if loads != self.loads {
             self.loads = loads;
             self.revision += 1;

@@ -1,5 +1,6 @@
 //! `loadMore`: one page request at a time for all views that wait.
 
+use super::drop_where;
 use crate::{Error, Filter};
 
 /// Pages one `loadMore` may fetch in search of items that fit its view.
@@ -27,25 +28,22 @@ struct Request {
     since: u64,
 }
 
-/// What views show of their loads.
-#[derive(Debug, Default, PartialEq)]
-pub(crate) struct Face {
-    loading: Vec<Filter>,
-    errors: Vec<(Filter, Error)>,
-}
-
 /// Loads under way and the last errors, by view.
 #[derive(Debug, Default)]
 pub(crate) struct Pager {
     loads: Vec<Load>,
     request: Option<Request>,
     errors: Vec<(Filter, Error)>,
+    /// Counts changes of what views show of their loads.
+    changes: u64,
 }
 
 impl Pager {
     /// A view wants older items. `false`: too many wait already.
     pub(crate) fn wait(&mut self, filter: Filter, call: u64, had: usize) -> bool {
-        self.errors.retain(|(other, _)| *other != filter);
+        let errors = self.errors.len();
+        drop_where(&mut self.errors, &|(other, _)| *other == filter);
+        self.changes += u64::from(errors != self.errors.len());
         if let Some(load) = self.loads.iter_mut().find(|load| load.filter == filter) {
             let room = load.calls.len() < CALLS_MAX;
             if room {
@@ -55,6 +53,7 @@ impl Pager {
         }
         let room = self.loads.len() < LOADS_MAX;
         if room {
+            self.changes += 1;
             self.loads.push(Load { filter, calls: vec![call], had, pages: 0 });
         }
         room
@@ -97,14 +96,15 @@ impl Pager {
         if self.request.is_some() {
             return done;
         }
-        self.loads.retain_mut(|load| {
+        for load in core::mem::take(&mut self.loads) {
             let grew = load.pages > 0 && shows(&load.filter) > load.had;
-            let ends = all || grew || load.pages >= PAGES_MAX;
-            if ends {
-                done.append(&mut load.calls);
+            if all || grew || load.pages >= PAGES_MAX {
+                self.changes += 1;
+                done.extend_from_slice(&load.calls);
+            } else {
+                self.loads.push(load);
             }
-            !ends
-        });
+        }
         done
     }
 
@@ -112,19 +112,25 @@ impl Pager {
     pub(crate) fn fail(&mut self, error: &Error) -> Vec<u64> {
         let mut done = Vec::new();
         self.request = None;
-        for load in self.loads.drain(..) {
-            done.extend(load.calls);
+        self.changes += 1;
+        for load in core::mem::take(&mut self.loads) {
+            done.extend_from_slice(&load.calls);
             self.errors.push((load.filter, error.clone()));
         }
-        let over = self.errors.len().saturating_sub(LOADS_MAX);
-        self.errors.drain(..over);
+        while self.errors.len() > LOADS_MAX {
+            self.errors.remove(0);
+        }
         done
     }
 
-    /// As far as views show it.
-    pub(crate) fn face(&self) -> Face {
-        let loading = self.loads.iter().map(|load| load.filter.clone()).collect();
-        Face { loading, errors: self.errors.clone() }
+    /// Another user: no load and no error stays.
+    pub(crate) fn clear(&mut self) {
+        *self = Self { changes: self.changes + 1, ..Self::default() };
+    }
+
+    /// Grows with each change of what views show of their loads.
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes
     }
 
     pub(crate) fn is_idle(&self) -> bool {

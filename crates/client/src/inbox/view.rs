@@ -33,13 +33,19 @@ impl Shown {
         most: usize,
     ) -> Self {
         let complete = fold.next_page().is_none();
-        let tallies = [Log::Inbox, Log::System].map(|log| tally(fold, log, pending));
+        let (inbox, system) = (tally(fold, Log::Inbox, pending), tally(fold, Log::System, pending));
+        let mut items = Vec::new();
+        for entry in fold.entries() {
+            if fold.shows(entry) {
+                items.push(item(fold, entry, pending));
+            }
+        }
         Self {
             status,
-            items: fold.shown().map(|entry| item(fold, entry, pending)).collect(),
+            items: items.into(),
             tally: Tally {
-                unread: tallies[0].unread.saturating_add(tallies[1].unread),
-                unseen: tallies[0].unseen.saturating_add(tallies[1].unseen),
+                unread: inbox.unread.saturating_add(system.unread),
+                unseen: inbox.unseen.saturating_add(system.unseen),
             },
             has_more: !complete && !fold.full(most),
             complete,
@@ -152,10 +158,15 @@ impl Views {
 }
 
 fn build(filter: &Filter, shown: &Shown, old: Option<Arc<[ItemView]>>) -> InboxView {
-    let fits = || shown.items.iter().filter(|item| fits(filter, item));
+    let mut fitting = Vec::new();
+    for item in shown.items.iter() {
+        if fits(filter, item) {
+            fitting.push(item.clone());
+        }
+    }
     let items = match old {
-        Some(old) if old.iter().eq(fits()) => old,
-        _ => fits().cloned().collect(),
+        Some(old) if *old == *fitting => old,
+        _ => fitting.into(),
     };
     let whole_unread = filter.show == Show::Unread && filter.kinds.is_empty();
     let count = if whole_unread {

@@ -170,7 +170,12 @@ impl Decode for Channel {
 
 impl Encode for Epoch {
     fn encode(&self, out: &mut String) {
-        push_str_escaped(out, self.as_str());
+        // Characters of an epoch need no escape, and `as_str` checks them again.
+        out.push('"');
+        for byte in self.to_bytes() {
+            out.push(char::from(byte));
+        }
+        out.push('"');
     }
 }
 
