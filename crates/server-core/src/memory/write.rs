@@ -82,16 +82,17 @@ impl Tables {
 
     fn message(&mut self, draft: &Draft, from: Option<&Json>, lane: Option<&Lane>) -> Written {
         let Draft { channel, id, at, data, .. } = draft.clone();
-        let record = self.log(&channel).append(&draft.channel, &draft.id, at, |offset, at| Message {
-            channel: draft.channel.clone(),
-            offset,
-            id,
-            at,
-            from: from.and_then(|from| Member::from_json(from.as_str()).ok()),
-            client_id: lane.map(|lane| lane.client_id.clone()),
-            seq: lane.map(|lane| lane.seq),
-            data,
-        });
+        let record =
+            self.log(&channel).append(&draft.channel, &draft.id, at, |offset, at| Message {
+                channel: draft.channel.clone(),
+                offset,
+                id,
+                at,
+                from: from.and_then(|from| Member::from_json(from.as_str()).ok()),
+                client_id: lane.map(|lane| lane.client_id.clone()),
+                seq: lane.map(|lane| lane.seq),
+                data,
+            });
         Written::Records { records: vec![record], counts: None }
     }
 

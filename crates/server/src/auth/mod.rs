@@ -257,8 +257,10 @@ impl Auth {
     }
 
     fn not_revoked(&self, identity: Identity) -> Result<Identity, Refused> {
-        let revoked = self.revoked.read().unwrap_or_else(PoisonError::into_inner);
-        if revoked.hits(&identity) { Err(ErrorCode::Revoked.into()) } else { Ok(identity) }
+        match self.is_revoked(&identity.user, &identity.session, identity.issued_at) {
+            true => Err(ErrorCode::Revoked.into()),
+            false => Ok(identity),
+        }
     }
 
     async fn check(
@@ -357,6 +359,11 @@ impl Authenticate for Auth {
             self.judged(entrance.address, &result);
             result
         })
+    }
+
+    fn is_revoked(&self, user: &str, session: &str, issued_at: u64) -> bool {
+        let revoked = self.revoked.read().unwrap_or_else(PoisonError::into_inner);
+        revoked.hits(user, session, issued_at)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tidings_protocol::CloseCode;
+use tidings_protocol::{CloseCode, ErrorCode};
 use tidings_server_core::{
     Identity, Refused, Session,
     hub::GoLive,
@@ -269,8 +269,13 @@ impl<T: Transport> Connection<T> {
             Command::Ping => self.later.ping = true,
             Command::Authenticate { credential } => self.later.credential = Some(credential),
             Command::Admit { user, session, instance, issued_at } => {
+                let who = (user.clone(), session.clone());
                 let arrival = Arrival { user, session, instance, issued_at };
                 return Some(match node.registry.admit(arrival, line) {
+                    // A revocation between the check and this saw neither: whoever is in the book by now is told of later ones.
+                    Ok(_) if node.auth.is_revoked(&who.0, &who.1, issued_at) => {
+                        Event::NotAdmitted(ErrorCode::Revoked.into())
+                    }
                     Ok(seat) => {
                         self.seat = Some(seat);
                         Event::Admitted

@@ -41,4 +41,7 @@ pub type Checked<'a> = Pin<Box<dyn Future<Output = Result<Identity, Refused>> + 
 pub trait Authenticate: Send + Sync + 'static {
     /// Who is it? The identity carries a session token.
     fn authenticate<'a>(&'a self, credential: Credential, entrance: &'a Entrance) -> Checked<'a>;
+
+    /// Whether a credential was revoked since it was checked; `issued_at` in milliseconds since 1970.
+    fn is_revoked(&self, user: &str, session: &str, issued_at: u64) -> bool;
 }

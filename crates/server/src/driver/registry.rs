@@ -139,18 +139,19 @@ impl Registry {
         Ok(Seat { registry: Arc::clone(self), user, number })
     }
 
-    /// Ends the connections a revocation hits, which names a user or a session.
+    /// Ends the connections a revocation hits, which names a user or a session: of a user those with older credentials, of a
+    /// session all, whatever the clocks say.
     pub fn revoke(&self, revocation: &Revocation) {
         let book = self.lock();
-        let hit = |entry: &&Entry| entry.issued_at < revocation.at;
+        let older = |entry: &&Entry| entry.issued_at < revocation.at;
         let end = |entry: &Entry| entry.line.notify(Notice::Revoked);
         let everybody = || book.users.values().flatten();
         match &revocation.subject {
             Subject::User(user) => {
-                book.users.get(user.as_str()).into_iter().flatten().filter(hit).for_each(end);
+                book.users.get(user.as_str()).into_iter().flatten().filter(older).for_each(end);
             }
             Subject::Session(session) => {
-                everybody().filter(|entry| *entry.session == **session).filter(hit).for_each(end)
+                everybody().filter(|entry| *entry.session == **session).for_each(end)
             }
             // Sessions are named after the JWT they came with, and told so.
             Subject::Jti(_) => {}
@@ -220,5 +221,34 @@ impl Drop for Seat {
                 book.users.remove(&self.user);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn admitted(registry: &Arc<Registry>, session: &str, issued_at: u64) -> (Arc<Line>, Seat) {
+        let line = Arc::new(Line::new(1_000));
+        let (user, session) = ("mina".to_owned(), session.to_owned());
+        let seat = registry.admit(Arrival { user, session, instance: None, issued_at }, &line);
+        (line, seat.unwrap())
+    }
+
+    fn ended(line: &Line) -> bool {
+        line.take_notices().iter().any(|notice| matches!(notice, Notice::Revoked))
+    }
+
+    #[test]
+    fn a_user_loses_what_was_issued_before_and_a_session_ends_whatever_the_clocks_say() {
+        let registry = Arc::new(Registry::new(Bounds { per_user: 9, total: 9 }));
+        let (older, _older) = admitted(&registry, "s1", 99);
+        let (newer, _newer) = admitted(&registry, "s2", 100);
+        let at = |subject| Revocation { subject, at: 100, until: 1_000 };
+        registry.revoke(&at(Subject::User("mina".into())));
+        assert_eq!((ended(&older), ended(&newer)), (true, false));
+        registry.revoke(&at(Subject::User("tom".into())));
+        registry.revoke(&at(Subject::Session("s2".into())));
+        assert_eq!((ended(&older), ended(&newer)), (false, true));
     }
 }

@@ -37,7 +37,8 @@ async fn history_comes_in_pages() {
         ask.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         socket.say(ask).await;
         let page = socket.until("page").await;
-        let rows = page.get("messages").filter(|rows| !rows.is_null()).unwrap_or_else(|| &page["items"]);
+        let rows =
+            page.get("messages").filter(|rows| !rows.is_null()).unwrap_or_else(|| &page["items"]);
         let offsets: Vec<_> =
             rows.as_array().unwrap().iter().map(|row| row["offset"].as_u64().unwrap()).collect();
         (offsets, page["more"].as_bool().unwrap())
