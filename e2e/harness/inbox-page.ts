@@ -22,10 +22,11 @@ export class InboxPage {
     await this.page.goto(this.url + path)
   }
 
-  /** Opens the page and waits until it is live. */
+  /** Opens the page and waits until it is live and knows its inbox. */
   async openLive(): Promise<void> {
     await this.open()
     await this.isLive()
+    await expect(this.page.getByRole('tabpanel')).toHaveAttribute('aria-busy', 'false')
   }
 
   async isLive(): Promise<void> {
