@@ -22,15 +22,17 @@ export class InboxPage {
     await this.page.goto(this.url + path)
   }
 
-  /** Opens the page and waits until it is live and knows its inbox. */
+  /** Opens the page and waits until it is live. */
   async openLive(): Promise<void> {
     await this.open()
     await this.isLive()
-    await expect(this.page.getByRole('tabpanel')).toHaveAttribute('aria-busy', 'false')
   }
 
+  /** Connected, and the inbox is neither loading nor a saved one. */
   async isLive(): Promise<void> {
     await this.hasState('connected')
+    await expect(this.page.getByRole('tabpanel')).toHaveAttribute('aria-busy', 'false')
+    await expect(this.page.getByText('As last seen')).toHaveCount(0)
   }
 
   /** Presses "Retry now" for as long as it is offered: the client may come back by itself meanwhile. */

@@ -1,3 +1,4 @@
+import * as calls from './calls.js'
 import { connection } from './connection.js'
 import { closed, failure, invalid, TidingsError, type ErrorFacts } from './error.js'
 import type { Core } from './glue.js'
@@ -64,9 +65,9 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
   const sync = () => {
     const before = stale
     stale = 0
-    if (before & (1 << CONNECTION)) link.read((core) => state.take(core.connection()))
+    if (before & (1 << CONNECTION)) link.read((core) => state.take(calls.connection(core)))
     if (before & (1 << INBOX)) list.refresh()
-    if (before & (1 << OUTBOX)) sent.take(link.read((core) => core.outbox()))
+    if (before & (1 << OUTBOX)) sent.take(link.read(calls.outbox))
   }
 
   const mail = mailbox({
@@ -120,8 +121,8 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
     options: (signal) => settings(options, instance, signal),
     born(core) {
       kept = 0
-      core.setUser(user)
-      if (wanted) core.connect()
+      calls.setUser(core, user)
+      if (wanted) calls.connect(core)
     },
     lost(problem, again) {
       asked.abortAll()
@@ -150,7 +151,7 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
     if (over) return
     held = false
     wanted = true
-    if (link.alive()) link.call((core) => core.connect())
+    if (link.alive()) link.call(calls.connect)
     else if (user === null) show({ status: 'signed-out' })
     else begin()
   }
@@ -192,14 +193,14 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
   const list = inbox({
     call,
     wake,
-    read: (view, kinds) => link.read((core) => core.inbox(view, kinds)),
-    mark: (ids, set) => intend((core, intent) => core.mark(intent, ids, set.seen, set.read, set.archived)),
-    more: (view, kinds) => intend((core, intent) => core.more(intent, view, kinds)),
+    read: (view, kinds) => link.read((core) => calls.view(core, view, kinds)),
+    mark: (ids, set) => intend((core, intent) => calls.mark(core, intent, ids, set)),
+    more: (view, kinds) => intend((core, intent) => calls.more(core, intent, view, kinds)),
   })
   const sent = outbox({
     ...owner,
-    retry: (id) => intend((core, intent) => core.retryFailed(id, intent)),
-    discard: (id) => void later((core) => core.discardFailed(id)),
+    retry: (id) => intend((core, intent) => calls.retryFailed(core, id, intent)),
+    discard: (id) => void later((core) => calls.discardFailed(core, id)),
   })
 
   return {
@@ -217,7 +218,7 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
       if (over || next === user) return
       user = next
       asked.abortAhead()
-      if (link.alive()) link.call((core) => core.setUser(next))
+      if (link.alive()) link.call((core) => calls.setUser(core, next))
       else if (wanted) want()
     },
     signOut({ unsent = 'send' } = {}) {
@@ -225,7 +226,7 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
       return new Promise((resolve) => {
         leaving.add(resolve)
         const asks = browser || link.alive()
-        if (!asks || !later((core) => core.signOut(unsent === 'discard'))) {
+        if (!asks || !later((core) => calls.signOut(core, unsent === 'discard'))) {
           mail.signedOut(0)
           mail.flush()
         }
@@ -235,16 +236,16 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
     disconnect() {
       held = true
       wanted = false
-      if (link.alive()) link.call((core) => core.disconnect())
+      if (link.alive()) link.call(calls.disconnect)
       else if (!over) show({ status: 'idle' })
     },
     retryNow() {
-      if (link.alive()) link.call((core) => core.retry())
+      if (link.alive()) link.call(calls.retry)
       else if (wanted || state.readable.get().status === 'failed') want()
     },
     close() {
       if (over) return
-      link.read((core) => core.close())
+      link.read(calls.close)
       over = true
       link.close()
       asked.abortAll()
@@ -254,8 +255,8 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
       show({ status: 'closed' })
       events.clear()
     },
-    now: () => link.read((core) => core.serverTime()) ?? null,
-    explain: () => link.read((core) => core.explain()) ?? explained(state.readable.get()),
+    now: () => link.read(calls.serverTime) ?? null,
+    explain: () => link.read(calls.explain) ?? explained(state.readable.get()),
   }
 }
 

@@ -24,24 +24,10 @@ export interface CoreOptions {
 export declare class Core {
   constructor(host: Host, options: CoreOptions)
   run(): void
-  connect(): void
-  disconnect(): void
-  retry(): void
-  close(): void
-  setUser(user: string | null | undefined): void
-  signOut(discard: boolean): void
-  mark(intent: number, ids: string[] | undefined, seen?: boolean, read?: boolean, archived?: boolean): void
-  more(intent: number, show: number, kinds: string[]): void
-  retryFailed(id: number, intent: number): void
-  discardFailed(id: number): void
-  ticketed(attempt: number, kind: number, text: string): void
-  loaded(user: string, saved: string | undefined): void
-  storageFailed(reason: string): void
-  connection(): string
-  inbox(show: number, kinds: string[]): string
-  outbox(): string
-  serverTime(): number | undefined
-  explain(): string
+  /** Something happened; calls.ts names the calls. */
+  push(call: number, number?: number, detail?: number, text?: string, more?: string): void
+  /** Reads a snapshot; calls.ts names them. */
+  read(what: number, show?: number, kinds?: string): string
 }
 
 export declare function initSync(from: { module: WebAssembly.Module }): unknown

@@ -1,3 +1,4 @@
+import { loaded, storageFailed, ticketed } from './calls.js'
 import { messageOf } from './error.js'
 import type { Core } from './glue.js'
 import type { Fence, Storage } from './storage.js'
@@ -37,18 +38,18 @@ export interface HostNeeds {
 /** The world of one core: the app's ticket function and the browser's storage, as questions and answers. */
 export function host(needs: HostNeeds): Host {
   const { tickets, storage, enter } = needs
-  const failed = (error: unknown) => enter((core) => core.storageFailed(messageOf(error)))
+  const failed = (error: unknown) => enter((core) => storageFailed(core, messageOf(error)))
   return {
     ...needs.heard,
     turn: needs.turn,
     url: needs.url,
     opened: needs.opened,
     ticket(attempt, user) {
-      tickets.request(attempt, user, ([kind, text]) => enter((core) => core.ticketed(attempt, kind, text)))
+      tickets.request(attempt, user, ([kind, text]) => enter((core) => ticketed(core, attempt, kind, text)))
     },
     abort: (attempt) => tickets.abort(attempt),
     load(user) {
-      storage.load(user).then((text) => enter((core) => core.loaded(user, text)), failed)
+      storage.load(user).then((text) => enter((core) => loaded(core, user, text)), failed)
     },
     save(user, fence, text) {
       storage.save(user, JSON.parse(fence) as Fence, text).catch(failed)

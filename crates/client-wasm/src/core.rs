@@ -1,12 +1,12 @@
-//! What TypeScript calls.
+//! What TypeScript calls: one function for everything that happens, one for everything that can be read. Each exported
+//! function costs a page glue on both sides; `npm/src/calls.ts` gives these two their many names.
 
 use std::rc::Rc;
 
-use js_sys::Array;
 use tidings_client_core::{
     Backoff, Client, Config, Credential, Event, Filter, MarkTargets, Show, User,
 };
-use tidings_protocol::MarkSet;
+use tidings_protocol::{Decode, Encode, MarkSet};
 use wasm_bindgen::prelude::*;
 
 use crate::{
@@ -14,6 +14,9 @@ use crate::{
     driver::{Driver, now},
     json,
 };
+
+/// `close()`, which ends the driver too.
+const CLOSE: u8 = 3;
 
 /// One client. Numbers of intents are the caller's, unique for the client's life; answers come to the [`Host`].
 #[wasm_bindgen]
@@ -36,139 +39,109 @@ impl Core {
         self.driver.run();
     }
 
-    /// `connect()`, or somebody looks.
-    pub fn connect(&self) {
-        self.driver.push(Event::ConnectRequested);
-    }
-
-    /// `disconnect()`.
-    pub fn disconnect(&self) {
-        self.driver.push(Event::DisconnectRequested);
-    }
-
-    /// `retryNow()`.
-    pub fn retry(&self) {
-        self.driver.push(Event::RetryRequested);
-    }
-
-    /// `close()`: final.
-    pub fn close(&self) {
-        self.driver.push(Event::CloseRequested);
-        self.driver.close();
-    }
-
-    /// `undefined`: whoever the ticket names; `null`: nobody; a string: this one.
-    #[wasm_bindgen(js_name = setUser)]
-    pub fn set_user(&self, user: &JsValue) {
-        let user = match user.as_string() {
-            Some(name) => User::Named(name),
-            None if user.is_null() => User::Nobody,
-            None => User::Unknown,
-        };
-        self.driver.push(Event::UserChanged(user));
-    }
-
-    /// `signOut()`; ends with `Host.signedOut`.
-    #[wasm_bindgen(js_name = signOut)]
-    pub fn sign_out(&self, discard: bool) {
-        self.driver.push(Event::SignOutRequested { discard });
-    }
-
-    /// Marks items by id, or the whole inbox when `ids` is absent.
-    pub fn mark(
+    /// Something happened; what the arguments mean is in the table in this file's `event`. Absent numbers count as 0.
+    pub fn push(
         &self,
-        intent: f64,
-        ids: Option<Array>,
-        seen: Option<bool>,
-        read: Option<bool>,
-        archived: Option<bool>,
+        call: u8,
+        number: f64,
+        detail: f64,
+        text: Option<String>,
+        more: Option<String>,
     ) {
-        self.driver.push(Event::MarkRequested {
-            intent: intent as u64,
-            targets: ids.map_or(MarkTargets::All, |ids| MarkTargets::Items(strings(&ids))),
-            set: MarkSet { seen, read, archived },
-        });
+        let event = event(call, number as u64, detail as u64, text, more);
+        self.driver.push(event);
+        if call == CLOSE {
+            self.driver.close();
+        }
     }
 
-    /// `loadMore()` of a view.
-    pub fn more(&self, intent: f64, show: u8, kinds: &Array) {
-        self.driver
-            .push(Event::MoreRequested { filter: filter(show, kinds), intent: intent as u64 });
-    }
-
-    /// `outbox.retry(id)`.
-    #[wasm_bindgen(js_name = retryFailed)]
-    pub fn retry_failed(&self, id: f64, intent: f64) {
-        self.driver.push(Event::FailedRetried { id: id as u64, intent: intent as u64 });
-    }
-
-    /// `outbox.discard(id)`.
-    #[wasm_bindgen(js_name = discardFailed)]
-    pub fn discard_failed(&self, id: f64) {
-        self.driver.push(Event::FailedDiscarded { id: id as u64 });
-    }
-
-    /// Answers `Host.ticket`: 0 a ticket, 1 a JWT, 2 signed out, 3 a failure in words.
-    pub fn ticketed(&self, attempt: f64, kind: u8, text: String) {
-        let result = match kind {
-            0 => Ok(Credential::Ticket(text)),
-            1 => Ok(Credential::Token(text)),
-            2 => Ok(Credential::SignedOut),
-            _ => Err(text),
-        };
-        self.driver.push(Event::CredentialFetched { attempt: attempt as u64, result });
-    }
-
-    /// Answers `Host.load`.
-    pub fn loaded(&self, user: String, saved: Option<String>) {
-        self.driver.push(Event::StorageLoaded { user, saved });
-    }
-
-    /// Storage failed, loading or saving.
-    #[wasm_bindgen(js_name = storageFailed)]
-    pub fn storage_failed(&self, reason: String) {
-        self.driver.push(Event::StorageFailed { reason });
-    }
-
-    /// The connection's snapshot, as JSON.
-    pub fn connection(&self) -> String {
-        self.driver.read(|client| json::connection(client.connection()))
-    }
-
-    /// A view of the inbox, as JSON; `json.rs` says of what shape.
-    pub fn inbox(&self, show: u8, kinds: &Array) -> String {
-        self.driver.inbox(&filter(show, kinds))
-    }
-
-    /// The outbox, as JSON.
-    pub fn outbox(&self) -> String {
-        self.driver.read(|client| json::outbox(client.outbox()))
-    }
-
-    /// Server time in milliseconds since 1970, once known.
-    #[wasm_bindgen(js_name = serverTime)]
-    pub fn server_time(&self) -> Option<f64> {
-        self.driver.read(|client| client.server_time(now())).map(|time| time as f64)
-    }
-
-    /// In words: why it is not connected, and what happens next.
-    pub fn explain(&self) -> String {
-        self.driver.read(|client| client.explain(now()))
+    /// Reads, as JSON: 0 the connection, 1 a view of the inbox (`json.rs` says of what shape), 2 the outbox. As text: 3 why
+    /// it is not connected, 4 server time in milliseconds since 1970, empty until known.
+    pub fn read(&self, what: u8, show: u8, kinds: Option<String>) -> String {
+        let driver = &self.driver;
+        match what {
+            0 => driver.read(|client| json::connection(client.connection())),
+            1 => driver.inbox(&filter(u64::from(show), kinds)),
+            2 => driver.read(|client| json::outbox(client.outbox())),
+            3 => driver.read(|client| client.explain(now())),
+            _ => driver
+                .read(|client| client.server_time(now()))
+                .map_or(String::new(), |time| time.to_json()),
+        }
     }
 }
 
-fn filter(show: u8, kinds: &Array) -> Filter {
+/// | call | `number` | `detail` | `text` | `more` |
+/// |---|---|---|---|---|
+/// | 0 `connect`, 1 `disconnect`, 2 `retryNow`, 3 `close` | | | | |
+/// | 4 `setUser` | | 1: nobody | the user; absent: whoever the ticket names | |
+/// | 5 `signOut`, ends with `Host.signedOut` | 1: discard what is unsent | | | |
+/// | 6 mark | intent | seen, read and archived, two bits each: 0 as it is, 1 false, 2 true | JSON list of ids; absent: all | |
+/// | 7 `loadMore` | intent | which items | JSON list of types; absent: all | |
+/// | 8 `outbox.retry` | intent | id | | |
+/// | 9 `outbox.discard` | | id | | |
+/// | 10 answers `Host.ticket` | attempt | 0 a ticket, 1 a JWT, 2 signed out, 3 a failure in words | it | |
+/// | 11 answers `Host.load` | | | user | what was saved |
+/// | 12 storage failed | | | why | |
+fn event(call: u8, number: u64, detail: u64, text: Option<String>, more: Option<String>) -> Event {
+    match call {
+        0 => Event::ConnectRequested,
+        1 => Event::DisconnectRequested,
+        2 => Event::RetryRequested,
+        CLOSE => Event::CloseRequested,
+        4 => Event::UserChanged(match text {
+            Some(user) => User::Named(user),
+            None if detail == 1 => User::Nobody,
+            None => User::Unknown,
+        }),
+        5 => Event::SignOutRequested { discard: number == 1 },
+        6 => {
+            let set = MarkSet {
+                seen: state(detail),
+                read: state(detail >> 2),
+                archived: state(detail >> 4),
+            };
+            let targets = text.map_or(MarkTargets::All, |ids| MarkTargets::Items(strings(&ids)));
+            Event::MarkRequested { intent: number, targets, set }
+        }
+        7 => Event::MoreRequested { filter: filter(detail, text), intent: number },
+        8 => Event::FailedRetried { id: detail, intent: number },
+        9 => Event::FailedDiscarded { id: detail },
+        10 => {
+            let text = text.unwrap_or_default();
+            let result = match detail {
+                0 => Ok(Credential::Ticket(text)),
+                1 => Ok(Credential::Token(text)),
+                2 => Ok(Credential::SignedOut),
+                _ => Err(text),
+            };
+            Event::CredentialFetched { attempt: number, result }
+        }
+        11 => Event::StorageLoaded { user: text.unwrap_or_default(), saved: more },
+        _ => Event::StorageFailed { reason: text.unwrap_or_default() },
+    }
+}
+
+fn state(bits: u64) -> Option<bool> {
+    match bits & 3 {
+        0 => None,
+        bits => Some(bits == 2),
+    }
+}
+
+fn filter(show: u64, kinds: Option<String>) -> Filter {
     let show = match show {
         0 => Show::Inbox,
         1 => Show::Unread,
         2 => Show::Archived,
         _ => Show::All,
     };
-    Filter { show, kinds: strings(kinds) }
+    Filter { show, kinds: kinds.map_or(Vec::new(), |kinds| strings(&kinds)) }
 }
 
-fn strings(values: &Array) -> Vec<String> {
-    values.iter().filter_map(|value| value.as_string()).collect()
+/// Lists are written by `JSON.stringify`, so they can be read.
+fn strings(list: &str) -> Vec<String> {
+    Vec::from_json(list).unwrap_or_default()
 }
 
 fn config(options: &Options) -> Config {
@@ -183,4 +156,28 @@ fn config(options: &Options) -> Config {
     config.keep = options.keep();
     config.storage = options.storage();
     config
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_says_of_each_state_whether_it_is_set_and_how() {
+        let marked = event(6, 7, 0b10_01_00, Some(String::from(r#"["a\nb","c"]"#)), None);
+        let set = MarkSet { seen: None, read: Some(false), archived: Some(true) };
+        let targets = MarkTargets::Items(vec![String::from("a\nb"), String::from("c")]);
+        assert_eq!(marked, Event::MarkRequested { intent: 7, targets, set });
+        let all = event(6, 8, 2, None, None);
+        let set = MarkSet { seen: Some(true), ..MarkSet::default() };
+        assert_eq!(all, Event::MarkRequested { intent: 8, targets: MarkTargets::All, set });
+    }
+
+    #[test]
+    fn a_user_is_named_nobody_or_whoever_the_ticket_names() {
+        let user = |detail, text: Option<&str>| event(4, 0, detail, text.map(String::from), None);
+        assert_eq!(user(0, Some("u1")), Event::UserChanged(User::Named(String::from("u1"))));
+        assert_eq!(user(1, None), Event::UserChanged(User::Nobody));
+        assert_eq!(user(0, None), Event::UserChanged(User::Unknown));
+    }
 }

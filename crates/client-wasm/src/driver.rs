@@ -2,7 +2,6 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::VecDeque,
     rc::Rc,
 };
 
@@ -34,7 +33,8 @@ pub(crate) struct Driver {
     host: Host,
     /// Borrowed only while the core works, and the core calls nobody: callbacks always find it free.
     client: RefCell<Client>,
-    queue: RefCell<VecDeque<Event>>,
+    /// The oldest first. A plain list: it is short, and a ring costs more code than it saves moves.
+    queue: RefCell<Vec<Event>>,
     running: Cell<bool>,
     socket: RefCell<Option<Socket>>,
     timer: Timer,
@@ -68,7 +68,7 @@ impl Driver {
 
     /// Something happened. Handled at once, or after what is being handled.
     pub(crate) fn push(&self, event: Event) {
-        self.queue.borrow_mut().push_back(event);
+        self.queue.borrow_mut().push(event);
         self.turn();
     }
 
@@ -92,20 +92,25 @@ impl Driver {
         }
         // Background tabs throttle timers, but not sockets: whatever wakes the page looks at the clock.
         if self.timer.take_due(now().mono) {
-            self.queue.borrow_mut().push_front(Event::TimerFired);
+            self.queue.borrow_mut().insert(0, Event::TimerFired);
         }
         let mut commands = Vec::new();
         loop {
             // A statement of its own: in a `while let` the queue would stay borrowed while commands are executed.
-            let next = self.queue.borrow_mut().pop_front();
+            let next = self.next();
             let Some(event) = next else { break };
             self.client.borrow_mut().handle(now(), event, &mut commands);
-            for command in commands.drain(..) {
+            for command in std::mem::take(&mut commands) {
                 self.execute(command);
             }
         }
         self.timer.arm(now().mono, self);
         self.running.set(false);
+    }
+
+    fn next(&self) -> Option<Event> {
+        let mut queue = self.queue.borrow_mut();
+        if queue.is_empty() { None } else { Some(queue.remove(0)) }
     }
 
     /// Reads from the client.

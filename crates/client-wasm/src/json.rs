@@ -25,26 +25,26 @@ impl Items {
 
     /// Forgets the items that are not in this list, and says which.
     pub(crate) fn forget_all_but(&mut self, items: &[ItemView]) -> Vec<u64> {
-        let mut stays = vec![false; self.known.len()];
+        let known = std::mem::take(&mut self.known);
         for item in items {
-            if let Some(stay) = self.place(&item.key).ok().and_then(|place| stays.get_mut(place)) {
-                *stay = true;
+            if let Ok(place) = place(&known, &item.key)
+                && let Err(free) = self.place(&item.key)
+                && let Some(stays) = known.get(place)
+            {
+                self.known.insert(free, stays.clone());
             }
         }
         let mut gone = Vec::new();
-        let mut stays = stays.into_iter();
-        self.known.retain(|(_, number)| {
-            let stay = stays.next() == Some(true);
-            if !stay {
+        for (key, number) in &known {
+            if self.place(key).is_err() {
                 gone.push(*number);
             }
-            stay
-        });
+        }
         gone
     }
 
     fn place(&self, key: &ItemKey) -> Result<usize, usize> {
-        self.known.binary_search_by(|(known, _)| known.cmp(key))
+        place(&self.known, key)
     }
 
     /// A view: `{status, items: [entry…], unread, unseen, count, hasMore, loadingMore, error, gone: [number…]}`.
@@ -99,6 +99,10 @@ impl Items {
         }
         out.push(']');
     }
+}
+
+fn place(known: &[(ItemKey, u64)], key: &ItemKey) -> Result<usize, usize> {
+    known.binary_search_by(|(known, _)| known.cmp(key))
 }
 
 /// `{status, user, error, attempt, retryAt, lost, transport, durable}`.

@@ -20,9 +20,9 @@ wasm_bindgen_test_configure!(run_in_browser);
     turn() { this.core.run(); this.note('turn') }
     url() { return this.address }
     opened(socket) { this.socket = socket }
-    ticket(attempt, user) { this.note('ticket', user); queueMicrotask(() => this.core.ticketed(attempt, 0, 'T')) }
+    ticket(attempt, user) { this.note('ticket', user); queueMicrotask(() => this.core.push(10, attempt, 0, 'T')) }
     abort() { this.note('abort') }
-    load(user) { this.note('load', user); queueMicrotask(() => this.core.loaded(user, undefined)) }
+    load(user) { this.note('load', user); queueMicrotask(() => this.core.push(11, 0, 0, user)) }
     save() { this.note('save') }
     wipe(user) { this.note('wipe', user) }
     changed(readable) { this.note('changed', readable) }
@@ -30,7 +30,7 @@ wasm_bindgen_test_configure!(run_in_browser);
     tell(event, json) { this.note('tell', event, JSON.parse(json)) }
     signedOut(discarded) { this.note('signedOut', discarded) }
     happen(event) { this.page.dispatchEvent(new Event(event)) }
-    status() { return JSON.parse(this.core.connection()).status }
+    status() { return JSON.parse(this.core.read(0, 0)).status }
     count(name) { return this.calls.filter(call => call[0] === name).length }
     /** Resolves when the connection has this status. */
     until(status) {
@@ -96,15 +96,25 @@ extern "C" {
     /// The core as JavaScript holds it.
     type JsCore;
     #[wasm_bindgen(method)]
-    fn connect(this: &JsCore);
+    fn push(this: &JsCore, call: u8, number: f64, detail: f64, text: Option<&str>);
     #[wasm_bindgen(method)]
-    fn close(this: &JsCore);
-    #[wasm_bindgen(method, js_name = setUser)]
-    fn set_user(this: &JsCore, user: &JsValue);
-    #[wasm_bindgen(method)]
-    fn inbox(this: &JsCore, show: u8, kinds: &Array) -> String;
+    fn read(this: &JsCore, what: u8, show: u8) -> String;
 
     fn serve(frames: &Array) -> js_sys::Function;
+}
+
+impl JsCore {
+    fn connect(&self) {
+        self.push(0, 0.0, 0.0, None);
+    }
+
+    fn close(&self) {
+        self.push(3, 0.0, 0.0, None);
+    }
+
+    fn set_user(&self, user: Option<&str>) {
+        self.push(4, 0.0, if user.is_none() { 1.0 } else { 0.0 }, user);
+    }
 }
 
 /// A core over a host at this address, not connected yet.
@@ -196,9 +206,9 @@ fn a_core_that_is_given_up_hears_nothing_more() {
 #[wasm_bindgen_test]
 fn a_named_user_s_cache_is_asked_for_and_nobody_s_is_not() {
     let host = made("ws://127.0.0.1:1/v1/ws", true);
-    host.core().set_user(&JsValue::NULL);
+    host.core().set_user(None);
     assert_eq!((host.count("load"), host.status()), (0, "signed-out".into()));
-    host.core().set_user(&"u1".into());
+    host.core().set_user(Some("u1"));
     assert_eq!(host.count("load"), 1);
     host.core().close();
 }
@@ -206,7 +216,7 @@ fn a_named_user_s_cache_is_asked_for_and_nobody_s_is_not() {
 #[wasm_bindgen_test]
 fn snapshots_are_json_before_anything_is_known() {
     let host = made("ws://127.0.0.1:1/v1/ws", false);
-    let inbox = js_sys::JSON::parse(&host.core().inbox(0, &Array::new())).unwrap();
+    let inbox = js_sys::JSON::parse(&host.core().read(1, 0)).unwrap();
     let status = js_sys::Reflect::get(&inbox, &"status".into()).unwrap();
     assert_eq!(status.as_string().as_deref(), Some("loading"));
     host.core().close();

@@ -190,7 +190,7 @@ impl Connected {
                     cx.inbox.prune();
                 }
             }
-            Heard::Pong(pong) => self.pong(pong, cx)?,
+            Heard::Pong(pong) => self.pong(&pong, cx)?,
             Heard::Refreshed(answer) => self.refresher.refreshed(&answer, cx),
             Heard::Skip(skip) => self.resume.skip(&skip, transport, cx)?,
             Heard::Snapshot(snapshot) => self.resume.snapshot(snapshot, transport, cx)?,
@@ -205,10 +205,12 @@ impl Connected {
         Ok(())
     }
 
-    fn pong(&mut self, pong: Pong, cx: &mut Context) -> Result<(), Failure> {
+    fn pong(&mut self, pong: &Pong, cx: &mut Context) -> Result<(), Failure> {
         self.heartbeat.pong(pong.now, cx);
-        for (channel, top) in pong.tops.into_iter().flatten() {
-            self.resume.top(&channel, top, self.transport, cx)?;
+        if let Some(tops) = &pong.tops {
+            for (channel, top) in tops.iter() {
+                self.resume.top(channel, *top, self.transport, cx)?;
+            }
         }
         Ok(())
     }
