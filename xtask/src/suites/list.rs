@@ -81,7 +81,10 @@ fn rust(step: &mut Step) -> Result<Counts, Failure> {
     system::ensure(&[STRACE], step)?;
     // The browser driver's tests want a browser: suite wasm-test.
     let test = ["test", "--workspace", "--exclude", "tidings-client-wasm", "--no-fail-fast"];
-    let succeeded = step.status(&mut cargo(&test))?.success();
+    let mut test = cargo(&test);
+    // Tests of other crates run the server's binary, which is built before the first test starts.
+    test.env("TIDINGS_BIN", repo::target().join("debug/tidings"));
+    let succeeded = step.status(&mut test)?.success();
     counted(step, succeeded)
 }
 
