@@ -1,14 +1,13 @@
-import * as calls from './calls.js'
 import { connection } from './connection.js'
 import { closed, failure, invalid, TidingsError, type ErrorFacts } from './error.js'
-import type { Core } from './glue.js'
+import type { Tell } from './host.js'
 import { inbox } from './inbox.js'
 import { intents } from './intents.js'
 import type { Entry } from './items.js'
 import { link as linked } from './link.js'
 import { listeners } from './listeners.js'
 import { load, type Bundled } from './loader.js'
-import { ARRIVED, CONNECTION, FAILED, GAP, INBOX, mailbox, OUTBOX } from './mailbox.js'
+import { mailbox } from './mailbox.js'
 import { check, checkUser } from './options.js'
 import { outbox, type RawFailed } from './outbox.js'
 import type { Call } from './readable.js'
@@ -17,6 +16,10 @@ import { storage } from './storage.js'
 import { tickets } from './ticket.js'
 import type { Connection, Gap, Tidings, TidingsOptions } from './types.js'
 import { socketUrl } from './url.js'
+import * as words from './words.js'
+
+/** Tells the core, now or later, unless there is none any more or too much waits for it. */
+type Later = (...told: Parameters<Tell>) => boolean
 
 /** Most calls kept while the core loads; from then on the core has bounds of its own. */
 const KEPT = 1_000
@@ -54,10 +57,10 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
   }
   const url = () => {
     const found = address()
-    return 'url' in found ? found.url : undefined
+    return 'url' in found ? found.url : ''
   }
   const asked = tickets(options.ticket)
-  const saved = storage(() => url() ?? '')
+  const saved = storage(url)
   const error = (facts: ErrorFacts) => new TidingsError(facts.code.startsWith('ticket_') ? { ...facts, cause: asked.cause() } : facts)
 
   // ---- the core's side ----
@@ -65,9 +68,12 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
   const sync = () => {
     const before = stale
     stale = 0
-    if (before & (1 << CONNECTION)) link.read((core) => state.take(calls.connection(core)))
-    if (before & (1 << INBOX)) list.refresh()
-    if (before & (1 << OUTBOX)) sent.take(link.read(calls.outbox))
+    const changed = (readable: number) => (before & (1 << readable) ? link.read(readable) : undefined)
+    const connected = changed(words.CONNECTION)
+    if (connected !== undefined) state.take(connected)
+    if (before & (1 << words.INBOX)) list.refresh()
+    const unsent = changed(words.OUTBOX)
+    if (unsent !== undefined) sent.take(unsent)
   }
 
   const mail = mailbox({
@@ -75,32 +81,34 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
     sync,
     stale(readable) {
       stale |= 1 << readable
-      if (readable === INBOX) list.stale()
+      if (readable === words.INBOX) list.stale()
     },
     notify() {
       state.notify()
       list.notify()
       sent.cell.notify()
     },
-    event(event, json) {
-      const value: unknown = JSON.parse(json)
-      if (event === ARRIVED) {
+    letter(what, number, text) {
+      const value: unknown = text === '' ? undefined : JSON.parse(text)
+      if (what === words.ARRIVED) {
         const item = list.item(value as Entry)
         return () => item && events.tell('arrived', item)
       }
-      if (event === GAP) return () => events.tell('gap', Object.freeze(value as Gap))
-      if (event === FAILED) return () => events.tell('failed', sent.failed(value as RawFailed))
+      if (what === words.GAP) return () => events.tell('gap', Object.freeze(value as Gap))
+      if (what === words.FAILED) return () => events.tell('failed', sent.failed(value as RawFailed))
+      if (what === words.DONE) return () => promises.settle(number, { value })
+      if (what === words.REFUSED) return () => promises.settle(number, { error: error(value as ErrorFacts) })
+      if (what === words.SIGNED_OUT) return () => left(number)
       return () => report(error(value as ErrorFacts))
     },
-    settle(intent, stored, refused) {
-      promises.settle(intent, refused === undefined ? { value: stored && JSON.parse(stored) } : { error: error(JSON.parse(refused) as ErrorFacts) })
-    },
-    signedOut(discarded) {
-      user = null
-      for (const resolve of leaving) resolve({ discarded })
-      leaving.clear()
-    },
   })
+
+  /** Signing out is done. */
+  const left = (discarded: number) => {
+    user = null
+    for (const resolve of leaving) resolve({ discarded })
+    leaving.clear()
+  }
 
   const report = (problem: TidingsError) => {
     logger?.warn(`tidings: ${problem.message}`)
@@ -110,7 +118,7 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
   const link = linked({
     tickets: asked,
     storage: saved,
-    heard: mail,
+    heard: mail.heard,
     url,
     flush: mail.flush,
     load() {
@@ -118,11 +126,11 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
       if (wanted && user !== null && globalThis.navigator?.onLine !== false) asked.ahead(user)
       return load(options.wasm, bundled)
     },
-    options: (signal) => settings(options, instance, signal),
-    born(core) {
+    options: () => settings(options, instance),
+    born() {
       kept = 0
-      calls.setUser(core, user)
-      if (wanted) calls.connect(core)
+      tellUser()
+      if (wanted) link.tell(words.CONNECT)
     },
     lost(problem, again) {
       asked.abortAll()
@@ -132,14 +140,18 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
       state.state({ user: user ?? null, status: again ? 'connecting' : 'failed', error: again ? null : problem })
       wanted &&= again
       // Signing out must not depend on the core: what is stored goes.
-      if (leaving.size > 0 && typeof user === 'string') saved.wipe(user).catch(() => {})
-      if (leaving.size > 0) mail.signedOut(0)
+      if (leaving.size > 0) {
+        if (typeof user === 'string') saved.wipe(user).catch(() => {})
+        mail.heard(words.SIGNED_OUT, 0, '')
+      }
       mail.flush()
       report(problem)
     },
   })
 
   // ---- the app's side ----
+
+  const tellUser = () => link.tell(words.USER, user ?? '', Number(user === null))
 
   /** A state that needs no core to be known. */
   const show = (change: Partial<Connection>) => {
@@ -151,7 +163,7 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
     if (over) return
     held = false
     wanted = true
-    if (link.alive()) link.call(calls.connect)
+    if (link.alive()) link.tell(words.CONNECT)
     else if (user === null) show({ status: 'signed-out' })
     else begin()
   }
@@ -173,17 +185,17 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
     if (browser && !wanted && !held) want()
   }
 
-  const later = (fn: (core: Core) => void) => {
+  const later: Later = (...told) => {
     if (over || (!link.alive() && ++kept > KEPT)) return false
-    link.call(fn)
+    link.tell(...told)
     return true
   }
 
   /** Asks the core for something that has an answer. */
-  const intend = <T>(send: (core: Core, intent: number) => void) =>
+  const intend = <T>(send: (intent: number) => boolean) =>
     promises.open<T>((intent) => {
       wake()
-      if (!later((core) => send(core, intent))) {
+      if (!send(intent)) {
         promises.settle(intent, { error: over ? closed() : invalid('More calls than are kept while the core loads.') })
       }
     })
@@ -193,14 +205,14 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
   const list = inbox({
     call,
     wake,
-    read: (view, kinds) => link.read((core) => calls.view(core, view, kinds)),
-    mark: (ids, set) => intend((core, intent) => calls.mark(core, intent, ids, set)),
-    more: (view, kinds) => intend((core, intent) => calls.more(core, intent, view, kinds)),
+    read: (view, kinds) => link.read(words.INBOX, view, kinds),
+    mark: (ids, mark) => intend((intent) => later(words.MARK, ids, intent, mark)),
+    more: (view, kinds) => intend((intent) => later(words.MORE, kinds, intent, view)),
   })
   const sent = outbox({
     ...owner,
-    retry: (id) => intend((core, intent) => calls.retryFailed(core, id, intent)),
-    discard: (id) => void later((core) => calls.discardFailed(core, id)),
+    retry: (id) => intend((intent) => later(words.RETRY_FAILED, '', id, intent)),
+    discard: (id) => void later(words.DISCARD_FAILED, '', id),
   })
 
   return {
@@ -218,7 +230,7 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
       if (over || next === user) return
       user = next
       asked.abortAhead()
-      if (link.alive()) link.call((core) => calls.setUser(core, next))
+      if (link.alive()) tellUser()
       else if (wanted) want()
     },
     signOut({ unsent = 'send' } = {}) {
@@ -226,8 +238,8 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
       return new Promise((resolve) => {
         leaving.add(resolve)
         const asks = browser || link.alive()
-        if (!asks || !later((core) => calls.signOut(core, unsent === 'discard'))) {
-          mail.signedOut(0)
+        if (!asks || !later(words.SIGN_OUT, '', Number(unsent === 'discard'))) {
+          mail.heard(words.SIGNED_OUT, 0, '')
           mail.flush()
         }
       })
@@ -236,27 +248,27 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
     disconnect() {
       held = true
       wanted = false
-      if (link.alive()) link.call(calls.disconnect)
+      if (link.alive()) link.tell(words.DISCONNECT)
       else if (!over) show({ status: 'idle' })
     },
     retryNow() {
-      if (link.alive()) link.call(calls.retry)
+      if (link.alive()) link.tell(words.RETRY)
       else if (wanted || state.readable.get().status === 'failed') want()
     },
     close() {
       if (over) return
-      link.read(calls.close)
+      if (link.alive()) link.tell(words.CLOSE)
       over = true
       link.close()
       asked.abortAll()
       saved.close()
       promises.reject(closed())
-      mail.signedOut(0)
+      mail.heard(words.SIGNED_OUT, 0, '')
       show({ status: 'closed' })
       events.clear()
     },
-    now: () => link.read(calls.serverTime) ?? null,
-    explain: () => link.read(calls.explain) ?? explained(state.readable.get()),
+    now: () => JSON.parse(link.read(words.TIME) ?? 'null') as number | null,
+    explain: () => link.read(words.WHY) ?? explained(state.readable.get()),
   }
 }
 

@@ -1,61 +1,56 @@
-import { loaded, storageFailed, ticketed } from './calls.js'
 import { messageOf } from './error.js'
-import type { Core } from './glue.js'
-import type { Fence, Storage } from './storage.js'
+import type { Cache, Storage } from './storage.js'
 import type { Tickets } from './ticket.js'
+import { ABORT, CLOSED, LOAD, LOADED, OPENED, RECEIVED, SAVE, STORAGE_FAILED, TICKET, TICKETED, WIPE } from './words.js'
 
 /** What the core calls. None of it throws, and only `turn` calls back into the core. */
 export interface Host {
   turn(): void
-  url(): string | undefined
-  opened(socket: WebSocket): void
-  ticket(attempt: number, user: string | undefined): void
-  abort(attempt: number): void
-  load(user: string): void
-  save(user: string, fence: string, text: string): void
-  wipe(user: string): void
-  changed(readable: number): void
-  settled(intent: number, stored: string | undefined, error: string | undefined): void
-  tell(event: number, json: string): void
-  signedOut(discarded: number): void
+  url(): string
+  opened(socket: WebSocket, transport: number): void
+  say(what: number, number: number, text: string): void
 }
 
-/** What the core has to say to the app. */
-export type Heard = Pick<Host, 'changed' | 'settled' | 'tell' | 'signedOut'>
+/** Tells a core something; what is left out does not matter to it. */
+export type Tell = (what: number, text?: string, number?: number, other?: number) => void
 
 /** What a host needs of its client. */
 export interface HostNeeds {
   readonly tickets: Tickets
   readonly storage: Storage
-  readonly heard: Heard
-  turn(): void
-  url(): string | undefined
-  opened(socket: WebSocket): void
-  /** Calls into the core this host belongs to, while it lives. */
-  enter(fn: (core: Core) => void): void
+  url(): string
+  /** What the core has to say to the app. */
+  heard(what: number, number: number, text: string): void
 }
 
-/** The world of one core: the app's ticket function and the browser's storage, as questions and answers. */
-export function host(needs: HostNeeds): Host {
-  const { tickets, storage, enter } = needs
-  const failed = (error: unknown) => enter((core) => storageFailed(core, messageOf(error)))
+/** "Can't accept this kind of data", as the core reads it and as pages may send it. */
+const UNSUPPORTED = 1003
+const UNSUPPORTED_BY_PAGE = 3003
+
+/** The world of one core: the app's ticket function, the browser's storage and sockets, as questions and answers. */
+export function host(needs: HostNeeds, tell: Tell): Omit<Host, 'turn'> {
+  const { tickets, storage } = needs
+  const failed = (error: unknown) => tell(STORAGE_FAILED, messageOf(error))
   return {
-    ...needs.heard,
-    turn: needs.turn,
     url: needs.url,
-    opened: needs.opened,
-    ticket(attempt, user) {
-      tickets.request(attempt, user, ([kind, text]) => enter((core) => ticketed(core, attempt, kind, text)))
+    opened(socket, transport) {
+      socket.addEventListener('open', () => tell(OPENED, '', transport))
+      socket.addEventListener('message', ({ data }) => {
+        if (typeof data === 'string') tell(RECEIVED, data, transport)
+        else {
+          socket.close(UNSUPPORTED_BY_PAGE)
+          tell(CLOSED, 'a frame that is not text', transport, UNSUPPORTED)
+        }
+      })
+      socket.addEventListener('close', ({ code, reason }) => tell(CLOSED, reason, transport, code))
     },
-    abort: (attempt) => tickets.abort(attempt),
-    load(user) {
-      storage.load(user).then((text) => enter((core) => loaded(core, user, text)), failed)
-    },
-    save(user, fence, text) {
-      storage.save(user, JSON.parse(fence) as Fence, text).catch(failed)
-    },
-    wipe(user) {
-      storage.wipe(user).catch(failed)
+    say(what, number, text) {
+      if (what === TICKET) tickets.request(number, text || undefined, ([kind, given]) => tell(TICKETED, given, number, kind))
+      else if (what === ABORT) tickets.abort(number)
+      else if (what === LOAD) storage.load(text).then((saved = '') => tell(LOADED, `${text}\n${saved}`), failed)
+      else if (what === SAVE) storage.save(JSON.parse(text) as Cache).catch(failed)
+      else if (what === WIPE) storage.wipe(text).catch(failed)
+      else needs.heard(what, number, text)
     },
   }
 }

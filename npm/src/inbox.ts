@@ -2,23 +2,18 @@ import { invalid, TidingsError, type ErrorFacts } from './error.js'
 import { items, type Entry } from './items.js'
 import { cell, unlessSame, type Call, type Cell } from './readable.js'
 import type { Inbox, InboxFilter, InboxItem, InboxSnapshot, InboxView, ItemRef, Stored } from './types.js'
+import { ARCHIVED, READ, SEEN, UNARCHIVED, UNREAD } from './words.js'
 
 /** What the inbox asks of the client. */
 export interface InboxOwner {
   readonly call: Call
   /** The core's text of a view, if there is a core. */
-  read(show: number, kinds: string[]): string | undefined
-  mark(ids: string[] | undefined, set: Marks): Promise<Stored>
-  more(show: number, kinds: string[]): Promise<void>
+  read(show: number, kinds: string): string | undefined
+  /** Marks the items with these ids, a list in JSON, or all if it is empty. */
+  mark(ids: string, mark: number): Promise<Stored>
+  more(show: number, kinds: string): Promise<void>
   /** Somebody looks. */
   wake(): void
-}
-
-/** What a mark sets. */
-export interface Marks {
-  readonly seen?: boolean
-  readonly read?: boolean
-  readonly archived?: boolean
 }
 
 /** The inbox and what moves it. */
@@ -68,15 +63,16 @@ export function inbox(owner: InboxOwner): InboxCell {
   const watched = new Set<View>()
   const shared = new Map<string, WeakRef<View['view']>>()
 
+  const marker = (mark: number) => (refs: ItemRef | readonly ItemRef[]) => owner.mark(ids(refs), mark)
   const actions = {
-    markRead: (refs: ItemRef | readonly ItemRef[]) => owner.mark(ids(refs), { read: true }),
-    markUnread: (refs: ItemRef | readonly ItemRef[]) => owner.mark(ids(refs), { read: false }),
-    markSeen: (refs: ItemRef | readonly ItemRef[]) => owner.mark(ids(refs), { seen: true }),
-    archive: (refs: ItemRef | readonly ItemRef[]) => owner.mark(ids(refs), { archived: true }),
-    unarchive: (refs: ItemRef | readonly ItemRef[]) => owner.mark(ids(refs), { archived: false }),
+    markRead: marker(READ),
+    markUnread: marker(UNREAD),
+    markSeen: marker(SEEN),
+    archive: marker(ARCHIVED),
+    unarchive: marker(UNARCHIVED),
   }
 
-  const make = (show: number, kinds: string[]): View => {
+  const make = (show: number, kinds: string): View => {
     let current = INBOX
     let seen = 0
     const refresh = () => {
@@ -110,16 +106,15 @@ export function inbox(owner: InboxOwner): InboxCell {
     return made
   }
 
-  const whole = make(0, [])
-  const all = (set: Marks) => owner.mark(undefined, set)
+  const whole = make(0, '[]')
 
   return {
     inbox: {
       ...whole.view,
       view(filter) {
         const [show, kinds] = resolved(filter)
-        if (show === 0 && kinds.length === 0) return whole.view
-        const key = JSON.stringify([show, kinds])
+        const key = show + kinds
+        if (key === '0[]') return whole.view
         let view = shared.get(key)?.deref()
         if (view === undefined) {
           for (const [other, ref] of shared) if (ref.deref() === undefined) shared.delete(other)
@@ -128,9 +123,9 @@ export function inbox(owner: InboxOwner): InboxCell {
         }
         return view
       },
-      markAllRead: () => all({ read: true }),
-      markAllSeen: () => all({ seen: true }),
-      archiveAll: () => all({ archived: true }),
+      markAllRead: () => owner.mark('', READ),
+      markAllSeen: () => owner.mark('', SEEN),
+      archiveAll: () => owner.mark('', ARCHIVED),
     },
     stale: () => void version++,
     refresh() {
@@ -148,22 +143,23 @@ export function inbox(owner: InboxOwner): InboxCell {
 }
 
 /** A filter as the core takes it, equal ones equally. */
-function resolved(filter: InboxFilter): [show: number, kinds: string[]] {
+function resolved(filter: InboxFilter): [show: number, kinds: string] {
   const { show = 'inbox', type } = filter ?? {}
   const place = SHOWS.indexOf(show)
   if (place < 0) throw invalid(`\`show\` must be one of ${SHOWS.join(', ')}.`)
   const given: readonly unknown[] = type === undefined ? [] : Array.isArray(type) ? type : [type]
   const kinds = given.filter((kind): kind is string => typeof kind === 'string' && kind !== '')
   if (kinds.length < given.length) throw invalid('`type` must be a notification type or a list of them.')
-  return [place, [...new Set(kinds)].sort()]
+  return [place, JSON.stringify([...new Set(kinds)].sort())]
 }
 
-/** Ids of what an app names: an id, an item or a list. */
-function ids(refs: ItemRef | readonly ItemRef[]): string[] {
+/** Ids of what an app names (an id, an item or a list), as JSON. */
+function ids(refs: ItemRef | readonly ItemRef[]): string {
   const list: readonly unknown[] = Array.isArray(refs) ? refs : [refs]
-  return list.map((ref) => {
+  const named = list.map((ref) => {
     const id = typeof ref === 'string' ? ref : (ref as { id?: unknown } | null | undefined)?.id
     if (typeof id !== 'string' || id === '') throw invalid('Items are named by an id, an item, or a list of them.')
     return id
   })
+  return JSON.stringify(named)
 }

@@ -1,51 +1,63 @@
 import { failure, messageOf, TidingsError } from './error.js'
 import type { Core, CoreOptions } from './glue.js'
-import { host, type HostNeeds } from './host.js'
+import { host, type HostNeeds, type Tell } from './host.js'
+import { lifecycle } from './lifecycle.js'
 import type { Loaded } from './loader.js'
 
 /** What a link asks of its client. */
-export interface LinkNeeds extends Omit<HostNeeds, 'enter' | 'opened' | 'turn'> {
+export interface LinkNeeds extends HostNeeds {
   load(): Promise<Loaded>
   /** Options of the next core; a core never gets those of another. */
-  options(signal: AbortSignal): CoreOptions
+  options(): CoreOptions
   /** A core is there: tell it what it has to know. */
-  born(core: Core): void
+  born(): void
   /** The core handled something: tell the app. */
   flush(): void
   /** There is no core any more, and what was asked of it has no answer; `again` if a new one is being made. */
   lost(error: TidingsError, again: boolean): void
 }
 
-/** The way to the core: loads it when first needed, keeps calls until then, and survives its end. */
+/** The way to the core: loads it when first needed, keeps what it is told until then, and survives its end. */
 export interface Link {
   /** Loads the core if there is none. */
   start(): void
-  /** Calls into the core, now or in order once it is there. */
-  call(fn: (core: Core) => void): void
+  /** Tells the core, now or in order once it is there. */
+  readonly tell: Tell
   /** Reads from the core, if it is there. */
-  read<T>(fn: (core: Core) => T): T | undefined
+  read(what: number, show?: number, kinds?: string): string | undefined
   alive(): boolean
   close(): void
 }
+
+/** Both clocks: one that never goes back, and the time of day. */
+const clocks = () => [performance.now(), Date.now()] as const
 
 /** A link whose core is not loaded yet. */
 export function link(needs: LinkNeeds): Link {
   let core: Core | undefined
   let release = () => {}
   let broke: (trap: unknown) => void = () => {}
-  let queue: ((core: Core) => void)[] = []
+  let queue: Parameters<Tell>[] = []
   let loading = false
   let over = false
   let traps = 0
 
   /** Every call into the core goes through here: a trap ends that core, and nothing else. */
-  const read = <T>(fn: (core: Core) => T): T | undefined => {
+  const enter = <T>(fn: (core: Core) => T): T | undefined => {
     if (core === undefined) return undefined
     try {
       return fn(core)
     } catch (trap) {
       broke(trap)
       return undefined
+    }
+  }
+
+  const tell: Tell = (what, text = '', number = 0, other = 0) => {
+    if (core !== undefined) enter((living) => living.tell(what, number, other, text))
+    else if (!over) {
+      queue.push([what, text, number, other])
+      start()
     }
   }
 
@@ -80,27 +92,33 @@ export function link(needs: LinkNeeds): Link {
         if (again) begin(loaded)
       })
     }
-    const world = host({
-      ...needs,
-      opened: (opened) => (socket = opened),
-      enter(fn) {
-        if (core === mine) read(fn)
-      },
-      turn() {
-        if (core === mine) read((current) => current.run())
-        if (!quiet) needs.flush()
-      },
-    })
+    /** What is meant for this core must not reach its successor. */
+    const answer: Tell = (...told) => {
+      if (mine !== undefined && core === mine) tell(...told)
+    }
+    const world = host(needs, answer)
     try {
-      core = mine = new loaded.Core(world, needs.options(control.signal))
+      core = mine = new loaded.Core(
+        {
+          ...world,
+          turn() {
+            if (core === mine) enter((living) => living.run(...clocks()))
+            if (!quiet) needs.flush()
+          },
+          opened(opened, transport) {
+            socket = opened
+            world.opened(opened, transport)
+          },
+        },
+        ...needs.options(),
+      )
     } catch (trap) {
       broke(trap)
       return
     }
-    read(needs.born)
-    const waiting = queue
-    queue = []
-    for (const fn of waiting) read(fn)
+    lifecycle(answer, control.signal)
+    needs.born()
+    for (const told of queue.splice(0)) answer(...told)
     quiet = false
     needs.flush()
   }
@@ -123,14 +141,8 @@ export function link(needs: LinkNeeds): Link {
 
   return {
     start,
-    read,
-    call(fn) {
-      if (core !== undefined) read(fn)
-      else if (!over) {
-        queue.push(fn)
-        start()
-      }
-    },
+    tell,
+    read: (what, show = 0, kinds = '') => enter((living) => living.read(what, show, kinds, ...clocks())),
     alive: () => core !== undefined,
     close() {
       over = true

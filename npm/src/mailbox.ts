@@ -1,13 +1,5 @@
-import type { Heard } from './host.js'
 import type { Call } from './readable.js'
-
-/** The numbers of the core's readables and events, in `Host.changed` and `Host.tell`. */
-export const CONNECTION = 0
-export const INBOX = 1
-export const OUTBOX = 2
-export const ARRIVED = 0
-export const GAP = 1
-export const FAILED = 2
+import { CHANGED } from './words.js'
 
 /** What a mailbox does with what is in it. */
 export interface Reader {
@@ -18,14 +10,14 @@ export interface Reader {
   sync(): void
   /** Tells the subscribers of all readables. */
   notify(): void
-  /** An event in the core's JSON; the answer tells the listeners. */
-  event(event: number, json: string): () => void
-  settle(intent: number, stored: string | undefined, error: string | undefined): void
-  signedOut(discarded: number): void
+  /** Reads something else the core said; the answer tells whom it concerns. */
+  letter(what: number, number: number, text: string): () => void
 }
 
 /** What the core says while it works, told when it is done. */
-export interface Mailbox extends Heard {
+export interface Mailbox {
+  /** The core says something: see `Host.say`. */
+  heard(what: number, number: number, text: string): void
   /**
    * First all snapshots change in one step, then subscribers hear, then listeners and promises. Whoever is called may
    * call back in: what comes of that is told in another round, not within this one.
@@ -39,14 +31,15 @@ export function mailbox(reader: Reader): Mailbox {
   let changed = false
   let flushing = false
   return {
-    changed(readable) {
-      changed = true
-      reader.stale(readable)
+    heard(what, number, text) {
+      if (what === CHANGED) {
+        changed = true
+        reader.stale(number)
+      } else {
+        // Read at once: a later text may name an item of this one by its number alone.
+        letters.push(reader.letter(what, number, text))
+      }
     },
-    // Parsed at once: a later text may name an item of this one by its number alone.
-    tell: (event, json) => void letters.push(reader.event(event, json)),
-    settled: (intent, stored, error) => void letters.push(() => reader.settle(intent, stored, error)),
-    signedOut: (discarded) => void letters.push(() => reader.signedOut(discarded)),
     flush() {
       if (flushing) return
       flushing = true

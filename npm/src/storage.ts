@@ -14,6 +14,12 @@ export interface Fence {
   readonly over: readonly string[]
 }
 
+/** What the core wants kept. */
+export interface Cache extends Fence {
+  readonly user: string
+  readonly text: string
+}
+
 interface Saved {
   readonly cursors: Fence['cursors']
   readonly text: string
@@ -22,7 +28,7 @@ interface Saved {
 /** The caches of one server. Every promise is rejected when the browser gives no storage. */
 export interface Storage {
   load(user: string): Promise<string | undefined>
-  save(user: string, fence: Fence, text: string): Promise<void>
+  save(cache: Cache): Promise<void>
   wipe(user: string): Promise<void>
   close(): void
 }
@@ -73,12 +79,13 @@ export function storage(server: () => string): Storage {
           if (isSaved(request.result)) done(request.result.text)
         }
       }),
-    async save(user, fence, text) {
+    async save(cache) {
       await transact('readwrite', (store) => {
+        const { user, cursors, text } = cache
         const request = store.get(key(user))
         request.onsuccess = () => {
-          if (!isSaved(request.result) || mayReplace(request.result.cursors, fence)) {
-            store.put({ cursors: fence.cursors, text } satisfies Saved, key(user))
+          if (!isSaved(request.result) || mayReplace(request.result.cursors, cache)) {
+            store.put({ cursors, text } satisfies Saved, key(user))
           }
         }
       })

@@ -1,45 +1,37 @@
 //! The event loop: what happens goes into a queue, what the core wants done is done in order.
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::{Cell, Ref, RefCell},
+    mem,
     rc::Rc,
 };
 
 use tidings_client_core::{Client, Command, Event, Filter, Now, Readable, Show};
-use wasm_bindgen::prelude::*;
-use web_sys::{AbortSignal, Document, EventTarget};
 
 use crate::{
     host::Host,
     json::{self, Items},
-    lifecycle::Lifecycle,
     socket::Socket,
     timer::Timer,
+    words::{read, say},
 };
 
-#[wasm_bindgen]
-extern "C" {
-    #[wasm_bindgen(js_namespace = performance, js_name = now)]
-    fn performance_now() -> f64;
-}
-
-/// Both clocks.
-pub(crate) fn now() -> Now {
-    Now { mono: performance_now() as u64, wall: js_sys::Date::now() as u64 }
-}
+/// Why a socket could not even begin to open. The browser's own words would not be clearer.
+const UNOPENED: &str =
+    "the browser opens no socket to this address: it is malformed, or the page's policy forbids it";
+/// "Closed abnormally", as browsers say it.
+const ABNORMAL: u16 = 1006;
 
 /// One client with everything it holds in the page.
 pub(crate) struct Driver {
     host: Host,
     /// Borrowed only while the core works, and the core calls nobody: callbacks always find it free.
     client: RefCell<Client>,
-    /// The oldest first. A plain list: it is short, and a ring costs more code than it saves moves.
     queue: RefCell<Vec<Event>>,
     running: Cell<bool>,
     socket: RefCell<Option<Socket>>,
     timer: Timer,
     items: RefCell<Items>,
-    lifecycle: RefCell<Option<Lifecycle>>,
 }
 
 impl Driver {
@@ -52,28 +44,29 @@ impl Driver {
             socket: RefCell::default(),
             timer: Timer::default(),
             items: RefCell::default(),
-            lifecycle: RefCell::default(),
         })
-    }
-
-    /// Listens to the page, as far as there is one.
-    pub(crate) fn listen(
-        self: &Rc<Self>,
-        page: Option<EventTarget>,
-        document: Option<Document>,
-        signal: &AbortSignal,
-    ) {
-        *self.lifecycle.borrow_mut() = Some(Lifecycle::new(self, page, document, signal));
     }
 
     /// Something happened. Handled at once, or after what is being handled.
     pub(crate) fn push(&self, event: Event) {
+        if let Event::TransportOpened { transport }
+        | Event::TransportReceived { transport, .. }
+        | Event::TransportClosed { transport, .. } = event
+        {
+            // A socket that was let go may still speak; nobody hears it.
+            if !self.holds(transport) {
+                return;
+            }
+        }
+        if let Event::TransportClosed { .. } = event {
+            self.socket.take();
+        }
         self.queue.borrow_mut().push(event);
         self.turn();
     }
 
     /// Has the queue (and a due timer) handled, unless that is under way.
-    pub(crate) fn turn(&self) {
+    fn turn(&self) {
         if !self.running.get() {
             self.host.turn();
         }
@@ -86,36 +79,35 @@ impl Driver {
     }
 
     /// Handles the queue until it is empty. A trap leaves `running` set, so a broken client stays silent.
-    pub(crate) fn run(self: &Rc<Self>) {
+    pub(crate) fn run(self: &Rc<Self>, now: Now) {
         if self.running.replace(true) {
             return;
         }
         // Background tabs throttle timers, but not sockets: whatever wakes the page looks at the clock.
-        if self.timer.take_due(now().mono) {
+        if self.timer.take_due(now.mono) {
             self.queue.borrow_mut().insert(0, Event::TimerFired);
         }
-        let mut commands = Vec::new();
         loop {
-            // A statement of its own: in a `while let` the queue would stay borrowed while commands are executed.
-            let next = self.next();
-            let Some(event) = next else { break };
-            self.client.borrow_mut().handle(now(), event, &mut commands);
-            for command in std::mem::take(&mut commands) {
-                self.execute(command);
+            // A statement of its own: the queue must not stay borrowed while commands are executed.
+            let events = mem::take(&mut *self.queue.borrow_mut());
+            if events.is_empty() {
+                break;
+            }
+            for event in events {
+                let mut commands = Vec::new();
+                self.client.borrow_mut().handle(now, event, &mut commands);
+                for command in commands {
+                    self.execute(command);
+                }
             }
         }
-        self.timer.arm(now().mono, self);
+        self.timer.arm(now.mono, self);
         self.running.set(false);
     }
 
-    fn next(&self) -> Option<Event> {
-        let mut queue = self.queue.borrow_mut();
-        if queue.is_empty() { None } else { Some(queue.remove(0)) }
-    }
-
-    /// Reads from the client.
-    pub(crate) fn read<T>(&self, read: impl FnOnce(&Client) -> T) -> T {
-        read(&self.client.borrow())
+    /// The client, to read from.
+    pub(crate) fn client(&self) -> Ref<'_, Client> {
+        self.client.borrow()
     }
 
     /// A view of the inbox, as JSON.
@@ -132,84 +124,86 @@ impl Driver {
         items.view(&view, &gone)
     }
 
-    /// The socket ended by itself.
-    pub(crate) fn socket_ended(&self, id: u64, code: u16, reason: String) {
-        let current = self.socket.borrow().as_ref().is_some_and(|socket| socket.id() == id);
-        if current {
-            self.socket.take();
-            self.push(Event::TransportClosed { transport: id, code, reason });
-        }
-    }
-
     /// Lets go of the page. Events still in the queue are handled first.
     pub(crate) fn close(&self) {
-        self.lifecycle.take();
         self.timer.set(None);
         self.socket.take();
     }
 
-    fn execute(self: &Rc<Self>, command: Command) {
-        match command {
-            Command::OpenTransport { transport, .. } => self.open(transport),
+    fn holds(&self, transport: u64) -> bool {
+        self.socket.borrow().as_ref().is_some_and(|socket| socket.id() == transport)
+    }
+
+    fn execute(&self, command: Command) {
+        let (what, number, text) = match command {
+            Command::OpenTransport { transport, .. } => return self.open(transport),
             Command::Send { transport, text } => {
-                if let Some(socket) = &*self.socket.borrow()
-                    && socket.id() == transport
+                if self.holds(transport)
+                    && let Some(socket) = &*self.socket.borrow()
                 {
                     socket.send(&text);
                 }
+                return;
             }
             Command::CloseTransport { transport, code } => {
-                let socket = self.socket.take();
-                match socket {
-                    Some(socket) if socket.id() == transport => socket.close(code),
-                    other => *self.socket.borrow_mut() = other,
+                if self.holds(transport)
+                    && let Some(socket) = self.socket.take()
+                {
+                    socket.close(code);
                 }
+                return;
             }
-            Command::FetchCredential { attempt, user } => self.host.ticket(attempt as f64, user),
-            Command::AbortCredential { attempt } => self.host.abort(attempt as f64),
-            Command::SetTimer { at } => self.timer.set(at),
-            Command::Load { user } => self.host.load(&user),
+            Command::SetTimer { at } => return self.timer.set(at),
+            Command::FetchCredential { attempt, user } => {
+                (say::TICKET, attempt, user.unwrap_or_default())
+            }
+            Command::AbortCredential { attempt } => (say::ABORT, attempt, String::new()),
+            Command::Load { user } => (say::LOAD, 0, user),
             Command::Save { user, cursors, over, text } => {
-                self.host.save(&user, &json::fence(&cursors, &over), &text);
+                (say::SAVE, 0, json::cache(&user, &cursors, &over, &text))
             }
-            Command::Wipe { user } => self.host.wipe(&user),
-            Command::Changed(readable) => self.host.changed(match readable {
-                Readable::Connection => 0,
-                Readable::Inbox => 1,
-                Readable::Outbox => 2,
-            }),
-            Command::Arrived(item) => {
-                let text = self.items.borrow_mut().single(&item);
-                self.host.tell(0, &text);
-            }
-            Command::Gap { channel, from, to, why } => {
-                self.host.tell(1, &json::gap(&channel, from, to, why))
-            }
-            Command::Failed(intent) => self.host.tell(2, &json::failed(&intent)),
-            Command::Report(error) => self.host.tell(3, &json::error(&error)),
-            Command::Settled { intent, result } => {
-                let (stored, error) = match &result {
-                    Ok(stored) => (stored.as_ref().map(json::stored), None),
-                    Err(error) => (None, Some(json::error(error))),
+            Command::Wipe { user } => (say::WIPE, 0, user),
+            Command::Changed(readable) => {
+                let changed = match readable {
+                    Readable::Connection => read::CONNECTION,
+                    Readable::Inbox => read::INBOX,
+                    Readable::Outbox => read::OUTBOX,
                 };
-                self.host.settled(intent as f64, stored, error);
+                (say::CHANGED, changed.into(), String::new())
             }
-            Command::SignedOut { discarded } => self.host.signed_out(discarded),
-        }
+            Command::Arrived(item) => (say::ARRIVED, 0, self.items.borrow_mut().single(&item)),
+            Command::Gap { channel, from, to, why } => {
+                (say::GAP, 0, json::gap(&channel, from, to, why))
+            }
+            Command::Failed(intent) => (say::FAILED, 0, json::failed(&intent)),
+            Command::Report(error) => (say::ERROR, 0, json::error(&error)),
+            Command::Settled { intent, result: Ok(stored) } => {
+                (say::DONE, intent, stored.as_ref().map_or_else(String::new, json::stored))
+            }
+            Command::Settled { intent, result: Err(error) } => {
+                (say::REFUSED, intent, json::error(&error))
+            }
+            Command::SignedOut { discarded } => (say::SIGNED_OUT, discarded.into(), String::new()),
+        };
+        self.host.say(what, number as f64, &text);
     }
 
-    fn open(self: &Rc<Self>, transport: u64) {
-        let opened = match self.host.url() {
-            Some(url) => Socket::open(self, transport, &url),
-            None => Err(String::from("the app's `url` gave no address")),
-        };
-        match opened {
-            Ok(socket) => {
-                self.host.opened(socket.raw());
-                // The core closes a transport before it opens the next; an older one would end here.
-                *self.socket.borrow_mut() = Some(socket);
-            }
-            Err(reason) => self.push(Event::TransportClosed { transport, code: 1006, reason }),
+    fn open(&self, transport: u64) {
+        let url = self.host.url();
+        let opened = Socket::open(transport, &url);
+        match &opened {
+            Some(socket) => self.host.opened(socket.raw(), transport as f64),
+            None => self.queue.borrow_mut().push(Event::TransportClosed {
+                transport,
+                code: ABNORMAL,
+                reason: String::from(if url.is_empty() {
+                    "the app's `url` gave no address"
+                } else {
+                    UNOPENED
+                }),
+            }),
         }
+        // The core closes a transport before it opens the next; an older one would end here.
+        *self.socket.borrow_mut() = opened;
     }
 }

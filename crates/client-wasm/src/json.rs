@@ -25,26 +25,26 @@ impl Items {
 
     /// Forgets the items that are not in this list, and says which.
     pub(crate) fn forget_all_but(&mut self, items: &[ItemView]) -> Vec<u64> {
-        let known = std::mem::take(&mut self.known);
+        let mut stays = vec![false; self.known.len()];
         for item in items {
-            if let Ok(place) = place(&known, &item.key)
-                && let Err(free) = self.place(&item.key)
-                && let Some(stays) = known.get(place)
-            {
-                self.known.insert(free, stays.clone());
+            if let Some(stay) = self.place(&item.key).ok().and_then(|place| stays.get_mut(place)) {
+                *stay = true;
             }
         }
         let mut gone = Vec::new();
-        for (key, number) in &known {
-            if self.place(key).is_err() {
+        let mut stays = stays.into_iter();
+        self.known.retain(|(_, number)| {
+            let stay = stays.next() == Some(true);
+            if !stay {
                 gone.push(*number);
             }
-        }
+            stay
+        });
         gone
     }
 
     fn place(&self, key: &ItemKey) -> Result<usize, usize> {
-        place(&self.known, key)
+        self.known.binary_search_by(|(known, _)| known.cmp(key))
     }
 
     /// A view: `{status, items: [entry…], unread, unseen, count, hasMore, loadingMore, error, gone: [number…]}`.
@@ -99,10 +99,6 @@ impl Items {
         }
         out.push(']');
     }
-}
-
-fn place(known: &[(ItemKey, u64)], key: &ItemKey) -> Result<usize, usize> {
-    known.binary_search_by(|(known, _)| known.cmp(key))
 }
 
 /// `{status, user, error, attempt, retryAt, lost, transport, durable}`.
@@ -183,9 +179,11 @@ pub(crate) fn gap(channel: &Channel, from: u64, to: u64, why: GapReason) -> Stri
     out.end()
 }
 
-/// `{cursors: [[epoch, offset], …], over: [epoch, …]}`.
-pub(crate) fn fence(cursors: &[(Epoch, u64)], over: &[Epoch]) -> String {
+/// `{user, cursors: [[epoch, offset], …], over: [epoch, …], text}`.
+pub(crate) fn cache(user: &str, cursors: &[(Epoch, u64)], over: &[Epoch], text: &str) -> String {
     let mut out = Object::new();
+    out.text("user", user);
+    out.text("text", text);
     list(out.slot("cursors"), cursors, |out, (epoch, offset)| {
         out.push('[');
         epoch.encode(out);
@@ -321,7 +319,12 @@ mod tests {
                 id: String::new(),
             }),
             gap(&Channel::system(), 1, 2, GapReason::Epoch),
-            fence(&[(Epoch::from_bits(1), 2), (Epoch::from_bits(3), 4)], &[Epoch::from_bits(5)]),
+            cache(
+                "u1",
+                &[(Epoch::from_bits(1), 2), (Epoch::from_bits(3), 4)],
+                &[Epoch::from_bits(5)],
+                "{}",
+            ),
         ];
         for text in texts {
             assert!(Json::parse(&text).is_ok(), "{text}");

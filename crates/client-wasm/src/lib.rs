@@ -1,32 +1,36 @@
-//! The browser driver of [`tidings_client_core`]: sockets, the timer and page lifecycle in Rust, the rest through a
-//! [`Host`] in TypeScript.
+//! The browser driver of [`tidings_client_core`]: the socket and the timer in Rust, the rest through a [`Host`] in
+//! TypeScript.
 //!
 //! ```text
-//!  socket, timer, page ──push──► queue ──► Host.turn() ──► Core.run() ──► Client::handle ──► commands
-//!  Core.connect(), mark() … ─────┘            │ catches traps                                   │
-//!  Host.changed(), settled(), tell() … ◄──────┴─────────────────────────────────────────────────┘
+//!  Core.tell(), timer ──push──► queue ──► Host.turn() ──► Core.run() ──► Client::handle ──► commands
+//!     ▲ calls, answers, socket, page         │ catches traps                                  │
+//!     └──────────── TypeScript ◄── Host.say() ◄───────────────────────────────────────────────┘
 //! ```
 //!
 //! Two rules keep it simple. Everything that happens is *pushed*, and only [`Core::run`] handles it: what a command
 //! sets off (even an app's callback that calls back in) joins the queue behind it. And `run` is only called by the
 //! host's `turn`, so a trap anywhere in the core surfaces at one place in TypeScript, which can rebuild the client.
 //!
+//! The border is as narrow as that allows, because every function, type or closure that crosses it costs glue on every
+//! page: what happened and what is wanted are a number with a text. `words` lists the numbers.
+//!
 //! | module | what |
 //! |---|---|
+//! | `core` | what TypeScript calls |
+//! | `host` | what TypeScript is asked |
+//! | `words` | what the numbers mean |
 //! | `driver` | the queue, and commands to deeds |
-//! | `host` | what TypeScript gives and hears |
 //! | `socket` | one WebSocket |
 //! | `timer` | the one timer |
-//! | `lifecycle` | online, visible, restored |
 //! | `json` | snapshots as text, each payload once |
 
 mod core;
 mod driver;
 mod host;
 mod json;
-mod lifecycle;
 mod socket;
 mod timer;
+pub mod words;
 
 /// Half the size of the standard library's allocator; a page's few hundred kilobytes need no better one.
 #[cfg(target_arch = "wasm32")]
@@ -34,4 +38,4 @@ mod timer;
 static ALLOCATOR: talc::wasm::WasmDynamicTalc = talc::wasm::new_wasm_dynamic_allocator();
 
 pub use crate::core::Core;
-pub use host::{Host, Options};
+pub use host::Host;

@@ -1,6 +1,7 @@
 // @vitest-environment jsdom
 import { createTidings, isTidingsError, type InboxItem, type Tidings, type TidingsOptions } from 'tidings'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import packageJson from '../../package.json' with { type: 'json' }
 import { EPOCH, FakeServer } from './fake-server.js'
 
 let server: FakeServer
@@ -44,7 +45,7 @@ describe('connecting', () => {
   test('goes to the socket below the base address, with the ticket in the first message', async () => {
     const { socket } = await live()
     expect(socket.url).toBe('ws://localhost:8787/rt/v1/ws')
-    expect(socket.sent[0]).toMatchObject({ type: 'connect', ticket: 'T', client: { name: 'tidings-js', version: '0.1.0' } })
+    expect(socket.sent[0]).toMatchObject({ type: 'connect', ticket: 'T', client: { name: 'tidings-js', version: packageJson.version } })
   })
 
   test('asks for one ticket, however many look', async () => {

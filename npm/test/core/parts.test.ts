@@ -1,16 +1,10 @@
 import { createTidings, isTidingsError, TidingsError, type TidingsOptions } from 'tidings'
 import { describe, expect, test, vi } from 'vitest'
-import packageJson from '../../package.json' with { type: 'json' }
 import { cell } from '../../src/readable.js'
 import { tickets, type Answer } from '../../src/ticket.js'
 import { routeLink, safeLink, socketUrl } from '../../src/url.js'
-import { VERSION } from '../../src/version.js'
 
 const fine: TidingsOptions = { url: 'https://rt.example.com', ticket: async () => 'T' }
-
-test('the stated version is the package\'s', () => {
-  expect(VERSION).toBe(packageJson.version)
-})
 
 describe('options', () => {
   test.each([

@@ -17,7 +17,7 @@ test('opens nothing before it is needed', () => {
 test('gives back what was saved, by server and user', async () => {
   const a = storage(() => 'ws://a')
   const b = storage(() => 'ws://b')
-  await a.save('u1', fence(1), 'text')
+  await a.save({ user: 'u1', ...fence(1), text: 'text' })
   expect(await a.load('u1')).toBe('text')
   expect(await a.load('u2')).toBeUndefined()
   expect(await b.load('u1')).toBeUndefined()
@@ -25,28 +25,28 @@ test('gives back what was saved, by server and user', async () => {
 
 test('writes only over lower offsets of the same epochs, or over an epoch that was left', async () => {
   const caches = storage(() => 'ws://a')
-  await caches.save('u1', fence(5, 5), 'five')
-  await caches.save('u1', fence(4, 9), 'lower inbox')
-  await caches.save('u1', fence(9, 4), 'lower system')
+  await caches.save({ user: 'u1', ...fence(5, 5), text: 'five' })
+  await caches.save({ user: 'u1', ...fence(4, 9), text: 'lower inbox' })
+  await caches.save({ user: 'u1', ...fence(9, 4), text: 'lower system' })
   expect(await caches.load('u1')).toBe('five')
-  await caches.save('u1', fence(5, 5), 'equal')
+  await caches.save({ user: 'u1', ...fence(5, 5), text: 'equal' })
   expect(await caches.load('u1')).toBe('equal')
-  await caches.save('u1', { cursors: [['C', 1], ['B', 5]], over: [] }, 'foreign epoch')
+  await caches.save({ user: 'u1', cursors: [['C', 1], ['B', 5]], over: [], text: 'foreign epoch' })
   expect(await caches.load('u1')).toBe('equal')
-  await caches.save('u1', { cursors: [['C', 1], ['B', 5]], over: ['A'] }, 'new epoch')
+  await caches.save({ user: 'u1', cursors: [['C', 1], ['B', 5]], over: ['A'], text: 'new epoch' })
   expect(await caches.load('u1')).toBe('new epoch')
 })
 
 test('two tabs that save at once leave the newer', async () => {
   const [one, two] = [storage(() => 'ws://a'), storage(() => 'ws://a')]
-  await Promise.all([one.save('u1', fence(7), 'seven'), two.save('u1', fence(6), 'six')])
+  await Promise.all([one.save({ user: 'u1', ...fence(7), text: 'seven' }), two.save({ user: 'u1', ...fence(6), text: 'six' })])
   expect(await one.load('u1')).toBe('seven')
 })
 
 test('wipes one user and no other', async () => {
   const caches = storage(() => 'ws://a')
-  await caches.save('u1', fence(1), 'one')
-  await caches.save('u2', fence(1), 'two')
+  await caches.save({ user: 'u1', ...fence(1), text: 'one' })
+  await caches.save({ user: 'u2', ...fence(1), text: 'two' })
   await caches.wipe('u1')
   expect(await caches.load('u1')).toBeUndefined()
   expect(await caches.load('u2')).toBe('two')
@@ -54,7 +54,7 @@ test('wipes one user and no other', async () => {
 
 test('a record of another shape is nothing, and is written over', async () => {
   const caches = storage(() => 'ws://a')
-  await caches.save('u1', fence(9), 'text')
+  await caches.save({ user: 'u1', ...fence(9), text: 'text' })
   const db = await new Promise<IDBDatabase>((resolve) => {
     const request = indexedDB.open('tidings')
     request.onsuccess = () => resolve(request.result)
@@ -65,7 +65,7 @@ test('a record of another shape is nothing, and is written over', async () => {
     transaction.oncomplete = resolve
   })
   expect(await caches.load('u1')).toBeUndefined()
-  await caches.save('u1', fence(1), 'anew')
+  await caches.save({ user: 'u1', ...fence(1), text: 'anew' })
   expect(await caches.load('u1')).toBe('anew')
 })
 
@@ -79,7 +79,7 @@ test('a database that can\'t be opened is deleted and made anew', async () => {
     }
   })
   const caches = storage(() => 'ws://a')
-  await caches.save('u1', fence(1), 'text')
+  await caches.save({ user: 'u1', ...fence(1), text: 'text' })
   expect(await caches.load('u1')).toBe('text')
 })
 
@@ -88,18 +88,18 @@ test('no storage is an error in words, and tried again the next time', async () 
   const caches = storage(() => 'ws://a')
   await expect(caches.load('u1')).rejects.toThrow(/IndexedDB/)
   vi.stubGlobal('indexedDB', new IDBFactory())
-  await caches.save('u1', fence(1), 'text')
+  await caches.save({ user: 'u1', ...fence(1), text: 'text' })
   expect(await caches.load('u1')).toBe('text')
 })
 
 test('another tab may delete the database meanwhile', async () => {
   const caches = storage(() => 'ws://a')
-  await caches.save('u1', fence(1), 'text')
+  await caches.save({ user: 'u1', ...fence(1), text: 'text' })
   await new Promise((resolve) => {
     indexedDB.deleteDatabase('tidings').onsuccess = resolve
   })
   expect(await caches.load('u1')).toBeUndefined()
-  await caches.save('u1', fence(1), 'anew')
+  await caches.save({ user: 'u1', ...fence(1), text: 'anew' })
   expect(await caches.load('u1')).toBe('anew')
 })
 

@@ -1,0 +1,103 @@
+//! The numbers that cross the border. npm/src/words.ts has the same; a test there compares the two.
+
+/// What TypeScript tells, in [`Core::tell`](crate::Core::tell): `n` is its number, `m` the other, `text` its text.
+pub mod tell {
+    /// `connect()`, or somebody looks.
+    pub const CONNECT: u8 = 0;
+    /// `disconnect()`.
+    pub const DISCONNECT: u8 = 1;
+    /// `retryNow()`.
+    pub const RETRY: u8 = 2;
+    /// `close()`: final.
+    pub const CLOSE: u8 = 3;
+    /// `text` names the user; empty: whoever the ticket names, or with `n` 1 nobody.
+    pub const USER: u8 = 4;
+    /// `signOut()`, with `n` 1 discarding; ends with [`say::SIGNED_OUT`](super::say::SIGNED_OUT).
+    pub const SIGN_OUT: u8 = 5;
+    /// Intent `n` marks as `m` (one of [`mark`](super::mark)) the items whose ids are a JSON list in `text`; empty: all.
+    pub const MARK: u8 = 6;
+    /// `loadMore()` as intent `n`, of the view with `show` `m` and the JSON list of types in `text`.
+    pub const MORE: u8 = 7;
+    /// `outbox.retry()` of the failed intent `n`, as intent `m`.
+    pub const RETRY_FAILED: u8 = 8;
+    /// `outbox.discard()` of the failed intent `n`.
+    pub const DISCARD_FAILED: u8 = 9;
+    /// Answers [`say::TICKET`](super::say::TICKET) `n`: `m` is 0 a ticket, 1 a JWT, 2 signed out, 3 a failure in words.
+    pub const TICKETED: u8 = 10;
+    /// Answers [`say::LOAD`](super::say::LOAD): the user, `\n`, and what was saved, if anything.
+    pub const LOADED: u8 = 11;
+    /// Storage failed, loading or saving.
+    pub const STORAGE_FAILED: u8 = 12;
+    /// Socket `n` is open.
+    pub const OPENED: u8 = 13;
+    /// Socket `n` brought a frame.
+    pub const RECEIVED: u8 = 14;
+    /// Socket `n` ended by itself, with code `m` and the reason in `text`.
+    pub const CLOSED: u8 = 15;
+    /// The browser says there is a network.
+    pub const ONLINE: u8 = 16;
+    /// The browser says there is none.
+    pub const OFFLINE: u8 = 17;
+    /// The page was hidden.
+    pub const HIDDEN: u8 = 18;
+    /// The page is back: shown, focused, restored or resumed.
+    pub const WOKE: u8 = 19;
+}
+
+/// What a mark sets.
+pub mod mark {
+    /// Seen.
+    pub const SEEN: u8 = 0;
+    /// Read.
+    pub const READ: u8 = 1;
+    /// Not read.
+    pub const UNREAD: u8 = 2;
+    /// Archived.
+    pub const ARCHIVED: u8 = 3;
+    /// Not archived.
+    pub const UNARCHIVED: u8 = 4;
+}
+
+/// What [`Core::read`](crate::Core::read) reads; the first three are also what [`say::CHANGED`] names.
+pub mod read {
+    /// The connection, as JSON.
+    pub const CONNECTION: u8 = 0;
+    /// A view of the inbox, as JSON.
+    pub const INBOX: u8 = 1;
+    /// The outbox, as JSON.
+    pub const OUTBOX: u8 = 2;
+    /// Server time in milliseconds since 1970 as JSON; `null` before it is known.
+    pub const TIME: u8 = 3;
+    /// In words: why it is not connected, and what happens next.
+    pub const WHY: u8 = 4;
+}
+
+/// What is said in [`Host::say`](crate::Host), with a number `n` and a `text`.
+pub mod say {
+    /// Call the app's ticket function for the user in `text` (empty: any); answer with `tell::TICKETED` `n`.
+    pub const TICKET: u8 = 0;
+    /// The answer to ticket `n` is not wanted any more.
+    pub const ABORT: u8 = 1;
+    /// Read the cache of the user in `text`; answer with `tell::LOADED` or `tell::STORAGE_FAILED`.
+    pub const LOAD: u8 = 2;
+    /// Write a cache: `{user, cursors: [[epoch, offset], …], over: [epoch, …], text}`.
+    pub const SAVE: u8 = 3;
+    /// Delete the cache of the user in `text`.
+    pub const WIPE: u8 = 4;
+    /// Read snapshot `n` of [`read`](super::read) again.
+    pub const CHANGED: u8 = 5;
+    /// A notification arrived: its entry.
+    pub const ARRIVED: u8 = 6;
+    /// Records are missing for good: `{channel, from, to, why}`.
+    pub const GAP: u8 = 7;
+    /// An intent was refused for good: `{id, channel, at, error}`.
+    pub const FAILED: u8 = 8;
+    /// Something went wrong that no call can answer: `{code, fault, retry, message}`.
+    pub const ERROR: u8 = 9;
+    /// Intent `n` was done: `{channel, epoch, offset, id}`, or empty.
+    pub const DONE: u8 = 10;
+    /// Intent `n` was refused: `{code, fault, retry, message}`.
+    pub const REFUSED: u8 = 11;
+    /// Signing out is done, and `n` unsent intents were thrown away.
+    pub const SIGNED_OUT: u8 = 12;
+}
