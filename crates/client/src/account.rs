@@ -2,9 +2,7 @@
 
 use tidings_protocol::ErrorCode;
 
-use crate::{
-    Command, Error, User, context::Context, inbox::drop_where, outbox::Intents, timers::Timer,
-};
+use crate::{Command, Error, User, context::Context, outbox::Intents, timers::Timer};
 
 /// Users whose unsent intents are kept for their return.
 const AWAY_MAX: usize = 8;
@@ -39,6 +37,13 @@ impl Account {
 
     pub(crate) fn is_leaving(&self) -> bool {
         self.leaving
+    }
+
+    /// What the current user left behind last time.
+    fn take_away(&mut self) -> Option<Intents> {
+        let user = self.user()?;
+        let place = self.away.iter().position(|(away, _)| away == user)?;
+        Some(self.away.remove(place).1)
     }
 }
 
@@ -83,9 +88,10 @@ impl Context {
         self.save();
         self.end_loads(&Error::new(ErrorCode::SignedOut, ""));
         let intents = self.take_outbox();
-        match self.account.user().map(String::from) {
-            Some(user) if !intents.is_empty() => self.account.away.push((user, intents)),
-            _ => {}
+        if let Some(user) = self.account.user()
+            && !intents.is_empty()
+        {
+            self.account.away.push((String::from(user), intents));
         }
         if self.account.away.len() > AWAY_MAX {
             let (_, forgotten) = self.account.away.remove(0);
@@ -108,9 +114,7 @@ impl Context {
     }
 
     fn bring_back(&mut self) {
-        let Some(user) = self.account.user() else { return };
-        if let Some(place) = self.account.away.iter().position(|(away, _)| away == user) {
-            let (_, mut intents) = self.account.away.remove(place);
+        if let Some(mut intents) = self.account.take_away() {
             intents.recall();
             self.outbox = intents;
         }
@@ -133,8 +137,8 @@ impl Context {
         self.timers.cancel(Timer::SignOut);
         if let Some(user) = self.account.user().map(String::from) {
             self.store.reset();
+            drop(self.account.take_away());
             self.put_away();
-            drop_where(&mut self.account.away, &|(away, _)| *away == user);
             self.ask(Command::Wipe { user });
         }
         self.account.named = User::Nobody;
@@ -147,7 +151,7 @@ impl Context {
         self.end_loads(&Error::new(ErrorCode::ClosedByApp, ""));
         let intents = self.take_outbox();
         self.refuse_all(&intents, ErrorCode::ClosedByApp);
-        for (_, intents) in core::mem::take(&mut self.account.away) {
+        while let Some((_, intents)) = self.account.away.pop() {
             self.refuse_all(&intents, ErrorCode::ClosedByApp);
         }
     }
@@ -157,14 +161,14 @@ impl Context {
         self.timers.cancel(Timer::More);
         if !self.inbox.pager.is_idle() {
             for call in self.inbox.pager.fail(error) {
-                self.refuse(call, error.clone());
+                self.refuse_with(call, error.clone());
             }
         }
     }
 
     fn refuse_all(&mut self, intents: &Intents, code: ErrorCode) {
         for number in intents.numbers() {
-            self.refuse(number, Error::new(code, ""));
+            self.refuse(number, code, "");
         }
     }
 }

@@ -1,19 +1,19 @@
 //! Credentials: into `connect`, and renewed in band before they end.
 
-use tidings_protocol::{
-    ErrorCode, Retry,
-    client::{Connect, Refresh},
-    server,
-};
+use tidings_protocol::{ErrorCode, Retry, client::Refresh, server};
 
 use crate::{Command, Credential, Error, context::Context, error::Failure, timers::Timer};
 
-/// Puts a credential where `connect` carries it.
-pub(crate) fn carry(credential: Credential, connect: &mut Connect) {
+/// Puts a credential where `connect` and `refresh` carry it.
+pub(crate) fn carry(
+    credential: &Credential,
+    ticket: &mut Option<String>,
+    token: &mut Option<String>,
+) {
     match credential {
-        Credential::Ticket(ticket) => connect.ticket = Some(ticket),
-        Credential::Token(token) => connect.token = Some(token),
-        // Ends the attempt before a transport is opened.
+        Credential::Ticket(text) => *ticket = Some(text.clone()),
+        Credential::Token(text) => *token = Some(text.clone()),
+        // Ends the attempt, or the connection, before anything is sent.
         Credential::SignedOut => {}
     }
 }
@@ -71,7 +71,7 @@ impl Refresher {
     pub(crate) fn fetched(
         &mut self,
         attempt: u64,
-        result: Result<Credential, String>,
+        result: &Result<Credential, String>,
         transport: u64,
         cx: &mut Context,
     ) -> Renewal {
@@ -82,11 +82,10 @@ impl Refresher {
         let id = cx.next_request();
         let mut refresh = Refresh { id: Some(id), ticket: None, token: None };
         match result {
-            Ok(Credential::Ticket(ticket)) => refresh.ticket = Some(ticket),
-            Ok(Credential::Token(token)) => refresh.token = Some(token),
             Ok(Credential::SignedOut) => return Renewal::SignedOut,
+            Ok(credential) => carry(credential, &mut refresh.ticket, &mut refresh.token),
             Err(reason) => {
-                cx.report(Error::new(ErrorCode::TicketFailed, &reason));
+                cx.report(Error::new(ErrorCode::TicketFailed, reason));
                 self.later(cx);
                 return Renewal::Going;
             }

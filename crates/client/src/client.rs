@@ -53,18 +53,19 @@ impl Client {
     }
 
     /// Something happened. Commands are appended to `out`, to be executed in order after this returns.
+    #[allow(
+        clippy::needless_pass_by_value,
+        reason = "it is over with this; nobody needs the event after it"
+    )]
     pub fn handle(&mut self, now: Now, event: Event, out: &mut Vec<Command>) {
         self.cx.now = now;
         let jumped = self.cx.clock.tick(now);
         if self.state.is_closed() {
             self.refuse_as_closed(&event);
-            self.cx.deliver(&[], out);
+            self.cx.deliver([None; 3], out);
             return;
         }
-        if event == Event::TimerFired {
-            self.timer = None;
-        }
-        self.happened(event);
+        self.happened(&event);
         if jumped {
             self.on(Input::Doubt);
         }
@@ -117,7 +118,7 @@ impl Client {
         self.state = state.on(input, &mut self.cx);
     }
 
-    fn happened(&mut self, event: Event) {
+    fn happened(&mut self, event: &Event) {
         match event {
             Event::ConnectRequested => {
                 self.cx.world.wanted = true;
@@ -133,44 +134,46 @@ impl Client {
                 if self.cx.account.is_leaving() {
                     self.sign_out();
                 }
-                if self.cx.change_user(user) {
+                if self.cx.change_user(user.clone()) {
                     self.on(Input::Restart);
                 }
             }
             Event::SignOutRequested { discard } => {
                 self.cx.begin_sign_out();
-                if discard {
+                if *discard {
                     self.sign_out();
                 }
             }
-            Event::MarkRequested { intent, targets, set } => self.mark(intent, targets, set),
-            Event::MoreRequested { filter, intent } => self.more(filter, intent),
-            Event::FailedRetried { id, intent } => match self.cx.outbox.take_failed(id) {
-                Some(body) => self.intend(intent, body),
-                None => self.cx.refuse(intent, Error::new(ErrorCode::NotFound, "")),
+            Event::MarkRequested { intent, targets, set } => self.mark(*intent, targets, *set),
+            Event::MoreRequested { filter, intent } => self.more(filter, *intent),
+            Event::FailedRetried { id, intent } => match self.cx.outbox.take_failed(*id) {
+                Some(body) => self.intend(*intent, body),
+                None => self.cx.refuse(*intent, ErrorCode::NotFound, ""),
             },
-            Event::FailedDiscarded { id } => drop(self.cx.outbox.take_failed(id)),
+            Event::FailedDiscarded { id } => drop(self.cx.outbox.take_failed(*id)),
             Event::CredentialFetched { attempt, result } => {
-                self.on(Input::Credential { attempt, result });
+                self.on(Input::Credential { attempt: *attempt, result });
             }
             Event::StorageLoaded { user, saved } => {
-                self.cx.loaded(&user, saved.as_deref());
+                self.cx.loaded(user, saved.as_deref());
                 self.on(Input::CacheSettled);
             }
             Event::StorageFailed { reason } => {
-                self.cx.storage_failed(&reason);
+                self.cx.storage_failed(reason);
                 self.on(Input::CacheSettled);
             }
-            Event::TransportOpened { transport } => self.on(Input::Opened { transport }),
+            Event::TransportOpened { transport } => {
+                self.on(Input::Opened { transport: *transport })
+            }
             Event::TransportReceived { transport, text } => {
-                for text in messages_of(&text) {
-                    self.on(Input::Message { transport, text });
+                for text in messages_of(text) {
+                    self.on(Input::Message { transport: *transport, text });
                 }
             }
             Event::TransportClosed { transport, code, reason } => {
-                self.on(Input::Closed { transport, code, reason: &reason });
+                self.on(Input::Closed { transport: *transport, code: *code, reason });
             }
-            Event::TimerFired => {}
+            Event::TimerFired => self.timer = None,
             Event::WentOnline => {
                 self.cx.world.online = true;
                 self.on(Input::Online);
@@ -188,9 +191,9 @@ impl Client {
                 self.on(Input::Woke);
             }
             Event::DriverFailed { reason } => {
-                let mut error = Error::new(ErrorCode::Internal, &reason);
+                let mut error = Error::new(ErrorCode::Internal, reason);
                 error.retry = false;
-                self.on(Input::Fail(error));
+                self.on(Input::Fail(&error));
             }
         }
     }
@@ -209,11 +212,14 @@ impl Client {
         }
     }
 
-    fn mark(&mut self, intent: u64, targets: MarkTargets, set: tidings_protocol::MarkSet) {
-        let body = match self.cx.inbox.fold() {
-            Some(_) if self.cx.account.is_leaving() => Err(Error::new(ErrorCode::SignedOut, "")),
+    fn mark(&mut self, intent: u64, targets: &MarkTargets, set: tidings_protocol::MarkSet) {
+        let (code, detail) = match self.cx.inbox.fold() {
+            Some(_) if self.cx.account.is_leaving() => (ErrorCode::SignedOut, ""),
             Some(fold) => match Body::resolve(fold, targets, set) {
-                Ok(body) => Ok(body),
+                Ok(body) => {
+                    self.intend(intent, body);
+                    return;
+                }
                 Err(Unresolved::Nothing) => {
                     let cursor = fold.cursor(Log::Inbox);
                     let stored = Stored {
@@ -222,40 +228,37 @@ impl Client {
                         offset: cursor.offset,
                         id: String::new(),
                     };
-                    self.cx.tell(Command::Settled { intent, result: Ok(Some(stored)) });
+                    self.cx.settle(intent, Some(stored));
                     return;
                 }
                 Err(Unresolved::Size) => {
-                    Err(Error::new(ErrorCode::InvalidArgument, "more than 500 items at once"))
+                    (ErrorCode::InvalidArgument, "more than 500 items at once")
                 }
-                Err(Unresolved::Unknown(id)) => Err(Error::new(ErrorCode::NotFound, &id)),
+                Err(Unresolved::Unknown(id)) => (ErrorCode::NotFound, id),
             },
-            None if self.cx.account.is_nobody() => Err(Error::new(ErrorCode::SignedOut, "")),
-            None => Err(Error::new(ErrorCode::NotFound, "nothing is loaded yet")),
+            None if self.cx.account.is_nobody() => (ErrorCode::SignedOut, ""),
+            None => (ErrorCode::NotFound, "nothing is loaded yet"),
         };
-        match body {
-            Ok(body) => self.intend(intent, body),
-            Err(error) => self.cx.refuse(intent, error),
-        }
+        self.cx.refuse(intent, code, detail);
     }
 
     fn intend(&mut self, intent: u64, body: Body) {
         if self.cx.outbox.unanswered() >= self.cx.config.outbox_max as usize {
-            self.cx.refuse(intent, Error::new(ErrorCode::OutboxFull, ""));
+            self.cx.refuse(intent, ErrorCode::OutboxFull, "");
             return;
         }
         self.cx.outbox.push(intent, body);
         self.on(Input::Work);
     }
 
-    fn more(&mut self, filter: Filter, intent: u64) {
+    fn more(&mut self, filter: &Filter, intent: u64) {
         if self.cx.account.is_nobody() {
-            self.cx.refuse(intent, Error::new(ErrorCode::SignedOut, ""));
+            self.cx.refuse(intent, ErrorCode::SignedOut, "");
             return;
         }
-        let had = self.cx.inbox.showing(&filter);
+        let had = self.cx.inbox.showing(filter);
         if !self.cx.inbox.pager.wait(filter, intent, had) {
-            self.cx.refuse(intent, Error::new(ErrorCode::Flood, ""));
+            self.cx.refuse(intent, ErrorCode::Flood, "");
             return;
         }
         self.cx.timers.bring_forward(Timer::More, self.cx.now.mono, self.cx.config.timeout);
@@ -283,7 +286,7 @@ impl Client {
             Event::MarkRequested { intent, .. }
             | Event::MoreRequested { intent, .. }
             | Event::FailedRetried { intent, .. } => {
-                self.cx.refuse(*intent, Error::new(ErrorCode::ClosedByApp, ""));
+                self.cx.refuse(*intent, ErrorCode::ClosedByApp, "");
             }
             Event::SignOutRequested { .. } => self.cx.tell(Command::SignedOut { discarded: 0 }),
             _ => {}
@@ -297,18 +300,18 @@ impl Client {
         {
             self.sign_out();
         }
-        let mut changed = Vec::new();
-        if self.refresh_inbox() {
-            changed.push(Readable::Inbox);
-        }
-        if self.refresh_connection() {
-            changed.push(Readable::Connection);
-        }
-        if self.cx.outbox.differs_from(&self.outbox) {
+        let inbox = self.refresh_inbox();
+        let connection = self.refresh_connection();
+        let outbox = self.cx.outbox.differs_from(&self.outbox);
+        if outbox {
             self.outbox = self.cx.outbox.snapshot();
-            changed.push(Readable::Outbox);
         }
-        self.cx.deliver(&changed, out);
+        let changed = [
+            inbox.then_some(Readable::Inbox),
+            connection.then_some(Readable::Connection),
+            outbox.then_some(Readable::Outbox),
+        ];
+        self.cx.deliver(changed, out);
         let next = self.cx.timers.next();
         if next != self.timer {
             self.timer = next;
@@ -323,7 +326,7 @@ impl Client {
         if !self.cx.inbox.pager.is_idle() {
             let (done, idle) = self.cx.inbox.settle_loads(most);
             for intent in done {
-                self.cx.tell(Command::Settled { intent, result: Ok(None) });
+                self.cx.settle(intent, None);
             }
             if idle {
                 self.cx.timers.cancel(Timer::More);

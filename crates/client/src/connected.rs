@@ -47,6 +47,8 @@ pub(crate) struct Connected {
 enum End {
     /// Something failed; the transport is still there.
     Failed(Failure),
+    /// The server closed, or the network did.
+    Gone(Failure),
     /// The server asked to leave.
     Goaway,
     /// The ticket function said that nobody is signed in.
@@ -73,7 +75,7 @@ impl Connected {
             kind,
             heartbeat: Heartbeat::begin(connected, cx),
             refresher: Refresher::default(),
-            resume: Resume::begin(cx),
+            resume: Resume::begin(transport, cx),
             page: connected.limits.page.clamp(1, PAGE_DEFAULT),
             held: false,
             error: None,
@@ -92,23 +94,27 @@ impl Connected {
 
     pub(crate) fn on(mut self: Box<Self>, input: Input<'_>, cx: &mut Context) -> State {
         match self.handle(input, cx) {
-            Ok(Link::Up) => State::Connected(self),
-            Ok(Link::Gone(failure)) => self.gone(failure, cx),
-            Err(end) => {
+            Ok(()) => State::Connected(self),
+            Err(End::Failed(failure)) => {
                 self.leave(cx);
-                match end {
-                    End::Failed(failure) => State::failed(failure, cx),
-                    End::Goaway => Connecting::begin(cx),
-                    End::SignedOut => State::Ended(Ended::SignedOut),
-                }
+                State::failed(failure, cx)
+            }
+            Err(End::Goaway) => {
+                self.leave(cx);
+                Connecting::begin(cx)
+            }
+            Err(End::Gone(failure)) => self.gone(failure, cx),
+            Err(End::SignedOut) => {
+                self.leave(cx);
+                State::Ended(Ended::SignedOut)
             }
         }
     }
 
-    fn handle(&mut self, input: Input<'_>, cx: &mut Context) -> Result<Link, End> {
+    fn handle(&mut self, input: Input<'_>, cx: &mut Context) -> Result<(), End> {
         match input {
             Input::Closed { transport, code, reason } if transport == self.transport => {
-                return Ok(Link::Gone(self.explained(code, reason, cx)));
+                return Err(End::Gone(self.explained(code, reason, cx)));
             }
             Input::Credential { attempt, result } => {
                 let renewal = self.refresher.fetched(attempt, result, self.transport, cx);
@@ -129,7 +135,7 @@ impl Connected {
             Input::Work => self.work(cx),
             _ => {}
         }
-        Ok(Link::Up)
+        Ok(())
     }
 
     fn due(&mut self, timer: Timer, late: u64, cx: &mut Context) -> Result<(), End> {
@@ -146,7 +152,7 @@ impl Connected {
             Timer::Refresh => self.refresher.begin(cx),
             Timer::Silence => self.heartbeat.silent(late, self.transport, cx)?,
             Timer::Steady => cx.failures.reset(),
-            Timer::Sync => self.resume.overdue(self.transport, cx)?,
+            Timer::Sync => self.resume.overdue(cx)?,
             _ => {}
         }
         Ok(())
@@ -163,26 +169,27 @@ impl Connected {
                 return Ok(());
             }
         };
-        let transport = self.transport;
-        match message {
+        match &message {
             Heard::Ack(ack) => {
                 if let Some((intent, stored)) = cx.outbox.acknowledged(ack) {
-                    cx.tell(Command::Settled { intent, result: Ok(Some(stored)) });
+                    cx.settle(intent, Some(stored));
                     if let Some(fold) = cx.inbox.fold() {
                         cx.outbox.folded(fold);
                     }
                     self.answered(cx);
                 }
             }
-            Heard::Error(error) => self.refused(&error, cx)?,
+            Heard::Error(error) => self.refused(error, cx)?,
             Heard::Expiring(_) => self.refresher.begin(cx),
-            Heard::Gap(gap) => self.resume.gap(gap, transport, cx)?,
-            Heard::Goaway(goaway) => leave_within(&goaway, cx),
+            Heard::Gap(gap) => self.resume.gap(gap, cx)?,
+            Heard::Goaway(goaway) => leave_within(goaway, cx),
             Heard::Marked(record) => {
-                self.resume.marked(record, transport, cx)?;
+                self.resume.marked(record, cx)?;
                 self.answered(cx);
             }
-            Heard::Notification(record) => self.resume.notification(record, transport, cx)?,
+            Heard::Notification(record) => {
+                self.resume.notification(record, cx)?;
+            }
             Heard::Page(page) => {
                 if cx.inbox.pager.take_answer(page.id) {
                     cx.set(Timer::More, cx.config.timeout);
@@ -190,14 +197,14 @@ impl Connected {
                     cx.inbox.prune();
                 }
             }
-            Heard::Pong(pong) => self.pong(&pong, cx)?,
-            Heard::Refreshed(answer) => self.refresher.refreshed(&answer, cx),
-            Heard::Skip(skip) => self.resume.skip(&skip, transport, cx)?,
-            Heard::Snapshot(snapshot) => self.resume.snapshot(snapshot, transport, cx)?,
-            Heard::Subscribed(answer) => self.resume.subscribed(&answer, cx)?,
-            Heard::Trimmed(record) => self.resume.trimmed(&record, transport, cx)?,
+            Heard::Pong(pong) => self.pong(pong, cx)?,
+            Heard::Refreshed(answer) => self.refresher.refreshed(answer, cx),
+            Heard::Skip(skip) => self.resume.skip(skip, cx)?,
+            Heard::Snapshot(snapshot) => self.resume.snapshot(snapshot, cx)?,
+            Heard::Subscribed(answer) => self.resume.subscribed(answer, cx)?,
+            Heard::Trimmed(record) => self.resume.trimmed(record, cx)?,
             Heard::Unsubscribed(ended) => {
-                self.resume.unsubscribed(&ended.channel, transport, cx)?;
+                self.resume.unsubscribed(&ended.channel, cx)?;
             }
             // A second greeting means nothing.
             Heard::Connected(_) => {}
@@ -209,7 +216,7 @@ impl Connected {
         self.heartbeat.pong(pong.now, cx);
         if let Some(tops) = &pong.tops {
             for (channel, top) in tops.iter() {
-                self.resume.top(channel, *top, self.transport, cx)?;
+                self.resume.top(channel, *top, cx)?;
             }
         }
         Ok(())
@@ -219,10 +226,10 @@ impl Connected {
     fn refused(&mut self, error: &server::Error, cx: &mut Context) -> Result<(), End> {
         let at = cx.now.wall;
         let lane = if error.expected.is_some() { cx.next_lane() } else { String::new() };
-        match cx.outbox.refused(error, at, || lane) {
-            Some(Refusal::Final { number, failed }) => {
+        match cx.outbox.refused(error, at, lane) {
+            Some(Refusal::Final(failed)) => {
                 cx.outbox.forget_failed(cx.config.failed_max as usize);
-                cx.refuse(number, failed.error.clone());
+                cx.refuse_with(failed.id, failed.error.clone());
                 cx.tell(Command::Failed(failed));
                 self.answered(cx);
             }
@@ -326,12 +333,6 @@ impl Connected {
         cx.outbox.recall();
         cx.inbox.pager.cut();
     }
-}
-
-/// Whether the transport is still there.
-enum Link {
-    Up,
-    Gone(Failure),
 }
 
 /// The server spreads its clients over a window.

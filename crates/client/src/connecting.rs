@@ -24,9 +24,9 @@ pub(crate) enum Connecting {
     /// The app's ticket function was asked.
     Fetching { attempt: u64 },
     /// The transport is being opened.
-    Opening { transport: u64, kind: TransportKind, credential: Credential },
+    Opening { transport: u64, kind: TransportKind, credential: Box<Credential> },
     /// Open, but storage has not said yet from where to resume.
-    Loading { transport: u64, kind: TransportKind, credential: Credential },
+    Loading { transport: u64, kind: TransportKind, credential: Box<Credential> },
     /// `connect` is sent.
     Greeting { transport: u64, kind: TransportKind, sent: u64 },
 }
@@ -53,10 +53,10 @@ impl Connecting {
                 if cx.store.awaited() {
                     return State::Connecting(Self::Loading { transport, kind, credential });
                 }
-                Self::greet(transport, kind, credential, cx)
+                Self::greet(transport, kind, &credential, cx)
             }
             (Self::Loading { transport, kind, credential }, Input::CacheSettled) => {
-                Self::greet(transport, kind, credential, cx)
+                Self::greet(transport, kind, &credential, cx)
             }
             (state, Input::Closed { transport, code, reason })
                 if state.transport() == Some(transport) =>
@@ -78,10 +78,10 @@ impl Connecting {
         }
     }
 
-    fn fetched(result: Result<Credential, String>, cx: &mut Context) -> State {
+    fn fetched(result: &Result<Credential, String>, cx: &mut Context) -> State {
         cx.timers.cancel(Timer::Connect);
         match result {
-            Err(reason) => State::failed(Failure::new(ErrorCode::TicketFailed, &reason), cx),
+            Err(reason) => State::failed(Failure::new(ErrorCode::TicketFailed, reason), cx),
             Ok(Credential::SignedOut) => {
                 cx.trouble = None;
                 State::Ended(Ended::SignedOut)
@@ -91,6 +91,7 @@ impl Connecting {
                 let kind = cx.first_transport();
                 cx.ask(Command::OpenTransport { transport, kind });
                 cx.set(Timer::Connect, cx.config.timeout);
+                let credential = Box::new(credential.clone());
                 State::Connecting(Self::Opening { transport, kind, credential })
             }
         }
@@ -99,7 +100,7 @@ impl Connecting {
     fn greet(
         transport: u64,
         kind: TransportKind,
-        credential: Credential,
+        credential: &Credential,
         cx: &mut Context,
     ) -> State {
         let (name, version) = cx.config.library.clone();
@@ -114,7 +115,7 @@ impl Connecting {
             client: Some(ClientInfo { name: Some(name), version: Some(version) }),
             cursors: None,
         };
-        carry(credential, &mut connect);
+        carry(credential, &mut connect.ticket, &mut connect.token);
         if let Some(fold) = cx.inbox.fold() {
             let cursors = connect.cursors.get_or_insert_default();
             for log in LOGS {

@@ -1,9 +1,9 @@
 //! What every state shares: settings, clocks, deadlines, the inbox, the outbox, and the commands asked for so far.
 
-use tidings_protocol::{Channel, Encode};
+use tidings_protocol::{Channel, Encode, ErrorCode};
 
 use crate::{
-    Command, Config, Error, Now, Readable, TransportKind,
+    Command, Config, Error, Now, Readable, Stored, TransportKind,
     account::Account,
     backoff::Failures,
     clock::Clock,
@@ -113,9 +113,19 @@ impl Context {
         self.told.push(command);
     }
 
+    /// Ends a call of the app with an error of the catalogue.
+    pub(crate) fn refuse(&mut self, intent: u64, code: ErrorCode, detail: &str) {
+        self.refuse_with(intent, Error::new(code, detail));
+    }
+
     /// Ends a call of the app with an error.
-    pub(crate) fn refuse(&mut self, intent: u64, error: Error) {
+    pub(crate) fn refuse_with(&mut self, intent: u64, error: Error) {
         self.tell(Command::Settled { intent, result: Err(error) });
+    }
+
+    /// Ends a call of the app well.
+    pub(crate) fn settle(&mut self, intent: u64, stored: Option<Stored>) {
+        self.tell(Command::Settled { intent, result: Ok(stored) });
     }
 
     /// Tells the app of trouble that no call can answer, within a bounded rate.
@@ -173,9 +183,9 @@ impl Context {
     }
 
     /// Moves the commands to the driver's buffer: the machine's, then what changed, then what the app hears.
-    pub(crate) fn deliver(&mut self, changed: &[Readable], out: &mut Vec<Command>) {
+    pub(crate) fn deliver(&mut self, changed: [Option<Readable>; 3], out: &mut Vec<Command>) {
         out.append(&mut self.out);
-        for readable in changed {
+        for readable in changed.iter().flatten() {
             out.push(Command::Changed(*readable));
         }
         out.append(&mut self.told);

@@ -17,7 +17,7 @@ pub(crate) enum Ended {
 }
 
 impl Ended {
-    pub(crate) fn on(self, input: &Input<'_>, cx: &mut Context) -> State {
+    pub(crate) fn on(self, input: Input<'_>, cx: &mut Context) -> State {
         match input {
             Input::Wanted | Input::RetryNow => {
                 cx.failures.reset();

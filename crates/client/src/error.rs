@@ -21,17 +21,16 @@ impl Error {
     /// An error of the catalogue, with its own sentence and `detail` behind it.
     #[must_use]
     pub fn new(code: ErrorCode, detail: &str) -> Self {
-        let mut message = String::from(code.advice());
-        if !detail.is_empty() {
-            message.push_str(" (");
-            message.push_str(detail);
-            message.push(')');
-        }
+        let advice = code.advice();
         Self {
             code: String::from(code.as_str()),
             fault: code.fault(),
             retry: code.retry() != Retry::Never,
-            message,
+            message: if detail.is_empty() {
+                String::from(advice)
+            } else {
+                joined(&[advice, " (", detail, ")"])
+            },
         }
     }
 
@@ -55,6 +54,15 @@ impl Display for Error {
 }
 
 impl core::error::Error for Error {}
+
+/// One text of several.
+pub(crate) fn joined(parts: &[&str]) -> String {
+    let mut text = String::new();
+    for part in parts {
+        text.push_str(part);
+    }
+    text
+}
 
 /// Why a connection or an attempt ended, and what that asks for. In a box: it comes up through many returns, and a
 /// result of one word costs a browser less code at each of them.

@@ -2,7 +2,7 @@
 
 use tidings_protocol::Encode;
 
-use crate::{Now, Status, context::Context, machine::State};
+use crate::{Now, Status, context::Context, error::joined, machine::State};
 
 /// One or two plain sentences: what is the case, and what happens next.
 pub(crate) fn explain(state: &State, cx: &Context, now: Now) -> String {
@@ -22,11 +22,8 @@ pub(crate) fn explain(state: &State, cx: &Context, now: Now) -> String {
         at.saturating_sub(now.wall).div_ceil(1_000).encode(&mut text);
         text.push_str(" s.");
     }
-    if let Some(error) = &cx.trouble {
-        text.push_str(" Last error, ");
-        text.push_str(&error.code);
-        text.push_str(": ");
-        text.push_str(&error.message);
+    match &cx.trouble {
+        Some(error) => joined(&[&text, " Last error, ", &error.code, ": ", &error.message]),
+        None => text,
     }
-    text
 }

@@ -10,7 +10,7 @@ use crate::{
 pub(crate) struct Idle;
 
 impl Idle {
-    pub(crate) fn on(self, input: &Input<'_>, cx: &mut Context) -> State {
+    pub(crate) fn on(self, input: Input<'_>, cx: &mut Context) -> State {
         match input {
             Input::Wanted => State::start(cx),
             _ => State::Idle(self),

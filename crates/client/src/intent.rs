@@ -2,7 +2,7 @@
 
 use tidings_protocol::{
     Channel, Epoch,
-    client::{self, Epochs},
+    client::{self, Cursor, Epochs},
 };
 
 use crate::{
@@ -24,22 +24,22 @@ pub(crate) struct Body {
 
 /// Why a mark can't be made.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Unresolved {
+pub(crate) enum Unresolved<'a> {
     /// Nothing to mark: done already.
     Nothing,
     /// More than [`ITEMS_MAX`] items.
     Size,
     /// No such item in memory.
-    Unknown(String),
+    Unknown(&'a str),
 }
 
 impl Body {
     /// Turns notification ids into epochs and offsets, as they are now: what comes later is not meant.
-    pub(crate) fn resolve(
+    pub(crate) fn resolve<'a>(
         fold: &Fold,
-        targets: MarkTargets,
+        targets: &'a MarkTargets,
         set: tidings_protocol::MarkSet,
-    ) -> Result<Self, Unresolved> {
+    ) -> Result<Self, Unresolved<'a>> {
         let mark = match targets {
             MarkTargets::All => {
                 let [(_, inbox), (_, system)] = fold.cursors();
@@ -49,18 +49,21 @@ impl Body {
                 if ids.len() > ITEMS_MAX {
                     return Err(Unresolved::Size);
                 }
-                let mut offsets = [Vec::new(), Vec::new()];
+                let mut mark = Mark::up_to([0; 2], set);
                 for id in ids {
-                    let Some(entry) = fold.find(&id) else { return Err(Unresolved::Unknown(id)) };
-                    offsets[entry.log as usize].push(entry.offset);
+                    let Some(entry) = fold.find(id) else {
+                        return Err(Unresolved::Unknown(id));
+                    };
+                    mark.add(entry.log, entry.offset);
                 }
-                Mark::single(offsets, set)
+                mark
             }
         };
         if !mark.touches(Log::Inbox) && !mark.touches(Log::System) {
             return Err(Unresolved::Nothing);
         }
-        Ok(Self { channel: fold.channel.clone(), mark, epochs: fold.epochs() })
+        let [(inbox, _), (system, _)] = fold.cursors();
+        Ok(Self { channel: fold.channel.clone(), mark, epochs: [inbox, system] })
     }
 
     /// As the wire says it.
@@ -78,29 +81,43 @@ impl Body {
     }
 }
 
-/// An intent that is not in the fold yet, as the list sees it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Pending<'a> {
-    pub(crate) mark: &'a Mark,
-    pub(crate) epochs: [Epoch; 2],
-    /// Inbox offset of the answer.
-    pub(crate) answer: Option<u64>,
+/// How far an intent came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// Not sent on this connection.
+    Unsent,
+    /// Sent as this request.
+    Sent(u64),
+    /// Stored at this place of the inbox; done once the fold gets there.
+    Stored(Cursor),
 }
 
-impl Pending<'_> {
-    pub(crate) fn answered(&self) -> bool {
-        self.answer.is_some()
+/// An intent that is not in the fold yet.
+#[derive(Debug)]
+pub(crate) struct Intent {
+    /// The driver's number.
+    pub(crate) number: u64,
+    pub(crate) seq: u64,
+    pub(crate) body: Body,
+    pub(crate) progress: Progress,
+}
+
+impl Intent {
+    pub(crate) fn stored(&self) -> bool {
+        matches!(self.progress, Progress::Stored(_))
     }
 
     /// Whether its offsets speak of the log as it is now.
     pub(crate) fn current(&self, fold: &Fold, log: Log) -> bool {
-        self.epochs[log as usize] == fold.cursor(log).epoch
+        self.body.epochs[log as usize] == fold.cursor(log).epoch
     }
 
     /// Whether it changes this item beyond what the fold knows.
     pub(crate) fn covers(&self, fold: &Fold, entry: &Entry) -> bool {
-        self.mark.covers(entry.log, entry.offset)
-            && self.current(fold, entry.log)
-            && self.answer.is_none_or(|offset| entry.precedes(offset))
+        let news = match self.progress {
+            Progress::Stored(place) => entry.precedes(place.offset),
+            Progress::Unsent | Progress::Sent(_) => true,
+        };
+        news && self.body.mark.covers(entry.log, entry.offset) && self.current(fold, entry.log)
     }
 }

@@ -10,7 +10,7 @@
 //!   any ──► ended: signed out or failed (until asked again), closed (for good)
 //! ```
 
-use tidings_protocol::Retry;
+use tidings_protocol::{ErrorCode, Retry};
 
 use crate::{
     Credential, Error, Status, TransportKind,
@@ -37,7 +37,7 @@ pub(crate) enum State {
 }
 
 /// What a state hears of, after the client has noted what concerns all states.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Input<'a> {
     /// The cache came, or will not.
     CacheSettled,
@@ -46,13 +46,13 @@ pub(crate) enum Input<'a> {
     /// The transport ended.
     Closed { transport: u64, code: u16, reason: &'a str },
     /// The app's ticket function answered.
-    Credential { attempt: u64, result: Result<Credential, String> },
+    Credential { attempt: u64, result: &'a Result<Credential, String> },
     /// The link may be dead without anybody saying so.
     Doubt,
     /// A deadline passed, this many milliseconds ago.
     Due(Timer, u64),
     /// Nothing can be done any more.
-    Fail(Error),
+    Fail(&'a Error),
     /// One message came.
     Message { transport: u64, text: &'a str },
     /// The browser says there is no network.
@@ -87,7 +87,7 @@ impl State {
             }
             Input::Fail(error) => {
                 self.leave(cx);
-                Self::fail(error, cx)
+                Self::fail(error.clone(), cx)
             }
             Input::Restart => {
                 self.leave(cx);
@@ -103,10 +103,10 @@ impl State {
             input => match self {
                 Self::Connected(state) => state.on(input, cx),
                 Self::Connecting(state) => state.on(input, cx),
-                Self::Ended(state) => state.on(&input, cx),
-                Self::Idle(state) => state.on(&input, cx),
-                Self::Offline(state) => state.on(&input, cx),
-                Self::Waiting(state) => state.on(&input, cx),
+                Self::Ended(state) => state.on(input, cx),
+                Self::Idle(state) => state.on(input, cx),
+                Self::Offline(state) => state.on(input, cx),
+                Self::Waiting(state) => state.on(input, cx),
             },
         }
     }
@@ -131,8 +131,7 @@ impl State {
             return Self::fail(error, cx);
         }
         let Some(wait) = cx.failures.next(cx.config.backoff, &mut cx.rng, after) else {
-            let last = error.message;
-            return Self::fail(Error::new(tidings_protocol::ErrorCode::MaxAttempts, &last), cx);
+            return Self::fail(Error::new(ErrorCode::MaxAttempts, &error.message), cx);
         };
         cx.trouble = Some(error);
         if cx.world.online {

@@ -11,7 +11,7 @@ use crate::{
 pub(crate) struct Offline;
 
 impl Offline {
-    pub(crate) fn on(self, input: &Input<'_>, cx: &mut Context) -> State {
+    pub(crate) fn on(self, input: Input<'_>, cx: &mut Context) -> State {
         match input {
             Input::Online => State::start(cx),
             // Browsers err: behind some VPNs they call a working network offline.

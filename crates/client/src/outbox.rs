@@ -5,37 +5,17 @@
 
 use tidings_protocol::{
     client::{self, Cursor},
-    server::{Ack, Marked},
+    server::{self, Ack, Marked},
 };
 
 use crate::{
     Error, FailedIntent, Outbox, Stored,
     inbox::{Fold, Log, drop_where},
-    intent::{Body, Pending},
+    intent::{Body, Intent, Progress},
 };
 
 /// Intents on their way at once: fewer than a server takes before it stops reading (32).
 const WINDOW: usize = 16;
-
-/// An intent and how far it came.
-#[derive(Debug)]
-struct Intent {
-    /// The driver's number.
-    number: u64,
-    seq: u64,
-    body: Body,
-    progress: Progress,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Progress {
-    /// Not sent on this connection.
-    Unsent,
-    /// Sent as this request.
-    Sent(u64),
-    /// Stored at this place of the inbox; done once the fold gets there.
-    Stored(Cursor),
-}
 
 /// An intent that was refused for good, kept for another try.
 #[derive(Debug)]
@@ -48,7 +28,7 @@ struct Refused {
 #[derive(Debug, PartialEq)]
 pub(crate) enum Refusal {
     /// Final: rolled back.
-    Final { number: u64, failed: FailedIntent },
+    Final(FailedIntent),
     /// The lane goes on under a new name: send again.
     Moved,
     /// Not now: send again later.
@@ -60,6 +40,7 @@ pub(crate) enum Refusal {
 pub(crate) struct Intents {
     lane: String,
     next_seq: u64,
+    /// In order; short, so that taking the first out is cheap enough.
     list: Vec<Intent>,
     failed: Vec<Refused>,
     /// Counts what the list of items may show differently.
@@ -81,23 +62,16 @@ impl Intents {
 
     /// Intents without an answer.
     pub(crate) fn unanswered(&self) -> usize {
-        self.list.iter().filter(|intent| !intent.stored()).count()
+        let mut count = 0;
+        for intent in &self.list {
+            count += usize::from(!intent.stored());
+        }
+        count
     }
 
     /// Intents the fold does not have yet, in order.
-    pub(crate) fn pending(&self) -> Vec<Pending<'_>> {
-        let mut pending = Vec::with_capacity(self.list.len());
-        for intent in &self.list {
-            pending.push(Pending {
-                mark: &intent.body.mark,
-                epochs: intent.body.epochs,
-                answer: match intent.progress {
-                    Progress::Stored(place) => Some(place.offset),
-                    Progress::Unsent | Progress::Sent(_) => None,
-                },
-            });
-        }
-        pending
+    pub(crate) fn pending(&self) -> &[Intent] {
+        &self.list
     }
 
     /// Nothing is on its way any more: the connection went, or everything is to be sent again.
@@ -111,13 +85,18 @@ impl Intents {
 
     /// The next message to send as request `id`, if the window has room.
     pub(crate) fn next(&mut self, id: u64) -> Option<client::Mark> {
-        let sent = |intent: &&Intent| matches!(intent.progress, Progress::Sent(_));
-        if self.list.iter().filter(sent).count() >= WINDOW {
-            return None;
+        let mut room = WINDOW;
+        for intent in &mut self.list {
+            match intent.progress {
+                Progress::Unsent if room > 0 => {
+                    intent.progress = Progress::Sent(id);
+                    return Some(intent.body.message(id, &self.lane, intent.seq));
+                }
+                Progress::Sent(_) => room = room.saturating_sub(1),
+                Progress::Unsent | Progress::Stored(_) => {}
+            }
         }
-        let intent = self.list.iter_mut().find(|intent| intent.progress == Progress::Unsent)?;
-        intent.progress = Progress::Sent(id);
-        Some(intent.body.message(id, &self.lane, intent.seq))
+        None
     }
 
     /// Whether some intent waits for an answer on this connection.
@@ -126,16 +105,16 @@ impl Intents {
     }
 
     /// The server stored an intent. Answers its number, if it is ours and had no answer yet.
-    pub(crate) fn acknowledged(&mut self, ack: Ack) -> Option<(u64, Stored)> {
+    pub(crate) fn acknowledged(&mut self, ack: &Ack) -> Option<(u64, Stored)> {
         let place = self.find(ack.client_id.as_deref(), ack.seq, ack.id)?;
         self.changes += 1;
         let intent = self.list.get_mut(place)?;
         intent.progress = Progress::Stored(Cursor { epoch: ack.epoch, offset: ack.offset });
         let stored = Stored {
-            channel: ack.channel,
+            channel: ack.channel.clone(),
             epoch: ack.epoch,
             offset: ack.offset,
-            id: ack.record_id.unwrap_or_default(),
+            id: ack.record_id.clone().unwrap_or_default(),
         };
         Some((intent.number, stored))
     }
@@ -147,10 +126,8 @@ impl Intents {
         epoch: tidings_protocol::Epoch,
     ) -> Option<(u64, Stored)> {
         let client_id = marked.client_id.as_deref()?;
-        let place = self
-            .list
-            .iter()
-            .position(|intent| self.lane == client_id && Some(intent.seq) == marked.seq)?;
+        let seq = marked.seq.filter(|_| self.lane == client_id)?;
+        let place = self.list.iter().position(|intent| intent.seq == seq)?;
         self.changes += 1;
         let intent = self.list.remove(place);
         let stored = Stored {
@@ -170,21 +147,19 @@ impl Intents {
             Progress::Stored(place) => place.epoch != cursor.epoch || place.offset <= cursor.offset,
             Progress::Unsent | Progress::Sent(_) => false,
         });
-        if self.list.len() != before {
-            self.changes += 1;
-        }
+        self.changes += u64::from(before != self.list.len());
     }
 
     /// The server refused an intent; `lane` names the next lane should this one have a hole.
     pub(crate) fn refused(
         &mut self,
-        error: &tidings_protocol::server::Error,
+        error: &server::Error,
         at: u64,
-        lane: impl FnOnce() -> String,
+        lane: String,
     ) -> Option<Refusal> {
         let place = self.find(error.client_id.as_deref(), error.seq, error.id)?;
         if error.expected.is_some() {
-            self.lane = lane();
+            self.lane = lane;
             self.recall();
             self.renumber();
             return Some(Refusal::Moved);
@@ -202,7 +177,7 @@ impl Intents {
             error: Error::of_server(error),
         };
         self.failed.push(Refused { shown: failed.clone(), body: intent.body });
-        Some(Refusal::Final { number: intent.number, failed })
+        Some(Refusal::Final(failed))
     }
 
     /// Keeps the newest refused intents.
@@ -249,42 +224,46 @@ impl Intents {
 
     /// Whether the app was told otherwise.
     pub(crate) fn differs_from(&self, told: &Outbox) -> bool {
-        let same = |(mine, told): (&Refused, &FailedIntent)| mine.shown.id == told.id;
-        told.pending as usize != self.unanswered()
-            || told.failed.len() != self.failed.len()
-            || !self.failed.iter().zip(&told.failed).all(same)
+        if told.pending as usize != self.unanswered() || told.failed.len() != self.failed.len() {
+            return true;
+        }
+        self.failed.iter().zip(&told.failed).any(|(now, told)| now.shown.id != told.id)
     }
 
     /// As the app sees it.
     pub(crate) fn snapshot(&self) -> Outbox {
-        let mut failed = Vec::with_capacity(self.failed.len());
+        let pending = u32::try_from(self.unanswered()).unwrap_or(u32::MAX);
+        let mut failed = Vec::new();
         for refused in &self.failed {
             failed.push(refused.shown.clone());
         }
-        Outbox { pending: u32::try_from(self.unanswered()).unwrap_or(u32::MAX), failed }
+        Outbox { pending, failed }
     }
 
     /// By lane and `seq`, else by request; only what is on its way, so that answers of another time change nothing.
     fn find(&self, lane: Option<&str>, seq: Option<u64>, id: Option<u64>) -> Option<usize> {
-        self.list.iter().position(|intent| match (intent.progress, lane, seq) {
-            (Progress::Sent(_), Some(lane), Some(seq)) => lane == self.lane && seq == intent.seq,
-            (Progress::Sent(request), _, _) => id == Some(request),
-            _ => false,
-        })
+        let lane = lane.zip(seq);
+        for (place, intent) in self.list.iter().enumerate() {
+            let Progress::Sent(request) = intent.progress else { continue };
+            let ours = match lane {
+                Some((lane, seq)) => seq == intent.seq && lane == self.lane,
+                None => id == Some(request),
+            };
+            if ours {
+                return Some(place);
+            }
+        }
+        None
     }
 
     fn renumber(&mut self) {
         let mut seq = 0;
-        for intent in self.list.iter_mut().filter(|intent| !intent.stored()) {
-            seq += 1;
-            intent.seq = seq;
+        for intent in &mut self.list {
+            if !intent.stored() {
+                seq += 1;
+                intent.seq = seq;
+            }
         }
         self.next_seq = seq + 1;
-    }
-}
-
-impl Intent {
-    fn stored(&self) -> bool {
-        matches!(self.progress, Progress::Stored(_))
     }
 }

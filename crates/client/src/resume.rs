@@ -22,7 +22,7 @@ use crate::{
 const REPAIRS_MAX: u8 = 3;
 
 /// Where one log stands on this connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 enum Leg {
     /// Asked for; `subscribed` has not come.
     Asked,
@@ -37,6 +37,7 @@ enum Leg {
 /// Both logs on one connection.
 #[derive(Debug)]
 pub(crate) struct Resume {
+    transport: u64,
     legs: [Leg; 2],
     repairs: u8,
     /// Both logs were at their tops once.
@@ -46,9 +47,9 @@ pub(crate) struct Resume {
 type Step = Result<(), Failure>;
 
 impl Resume {
-    pub(crate) fn begin(cx: &mut Context) -> Self {
+    pub(crate) fn begin(transport: u64, cx: &mut Context) -> Self {
         cx.set(Timer::Sync, cx.config.timeout);
-        Self { legs: [Leg::Asked; 2], repairs: 0, caught_up: false }
+        Self { transport, legs: [Leg::Asked; 2], repairs: 0, caught_up: false }
     }
 
     pub(crate) fn end(cx: &mut Context) {
@@ -62,7 +63,8 @@ impl Resume {
     }
 
     fn awaits_snapshot(&self) -> bool {
-        self.legs.iter().any(|leg| matches!(leg, Leg::Broken(_)))
+        let [inbox, system] = self.legs;
+        matches!(inbox, Leg::Broken(_)) || matches!(system, Leg::Broken(_))
     }
 
     pub(crate) fn subscribed(&mut self, answer: &Subscribed, cx: &mut Context) -> Step {
@@ -82,12 +84,7 @@ impl Resume {
         Ok(())
     }
 
-    pub(crate) fn snapshot(
-        &mut self,
-        snapshot: Snapshot,
-        transport: u64,
-        cx: &mut Context,
-    ) -> Step {
+    pub(crate) fn snapshot(&mut self, snapshot: &Snapshot, cx: &mut Context) -> Step {
         if log_of(&snapshot.channel, cx) != Some(Log::Inbox) {
             return Ok(());
         }
@@ -104,15 +101,16 @@ impl Resume {
             }
             if back && self.awaits_snapshot() {
                 // It was read before records that have come since: folding those twice is worse than asking again.
-                return self.start_over(transport, cx);
+                return self.start_over(cx);
             }
             if back {
                 return Ok(());
             }
         }
         for log in LOGS {
+            let stated = stated[log as usize];
             if let Some(old) = cx.inbox.fold().map(|fold| fold.cursor(log).epoch)
-                && old != stated[log as usize].epoch
+                && old != stated.epoch
             {
                 cx.store.leave(old);
             }
@@ -126,20 +124,16 @@ impl Resume {
         Ok(())
     }
 
-    pub(crate) fn notification(
-        &mut self,
-        record: Notification,
-        transport: u64,
-        cx: &mut Context,
-    ) -> Step {
-        let Some(log) = self.next(&record.channel, record.offset, transport, cx)? else {
+    pub(crate) fn notification(&mut self, record: &Notification, cx: &mut Context) -> Step {
+        let Some(log) = self.next(&record.channel, record.offset, cx)? else {
             return Ok(());
         };
         let server_now = cx.clock.server_time(cx.now).unwrap_or(cx.now.wall);
         let fresh = server_now.saturating_sub(record.at) <= cx.config.arrived_max_age;
         let Some(fold) = cx.inbox.fold_mut() else { return Ok(()) };
         let entry = fold.notification(log, record);
-        let view = inbox::item(fold, &entry, &cx.outbox.pending());
+        let view = inbox::item(fold, &entry, cx.outbox.pending());
+        fold.hold(entry);
         // Read on another device before it came here: not news.
         if fresh && !view.read && !view.archived {
             cx.tell(Command::Arrived(Box::new(view)));
@@ -148,22 +142,22 @@ impl Resume {
         Ok(())
     }
 
-    pub(crate) fn marked(&mut self, record: Marked, transport: u64, cx: &mut Context) -> Step {
-        if self.next(&record.channel, record.offset, transport, cx)?.is_none() {
+    pub(crate) fn marked(&mut self, record: &Marked, cx: &mut Context) -> Step {
+        if self.next(&record.channel, record.offset, cx)?.is_none() {
             return Ok(());
         }
         let Some(fold) = cx.inbox.fold_mut() else { return Ok(()) };
-        let echo = cx.outbox.echoed(&record, fold.cursor(Log::Inbox).epoch);
+        let echo = cx.outbox.echoed(record, fold.cursor(Log::Inbox).epoch);
         let kept = fold.marked(record);
         if let Some((intent, stored)) = echo {
-            cx.tell(Command::Settled { intent, result: Ok(Some(stored)) });
+            cx.settle(intent, Some(stored));
         }
         self.folded(cx);
-        if kept.is_err() { self.start_over(transport, cx) } else { Ok(()) }
+        if kept.is_err() { self.start_over(cx) } else { Ok(()) }
     }
 
-    pub(crate) fn trimmed(&mut self, record: &Trimmed, transport: u64, cx: &mut Context) -> Step {
-        if self.next(&record.channel, record.offset, transport, cx)?.is_some()
+    pub(crate) fn trimmed(&mut self, record: &Trimmed, cx: &mut Context) -> Step {
+        if self.next(&record.channel, record.offset, cx)?.is_some()
             && let Some(fold) = cx.inbox.fold_mut()
         {
             fold.trimmed(record);
@@ -172,14 +166,14 @@ impl Resume {
         Ok(())
     }
 
-    pub(crate) fn skip(&mut self, skip: &Skip, transport: u64, cx: &mut Context) -> Step {
+    pub(crate) fn skip(&mut self, skip: &Skip, cx: &mut Context) -> Step {
         let Some(log) = log_of(&skip.channel, cx) else { return Ok(()) };
         let Some(cursor) = cx.inbox.fold().map(|fold| fold.cursor(log).offset) else {
             return Ok(());
         };
         // The part that was passed before is nothing new.
         let from = skip.from.max(cursor.saturating_add(1)).min(skip.to);
-        if self.next(&skip.channel, from, transport, cx)?.is_some()
+        if self.next(&skip.channel, from, cx)?.is_some()
             && let Some(fold) = cx.inbox.fold_mut()
         {
             fold.skip(log, skip.to);
@@ -188,56 +182,45 @@ impl Resume {
         Ok(())
     }
 
-    pub(crate) fn gap(&mut self, gap: Gap, transport: u64, cx: &mut Context) -> Step {
+    pub(crate) fn gap(&mut self, gap: &Gap, cx: &mut Context) -> Step {
         let Some(log) = log_of(&gap.channel, cx) else { return Ok(()) };
         let place = (gap.channel.clone(), gap.from, gap.to);
         if cx.gap.as_ref() != Some(&place) {
             cx.gap = Some(place);
-            let Gap { channel, from, to, why } = gap;
+            let Gap { channel, from, to, why } = gap.clone();
             cx.tell(Command::Gap { channel, from, to, why });
         }
         match self.legs[log as usize] {
             Leg::Asked | Leg::Broken(_) => Ok(()),
             // Out of the blue: counts and list may have changed with what is missing.
-            Leg::Behind(_) | Leg::Live => self.start_over(transport, cx),
+            Leg::Behind(_) | Leg::Live => self.start_over(cx),
         }
     }
 
     /// A pong says how far a live log is: a lost last record shows here and nowhere else.
-    pub(crate) fn top(
-        &mut self,
-        channel: &Channel,
-        top: u64,
-        transport: u64,
-        cx: &mut Context,
-    ) -> Step {
+    pub(crate) fn top(&mut self, channel: &Channel, top: u64, cx: &mut Context) -> Step {
         let Some(log) = log_of(channel, cx) else { return Ok(()) };
         let behind = cx.inbox.fold().is_some_and(|fold| fold.cursor(log).offset < top);
         let following = matches!(self.legs[log as usize], Leg::Behind(_) | Leg::Live);
-        if behind && following { self.repair(log, transport, cx) } else { Ok(()) }
+        if behind && following { self.repair(log, cx) } else { Ok(()) }
     }
 
     /// The server ended a subscription.
-    pub(crate) fn unsubscribed(
-        &mut self,
-        channel: &Channel,
-        transport: u64,
-        cx: &mut Context,
-    ) -> Step {
+    pub(crate) fn unsubscribed(&mut self, channel: &Channel, cx: &mut Context) -> Step {
         match log_of(channel, cx) {
-            Some(log) => self.repair(log, transport, cx),
+            Some(log) => self.repair(log, cx),
             None => Ok(()),
         }
     }
 
     /// Nothing came for too long.
-    pub(crate) fn overdue(&mut self, transport: u64, cx: &mut Context) -> Step {
+    pub(crate) fn overdue(&mut self, cx: &mut Context) -> Step {
         for log in LOGS {
             match self.legs[log as usize] {
                 Leg::Asked | Leg::Broken(_) => {
                     return Err(Failure::new(ErrorCode::Network, "a subscription had no answer"));
                 }
-                Leg::Behind(_) => self.repair(log, transport, cx)?,
+                Leg::Behind(_) => self.repair(log, cx)?,
                 Leg::Live => {}
             }
         }
@@ -249,7 +232,6 @@ impl Resume {
         &mut self,
         channel: &Channel,
         offset: u64,
-        transport: u64,
         cx: &mut Context,
     ) -> Result<Option<Log>, Failure> {
         let Some(log) = log_of(channel, cx) else { return Ok(None) };
@@ -265,7 +247,7 @@ impl Resume {
             return Ok(None);
         }
         if offset - cursor > 1 {
-            self.repair(log, transport, cx)?;
+            self.repair(log, cx)?;
             return Ok(None);
         }
         self.repairs = 0;
@@ -273,23 +255,17 @@ impl Resume {
     }
 
     /// Subscribes again from the cursor.
-    fn repair(&mut self, log: Log, transport: u64, cx: &mut Context) -> Step {
+    fn repair(&mut self, log: Log, cx: &mut Context) -> Step {
         let since = cx.inbox.fold().map(|fold| Since::Cursor(fold.cursor(log)));
-        self.subscribe(log, since, transport, cx)
+        self.subscribe(log, since, cx)
     }
 
     /// Asks for a snapshot.
-    fn start_over(&mut self, transport: u64, cx: &mut Context) -> Step {
-        self.subscribe(Log::Inbox, None, transport, cx)
+    fn start_over(&mut self, cx: &mut Context) -> Step {
+        self.subscribe(Log::Inbox, None, cx)
     }
 
-    fn subscribe(
-        &mut self,
-        log: Log,
-        since: Option<Since>,
-        transport: u64,
-        cx: &mut Context,
-    ) -> Step {
+    fn subscribe(&mut self, log: Log, since: Option<Since>, cx: &mut Context) -> Step {
         self.repairs += 1;
         if self.repairs > REPAIRS_MAX {
             return Err(confused("the same records are missing again and again"));
@@ -302,7 +278,7 @@ impl Resume {
         self.legs[log as usize] = Leg::Asked;
         cx.set(Timer::Sync, cx.config.timeout);
         let id = Some(cx.next_request());
-        cx.send(transport, &Subscribe { id, channel, since });
+        cx.send(self.transport, &Subscribe { id, channel, since });
         Ok(())
     }
 
@@ -324,7 +300,7 @@ impl Resume {
                 self.legs[log as usize] = Leg::Live;
             }
         }
-        if self.legs != [Leg::Live; 2] {
+        if !matches!(self.legs, [Leg::Live, Leg::Live]) {
             cx.set(Timer::Sync, cx.config.timeout);
             return;
         }

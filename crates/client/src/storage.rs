@@ -5,7 +5,7 @@
 
 use tidings_protocol::{Decode, Encode, Epoch, ErrorCode, server::Snapshot};
 
-use crate::{Command, Error, context::Context, timers::Timer};
+use crate::{Command, Error, context::Context, inbox::Log, timers::Timer};
 
 /// Version of the saved text.
 const VERSION: char = '1';
@@ -93,14 +93,13 @@ impl Context {
         }
         if let Some(fold) = self.inbox.fold() {
             // Too late to show, but it tells which epochs were saved before those that the server just named.
-            let [inbox, system] = fold.epochs();
-            for (old, new) in [(snapshot.epoch, inbox), (snapshot.system.epoch, system)] {
-                if old != new {
+            for (log, old) in [(Log::Inbox, snapshot.epoch), (Log::System, snapshot.system.epoch)] {
+                if old != fold.cursor(log).epoch {
                     self.store.leave(old);
                 }
             }
         } else {
-            self.inbox.start(snapshot, self.config.keep);
+            self.inbox.start(&snapshot, self.config.keep);
         }
     }
 

@@ -58,45 +58,66 @@ impl Timer {
 /// Longest time a deadline lies ahead, in milliseconds: a day. Browsers' timers wrap after 24.8 days.
 const HORIZON: u64 = 86_400_000;
 
+/// What stands for no deadline.
+const NEVER: u64 = u64::MAX;
+
 /// Deadlines on the monotonic clock.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct TimerTable {
-    at: [Option<u64>; Timer::ALL.len()],
+    at: [u64; Timer::ALL.len()],
+}
+
+impl Default for TimerTable {
+    fn default() -> Self {
+        Self { at: [NEVER; Timer::ALL.len()] }
+    }
 }
 
 impl TimerTable {
     /// Sets or moves a deadline to `delay` milliseconds from `now`.
     pub(crate) fn set(&mut self, timer: Timer, now: u64, delay: u64) {
-        self.at[timer as usize] = Some(now.saturating_add(delay.min(HORIZON)));
+        self.at[timer as usize] = at(now, delay);
     }
 
     /// Sets it unless an earlier one stands.
     pub(crate) fn bring_forward(&mut self, timer: Timer, now: u64, delay: u64) {
-        let at = now.saturating_add(delay.min(HORIZON));
-        if self.at(timer).is_none_or(|standing| at < standing) {
-            self.at[timer as usize] = Some(at);
-        }
+        let standing = &mut self.at[timer as usize];
+        *standing = at(now, delay).min(*standing);
     }
 
     pub(crate) fn cancel(&mut self, timer: Timer) {
-        self.at[timer as usize] = None;
+        self.at[timer as usize] = NEVER;
     }
 
     pub(crate) fn at(&self, timer: Timer) -> Option<u64> {
-        self.at[timer as usize]
+        known(self.at[timer as usize])
     }
 
     /// Whether it is due; a due one is cleared. Answers by how many milliseconds it is late.
     pub(crate) fn take_due(&mut self, timer: Timer, now: u64) -> Option<u64> {
-        let at = self.at(timer).filter(|at| *at <= now)?;
-        self.cancel(timer);
-        Some(now - at)
+        let standing = &mut self.at[timer as usize];
+        if *standing > now {
+            return None;
+        }
+        Some(now - core::mem::replace(standing, NEVER))
     }
 
     /// The earliest deadline.
     pub(crate) fn next(&self) -> Option<u64> {
-        self.at.iter().flatten().min().copied()
+        let mut first = NEVER;
+        for at in self.at {
+            first = first.min(at);
+        }
+        known(first)
     }
+}
+
+fn at(now: u64, delay: u64) -> u64 {
+    now.saturating_add(delay.min(HORIZON)).min(NEVER - 1)
+}
+
+fn known(at: u64) -> Option<u64> {
+    (at < NEVER).then_some(at)
 }
 
 #[cfg(test)]
@@ -136,7 +157,7 @@ mod tests {
     fn no_deadline_lies_beyond_a_day() {
         let mut timers = TimerTable::default();
         timers.set(Timer::Refresh, u64::MAX - 5, u64::MAX);
-        assert_eq!(timers.next(), Some(u64::MAX));
+        assert_eq!(timers.next(), Some(u64::MAX - 1));
         timers.set(Timer::Refresh, 0, u64::MAX);
         assert_eq!(timers.next(), Some(HORIZON));
     }

@@ -26,7 +26,7 @@ impl Waiting {
         State::Waiting(Self { until: cx.now.wall.saturating_add(wait), ordered })
     }
 
-    pub(crate) fn on(mut self, input: &Input<'_>, cx: &mut Context) -> State {
+    pub(crate) fn on(mut self, input: Input<'_>, cx: &mut Context) -> State {
         match input {
             Input::Due(Timer::Retry, _) => Connecting::begin(cx),
             Input::RetryNow => {

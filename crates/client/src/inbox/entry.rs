@@ -30,11 +30,22 @@ impl Flags {
     }
 }
 
-/// Place in the merged list: by time, then log, then offset.
-pub(crate) type Place = (u64, Log, u64);
+/// Place in the merged list: by time, then log, then offset. Packed into one number, whose order is theirs:
+/// a number on the wire has 53 bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place(u128);
+
+impl Place {
+    /// Below every item.
+    pub(crate) const BOTTOM: Self = Self(0);
+
+    pub(crate) fn new(at: u64, log: Log, offset: u64) -> Self {
+        Self(u128::from(at) << 64 | u128::from((log as u64) << 63 | offset))
+    }
+}
 
 /// One item.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) log: Log,
     pub(crate) offset: u64,
@@ -52,38 +63,38 @@ pub(crate) struct Entry {
 
 impl Entry {
     /// A record: nothing was done with it yet.
-    pub(crate) fn of_record(log: Log, record: Notification) -> Self {
+    pub(crate) fn of_record(log: Log, record: &Notification) -> Self {
         Self {
             log,
             offset: record.offset,
-            id: Arc::from(record.id),
-            kind: Arc::from(record.kind),
+            id: Arc::from(&*record.id),
+            kind: Arc::from(&*record.kind),
             at: record.at,
             flags: Flags::default(),
             // A mark recorded before an inbox item can't mean it; one on an everyone-message may well come first.
             as_of: if log == Log::Inbox { record.offset } else { 0 },
             live: true,
-            data: record.data,
+            data: record.data.clone(),
         }
     }
 
     /// An item of a snapshot or page that was true at `as_of`.
-    pub(crate) fn of_item(log: Log, item: Item, as_of: u64) -> Self {
+    pub(crate) fn of_item(log: Log, item: &Item, as_of: u64) -> Self {
         Self {
             log,
             offset: item.offset,
-            id: Arc::from(item.id),
-            kind: Arc::from(item.kind),
+            id: Arc::from(&*item.id),
+            kind: Arc::from(&*item.kind),
             at: item.at,
             flags: Flags { seen: item.seen, read: item.read, archived: item.archived },
             as_of,
             live: false,
-            data: item.data,
+            data: item.data.clone(),
         }
     }
 
     pub(crate) fn place(&self) -> Place {
-        (self.at, self.log, self.offset)
+        Place::new(self.at, self.log, self.offset)
     }
 
     /// Applies the mark recorded at inbox offset `offset`, if it covers this item and came after its source.

@@ -10,7 +10,7 @@ use tidings_protocol::{
 };
 
 use super::{
-    LOGS, Log, drop_where,
+    Log, drop_where,
     entry::{Entry, Place},
     marks::{Facts, Mark},
 };
@@ -20,12 +20,12 @@ use super::{
 pub(crate) struct Reach {
     /// Offsets from here on are loaded, as far as they are items.
     pub(crate) before: u64,
-    /// The merged list has every item of this log down to this place; `None`: there is nothing older.
-    pub(crate) floor: Option<Place>,
+    /// The merged list has every item of this log down to this place; [`Place::BOTTOM`]: there is nothing older.
+    pub(crate) floor: Place,
 }
 
 /// The inbox of one user at two offsets.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Fold {
     pub(crate) channel: Channel,
     cursors: [Cursor; 2],
@@ -46,19 +46,19 @@ pub(crate) struct Lost;
 
 impl Fold {
     /// Starts at a snapshot. Items above its own offsets are left out: their records are still to come.
-    pub(crate) fn of_snapshot(snapshot: Snapshot, keep: usize) -> Self {
+    pub(crate) fn of_snapshot(snapshot: &Snapshot, keep: usize) -> Self {
         let inbox = Cursor { epoch: snapshot.epoch, offset: snapshot.offset };
         let mut fold = Self {
-            channel: snapshot.channel,
+            channel: snapshot.channel.clone(),
             cursors: [inbox, snapshot.system],
             counts: snapshot.counts,
-            entries: Vec::with_capacity(snapshot.items.len()),
-            reach: [Reach { before: 0, floor: None }; 2],
+            entries: Vec::new(),
+            reach: [Reach { before: 0, floor: Place::BOTTOM }; 2],
             facts: Facts::default(),
             trimmed: 0,
             capacity: keep,
         };
-        for item in snapshot.items {
+        for item in &snapshot.items {
             if let Some(log) = fold.log_of(&item.channel)
                 && item.offset <= fold.cursors[log as usize].offset
             {
@@ -70,7 +70,7 @@ impl Fold {
             if more {
                 let before = fold.oldest(log).unwrap_or(fold.cursors[log as usize].offset + 1);
                 // With nothing listed at all, the floor is above everything: all must be loaded first.
-                let floor = Some(floor.unwrap_or((u64::MAX, log, before)));
+                let floor = floor.unwrap_or_else(|| Place::new(u64::MAX, log, before));
                 fold.reach[log as usize] = Reach { before, floor };
             }
         }
@@ -82,16 +82,14 @@ impl Fold {
     pub(crate) fn to_snapshot(&self, keep: usize) -> Snapshot {
         let [inbox, system] = self.cursors;
         let mut items = Vec::new();
-        let mut more = [false; 2];
+        let [older, older_system] = self.reach;
+        let mut more = [older.floor > Place::BOTTOM, older_system.floor > Place::BOTTOM];
         for entry in &self.entries {
             if items.len() < keep && self.shows(entry) {
                 items.push(self.item(entry));
             } else {
                 more[entry.log as usize] = true;
             }
-        }
-        for log in LOGS {
-            more[log as usize] |= self.reach[log as usize].floor.is_some();
         }
         Snapshot {
             id: None,
@@ -139,11 +137,6 @@ impl Fold {
         [(inbox.epoch, inbox.offset), (system.epoch, system.offset)]
     }
 
-    pub(crate) fn epochs(&self) -> [Epoch; 2] {
-        let [inbox, system] = self.cursors;
-        [inbox.epoch, system.epoch]
-    }
-
     pub(crate) fn log_of(&self, channel: &Channel) -> Option<Log> {
         if *channel == self.channel {
             Some(Log::Inbox)
@@ -167,10 +160,10 @@ impl Fold {
         self.entries.iter().find(|entry| &*entry.id == id)
     }
 
-    /// Whether an item is in the list: down to the youngest of the floors, so that the merged order has no hole.
+    /// Whether an item is above the floors of both logs, so that the merged order has no hole.
     pub(crate) fn shows(&self, entry: &Entry) -> bool {
-        let above = |reach: &Reach| reach.floor.is_none_or(|floor| entry.place() >= floor);
-        entry.live || self.reach.iter().all(above)
+        let [inbox, system] = self.reach;
+        entry.live || entry.place() >= inbox.floor.max(system.floor)
     }
 
     /// Unread and unseen of a log; for everyone-messages, one more for each record since the counts were stated.
@@ -188,8 +181,8 @@ impl Fold {
         }
     }
 
-    /// Folds the next notification. Its offset must be the cursor's plus one.
-    pub(crate) fn notification(&mut self, log: Log, record: Notification) -> Entry {
+    /// Folds the next notification. Its offset must be the cursor's plus one. The item is to be given to [`Self::hold`].
+    pub(crate) fn notification(&mut self, log: Log, record: &Notification) -> Entry {
         self.cursors[log as usize].offset = record.offset;
         if let Some(counts) = record.counts.filter(|_| log == Log::Inbox) {
             self.counts = counts;
@@ -199,16 +192,20 @@ impl Fold {
         }
         let mut entry = Entry::of_record(log, record);
         self.facts.catch_up(&mut entry);
-        self.insert(entry.clone());
-        self.shrink();
         entry
     }
 
+    /// Puts a new item into the list.
+    pub(crate) fn hold(&mut self, entry: Entry) {
+        self.insert(entry);
+        self.shrink();
+    }
+
     /// Folds the next mark.
-    pub(crate) fn marked(&mut self, mut record: Marked) -> Result<(), Lost> {
+    pub(crate) fn marked(&mut self, record: &Marked) -> Result<(), Lost> {
         self.cursors[Log::Inbox as usize].offset = record.offset;
         self.counts = record.counts;
-        let mark = Mark::of_fact(&mut record);
+        let mark = Mark::of_fact(record);
         for entry in &mut self.entries {
             entry.mark(record.offset, &mark);
         }
@@ -225,7 +222,7 @@ impl Fold {
         drop_where(&mut self.entries, &|entry| entry.log == Log::Inbox && entry.offset <= gone);
         let reach = &mut self.reach[Log::Inbox as usize];
         if reach.before <= gone.saturating_add(1) {
-            reach.floor = None;
+            reach.floor = Place::BOTTOM;
         }
     }
 
@@ -240,15 +237,15 @@ impl Fold {
 
     /// Lays a page under the fold: items it does not have yet, with the marks since the page was read.
     /// `Err`: the page is older than the marks remembered, so its states can't be trusted.
-    pub(crate) fn page(&mut self, log: Log, page: Page, most: usize) -> Result<(), Lost> {
+    pub(crate) fn page(&mut self, log: Log, page: &Page, most: usize) -> Result<(), Lost> {
         if page.epoch != self.cursor(log).epoch || !self.facts.reach_back_to(page.offset) {
             return Err(Lost);
         }
         self.capacity = most;
         let Reach { before, .. } = self.reach[log as usize];
-        let mut oldest: Option<Place> = None;
+        let mut floor = Place::BOTTOM;
         let mut lowest = before;
-        for item in page.items.unwrap_or_default() {
+        for item in page.items.iter().flatten() {
             let gone = log == Log::Inbox && item.offset <= self.trimmed;
             if self.log_of(&item.channel) != Some(log) || item.offset >= before || gone {
                 continue;
@@ -256,12 +253,15 @@ impl Fold {
             let mut entry = Entry::of_item(log, item, page.offset);
             self.facts.catch_up(&mut entry);
             lowest = lowest.min(entry.offset);
-            let place = entry.place();
-            oldest = Some(oldest.map_or(place, |oldest| oldest.min(place)));
+            if floor == Place::BOTTOM || entry.place() < floor {
+                floor = entry.place();
+            }
             self.insert(entry);
         }
         // A page without news ends the log: asking again would bring the same.
-        let floor = oldest.filter(|_| page.more);
+        if !page.more {
+            floor = Place::BOTTOM;
+        }
         self.reach[log as usize] = Reach { before: lowest, floor };
         self.shrink();
         Ok(())
@@ -270,11 +270,9 @@ impl Fold {
     /// The log to load from next: the one that keeps the merged list from going on.
     pub(crate) fn next_page(&self) -> Option<(Log, u64)> {
         let [inbox, system] = self.reach;
-        if inbox.floor.is_none() && system.floor.is_none() {
-            return None;
-        }
         let log = if inbox.floor >= system.floor { Log::Inbox } else { Log::System };
-        Some((log, self.reach[log as usize].before))
+        let reach = self.reach[log as usize];
+        (reach.floor > Place::BOTTOM).then_some((log, reach.before))
     }
 
     /// Whether as many items are held as may be.
@@ -283,17 +281,24 @@ impl Fold {
     }
 
     fn oldest(&self, log: Log) -> Option<u64> {
-        self.entries.iter().filter(|entry| entry.log == log).map(|entry| entry.offset).min()
+        let mut oldest = None;
+        for entry in &self.entries {
+            if entry.log == log && oldest.is_none_or(|oldest| entry.offset < oldest) {
+                oldest = Some(entry.offset);
+            }
+        }
+        oldest
     }
 
     fn insert(&mut self, entry: Entry) {
-        let known = |other: &Entry| other.log == entry.log && other.offset == entry.offset;
-        if self.entries.iter().any(known) {
-            return;
+        let mut newer = 0;
+        for other in &self.entries {
+            if other.log == entry.log && other.offset == entry.offset {
+                return;
+            }
+            newer += usize::from(other.place() > entry.place());
         }
-        let older = |other: &Entry| other.place() < entry.place();
-        let place = self.entries.iter().position(older).unwrap_or(self.entries.len());
-        self.entries.insert(place, entry);
+        self.entries.insert(newer, entry);
     }
 
     /// Drops the oldest items beyond the capacity; they can be loaded again.
@@ -303,7 +308,7 @@ impl Fold {
             let floor = self.entries.last().map_or_else(|| gone.place(), Entry::place);
             let reach = &mut self.reach[gone.log as usize];
             reach.before = reach.before.max(gone.offset.saturating_add(1));
-            reach.floor = reach.floor.max(Some(floor));
+            reach.floor = reach.floor.max(floor);
         }
     }
 }

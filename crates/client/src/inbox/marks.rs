@@ -18,22 +18,30 @@ pub(crate) struct Mark {
 }
 
 impl Mark {
-    pub(crate) fn single(offsets: [Vec<u64>; 2], set: MarkSet) -> Self {
-        let [inbox, system] = offsets;
-        Self { single: [sorted(&inbox), sorted(&system)], up_to: [0; 2], set }
-    }
-
+    /// Everything up to these offsets.
     pub(crate) fn up_to(up_to: [u64; 2], set: MarkSet) -> Self {
         Self { single: [Vec::new(), Vec::new()], up_to, set }
     }
 
-    pub(crate) fn of_fact(marked: &mut Marked) -> Self {
-        let offsets = marked.offsets.take().unwrap_or_default();
-        let single = [offsets.inbox.unwrap_or_default(), offsets.system.unwrap_or_default()];
+    pub(crate) fn of_fact(marked: &Marked) -> Self {
         let up_to = marked.up_to.unwrap_or_default();
-        Self {
-            up_to: [up_to.inbox.unwrap_or(0), up_to.system.unwrap_or(0)],
-            ..Self::single(single, marked.set)
+        let up_to = [up_to.inbox.unwrap_or(0), up_to.system.unwrap_or(0)];
+        let mut mark = Self::up_to(up_to, marked.set);
+        if let Some(offsets) = &marked.offsets {
+            for (log, list) in [(Log::Inbox, &offsets.inbox), (Log::System, &offsets.system)] {
+                for offset in list.iter().flatten() {
+                    mark.add(log, *offset);
+                }
+            }
+        }
+        mark
+    }
+
+    /// Covers one more item.
+    pub(crate) fn add(&mut self, log: Log, offset: u64) {
+        let list = &mut self.single[log as usize];
+        if let Err(place) = list.binary_search(&offset) {
+            list.insert(place, offset);
         }
     }
 
@@ -60,29 +68,20 @@ impl Mark {
 
     /// As the wire says it.
     pub(crate) fn offsets(&self) -> Option<Offsets> {
-        let list =
-            |log: Log| Some(&self.single[log as usize]).filter(|list| !list.is_empty()).cloned();
-        let offsets = Offsets { inbox: list(Log::Inbox), system: list(Log::System) };
-        (offsets != Offsets::default()).then_some(offsets)
+        let list = |log: Log| {
+            let list = &self.single[log as usize];
+            (!list.is_empty()).then(|| list.clone())
+        };
+        let (inbox, system) = (list(Log::Inbox), list(Log::System));
+        (inbox.is_some() || system.is_some()).then_some(Offsets { inbox, system })
     }
 
     /// As the wire says it.
     pub(crate) fn watermarks(&self) -> Option<UpTo> {
         let mark = |log: Log| Some(self.up_to[log as usize]).filter(|up_to| *up_to > 0);
-        let up_to = UpTo { inbox: mark(Log::Inbox), system: mark(Log::System) };
-        (up_to != UpTo::default()).then_some(up_to)
+        let (inbox, system) = (mark(Log::Inbox), mark(Log::System));
+        (inbox.is_some() || system.is_some()).then_some(UpTo { inbox, system })
     }
-}
-
-/// In order, each once. By insertion: there are few, and a sort of the library's costs a browser more than all of `Mark`.
-fn sorted(offsets: &[u64]) -> Vec<u64> {
-    let mut list = Vec::with_capacity(offsets.len());
-    for offset in offsets {
-        if let Err(place) = list.binary_search(offset) {
-            list.insert(place, *offset);
-        }
-    }
-    list
 }
 
 /// Marks folded already that may concern items still to come: everyone-messages the other log has yet to bring,

@@ -9,7 +9,7 @@ mod view;
 pub(crate) use entry::Entry;
 pub(crate) use fold::Fold;
 pub(crate) use marks::Mark;
-pub(crate) use pager::Pager;
+pub(crate) use pager::{Face, Pager};
 pub(crate) use view::item;
 
 use tidings_protocol::server::{Page, Snapshot};
@@ -53,8 +53,7 @@ pub(crate) struct Inbox {
     pub(crate) pager: Pager,
     /// What the app was last told.
     shown: Shown,
-    /// Changes of loads the app was told of.
-    loads: u64,
+    loads: Face,
     /// Counts changes of `shown` and `loads`.
     revision: u64,
     views: Views,
@@ -71,7 +70,7 @@ impl Inbox {
     }
 
     /// Starts from a snapshot, of the server or of storage.
-    pub(crate) fn start(&mut self, snapshot: Snapshot, keep: u32) {
+    pub(crate) fn start(&mut self, snapshot: &Snapshot, keep: u32) {
         self.changes += 1;
         self.fold = Some(Fold::of_snapshot(snapshot, keep as usize));
         // A page asked for earlier would be laid under another fold.
@@ -82,11 +81,11 @@ impl Inbox {
     pub(crate) fn clear(&mut self) {
         self.changes += 1;
         self.fold = None;
-        self.pager.clear();
+        self.pager = Pager::default();
     }
 
     /// Lays an expected page under the fold; one that does not fit is dropped, and asked for again by who waits.
-    pub(crate) fn page(&mut self, page: Page, most: u32) {
+    pub(crate) fn page(&mut self, page: &Page, most: u32) {
         self.changes += 1;
         if let Some(fold) = &mut self.fold
             && let Some(log) = fold.log_of(&page.channel)
@@ -121,17 +120,14 @@ impl Inbox {
             return;
         }
         self.made_of = made_of;
-        let shown = match &self.fold {
-            None => Shown::default(),
+        let changed = match &self.fold {
+            None => core::mem::take(&mut self.shown).status != InboxStatus::Loading,
             Some(fold) => {
                 let status = if live { InboxStatus::Live } else { InboxStatus::Cached };
-                Shown::of(fold, status, &intents.pending(), most as usize)
+                self.shown.update(fold, status, intents.pending(), most as usize)
             }
         };
-        if shown != self.shown {
-            self.shown = shown;
-            self.revision += 1;
-        }
+        self.revision += u64::from(changed);
     }
 
     /// Ends loads that got what they wanted, or that can't get more. Answers their calls, and whether none is left.
@@ -144,7 +140,7 @@ impl Inbox {
 
     /// Notes what views show beside items: loads under way, and how the last ones failed.
     pub(crate) fn refresh_loads(&mut self) {
-        let loads = self.pager.changes();
+        let loads = self.pager.face();
         if loads != self.loads {
             self.loads = loads;
             self.revision += 1;
@@ -158,10 +154,6 @@ impl Inbox {
 
     /// A view, the same as long as its content is.
     pub(crate) fn view(&mut self, filter: &Filter) -> InboxView {
-        let pager = &self.pager;
-        self.views.get(filter, self.revision, &self.shown, &|view| {
-            view.loading_more = pager.loading(filter);
-            view.error = pager.error(filter);
-        })
+        self.views.get(filter, self.revision, &self.shown, &self.pager)
     }
 }

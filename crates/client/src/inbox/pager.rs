@@ -28,23 +28,28 @@ struct Request {
     since: u64,
 }
 
+/// Changes with what views show of their loads: how many there are, and how often the errors changed.
+///
+/// That tells all of it, because no single event both begins a load and ends another one well.
+pub(crate) type Face = (usize, u64);
+
 /// Loads under way and the last errors, by view.
 #[derive(Debug, Default)]
 pub(crate) struct Pager {
     loads: Vec<Load>,
     request: Option<Request>,
     errors: Vec<(Filter, Error)>,
-    /// Counts changes of what views show of their loads.
-    changes: u64,
+    /// Counts changes of `errors`.
+    outcomes: u64,
 }
 
 impl Pager {
     /// A view wants older items. `false`: too many wait already.
-    pub(crate) fn wait(&mut self, filter: Filter, call: u64, had: usize) -> bool {
+    pub(crate) fn wait(&mut self, filter: &Filter, call: u64, had: usize) -> bool {
         let errors = self.errors.len();
-        drop_where(&mut self.errors, &|(other, _)| *other == filter);
-        self.changes += u64::from(errors != self.errors.len());
-        if let Some(load) = self.loads.iter_mut().find(|load| load.filter == filter) {
+        drop_where(&mut self.errors, &|(other, _)| other == filter);
+        self.outcomes += u64::from(errors != self.errors.len());
+        if let Some(load) = self.loads.iter_mut().find(|load| load.filter == *filter) {
             let room = load.calls.len() < CALLS_MAX;
             if room {
                 load.calls.push(call);
@@ -53,8 +58,7 @@ impl Pager {
         }
         let room = self.loads.len() < LOADS_MAX;
         if room {
-            self.changes += 1;
-            self.loads.push(Load { filter, calls: vec![call], had, pages: 0 });
+            self.loads.push(Load { filter: filter.clone(), calls: vec![call], had, pages: 0 });
         }
         room
     }
@@ -96,13 +100,14 @@ impl Pager {
         if self.request.is_some() {
             return done;
         }
-        for load in core::mem::take(&mut self.loads) {
+        let mut place = 0;
+        while let Some(load) = self.loads.get_mut(place) {
             let grew = load.pages > 0 && shows(&load.filter) > load.had;
             if all || grew || load.pages >= PAGES_MAX {
-                self.changes += 1;
-                done.extend_from_slice(&load.calls);
+                done.append(&mut load.calls);
+                self.loads.remove(place);
             } else {
-                self.loads.push(load);
+                place += 1;
             }
         }
         done
@@ -112,25 +117,21 @@ impl Pager {
     pub(crate) fn fail(&mut self, error: &Error) -> Vec<u64> {
         let mut done = Vec::new();
         self.request = None;
-        self.changes += 1;
-        for load in core::mem::take(&mut self.loads) {
-            done.extend_from_slice(&load.calls);
+        self.outcomes += 1;
+        while !self.loads.is_empty() {
+            let mut load = self.loads.remove(0);
+            done.append(&mut load.calls);
+            if self.errors.len() >= LOADS_MAX {
+                self.errors.remove(0);
+            }
             self.errors.push((load.filter, error.clone()));
-        }
-        while self.errors.len() > LOADS_MAX {
-            self.errors.remove(0);
         }
         done
     }
 
-    /// Another user: no load and no error stays.
-    pub(crate) fn clear(&mut self) {
-        *self = Self { changes: self.changes + 1, ..Self::default() };
-    }
-
-    /// Grows with each change of what views show of their loads.
-    pub(crate) fn changes(&self) -> u64 {
-        self.changes
+    /// As far as views show it.
+    pub(crate) fn face(&self) -> Face {
+        (self.loads.len(), self.outcomes)
     }
 
     pub(crate) fn is_idle(&self) -> bool {

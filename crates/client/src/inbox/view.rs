@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use tidings_protocol::Tally;
 
-use super::{Log, entry::Entry, fold::Fold};
-use crate::{Filter, InboxStatus, InboxView, ItemKey, ItemView, Show, intent::Pending};
+use super::{LOGS, Log, Pager, entry::Entry, fold::Fold};
+use crate::{Filter, InboxStatus, InboxView, ItemKey, ItemView, Show, intent::Intent};
 
 /// Views remembered; one that was pushed out is rebuilt with a new identity and the same content.
 const VIEWS_MAX: usize = 32;
 
 /// The whole inbox as the app sees it.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Debug, Default)]
 pub(crate) struct Shown {
     pub(crate) status: InboxStatus,
     /// All states, newest first.
@@ -25,41 +25,56 @@ pub(crate) struct Shown {
 }
 
 impl Shown {
-    /// Lays pending marks on the fold.
-    pub(crate) fn of(
+    /// Lays pending marks on the fold. Answers whether anything is other than before.
+    pub(crate) fn update(
+        &mut self,
         fold: &Fold,
         status: InboxStatus,
-        pending: &[Pending<'_>],
+        pending: &[Intent],
         most: usize,
-    ) -> Self {
-        let complete = fold.next_page().is_none();
-        let (inbox, system) = (tally(fold, Log::Inbox, pending), tally(fold, Log::System, pending));
+    ) -> bool {
         let mut items = Vec::new();
         for entry in fold.entries() {
             if fold.shows(entry) {
                 items.push(item(fold, entry, pending));
             }
         }
-        Self {
-            status,
-            items: items.into(),
-            tally: Tally {
-                unread: inbox.unread.saturating_add(system.unread),
-                unseen: inbox.unseen.saturating_add(system.unseen),
-            },
-            has_more: !complete && !fold.full(most),
-            complete,
+        let mut all = Tally::default();
+        for log in LOGS {
+            let one = tally(fold, log, pending);
+            all.unread = all.unread.saturating_add(one.unread);
+            all.unseen = all.unseen.saturating_add(one.unseen);
         }
+        let complete = fold.next_page().is_none();
+        let has_more = !complete && !fold.full(most);
+
+        let other = replace(&mut self.items, items);
+        let changed = other
+            || (self.status, self.tally, self.has_more, self.complete)
+                != (status, all, has_more, complete);
+        (self.status, self.tally, self.has_more, self.complete) = (status, all, has_more, complete);
+        changed
     }
 }
 
+/// Puts new items in the place of old ones, unless they are the same: who compares by identity sees no change then.
+fn replace(old: &mut Arc<[ItemView]>, new: Vec<ItemView>) -> bool {
+    let differ = **old != *new;
+    if differ {
+        *old = Arc::from(new);
+    }
+    differ
+}
+
 /// One item with pending marks on top.
-pub(crate) fn item(fold: &Fold, entry: &Entry, pending: &[Pending<'_>]) -> ItemView {
+pub(crate) fn item(fold: &Fold, entry: &Entry, pending: &[Intent]) -> ItemView {
     let mut flags = entry.flags;
     let mut open = false;
-    for intent in pending.iter().filter(|intent| intent.covers(fold, entry)) {
-        flags.apply(intent.mark.set);
-        open |= !intent.answered();
+    for intent in pending {
+        if intent.covers(fold, entry) {
+            flags.apply(intent.body.mark.set);
+            open |= !intent.stored();
+        }
     }
     ItemView {
         key: ItemKey {
@@ -82,18 +97,23 @@ pub(crate) fn item(fold: &Fold, entry: &Entry, pending: &[Pending<'_>]) -> ItemV
 ///
 /// Loaded items are counted one by one. The rest of the server's count are items that aren't loaded: a pending mark
 /// of single items leaves them alone; one of everything sweeps them too.
-fn tally(fold: &Fold, log: Log, pending: &[Pending<'_>]) -> Tally {
+fn tally(fold: &Fold, log: Log, pending: &[Intent]) -> Tally {
     let stated = fold.tally(log);
-    if !pending.iter().any(|intent| intent.mark.touches(log)) {
+    if !pending.iter().any(|intent| intent.body.mark.touches(log)) {
         return stated;
     }
     let (mut known, mut shown) = (Tally::default(), Tally::default());
-    for entry in fold.entries().iter().filter(|entry| entry.log == log) {
+    for entry in fold.entries() {
+        if entry.log != log {
+            continue;
+        }
         let mut flags = entry.flags;
         known.unread += u64::from(flags.unread());
         known.unseen += u64::from(flags.unseen());
-        for intent in pending.iter().filter(|intent| intent.covers(fold, entry)) {
-            flags.apply(intent.mark.set);
+        for intent in pending {
+            if intent.covers(fold, entry) {
+                flags.apply(intent.body.mark.set);
+            }
         }
         shown.unread += u64::from(flags.unread());
         shown.unseen += u64::from(flags.unseen());
@@ -102,15 +122,16 @@ fn tally(fold: &Fold, log: Log, pending: &[Pending<'_>]) -> Tally {
         unread: stated.unread.saturating_sub(known.unread),
         unseen: stated.unseen.saturating_sub(known.unseen),
     };
-    for intent in
-        pending.iter().filter(|intent| intent.mark.sweeps(log) && intent.current(fold, log))
-    {
-        let away = intent.mark.set.archived == Some(true);
-        let read = intent.mark.set.read == Some(true);
-        if away || read {
+    for intent in pending {
+        let mark = &intent.body.mark;
+        if !mark.sweeps(log) || !intent.current(fold, log) {
+            continue;
+        }
+        let away = mark.set.archived == Some(true) || mark.set.read == Some(true);
+        if away {
             unknown.unread = 0;
         }
-        if away || read || intent.mark.set.seen == Some(true) {
+        if away || mark.set.seen == Some(true) {
             unknown.unseen = 0;
         }
     }
@@ -128,62 +149,51 @@ pub(crate) struct Views {
 }
 
 impl Views {
-    /// The view of `shown` at `revision`; `make` adds what only the view itself knows.
+    /// The view of `shown` and of its loads, which are as they were as long as `revision` is.
     pub(crate) fn get(
         &mut self,
         filter: &Filter,
         revision: u64,
         shown: &Shown,
-        finish: &dyn Fn(&mut InboxView),
+        pager: &Pager,
     ) -> InboxView {
-        let old = self
-            .list
-            .iter()
-            .position(|(known, _, _)| known == filter)
-            .map(|place| self.list.remove(place));
-        let view = match old {
-            Some((_, built, view)) if built == revision => view,
-            old => {
-                let mut view = build(filter, shown, old.map(|(_, _, view)| view.items));
-                finish(&mut view);
-                view
-            }
+        let known = self.list.iter().position(|(known, _, _)| known == filter);
+        let (filter, built, mut view) = match known {
+            Some(place) => self.list.remove(place),
+            // No revision is this high, so it is built below.
+            None => (filter.clone(), u64::MAX, InboxView::default()),
         };
+        if built != revision {
+            build(&mut view, &filter, shown);
+            view.loading_more = pager.loading(&filter);
+            view.error = pager.error(&filter);
+        }
         if self.list.len() >= VIEWS_MAX {
             self.list.remove(0);
         }
-        self.list.push((filter.clone(), revision, view.clone()));
+        self.list.push((filter, revision, view.clone()));
         view
     }
 }
 
-fn build(filter: &Filter, shown: &Shown, old: Option<Arc<[ItemView]>>) -> InboxView {
-    let mut fitting = Vec::new();
-    for item in shown.items.iter() {
+fn build(view: &mut InboxView, filter: &Filter, shown: &Shown) {
+    let mut items = Vec::new();
+    for item in &*shown.items {
         if fits(filter, item) {
-            fitting.push(item.clone());
+            items.push(item.clone());
         }
     }
-    let items = match old {
-        Some(old) if *old == *fitting => old,
-        _ => fitting.into(),
-    };
+    replace(&mut view.items, items);
     let whole_unread = filter.show == Show::Unread && filter.kinds.is_empty();
-    let count = if whole_unread {
+    view.count = if whole_unread {
         Some(shown.tally.unread)
     } else {
-        shown.complete.then_some(items.len() as u64)
+        shown.complete.then_some(view.items.len() as u64)
     };
-    InboxView {
-        status: shown.status,
-        items,
-        unread: shown.tally.unread,
-        unseen: shown.tally.unseen,
-        count,
-        has_more: shown.has_more,
-        loading_more: false,
-        error: None,
-    }
+    view.status = shown.status;
+    view.unread = shown.tally.unread;
+    view.unseen = shown.tally.unseen;
+    view.has_more = shown.has_more;
 }
 
 /// Items of a view.
