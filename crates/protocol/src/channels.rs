@@ -15,14 +15,18 @@ pub struct Channels<V>(Vec<(Channel, V)>);
 impl<V> Channels<V> {
     /// Sets a channel's value; answers the one it had.
     pub fn insert(&mut self, channel: Channel, value: V) -> Option<V> {
-        let place = self.0.iter().position(|(known, _)| *known >= channel);
-        match place.and_then(|place| self.0.get_mut(place)) {
-            Some((known, held)) if *known == channel => Some(std::mem::replace(held, value)),
-            _ => {
-                self.0.insert(place.unwrap_or(self.0.len()), (channel, value));
-                None
+        let mut place = 0;
+        while let Some((known, held)) = self.0.get_mut(place) {
+            if *known == channel {
+                return Some(std::mem::replace(held, value));
             }
+            if *known > channel {
+                break;
+            }
+            place += 1;
         }
+        self.0.insert(place, (channel, value));
+        None
     }
 
     /// A channel's value.
@@ -103,10 +107,10 @@ impl<V: Decode> Decode for Channels<V> {
                 reader.fail(Reason::Channel);
                 break;
             };
-            if channels.get(&*key).is_some() {
+            let value = V::read(reader);
+            if channels.insert(channel, value).is_some() {
                 reader.fail(Reason::Duplicate);
             }
-            channels.insert(channel, V::read(reader));
         }
         channels
     }

@@ -166,7 +166,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads the next field of an object.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn field<T: Decode>(&mut self, fields: &mut Fields) -> T {
         self.advance(fields);
         T::read(self)
@@ -202,7 +202,6 @@ impl<'a> Reader<'a> {
         self.text.get(self.next.from..self.next.to).unwrap_or_default()
     }
 
-    #[inline(never)]
     fn advance(&mut self, fields: &mut Fields) {
         if let (Some(span), Some(name)) =
             (fields.spans.get(fields.place), fields.names.get(fields.place))
