@@ -7,6 +7,7 @@
 use std::{
     borrow::Cow,
     fmt::{self, Debug, Display, Formatter},
+    str::Chars,
     sync::Arc,
 };
 
@@ -163,55 +164,48 @@ pub(crate) fn push_u64(out: &mut String, mut number: u64) {
 
 /// Reads the inside of a JSON string whose grammar the scanner has passed.
 pub(crate) fn unescaped(raw: &str) -> Result<Cow<'_, str>, Reason> {
-    let Some(mut at) = escape_in(raw) else { return Ok(Cow::Borrowed(raw)) };
+    if raw.bytes().all(|byte| byte != b'\\') {
+        return Ok(Cow::Borrowed(raw));
+    }
     let mut out = String::with_capacity(raw.len());
-    let mut rest = raw;
-    loop {
-        out.push_str(rest.get(..at).unwrap_or_default());
-        rest = rest.get(at + 1..).unwrap_or_default();
-        let mut passed = 1;
-        out.push(match rest.as_bytes().first().ok_or(Reason::Escape)? {
-            b'n' => '\n',
-            b'r' => '\r',
-            b't' => '\t',
-            b'b' => '\u{8}',
-            b'f' => '\u{c}',
-            b'u' => {
-                let high = unit(rest, 1)?;
-                passed = 5;
-                if high & 0xfc00 == 0xd800 {
-                    passed = 11;
-                    let low = unit(rest, 7)?;
-                    char::from_u32(0x1_0000 + ((high & 0x3ff) << 10) + (low & 0x3ff))
-                } else {
-                    char::from_u32(high)
-                }
-                .ok_or(Reason::Escape)?
-            }
-            other => char::from(*other),
-        });
-        rest = rest.get(passed..).unwrap_or_default();
-        match escape_in(rest) {
-            Some(next) => at = next,
-            None => {
-                out.push_str(rest);
-                return Ok(Cow::Owned(out));
-            }
+    let mut chars = raw.chars();
+    while let Some(mut char) = chars.next() {
+        if char == '\\' {
+            char = escaped(&mut chars).ok_or(Reason::Escape)?;
         }
+        out.push(char);
     }
+    Ok(Cow::Owned(out))
 }
 
-fn escape_in(text: &str) -> Option<usize> {
-    text.bytes().position(|byte| byte == b'\\')
+/// What stands behind a backslash: one character, or `uXXXX`, twice where the first is a high surrogate.
+fn escaped(chars: &mut Chars<'_>) -> Option<char> {
+    Some(match chars.next()? {
+        'n' => '\n',
+        'r' => '\r',
+        't' => '\t',
+        'b' => '\u{8}',
+        'f' => '\u{c}',
+        'u' => {
+            let mut unit = unit(chars)?;
+            if unit & 0xfc00 == 0xd800 {
+                // Past the second `\u`.
+                chars.next()?;
+                chars.next()?;
+                unit = 0x1_0000 + ((unit & 0x3ff) << 10) + (self::unit(chars)? & 0x3ff);
+            }
+            char::from_u32(unit)?
+        }
+        other => other,
+    })
 }
 
-/// The UTF-16 unit whose four digits begin there.
-fn unit(text: &str, from: usize) -> Result<u32, Reason> {
+fn unit(chars: &mut Chars<'_>) -> Option<u32> {
     let mut unit = 0;
-    for byte in text.as_bytes().get(from..from + 4).ok_or(Reason::Escape)? {
-        unit = unit << 4 | char::from(*byte).to_digit(16).ok_or(Reason::Escape)?;
+    for _ in 0..4 {
+        unit = unit << 4 | chars.next()?.to_digit(16)?;
     }
-    Ok(unit)
+    Some(unit)
 }
 
 /// Checked text without the white space between its tokens.
