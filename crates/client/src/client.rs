@@ -70,7 +70,7 @@ impl Client {
             self.on(Input::Doubt);
         }
         // After the event: what just came may be what a deadline waits for, however late the driver's timer is.
-        for timer in Timer::ALL {
+        for &timer in &Timer::ALL {
             if let Some(late) = self.cx.timers.take_due(timer, now.mono) {
                 self.due(timer, late);
             }
@@ -261,7 +261,7 @@ impl Client {
             self.cx.refuse(intent, ErrorCode::Flood, "");
             return;
         }
-        self.cx.timers.bring_forward(Timer::More, self.cx.now.mono, self.cx.config.timeout);
+        self.cx.bring_forward(Timer::More, self.cx.config.timeout);
         self.on(Input::Work);
     }
 
@@ -346,8 +346,7 @@ impl Client {
             self.lost = false;
             self.cx.timers.cancel(Timer::Lost);
         } else if !self.lost {
-            let (now, after) = (self.cx.now.mono, self.cx.config.lost_after);
-            self.cx.timers.bring_forward(Timer::Lost, now, after);
+            self.cx.bring_forward(Timer::Lost, self.cx.config.lost_after);
         }
         let connection = Connection {
             status,

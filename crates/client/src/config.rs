@@ -84,7 +84,7 @@ impl Config {
     }
 
     /// Brings settings that would stall or spin the client into range.
-    pub(crate) fn checked(mut self) -> Self {
+    pub(crate) fn check(&mut self) {
         self.backoff.base = self.backoff.base.clamp(10, 3_600_000);
         self.backoff.cap = self.backoff.cap.clamp(self.backoff.base, 3_600_000);
         self.heartbeat = self.heartbeat.clamp(1_000, 3_600_000);
@@ -93,6 +93,5 @@ impl Config {
         self.credential_timeout = self.credential_timeout.clamp(100, 3_600_000);
         self.keep = self.keep.max(1);
         self.items_max = self.items_max.max(self.keep);
-        self
     }
 }

@@ -159,7 +159,9 @@ impl Connected {
     }
 
     fn message(&mut self, text: &str, cx: &mut Context) -> Result<(), End> {
-        let message = match Heard::read(text) {
+        // Acted on where it lies: moving it would be more code than most of the arms.
+        let message = Heard::read(text);
+        let message = match &message {
             Ok(Some(message)) => message,
             Ok(None) => return Ok(()),
             Err(error) => {
@@ -169,7 +171,7 @@ impl Connected {
                 return Ok(());
             }
         };
-        match &message {
+        match message {
             Heard::Ack(ack) => {
                 if let Some((intent, stored)) = cx.outbox.acknowledged(ack) {
                     cx.settle(intent, Some(stored));
@@ -338,5 +340,5 @@ impl Connected {
 /// The server spreads its clients over a window.
 fn leave_within(goaway: &Goaway, cx: &mut Context) {
     let wait = cx.rng.up_to(goaway.within_ms.min(WINDOW_MAX));
-    cx.timers.bring_forward(Timer::Goaway, cx.now.mono, wait);
+    cx.bring_forward(Timer::Goaway, wait);
 }

@@ -118,7 +118,7 @@ impl Connecting {
         carry(credential, &mut connect.ticket, &mut connect.token);
         if let Some(fold) = cx.inbox.fold() {
             let cursors = connect.cursors.get_or_insert_default();
-            for log in LOGS {
+            for &log in &LOGS {
                 cursors.insert(fold.channel_of(log), fold.cursor(log));
             }
         }

@@ -71,8 +71,8 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    pub(crate) fn new(config: Config) -> Self {
-        let config = config.checked();
+    pub(crate) fn new(mut config: Config) -> Self {
+        config.check();
         let mut context = Self {
             now: Now { mono: 0, wall: 0 },
             world: World { wanted: false, online: true, visible: true },
@@ -142,8 +142,15 @@ impl Context {
     }
 
     /// Sets a deadline from now.
+    #[inline(never)]
     pub(crate) fn set(&mut self, timer: Timer, delay: u64) {
         self.timers.set(timer, self.now.mono, delay);
+    }
+
+    /// Sets a deadline from now unless an earlier one stands.
+    #[inline(never)]
+    pub(crate) fn bring_forward(&mut self, timer: Timer, delay: u64) {
+        self.timers.bring_forward(timer, self.now.mono, delay);
     }
 
     pub(crate) fn next_transport(&mut self) -> u64 {

@@ -46,7 +46,7 @@ impl Heartbeat {
 
     fn send(&mut self, transport: u64, patience: u64, cx: &mut Context) {
         self.pinged = Some(cx.now.mono);
-        cx.timers.bring_forward(Timer::Silence, cx.now.mono, patience);
+        cx.bring_forward(Timer::Silence, patience);
         cx.ask(Command::Send { transport, text: String::from(PING) });
     }
 

@@ -94,7 +94,7 @@ impl Resume {
         ];
         if let Some(fold) = cx.inbox.fold() {
             let mut back = false;
-            for log in LOGS {
+            for &log in &LOGS {
                 let (held, stated) = (fold.cursor(log), stated[log as usize]);
                 let broken = matches!(self.legs[log as usize], Leg::Broken(_));
                 back |= !broken && (held.epoch != stated.epoch || held.offset > stated.offset);
@@ -107,7 +107,7 @@ impl Resume {
                 return Ok(());
             }
         }
-        for log in LOGS {
+        for &log in &LOGS {
             let stated = stated[log as usize];
             if let Some(old) = cx.inbox.fold().map(|fold| fold.cursor(log).epoch)
                 && old != stated.epoch
@@ -215,7 +215,7 @@ impl Resume {
 
     /// Nothing came for too long.
     pub(crate) fn overdue(&mut self, cx: &mut Context) -> Step {
-        for log in LOGS {
+        for &log in &LOGS {
             match self.legs[log as usize] {
                 Leg::Asked | Leg::Broken(_) => {
                     return Err(Failure::new(ErrorCode::Network, "a subscription had no answer"));
@@ -293,7 +293,7 @@ impl Resume {
     }
 
     fn settle(&mut self, cx: &mut Context) {
-        for log in LOGS {
+        for &log in &LOGS {
             if let Leg::Behind(top) = self.legs[log as usize]
                 && cx.inbox.fold().is_some_and(|fold| fold.cursor(log).offset >= top)
             {

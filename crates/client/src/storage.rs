@@ -125,7 +125,7 @@ impl Context {
     pub(crate) fn save_soon(&mut self) {
         if self.store.usable {
             self.store.dirty = true;
-            self.timers.bring_forward(Timer::Save, self.now.mono, DEBOUNCE);
+            self.bring_forward(Timer::Save, DEBOUNCE);
         }
     }
 

@@ -105,8 +105,8 @@ impl TimerTable {
     /// The earliest deadline.
     pub(crate) fn next(&self) -> Option<u64> {
         let mut first = NEVER;
-        for at in self.at {
-            first = first.min(at);
+        for at in &self.at {
+            first = first.min(*at);
         }
         known(first)
     }

@@ -49,7 +49,7 @@ impl Waiting {
     fn hurry(&mut self, cx: &mut Context) {
         let rested = cx.began.saturating_add(cx.config.backoff.base).saturating_sub(cx.now.mono);
         let wait = rested.max(cx.rng.up_to(WAKE_SPREAD));
-        cx.timers.bring_forward(Timer::Retry, cx.now.mono, wait);
+        cx.bring_forward(Timer::Retry, wait);
         self.until = self.until.min(cx.now.wall.saturating_add(wait));
     }
 }

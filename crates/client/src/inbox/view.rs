@@ -40,7 +40,7 @@ impl Shown {
             }
         }
         let mut all = Tally::default();
-        for log in LOGS {
+        for &log in &LOGS {
             let one = tally(fold, log, pending);
             all.unread = all.unread.saturating_add(one.unread);
             all.unseen = all.unseen.saturating_add(one.unseen);
@@ -144,8 +144,16 @@ fn tally(fold: &Fold, log: Log, pending: &[Intent]) -> Tally {
 /// Views by filter, rebuilt when what they show was.
 #[derive(Debug, Default)]
 pub(crate) struct Views {
-    /// Most recently used last.
-    list: Vec<(Filter, u64, InboxView)>,
+    /// In the order they were first asked for.
+    list: Vec<View>,
+}
+
+#[derive(Debug, Default)]
+struct View {
+    filter: Filter,
+    /// The revision it shows.
+    built: Option<u64>,
+    content: InboxView,
 }
 
 impl Views {
@@ -157,22 +165,25 @@ impl Views {
         shown: &Shown,
         pager: &Pager,
     ) -> InboxView {
-        let known = self.list.iter().position(|(known, _, _)| known == filter);
-        let (filter, built, mut view) = match known {
-            Some(place) => self.list.remove(place),
-            // No revision is this high, so it is built below.
-            None => (filter.clone(), u64::MAX, InboxView::default()),
-        };
-        if built != revision {
-            build(&mut view, &filter, shown);
-            view.loading_more = pager.loading(&filter);
-            view.error = pager.error(&filter);
+        let mut place = 0;
+        while self.list.get(place).is_some_and(|view| view.filter != *filter) {
+            place += 1;
         }
-        if self.list.len() >= VIEWS_MAX {
+        if place >= VIEWS_MAX {
+            place -= 1;
             self.list.remove(0);
         }
-        self.list.push((filter, revision, view.clone()));
-        view
+        if place >= self.list.len() {
+            self.list.push(View { filter: filter.clone(), ..View::default() });
+        }
+        let view = &mut self.list[place];
+        if view.built != Some(revision) {
+            view.built = Some(revision);
+            build(&mut view.content, filter, shown);
+            view.content.loading_more = pager.loading(filter);
+            view.content.error = pager.error(filter);
+        }
+        view.content.clone()
     }
 }
 
