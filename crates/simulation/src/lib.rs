@@ -10,7 +10,7 @@
 //! | [`world`] | the devices, the server, the publisher, and the loop that lets time pass |
 //! | [`device`] | a driver of the client core |
 //! | [`node`] | a driver of the server core |
-//! | [`env`] | time, chance, the wire and its faults |
+//! | [`mod@env`] | time, chance, the wire and its faults |
 //! | `promises` | what every save and every settled world is held against |
 //! | [`model`] | the fold of the log, to compare with |
 
