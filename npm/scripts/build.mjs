@@ -1,8 +1,8 @@
 /**
  * `npm run build`: src/ and wasm/ → dist/.
  *
- * wasm/ is what `cargo xtask wasm` leaves there. glue.mjs takes out of it what the package does not use, and esbuild
- * minifies the rest; the module goes into dist twice: as a file, and packed into a module of text.
+ * wasm/ is what `cargo xtask wasm` leaves there. The glue is minified and stripped of what the package does not call
+ * (its own fetching loader among it); the module goes into dist twice: as a file, and packed into a module of text.
  */
 
 import { Buffer } from 'node:buffer'
@@ -10,7 +10,6 @@ import { cp, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
-import { rename, trim } from './glue.mjs'
 import zopfli from '@gfx/zopfli'
 
 const at = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url))
@@ -27,7 +26,6 @@ await mkdir(at('dist'), { recursive: true })
 const tsc = spawnSync(process.execPath, [at('node_modules/typescript/bin/tsc'), '-p', at('tsconfig.json')], { stdio: 'inherit' })
 if (tsc.status !== 0) process.exit(tsc.status ?? 1)
 
-const glue = rename(trim(await readFile(at('wasm/tidings_core.js'), 'utf8')), at('wasm/tidings_core_bg.wasm'), at('dist/core.wasm'))
 await build({
   stdin: { contents: `export { Core, initSync, __wbg_reset_state } from './wasm/tidings_core.js'`, resolveDir: at('.') },
   outfile: at('dist/glue.js'),
@@ -37,9 +35,9 @@ await build({
   target: 'es2022',
   legalComments: 'none',
   logLevel: 'warning',
-  plugins: [{ name: 'glue', setup: ({ onLoad }) => onLoad({ filter: /tidings_core\.js$/ }, () => ({ contents: glue })) }],
 })
-const core = await readFile(at('dist/core.wasm'))
+const core = await readFile(at('wasm/tidings_core_bg.wasm'))
+await writeFile(at('dist/core.wasm'), core)
 // Zopfli takes four seconds, and every page that loads the core gets it 6 % sooner.
 const packed = await zopfli.deflateAsync(core, { numiterations: 15, blocksplitting: true, blocksplittingmax: 0 })
 await writeFile(at('dist/inline.js'), `export default '${Buffer.from(packed).toString('base64')}'\n`)
