@@ -35,6 +35,11 @@ impl Account {
         self.named == User::Nobody
     }
 
+    /// Neither the app nor the server has said who it is.
+    pub(crate) fn is_unknown(&self) -> bool {
+        self.named == User::Unknown && self.confirmed.is_none()
+    }
+
     pub(crate) fn is_leaving(&self) -> bool {
         self.leaving
     }
@@ -59,11 +64,29 @@ impl Context {
         if self.account.confirmed.is_some() {
             self.put_away();
         }
-        self.account.confirmed = Some(String::from(user));
+        self.meet(user);
         self.bring_back();
+        true
+    }
+
+    /// The server's first word on who it is. `false`: more than that has to happen.
+    pub(crate) fn meets(&mut self, user: &str) -> bool {
+        if self.account.is_unknown() {
+            self.meet(user);
+        }
+        self.account.user() == Some(user)
+    }
+
+    fn meet(&mut self, user: &str) {
+        self.account.confirmed = Some(String::from(user));
         // Not to be shown any more, but what was saved says which epochs a save may replace.
         self.load(false);
-        true
+    }
+
+    /// The app says for the first time who it is.
+    pub(crate) fn name(&mut self, user: String) {
+        self.account.named = User::Named(user);
+        self.load(true);
     }
 
     /// Swaps everything to another user's. `false`: it is the same one.

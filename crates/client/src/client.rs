@@ -4,25 +4,31 @@ use tidings_protocol::{ErrorCode, codec::messages_of};
 
 use crate::{
     Command, Config, Connection, Error, Event, Filter, InboxView, MarkTargets, Now, Outbox,
-    Readable, Status, Stored,
+    Readable, Rest, Status, Stored,
     context::Context,
     explain,
+    first::Held,
     idle::Idle,
     inbox::Log,
     intent::{Body, Unresolved},
     machine::{Input, State},
+    rest,
     timers::Timer,
 };
 
 /// The client. See the crate's documentation for the contract.
 #[derive(Debug)]
 pub struct Client {
-    cx: Context,
-    state: State,
+    pub(crate) cx: Context,
+    pub(crate) state: State,
     /// What the driver's timer is set to.
-    timer: Option<u64>,
+    pub(crate) timer: Option<u64>,
     /// No connection for a while although one is wanted.
-    lost: bool,
+    pub(crate) lost: bool,
+    /// All of the client's code is there.
+    pub(crate) rest: Option<Rest>,
+    /// What happened, and waits for that.
+    pub(crate) held: Held,
     connection: Connection,
     outbox: Outbox,
 }
@@ -31,6 +37,7 @@ impl Client {
     /// A client that has done nothing yet. Settings that would stall or spin it are brought into range.
     #[must_use]
     pub fn new(config: Config) -> Self {
+        let rest = config.whole.then(Rest::is_there);
         let cx = Context::new(config);
         let connection = Connection {
             status: Status::Idle,
@@ -47,25 +54,50 @@ impl Client {
             state: State::Idle(Idle),
             timer: None,
             lost: false,
+            rest,
+            held: Held::default(),
             connection,
             outbox: Outbox::default(),
         }
     }
 
     /// Something happened. Commands are appended to `out`, to be executed in order after this returns.
+    pub fn handle(&mut self, now: Now, event: Event, out: &mut Vec<Command>) {
+        self.cx.now = now;
+        let jumped = self.cx.clock.tick(now);
+        match self.rest {
+            Some(rest) => rest::handle(rest, self, event, jumped, out),
+            None => self.handle_first(event, jumped, out),
+        }
+    }
+
+    /// Handles an event with all that can happen.
     #[allow(
         clippy::needless_pass_by_value,
         reason = "it is over with this; nobody needs the event after it"
     )]
-    pub fn handle(&mut self, now: Now, event: Event, out: &mut Vec<Command>) {
-        self.cx.now = now;
-        let jumped = self.cx.clock.tick(now);
+    pub(crate) fn handle_any(&mut self, event: Event, jumped: bool, out: &mut Vec<Command>) {
+        let now = self.cx.now;
         if self.state.is_closed() {
             self.refuse_as_closed(&event);
             self.cx.deliver([None; 3], out);
             return;
         }
-        self.happened(&event);
+        if let Event::RestLoaded = event {
+            let (events, jumped) = self.held.take();
+            for event in events {
+                if self.state.is_closed() {
+                    self.refuse_as_closed(&event);
+                } else {
+                    self.happened(&event);
+                }
+            }
+            if jumped {
+                self.on(Input::Doubt);
+            }
+        } else {
+            self.happened(&event);
+        }
         if jumped {
             self.on(Input::Doubt);
         }
@@ -101,10 +133,24 @@ impl Client {
         self.cx.clock.server_time(now)
     }
 
-    /// In words: why it is not connected, and what happens next.
+    /// In words: why it is not connected, and what happens next. Empty until the whole client is loaded.
     #[must_use]
     pub fn explain(&self, now: Now) -> String {
+        match self.rest {
+            Some(rest) => rest::explain(rest, self, now),
+            None => String::new(),
+        }
+    }
+
+    /// In words, from all that is known.
+    pub(crate) fn explained(&self, now: Now) -> String {
         explain::explain(&self.state, &self.cx, now)
+    }
+
+    /// Proof that all of the client's code is there, for drivers that load theirs in two parts as well.
+    #[must_use]
+    pub fn rest(&self) -> Option<Rest> {
+        self.rest
     }
 
     /// Records that came again and were dropped, over the client's life.
@@ -173,6 +219,8 @@ impl Client {
             Event::TransportClosed { transport, code, reason } => {
                 self.on(Input::Closed { transport: *transport, code: *code, reason });
             }
+            // What waited for it was handled before.
+            Event::RestLoaded => {}
             Event::TimerFired => self.timer = None,
             Event::WentOnline => {
                 self.cx.world.online = true;
@@ -300,12 +348,20 @@ impl Client {
         {
             self.sign_out();
         }
-        let inbox = self.refresh_inbox();
-        let connection = self.refresh_connection();
+        let before = self.cx.inbox.revision();
+        self.refresh_inbox();
+        self.refresh_loads();
         let outbox = self.cx.outbox.differs_from(&self.outbox);
         if outbox {
             self.outbox = self.cx.outbox.snapshot();
         }
+        self.tell_changes(before, outbox, out);
+    }
+
+    /// Says which snapshots changed and when to come back. `before` is the inbox's revision as the app knows it.
+    pub(crate) fn tell_changes(&mut self, before: u64, outbox: bool, out: &mut Vec<Command>) {
+        let inbox = self.cx.inbox.revision() != before;
+        let connection = self.refresh_connection();
         let changed = [
             inbox.then_some(Readable::Inbox),
             connection.then_some(Readable::Connection),
@@ -319,10 +375,14 @@ impl Client {
         }
     }
 
-    fn refresh_inbox(&mut self) -> bool {
-        let before = self.cx.inbox.revision();
+    pub(crate) fn refresh_inbox(&mut self) {
         let most = self.cx.config.items_max;
         self.cx.inbox.refresh(self.state.is_live(), &self.cx.outbox, most);
+    }
+
+    /// Answers loads that have what they wanted, or can't get more.
+    fn refresh_loads(&mut self) {
+        let most = self.cx.config.items_max;
         if !self.cx.inbox.pager.is_idle() {
             let (done, idle) = self.cx.inbox.settle_loads(most);
             for intent in done {
@@ -335,7 +395,6 @@ impl Client {
             }
         }
         self.cx.inbox.refresh_loads();
-        self.cx.inbox.revision() != before
     }
 
     fn refresh_connection(&mut self) -> bool {

@@ -62,6 +62,11 @@ pub enum Command {
         at: Option<u64>,
     },
 
+    // ---- code ----
+    /// Load what is left of the client's code, and answer with `RestLoaded`. Only asked of drivers that said
+    /// [`Config::whole`](crate::Config::whole) is not so; all that happens meanwhile is held.
+    LoadRest,
+
     // ---- storage ----
     /// Read what was saved for `user`; answer with `StorageLoaded` or `StorageFailed`.
     Load {

@@ -56,6 +56,9 @@ pub struct Config {
     pub transports: Vec<TransportKind>,
     /// Storage exists: `Load` and `Save` are wanted.
     pub storage: bool,
+    /// All of the client's code is loaded. Where it is not, what a first connection does not need is asked for by
+    /// `LoadRest`. Default: true.
+    pub whole: bool,
 }
 
 impl Config {
@@ -80,6 +83,7 @@ impl Config {
             lost_after: 5_000,
             transports: vec![TransportKind::Ws],
             storage: false,
+            whole: true,
         }
     }
 

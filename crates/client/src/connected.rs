@@ -4,7 +4,7 @@ use tidings_protocol::{
     CloseCode, ErrorCode,
     client::History,
     limits::PAGE_DEFAULT,
-    server::{self, Goaway, Pong},
+    server::{self, Goaway, Pong, Snapshot, Subscribed},
 };
 
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
     heartbeat::Heartbeat,
     machine::{Input, State},
     outbox::Refusal,
-    resume::Resume,
+    resume::{Fit, Resume},
     timers::Timer,
     waiting::Waiting,
 };
@@ -68,9 +68,21 @@ impl Connected {
         connected: &server::Connected,
         cx: &mut Context,
     ) -> State {
+        let mut state = Self::new(transport, kind, connected, cx);
+        state.work(cx);
+        State::Connected(Box::new(state))
+    }
+
+    /// A connection on which nothing was sent yet.
+    pub(crate) fn new(
+        transport: u64,
+        kind: TransportKind,
+        connected: &server::Connected,
+        cx: &mut Context,
+    ) -> Self {
         cx.trouble = None;
         Refresher::schedule(connected.expires_at, cx);
-        let mut state = Self {
+        Self {
             transport,
             kind,
             heartbeat: Heartbeat::begin(connected, cx),
@@ -79,9 +91,7 @@ impl Connected {
             page: connected.limits.page.clamp(1, PAGE_DEFAULT),
             held: false,
             error: None,
-        };
-        state.work(cx);
-        State::Connected(Box::new(state))
+        }
     }
 
     pub(crate) fn is_live(&self) -> bool {
@@ -125,7 +135,7 @@ impl Connected {
             Input::Doubt | Input::Offline | Input::Online | Input::RetryNow | Input::Woke
                 if cx.world.visible =>
             {
-                self.heartbeat.probe(self.transport, cx);
+                self.probe(cx);
             }
             Input::Due(timer, late) => self.due(timer, late, cx)?,
             Input::Message { transport, text } if transport == self.transport => {
@@ -148,7 +158,7 @@ impl Connected {
             }
             Timer::Credential => self.refresher.overdue(cx),
             Timer::Goaway => return Err(End::Goaway),
-            Timer::Ping => self.heartbeat.ping(self.transport, cx),
+            Timer::Ping => self.ping(cx),
             Timer::Refresh => self.refresher.begin(cx),
             Timer::Silence => self.heartbeat.silent(late, self.transport, cx)?,
             Timer::Steady => cx.failures.reset(),
@@ -214,6 +224,52 @@ impl Connected {
         Ok(())
     }
 
+    pub(crate) fn is_of(&self, transport: u64) -> bool {
+        self.transport == transport
+    }
+
+    pub(crate) fn ping(&mut self, cx: &mut Context) {
+        self.heartbeat.ping(self.transport, cx);
+    }
+
+    pub(crate) fn probe(&mut self, cx: &mut Context) {
+        self.heartbeat.probe(self.transport, cx);
+    }
+
+    /// Takes a pong, unless it tells of records that are missing.
+    pub(crate) fn takes_pong(&mut self, pong: &Pong, cx: &mut Context) -> bool {
+        let mut tops = pong.tops.iter().flat_map(|tops| tops.iter());
+        if tops.any(|(channel, top)| self.resume.is_behind(channel, *top, cx)) {
+            return false;
+        }
+        Heartbeat::heard(cx);
+        self.heartbeat.pong(pong.now, cx);
+        true
+    }
+
+    /// Takes a snapshot, unless it is one that has to be asked for again.
+    pub(crate) fn takes_snapshot(&mut self, snapshot: &Snapshot, cx: &mut Context) -> bool {
+        let fit = self.resume.fit(snapshot, cx);
+        if fit == Fit::Again {
+            return false;
+        }
+        Heartbeat::heard(cx);
+        if fit == Fit::Forward {
+            self.resume.begin_at(snapshot, cx);
+            self.resume.go_on(cx);
+        }
+        true
+    }
+
+    /// Takes the answer to a subscription, unless it contradicts what was asked.
+    pub(crate) fn takes_subscribed(&mut self, answer: &Subscribed, cx: &mut Context) -> bool {
+        let taken = self.resume.takes(answer, cx);
+        if taken {
+            Heartbeat::heard(cx);
+        }
+        taken
+    }
+
     fn pong(&mut self, pong: &Pong, cx: &mut Context) -> Result<(), Failure> {
         self.heartbeat.pong(pong.now, cx);
         if let Some(tops) = &pong.tops {
@@ -277,10 +333,9 @@ impl Connected {
     /// Sends what waits.
     fn work(&mut self, cx: &mut Context) {
         if !self.held {
-            let mut id = cx.next_request();
-            while let Some(mark) = cx.outbox.next(id) {
+            while let Some(mark) = cx.outbox.next(cx.upcoming_request()) {
+                cx.next_request();
                 cx.send(self.transport, &mark);
-                id = cx.next_request();
             }
             if cx.outbox.in_flight() && cx.timers.at(Timer::Answer).is_none() {
                 cx.set(Timer::Answer, cx.config.timeout);

@@ -49,12 +49,7 @@ impl Connecting {
             (
                 Self::Opening { transport, kind, credential },
                 Input::Opened { transport: opened },
-            ) if transport == opened => {
-                if cx.store.awaited() {
-                    return State::Connecting(Self::Loading { transport, kind, credential });
-                }
-                Self::greet(transport, kind, &credential, cx)
-            }
+            ) if transport == opened => Self::opened(transport, kind, &credential, cx),
             (Self::Loading { transport, kind, credential }, Input::CacheSettled) => {
                 Self::greet(transport, kind, &credential, cx)
             }
@@ -86,18 +81,33 @@ impl Connecting {
                 cx.trouble = None;
                 State::Ended(Ended::SignedOut)
             }
-            Ok(credential) => {
-                let transport = cx.next_transport();
-                let kind = cx.first_transport();
-                cx.ask(Command::OpenTransport { transport, kind });
-                cx.set(Timer::Connect, cx.config.timeout);
-                let credential = Box::new(credential.clone());
-                State::Connecting(Self::Opening { transport, kind, credential })
-            }
+            Ok(credential) => Self::open(credential, cx),
         }
     }
 
-    fn greet(
+    pub(crate) fn open(credential: &Credential, cx: &mut Context) -> State {
+        let transport = cx.next_transport();
+        let kind = cx.first_transport();
+        cx.ask(Command::OpenTransport { transport, kind });
+        cx.set(Timer::Connect, cx.config.timeout);
+        let credential = Box::new(credential.clone());
+        State::Connecting(Self::Opening { transport, kind, credential })
+    }
+
+    pub(crate) fn opened(
+        transport: u64,
+        kind: TransportKind,
+        credential: &Credential,
+        cx: &mut Context,
+    ) -> State {
+        if cx.store.awaited() {
+            let credential = Box::new(credential.clone());
+            return State::Connecting(Self::Loading { transport, kind, credential });
+        }
+        Self::greet(transport, kind, credential, cx)
+    }
+
+    pub(crate) fn greet(
         transport: u64,
         kind: TransportKind,
         credential: &Credential,

@@ -163,6 +163,11 @@ impl Context {
         self.numbers.credential
     }
 
+    /// What [`Self::next_request`] will answer.
+    pub(crate) fn upcoming_request(&self) -> u64 {
+        self.numbers.request + 1
+    }
+
     pub(crate) fn next_request(&mut self) -> u64 {
         self.numbers.request += 1;
         self.numbers.request

@@ -193,6 +193,8 @@ pub enum Event {
     Hidden,
     /// The page was shown, focused, restored from the back/forward cache or resumed: probe the link.
     Woke,
+    /// All of the client's code is there: the answer to `LoadRest`. Events held until now happen.
+    RestLoaded,
     /// The driver lost its own footing (such as a trap in another instance): the client fails with `internal`.
     DriverFailed {
         /// In words.

@@ -27,6 +27,7 @@
 //! | module | what |
 //! |---|---|
 //! | `client` | takes events, lets the machine act, says what changed |
+//! | `first`, `rest` | what a browser loads first, and the door to what it loads later |
 //! | `machine` | the connection's states and what moves between them; `idle`, `connecting`, `connected`, `waiting`, `offline`, `ended` are one each |
 //! | `context` | what all states share: clocks, deadlines, inbox, outbox, commands so far |
 //! | `backoff`, `timers`, `clock`, `rng` | when to try again; one table of deadlines; server time and sleep; jitter |
@@ -51,6 +52,7 @@ mod ended;
 mod error;
 mod event;
 mod explain;
+mod first;
 mod heard;
 mod heartbeat;
 mod idle;
@@ -59,6 +61,7 @@ mod intent;
 mod machine;
 mod offline;
 mod outbox;
+mod rest;
 mod resume;
 mod rng;
 mod snapshot;
@@ -71,6 +74,7 @@ pub use command::{Command, Readable};
 pub use config::{Backoff, Config};
 pub use error::Error;
 pub use event::{Credential, Event, Filter, ItemKey, MarkTargets, Now, Show, TransportKind, User};
+pub use rest::Rest;
 pub use snapshot::{
     Connection, FailedIntent, InboxStatus, InboxView, ItemView, Outbox, Status, Stored,
 };

@@ -6,7 +6,7 @@
 
 use tidings_protocol::{
     Channel, ErrorCode,
-    client::{Since, Subscribe},
+    client::{Cursor, Since, Subscribe},
     server::{Gap, Marked, Notification, Skip, Snapshot, Subscribed, Trimmed},
 };
 
@@ -32,6 +32,17 @@ enum Leg {
     Broken(u64),
     /// At the top.
     Live,
+}
+
+/// Where a snapshot leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fit {
+    /// It was read too early: ask for another.
+    Again,
+    /// Nowhere: what is there is newer, or it is another inbox's.
+    Backward,
+    /// On from here.
+    Forward,
 }
 
 /// Both logs on one connection.
@@ -68,12 +79,21 @@ impl Resume {
     }
 
     pub(crate) fn subscribed(&mut self, answer: &Subscribed, cx: &mut Context) -> Step {
-        let Some(log) = log_of(&answer.channel, cx) else { return Ok(()) };
+        if self.takes(answer, cx) {
+            Ok(())
+        } else {
+            Err(confused("a subscription was resumed elsewhere than asked"))
+        }
+    }
+
+    /// `false`: it contradicts what was asked, and changes nothing.
+    pub(crate) fn takes(&mut self, answer: &Subscribed, cx: &mut Context) -> bool {
+        let Some(log) = log_of(&answer.channel, cx) else { return true };
         let held = cx.inbox.fold().map(|fold| fold.cursor(log));
         let resumed =
             held.is_some_and(|held| held.epoch == answer.epoch && answer.offset <= held.offset);
         if answer.recovered && !resumed {
-            return Err(confused("a subscription was resumed elsewhere than asked"));
+            return false;
         }
         if let Some(held) = held.filter(|held| held.epoch != answer.epoch) {
             cx.store.leave(held.epoch);
@@ -81,17 +101,27 @@ impl Resume {
         self.legs[log as usize] =
             if answer.recovered { Leg::Behind(answer.top) } else { Leg::Broken(answer.top) };
         self.settle(cx);
-        Ok(())
+        true
     }
 
     pub(crate) fn snapshot(&mut self, snapshot: &Snapshot, cx: &mut Context) -> Step {
-        if log_of(&snapshot.channel, cx) != Some(Log::Inbox) {
-            return Ok(());
+        match self.fit(snapshot, cx) {
+            Fit::Again => return self.start_over(cx),
+            Fit::Backward => {}
+            Fit::Forward => {
+                self.begin_at(snapshot, cx);
+                self.folded(cx);
+            }
         }
-        let stated = [
-            tidings_protocol::client::Cursor { epoch: snapshot.epoch, offset: snapshot.offset },
-            snapshot.system,
-        ];
+        Ok(())
+    }
+
+    /// Where a snapshot leads from here.
+    pub(crate) fn fit(&self, snapshot: &Snapshot, cx: &Context) -> Fit {
+        if log_of(&snapshot.channel, cx) != Some(Log::Inbox) {
+            return Fit::Backward;
+        }
+        let stated = stated(snapshot);
         if let Some(fold) = cx.inbox.fold() {
             let mut back = false;
             for &log in &LOGS {
@@ -101,12 +131,18 @@ impl Resume {
             }
             if back && self.awaits_snapshot() {
                 // It was read before records that have come since: folding those twice is worse than asking again.
-                return self.start_over(cx);
+                return Fit::Again;
             }
             if back {
-                return Ok(());
+                return Fit::Backward;
             }
         }
+        Fit::Forward
+    }
+
+    /// Starts from a snapshot that leads forward.
+    pub(crate) fn begin_at(&mut self, snapshot: &Snapshot, cx: &mut Context) {
+        let stated = stated(snapshot);
         for &log in &LOGS {
             let stated = stated[log as usize];
             if let Some(old) = cx.inbox.fold().map(|fold| fold.cursor(log).epoch)
@@ -120,8 +156,6 @@ impl Resume {
         }
         cx.inbox.start(snapshot, cx.config.keep);
         cx.gap = None;
-        self.folded(cx);
-        Ok(())
     }
 
     pub(crate) fn notification(&mut self, record: &Notification, cx: &mut Context) -> Step {
@@ -199,10 +233,17 @@ impl Resume {
 
     /// A pong says how far a live log is: a lost last record shows here and nowhere else.
     pub(crate) fn top(&mut self, channel: &Channel, top: u64, cx: &mut Context) -> Step {
-        let Some(log) = log_of(channel, cx) else { return Ok(()) };
+        match log_of(channel, cx) {
+            Some(log) if self.is_behind(channel, top, cx) => self.repair(log, cx),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a log that is followed has got further than its fold, with nothing on its way.
+    pub(crate) fn is_behind(&self, channel: &Channel, top: u64, cx: &Context) -> bool {
+        let Some(log) = log_of(channel, cx) else { return false };
         let behind = cx.inbox.fold().is_some_and(|fold| fold.cursor(log).offset < top);
-        let following = matches!(self.legs[log as usize], Leg::Behind(_) | Leg::Live);
-        if behind && following { self.repair(log, cx) } else { Ok(()) }
+        behind && matches!(self.legs[log as usize], Leg::Behind(_) | Leg::Live)
     }
 
     /// The server ended a subscription.
@@ -288,6 +329,11 @@ impl Resume {
             cx.outbox.folded(fold);
         }
         cx.inbox.prune();
+        self.go_on(cx);
+    }
+
+    /// The fold went on, and nothing pending or paged is laid over it.
+    pub(crate) fn go_on(&mut self, cx: &mut Context) {
         cx.save_soon();
         self.settle(cx);
     }
@@ -310,6 +356,11 @@ impl Resume {
             cx.set(Timer::Steady, cx.config.backoff.base);
         }
     }
+}
+
+/// The cursors a snapshot states.
+fn stated(snapshot: &Snapshot) -> [Cursor; 2] {
+    [Cursor { epoch: snapshot.epoch, offset: snapshot.offset }, snapshot.system]
 }
 
 /// Which of the two logs a channel is; others are not followed here.

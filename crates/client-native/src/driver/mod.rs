@@ -198,6 +198,8 @@ impl Driver {
             // answer.
             Command::Load { user } => return Some(Event::StorageLoaded { user, saved: None }),
             Command::Save { .. } | Command::Wipe { .. } => {}
+            // Nor is it asked this: the core was made whole.
+            Command::LoadRest => return Some(Event::RestLoaded),
             Command::SignedOut { discarded } => debug!(discarded, "signed out"),
         }
         None

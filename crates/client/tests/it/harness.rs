@@ -24,6 +24,8 @@ pub(crate) struct Rig {
     /// All ticket requests so far.
     pub(crate) fetches: u32,
     pub(crate) timer: Option<u64>,
+    /// What a client in two parts asks for comes before anything else happens.
+    pub(crate) rest_at_once: bool,
     seen: Seen,
 }
 
@@ -55,6 +57,7 @@ impl Rig {
             fetching: None,
             fetches: 0,
             timer: None,
+            rest_at_once: true,
             seen,
         }
     }
@@ -176,6 +179,12 @@ impl Rig {
         }
         let mut commands = Vec::new();
         self.client.handle(self.now, event, &mut commands);
+        if self.rest_at_once
+            && let Some(place) = commands.iter().position(|command| *command == Command::LoadRest)
+        {
+            commands.remove(place);
+            self.client.handle(self.now, Event::RestLoaded, &mut commands);
+        }
         for command in &commands {
             self.obey(command);
         }

@@ -30,4 +30,5 @@ mod soup;
 mod storage;
 mod ticket_function;
 mod truth;
+mod two_parts;
 mod users;

@@ -98,8 +98,71 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
+impl Rig {
+    fn apply(&mut self, op: Op) {
+        match op {
+            Op::Any(event) => self.event(event),
+            Op::Advance(mono, extra) => {
+                self.now.wall += extra;
+                self.advance(mono);
+            }
+            Op::Close(code) => {
+                if self.transport.is_some() {
+                    self.closed(code);
+                }
+            }
+            Op::Open => {
+                if let Some(transport) = self.transport {
+                    self.event(Event::TransportOpened { transport });
+                }
+            }
+            Op::Receive(text) => {
+                if self.transport.is_some() {
+                    self.receive(&text);
+                }
+            }
+            Op::Ticket(result) => {
+                if self.fetching.is_some() {
+                    self.ticket(result);
+                }
+            }
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases.max(600)))]
+
+    /// What a browser loads first makes the same choices as the whole client, or leaves them to it.
+    #[test]
+    fn a_client_in_two_parts_does_what_a_whole_one_does(ops in prop::collection::vec(op(), 1..60), storage: bool, head in 0..6_usize) {
+        let rig = |whole| Rig::with(|config| {
+            config.storage = storage;
+            config.whole = whole;
+        });
+        let (mut whole, mut parts) = (rig(true), rig(false));
+        // Most soups leave the first way at once: begin some way along it.
+        let way = [
+            Op::Any(Event::UserChanged(User::Named("u1".into()))),
+            Op::Any(Event::ConnectRequested),
+            Op::Ticket(Ok(Credential::Ticket("t".into()))),
+            Op::Open,
+            Op::Any(Event::StorageLoaded { user: "u1".into(), saved: None }),
+            Op::Receive([
+                says::connected("u1"),
+                says::subscribed("inbox:u1", "inboxone", 0, 0, false),
+                says::subscribed("system:all", "system01", 0, 0, false),
+                says::snapshot(&[]),
+            ].join("\n")),
+        ];
+        for op in way.into_iter().take(head).chain(ops) {
+            whole.apply(op.clone());
+            parts.apply(op);
+            prop_assert_eq!(whole.take(), parts.take());
+            prop_assert_eq!(whole.client.connection(), parts.client.connection());
+            prop_assert_eq!(whole.all(), parts.all());
+        }
+    }
 
     #[test]
     fn no_soup_of_events_breaks_the_contract(ops in prop::collection::vec(op(), 1..150), storage: bool) {
@@ -111,33 +174,7 @@ proptest! {
             config.items_max = 4;
         });
         for op in ops {
-            match op {
-                Op::Any(event) => rig.event(event),
-                Op::Advance(mono, extra) => {
-                    rig.now.wall += extra;
-                    rig.advance(mono);
-                }
-                Op::Close(code) => {
-                    if rig.transport.is_some() {
-                        rig.closed(code);
-                    }
-                }
-                Op::Open => {
-                    if let Some(transport) = rig.transport {
-                        rig.event(Event::TransportOpened { transport });
-                    }
-                }
-                Op::Receive(text) => {
-                    if rig.transport.is_some() {
-                        rig.receive(&text);
-                    }
-                }
-                Op::Ticket(result) => {
-                    if rig.fetching.is_some() {
-                        rig.ticket(result);
-                    }
-                }
-            }
+            rig.apply(op);
             prop_assert!(rig.all().items.len() <= 4);
             prop_assert!(rig.client.outbox().pending <= 4);
             prop_assert!(rig.client.outbox().failed.len() <= 2);

@@ -1,0 +1,229 @@
+//! What a page needs until its first inbox is there, and nothing else.
+//!
+//! That is the way on which nothing goes wrong: whose cache, which ticket, open, greet, subscribed, snapshot, and pings
+//! while that is all. Each step is a call to the same functions that [`machine`](crate::machine) leads to; only the
+//! choice between them is made here a second time, because there it comes with everything else that can happen.
+//!
+//! What is not on that way is held, with all that comes after it, until the rest of the client is there, and then happens
+//! in the order in which it came. A test holds both ways against each other: the commands must be the same.
+
+use tidings_protocol::{
+    Decode, DecodeError,
+    codec::{Reader, messages_of},
+    server::{Connected as Greeting, Pong, Snapshot, Subscribed},
+};
+
+use crate::{
+    Client, Command, Credential, Event, Rest, User, connected::Connected, connecting::Connecting,
+    machine::State, rest, timers::Timer,
+};
+
+/// Most events held, and most bytes of frames. Frames beyond are dropped: resume finds what was in them.
+const HELD_MAX: usize = 1_000;
+/// See [`HELD_MAX`].
+const BYTES_MAX: usize = 1 << 20;
+
+/// The deadlines that are met here.
+const TIMERS: [Timer; 4] = [Timer::Load, Timer::Lost, Timer::Ping, Timer::Steady];
+
+/// What waits for the rest of the client.
+#[derive(Debug, Default)]
+pub(crate) struct Held {
+    events: Vec<Event>,
+    bytes: usize,
+    /// The clocks parted.
+    jumped: bool,
+}
+
+impl Held {
+    fn push(&mut self, event: Event) {
+        if let Event::TransportReceived { text, .. } = &event {
+            if self.events.len() >= HELD_MAX || self.bytes + text.len() > BYTES_MAX {
+                return;
+            }
+            self.bytes += text.len();
+        }
+        self.events.push(event);
+    }
+
+    fn is_empty(&self) -> bool {
+        self.events.is_empty() && !self.jumped
+    }
+
+    /// What came, in its order, and whether the clocks parted meanwhile.
+    pub(crate) fn take(&mut self) -> (Vec<Event>, bool) {
+        let Self { events, jumped, .. } = core::mem::take(self);
+        (events, jumped)
+    }
+}
+
+/// A message on the first way.
+enum Heard {
+    Connected(Greeting),
+    Pong(Pong),
+    Snapshot(Snapshot),
+    Subscribed(Subscribed),
+}
+
+impl Heard {
+    /// `None`: another message, or a broken one.
+    fn read(text: &str) -> Option<Self> {
+        let heard = || -> Result<Option<Self>, DecodeError> {
+            let mut reader = Reader::check(text)?;
+            let heard = match &*reader.kind() {
+                "connected" => Some(Self::Connected(Greeting::read(&mut reader))),
+                "pong" => Some(Self::Pong(Pong::read(&mut reader))),
+                "snapshot" => Some(Self::Snapshot(Snapshot::read(&mut reader))),
+                "subscribed" => Some(Self::Subscribed(Subscribed::read(&mut reader))),
+                _ => None,
+            };
+            reader.finish(heard)
+        };
+        heard().ok().flatten()
+    }
+}
+
+impl Client {
+    /// Handles an event while the rest of the client is not there.
+    pub(crate) fn handle_first(&mut self, event: Event, jumped: bool, out: &mut Vec<Command>) {
+        if let Event::RestLoaded = event {
+            let rest = Rest::is_there();
+            self.rest = Some(rest);
+            rest::handle(rest, self, event, jumped, out);
+            return;
+        }
+        let waited = !self.held.is_empty();
+        self.held.jumped |= jumped;
+        if let Some(event) = self.step(event) {
+            self.held.push(event);
+        }
+        if !waited && !self.held.is_empty() {
+            self.cx.ask(Command::LoadRest);
+        }
+        let before = self.cx.inbox.revision();
+        self.refresh_inbox();
+        self.tell_changes(before, false, out);
+    }
+
+    /// Takes a step of the first way. What is not on it comes back.
+    fn step(&mut self, event: Event) -> Option<Event> {
+        let now = self.cx.now.mono;
+        let elsewhere = Timer::ALL.iter().any(|timer| {
+            !TIMERS.contains(timer) && self.cx.timers.at(*timer).is_some_and(|at| at <= now)
+        });
+        if !self.held.is_empty() || elsewhere {
+            return Some(event);
+        }
+        let left = self.first_step(event);
+        if left.is_none() {
+            for timer in TIMERS {
+                if self.cx.timers.take_due(timer, now).is_some() {
+                    self.first_deadline(timer);
+                }
+            }
+        }
+        left
+    }
+
+    fn first_step(&mut self, event: Event) -> Option<Event> {
+        let cx = &mut self.cx;
+        match (&mut self.state, event) {
+            (State::Idle(_), Event::UserChanged(User::Named(user))) if cx.account.is_unknown() => {
+                cx.name(user);
+            }
+            (State::Idle(_), Event::UserChanged(User::Unknown)) if cx.account.is_unknown() => {}
+            (State::Idle(_), Event::ConnectRequested) if cx.world.online => {
+                cx.world.wanted = true;
+                self.state = Connecting::begin(cx);
+            }
+            (
+                State::Connecting(Connecting::Fetching { attempt }),
+                Event::CredentialFetched { attempt: answered, result: Ok(credential) },
+            ) if *attempt == answered && credential != Credential::SignedOut => {
+                self.state = Connecting::open(&credential, cx);
+            }
+            (
+                State::Connecting(Connecting::Opening { transport, kind, credential }),
+                Event::TransportOpened { transport: opened },
+            ) if *transport == opened => {
+                self.state = Connecting::opened(*transport, *kind, credential, cx);
+            }
+            (_, Event::StorageLoaded { user, saved }) => {
+                cx.loaded(&user, saved.as_deref());
+                self.first_settled();
+            }
+            (_, Event::TransportReceived { transport, text }) => {
+                return self.first_frame(transport, &text);
+            }
+            (_, Event::TimerFired) => self.timer = None,
+            (_, Event::Woke) => {
+                cx.world.visible = true;
+                if let State::Connected(state) = &mut self.state {
+                    state.probe(cx);
+                }
+            }
+            (_, event) => return Some(event),
+        }
+        None
+    }
+
+    /// The cache is there, or is not waited for any longer.
+    fn first_settled(&mut self) {
+        if let State::Connecting(Connecting::Loading { transport, kind, credential }) = &self.state
+        {
+            self.state = Connecting::greet(*transport, *kind, credential, &mut self.cx);
+        }
+    }
+
+    fn first_deadline(&mut self, timer: Timer) {
+        match (timer, &mut self.state) {
+            (Timer::Load, _) => {
+                self.cx.load_overdue();
+                self.first_settled();
+            }
+            (Timer::Lost, _) => self.lost = true,
+            (Timer::Ping, State::Connected(state)) => state.ping(&mut self.cx),
+            (Timer::Steady, State::Connected(_)) => self.cx.failures.reset(),
+            _ => {}
+        }
+    }
+
+    /// Takes the messages of a frame one by one; from the first that is not on the way, the frame is held.
+    fn first_frame(&mut self, transport: u64, text: &str) -> Option<Event> {
+        for message in messages_of(text) {
+            if !self.first_message(transport, message) {
+                // What is left of the frame begins where this message does.
+                let start = message.as_ptr().addr() - text.as_ptr().addr();
+                let text = String::from(text.get(start..)?);
+                return Some(Event::TransportReceived { transport, text });
+            }
+        }
+        None
+    }
+
+    /// `false`: not on the way, and nothing is done.
+    fn first_message(&mut self, from: u64, text: &str) -> bool {
+        let Some(heard) = Heard::read(text) else { return false };
+        let cx = &mut self.cx;
+        match (&mut self.state, heard) {
+            (
+                State::Connecting(Connecting::Greeting { transport, kind, sent }),
+                Heard::Connected(greeting),
+            ) if *transport == from && cx.meets(&greeting.user_id) => {
+                cx.timers.cancel(Timer::Connect);
+                let round_trip = cx.now.mono.saturating_sub(*sent);
+                cx.clock.learn(cx.now, greeting.now, round_trip);
+                let state = Connected::new(*transport, *kind, &greeting, cx);
+                self.state = State::Connected(Box::new(state));
+                true
+            }
+            (State::Connected(state), heard) if state.is_of(from) => match heard {
+                Heard::Connected(_) => false,
+                Heard::Pong(pong) => state.takes_pong(&pong, cx),
+                Heard::Snapshot(snapshot) => state.takes_snapshot(&snapshot, cx),
+                Heard::Subscribed(answer) => state.takes_subscribed(&answer, cx),
+            },
+            _ => false,
+        }
+    }
+}
