@@ -1,7 +1,10 @@
-//! `xtask-bindgen INPUT.wasm OUT_DIR OUT_NAME`: turns what rustc made into a module and its glue.
+//! `xtask-bindgen INPUT.wasm OUT_DIR OUT_NAME`: turns what rustc made into a module and its glue, and cuts the module in
+//! two: `OUT_NAME_bg.wasm` is the whole, `OUT_NAME_first.wasm` and `OUT_NAME_rest.wasm` are its parts.
 //!
 //! The glue is for ES modules ("web"), without a default path to the module: where the bytes come
 //! from is the decision of the package's own loader.
+
+mod split;
 
 use std::path::PathBuf;
 
@@ -25,9 +28,14 @@ fn main() -> anyhow::Result<()> {
         // A trap poisons the instance: the loader makes a new one.
         .reset_state_function(true)
         .typescript(true)
-        .remove_name_section(true)
+        // What the split finds functions by; it removes the names itself.
+        .remove_name_section(false)
+        .demangle(false)
         .remove_producers_section(true)
         .out_name(out_name)
         .generate(&out_dir)
-        .with_context(|| format!("{} → {}", input.display(), out_dir.display()))
+        .with_context(|| format!("{} → {}", input.display(), out_dir.display()))?;
+    let part = |name: &str| out_dir.join(format!("{out_name}_{name}.wasm"));
+    let files = split::Files { whole: &part("bg"), first: &part("first"), rest: &part("rest") };
+    split::split(&input, &files).context("cutting the module in two")
 }

@@ -1,0 +1,467 @@
+//! The cut itself: which functions and constants load first, and the two modules made of that.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context as _, bail, ensure};
+use walrus::ir::{Value, Visitor, dfs_in_order};
+use walrus::{
+    ConstExpr, DataKind, ElementItems, ElementKind, ExportItem, FunctionBuilder, FunctionId,
+    FunctionKind, GlobalId, GlobalKind, ImportKind, MemoryId, Module, ModuleConfig, TableId,
+};
+
+use super::graph::{Constant, References, Target};
+
+/// Functions of modules of this name are the doors to what loads later.
+const DOORS: &str = "rest";
+/// The name under which the rest imports what the first part has.
+const FIRST: &str = "first";
+
+/// The module as it was, and its two parts.
+pub(crate) struct Parts {
+    pub(crate) whole: Vec<u8>,
+    pub(crate) first: Vec<u8>,
+    pub(crate) rest: Vec<u8>,
+}
+
+/// Everything is found by its place among the functions: all three modules are read from the same bytes, so places are
+/// the same in each.
+type Place = usize;
+
+/// What a function uses.
+#[derive(Default)]
+struct Uses {
+    calls: BTreeSet<Place>,
+    globals: BTreeSet<GlobalId>,
+    tables: BTreeSet<TableId>,
+    memories: BTreeSet<MemoryId>,
+}
+
+/// The plan of a cut.
+struct Plan {
+    /// What loads first, imported functions and doors included.
+    first: BTreeSet<Place>,
+    /// Doors that the first part goes through, with the slots of the table where the rest puts them.
+    doors: BTreeMap<Place, u32>,
+    /// Functions of the first part that the rest calls, with the slots where it finds them.
+    shared: BTreeMap<Place, u32>,
+    /// Constants that the first part refers to.
+    first_constants: BTreeSet<Constant>,
+    /// Constants that only the rest refers to.
+    rest_constants: BTreeSet<Constant>,
+    /// Slots the table has in all.
+    slots: u32,
+}
+
+pub(crate) fn cut(whole: &[u8], references: &References) -> anyhow::Result<Parts> {
+    let module = parse(whole)?;
+    let plan = Plan::make(&module, references)?;
+    Ok(Parts {
+        whole: bare(parse(whole)?),
+        first: plan.first_part(parse(whole)?)?,
+        rest: plan.rest_part(parse(whole)?)?,
+    })
+}
+
+/// The functions' names.
+pub(crate) fn names(module: &[u8]) -> anyhow::Result<BTreeSet<String>> {
+    Ok(parse(module)?.funcs.iter().filter_map(|function| function.name.clone()).collect())
+}
+
+fn parse(bytes: &[u8]) -> anyhow::Result<Module> {
+    ModuleConfig::new().generate_producers_section(false).parse(bytes)
+}
+
+/// Without what pages have no use for.
+fn bare(mut module: Module) -> Vec<u8> {
+    let customs: Vec<_> = module.customs.iter().map(|(id, _)| id).collect();
+    for custom in customs {
+        module.customs.delete(custom);
+    }
+    walrus::passes::gc::run(&mut module);
+    module.emit_wasm()
+}
+
+impl Plan {
+    fn make(module: &Module, references: &References) -> anyhow::Result<Self> {
+        let ids: Vec<FunctionId> = module.funcs.iter().map(walrus::Function::id).collect();
+        let place_of: BTreeMap<FunctionId, Place> =
+            ids.iter().enumerate().map(|(place, id)| (*id, place)).collect();
+        let name = |place: Place| module.funcs.get(ids[place]).name.clone().unwrap_or_default();
+        let mut named: BTreeMap<String, Place> = BTreeMap::new();
+        for place in 0..ids.len() {
+            named.insert(name(place), place);
+        }
+        let uses = uses(module, &ids, &place_of);
+        let is_door = |place: Place| is_door(&name(place));
+
+        // Functions in the table that no reference leads to: wasm-bindgen's own. They load first.
+        let referred: BTreeSet<&str> = references
+            .of_functions
+            .values()
+            .chain(references.of_constants.values())
+            .flatten()
+            .filter_map(|target| match target {
+                Target::Function(name) => Some(name.as_str()),
+                Target::Constant(_) => None,
+            })
+            .collect();
+        let mut roots: Vec<Place> = Vec::new();
+        for export in module.exports.iter() {
+            if let ExportItem::Function(id) = export.item {
+                roots.push(place_of[&id]);
+            }
+        }
+        roots.extend(module.start.map(|id| place_of[&id]));
+        let (table, elements) = elements(module)?;
+        for (_, id) in &elements {
+            let place = place_of[id];
+            if !referred.contains(name(place).as_str()) {
+                roots.push(place);
+            }
+        }
+
+        let mut first = BTreeSet::new();
+        let mut constants = BTreeSet::new();
+        let mut entered = BTreeSet::new();
+        let mut ways: Vec<Target> = Vec::new();
+        let mut open = roots;
+        loop {
+            if let Some(place) = open.pop() {
+                if is_door(place) {
+                    entered.insert(place);
+                } else if first.insert(place) {
+                    open.extend(&uses[place].calls);
+                    ways.extend(
+                        references.of_functions.get(&name(place)).into_iter().flatten().cloned(),
+                    );
+                }
+            } else if let Some(way) = ways.pop() {
+                match way {
+                    Target::Function(name) => open.extend(named.get(&name)),
+                    Target::Constant(constant) => {
+                        if constants.insert(constant.clone()) {
+                            ways.extend(
+                                references
+                                    .of_constants
+                                    .get(&constant)
+                                    .into_iter()
+                                    .flatten()
+                                    .cloned(),
+                            );
+                        }
+                    }
+                }
+            } else {
+                break;
+            }
+        }
+        ensure!(
+            !entered.is_empty(),
+            "nothing is called through a module named `{DOORS}`: there is nothing to split"
+        );
+        for door in &entered {
+            let addressed =
+                references.of_functions.values().chain(references.of_constants.values()).flatten();
+            let mut addressed =
+                addressed.filter(|target| **target == Target::Function(name(*door)));
+            ensure!(
+                addressed.next().is_none(),
+                "{} is a door, so nothing may take its address",
+                name(*door)
+            );
+        }
+
+        let mut slots = u32::try_from(module.tables.get(table).initial)?;
+        let mut slot = || {
+            slots += 1;
+            slots - 1
+        };
+        let doors = entered.iter().map(|place| (*place, slot())).collect();
+        let mut wanted = BTreeSet::new();
+        for place in (0..ids.len()).filter(|place| !first.contains(place)) {
+            wanted.extend(uses[place].calls.iter().filter(|called| {
+                // What is imported from outside is handed on, so that the rest needs nothing but the first part.
+                let imported =
+                    matches!(module.funcs.get(ids[**called]).kind, FunctionKind::Import(_));
+                imported || first.contains(called)
+            }));
+        }
+        let shared = wanted.into_iter().map(|place| (place, slot())).collect();
+        let rest_constants = references.constants.difference(&constants).cloned().collect();
+        Ok(Self { first, doors, shared, first_constants: constants, rest_constants, slots })
+    }
+
+    /// What loads first: doors lead to slots of the table that the rest will fill.
+    fn first_part(&self, mut module: Module) -> anyhow::Result<Vec<u8>> {
+        let ids: Vec<FunctionId> = module.funcs.iter().map(walrus::Function::id).collect();
+        let (table, elements) = elements(&module)?;
+        for (door, slot) in &self.doors {
+            let ty = module.funcs.get(ids[*door]).ty();
+            let (parameters, results) = module.types.params_results(ty);
+            let (parameters, results) = (parameters.to_vec(), results.to_vec());
+            let arguments: Vec<_> = parameters.iter().map(|ty| module.locals.add(*ty)).collect();
+            let mut stub = FunctionBuilder::new(&mut module.types, &parameters, &results);
+            let mut body = stub.func_body();
+            for argument in &arguments {
+                body.local_get(*argument);
+            }
+            body.i32_const(slot.cast_signed());
+            body.call_indirect(ty, table);
+            module.funcs.get_mut(ids[*door]).kind = FunctionKind::Local(stub.local_func(arguments));
+        }
+        let kept = |place: &Place| self.first.contains(place) || self.doors.contains_key(place);
+        let place_of: BTreeMap<FunctionId, Place> =
+            ids.iter().enumerate().map(|(place, id)| (*id, place)).collect();
+        let mut stays: Vec<_> =
+            elements.into_iter().filter(|(_, id)| self.first.contains(&place_of[id])).collect();
+        stays.extend(self.shared.iter().map(|(place, slot)| (*slot, ids[*place])));
+        set_elements(&mut module, table, stays);
+        self.grow(&mut module, table);
+        self.keep_data(&mut module, false)?;
+        for (place, id) in ids.iter().enumerate() {
+            if !kept(&place) && matches!(module.funcs.get(*id).kind, FunctionKind::Local(_)) {
+                module.funcs.delete(*id);
+            }
+        }
+        module.exports.add("table", table);
+        for global in globals(&module) {
+            let name = format!("global{}", global.index());
+            export(&mut module, ExportItem::Global(global), &name);
+        }
+        Ok(bare(module))
+    }
+
+    /// The rest: functions of the first part are imported from slots of the table, by their numbers.
+    fn rest_part(&self, mut module: Module) -> anyhow::Result<Vec<u8>> {
+        let ids: Vec<FunctionId> = module.funcs.iter().map(walrus::Function::id).collect();
+        let place_of: BTreeMap<FunctionId, Place> =
+            ids.iter().enumerate().map(|(place, id)| (*id, place)).collect();
+        let (table, elements) = elements(&module)?;
+        module.start = None;
+        let exports: Vec<_> = module.exports.iter().map(walrus::Export::id).collect();
+        let names: BTreeMap<_, _> = module
+            .exports
+            .iter()
+            .map(|export| (place(&export.item), export.name.clone()))
+            .collect();
+        for id in exports {
+            module.exports.delete(id);
+        }
+        let mut filled: Vec<_> =
+            elements.into_iter().filter(|(_, id)| !self.first.contains(&place_of[id])).collect();
+        filled.extend(self.doors.iter().map(|(place, slot)| (*slot, ids[*place])));
+        set_elements(&mut module, table, filled);
+        self.grow(&mut module, table);
+        self.keep_data(&mut module, true)?;
+        for (place, slot) in &self.shared {
+            let id = ids[*place];
+            let ty = module.funcs.get(id).ty();
+            if let FunctionKind::Import(outside) = &module.funcs.get(id).kind {
+                module.imports.delete(outside.import);
+            }
+            let import = module.imports.add(FIRST, &slot.to_string(), ImportKind::Function(id));
+            module.funcs.get_mut(id).kind =
+                FunctionKind::Import(walrus::ImportedFunction { import, ty });
+        }
+        for place in &self.first {
+            let id = ids[*place];
+            if !self.shared.contains_key(place)
+                && matches!(module.funcs.get(id).kind, FunctionKind::Local(_))
+            {
+                module.funcs.delete(id);
+            }
+        }
+        let memories: Vec<_> = module.memories.iter().map(walrus::Memory::id).collect();
+        for id in memories {
+            let name = names.get(&Exported::Memory(id)).context("the memory has no export")?;
+            let import = module.imports.add(FIRST, name, ImportKind::Memory(id));
+            module.memories.get_mut(id).import = Some(import);
+        }
+        let tables: Vec<_> = module.tables.iter().map(walrus::Table::id).collect();
+        for id in tables {
+            let name = names.get(&Exported::Table(id)).filter(|_| id != table);
+            let name = name.map_or("table", String::as_str);
+            let import = module.imports.add(FIRST, name, ImportKind::Table(id));
+            module.tables.get_mut(id).import = Some(import);
+        }
+        for id in globals(&module) {
+            let name = names
+                .get(&Exported::Global(id))
+                .cloned()
+                .unwrap_or_else(|| format!("global{}", id.index()));
+            let import = module.imports.add(FIRST, &name, ImportKind::Global(id));
+            module.globals.get_mut(id).kind = GlobalKind::Import(import);
+        }
+        Ok(bare(module))
+    }
+
+    fn grow(&self, module: &mut Module, table: TableId) {
+        let table = module.tables.get_mut(table);
+        table.initial = self.slots.into();
+        table.maximum = table.maximum.map(|most| most.max(self.slots.into()));
+    }
+
+    /// Leaves in the module the constants of one part. What belongs to no constant stays with the first.
+    fn keep_data(&self, module: &mut Module, rest: bool) -> anyhow::Result<()> {
+        let segments: Vec<_> = module.data.iter().map(walrus::Data::id).collect();
+        for id in segments {
+            let data = module.data.get(id);
+            let DataKind::Active { memory, offset: ConstExpr::Value(Value::I32(start)) } =
+                data.kind
+            else {
+                bail!("a segment of data without an address");
+            };
+            let start = start.cast_unsigned();
+            let bytes = data.value.clone();
+            let mut of_rest = vec![false; bytes.len()];
+            // Constants may overlap, as the ends of texts do: what both parts have loads first.
+            let claims = [(&self.rest_constants, true), (&self.first_constants, false)];
+            for (constants, claim) in claims {
+                for address in constants.iter().flat_map(|constant| constant.start..constant.end) {
+                    let place = address.checked_sub(start).map(|place| place as usize);
+                    if let Some(flag) = place.and_then(|place| of_rest.get_mut(place)) {
+                        *flag = claim;
+                    }
+                }
+            }
+            module.data.delete(id);
+            module.memories.get_mut(memory).data_segments.remove(&id);
+            for (from, to) in runs(&bytes, &of_rest, rest) {
+                let offset =
+                    ConstExpr::Value(Value::I32((start + u32::try_from(from)?).cast_signed()));
+                let kind = DataKind::Active { memory, offset };
+                let added = module.data.add(kind, bytes[from..to].to_vec());
+                module.memories.get_mut(memory).data_segments.insert(added);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Stretches of bytes that belong to one part. Zeros are left out where that is shorter than to state another address:
+/// memory begins as zeros.
+fn runs(bytes: &[u8], of_rest: &[bool], rest: bool) -> Vec<(usize, usize)> {
+    const HEADER: usize = 7;
+    let mut runs: Vec<(usize, usize)> = Vec::new();
+    for (place, byte) in bytes.iter().enumerate() {
+        if of_rest[place] != rest || *byte == 0 {
+            continue;
+        }
+        match runs.last_mut() {
+            // Only its own: what the first part holds may be other than zero by the time the rest comes.
+            Some((_, end))
+                if place - *end < HEADER && (*end..place).all(|gap| of_rest[gap] == rest) =>
+            {
+                *end = place + 1
+            }
+            _ => runs.push((place, place + 1)),
+        }
+    }
+    runs
+}
+
+/// Whether a function belongs to a module named `rest`: `crate::rest::f` or `<crate::rest::T>::f`.
+fn is_door(name: &str) -> bool {
+    let readable = format!("{:#}", rustc_demangle::demangle(name));
+    let path = readable.trim_start_matches('<');
+    let end = path.find(['<', '>', ' ', '(']).unwrap_or(path.len());
+    path[..end].split("::").skip(1).any(|part| part == DOORS)
+}
+
+fn uses(module: &Module, ids: &[FunctionId], place_of: &BTreeMap<FunctionId, Place>) -> Vec<Uses> {
+    struct Look<'a> {
+        place_of: &'a BTreeMap<FunctionId, Place>,
+        uses: Uses,
+    }
+    impl Visitor<'_> for Look<'_> {
+        fn visit_function_id(&mut self, id: &FunctionId) {
+            self.uses.calls.insert(self.place_of[id]);
+        }
+        fn visit_global_id(&mut self, id: &GlobalId) {
+            self.uses.globals.insert(*id);
+        }
+        fn visit_table_id(&mut self, id: &TableId) {
+            self.uses.tables.insert(*id);
+        }
+        fn visit_memory_id(&mut self, id: &MemoryId) {
+            self.uses.memories.insert(*id);
+        }
+    }
+    ids.iter()
+        .map(|id| {
+            let mut look = Look { place_of, uses: Uses::default() };
+            if let FunctionKind::Local(function) = &module.funcs.get(*id).kind {
+                dfs_in_order(&mut look, function, function.entry_block());
+            }
+            look.uses
+        })
+        .collect()
+}
+
+/// The table of functions, and what is in it, slot by slot.
+fn elements(module: &Module) -> anyhow::Result<(TableId, Vec<(u32, FunctionId)>)> {
+    let mut found = None;
+    let mut all = Vec::new();
+    for element in module.elements.iter() {
+        let (
+            ElementKind::Active { table, offset: ConstExpr::Value(Value::I32(start)) },
+            ElementItems::Functions(items),
+        ) = (&element.kind, &element.items)
+        else {
+            bail!("an element segment that is no list of functions at a number");
+        };
+        ensure!(found.is_none_or(|found| found == *table), "functions in two tables");
+        found = Some(*table);
+        for (place, id) in items.iter().enumerate() {
+            all.push((start.cast_unsigned() + u32::try_from(place)?, *id));
+        }
+    }
+    Ok((found.context("no table of functions")?, all))
+}
+
+/// Makes these the table's contents, a segment for each stretch of slots.
+fn set_elements(module: &mut Module, table: TableId, mut slots: Vec<(u32, FunctionId)>) {
+    let old: Vec<_> = module.elements.iter().map(walrus::Element::id).collect();
+    for id in old {
+        module.elements.delete(id);
+        module.tables.get_mut(table).elem_segments.remove(&id);
+    }
+    slots.sort_by_key(|(slot, _)| *slot);
+    for run in slots.chunk_by(|a, b| a.0 + 1 == b.0) {
+        let offset = ConstExpr::Value(Value::I32(run[0].0.cast_signed()));
+        let items = ElementItems::Functions(run.iter().map(|(_, id)| *id).collect());
+        let id = module.elements.add(ElementKind::Active { table, offset }, items);
+        module.tables.get_mut(table).elem_segments.insert(id);
+    }
+}
+
+/// Mutable globals, the stack pointer among them; constants would be copied by the optimiser anyway.
+fn globals(module: &Module) -> Vec<GlobalId> {
+    module.globals.iter().map(walrus::Global::id).collect()
+}
+
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Exported {
+    Function(FunctionId),
+    Global(GlobalId),
+    Memory(MemoryId),
+    Other,
+    Table(TableId),
+}
+
+fn place(item: &ExportItem) -> Exported {
+    match item {
+        ExportItem::Function(id) => Exported::Function(*id),
+        ExportItem::Global(id) => Exported::Global(*id),
+        ExportItem::Memory(id) => Exported::Memory(*id),
+        ExportItem::Table(id) => Exported::Table(*id),
+        ExportItem::Tag(_) => Exported::Other,
+    }
+}
+
+fn export(module: &mut Module, item: ExportItem, name: &str) {
+    let wanted = place(&item);
+    if !module.exports.iter().any(|export| place(&export.item) == wanted) {
+        module.exports.add(name, item);
+    }
+}
