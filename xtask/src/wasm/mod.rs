@@ -17,7 +17,13 @@ use route::{Purpose, TARGET};
 pub(crate) use route::{Route, Wish};
 
 /// The files that a build leaves in npm/wasm.
-const RESULTS: [&str; 3] = ["tidings_core.js", "tidings_core.d.ts", "tidings_core_bg.wasm"];
+const RESULTS: [&str; 5] = [
+    "tidings_core.js",
+    "tidings_core.d.ts",
+    "tidings_core_bg.wasm",
+    "tidings_core_first.wasm",
+    "tidings_core_rest.wasm",
+];
 
 /// Where the package takes the module from.
 pub(crate) fn folder() -> PathBuf {
@@ -42,7 +48,7 @@ pub(crate) fn build(wish: Wish, step: &mut Step) -> Result<Outcome, Failure> {
     let route = Route::pick(wish, step)?;
     step.retitle(route.about());
 
-    step.run(route.cargo("build", Purpose::Ship).current_dir(repo::root()))?;
+    step.run(route.cargo("rustc", Purpose::Ship).current_dir(repo::root()))?;
     let module = route.target_dir().join(TARGET).join("small/tidings_client_wasm.wasm");
 
     let fresh = repo::scratch().join("wasm");
@@ -50,7 +56,9 @@ pub(crate) fn build(wish: Wish, step: &mut Step) -> Result<Outcome, Failure> {
     bindgen.current_dir(repo::root()).args(["run", "--package", "xtask-bindgen"]);
     bindgen.args(["--bin", "xtask-bindgen", "--"]);
     step.run(bindgen.arg(&module).arg(&fresh).arg("tidings_core"))?;
-    optimize::shrink(&fresh.join("tidings_core_bg.wasm"), &npm, step)?;
+    for module in RESULTS.iter().filter(|name| name.ends_with(".wasm")) {
+        optimize::shrink(&fresh.join(module), &npm, step)?;
+    }
 
     // Only now into place: an interrupted build must not leave glue of one build and wasm of another.
     let stamp = stamp();

@@ -90,7 +90,8 @@ impl Route {
         }
     }
 
-    /// `cargo <subcommand>` for the browser crate, everything set but the subcommand's own flags.
+    /// `cargo <subcommand>` for the browser crate, everything set but the subcommand's own flags. What ships is built by
+    /// `rustc`, whose flags end the line.
     pub(crate) fn cargo(&self, subcommand: &str, purpose: Purpose) -> Command {
         let mut command = match self {
             Self::Installed => {
@@ -103,7 +104,9 @@ impl Route {
         command.args(["--package", "tidings-client-wasm", "--target", TARGET]);
         command.arg("--target-dir").arg(self.target_dir());
         if let Purpose::Ship = purpose {
-            command.args(["--profile", "small"]);
+            command.args(["--profile", "small", "--crate-type", "cdylib"]);
+            // What refers to what, by which xtask-bindgen cuts the module in two.
+            command.args(["--", "-Clink-arg=--emit-relocs", "-Clink-arg=--no-demangle"]);
         }
         command
     }
