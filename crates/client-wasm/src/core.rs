@@ -2,17 +2,15 @@
 
 use std::rc::Rc;
 
-use tidings_client_core::{
-    Backoff, Client, Config, Credential, Event, Filter, MarkTargets, Now, Show, User,
-};
-use tidings_protocol::{Decode, Encode, MarkSet};
+use tidings_client_core::{Backoff, Client, Config, Credential, Event, Filter, Now, Show, User};
+use tidings_protocol::{Decode, Encode};
 use wasm_bindgen::prelude::*;
 
 use crate::{
     Host,
     driver::Driver,
-    json,
-    words::{mark, read, tell},
+    rest,
+    words::{read, tell},
 };
 
 /// One client. Numbers of intents are the caller's, unique for the client's life; answers come to the [`Host`].
@@ -26,8 +24,8 @@ impl Core {
     /// A client that has done nothing yet.
     ///
     /// `seed` is a random integer below 2^53, `instance` names the client, `client_id` its outbox lanes. Backoff and
-    /// heartbeat are in milliseconds, `max_attempts` 0 stands for no limit, `keep` counts items, and `storage` says
-    /// whether caches are wanted.
+    /// heartbeat are in milliseconds, `max_attempts` 0 stands for no limit, `keep` counts items, `storage` says whether
+    /// caches are wanted, and `whole` whether the whole module is loaded.
     #[wasm_bindgen(constructor)]
     #[expect(
         clippy::too_many_arguments,
@@ -44,6 +42,7 @@ impl Core {
         heartbeat: f64,
         keep: u32,
         storage: bool,
+        whole: bool,
     ) -> Self {
         let mut config = Config::new(seed as u64, instance, client_id);
         // The package has the workspace's version; a test of it compares.
@@ -56,6 +55,7 @@ impl Core {
         config.heartbeat = heartbeat as u64;
         config.keep = keep;
         config.storage = storage;
+        config.whole = whole;
         Self { driver: Driver::new(host, Client::new(config)) }
     }
 
@@ -66,7 +66,15 @@ impl Core {
 
     /// Something happened: `what` is one of [`words::tell`](tell), which says what goes with it.
     pub fn tell(&self, what: u8, number: f64, other: f64, text: String) {
-        if let Some(event) = event(what, number as u64, other as u32, text) {
+        let (number, other) = (number as u64, other as u32);
+        let event = match what {
+            tell::SIGN_OUT..=tell::DISCARD_FAILED => {
+                let rest = self.driver.client().rest();
+                rest.and_then(|rest| rest::event(rest, what, number, other, &text))
+            }
+            _ => event(what, number, other, text),
+        };
+        if let Some(event) = event {
             self.driver.push(event);
         }
         if what == tell::CLOSE {
@@ -80,9 +88,12 @@ impl Core {
         let driver = &*self.driver;
         let now = clocks(mono, wall);
         match what {
-            read::CONNECTION => json::connection(driver.client().connection()),
+            read::CONNECTION => driver.connection(),
             read::INBOX => driver.inbox(&filter(show.into(), kinds)),
-            read::OUTBOX => json::outbox(driver.client().outbox()),
+            read::OUTBOX => {
+                let client = driver.client();
+                client.rest().map_or_else(String::new, |rest| rest::outbox(rest, &client))
+            }
             read::TIME => driver.client().server_time(now).to_json(),
             _ => driver.client().explain(now),
         }
@@ -106,19 +117,6 @@ fn event(what: u8, number: u64, other: u32, text: String) -> Option<Event> {
             0 => User::Unknown,
             _ => User::Nobody,
         }),
-        tell::SIGN_OUT => Event::SignOutRequested { discard: number != 0 },
-        tell::MARK => Event::MarkRequested {
-            intent: number,
-            targets: if text.is_empty() {
-                MarkTargets::All
-            } else {
-                MarkTargets::Items(strings(&text))
-            },
-            set: mark_set(other),
-        },
-        tell::MORE => Event::MoreRequested { filter: filter(other, &text), intent: number },
-        tell::RETRY_FAILED => Event::FailedRetried { id: number, intent: other.into() },
-        tell::DISCARD_FAILED => Event::FailedDiscarded { id: number },
         tell::TICKETED => Event::CredentialFetched {
             attempt: number,
             result: match other {
@@ -144,23 +142,12 @@ fn event(what: u8, number: u64, other: u32, text: String) -> Option<Event> {
         tell::OFFLINE => Event::WentOffline,
         tell::HIDDEN => Event::Hidden,
         tell::WOKE => Event::Woke,
+        tell::REST_THERE => Event::RestLoaded,
         _ => return None,
     })
 }
 
-fn mark_set(what: u32) -> MarkSet {
-    let (mut seen, mut read, mut archived) = (None, None, None);
-    match what as u8 {
-        mark::SEEN => seen = Some(true),
-        mark::READ => read = Some(true),
-        mark::UNREAD => read = Some(false),
-        mark::ARCHIVED => archived = Some(true),
-        _ => archived = Some(false),
-    }
-    MarkSet { seen, read, archived }
-}
-
-fn filter(show: u32, kinds: &str) -> Filter {
+pub(crate) fn filter(show: u32, kinds: &str) -> Filter {
     let show = match show {
         0 => Show::Inbox,
         1 => Show::Unread,
@@ -191,28 +178,6 @@ mod tests {
     }
 
     #[test]
-    fn a_mark_covers_the_items_it_names_or_all() {
-        let targets = |text| match told(tell::MARK, 3, mark::READ.into(), text) {
-            Event::MarkRequested { intent: 3, targets, .. } => targets,
-            other => panic!("{other:?}"),
-        };
-        assert_eq!(
-            targets(r#"["n1","n\n2"]"#),
-            MarkTargets::Items(vec!["n1".into(), "n\n2".into()])
-        );
-        assert_eq!(targets("[]"), MarkTargets::Items(Vec::new()), "none is not all");
-        assert_eq!(targets(""), MarkTargets::All);
-    }
-
-    #[test]
-    fn a_mark_sets_one_thing_and_leaves_the_others() {
-        let archived = MarkSet { seen: None, read: None, archived: Some(true) };
-        assert_eq!(mark_set(mark::ARCHIVED.into()), archived);
-        assert_eq!(mark_set(mark::UNARCHIVED.into()).archived, Some(false));
-        assert_eq!(mark_set(mark::UNREAD.into()).read, Some(false));
-    }
-
-    #[test]
     fn a_cache_comes_with_its_user_and_may_hold_line_breaks() {
         let loaded = |saved: Option<&str>| Event::StorageLoaded {
             user: "u1".into(),
@@ -220,10 +185,5 @@ mod tests {
         };
         assert_eq!(told(tell::LOADED, 0, 0, "u1\n{\n}"), loaded(Some("{\n}")));
         assert_eq!(told(tell::LOADED, 0, 0, "u1\n"), loaded(None));
-    }
-
-    #[test]
-    fn an_unknown_number_is_no_event() {
-        assert_eq!(event(tell::WOKE + 1, 0, 0, String::new()), None);
     }
 }

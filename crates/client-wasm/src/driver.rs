@@ -6,11 +6,12 @@ use std::{
     rc::Rc,
 };
 
-use tidings_client_core::{Client, Command, Event, Filter, Now, Readable, Show};
+use tidings_client_core::{Client, Command, Event, Filter, Now, Readable};
 
 use crate::{
     host::Host,
     json::{self, Items},
+    rest,
     socket::Socket,
     timer::Timer,
     words::{read, say},
@@ -110,16 +111,26 @@ impl Driver {
         self.client.borrow()
     }
 
+    /// The connection, as JSON.
+    pub(crate) fn connection(&self) -> String {
+        let client = self.client.borrow();
+        match client.rest() {
+            Some(rest) => rest::connection(rest, &client),
+            None => json::connection(client.connection(), None),
+        }
+    }
+
     /// A view of the inbox, as JSON.
     pub(crate) fn inbox(&self, filter: &Filter) -> String {
         let mut client = self.client.borrow_mut();
         let view = client.inbox(filter);
         let mut items = self.items.borrow_mut();
-        let gone = if items.len() > view.items.len() {
-            let all = client.inbox(&Filter { show: Show::All, kinds: Vec::new() });
-            items.forget_all_but(&all.items)
-        } else {
-            Vec::new()
+        let gone = match client.rest() {
+            // Nothing leaves before the rest is there.
+            Some(rest) if items.len() > view.items.len() => {
+                rest::forgotten(rest, &mut client, &mut items)
+            }
+            _ => Vec::new(),
         };
         items.view(&view, &gone)
     }
@@ -157,33 +168,20 @@ impl Driver {
             Command::FetchCredential { attempt, user } => {
                 (say::TICKET, attempt, user.unwrap_or_default())
             }
-            Command::AbortCredential { attempt } => (say::ABORT, attempt, String::new()),
             Command::Load { user } => (say::LOAD, 0, user),
-            Command::Save { user, cursors, over, text } => {
-                (say::SAVE, 0, json::cache(&user, &cursors, &over, &text))
+            Command::LoadRest => (say::REST, 0, String::new()),
+            Command::Changed(Readable::Connection) => {
+                (say::CHANGED, read::CONNECTION.into(), String::new())
             }
-            Command::Wipe { user } => (say::WIPE, 0, user),
-            Command::Changed(readable) => {
-                let changed = match readable {
-                    Readable::Connection => read::CONNECTION,
-                    Readable::Inbox => read::INBOX,
-                    Readable::Outbox => read::OUTBOX,
+            Command::Changed(Readable::Inbox) => (say::CHANGED, read::INBOX.into(), String::new()),
+            command => {
+                let rest = self.client.borrow().rest();
+                let items = &mut self.items.borrow_mut();
+                let Some(said) = rest.and_then(|rest| rest::said(rest, command, items)) else {
+                    return;
                 };
-                (say::CHANGED, changed.into(), String::new())
+                said
             }
-            Command::Arrived(item) => (say::ARRIVED, 0, self.items.borrow_mut().single(&item)),
-            Command::Gap { channel, from, to, why } => {
-                (say::GAP, 0, json::gap(&channel, from, to, why))
-            }
-            Command::Failed(intent) => (say::FAILED, 0, json::failed(&intent)),
-            Command::Report(error) => (say::ERROR, 0, json::error(&error)),
-            Command::Settled { intent, result: Ok(stored) } => {
-                (say::DONE, intent, stored.as_ref().map_or_else(String::new, json::stored))
-            }
-            Command::Settled { intent, result: Err(error) } => {
-                (say::REFUSED, intent, json::error(&error))
-            }
-            Command::SignedOut { discarded } => (say::SIGNED_OUT, discarded.into(), String::new()),
         };
         self.host.say(what, number as f64, &text);
     }

@@ -102,7 +102,7 @@ impl Items {
 }
 
 /// `{status, user, error, attempt, retryAt, lost, transport, durable}`.
-pub(crate) fn connection(connection: &Connection) -> String {
+pub(crate) fn connection(connection: &Connection, error: Option<&str>) -> String {
     let status = match connection.status {
         Status::Closed => "closed",
         Status::Connected => "connected",
@@ -122,7 +122,7 @@ pub(crate) fn connection(connection: &Connection) -> String {
     let mut out = Object::new();
     out.text("status", status);
     out.key("user", &connection.user);
-    out.raw("error", connection.error.as_ref().map(error).as_deref());
+    out.raw("error", error);
     out.key("attempt", &connection.attempt);
     out.key("retryAt", &connection.retry_at);
     out.key("lost", &connection.lost);
@@ -293,16 +293,19 @@ mod tests {
         let failure = Error::new(ErrorCode::Network, "line\nbreak");
         let texts = [
             Items::default().view(&view(&[item(1)]), &[4, 5]),
-            connection(&Connection {
-                status: Status::Waiting,
-                user: Some(String::from("\u{1}\"")),
-                error: Some(failure.clone()),
-                attempt: 3,
-                retry_at: Some(9),
-                lost: true,
-                transport: Some(TransportKind::Ws),
-                durable: false,
-            }),
+            connection(
+                &Connection {
+                    status: Status::Waiting,
+                    user: Some(String::from("\u{1}\"")),
+                    error: Some(failure.clone()),
+                    attempt: 3,
+                    retry_at: Some(9),
+                    lost: true,
+                    transport: Some(TransportKind::Ws),
+                    durable: false,
+                },
+                Some(&error(&failure)),
+            ),
             outbox(&Outbox {
                 pending: 1,
                 failed: vec![FailedIntent {

@@ -23,11 +23,13 @@
 //! | `socket` | one WebSocket |
 //! | `timer` | the one timer |
 //! | `json` | snapshots as text, each payload once |
+//! | `rest` | what loads later |
 
 mod core;
 mod driver;
 mod host;
 mod json;
+mod rest;
 mod socket;
 mod timer;
 pub mod words;

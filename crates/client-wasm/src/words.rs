@@ -42,6 +42,8 @@ pub mod tell {
     pub const HIDDEN: u8 = 18;
     /// The page is back: shown, focused, restored or resumed.
     pub const WOKE: u8 = 19;
+    /// The rest of the module is there: answers [`say::REST`](super::say::REST).
+    pub const REST_THERE: u8 = 20;
 }
 
 /// What a mark sets.
@@ -100,4 +102,7 @@ pub mod say {
     pub const REFUSED: u8 = 11;
     /// Signing out is done, and `n` unsent intents were thrown away.
     pub const SIGNED_OUT: u8 = 12;
+    /// Load the rest of the module; answer with `tell::REST_THERE`. Until then, words from `tell::SIGN_OUT` to
+    /// `tell::DISCARD_FAILED` are not understood.
+    pub const REST: u8 = 13;
 }

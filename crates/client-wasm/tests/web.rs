@@ -94,6 +94,7 @@ fn made(url: &str, storage: bool) -> TestHost {
         25_000.0,
         50,
         storage,
+        true,
     );
     host.attach(core);
     host
