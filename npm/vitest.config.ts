@@ -9,7 +9,7 @@ const compiledCore: Plugin = {
   name: 'compiled-core',
   enforce: 'pre',
   resolveId(id, importer) {
-    if (!/^\.\/(glue|inline)\.js$/.test(id) || importer === undefined || importer.includes('/dist/')) return null
+    if (!/^\.\/(glue|first|rest)\.js$/.test(id) || importer === undefined || importer.includes('/dist/')) return null
     const built = at(`./dist/${id.slice(2)}`)
     if (!existsSync(built)) throw new Error('the tests want the compiled core: run `npm run build` first')
     return built

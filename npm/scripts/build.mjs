@@ -2,7 +2,8 @@
  * `npm run build`: src/ and wasm/ → dist/.
  *
  * wasm/ is what `cargo xtask wasm` leaves there. The glue is minified and stripped of what the package does not call
- * (its own fetching loader among it); the module goes into dist twice: as a file, and packed into a module of text.
+ * (its own fetching loader among it); the module goes into dist twice: whole, as a file, and in its two parts, each
+ * packed into a module of text.
  */
 
 import { Buffer } from 'node:buffer'
@@ -36,12 +37,14 @@ await build({
   legalComments: 'none',
   logLevel: 'warning',
 })
-const core = await readFile(at('wasm/tidings_core_bg.wasm'))
-await writeFile(at('dist/core.wasm'), core)
-// Zopfli takes four seconds, and every page that loads the core gets it 6 % sooner.
-const packed = await zopfli.deflateAsync(core, { numiterations: 15, blocksplitting: true, blocksplittingmax: 0 })
-await writeFile(at('dist/inline.js'), `export default '${Buffer.from(packed).toString('base64')}'\n`)
-for (const types of ['glue.d.ts', 'inline.d.ts']) await cp(at(`src/${types}`), at(`dist/${types}`))
+await cp(at('wasm/tidings_core_bg.wasm'), at('dist/core.wasm'))
+for (const part of ['first', 'rest']) {
+  const core = await readFile(at(`wasm/tidings_core_${part}.wasm`))
+  // Zopfli takes four seconds, and every page that loads the core gets it 6 % sooner.
+  const packed = await zopfli.deflateAsync(core, { numiterations: 15, blocksplitting: true, blocksplittingmax: 0 })
+  await writeFile(at(`dist/${part}.js`), `export default '${Buffer.from(packed).toString('base64')}'\n`)
+}
+for (const types of ['glue.d.ts', 'first.d.ts', 'rest.d.ts']) await cp(at(`src/${types}`), at(`dist/${types}`))
 for (const licence of ['LICENSE-MIT', 'LICENSE-APACHE']) {
   if (await exists(`../${licence}`)) await cp(at(`../${licence}`), at(licence))
 }

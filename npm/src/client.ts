@@ -21,7 +21,7 @@ import * as words from './words.js'
 /** Tells the core, now or later, unless there is none any more or too much waits for it. */
 type Later = (...told: Parameters<Tell>) => boolean
 
-/** Most calls kept while the core loads; from then on the core has bounds of its own. */
+/** Most calls kept while the core loads, all of it; from then on the core has bounds of its own. */
 const KEPT = 1_000
 
 /** Puts a client together: readables and calls on this side, every decision in the core on the other. */
@@ -127,12 +127,13 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
       return load(options.wasm, bundled)
     },
     options: () => settings(options, instance),
+    trouble: (problem) => report(problem),
     born() {
-      kept = 0
       tellUser()
       if (wanted) link.tell(words.CONNECT)
     },
     lost(problem, again) {
+      kept = 0
       asked.abortAll()
       promises.reject(problem)
       list.reset()
@@ -186,7 +187,7 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
   }
 
   const later: Later = (...told) => {
-    if (over || (!link.alive() && ++kept > KEPT)) return false
+    if (over || (!link.whole() && ++kept > KEPT)) return false
     link.tell(...told)
     return true
   }

@@ -19,12 +19,13 @@ export type CoreOptions = readonly [
 ]
 
 export declare class Core {
-  constructor(host: Host, ...options: CoreOptions)
+  constructor(host: Host, ...options: readonly [...CoreOptions, whole: boolean])
   run(mono: number, wall: number): void
   tell(what: number, number: number, other: number, text: string): void
   read(what: number, show: number, kinds: string, mono: number, wall: number): string
 }
 
-export declare function initSync(from: { module: WebAssembly.Module }): unknown
+/** Instantiates the module, if none is; answers with what it exports. */
+export declare function initSync(from?: { module: WebAssembly.Module }): WebAssembly.ModuleImports
 /** A new instance of the module; objects and closures of the old one throw from then on. */
 export declare function __wbg_reset_state(): void

@@ -4,7 +4,10 @@ import { client } from './client.js'
 import { unpack, type Bundled } from './loader.js'
 import type { Tidings, TidingsOptions } from './types.js'
 
-const bundled: Bundled = async () => unpack((await import('./inline.js')).default)
+const bundled: Bundled = {
+  core: async () => unpack((await import('./first.js')).default),
+  rest: async () => unpack((await import('./rest.js')).default),
+}
 
 /**
  * A client, at once: what it needs loads when something is first looked at.

@@ -4,7 +4,7 @@ import { client } from './client.js'
 import type { Bundled } from './loader.js'
 import type { Tidings, TidingsOptions } from './types.js'
 
-const bundled: Bundled = async () => (await import('./core.wasm?module')).default
+const bundled: Bundled = { core: async () => (await import('./core.wasm?module')).default }
 
 /** See `index.ts`. */
 export function createTidings(options: TidingsOptions): Tidings {

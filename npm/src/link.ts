@@ -3,6 +3,7 @@ import type { Core, CoreOptions } from './glue.js'
 import { host, type HostNeeds, type Tell } from './host.js'
 import { lifecycle } from './lifecycle.js'
 import type { Loaded } from './loader.js'
+import { DISCARD_FAILED, REST, REST_THERE, SIGN_OUT } from './words.js'
 
 /** What a link asks of its client. */
 export interface LinkNeeds extends HostNeeds {
@@ -13,6 +14,8 @@ export interface LinkNeeds extends HostNeeds {
   born(): void
   /** The core handled something: tell the app. */
   flush(): void
+  /** Something went wrong that ends nothing. */
+  trouble(error: TidingsError): void
   /** There is no core any more, and what was asked of it has no answer; `again` if a new one is being made. */
   lost(error: TidingsError, again: boolean): void
 }
@@ -26,8 +29,14 @@ export interface Link {
   /** Reads from the core, if it is there. */
   read(what: number, show?: number, kinds?: string): string | undefined
   alive(): boolean
+  /** The whole core is there. */
+  whole(): boolean
   close(): void
 }
+
+/** First and longest wait before the rest of the core is asked for again, in milliseconds. */
+const SOON = 1_000
+const PATIENCE = 30_000
 
 /** Both clocks: one that never goes back, and the time of day. */
 const clocks = () => [performance.now(), Date.now()] as const
@@ -37,9 +46,11 @@ export function link(needs: LinkNeeds): Link {
   let core: Core | undefined
   let release = () => {}
   let broke: (trap: unknown) => void = () => {}
+  let more = () => {}
   let queue: Parameters<Tell>[] = []
   let loading = false
   let over = false
+  let whole = false
   let traps = 0
 
   /** Every call into the core goes through here: a trap ends that core, and nothing else. */
@@ -53,11 +64,17 @@ export function link(needs: LinkNeeds): Link {
     }
   }
 
-  const tell: Tell = (what, text = '', number = 0, other = 0) => {
-    if (core !== undefined) enter((living) => living.tell(what, number, other, text))
+  const pass: Tell = (what, text = '', number = 0, other = 0) => enter((living) => living.tell(what, number, other, text))
+
+  const tell: Tell = (...told) => {
+    const [what] = told
+    // What the first part of the core does not understand waits, and what comes after it must not overtake it.
+    const early = whole || (queue.length === 0 && (what < SIGN_OUT || what > DISCARD_FAILED))
+    if (core !== undefined && early) pass(...told)
     else if (!over) {
-      queue.push([what, text, number, other])
-      start()
+      queue.push(told)
+      if (core === undefined) start()
+      else more()
     }
   }
 
@@ -96,6 +113,28 @@ export function link(needs: LinkNeeds): Link {
     const answer: Tell = (...told) => {
       if (mine !== undefined && core === mine) tell(...told)
     }
+    const drain = () => {
+      for (const told of queue.splice(0)) answer(...told)
+    }
+    const fetchRest = async (wait = SOON) => {
+      if (core !== mine) return
+      try {
+        await loaded.rest()
+      } catch (error) {
+        if (wait === SOON) needs.trouble(error as TidingsError)
+        setTimeout(fetchRest, wait, Math.min(wait * 2, PATIENCE))
+        return
+      }
+      if (core !== mine) return
+      whole = true
+      pass(REST_THERE)
+      drain()
+    }
+    whole = loaded.whole()
+    more = () => {
+      more = () => {}
+      void fetchRest()
+    }
     const world = host(needs, answer)
     try {
       core = mine = new loaded.Core(
@@ -105,12 +144,17 @@ export function link(needs: LinkNeeds): Link {
             if (core === mine) enter((living) => living.run(...clocks()))
             if (!quiet) needs.flush()
           },
+          say(what, number, text) {
+            if (what === REST) more()
+            else world.say(what, number, text)
+          },
           opened(opened, transport) {
             socket = opened
             world.opened(opened, transport)
           },
         },
         ...needs.options(),
+        whole,
       )
     } catch (trap) {
       broke(trap)
@@ -118,7 +162,7 @@ export function link(needs: LinkNeeds): Link {
     }
     lifecycle(answer, control.signal)
     needs.born()
-    for (const told of queue.splice(0)) answer(...told)
+    drain()
     quiet = false
     needs.flush()
   }
@@ -144,6 +188,7 @@ export function link(needs: LinkNeeds): Link {
     tell,
     read: (what, show = 0, kinds = '') => enter((living) => living.read(what, show, kinds, ...clocks())),
     alive: () => core !== undefined,
+    whole: () => core !== undefined && whole,
     close() {
       over = true
       queue = []

@@ -5,8 +5,13 @@ import type { WasmSource } from './types.js'
 
 type Glue = typeof import('./glue.js')
 
-/** Where a build of the package finds its own core. */
-export type Bundled = () => Promise<WebAssembly.Module | Uint8Array<ArrayBuffer>>
+type Code = WebAssembly.Module | Uint8Array<ArrayBuffer>
+
+/** Where a build of the package finds its own core: whole, or what comes first and the rest. */
+export interface Bundled {
+  core(): Promise<Code>
+  rest?(): Promise<Code>
+}
 
 /** The core, ready to make clients. */
 export interface Loaded {
@@ -16,6 +21,10 @@ export interface Loaded {
   /** Makes a new instance, unless that has happened since `generation`, and tells all who hold objects of the old one. */
   renew(generation: number): void
   onRenew(fn: () => void): () => void
+  /** All of it is there. */
+  whole(): boolean
+  /** Loads what is not there yet. Rejects as loading the core does, and may then be tried again. */
+  rest(): Promise<void>
 }
 
 let loading: Promise<Loaded> | undefined
@@ -25,9 +34,13 @@ export function load(source: WasmSource | undefined, bundled: Bundled): Promise<
   loading ??= start(source, bundled).catch((error: unknown) => {
     // The next connect() tries again: a missing file may be there by then.
     loading = undefined
-    throw error instanceof TidingsError ? error : unavailable(messageOf(error), error)
+    return refused(error)
   })
   return loading
+}
+
+function refused(error: unknown): never {
+  throw error instanceof TidingsError ? error : unavailable(messageOf(error), error)
 }
 
 async function start(source: WasmSource | undefined, bundled: Bundled): Promise<Loaded> {
@@ -36,10 +49,20 @@ async function start(source: WasmSource | undefined, bundled: Bundled): Promise<
   // Glue and module side by side: in most builds both are files of their own.
   const [glue, module] = await Promise.all([
     import('./glue.js'),
-    (source === undefined ? bundled() : fetched(source)).then(compiled),
+    (source === undefined ? bundled.core() : fetched(source)).then(compiled),
   ])
   glue.initSync({ module })
+  const more = source === undefined ? bundled.rest : undefined
+  let rest: WebAssembly.Module | undefined
+  let whole = more === undefined
   let generation = 0
+  /** Both parts are one program: the rest takes functions of the first from its table, by their places, and fills others. */
+  const join = (rest: WebAssembly.Module) => {
+    const { ...first } = glue.initSync()
+    for (const { name } of WebAssembly.Module.imports(rest)) first[name] ??= (first.table as WebAssembly.Table).get(Number(name))
+    new WebAssembly.Instance(rest, { first })
+    whole = true
+  }
   const holders = new Set<() => void>()
   return {
     Core: glue.Core,
@@ -48,16 +71,24 @@ async function start(source: WasmSource | undefined, bundled: Bundled): Promise<
       if (seen !== generation) return
       generation += 1
       glue.__wbg_reset_state()
+      if (rest !== undefined) join(rest)
       for (const fn of [...holders]) fn()
     },
     onRenew(fn) {
       holders.add(fn)
       return () => void holders.delete(fn)
     },
+    whole: () => whole,
+    async rest() {
+      if (more === undefined) return
+      const module = rest ?? (await more().then(compiled).catch(refused))
+      // Another client may have waited for the same.
+      if (rest === undefined) join((rest = module))
+    },
   }
 }
 
-async function fetched(source: WasmSource): Promise<WebAssembly.Module | Uint8Array<ArrayBuffer>> {
+async function fetched(source: WasmSource): Promise<Code> {
   if (source instanceof WebAssembly.Module) return source
   if (source instanceof ArrayBuffer) return new Uint8Array(source)
   if (ArrayBuffer.isView(source)) return new Uint8Array(source.buffer, source.byteOffset, source.byteLength)
@@ -72,7 +103,7 @@ async function fetched(source: WasmSource): Promise<WebAssembly.Module | Uint8Ar
   return bytes
 }
 
-async function compiled(source: WebAssembly.Module | Uint8Array<ArrayBuffer>): Promise<WebAssembly.Module> {
+async function compiled(source: Code): Promise<WebAssembly.Module> {
   if (source instanceof WebAssembly.Module) return source
   try {
     return await WebAssembly.compile(source)
@@ -86,7 +117,7 @@ async function compiled(source: WebAssembly.Module | Uint8Array<ArrayBuffer>): P
   }
 }
 
-/** Unpacks the module of `inline.js`. */
+/** Unpacks a module of `first.js` or `rest.js`. */
 export async function unpack(base64: string): Promise<Uint8Array<ArrayBuffer>> {
   if (typeof DecompressionStream === 'undefined') throw unavailable('this browser is too old: it has no DecompressionStream')
   const packed = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0))

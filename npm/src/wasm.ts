@@ -12,8 +12,10 @@ import { failure } from './error.js'
 import { load, type Bundled } from './loader.js'
 import type { Tidings, TidingsOptions, WasmSource } from './types.js'
 
-const bundled: Bundled = async () => {
-  throw failure('wasm_unavailable', 'app', "The WebAssembly core can't load: call init({ wasm }) first, or give createTidings the option `wasm`.")
+const bundled: Bundled = {
+  async core() {
+    throw failure('wasm_unavailable', 'app', "The WebAssembly core can't load: call init({ wasm }) first, or give createTidings the option `wasm`.")
+  },
 }
 
 /**

@@ -21,6 +21,7 @@ export const ONLINE = 16
 export const OFFLINE = 17
 export const HIDDEN = 18
 export const WOKE = 19
+export const REST_THERE = 20
 
 // What a mark sets.
 export const SEEN = 0
@@ -50,3 +51,4 @@ export const ERROR = 9
 export const DONE = 10
 export const REFUSED = 11
 export const SIGNED_OUT = 12
+export const REST = 13

@@ -6,8 +6,10 @@ import type { Bundled } from '../../src/loader.js'
 import type { WasmSource } from '../../src/types.js'
 
 const core = new Uint8Array(await readFile(new URL('../../dist/core.wasm', import.meta.url)))
-const none: Bundled = async () => {
-  throw new Error('not wanted')
+const none: Bundled = {
+  async core() {
+    throw new Error('not wanted')
+  },
 }
 let http: Server
 let base: string
@@ -56,12 +58,12 @@ test('does not mind the type a server states', async () => {
 
 test('loads once, whoever asks', async () => {
   const compile = vi.spyOn(WebAssembly, 'compile')
-  const bundled = vi.fn(async () => core)
+  const bundled = { core: vi.fn(async () => core) }
   const { load } = await import('../../src/loader.js')
   const [one, two] = await Promise.all([load(undefined, bundled), load(undefined, bundled)])
   expect(one).toBe(two)
   expect(await load(undefined, none)).toBe(one)
-  expect(bundled).toHaveBeenCalledTimes(1)
+  expect(bundled.core).toHaveBeenCalledTimes(1)
   expect(compile).toHaveBeenCalledTimes(1)
 })
 

@@ -1,0 +1,3 @@
+/** `dist/rest.js`, written by the build: what of the module loads later, deflated (raw) and in base64. */
+declare const packed: string
+export default packed
