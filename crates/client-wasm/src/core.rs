@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use tidings_client_core::{Backoff, Client, Config, Credential, Event, Filter, Now, Show, User};
-use tidings_protocol::{Decode, Encode};
+use tidings_protocol::{Encode, codec::messages_of};
 use wasm_bindgen::prelude::*;
 
 use crate::{
@@ -82,8 +82,8 @@ impl Core {
         }
     }
 
-    /// What is so: `what` is one of [`words::read`](read). `show` (0 inbox, 1 unread, 2 archived, 3 all) and `kinds` (a
-    /// JSON list of types, empty for all) choose a view of the inbox.
+    /// What is so: `what` is one of [`words::read`](read). `show` (0 inbox, 1 unread, 2 archived, 3 all) and `kinds`
+    /// (types, each on a line; empty for all) choose a view of the inbox.
     pub fn read(&self, what: u8, show: u8, kinds: &str, mono: f64, wall: f64) -> String {
         let driver = &*self.driver;
         let now = clocks(mono, wall);
@@ -154,12 +154,12 @@ pub(crate) fn filter(show: u32, kinds: &str) -> Filter {
         2 => Show::Archived,
         _ => Show::All,
     };
-    Filter { show, kinds: strings(kinds) }
-}
-
-/// TypeScript wrote the list; what it can't write is no list.
-fn strings(list: &str) -> Vec<String> {
-    Vec::from_json(list).unwrap_or_default()
+    let mut filter = Filter { show, kinds: Vec::new() };
+    // One a line, cut as frames of several messages are.
+    for kind in messages_of(kinds) {
+        filter.kinds.push(String::from(kind));
+    }
+    filter
 }
 
 #[cfg(test)]

@@ -125,14 +125,11 @@ impl Driver {
         let mut client = self.client.borrow_mut();
         let view = client.inbox(filter);
         let mut items = self.items.borrow_mut();
-        let gone = match client.rest() {
-            // Nothing leaves before the rest is there.
-            Some(rest) if items.len() > view.items.len() => {
-                rest::forgotten(rest, &mut client, &mut items)
-            }
-            _ => Vec::new(),
-        };
-        items.view(&view, &gone)
+        match client.rest() {
+            Some(rest) => rest::inbox(rest, &mut client, &mut items, &view),
+            // Nothing leaves, and nothing fails, before the rest is there.
+            None => items.view(&view, &[], None),
+        }
     }
 
     /// Lets go of the page. Events still in the queue are handled first.

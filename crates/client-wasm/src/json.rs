@@ -48,7 +48,7 @@ impl Items {
     }
 
     /// A view: `{status, items: [entry…], unread, unseen, count, hasMore, loadingMore, error, gone: [number…]}`.
-    pub(crate) fn view(&mut self, view: &InboxView, gone: &[u64]) -> String {
+    pub(crate) fn view(&mut self, view: &InboxView, gone: &[u64], error: Option<&str>) -> String {
         let status = match view.status {
             InboxStatus::Cached => "cached",
             InboxStatus::Live => "live",
@@ -61,7 +61,7 @@ impl Items {
         out.key("count", &view.count);
         out.key("hasMore", &view.has_more);
         out.key("loadingMore", &view.loading_more);
-        out.raw("error", view.error.as_ref().map(error).as_deref());
+        out.raw("error", error);
         list(out.slot("items"), &view.items, |out, item| self.entry(out, item));
         list(out.slot("gone"), gone, |out, number| number.encode(out));
         out.end()
@@ -275,7 +275,9 @@ mod tests {
         let mut items = Items::default();
         assert_eq!(items.single(&item(1)), r#"[1,11,"n\"1","payment",7,{"title":"Paid"}]"#);
         assert_eq!(items.single(&item(1)), "[1,11]");
-        assert!(items.view(&view(&[item(1), item(2)]), &[]).contains(r#""items":[[1,11],[2,11,"#));
+        assert!(
+            items.view(&view(&[item(1), item(2)]), &[], None).contains(r#""items":[[1,11],[2,11,"#)
+        );
     }
 
     #[test]
@@ -292,7 +294,7 @@ mod tests {
     fn every_snapshot_is_json() {
         let failure = Error::new(ErrorCode::Network, "line\nbreak");
         let texts = [
-            Items::default().view(&view(&[item(1)]), &[4, 5]),
+            Items::default().view(&view(&[item(1)]), &[4, 5], Some(&error(&failure))),
             connection(
                 &Connection {
                     status: Status::Waiting,

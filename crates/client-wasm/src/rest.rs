@@ -2,7 +2,9 @@
 //!
 //! The functions want a [`Rest`], which only a client has whose code is all there.
 
-use tidings_client_core::{Client, Command, Event, MarkTargets, Readable, Rest};
+use tidings_client_core::{
+    Client, Command, Event, Filter, InboxView, MarkTargets, Readable, Rest, Show,
+};
 use tidings_protocol::{Decode, MarkSet};
 
 use crate::{
@@ -73,14 +75,16 @@ pub(crate) fn connection(_: Rest, client: &Client) -> String {
     json::connection(connection, connection.error.as_ref().map(json::error).as_deref())
 }
 
-/// The view's entries that are no longer in the inbox, forgotten.
+/// A view with what left the inbox and what went wrong, as JSON.
 #[inline(never)]
-pub(crate) fn forgotten(_: Rest, client: &mut Client, items: &mut Items) -> Vec<u64> {
-    let all = client.inbox(&tidings_client_core::Filter {
-        show: tidings_client_core::Show::All,
-        kinds: Vec::new(),
-    });
-    items.forget_all_but(&all.items)
+pub(crate) fn inbox(_: Rest, client: &mut Client, items: &mut Items, view: &InboxView) -> String {
+    let gone = if items.len() > view.items.len() {
+        let all = client.inbox(&Filter { show: Show::All, kinds: Vec::new() });
+        items.forget_all_but(&all.items)
+    } else {
+        Vec::new()
+    };
+    items.view(view, &gone, view.error.as_ref().map(json::error).as_deref())
 }
 
 fn mark_set(what: u32) -> MarkSet {

@@ -16,7 +16,7 @@ pub mod tell {
     pub const SIGN_OUT: u8 = 5;
     /// Intent `n` marks as `m` (one of [`mark`](super::mark)) the items whose ids are a JSON list in `text`; empty: all.
     pub const MARK: u8 = 6;
-    /// `loadMore()` as intent `n`, of the view with `show` `m` and the JSON list of types in `text`.
+    /// `loadMore()` as intent `n`, of the view with `show` `m` and the types in `text`, each on a line.
     pub const MORE: u8 = 7;
     /// `outbox.retry()` of the failed intent `n`, as intent `m`.
     pub const RETRY_FAILED: u8 = 8;

@@ -25,8 +25,6 @@ pub struct Client {
     pub(crate) timer: Option<u64>,
     /// No connection for a while although one is wanted.
     pub(crate) lost: bool,
-    /// All of the client's code is there.
-    pub(crate) rest: Option<Rest>,
     /// What happened, and waits for that.
     pub(crate) held: Held,
     connection: Connection,
@@ -37,7 +35,6 @@ impl Client {
     /// A client that has done nothing yet. Settings that would stall or spin it are brought into range.
     #[must_use]
     pub fn new(config: Config) -> Self {
-        let rest = config.whole.then(Rest::is_there);
         let cx = Context::new(config);
         let connection = Connection {
             status: Status::Idle,
@@ -54,7 +51,6 @@ impl Client {
             state: State::Idle(Idle),
             timer: None,
             lost: false,
-            rest,
             held: Held::default(),
             connection,
             outbox: Outbox::default(),
@@ -65,7 +61,7 @@ impl Client {
     pub fn handle(&mut self, now: Now, event: Event, out: &mut Vec<Command>) {
         self.cx.now = now;
         let jumped = self.cx.clock.tick(now);
-        match self.rest {
+        match self.cx.rest {
             Some(rest) => rest::handle(rest, self, event, jumped, out),
             None => self.handle_first(event, jumped, out),
         }
@@ -136,7 +132,7 @@ impl Client {
     /// In words: why it is not connected, and what happens next. Empty until the whole client is loaded.
     #[must_use]
     pub fn explain(&self, now: Now) -> String {
-        match self.rest {
+        match self.cx.rest {
             Some(rest) => rest::explain(rest, self, now),
             None => String::new(),
         }
@@ -150,7 +146,7 @@ impl Client {
     /// Proof that all of the client's code is there, for drivers that load theirs in two parts as well.
     #[must_use]
     pub fn rest(&self) -> Option<Rest> {
-        self.rest
+        self.cx.rest
     }
 
     /// Records that came again and were dropped, over the client's life.
@@ -377,7 +373,7 @@ impl Client {
 
     pub(crate) fn refresh_inbox(&mut self) {
         let most = self.cx.config.items_max;
-        self.cx.inbox.refresh(self.state.is_live(), &self.cx.outbox, most);
+        self.cx.inbox.refresh(self.state.is_live(), self.cx.rest, &self.cx.outbox, most);
     }
 
     /// Answers loads that have what they wanted, or can't get more.

@@ -3,7 +3,7 @@
 use tidings_protocol::{Channel, Encode, ErrorCode};
 
 use crate::{
-    Command, Config, Error, Now, Readable, Stored, TransportKind,
+    Command, Config, Error, Now, Readable, Rest, Stored, TransportKind,
     account::Account,
     backoff::Failures,
     clock::Clock,
@@ -53,6 +53,8 @@ pub(crate) struct Context {
     pub(crate) inbox: Inbox,
     pub(crate) outbox: Intents,
     pub(crate) store: Store,
+    /// All of the client's code is there.
+    pub(crate) rest: Option<Rest>,
     /// Why there is no connection.
     pub(crate) trouble: Option<Error>,
     /// Monotonic time the last attempt began.
@@ -84,6 +86,7 @@ impl Context {
             inbox: Inbox::default(),
             outbox: Intents::new(String::new()),
             store: Store::new(config.storage),
+            rest: config.whole.then(Rest::is_there),
             trouble: None,
             began: 0,
             gap: None,

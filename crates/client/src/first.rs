@@ -88,7 +88,7 @@ impl Client {
     pub(crate) fn handle_first(&mut self, event: Event, jumped: bool, out: &mut Vec<Command>) {
         if let Event::RestLoaded = event {
             let rest = Rest::is_there();
-            self.rest = Some(rest);
+            self.cx.rest = Some(rest);
             rest::handle(rest, self, event, jumped, out);
             return;
         }

@@ -4,17 +4,18 @@ mod entry;
 mod fold;
 mod marks;
 mod pager;
+mod rest;
 mod view;
 
 pub(crate) use entry::Entry;
 pub(crate) use fold::Fold;
 pub(crate) use marks::Mark;
 pub(crate) use pager::{Face, Pager};
-pub(crate) use view::item;
+pub(crate) use view::{item, overlay};
 
 use tidings_protocol::server::{Page, Snapshot};
 
-use crate::{Filter, InboxStatus, InboxView, outbox::Intents};
+use crate::{Filter, InboxStatus, InboxView, Rest, outbox::Intents};
 use view::{Shown, Views, fitting};
 
 /// The two logs that feed one inbox. The order is that of their channels' names, which sorts equal times.
@@ -114,7 +115,7 @@ impl Inbox {
     }
 
     /// Rebuilds what the app sees, if something it is made of changed.
-    pub(crate) fn refresh(&mut self, live: bool, intents: &Intents, most: u32) {
+    pub(crate) fn refresh(&mut self, live: bool, rest: Option<Rest>, intents: &Intents, most: u32) {
         let made_of = (self.changes, intents.changes(), live);
         if made_of == self.made_of {
             return;
@@ -124,7 +125,7 @@ impl Inbox {
             None => core::mem::take(&mut self.shown).status != InboxStatus::Loading,
             Some(fold) => {
                 let status = if live { InboxStatus::Live } else { InboxStatus::Cached };
-                self.shown.update(fold, status, intents.pending(), most as usize)
+                self.shown.update(fold, status, overlay(rest, intents), most as usize)
             }
         };
         self.revision += u64::from(changed);

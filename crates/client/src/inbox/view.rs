@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use tidings_protocol::Tally;
 
-use super::{LOGS, Log, Pager, entry::Entry, fold::Fold};
-use crate::{Filter, InboxStatus, InboxView, ItemKey, ItemView, Show, intent::Intent};
+use super::{LOGS, Pager, entry::Entry, fold::Fold, rest};
+use crate::{
+    Filter, InboxStatus, InboxView, ItemKey, ItemView, Rest, Show, intent::Intent, outbox::Intents,
+};
 
 /// Views remembered; one that was pushed out is rebuilt with a new identity and the same content.
 const VIEWS_MAX: usize = 32;
@@ -30,18 +32,21 @@ impl Shown {
         &mut self,
         fold: &Fold,
         status: InboxStatus,
-        pending: &[Intent],
+        overlay: Option<Overlay<'_>>,
         most: usize,
     ) -> bool {
         let mut items = Vec::new();
         for entry in fold.entries() {
             if fold.shows(entry) {
-                items.push(item(fold, entry, pending));
+                items.push(item(fold, entry, overlay));
             }
         }
         let mut all = Tally::default();
         for &log in &LOGS {
-            let one = tally(fold, log, pending);
+            let one = match overlay {
+                Some((rest, pending)) => rest::tally(rest, fold, log, pending),
+                None => fold.tally(log),
+            };
             all.unread = all.unread.saturating_add(one.unread);
             all.unseen = all.unseen.saturating_add(one.unseen);
         }
@@ -66,16 +71,21 @@ fn replace(old: &mut Arc<[ItemView]>, new: Vec<ItemView>) -> bool {
     differ
 }
 
+/// Pending intents to lay on the fold. Where there are any, the whole client is there: it made them.
+pub(crate) type Overlay<'a> = (Rest, &'a [Intent]);
+
+/// What is to be laid on the fold, if anything.
+pub(crate) fn overlay(rest: Option<Rest>, intents: &Intents) -> Option<Overlay<'_>> {
+    let pending = intents.pending();
+    rest.filter(|_| !pending.is_empty()).map(|rest| (rest, pending))
+}
+
 /// One item with pending marks on top.
-pub(crate) fn item(fold: &Fold, entry: &Entry, pending: &[Intent]) -> ItemView {
-    let mut flags = entry.flags;
-    let mut open = false;
-    for intent in pending {
-        if intent.covers(fold, entry) {
-            flags.apply(intent.body.mark.set);
-            open |= !intent.stored();
-        }
-    }
+pub(crate) fn item(fold: &Fold, entry: &Entry, overlay: Option<Overlay<'_>>) -> ItemView {
+    let (flags, open) = match overlay {
+        Some((rest, pending)) => rest::flags(rest, fold, entry, pending),
+        None => (entry.flags, false),
+    };
     ItemView {
         key: ItemKey {
             channel: fold.channel_of(entry.log),
@@ -90,54 +100,6 @@ pub(crate) fn item(fold: &Fold, entry: &Entry, pending: &[Intent]) -> ItemView {
         archived: flags.archived,
         pending: open,
         data: entry.data.clone(),
-    }
-}
-
-/// Counts of one log with pending marks on top.
-///
-/// Loaded items are counted one by one. The rest of the server's count are items that aren't loaded: a pending mark
-/// of single items leaves them alone; one of everything sweeps them too.
-fn tally(fold: &Fold, log: Log, pending: &[Intent]) -> Tally {
-    let stated = fold.tally(log);
-    if !pending.iter().any(|intent| intent.body.mark.touches(log)) {
-        return stated;
-    }
-    let (mut known, mut shown) = (Tally::default(), Tally::default());
-    for entry in fold.entries() {
-        if entry.log != log {
-            continue;
-        }
-        let mut flags = entry.flags;
-        known.unread += u64::from(flags.unread());
-        known.unseen += u64::from(flags.unseen());
-        for intent in pending {
-            if intent.covers(fold, entry) {
-                flags.apply(intent.body.mark.set);
-            }
-        }
-        shown.unread += u64::from(flags.unread());
-        shown.unseen += u64::from(flags.unseen());
-    }
-    let mut unknown = Tally {
-        unread: stated.unread.saturating_sub(known.unread),
-        unseen: stated.unseen.saturating_sub(known.unseen),
-    };
-    for intent in pending {
-        let mark = &intent.body.mark;
-        if !mark.sweeps(log) || !intent.current(fold, log) {
-            continue;
-        }
-        let away = mark.set.archived == Some(true) || mark.set.read == Some(true);
-        if away {
-            unknown.unread = 0;
-        }
-        if away || mark.set.seen == Some(true) {
-            unknown.unseen = 0;
-        }
-    }
-    Tally {
-        unread: unknown.unread.saturating_add(shown.unread),
-        unseen: unknown.unseen.saturating_add(shown.unseen),
     }
 }
 

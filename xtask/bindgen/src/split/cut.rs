@@ -36,8 +36,19 @@ struct Uses {
     memories: BTreeSet<MemoryId>,
 }
 
+/// What can be reached from what the module offers.
+#[derive(Default)]
+struct Reached {
+    functions: BTreeSet<Place>,
+    constants: BTreeSet<Constant>,
+    /// Where the way was not followed further.
+    doors: BTreeSet<Place>,
+}
+
 /// The plan of a cut.
 struct Plan {
+    /// All that anybody can call. The table has more: what wasm-bindgen only described.
+    alive: BTreeSet<Place>,
     /// What loads first, imported functions and doors included.
     first: BTreeSet<Place>,
     /// Doors that the first part goes through, with the slots of the table where the rest puts them.
@@ -56,7 +67,7 @@ pub(crate) fn cut(whole: &[u8], references: &References) -> anyhow::Result<Parts
     let module = parse(whole)?;
     let plan = Plan::make(&module, references)?;
     Ok(Parts {
-        whole: bare(parse(whole)?),
+        whole: plan.whole(parse(whole)?)?,
         first: plan.first_part(parse(whole)?)?,
         rest: plan.rest_part(parse(whole)?)?,
     })
@@ -84,8 +95,7 @@ fn bare(mut module: Module) -> Vec<u8> {
 impl Plan {
     fn make(module: &Module, references: &References) -> anyhow::Result<Self> {
         let ids: Vec<FunctionId> = module.funcs.iter().map(walrus::Function::id).collect();
-        let place_of: BTreeMap<FunctionId, Place> =
-            ids.iter().enumerate().map(|(place, id)| (*id, place)).collect();
+        let place_of = places(module);
         let name = |place: Place| module.funcs.get(ids[place]).name.clone().unwrap_or_default();
         let mut named: BTreeMap<String, Place> = BTreeMap::new();
         for place in 0..ids.len() {
@@ -93,18 +103,6 @@ impl Plan {
         }
         let uses = uses(module, &ids, &place_of);
         let is_door = |place: Place| is_door(&name(place));
-
-        // Functions in the table that no reference leads to: wasm-bindgen's own. They load first.
-        let referred: BTreeSet<&str> = references
-            .of_functions
-            .values()
-            .chain(references.of_constants.values())
-            .flatten()
-            .filter_map(|target| match target {
-                Target::Function(name) => Some(name.as_str()),
-                Target::Constant(_) => None,
-            })
-            .collect();
         let mut roots: Vec<Place> = Vec::new();
         for export in module.exports.iter() {
             if let ExportItem::Function(id) = export.item {
@@ -115,46 +113,42 @@ impl Plan {
         let (table, elements) = elements(module)?;
         for (_, id) in &elements {
             let place = place_of[id];
-            if !referred.contains(name(place).as_str()) {
+            // What nobody ever took the address of is wasm-bindgen's own.
+            if !references.addressed.contains(&name(place)) {
                 roots.push(place);
             }
         }
 
-        let mut first = BTreeSet::new();
-        let mut constants = BTreeSet::new();
-        let mut entered = BTreeSet::new();
-        let mut ways: Vec<Target> = Vec::new();
-        let mut open = roots;
-        loop {
-            if let Some(place) = open.pop() {
-                if is_door(place) {
-                    entered.insert(place);
-                } else if first.insert(place) {
-                    open.extend(&uses[place].calls);
-                    ways.extend(
-                        references.of_functions.get(&name(place)).into_iter().flatten().cloned(),
-                    );
-                }
-            } else if let Some(way) = ways.pop() {
-                match way {
-                    Target::Function(name) => open.extend(named.get(&name)),
-                    Target::Constant(constant) => {
-                        if constants.insert(constant.clone()) {
-                            ways.extend(
-                                references
-                                    .of_constants
-                                    .get(&constant)
-                                    .into_iter()
-                                    .flatten()
-                                    .cloned(),
-                            );
+        let reach = |stop: &dyn Fn(Place) -> bool| {
+            let mut reached = Reached::default();
+            let mut open = roots.clone();
+            let mut ways: Vec<Target> = Vec::new();
+            loop {
+                if let Some(place) = open.pop() {
+                    if stop(place) {
+                        reached.doors.insert(place);
+                    } else if reached.functions.insert(place) {
+                        open.extend(&uses[place].calls);
+                        let targets = references.of_functions.get(&name(place));
+                        ways.extend(targets.into_iter().flatten().cloned());
+                    }
+                } else if let Some(way) = ways.pop() {
+                    match way {
+                        Target::Function(name) => open.extend(named.get(&name)),
+                        Target::Constant(constant) => {
+                            let targets = references.of_constants.get(&constant);
+                            if reached.constants.insert(constant) {
+                                ways.extend(targets.into_iter().flatten().cloned());
+                            }
                         }
                     }
+                } else {
+                    return reached;
                 }
-            } else {
-                break;
             }
-        }
+        };
+        let Reached { functions: first, constants, doors: entered } = reach(&is_door);
+        let alive = reach(&|_| false).functions;
         ensure!(
             !entered.is_empty(),
             "nothing is called through a module named `{DOORS}`: there is nothing to split"
@@ -178,8 +172,8 @@ impl Plan {
         };
         let doors = entered.iter().map(|place| (*place, slot())).collect();
         let mut wanted = BTreeSet::new();
-        for place in (0..ids.len()).filter(|place| !first.contains(place)) {
-            wanted.extend(uses[place].calls.iter().filter(|called| {
+        for place in alive.difference(&first) {
+            wanted.extend(uses[*place].calls.iter().filter(|called| {
                 // What is imported from outside is handed on, so that the rest needs nothing but the first part.
                 let imported =
                     matches!(module.funcs.get(ids[**called]).kind, FunctionKind::Import(_));
@@ -188,7 +182,16 @@ impl Plan {
         }
         let shared = wanted.into_iter().map(|place| (place, slot())).collect();
         let rest_constants = references.constants.difference(&constants).cloned().collect();
-        Ok(Self { first, doors, shared, first_constants: constants, rest_constants, slots })
+        Ok(Self { alive, first, doors, shared, first_constants: constants, rest_constants, slots })
+    }
+
+    /// All of it, for those who load it at once.
+    fn whole(&self, mut module: Module) -> anyhow::Result<Vec<u8>> {
+        let (table, elements) = elements(&module)?;
+        let places = places(&module);
+        let alive = elements.into_iter().filter(|(_, id)| self.alive.contains(&places[id]));
+        set_elements(&mut module, table, alive.collect());
+        Ok(bare(module))
     }
 
     /// What loads first: doors lead to slots of the table that the rest will fill.
@@ -210,8 +213,7 @@ impl Plan {
             module.funcs.get_mut(ids[*door]).kind = FunctionKind::Local(stub.local_func(arguments));
         }
         let kept = |place: &Place| self.first.contains(place) || self.doors.contains_key(place);
-        let place_of: BTreeMap<FunctionId, Place> =
-            ids.iter().enumerate().map(|(place, id)| (*id, place)).collect();
+        let place_of = places(&module);
         let mut stays: Vec<_> =
             elements.into_iter().filter(|(_, id)| self.first.contains(&place_of[id])).collect();
         stays.extend(self.shared.iter().map(|(place, slot)| (*slot, ids[*place])));
@@ -234,8 +236,7 @@ impl Plan {
     /// The rest: functions of the first part are imported from slots of the table, by their numbers.
     fn rest_part(&self, mut module: Module) -> anyhow::Result<Vec<u8>> {
         let ids: Vec<FunctionId> = module.funcs.iter().map(walrus::Function::id).collect();
-        let place_of: BTreeMap<FunctionId, Place> =
-            ids.iter().enumerate().map(|(place, id)| (*id, place)).collect();
+        let place_of = places(&module);
         let (table, elements) = elements(&module)?;
         module.start = None;
         let exports: Vec<_> = module.exports.iter().map(walrus::Export::id).collect();
@@ -247,8 +248,12 @@ impl Plan {
         for id in exports {
             module.exports.delete(id);
         }
-        let mut filled: Vec<_> =
-            elements.into_iter().filter(|(_, id)| !self.first.contains(&place_of[id])).collect();
+        let mut filled: Vec<_> = elements
+            .into_iter()
+            .filter(|(_, id)| {
+                self.alive.contains(&place_of[id]) && !self.first.contains(&place_of[id])
+            })
+            .collect();
         filled.extend(self.doors.iter().map(|(place, slot)| (*slot, ids[*place])));
         set_elements(&mut module, table, filled);
         self.grow(&mut module, table);
@@ -366,6 +371,10 @@ fn is_door(name: &str) -> bool {
     let path = readable.trim_start_matches('<');
     let end = path.find(['<', '>', ' ', '(']).unwrap_or(path.len());
     path[..end].split("::").skip(1).any(|part| part == DOORS)
+}
+
+fn places(module: &Module) -> BTreeMap<FunctionId, Place> {
+    module.funcs.iter().enumerate().map(|(place, function)| (function.id(), place)).collect()
 }
 
 fn uses(module: &Module, ids: &[FunctionId], place_of: &BTreeMap<FunctionId, Place>) -> Vec<Uses> {

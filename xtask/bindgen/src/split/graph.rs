@@ -32,6 +32,8 @@ pub(crate) struct References {
     pub(crate) of_constants: BTreeMap<Constant, BTreeSet<Target>>,
     /// Every constant of the module, whoever refers to it.
     pub(crate) constants: BTreeSet<Constant>,
+    /// Every function whose address is taken, if only by what wasm-bindgen has dropped since.
+    pub(crate) addressed: BTreeSet<String>,
 }
 
 /// What the pass over the module collects.
@@ -78,6 +80,9 @@ impl References {
             .collect();
         for (place, offset, symbol) in &sections.relocations {
             let Some(target) = sections.target(*symbol)? else { continue };
+            if let Target::Function(name) = &target {
+                references.addressed.insert(name.clone());
+            }
             match place {
                 Place::Code => {
                     let body = sections.bodies.partition_point(|body| body.end <= *offset);

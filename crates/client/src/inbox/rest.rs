@@ -1,0 +1,73 @@
+//! Pending marks on top of the fold: what a page has no use for before somebody marks something.
+
+use tidings_protocol::Tally;
+
+use super::{
+    Log,
+    entry::{Entry, Flags},
+    fold::Fold,
+};
+use crate::{Rest, intent::Intent};
+
+/// An item's flags with pending marks on top, and whether one of those has no answer yet.
+#[inline(never)]
+pub(crate) fn flags(_: Rest, fold: &Fold, entry: &Entry, pending: &[Intent]) -> (Flags, bool) {
+    let mut flags = entry.flags;
+    let mut open = false;
+    for intent in pending {
+        if intent.covers(fold, entry) {
+            flags.apply(intent.body.mark.set);
+            open |= !intent.stored();
+        }
+    }
+    (flags, open)
+}
+
+/// Counts of one log with pending marks on top.
+///
+/// Loaded items are counted one by one. The rest of the server's count are items that aren't loaded: a pending mark
+/// of single items leaves them alone; one of everything sweeps them too.
+#[inline(never)]
+pub(crate) fn tally(_: Rest, fold: &Fold, log: Log, pending: &[Intent]) -> Tally {
+    let stated = fold.tally(log);
+    if !pending.iter().any(|intent| intent.body.mark.touches(log)) {
+        return stated;
+    }
+    let (mut known, mut shown) = (Tally::default(), Tally::default());
+    for entry in fold.entries() {
+        if entry.log != log {
+            continue;
+        }
+        let mut flags = entry.flags;
+        known.unread += u64::from(flags.unread());
+        known.unseen += u64::from(flags.unseen());
+        for intent in pending {
+            if intent.covers(fold, entry) {
+                flags.apply(intent.body.mark.set);
+            }
+        }
+        shown.unread += u64::from(flags.unread());
+        shown.unseen += u64::from(flags.unseen());
+    }
+    let mut unknown = Tally {
+        unread: stated.unread.saturating_sub(known.unread),
+        unseen: stated.unseen.saturating_sub(known.unseen),
+    };
+    for intent in pending {
+        let mark = &intent.body.mark;
+        if !mark.sweeps(log) || !intent.current(fold, log) {
+            continue;
+        }
+        let away = mark.set.archived == Some(true) || mark.set.read == Some(true);
+        if away {
+            unknown.unread = 0;
+        }
+        if away || mark.set.seen == Some(true) {
+            unknown.unseen = 0;
+        }
+    }
+    Tally {
+        unread: unknown.unread.saturating_add(shown.unread),
+        unseen: unknown.unseen.saturating_add(shown.unseen),
+    }
+}
