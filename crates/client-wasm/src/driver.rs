@@ -2,7 +2,7 @@
 
 use std::{
     cell::{Cell, Ref, RefCell},
-    mem,
+    mem::{self, ManuallyDrop},
     rc::Rc,
 };
 
@@ -27,7 +27,7 @@ const ABNORMAL: u16 = 1006;
 pub(crate) struct Driver {
     host: Host,
     /// Borrowed only while the core works, and the core calls nobody: callbacks always find it free.
-    client: RefCell<Client>,
+    client: RefCell<ManuallyDrop<Client>>,
     queue: RefCell<Vec<Event>>,
     running: Cell<bool>,
     socket: RefCell<Option<Socket>>,
@@ -39,7 +39,7 @@ impl Driver {
     pub(crate) fn new(host: Host, client: Client) -> Rc<Self> {
         Rc::new(Self {
             host,
-            client: RefCell::new(client),
+            client: RefCell::new(ManuallyDrop::new(client)),
             queue: RefCell::default(),
             running: Cell::new(false),
             socket: RefCell::default(),
@@ -107,7 +107,7 @@ impl Driver {
     }
 
     /// The client, to read from.
-    pub(crate) fn client(&self) -> Ref<'_, Client> {
+    pub(crate) fn client(&self) -> Ref<'_, ManuallyDrop<Client>> {
         self.client.borrow()
     }
 
@@ -200,5 +200,15 @@ impl Driver {
         }
         // The core closes a transport before it opens the next; an older one would end here.
         *self.socket.borrow_mut() = opened;
+    }
+}
+
+impl Drop for Driver {
+    /// How to take a client apart is known to the rest. Without it the client is left to the page: it did not live long.
+    fn drop(&mut self) {
+        let client = self.client.get_mut();
+        if let Some(rest) = client.rest() {
+            rest::discard(rest, client);
+        }
     }
 }

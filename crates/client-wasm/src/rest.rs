@@ -2,8 +2,10 @@
 //!
 //! The functions want a [`Rest`], which only a client has whose code is all there.
 
+use std::mem::{self, ManuallyDrop};
+
 use tidings_client_core::{
-    Client, Command, Event, Filter, InboxView, MarkTargets, Readable, Rest, Show,
+    Client, Command, Config, Event, Filter, InboxView, MarkTargets, Readable, Rest, Show,
 };
 use tidings_protocol::{Decode, MarkSet};
 
@@ -87,6 +89,13 @@ pub(crate) fn inbox(_: Rest, client: &mut Client, items: &mut Items, view: &Inbo
     items.view(view, &gone, view.error.as_ref().map(json::error).as_deref())
 }
 
+/// Frees what a client holds.
+#[inline(never)]
+pub(crate) fn discard(_: Rest, client: &mut ManuallyDrop<Client>) {
+    let empty = Client::new(Config::new(0, String::new(), String::new()));
+    drop(ManuallyDrop::into_inner(mem::replace(client, ManuallyDrop::new(empty))));
+}
+
 fn mark_set(what: u32) -> MarkSet {
     let (mut seen, mut read, mut archived) = (None, None, None);
     match what as u8 {
@@ -101,8 +110,6 @@ fn mark_set(what: u32) -> MarkSet {
 
 #[cfg(test)]
 mod tests {
-    use tidings_client_core::Config;
-
     use super::*;
 
     fn told(what: u8, number: u64, other: u32, text: &str) -> Option<Event> {

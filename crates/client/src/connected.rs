@@ -135,7 +135,7 @@ impl Connected {
             Input::Doubt | Input::Offline | Input::Online | Input::RetryNow | Input::Woke
                 if cx.world.visible =>
             {
-                self.probe(cx);
+                self.heartbeat.probe(self.transport, cx);
             }
             Input::Due(timer, late) => self.due(timer, late, cx)?,
             Input::Message { transport, text } if transport == self.transport => {
@@ -158,7 +158,7 @@ impl Connected {
             }
             Timer::Credential => self.refresher.overdue(cx),
             Timer::Goaway => return Err(End::Goaway),
-            Timer::Ping => self.ping(cx),
+            Timer::Ping => self.heartbeat.ping(self.transport, cx),
             Timer::Refresh => self.refresher.begin(cx),
             Timer::Silence => self.heartbeat.silent(late, self.transport, cx)?,
             Timer::Steady => cx.failures.reset(),
@@ -228,29 +228,10 @@ impl Connected {
         self.transport == transport
     }
 
-    pub(crate) fn ping(&mut self, cx: &mut Context) {
-        self.heartbeat.ping(self.transport, cx);
-    }
-
-    pub(crate) fn probe(&mut self, cx: &mut Context) {
-        self.heartbeat.probe(self.transport, cx);
-    }
-
-    /// Takes a pong, unless it tells of records that are missing.
-    pub(crate) fn takes_pong(&mut self, pong: &Pong, cx: &mut Context) -> bool {
-        let mut tops = pong.tops.iter().flat_map(|tops| tops.iter());
-        if tops.any(|(channel, top)| self.resume.is_behind(channel, *top, cx)) {
-            return false;
-        }
-        Heartbeat::heard(cx);
-        self.heartbeat.pong(pong.now, cx);
-        true
-    }
-
-    /// Takes a snapshot, unless it is one that has to be asked for again.
+    /// Takes a snapshot, unless it has to be asked for again or is of another log than what is there.
     pub(crate) fn takes_snapshot(&mut self, snapshot: &Snapshot, cx: &mut Context) -> bool {
         let fit = self.resume.fit(snapshot, cx);
-        if fit == Fit::Again {
+        if fit == Fit::Again || Resume::is_elsewhere(snapshot, cx) {
             return false;
         }
         Heartbeat::heard(cx);
@@ -261,9 +242,9 @@ impl Connected {
         true
     }
 
-    /// Takes the answer to a subscription, unless it contradicts what was asked.
+    /// Takes the answer to a subscription, unless it contradicts what was asked or is of another log than what is there.
     pub(crate) fn takes_subscribed(&mut self, answer: &Subscribed, cx: &mut Context) -> bool {
-        let taken = self.resume.takes(answer, cx);
+        let taken = Resume::names_held_epoch(answer, cx) && self.resume.takes(answer, cx);
         if taken {
             Heartbeat::heard(cx);
         }

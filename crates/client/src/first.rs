@@ -1,7 +1,6 @@
 //! What a page needs until its first inbox is there, and nothing else.
 //!
-//! That is the way on which nothing goes wrong: whose cache, which ticket, open, greet, subscribed, snapshot, and pings
-//! while that is all. Each step is a call to the same functions that [`machine`](crate::machine) leads to; only the
+//! That is the way on which nothing goes wrong: whose cache, which ticket, open, greet, subscribed, snapshot. Each step is a call to the same functions that [`machine`](crate::machine) leads to; only the
 //! choice between them is made here a second time, because there it comes with everything else that can happen.
 //!
 //! What is not on that way is held, with all that comes after it, until the rest of the client is there, and then happens
@@ -10,7 +9,7 @@
 use tidings_protocol::{
     Decode, DecodeError,
     codec::{Reader, messages_of},
-    server::{Connected as Greeting, Pong, Snapshot, Subscribed},
+    server::{Connected as Greeting, Snapshot, Subscribed},
 };
 
 use crate::{
@@ -24,7 +23,7 @@ const HELD_MAX: usize = 1_000;
 const BYTES_MAX: usize = 1 << 20;
 
 /// The deadlines that are met here.
-const TIMERS: [Timer; 4] = [Timer::Load, Timer::Lost, Timer::Ping, Timer::Steady];
+const TIMERS: [Timer; 3] = [Timer::Load, Timer::Lost, Timer::Steady];
 
 /// What waits for the rest of the client.
 #[derive(Debug, Default)]
@@ -60,7 +59,6 @@ impl Held {
 /// A message on the first way.
 enum Heard {
     Connected(Greeting),
-    Pong(Pong),
     Snapshot(Snapshot),
     Subscribed(Subscribed),
 }
@@ -72,7 +70,6 @@ impl Heard {
             let mut reader = Reader::check(text)?;
             let heard = match &*reader.kind() {
                 "connected" => Some(Self::Connected(Greeting::read(&mut reader))),
-                "pong" => Some(Self::Pong(Pong::read(&mut reader))),
                 "snapshot" => Some(Self::Snapshot(Snapshot::read(&mut reader))),
                 "subscribed" => Some(Self::Subscribed(Subscribed::read(&mut reader))),
                 _ => None,
@@ -156,12 +153,8 @@ impl Client {
                 return self.first_frame(transport, &text);
             }
             (_, Event::TimerFired) => self.timer = None,
-            (_, Event::Woke) => {
-                cx.world.visible = true;
-                if let State::Connected(state) = &mut self.state {
-                    state.probe(cx);
-                }
-            }
+            // Pages wake when they load: until there is a connection to probe, that says nothing.
+            (State::Idle(_) | State::Connecting(_), Event::Woke) => cx.world.visible = true,
             (_, event) => return Some(event),
         }
         None
@@ -182,7 +175,6 @@ impl Client {
                 self.first_settled();
             }
             (Timer::Lost, _) => self.lost = true,
-            (Timer::Ping, State::Connected(state)) => state.ping(&mut self.cx),
             (Timer::Steady, State::Connected(_)) => self.cx.failures.reset(),
             _ => {}
         }
@@ -219,7 +211,6 @@ impl Client {
             }
             (State::Connected(state), heard) if state.is_of(from) => match heard {
                 Heard::Connected(_) => false,
-                Heard::Pong(pong) => state.takes_pong(&pong, cx),
                 Heard::Snapshot(snapshot) => state.takes_snapshot(&snapshot, cx),
                 Heard::Subscribed(answer) => state.takes_subscribed(&answer, cx),
             },

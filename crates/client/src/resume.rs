@@ -79,7 +79,11 @@ impl Resume {
     }
 
     pub(crate) fn subscribed(&mut self, answer: &Subscribed, cx: &mut Context) -> Step {
+        let left = held(&answer.channel, cx).filter(|held| held.epoch != answer.epoch);
         if self.takes(answer, cx) {
+            if let Some(held) = left {
+                cx.store.leave(held.epoch);
+            }
             Ok(())
         } else {
             Err(confused("a subscription was resumed elsewhere than asked"))
@@ -89,14 +93,11 @@ impl Resume {
     /// `false`: it contradicts what was asked, and changes nothing.
     pub(crate) fn takes(&mut self, answer: &Subscribed, cx: &mut Context) -> bool {
         let Some(log) = log_of(&answer.channel, cx) else { return true };
-        let held = cx.inbox.fold().map(|fold| fold.cursor(log));
+        let held = held(&answer.channel, cx);
         let resumed =
             held.is_some_and(|held| held.epoch == answer.epoch && answer.offset <= held.offset);
         if answer.recovered && !resumed {
             return false;
-        }
-        if let Some(held) = held.filter(|held| held.epoch != answer.epoch) {
-            cx.store.leave(held.epoch);
         }
         self.legs[log as usize] =
             if answer.recovered { Leg::Behind(answer.top) } else { Leg::Broken(answer.top) };
@@ -109,6 +110,13 @@ impl Resume {
             Fit::Again => return self.start_over(cx),
             Fit::Backward => {}
             Fit::Forward => {
+                for (log, stated) in LOGS.into_iter().zip(stated(snapshot)) {
+                    if let Some(old) = cx.inbox.fold().map(|fold| fold.cursor(log).epoch)
+                        && old != stated.epoch
+                    {
+                        cx.store.leave(old);
+                    }
+                }
                 self.begin_at(snapshot, cx);
                 self.folded(cx);
             }
@@ -142,20 +150,29 @@ impl Resume {
 
     /// Starts from a snapshot that leads forward.
     pub(crate) fn begin_at(&mut self, snapshot: &Snapshot, cx: &mut Context) {
-        let stated = stated(snapshot);
         for &log in &LOGS {
-            let stated = stated[log as usize];
-            if let Some(old) = cx.inbox.fold().map(|fold| fold.cursor(log).epoch)
-                && old != stated.epoch
-            {
-                cx.store.leave(old);
-            }
             if let Leg::Broken(top) = self.legs[log as usize] {
                 self.legs[log as usize] = Leg::Behind(top);
             }
         }
         cx.inbox.start(snapshot, cx.config.keep);
         cx.gap = None;
+    }
+
+    /// Whether what is there is of the log that an answer names, if anything is.
+    pub(crate) fn names_held_epoch(answer: &Subscribed, cx: &Context) -> bool {
+        held(&answer.channel, cx).is_none_or(|held| held.epoch == answer.epoch)
+    }
+
+    /// Whether a snapshot is of other logs than what is there.
+    pub(crate) fn is_elsewhere(snapshot: &Snapshot, cx: &Context) -> bool {
+        let stated = stated(snapshot);
+        let is_other = |log: &Log| {
+            cx.inbox
+                .fold()
+                .is_some_and(|fold| fold.cursor(*log).epoch != stated[*log as usize].epoch)
+        };
+        LOGS.iter().any(is_other)
     }
 
     pub(crate) fn notification(&mut self, record: &Notification, cx: &mut Context) -> Step {
@@ -356,6 +373,12 @@ impl Resume {
             cx.set(Timer::Steady, cx.config.backoff.base);
         }
     }
+}
+
+/// Where what is there of a channel stands.
+fn held(channel: &Channel, cx: &Context) -> Option<Cursor> {
+    let log = log_of(channel, cx)?;
+    cx.inbox.fold().map(|fold| fold.cursor(log))
 }
 
 /// The cursors a snapshot states.
