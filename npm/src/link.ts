@@ -3,7 +3,7 @@ import type { Core, CoreOptions } from './glue.js'
 import { host, type HostNeeds, type Tell } from './host.js'
 import { lifecycle } from './lifecycle.js'
 import type { Loaded } from './loader.js'
-import { DISCARD_FAILED, REST, REST_THERE, SIGN_OUT } from './words.js'
+import { REST, REST_THERE } from './words.js'
 
 /** What a link asks of its client. */
 export interface LinkNeeds extends HostNeeds {
@@ -69,7 +69,7 @@ export function link(needs: LinkNeeds): Link {
   const tell: Tell = (...told) => {
     const [what] = told
     // What the first part of the core does not understand waits, and what comes after it must not overtake it.
-    const early = whole || (queue.length === 0 && (what < SIGN_OUT || what > DISCARD_FAILED))
+    const early = whole || (queue.length === 0 && what <= REST_THERE)
     if (core !== undefined && early) pass(...told)
     else if (!over) {
       queue.push(told)

@@ -1,27 +1,27 @@
 /** The numbers that cross the border to the core; crates/client-wasm/src/words.rs says what goes with each. */
 
-// What is told, in `Core.tell`.
+// What is told, in `Core.tell`; up to REST_THERE by what the first part of the core understands.
 export const CONNECT = 0
-export const DISCONNECT = 1
-export const RETRY = 2
-export const CLOSE = 3
-export const USER = 4
-export const SIGN_OUT = 5
-export const MARK = 6
-export const MORE = 7
-export const RETRY_FAILED = 8
-export const DISCARD_FAILED = 9
-export const TICKETED = 10
-export const LOADED = 11
-export const STORAGE_FAILED = 12
-export const OPENED = 13
-export const RECEIVED = 14
-export const CLOSED = 15
-export const ONLINE = 16
-export const OFFLINE = 17
-export const HIDDEN = 18
-export const WOKE = 19
-export const REST_THERE = 20
+export const USER = 1
+export const TICKETED = 2
+export const LOADED = 3
+export const OPENED = 4
+export const RECEIVED = 5
+export const WOKE = 6
+export const REST_THERE = 7
+export const DISCONNECT = 8
+export const RETRY = 9
+export const CLOSE = 10
+export const SIGN_OUT = 11
+export const MARK = 12
+export const MORE = 13
+export const RETRY_FAILED = 14
+export const DISCARD_FAILED = 15
+export const STORAGE_FAILED = 16
+export const CLOSED = 17
+export const ONLINE = 18
+export const OFFLINE = 19
+export const HIDDEN = 20
 
 // What a mark sets.
 export const SEEN = 0

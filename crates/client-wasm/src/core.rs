@@ -67,11 +67,8 @@ impl Core {
     /// Something happened: `what` is one of [`words::tell`](tell), which says what goes with it.
     pub fn tell(&self, what: u8, number: f64, other: f64, text: String) {
         let (number, other) = (number as u64, other as u32);
-        let event = match what {
-            tell::SIGN_OUT..=tell::DISCARD_FAILED => {
-                let rest = self.driver.client().rest();
-                rest.and_then(|rest| rest::event(rest, what, number, other, &text))
-            }
+        let event = match self.driver.client().rest() {
+            Some(rest) if what > tell::REST_THERE => rest::event(rest, what, number, other, text),
             _ => event(what, number, other, text),
         };
         if let Some(event) = event {
@@ -109,9 +106,6 @@ fn clocks(mono: f64, wall: f64) -> Now {
 fn event(what: u8, number: u64, other: u32, text: String) -> Option<Event> {
     Some(match what {
         tell::CONNECT => Event::ConnectRequested,
-        tell::DISCONNECT => Event::DisconnectRequested,
-        tell::RETRY => Event::RetryRequested,
-        tell::CLOSE => Event::CloseRequested,
         tell::USER => Event::UserChanged(match number {
             _ if !text.is_empty() => User::Named(text),
             0 => User::Unknown,
@@ -132,15 +126,8 @@ fn event(what: u8, number: u64, other: u32, text: String) -> Option<Event> {
             let saved = (!saved.is_empty()).then(|| String::from(saved));
             Event::StorageLoaded { user: String::from(user), saved }
         }
-        tell::STORAGE_FAILED => Event::StorageFailed { reason: text },
         tell::OPENED => Event::TransportOpened { transport: number },
         tell::RECEIVED => Event::TransportReceived { transport: number, text },
-        tell::CLOSED => {
-            Event::TransportClosed { transport: number, code: other as u16, reason: text }
-        }
-        tell::ONLINE => Event::WentOnline,
-        tell::OFFLINE => Event::WentOffline,
-        tell::HIDDEN => Event::Hidden,
         tell::WOKE => Event::Woke,
         tell::REST_THERE => Event::RestLoaded,
         _ => return None,

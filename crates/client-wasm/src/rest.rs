@@ -17,21 +17,31 @@ use crate::{
 
 /// What a call means that the first part does not know.
 #[inline(never)]
-pub(crate) fn event(_: Rest, what: u8, number: u64, other: u32, text: &str) -> Option<Event> {
+pub(crate) fn event(_: Rest, what: u8, number: u64, other: u32, text: String) -> Option<Event> {
     Some(match what {
+        tell::DISCONNECT => Event::DisconnectRequested,
+        tell::RETRY => Event::RetryRequested,
+        tell::CLOSE => Event::CloseRequested,
         tell::SIGN_OUT => Event::SignOutRequested { discard: number != 0 },
         tell::MARK => Event::MarkRequested {
             intent: number,
             targets: if text.is_empty() {
                 MarkTargets::All
             } else {
-                MarkTargets::Items(Vec::from_json(text).unwrap_or_default())
+                MarkTargets::Items(Vec::from_json(&text).unwrap_or_default())
             },
             set: mark_set(other),
         },
-        tell::MORE => Event::MoreRequested { filter: filter(other, text), intent: number },
+        tell::MORE => Event::MoreRequested { filter: filter(other, &text), intent: number },
         tell::RETRY_FAILED => Event::FailedRetried { id: number, intent: other.into() },
         tell::DISCARD_FAILED => Event::FailedDiscarded { id: number },
+        tell::STORAGE_FAILED => Event::StorageFailed { reason: text },
+        tell::CLOSED => {
+            Event::TransportClosed { transport: number, code: other as u16, reason: text }
+        }
+        tell::ONLINE => Event::WentOnline,
+        tell::OFFLINE => Event::WentOffline,
+        tell::HIDDEN => Event::Hidden,
         _ => return None,
     })
 }
@@ -114,7 +124,7 @@ mod tests {
 
     fn told(what: u8, number: u64, other: u32, text: &str) -> Option<Event> {
         let client = Client::new(Config::new(1, "page".into(), "lane".into()));
-        event(client.rest().unwrap(), what, number, other, text)
+        event(client.rest().unwrap(), what, number, other, text.to_owned())
     }
 
     #[test]
@@ -141,6 +151,6 @@ mod tests {
 
     #[test]
     fn an_unknown_number_is_no_event() {
-        assert_eq!(told(tell::REST_THERE + 1, 0, 0, ""), None);
+        assert_eq!(told(tell::HIDDEN + 1, 0, 0, ""), None);
     }
 }

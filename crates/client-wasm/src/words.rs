@@ -1,49 +1,50 @@
 //! The numbers that cross the border. npm/src/words.ts has the same; a test there compares the two.
 
-/// What TypeScript tells, in [`Core::tell`](crate::Core::tell): `n` is its number, `m` the other, `text` its text.
+/// What TypeScript tells, in [`Core::tell`](crate::Core::tell): `n` is its number, `m` the other, `text` its text. Up to
+/// [`REST_THERE`](tell::REST_THERE) the first part of the module understands it.
 pub mod tell {
     /// `connect()`, or somebody looks.
     pub const CONNECT: u8 = 0;
-    /// `disconnect()`.
-    pub const DISCONNECT: u8 = 1;
-    /// `retryNow()`.
-    pub const RETRY: u8 = 2;
-    /// `close()`: final.
-    pub const CLOSE: u8 = 3;
     /// `text` names the user; empty: whoever the ticket names, or with `n` 1 nobody.
-    pub const USER: u8 = 4;
-    /// `signOut()`, with `n` 1 discarding; ends with [`say::SIGNED_OUT`](super::say::SIGNED_OUT).
-    pub const SIGN_OUT: u8 = 5;
-    /// Intent `n` marks as `m` (one of [`mark`](super::mark)) the items whose ids are a JSON list in `text`; empty: all.
-    pub const MARK: u8 = 6;
-    /// `loadMore()` as intent `n`, of the view with `show` `m` and the types in `text`, each on a line.
-    pub const MORE: u8 = 7;
-    /// `outbox.retry()` of the failed intent `n`, as intent `m`.
-    pub const RETRY_FAILED: u8 = 8;
-    /// `outbox.discard()` of the failed intent `n`.
-    pub const DISCARD_FAILED: u8 = 9;
+    pub const USER: u8 = 1;
     /// Answers [`say::TICKET`](super::say::TICKET) `n`: `m` is 0 a ticket, 1 a JWT, 2 signed out, 3 a failure in words.
-    pub const TICKETED: u8 = 10;
+    pub const TICKETED: u8 = 2;
     /// Answers [`say::LOAD`](super::say::LOAD): the user, `\n`, and what was saved, if anything.
-    pub const LOADED: u8 = 11;
-    /// Storage failed, loading or saving.
-    pub const STORAGE_FAILED: u8 = 12;
+    pub const LOADED: u8 = 3;
     /// Socket `n` is open.
-    pub const OPENED: u8 = 13;
+    pub const OPENED: u8 = 4;
     /// Socket `n` brought a frame.
-    pub const RECEIVED: u8 = 14;
-    /// Socket `n` ended by itself, with code `m` and the reason in `text`.
-    pub const CLOSED: u8 = 15;
-    /// The browser says there is a network.
-    pub const ONLINE: u8 = 16;
-    /// The browser says there is none.
-    pub const OFFLINE: u8 = 17;
-    /// The page was hidden.
-    pub const HIDDEN: u8 = 18;
+    pub const RECEIVED: u8 = 5;
     /// The page is back: shown, focused, restored or resumed.
-    pub const WOKE: u8 = 19;
+    pub const WOKE: u8 = 6;
     /// The rest of the module is there: answers [`say::REST`](super::say::REST).
-    pub const REST_THERE: u8 = 20;
+    pub const REST_THERE: u8 = 7;
+    /// `disconnect()`.
+    pub const DISCONNECT: u8 = 8;
+    /// `retryNow()`.
+    pub const RETRY: u8 = 9;
+    /// `close()`: final.
+    pub const CLOSE: u8 = 10;
+    /// `signOut()`, with `n` 1 discarding; ends with [`say::SIGNED_OUT`](super::say::SIGNED_OUT).
+    pub const SIGN_OUT: u8 = 11;
+    /// Intent `n` marks as `m` (one of [`mark`](super::mark)) the items whose ids are a JSON list in `text`; empty: all.
+    pub const MARK: u8 = 12;
+    /// `loadMore()` as intent `n`, of the view with `show` `m` and the types in `text`, each on a line.
+    pub const MORE: u8 = 13;
+    /// `outbox.retry()` of the failed intent `n`, as intent `m`.
+    pub const RETRY_FAILED: u8 = 14;
+    /// `outbox.discard()` of the failed intent `n`.
+    pub const DISCARD_FAILED: u8 = 15;
+    /// Storage failed, loading or saving.
+    pub const STORAGE_FAILED: u8 = 16;
+    /// Socket `n` ended by itself, with code `m` and the reason in `text`.
+    pub const CLOSED: u8 = 17;
+    /// The browser says there is a network.
+    pub const ONLINE: u8 = 18;
+    /// The browser says there is none.
+    pub const OFFLINE: u8 = 19;
+    /// The page was hidden.
+    pub const HIDDEN: u8 = 20;
 }
 
 /// What a mark sets.
@@ -102,7 +103,6 @@ pub mod say {
     pub const REFUSED: u8 = 11;
     /// Signing out is done, and `n` unsent intents were thrown away.
     pub const SIGNED_OUT: u8 = 12;
-    /// Load the rest of the module; answer with `tell::REST_THERE`. Until then, words from `tell::SIGN_OUT` to
-    /// `tell::DISCARD_FAILED` are not understood.
+    /// Load the rest of the module; answer with `tell::REST_THERE`.
     pub const REST: u8 = 13;
 }
