@@ -1,5 +1,5 @@
 import { connection } from './connection.js'
-import { closed, failure, invalid, TidingsError, type ErrorFacts } from './error.js'
+import { closed, invalid, TidingsError, type ErrorFacts } from './error.js'
 import type { Tell } from './host.js'
 import { inbox } from './inbox.js'
 import { intents } from './intents.js'
@@ -48,16 +48,12 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
     }
   }
   const events = listeners(call)
-  const address = () => {
-    try {
-      return socketUrl(typeof options.url === 'function' ? options.url() : options.url)
-    } catch (thrown) {
-      return { problem: `\`url\` threw: ${String(thrown)}` }
-    }
-  }
   const url = () => {
-    const found = address()
-    return 'url' in found ? found.url : ''
+    try {
+      return socketUrl(options.url)
+    } catch {
+      return ''
+    }
   }
   const asked = tickets(options.ticket)
   const saved = storage(url)
@@ -171,10 +167,11 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
 
   /** Loads the core, which connects when it is there. */
   const begin = () => {
-    const found = address()
-    if ('problem' in found) {
+    try {
+      socketUrl(options.url)
+    } catch (error) {
       wanted = false
-      show({ status: 'failed', error: failure('url_missing', 'app', `${found.problem}.`) })
+      show({ status: 'failed', error: error as TidingsError })
       return
     }
     show({ status: 'connecting' })

@@ -1,6 +1,7 @@
 import { invalid, TidingsError, type ErrorFacts } from './error.js'
 import { items, type Entry } from './items.js'
 import { cell, unlessSame, type Call, type Cell } from './readable.js'
+import { record } from './record.js'
 import type { Inbox, InboxFilter, InboxItem, InboxSnapshot, InboxView, ItemRef, Stored } from './types.js'
 import { ARCHIVED, READ, SEEN, UNARCHIVED, UNREAD } from './words.js'
 
@@ -157,7 +158,7 @@ function resolved(filter: InboxFilter): [show: number, kinds: string] {
 function ids(refs: ItemRef | readonly ItemRef[]): string {
   const list: readonly unknown[] = Array.isArray(refs) ? refs : [refs]
   const named = list.map((ref) => {
-    const id = typeof ref === 'string' ? ref : (ref as { id?: unknown } | null | undefined)?.id
+    const id = typeof ref === 'string' ? ref : record(ref)['id']
     if (typeof id !== 'string' || id === '') throw invalid('Items are named by an id, an item, or a list of them.')
     return id
   })

@@ -1,3 +1,4 @@
+import { record } from './record.js'
 import { routeLink, safeLink } from './url.js'
 import type { InboxItem } from './types.js'
 
@@ -47,15 +48,14 @@ export function items(): Items {
 /** A body comes from the app's backend: any field may be missing or of another kind. */
 function fix(entry: Entry): Fixed {
   const [, , id = '', type = '', at = 0] = entry
-  const body = (typeof entry[5] === 'object' && entry[5] !== null ? entry[5] : {}) as Record<string, unknown>
-  const { title, message, data = null } = body
-  const url = safeLink(body['url']) ?? routeLink(data)
+  const { title, message, url, data = null } = record(entry[5])
+  const link = safeLink(url) ?? routeLink(data)
   return {
     id,
     type,
     title: typeof title === 'string' ? title : '',
     ...(typeof message === 'string' ? { message } : {}),
-    ...(url === undefined ? {} : { url }),
+    ...(link === undefined ? {} : { url: link }),
     data: freeze(data) as Fixed['data'],
     at,
   }

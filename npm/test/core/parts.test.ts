@@ -102,11 +102,22 @@ describe('links', () => {
     ['https://example.com/rt/?x#y', 'wss://example.com/rt/v1/ws'],
     ['wss://example.com', 'wss://example.com/v1/ws'],
   ])('the socket of %s is %s', (base, url) => {
-    expect(socketUrl(base)).toEqual({ url })
+    expect(socketUrl(base)).toBe(url)
+    expect(socketUrl(() => base)).toBe(url)
   })
 
-  test.each([undefined, null, '', 'rt.example.com', 'ftp://example.com'])('%j is no address of a server, in words', (base) => {
-    expect(socketUrl(base)).toEqual({ problem: expect.stringContaining('`url`') })
+  test.each([undefined, null, '', 7, 'rt.example.com', 'ftp://example.com'])('%j is no address of a server, in words', (base) => {
+    const wrong = expect.objectContaining({ code: 'url_missing', fault: 'app', message: expect.stringContaining('`url`') })
+    expect(() => socketUrl(base as never)).toThrow(wrong)
+    expect(() => socketUrl(() => base as never)).toThrow(wrong)
+  })
+
+  test('a function that throws instead of giving an address is named, with what it threw', () => {
+    const cause = new Error('not configured')
+    const url = () => {
+      throw cause
+    }
+    expect(() => socketUrl(url)).toThrow(expect.objectContaining({ code: 'url_missing', message: '`url` threw: not configured.', cause }))
   })
 })
 
