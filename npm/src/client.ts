@@ -92,8 +92,8 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
       }
       if (what === words.GAP) return () => events.tell('gap', Object.freeze(value as Gap))
       if (what === words.FAILED) return () => events.tell('failed', sent.failed(value as RawFailed))
-      if (what === words.DONE) return () => promises.settle(number, { value })
-      if (what === words.REFUSED) return () => promises.settle(number, { error: error(value as ErrorFacts) })
+      if (what === words.DONE) return () => promises.end(number)?.resolve(value)
+      if (what === words.REFUSED) return () => promises.end(number)?.reject(error(value as ErrorFacts))
       if (what === words.SIGNED_OUT) return () => left(number)
       return () => report(error(value as ErrorFacts))
     },
@@ -193,9 +193,7 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
   const intend = <T>(send: (intent: number) => boolean) =>
     promises.open<T>((intent) => {
       wake()
-      if (!send(intent)) {
-        promises.settle(intent, { error: over ? closed() : invalid('More calls than are kept while the core loads.') })
-      }
+      if (!send(intent)) promises.end(intent)?.reject(over ? closed() : invalid('More calls than are kept while the core loads.'))
     })
 
   const owner = { call, onWatch: wake, onRead: sync }

@@ -24,8 +24,8 @@ export interface Tickets {
 
 interface Asked {
   readonly user: string | undefined
-  readonly control: AbortController
   readonly answer: Promise<Answer>
+  abort(): void
 }
 
 /** Wraps the app's ticket function. */
@@ -35,30 +35,33 @@ export function tickets(ask: TidingsOptions['ticket']): Tickets {
   let count = 0
   let thrown: unknown
 
+  const failed = (error: unknown): Answer => {
+    thrown = error
+    return [3, messageOf(error)]
+  }
+
   const start = (user: string | undefined): Asked => {
     const control = new AbortController()
     const attempt = ++count
+    const abort = () => control.abort()
+    // In a function of its own, so that a throw before the first await is caught too.
+    const call = async () => read(await ask({ user, attempt, signal: control.signal }))
     const answer = new Promise<Answer>((resolve) => {
       const timer = setTimeout(() => {
-        control.abort()
+        abort()
         thrown = undefined
         resolve([3, `it did not settle within ${DEADLINE / 1000} s`])
       }, DEADLINE)
-      // In a function of its own, so that a throw before the first await is caught too.
-      const call = async () => ask({ user, attempt, signal: control.signal })
-      call()
-        .then(read, (error: unknown): Answer => {
-          thrown = error
-          return [3, messageOf(error)]
-        })
+      void call()
+        .catch(failed)
         .then(resolve)
         .finally(() => clearTimeout(timer))
     })
-    return { user, control, answer }
+    return { user, answer, abort }
   }
 
   const abortAhead = () => {
-    early?.control.abort()
+    early?.abort()
     early = undefined
   }
 
@@ -67,9 +70,8 @@ export function tickets(ask: TidingsOptions['ticket']): Tickets {
       early ??= start(user)
     },
     request(attempt, user, answer) {
-      const usable = early !== undefined && early.user === user
-      if (!usable) early?.control.abort()
-      const asked = usable && early !== undefined ? early : start(user)
+      if (early?.user !== user) abortAhead()
+      const asked = early ?? start(user)
       early = undefined
       running.set(attempt, asked)
       void asked.answer.then((given) => {
@@ -77,12 +79,12 @@ export function tickets(ask: TidingsOptions['ticket']): Tickets {
       })
     },
     abort(attempt) {
-      running.get(attempt)?.control.abort()
+      running.get(attempt)?.abort()
       running.delete(attempt)
     },
     abortAhead,
     abortAll() {
-      for (const asked of running.values()) asked.control.abort()
+      for (const asked of running.values()) asked.abort()
       running.clear()
       abortAhead()
     },
