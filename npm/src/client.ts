@@ -1,4 +1,4 @@
-import { connection } from './connection.js'
+import { CONNECTION, type RawConnection } from './connection.js'
 import { closed, invalid, TidingsError, type ErrorFacts } from './error.js'
 import type { Tell } from './host.js'
 import { inbox } from './inbox.js'
@@ -10,7 +10,7 @@ import { load, type Bundled } from './loader.js'
 import { mailbox } from './mailbox.js'
 import { check, checkUser } from './options.js'
 import { outbox, type RawFailed } from './outbox.js'
-import type { Call } from './readable.js'
+import { cell, type Call } from './readable.js'
 import { randomName, settings } from './settings.js'
 import { storage } from './storage.js'
 import { tickets } from './ticket.js'
@@ -38,7 +38,8 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
   let held = false
   let over = false
   let kept = 0
-  let stale = 0
+  // Of what the core has to read.
+  let version = 0
 
   const call: Call = (fn, value) => {
     try {
@@ -59,31 +60,39 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
   const saved = storage(url)
   const error = (facts: ErrorFacts) => new TidingsError(facts.code.startsWith('ticket_') ? { ...facts, cause: asked.cause() } : facts)
 
-  // ---- the core's side ----
+  // ---- what the app reads ----
 
-  const sync = () => {
-    const before = stale
-    stale = 0
-    const changed = (readable: number) => (before & (1 << readable) ? link.read(readable) : undefined)
-    const connected = changed(words.CONNECTION)
-    if (connected !== undefined) state.take(connected)
-    if (before & (1 << words.INBOX)) list.refresh()
-    const unsent = changed(words.OUTBOX)
-    if (unsent !== undefined) sent.take(unsent)
-  }
+  /** What the core answers, if there is one. */
+  const read = <T>(...asked: Parameters<typeof link.read>) => JSON.parse(link.read(...asked) ?? 'null') as T | null
+
+  const owner = { call, onWatch: () => wake(), version: () => version }
+  const state = cell(CONNECTION, {
+    ...owner,
+    read() {
+      const raw = read<RawConnection>(words.CONNECTION)
+      return raw && { ...raw, error: raw.error && error(raw.error) }
+    },
+  })
+  const list = inbox({
+    ...owner,
+    wake: () => wake(),
+    read: (view, kinds) => read(words.INBOX, view, kinds),
+    mark: (ids, mark) => intend((intent) => later(words.MARK, ids, intent, mark)),
+    more: (view, kinds) => intend((intent) => later(words.MORE, kinds, intent, view)),
+  })
+  const sent = outbox({
+    ...owner,
+    read: () => read(words.OUTBOX),
+    retry: (id) => intend((intent) => later(words.RETRY_FAILED, '', id, intent)),
+    discard: (id) => void later(words.DISCARD_FAILED, '', id),
+  })
+
+  // ---- the core's side ----
 
   const mail = mailbox({
     call,
-    sync,
-    stale(readable) {
-      stale |= 1 << readable
-      if (readable === words.INBOX) list.stale()
-    },
-    notify() {
-      state.notify()
-      list.notify()
-      sent.cell.notify()
-    },
+    parts: [state, list, sent],
+    stale: () => void version++,
     letter(what, number, text) {
       const value: unknown = text === '' ? undefined : JSON.parse(text)
       if (what === words.ARRIVED) {
@@ -133,8 +142,8 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
       asked.abortAll()
       promises.reject(problem)
       list.reset()
-      sent.take(undefined)
-      state.state({ user: user ?? null, status: again ? 'connecting' : 'failed', error: again ? null : problem })
+      version++
+      put({ status: again ? 'connecting' : 'failed', error: again ? null : problem })
       wanted &&= again
       // Signing out must not depend on the core: what is stored goes.
       if (leaving.size > 0) {
@@ -151,8 +160,9 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
   const tellUser = () => link.tell(words.USER, user ?? '', Number(user === null))
 
   /** A state that needs no core to be known. */
+  const put = (change: Partial<Connection>) => state.put({ ...CONNECTION, user: user ?? null, ...change })
   const show = (change: Partial<Connection>) => {
-    state.state({ user: user ?? null, ...change })
+    put(change)
     mail.flush()
   }
 
@@ -195,21 +205,6 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
       wake()
       if (!send(intent)) promises.end(intent)?.reject(over ? closed() : invalid('More calls than are kept while the core loads.'))
     })
-
-  const owner = { call, onWatch: wake, onRead: sync }
-  const state = connection(owner, error)
-  const list = inbox({
-    call,
-    wake,
-    read: (view, kinds) => link.read(words.INBOX, view, kinds),
-    mark: (ids, mark) => intend((intent) => later(words.MARK, ids, intent, mark)),
-    more: (view, kinds) => intend((intent) => later(words.MORE, kinds, intent, view)),
-  })
-  const sent = outbox({
-    ...owner,
-    retry: (id) => intend((intent) => later(words.RETRY_FAILED, '', id, intent)),
-    discard: (id) => void later(words.DISCARD_FAILED, '', id),
-  })
 
   return {
     connection: state.readable,
@@ -263,7 +258,7 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
       show({ status: 'closed' })
       events.clear()
     },
-    now: () => JSON.parse(link.read(words.TIME) ?? 'null') as number | null,
+    now: () => read(words.TIME),
     explain: () => link.read(words.WHY) ?? explained(state.readable.get()),
   }
 }

@@ -1,15 +1,13 @@
-import type { Call } from './readable.js'
+import type { Call, Part } from './readable.js'
 import { CHANGED } from './words.js'
 
 /** What a mailbox does with what is in it. */
 export interface Reader {
   readonly call: Call
-  /** That readable changed in the core. */
-  stale(readable: number): void
-  /** Brings the snapshots up to date; tells nobody. */
-  sync(): void
-  /** Tells the subscribers of all readables. */
-  notify(): void
+  /** What may change when the core says so. */
+  readonly parts: readonly Part[]
+  /** Something of the parts changed in the core. */
+  stale(): void
   /** Reads something else the core said; the answer tells whom it concerns. */
   letter(what: number, number: number, text: string): () => void
 }
@@ -34,7 +32,7 @@ export function mailbox(reader: Reader): Mailbox {
     heard(what, number, text) {
       if (what === CHANGED) {
         changed = true
-        reader.stale(number)
+        reader.stale()
       } else {
         // Read at once: a later text may name an item of this one by its number alone.
         letters.push(reader.letter(what, number, text))
@@ -46,8 +44,8 @@ export function mailbox(reader: Reader): Mailbox {
       try {
         do {
           changed = false
-          reader.sync()
-          reader.notify()
+          for (const part of reader.parts) part.refresh()
+          for (const part of reader.parts) part.notify()
           for (const letter of letters.splice(0)) reader.call(letter, undefined)
         } while (changed || letters.length > 0)
       } finally {
