@@ -8,7 +8,7 @@ import { link as linked } from './link.js'
 import { listeners } from './listeners.js'
 import { load, type Bundled } from './loader.js'
 import { mailbox } from './mailbox.js'
-import { check, checkUser } from './options.js'
+import { check, checkUser, must } from './options.js'
 import { outbox, type RawFailed } from './outbox.js'
 import { cell, type Call } from './readable.js'
 import { randomName, settings } from './settings.js'
@@ -217,7 +217,7 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
       return off
     },
     setUser(next) {
-      if (next !== null) checkUser(next, 'user')
+      checkUser(next)
       if (over || next === user) return
       user = next
       asked.abortAhead()
@@ -225,7 +225,7 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
       else if (wanted) want()
     },
     signOut({ unsent = 'send' } = {}) {
-      if (unsent !== 'send' && unsent !== 'discard') throw invalid("`unsent` must be 'send' or 'discard'.")
+      must(unsent === 'send' || unsent === 'discard', 'unsent', "'send' or 'discard'")
       return new Promise((resolve) => {
         leaving.add(resolve)
         const asks = browser || link.alive()

@@ -1,5 +1,6 @@
 import { invalid, TidingsError, type ErrorFacts } from './error.js'
 import { items, type Entry } from './items.js'
+import { must } from './options.js'
 import { cell, type Owner, type Part } from './readable.js'
 import { record } from './record.js'
 import type { Inbox, InboxFilter, InboxItem, InboxSnapshot, InboxView, ItemRef, Stored } from './types.js'
@@ -127,10 +128,10 @@ export function inbox(owner: InboxOwner): InboxCell {
 function resolved(filter: InboxFilter): [show: number, kinds: string] {
   const { show = 'inbox', type } = filter ?? {}
   const place = SHOWS.indexOf(show)
-  if (place < 0) throw invalid(`\`show\` must be one of ${SHOWS.join(', ')}.`)
+  must(place >= 0, 'show', `one of ${SHOWS.join(', ')}`)
   const given: readonly unknown[] = type === undefined ? [] : Array.isArray(type) ? type : [type]
   const kinds = given.filter((kind): kind is string => typeof kind === 'string' && kind !== '')
-  if (kinds.length < given.length) throw invalid('`type` must be a notification type or a list of them.')
+  must(kinds.length === given.length, 'type', 'a notification type or a list of them')
   return [place, JSON.stringify([...new Set(kinds)].sort())]
 }
 
