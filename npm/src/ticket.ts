@@ -5,6 +5,9 @@ import type { TidingsOptions } from './types.js'
 /** How long the app's ticket function may take. */
 const DEADLINE = 10_000
 
+/** Stands for the number of an attempt the core has not made yet. */
+const AHEAD = -1
+
 /** What a ticket function gave, as the core takes it: 0 a ticket, 1 a JWT, 2 signed out, 3 a failure in words. */
 export type Answer = readonly [kind: 0 | 1 | 2 | 3, text: string]
 
@@ -31,7 +34,6 @@ interface Asked {
 /** Wraps the app's ticket function. */
 export function tickets(ask: TidingsOptions['ticket']): Tickets {
   const running = new Map<number, Asked>()
-  let early: Asked | undefined
   let count = 0
   let thrown: unknown
 
@@ -60,33 +62,28 @@ export function tickets(ask: TidingsOptions['ticket']): Tickets {
     return { user, answer, abort }
   }
 
-  const abortAhead = () => {
-    early?.abort()
-    early = undefined
+  const abort = (attempt: number) => {
+    running.get(attempt)?.abort()
+    running.delete(attempt)
   }
 
   return {
     ahead(user) {
-      early ??= start(user)
+      if (!running.has(AHEAD)) running.set(AHEAD, start(user))
     },
     request(attempt, user, answer) {
-      if (early?.user !== user) abortAhead()
-      const asked = early ?? start(user)
-      early = undefined
+      if (running.get(AHEAD)?.user !== user) abort(AHEAD)
+      const asked = running.get(AHEAD) ?? start(user)
+      running.delete(AHEAD)
       running.set(attempt, asked)
       void asked.answer.then((given) => {
         if (running.delete(attempt)) answer(given)
       })
     },
-    abort(attempt) {
-      running.get(attempt)?.abort()
-      running.delete(attempt)
-    },
-    abortAhead,
+    abort,
+    abortAhead: () => abort(AHEAD),
     abortAll() {
-      for (const asked of running.values()) asked.abort()
-      running.clear()
-      abortAhead()
+      for (const attempt of running.keys()) abort(attempt)
     },
     cause: () => thrown,
   }
