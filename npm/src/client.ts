@@ -135,7 +135,7 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
     trouble: (problem) => report(problem),
     born() {
       tellUser()
-      if (wanted) link.tell(words.CONNECT)
+      if (wanted) tellNow(words.CONNECT)
     },
     lost(problem, again) {
       kept = 0
@@ -145,19 +145,19 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
       version++
       put({ status: again ? 'connecting' : 'failed', error: again ? null : problem })
       wanted &&= again
+      mail.flush()
       // Signing out must not depend on the core: what is stored goes.
       if (leaving.size > 0) {
         if (typeof user === 'string') saved.wipe(user).catch(() => {})
-        mail.heard(words.SIGNED_OUT, 0, '')
+        left(0)
       }
-      mail.flush()
       report(problem)
     },
   })
 
   // ---- the app's side ----
 
-  const tellUser = () => link.tell(words.USER, user ?? '', Number(user === null))
+  const tellUser = () => tellNow(words.USER, user ?? '', Number(user === null))
 
   /** A state that needs no core to be known. */
   const put = (change: Partial<Connection>) => state.put({ ...CONNECTION, user: user ?? null, ...change })
@@ -170,13 +170,11 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
     if (over) return
     held = false
     wanted = true
-    if (link.alive()) link.tell(words.CONNECT)
-    else if (user === null) show({ status: 'signed-out' })
-    else begin()
-  }
-
-  /** Loads the core, which connects when it is there. */
-  const begin = () => {
+    if (tellNow(words.CONNECT)) return
+    if (user === null) {
+      show({ status: 'signed-out' })
+      return
+    }
     try {
       socketUrl(options.url)
     } catch (error) {
@@ -184,6 +182,7 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
       show({ status: 'failed', error: error as TidingsError })
       return
     }
+    // The core connects when it is there.
     show({ status: 'connecting' })
     link.start()
   }
@@ -199,11 +198,18 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
     return true
   }
 
+  /** Tells the core, if it is there. */
+  const tellNow = (...told: Parameters<Tell>) => {
+    const alive = link.alive()
+    if (alive) link.tell(...told)
+    return alive
+  }
+
   /** Asks the core for something that has an answer. */
   const intend = <T>(send: (intent: number) => boolean) =>
     promises.open<T>((intent) => {
       wake()
-      if (!send(intent)) promises.end(intent)?.reject(over ? closed() : invalid('More calls than are kept while the core loads.'))
+      if (!send(intent)) promises.end(intent)?.reject(over ? closed() : invalid('Too many calls while the core loads.'))
     })
 
   return {
@@ -211,7 +217,7 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
     inbox: list.inbox,
     outbox: sent.outbox,
     on(event, fn) {
-      if (typeof fn !== 'function') throw invalid('`on` takes an event and a function.')
+      must(typeof fn === 'function', 'fn', 'a function')
       const off = events.add(event, fn)
       wake()
       return off
@@ -221,41 +227,35 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
       if (over || next === user) return
       user = next
       asked.abortAhead()
-      if (link.alive()) tellUser()
-      else if (wanted) want()
+      if (!tellUser() && wanted) want()
     },
     signOut({ unsent = 'send' } = {}) {
       must(unsent === 'send' || unsent === 'discard', 'unsent', "'send' or 'discard'")
       return new Promise((resolve) => {
         leaving.add(resolve)
         const asks = browser || link.alive()
-        if (!asks || !later(words.SIGN_OUT, '', Number(unsent === 'discard'))) {
-          mail.heard(words.SIGNED_OUT, 0, '')
-          mail.flush()
-        }
+        if (!asks || !later(words.SIGN_OUT, '', Number(unsent === 'discard'))) left(0)
       })
     },
     connect: want,
     disconnect() {
       held = true
       wanted = false
-      if (link.alive()) link.tell(words.DISCONNECT)
-      else if (!over) show({ status: 'idle' })
+      if (!tellNow(words.DISCONNECT) && !over) show({ status: 'idle' })
     },
     retryNow() {
-      if (link.alive()) link.tell(words.RETRY)
-      else if (wanted || state.readable.get().status === 'failed') want()
+      if (!tellNow(words.RETRY) && (wanted || state.readable.get().status === 'failed')) want()
     },
     close() {
       if (over) return
-      if (link.alive()) link.tell(words.CLOSE)
+      tellNow(words.CLOSE)
       over = true
       link.close()
       asked.abortAll()
       saved.close()
       promises.reject(closed())
-      mail.heard(words.SIGNED_OUT, 0, '')
       show({ status: 'closed' })
+      left(0)
       events.clear()
     },
     now: () => read(words.TIME),
@@ -265,9 +265,9 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
 
 /** In words, what is so while there is no core to say it. */
 function explained({ status, error }: Connection): string {
-  if (error !== null) return `${error.message} Nothing is tried until connect() is called.`
-  if (status === 'connecting') return 'The core and the first ticket are being loaded.'
+  if (error !== null) return `${error.message} Nothing is tried until connect().`
+  if (status === 'connecting') return 'The core is being loaded.'
   if (status === 'signed-out') return 'Nobody is signed in: setUser() connects.'
-  if (status === 'closed') return 'The client was closed by close(): create a new one.'
-  return 'Nobody has asked for a connection: subscribe to something, or call connect().'
+  if (status === 'closed') return closed().message
+  return 'Nobody asked for a connection: subscribe, or call connect().'
 }

@@ -1,4 +1,4 @@
-import { invalid, TidingsError, type ErrorFacts } from './error.js'
+import { TidingsError, type ErrorFacts } from './error.js'
 import { items, type Entry } from './items.js'
 import { must } from './options.js'
 import { cell, type Owner, type Part } from './readable.js'
@@ -140,7 +140,7 @@ function ids(refs: ItemRef | readonly ItemRef[]): string {
   const list: readonly unknown[] = Array.isArray(refs) ? refs : [refs]
   const named = list.map((ref) => {
     const id = typeof ref === 'string' ? ref : record(ref)['id']
-    if (typeof id !== 'string' || id === '') throw invalid('Items are named by an id, an item, or a list of them.')
+    must(typeof id === 'string' && id !== '', 'items', 'an id, an item, or a list of them')
     return id
   })
   return JSON.stringify(named)

@@ -1,4 +1,5 @@
-import { invalid, TidingsError, type ErrorFacts } from './error.js'
+import { TidingsError, type ErrorFacts } from './error.js'
+import { must } from './options.js'
 import { cell, type Owner, type Part } from './readable.js'
 import type { FailedIntent, Outbox, OutboxSnapshot, Stored } from './types.js'
 
@@ -66,6 +67,6 @@ export function outbox(owner: OutboxOwner): OutboxCell {
 
 function numberOf(id: string): number {
   const number = Number(id)
-  if (typeof id !== 'string' || !Number.isSafeInteger(number)) throw invalid('An id of `outbox.failed` is needed.')
+  must(typeof id === 'string' && Number.isSafeInteger(number), 'id', 'one of `outbox.failed`')
   return number
 }
