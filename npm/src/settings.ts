@@ -3,7 +3,7 @@ import type { TidingsOptions } from './types.js'
 
 /** A random name: of a client, so that its next connection replaces its last, and of the lanes of its intents. */
 export function randomName(): string {
-  return [...crypto.getRandomValues(new Uint8Array(12))].map((byte) => byte.toString(16).padStart(2, '0')).join('')
+  return [...crypto.getRandomValues(new Uint32Array(4))].map((part) => part.toString(36)).join('')
 }
 
 /** What a core is made with. Its lanes are its own; the instance is that of the client it serves. */
