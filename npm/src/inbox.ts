@@ -1,8 +1,8 @@
 import { TidingsError, type ErrorFacts } from './error.js'
+import { isText, record } from './foreign.js'
 import { items, type Entry } from './items.js'
 import { must } from './options.js'
 import { cell, type Owner, type Part } from './readable.js'
-import { record } from './record.js'
 import type { Inbox, InboxFilter, InboxItem, InboxSnapshot, InboxView, ItemRef, Stored } from './types.js'
 import { ARCHIVED, READ, SEEN, UNARCHIVED, UNREAD } from './words.js'
 
@@ -100,8 +100,8 @@ export function inbox(owner: InboxOwner): InboxCell {
         const key = show + kinds
         if (key === '0[]') return whole.view
         let view = shared.get(key)?.deref()
-        if (view === undefined) {
-          for (const [other, ref] of shared) if (ref.deref() === undefined) shared.delete(other)
+        if (!view) {
+          for (const [other, ref] of shared) if (!ref.deref()) shared.delete(other)
           view = make(show, kinds).view
           shared.set(key, new WeakRef(view))
         }
@@ -126,22 +126,17 @@ export function inbox(owner: InboxOwner): InboxCell {
 
 /** A filter as the core takes it, equal ones equally. */
 function resolved(filter: InboxFilter): [show: number, kinds: string] {
-  const { show = 'inbox', type } = filter ?? {}
+  const { show = 'inbox', type = [] } = filter ?? {}
   const place = SHOWS.indexOf(show)
   must(place >= 0, 'show', `one of ${SHOWS.join(', ')}`)
-  const given: readonly unknown[] = type === undefined ? [] : Array.isArray(type) ? type : [type]
-  const kinds = given.filter((kind): kind is string => typeof kind === 'string' && kind !== '')
-  must(kinds.length === given.length, 'type', 'a notification type or a list of them')
+  const kinds: unknown[] = [type].flat()
+  must(kinds.every(isText), 'type', 'a notification type or a list of them')
   return [place, JSON.stringify([...new Set(kinds)].sort())]
 }
 
 /** Ids of what an app names (an id, an item or a list), as JSON. */
 function ids(refs: ItemRef | readonly ItemRef[]): string {
-  const list: readonly unknown[] = Array.isArray(refs) ? refs : [refs]
-  const named = list.map((ref) => {
-    const id = typeof ref === 'string' ? ref : record(ref)['id']
-    must(typeof id === 'string' && id !== '', 'items', 'an id, an item, or a list of them')
-    return id
-  })
+  const named = [refs].flat().map((ref) => (typeof ref === 'string' ? ref : record(ref)['id']))
+  must(named.every(isText), 'items', 'an id, an item, or a list of them')
   return JSON.stringify(named)
 }

@@ -1,4 +1,4 @@
-import { record } from './record.js'
+import { isObject, record } from './foreign.js'
 import { routeLink, safeLink } from './url.js'
 import type { InboxItem } from './types.js'
 
@@ -28,7 +28,7 @@ export function items(): Items {
       const before = known.get(number)
       if (before?.flags === flags) return before.item
       const fixed = before?.fixed ?? (entry.length > 2 ? fix(entry) : undefined)
-      if (fixed === undefined) return undefined
+      if (!fixed) return undefined
       const item = Object.freeze({
         ...fixed,
         read: (flags & 1) !== 0,
@@ -54,8 +54,8 @@ function fix(entry: Entry): Fixed {
     id,
     type,
     title: typeof title === 'string' ? title : '',
-    ...(typeof message === 'string' ? { message } : {}),
-    ...(link === undefined ? {} : { url: link }),
+    ...(typeof message === 'string' && { message }),
+    ...(link && { url: link }),
     data: freeze(data) as Fixed['data'],
     at,
   }
@@ -63,6 +63,6 @@ function fix(entry: Entry): Fixed {
 
 /** Deeply; the protocol bounds the depth to 32. */
 function freeze(value: unknown): unknown {
-  if (typeof value === 'object' && value !== null) Object.values(Object.freeze(value)).forEach(freeze)
+  if (isObject(value)) Object.values(Object.freeze(value)).forEach(freeze)
   return value
 }

@@ -1,4 +1,5 @@
 import { invalid } from './error.js'
+import { isObject, isText } from './foreign.js'
 import type { TidingsOptions } from './types.js'
 
 /** Throws at once, naming the option, so that the stack leads to the caller. */
@@ -21,16 +22,12 @@ export function check(options: TidingsOptions): void {
 
 /** User ids are what the server takes for one. */
 export function checkUser(user: unknown): void {
-  const fine = user === null || (typeof user === 'string' && user !== '' && new TextEncoder().encode(user).length <= 128)
+  const fine = user === null || (isText(user) && new TextEncoder().encode(user).length <= 128)
   must(fine, 'user', 'a user id of 1 to 128 bytes, or null')
 }
 
 function within(least: number, value: unknown, option: string, most = 2 ** 31): void {
   must(value === undefined || (typeof value === 'number' && value >= least && value <= most), option, `a number from ${least} to ${most}`)
-}
-
-function isObject(value: unknown): boolean {
-  return typeof value === 'object' && value !== null
 }
 
 /** What an argument must be, unless it is. */

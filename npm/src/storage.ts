@@ -43,7 +43,7 @@ export function storage(server: () => string): Storage {
   }
 
   const database = () => {
-    if (opening === undefined) {
+    if (!opening) {
       opening = open()
       // Another tab deletes or upgrades it: don't stand in the way, and open it again when needed.
       opening.then((db) => (db.onversionchange = db.onclose = close), close)
@@ -83,7 +83,7 @@ export function storage(server: () => string): Storage {
 export function mayReplace(old: Fence['cursors'], fence: Fence): boolean {
   return fence.cursors.every(([epoch, offset], place) => {
     const before = old[place]
-    return before === undefined || fence.over.includes(before[0]) || (before[0] === epoch && before[1] <= offset)
+    return !before || fence.over.includes(before[0]) || (before[0] === epoch && before[1] <= offset)
   })
 }
 

@@ -1,5 +1,5 @@
 import { messageOf } from './error.js'
-import { record } from './record.js'
+import { isText, record } from './foreign.js'
 import type { TidingsOptions } from './types.js'
 
 /** How long the app's ticket function may take. */
@@ -91,8 +91,8 @@ export function tickets(ask: TidingsOptions['ticket']): Tickets {
 
 function read(given: unknown): Answer {
   if (given === null) return [2, '']
-  if (typeof given === 'string' && given !== '') return [0, given]
+  if (isText(given)) return [0, given]
   const { token } = record(given)
-  if (typeof token === 'string' && token !== '') return [1, token]
+  if (isText(token)) return [1, token]
   return [3, 'it must return a ticket, { token }, or null when signed out']
 }

@@ -1,7 +1,7 @@
 /** Links that are safe to follow, and the address of the socket. */
 
 import { failure, messageOf } from './error.js'
-import { record } from './record.js'
+import { isObject, isText, record } from './foreign.js'
 import type { TidingsOptions } from './types.js'
 
 const NOWHERE = 'https://nowhere.invalid'
@@ -15,10 +15,10 @@ export function socketUrl(base: TidingsOptions['url']): string {
   } catch (thrown) {
     throw wrong(`threw: ${messageOf(thrown)}`, thrown)
   }
-  if (typeof given !== 'string' || given === '') throw wrong('is missing: give the address of the Tidings server')
+  if (!isText(given)) throw wrong('is missing: give the address of the Tidings server')
   const url = parse(given, globalThis.location?.href)
-  const scheme = url?.protocol.replace('http', 'ws')
-  if (url === undefined || (scheme !== 'ws:' && scheme !== 'wss:')) throw wrong(`must be an http or https address: ${given}`)
+  const scheme = url?.protocol.replace('http', 'ws') ?? ''
+  if (!url || !/^wss?:$/.test(scheme)) throw wrong(`must be an http or https address: ${given}`)
   return `${scheme}//${url.host}${url.pathname.replace(/\/+$/, '')}/v1/ws`
 }
 
@@ -27,7 +27,7 @@ export function socketUrl(base: TidingsOptions['url']): string {
  * `java\nscript:` and other spellings of a bad scheme don't pass.
  */
 export function safeLink(link: unknown): string | undefined {
-  return typeof link === 'string' && link !== '' && /^https?:$/.test(parse(link, NOWHERE)?.protocol ?? '') ? link : undefined
+  return isText(link) && /^https?:$/.test(parse(link, NOWHERE)?.protocol ?? '') ? link : undefined
 }
 
 /** The link that `data.routing` describes: `{type: 'navigate', path, params}`, `:name` in the path from `params`. */
@@ -36,7 +36,7 @@ export function routeLink(data: unknown): string | undefined {
   if (type !== 'navigate' || typeof path !== 'string' || !path.startsWith('/')) return undefined
   const query = new URLSearchParams()
   for (const [name, value] of Object.entries(record(params))) {
-    if (value !== null && typeof value !== 'object') query.set(name, String(value))
+    if (value !== null && !isObject(value)) query.set(name, String(value))
   }
   let link = path.replace(/:(\w+)/g, (whole, name: string) => {
     const value = query.get(name)
