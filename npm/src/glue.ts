@@ -110,12 +110,6 @@ function copy(at: number, length: number): string {
 function closure(a: number, b: number): Closure {
   const owned: Owned = [wasm, wasm.__wbindgen_destroy_closure, a, b]
   let holders = 1
-  const drop = () => {
-    if (--holders === 0) {
-      registry.unregister(owned)
-      free(owned)
-    }
-  }
   const call = () => {
     if (owned[0] !== wasm) return
     // It may be dropped while it runs.
@@ -123,11 +117,16 @@ function closure(a: number, b: number): Closure {
     try {
       wasm.__wbindgen_invoke(a, b)
     } finally {
-      drop()
+      call.drop()
     }
   }
+  call.drop = () => {
+    if (--holders !== 0) return
+    registry.unregister(owned)
+    free(owned)
+  }
   registry.register(call, owned, owned)
-  return Object.assign(call, { drop })
+  return call
 }
 
 interface Closure {
@@ -162,7 +161,7 @@ const imports = {
   __wbg_new: caught((at: number, length: number) => new WebSocket(copy(at, length))),
   __wbg_send: caught((socket: WebSocket, at: number, length: number) => socket.send(copy(at, length))),
   __wbg_close: caught((socket: WebSocket, code: number) => socket.close(code)),
-  __wbg_setTimeout: caught((fn: Closure, delay: number) => setTimeout(fn, delay)),
+  __wbg_setTimeout: (fn: Closure, delay: number) => setTimeout(fn, delay),
   __wbg_clearTimeout: (timer: number) => clearTimeout(timer),
   __wbindgen_generic: closure,
   __wbg__wbg_cb_unref: (fn: Closure) => fn.drop(),
