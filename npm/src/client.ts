@@ -38,7 +38,7 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
   let held = false
   let over = false
   let kept = 0
-  // Of what the core has to read.
+  // Counts up when there may be something else to read from the core.
   let version = 0
 
   const call: Call = (fn, value) => {
@@ -63,7 +63,7 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
   // ---- what the app reads ----
 
   /** What the core answers, if there is one. */
-  const read = <T>(...asked: Parameters<typeof link.read>) => JSON.parse(link.read(...asked) ?? 'null') as T | null
+  const read = <T>(...what: Parameters<typeof link.read>) => JSON.parse(link.read(...what) ?? 'null') as T | null
 
   const owner = { call, onWatch: () => wake(), version: () => version }
   const state = cell(CONNECTION, {
@@ -75,7 +75,6 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
   })
   const list = inbox({
     ...owner,
-    wake: () => wake(),
     read: (view, kinds) => read(words.INBOX, view, kinds),
     mark: (ids, mark) => intend((intent) => later(words.MARK, ids, intent, mark)),
     more: (view, kinds) => intend((intent) => later(words.MORE, kinds, intent, view)),

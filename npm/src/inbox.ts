@@ -7,14 +7,12 @@ import type { Inbox, InboxFilter, InboxItem, InboxSnapshot, InboxView, ItemRef, 
 import { ARCHIVED, READ, SEEN, UNARCHIVED, UNREAD } from './words.js'
 
 /** What the inbox asks of the client. */
-export interface InboxOwner extends Pick<Owner<InboxSnapshot>, 'call' | 'version'> {
+export interface InboxOwner extends Omit<Owner<InboxSnapshot>, 'read' | 'onUnwatch'> {
   /** A view as the core writes it, if there is a core. */
   read(show: number, kinds: string): RawInbox | null
   /** Marks the items with these ids, a list in JSON, or all if it is empty. */
   mark(ids: string, mark: number): Promise<Stored>
   more(show: number, kinds: string): Promise<void>
-  /** Somebody looks. */
-  wake(): void
 }
 
 /** A view of the inbox as the core writes it. */
@@ -69,8 +67,7 @@ export function inbox(owner: InboxOwner): InboxCell {
 
   const make = (show: number, kinds: string): View => {
     const { readable, ...part } = cell(INBOX, {
-      call: owner.call,
-      version: owner.version,
+      ...owner,
       read() {
         const raw = owner.read(show, kinds)
         if (raw === null) return { ...INBOX }
@@ -81,7 +78,7 @@ export function inbox(owner: InboxOwner): InboxCell {
       },
       onWatch() {
         watched.add(made)
-        owner.wake()
+        owner.onWatch?.()
       },
       onUnwatch: () => void watched.delete(made),
     })
