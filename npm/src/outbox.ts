@@ -43,7 +43,7 @@ export function outbox(owner: OutboxOwner): OutboxCell {
     return intent
   }
 
-  const { readable, refresh, notify } = cell(OUTBOX, {
+  const { readable, ...part } = cell(OUTBOX, {
     ...owner,
     read() {
       const { pending, failed: raw } = owner.read() ?? { pending: 0, failed: [] }
@@ -59,8 +59,7 @@ export function outbox(owner: OutboxOwner): OutboxCell {
       retry: (id) => owner.retry(numberOf(id)),
       discard: (id) => owner.discard(numberOf(id)),
     },
-    refresh,
-    notify,
+    ...part,
     failed,
   }
 }

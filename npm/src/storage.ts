@@ -3,6 +3,8 @@
  * be written, because another tab may have written meanwhile.
  */
 
+import { isText, record } from './foreign.js'
+
 const NAME = 'tidings'
 const STORE = 'caches'
 
@@ -60,16 +62,16 @@ export function storage(server: () => string): Storage {
 
   return {
     async load(user) {
-      const saved: unknown = await transact('readonly', user, (store, key) => store.get(key))
-      return isSaved(saved) ? saved.text : undefined
+      const { text } = record(await transact('readonly', user, (store, key) => store.get(key)))
+      return isText(text) ? text : undefined
     },
     async save(cache) {
       const { user, cursors, text } = cache
       await transact('readwrite', user, (store, key) => {
         const request = store.get(key)
         request.onsuccess = () => {
-          const saved: unknown = request.result
-          if (!isSaved(saved) || mayReplace(saved.cursors, cache)) store.put({ cursors, text } satisfies Saved, key)
+          const { cursors: old } = record(request.result)
+          if (!Array.isArray(old) || mayReplace(old, cache)) store.put({ cursors, text } satisfies Saved, key)
         }
         return request
       })
@@ -85,11 +87,6 @@ export function mayReplace(old: Fence['cursors'], fence: Fence): boolean {
     const before = old[place]
     return !before || fence.over.includes(before[0]) || (before[0] === epoch && before[1] <= offset)
   })
-}
-
-function isSaved(value: unknown): value is Saved {
-  const saved = value as Partial<Saved> | undefined
-  return typeof saved?.text === 'string' && Array.isArray(saved.cursors)
 }
 
 /** Opens the database; one that can't be opened is broken or newer, and only a cache: it is made anew, once. */
