@@ -142,9 +142,8 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
       promises.reject(problem)
       list.reset()
       version++
-      put({ status: again ? 'connecting' : 'failed', error: again ? null : problem })
       wanted &&= again
-      mail.flush()
+      show(again ? { status: 'connecting' } : { status: 'failed', error: problem })
       // Signing out must not depend on the core: what is stored goes.
       if (leaving.size > 0) {
         if (typeof user === 'string') saved.wipe(user).catch(() => {})
@@ -159,9 +158,8 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
   const tellUser = () => tellNow(words.USER, user ?? '', Number(user === null))
 
   /** A state that needs no core to be known. */
-  const put = (change: Partial<Connection>) => state.put({ ...CONNECTION, user: user ?? null, ...change })
   const show = (change: Partial<Connection>) => {
-    put(change)
+    state.put({ ...CONNECTION, user: user ?? null, ...change })
     mail.flush()
   }
 
