@@ -91,8 +91,12 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
   const mail = mailbox({
     call,
     parts: [state, list, sent],
-    stale: () => void version++,
     letter(what, number, text) {
+      if (what === words.CHANGED) {
+        version++
+        // The parts tell of it.
+        return () => {}
+      }
       const value: unknown = text === '' ? undefined : JSON.parse(text)
       if (what === words.ARRIVED) {
         const item = list.item(value as Entry)
