@@ -62,8 +62,8 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
 
   // ---- what the app reads ----
 
-  /** What the core answers, if there is one. */
-  const read = <T>(...what: Parameters<typeof link.read>) => JSON.parse(link.read(...what) ?? 'null') as T | null
+  /** What the core answers, if it is there; of what its rest is for, its first part knows nothing. */
+  const read = <T>(...what: Parameters<typeof link.read>) => JSON.parse(link.read(...what) || 'null') as T | null
 
   const owner = { call, onWatch: () => wake(), version: () => version }
   const state = cell(CONNECTION, {
