@@ -9,8 +9,9 @@ const compiledCore: Plugin = {
   name: 'compiled-core',
   enforce: 'pre',
   resolveId(id, importer) {
-    if (!/^\.\/(glue|first|rest)\.js$/.test(id) || importer === undefined || importer.includes('/dist/')) return null
-    const built = at(`./dist/${id.slice(2)}`)
+    const [, file] = /^(?:\.|\.\.\/\.\.\/src)\/((?:glue|first|rest)\.js)$/.exec(id) ?? []
+    if (file === undefined || importer === undefined || importer.includes('/dist/')) return null
+    const built = at(`./dist/${file}`)
     if (!existsSync(built)) throw new Error('the tests want the compiled core: run `npm run build` first')
     return built
   },

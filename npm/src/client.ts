@@ -1,5 +1,5 @@
-import { connection } from './connection.js'
-import { closed, failure, invalid, TidingsError, type ErrorFacts } from './error.js'
+import { CONNECTION, type RawConnection } from './connection.js'
+import { closed, invalid, TidingsError, type ErrorFacts } from './error.js'
 import type { Tell } from './host.js'
 import { inbox } from './inbox.js'
 import { intents } from './intents.js'
@@ -8,9 +8,9 @@ import { link as linked } from './link.js'
 import { listeners } from './listeners.js'
 import { load, type Bundled } from './loader.js'
 import { mailbox } from './mailbox.js'
-import { check, checkUser } from './options.js'
+import { check, checkUser, must } from './options.js'
 import { outbox, type RawFailed } from './outbox.js'
-import type { Call } from './readable.js'
+import { cell, type Call } from './readable.js'
 import { randomName, settings } from './settings.js'
 import { storage } from './storage.js'
 import { tickets } from './ticket.js'
@@ -38,7 +38,8 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
   let held = false
   let over = false
   let kept = 0
-  let stale = 0
+  // Counts up when there may be something else to read from the core.
+  let version = 0
 
   const call: Call = (fn, value) => {
     try {
@@ -48,47 +49,54 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
     }
   }
   const events = listeners(call)
-  const address = () => {
-    try {
-      return socketUrl(typeof options.url === 'function' ? options.url() : options.url)
-    } catch (thrown) {
-      return { problem: `\`url\` threw: ${String(thrown)}` }
-    }
-  }
   const url = () => {
-    const found = address()
-    return 'url' in found ? found.url : ''
+    try {
+      return socketUrl(options.url)
+    } catch {
+      return ''
+    }
   }
   const asked = tickets(options.ticket)
   const saved = storage(url)
   const error = (facts: ErrorFacts) => new TidingsError(facts.code.startsWith('ticket_') ? { ...facts, cause: asked.cause() } : facts)
 
-  // ---- the core's side ----
+  // ---- what the app reads ----
 
-  const sync = () => {
-    const before = stale
-    stale = 0
-    const changed = (readable: number) => (before & (1 << readable) ? link.read(readable) : undefined)
-    const connected = changed(words.CONNECTION)
-    if (connected !== undefined) state.take(connected)
-    if (before & (1 << words.INBOX)) list.refresh()
-    const unsent = changed(words.OUTBOX)
-    if (unsent !== undefined) sent.take(unsent)
-  }
+  /** What the core answers, if it is there; of what its rest is for, its first part knows nothing. */
+  const read = <T>(...what: Parameters<typeof link.read>) => JSON.parse(link.read(...what) || 'null') as T | null
+
+  const owner = { call, onWatch: () => wake(), version: () => version }
+  const state = cell(CONNECTION, {
+    ...owner,
+    read() {
+      const raw = read<RawConnection>(words.CONNECTION)
+      return raw && { ...raw, error: raw.error && error(raw.error) }
+    },
+  })
+  const list = inbox({
+    ...owner,
+    read: (view, kinds) => read(words.INBOX, view, kinds),
+    mark: (ids, mark) => intend((intent) => later(words.MARK, ids, intent, mark)),
+    more: (view, kinds) => intend((intent) => later(words.MORE, kinds, intent, view)),
+  })
+  const sent = outbox({
+    ...owner,
+    read: () => read(words.OUTBOX),
+    retry: (id) => intend((intent) => later(words.RETRY_FAILED, '', id, intent)),
+    discard: (id) => void later(words.DISCARD_FAILED, '', id),
+  })
+
+  // ---- the core's side ----
 
   const mail = mailbox({
     call,
-    sync,
-    stale(readable) {
-      stale |= 1 << readable
-      if (readable === words.INBOX) list.stale()
-    },
-    notify() {
-      state.notify()
-      list.notify()
-      sent.cell.notify()
-    },
+    parts: [state, list, sent],
     letter(what, number, text) {
+      if (what === words.CHANGED) {
+        version++
+        // The parts tell of it.
+        return () => {}
+      }
       const value: unknown = text === '' ? undefined : JSON.parse(text)
       if (what === words.ARRIVED) {
         const item = list.item(value as Entry)
@@ -96,8 +104,8 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
       }
       if (what === words.GAP) return () => events.tell('gap', Object.freeze(value as Gap))
       if (what === words.FAILED) return () => events.tell('failed', sent.failed(value as RawFailed))
-      if (what === words.DONE) return () => promises.settle(number, { value })
-      if (what === words.REFUSED) return () => promises.settle(number, { error: error(value as ErrorFacts) })
+      if (what === words.DONE) return () => promises.end(number)?.resolve(value)
+      if (what === words.REFUSED) return () => promises.end(number)?.reject(error(value as ErrorFacts))
       if (what === words.SIGNED_OUT) return () => left(number)
       return () => report(error(value as ErrorFacts))
     },
@@ -130,33 +138,32 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
     trouble: (problem) => report(problem),
     born() {
       tellUser()
-      if (wanted) link.tell(words.CONNECT)
+      if (wanted) tellNow(words.CONNECT)
     },
     lost(problem, again) {
       kept = 0
       asked.abortAll()
       promises.reject(problem)
       list.reset()
-      sent.take(undefined)
-      state.state({ user: user ?? null, status: again ? 'connecting' : 'failed', error: again ? null : problem })
+      version++
       wanted &&= again
+      show(again ? { status: 'connecting' } : { status: 'failed', error: problem })
       // Signing out must not depend on the core: what is stored goes.
       if (leaving.size > 0) {
         if (typeof user === 'string') saved.wipe(user).catch(() => {})
-        mail.heard(words.SIGNED_OUT, 0, '')
+        left(0)
       }
-      mail.flush()
       report(problem)
     },
   })
 
   // ---- the app's side ----
 
-  const tellUser = () => link.tell(words.USER, user ?? '', Number(user === null))
+  const tellUser = () => tellNow(words.USER, user ?? '', Number(user === null))
 
   /** A state that needs no core to be known. */
   const show = (change: Partial<Connection>) => {
-    state.state({ user: user ?? null, ...change })
+    state.put({ ...CONNECTION, user: user ?? null, ...change })
     mail.flush()
   }
 
@@ -164,19 +171,19 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
     if (over) return
     held = false
     wanted = true
-    if (link.alive()) link.tell(words.CONNECT)
-    else if (user === null) show({ status: 'signed-out' })
-    else begin()
-  }
-
-  /** Loads the core, which connects when it is there. */
-  const begin = () => {
-    const found = address()
-    if ('problem' in found) {
-      wanted = false
-      show({ status: 'failed', error: failure('url_missing', 'app', `${found.problem}.`) })
+    if (tellNow(words.CONNECT)) return
+    if (user === null) {
+      show({ status: 'signed-out' })
       return
     }
+    try {
+      socketUrl(options.url)
+    } catch (error) {
+      wanted = false
+      show({ status: 'failed', error: error as TidingsError })
+      return
+    }
+    // The core connects when it is there.
     show({ status: 'connecting' })
     link.start()
   }
@@ -192,92 +199,76 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
     return true
   }
 
+  /** Tells the core, if it is there. */
+  const tellNow = (...told: Parameters<Tell>) => {
+    const alive = link.alive()
+    if (alive) link.tell(...told)
+    return alive
+  }
+
   /** Asks the core for something that has an answer. */
   const intend = <T>(send: (intent: number) => boolean) =>
     promises.open<T>((intent) => {
       wake()
-      if (!send(intent)) {
-        promises.settle(intent, { error: over ? closed() : invalid('More calls than are kept while the core loads.') })
-      }
+      if (!send(intent)) promises.end(intent)?.reject(over ? closed() : invalid('Too many calls while the core loads.'))
     })
-
-  const owner = { call, onWatch: wake, onRead: sync }
-  const state = connection(owner, error)
-  const list = inbox({
-    call,
-    wake,
-    read: (view, kinds) => link.read(words.INBOX, view, kinds),
-    mark: (ids, mark) => intend((intent) => later(words.MARK, ids, intent, mark)),
-    more: (view, kinds) => intend((intent) => later(words.MORE, kinds, intent, view)),
-  })
-  const sent = outbox({
-    ...owner,
-    retry: (id) => intend((intent) => later(words.RETRY_FAILED, '', id, intent)),
-    discard: (id) => void later(words.DISCARD_FAILED, '', id),
-  })
 
   return {
     connection: state.readable,
     inbox: list.inbox,
     outbox: sent.outbox,
     on(event, fn) {
-      if (typeof fn !== 'function') throw invalid('`on` takes an event and a function.')
+      must(typeof fn === 'function', 'fn', 'a function')
       const off = events.add(event, fn)
       wake()
       return off
     },
     setUser(next) {
-      if (next !== null) checkUser(next, 'user')
+      checkUser(next)
       if (over || next === user) return
       user = next
       asked.abortAhead()
-      if (link.alive()) tellUser()
-      else if (wanted) want()
+      if (!tellUser() && wanted) want()
     },
     signOut({ unsent = 'send' } = {}) {
-      if (unsent !== 'send' && unsent !== 'discard') throw invalid("`unsent` must be 'send' or 'discard'.")
+      must(unsent === 'send' || unsent === 'discard', 'unsent', "'send' or 'discard'")
       return new Promise((resolve) => {
         leaving.add(resolve)
         const asks = browser || link.alive()
-        if (!asks || !later(words.SIGN_OUT, '', Number(unsent === 'discard'))) {
-          mail.heard(words.SIGNED_OUT, 0, '')
-          mail.flush()
-        }
+        if (!asks || !later(words.SIGN_OUT, '', Number(unsent === 'discard'))) left(0)
       })
     },
     connect: want,
     disconnect() {
       held = true
       wanted = false
-      if (link.alive()) link.tell(words.DISCONNECT)
-      else if (!over) show({ status: 'idle' })
+      if (!tellNow(words.DISCONNECT) && !over) show({ status: 'idle' })
     },
     retryNow() {
-      if (link.alive()) link.tell(words.RETRY)
-      else if (wanted || state.readable.get().status === 'failed') want()
+      if (!tellNow(words.RETRY) && (wanted || state.readable.get().status === 'failed')) want()
     },
     close() {
       if (over) return
-      if (link.alive()) link.tell(words.CLOSE)
+      tellNow(words.CLOSE)
       over = true
       link.close()
       asked.abortAll()
       saved.close()
       promises.reject(closed())
-      mail.heard(words.SIGNED_OUT, 0, '')
       show({ status: 'closed' })
+      left(0)
       events.clear()
     },
-    now: () => JSON.parse(link.read(words.TIME) ?? 'null') as number | null,
+    now: () => read(words.TIME),
     explain: () => link.read(words.WHY) ?? explained(state.readable.get()),
   }
 }
 
 /** In words, what is so while there is no core to say it. */
 function explained({ status, error }: Connection): string {
-  if (error !== null) return `${error.message} Nothing is tried until connect() is called.`
-  if (status === 'connecting') return 'The core and the first ticket are being loaded.'
+  if (error !== null) return `${error.message} Nothing is tried until connect().`
+  if (status === 'connecting') return 'The core is being loaded.'
   if (status === 'signed-out') return 'Nobody is signed in: setUser() connects.'
-  if (status === 'closed') return 'The client was closed by close(): create a new one.'
-  return 'Nobody has asked for a connection: subscribe to something, or call connect().'
+  if (status === 'closed') return closed().message
+  return 'Nobody asked for a connection: subscribe, or call connect().'
 }

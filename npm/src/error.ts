@@ -19,20 +19,20 @@ const DOCS = 'https://github.com/tidings/tidings/blob/main/docs/protocol.md#'
 /** Something went wrong: what, whose fault it is, and what to do. */
 export class TidingsError extends Error {
   override readonly name = 'TidingsError'
-  readonly code: string
-  readonly fault: Fault
-  readonly retry: boolean
+  declare readonly code: string
+  declare readonly fault: Fault
+  declare readonly retry: boolean
   /** Address of what the documentation says about this code. */
-  readonly docs: string
+  declare readonly docs: string
 
-  constructor(facts: ErrorFacts) {
-    super(facts.message, facts.cause === undefined ? undefined : { cause: facts.cause })
-    this.code = facts.code
-    this.fault = facts.fault
-    this.retry = facts.retry
-    this.docs = DOCS + facts.code
+  constructor({ code, fault, retry, message, cause }: ErrorFacts) {
+    super(message, cause === undefined ? undefined : { cause })
     // Not a class check: an app may hold two copies of the package.
     Object.defineProperty(this, BRAND, { value: true })
+    this.code = code
+    this.fault = fault
+    this.retry = retry
+    this.docs = DOCS + code
   }
 }
 

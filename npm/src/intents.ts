@@ -4,29 +4,34 @@ import type { TidingsError } from './error.js'
 export interface Intents {
   /** Opens one. Unawaited it is silent; awaited it throws. */
   open<T>(send: (intent: number) => void): Promise<T>
-  settle(intent: number, result: { readonly value: unknown } | { readonly error: TidingsError }): void
+  /** Ends one: the answer is for whoever waits for it, if anybody does. */
+  end(intent: number): Waiting | undefined
   /** Ends all: nobody is left to answer them. */
+  reject(error: TidingsError): void
+}
+
+interface Waiting {
+  resolve(value: unknown): void
   reject(error: TidingsError): void
 }
 
 /** No intents yet. */
 export function intents(): Intents {
-  const open = new Map<number, { resolve(value: never): void; reject(error: TidingsError): void }>()
+  const open = new Map<number, Waiting>()
   let last = 0
   return {
-    open(send) {
+    open<T>(send: (intent: number) => void) {
       const intent = ++last
-      const promise = new Promise<never>((resolve, reject) => open.set(intent, { resolve, reject }))
+      const promise = new Promise<T>((resolve, reject) => open.set(intent, { resolve: resolve as Waiting['resolve'], reject }))
       // The refusal is also in the outbox and told to listeners: nobody has to await it.
       promise.catch(() => {})
       send(intent)
       return promise
     },
-    settle(intent, result) {
+    end(intent) {
       const waiting = open.get(intent)
       open.delete(intent)
-      if ('error' in result) waiting?.reject(result.error)
-      else waiting?.resolve(result.value as never)
+      return waiting
     },
     reject(error) {
       for (const waiting of open.values()) waiting.reject(error)

@@ -1,3 +1,4 @@
+import { isObject, record } from './foreign.js'
 import { routeLink, safeLink } from './url.js'
 import type { InboxItem } from './types.js'
 
@@ -5,9 +6,8 @@ import type { InboxItem } from './types.js'
  * An item as the core writes it: a number and flags (read 1, seen 2, archived 4, pending 8); the rest only the first
  * time, because a payload crosses once.
  */
-export type Entry =
-  | readonly [number: number, flags: number]
-  | readonly [number: number, flags: number, id: string, type: string, at: number, body: unknown]
+export type Entry = readonly [number: number, flags: number] | Whole
+type Whole = readonly [number: number, flags: number, id: string, type: string, at: number, body: unknown]
 
 /** What of an item never changes. */
 type Fixed = Pick<InboxItem, 'id' | 'type' | 'title' | 'message' | 'url' | 'data' | 'at'>
@@ -20,14 +20,14 @@ export interface Items {
 
 /** No items yet. */
 export function items(): Items {
-  const known = new Map<number, { readonly fixed: Fixed; flags: number; item: InboxItem }>()
+  const known = new Map<number, { readonly flags: number; readonly item: InboxItem }>()
   return {
     take(entry) {
       const [number, flags] = entry
       const before = known.get(number)
       if (before?.flags === flags) return before.item
-      const fixed = before?.fixed ?? (entry.length > 2 ? fix(entry) : undefined)
-      if (fixed === undefined) return undefined
+      const fixed = before?.item ?? (entry.length === 2 ? undefined : fix(entry))
+      if (!fixed) return undefined
       const item = Object.freeze({
         ...fixed,
         read: (flags & 1) !== 0,
@@ -35,7 +35,7 @@ export function items(): Items {
         archived: (flags & 4) !== 0,
         pending: (flags & 8) !== 0,
       }) as InboxItem
-      known.set(number, { fixed, flags, item })
+      known.set(number, { flags, item })
       return item
     },
     forget(numbers) {
@@ -45,17 +45,15 @@ export function items(): Items {
 }
 
 /** A body comes from the app's backend: any field may be missing or of another kind. */
-function fix(entry: Entry): Fixed {
-  const [, , id = '', type = '', at = 0] = entry
-  const body = (typeof entry[5] === 'object' && entry[5] !== null ? entry[5] : {}) as Record<string, unknown>
-  const { title, message, data = null } = body
-  const url = safeLink(body['url']) ?? routeLink(data)
+function fix([, , id, type, at, body]: Whole): Fixed {
+  const { title, message, url, data = null } = record(body)
+  const link = safeLink(url) ?? routeLink(data)
   return {
     id,
     type,
     title: typeof title === 'string' ? title : '',
-    ...(typeof message === 'string' ? { message } : {}),
-    ...(url === undefined ? {} : { url }),
+    ...(typeof message === 'string' && { message }),
+    ...(link && { url: link }),
     data: freeze(data) as Fixed['data'],
     at,
   }
@@ -63,6 +61,6 @@ function fix(entry: Entry): Fixed {
 
 /** Deeply; the protocol bounds the depth to 32. */
 function freeze(value: unknown): unknown {
-  if (typeof value === 'object' && value !== null) Object.values(Object.freeze(value)).forEach(freeze)
+  if (isObject(value)) Object.values(Object.freeze(value)).forEach(freeze)
   return value
 }

@@ -1,16 +1,11 @@
-import type { Call } from './readable.js'
-import { CHANGED } from './words.js'
+import type { Call, Part } from './readable.js'
 
 /** What a mailbox does with what is in it. */
 export interface Reader {
   readonly call: Call
-  /** That readable changed in the core. */
-  stale(readable: number): void
-  /** Brings the snapshots up to date; tells nobody. */
-  sync(): void
-  /** Tells the subscribers of all readables. */
-  notify(): void
-  /** Reads something else the core said; the answer tells whom it concerns. */
+  /** What may change when the core says so. */
+  readonly parts: readonly Part[]
+  /** Reads what the core said; the answer tells whom it concerns. */
   letter(what: number, number: number, text: string): () => void
 }
 
@@ -28,28 +23,22 @@ export interface Mailbox {
 /** An empty mailbox. */
 export function mailbox(reader: Reader): Mailbox {
   const letters: (() => void)[] = []
-  let changed = false
   let flushing = false
   return {
     heard(what, number, text) {
-      if (what === CHANGED) {
-        changed = true
-        reader.stale(number)
-      } else {
-        // Read at once: a later text may name an item of this one by its number alone.
-        letters.push(reader.letter(what, number, text))
-      }
+      // Read at once: a later text may name an item of this one by its number alone.
+      letters.push(reader.letter(what, number, text))
     },
     flush() {
       if (flushing) return
       flushing = true
       try {
         do {
-          changed = false
-          reader.sync()
-          reader.notify()
-          for (const letter of letters.splice(0)) reader.call(letter, undefined)
-        } while (changed || letters.length > 0)
+          const round = letters.splice(0)
+          for (const part of reader.parts) part.refresh()
+          for (const part of reader.parts) part.notify()
+          for (const letter of round) reader.call(letter, undefined)
+        } while (letters.length > 0)
       } finally {
         flushing = false
       }

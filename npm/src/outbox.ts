@@ -1,5 +1,6 @@
-import { invalid, TidingsError, type ErrorFacts } from './error.js'
-import { cell, unlessSame, type Cell, type Owner } from './readable.js'
+import { TidingsError, type ErrorFacts } from './error.js'
+import { must } from './options.js'
+import { cell, type Owner, type Part } from './readable.js'
 import type { FailedIntent, Outbox, OutboxSnapshot, Stored } from './types.js'
 
 /** A refused intent as the core writes it. */
@@ -10,51 +11,61 @@ export interface RawFailed {
   readonly error: ErrorFacts
 }
 
+/** An outbox as the core writes it. */
+export interface RawOutbox {
+  readonly pending: number
+  readonly failed: readonly RawFailed[]
+}
+
+/** What the outbox asks of the client. */
+export interface OutboxOwner extends Omit<Owner<OutboxSnapshot>, 'read'> {
+  read(): RawOutbox | null
+  retry(id: number): Promise<Stored>
+  discard(id: number): void
+}
+
 /** The outbox and what moves it. */
-export interface OutboxCell {
+export interface OutboxCell extends Part {
   readonly outbox: Outbox
-  readonly cell: Cell<OutboxSnapshot>
-  /** Takes the core's text, or nothing where there is no core. */
-  take(text: string | undefined): void
   failed(raw: RawFailed): FailedIntent
 }
 
 const OUTBOX: OutboxSnapshot = Object.freeze({ pending: 0, failed: Object.freeze([]) })
 
 /** The outbox of one client. */
-export function outbox(owner: Owner & { retry(id: number): Promise<Stored>; discard(id: number): void }): OutboxCell {
-  const value = cell(OUTBOX, owner)
-  let current = OUTBOX
+export function outbox(owner: OutboxOwner): OutboxCell {
   // One object per intent, for the list and for listeners alike.
-  let known = new Map<string, FailedIntent>()
+  let known = new Map<number, FailedIntent>()
 
-  const failed = (raw: RawFailed): FailedIntent => {
-    const id = String(raw.id)
-    const intent = known.get(id) ?? Object.freeze({ id, kind: 'mark', channel: raw.channel, at: raw.at, error: new TidingsError(raw.error) } as const)
+  const failed = ({ id, channel, at, error }: RawFailed): FailedIntent => {
+    const intent = known.get(id) ?? Object.freeze({ id: String(id), kind: 'mark', channel, at, error: new TidingsError(error) } as const)
     known.set(id, intent)
     return intent
   }
 
+  const { readable, ...part } = cell(OUTBOX, {
+    ...owner,
+    read() {
+      const { pending, failed: raw } = owner.read() ?? { pending: 0, failed: [] }
+      const list = raw.map(failed)
+      known = new Map(list.map((intent) => [Number(intent.id), intent]))
+      return { pending, failed: Object.freeze(list) }
+    },
+  })
+
   return {
     outbox: {
-      ...value.readable,
+      ...readable,
       retry: (id) => owner.retry(numberOf(id)),
       discard: (id) => owner.discard(numberOf(id)),
     },
-    cell: value,
-    take(text) {
-      const raw = text === undefined ? { pending: 0, failed: [] } : (JSON.parse(text) as { pending: number; failed: RawFailed[] })
-      const list = raw.failed.map(failed)
-      known = new Map(list.map((intent) => [intent.id, intent]))
-      current = unlessSame(current, Object.freeze({ pending: raw.pending, failed: Object.freeze(list) }))
-      value.put(current)
-    },
+    ...part,
     failed,
   }
 }
 
 function numberOf(id: string): number {
   const number = Number(id)
-  if (typeof id !== 'string' || !Number.isSafeInteger(number)) throw invalid('An id of `outbox.failed` is needed.')
+  must(typeof id === 'string' && Number.isSafeInteger(number), 'id', 'one of `outbox.failed`')
   return number
 }

@@ -3,13 +3,13 @@ import type { TidingsOptions } from './types.js'
 
 /** A random name: of a client, so that its next connection replaces its last, and of the lanes of its intents. */
 export function randomName(): string {
-  return [...crypto.getRandomValues(new Uint8Array(12))].map((byte) => byte.toString(16).padStart(2, '0')).join('')
+  return [...crypto.getRandomValues(new Uint32Array(4))].map((part) => part.toString(36)).join('')
 }
 
 /** What a core is made with. Its lanes are its own; the instance is that of the client it serves. */
-export function settings({ backoff, heartbeat = 25_000, keep = 50, storage }: TidingsOptions, instance: string): CoreOptions {
-  const [high = 0, low = 0] = crypto.getRandomValues(new Uint32Array(2))
-  const { base = 1_000, cap = 30_000, maxAttempts = 0 } = backoff ?? {}
+export function settings({ backoff = {}, heartbeat = 25_000, keep = 50, storage }: TidingsOptions, instance: string): CoreOptions {
+  const { base = 1_000, cap = 30_000, maxAttempts = 0 } = backoff
   const durable = storage !== 'memory' && typeof indexedDB !== 'undefined'
-  return [(high >>> 11) * 2 ** 32 + low, instance, randomName(), base, cap, maxAttempts, heartbeat, keep, durable]
+  // The seed is for jitter only.
+  return [Math.random() * 2 ** 53, instance, randomName(), base, cap, maxAttempts, heartbeat, keep, durable]
 }

@@ -3,6 +3,8 @@
  * be written, because another tab may have written meanwhile.
  */
 
+import { isText, record } from './foreign.js'
+
 const NAME = 'tidings'
 const STORE = 'caches'
 
@@ -37,66 +39,45 @@ export interface Storage {
 export function storage(server: () => string): Storage {
   let opening: Promise<IDBDatabase> | undefined
 
+  const close = () => {
+    opening?.then((db) => db.close(), () => {})
+    opening = undefined
+  }
+
   const database = () => {
-    const forget = () => (opening = undefined)
-    opening ??= open().then(
-      (db) => {
-        // Another tab deletes or upgrades it: don't stand in the way, and open it again when needed.
-        db.onversionchange = () => {
-          db.close()
-          forget()
-        }
-        db.onclose = forget
-        return db
-      },
-      (error: unknown) => {
-        forget()
-        throw error
-      },
-    )
+    if (!opening) {
+      opening = open()
+      // Another tab deletes or upgrades it: don't stand in the way, and open it again when needed.
+      opening.then((db) => (db.onversionchange = db.onclose = close), close)
+    }
     return opening
   }
 
-  /** One transaction; `work` must not wait inside, or the browser commits under it. */
-  const transact = async <T>(mode: IDBTransactionMode, work: (store: IDBObjectStore, done: (value: T) => void) => void) => {
-    const db = await database()
-    return new Promise<T | undefined>((resolve, reject) => {
-      const transaction = db.transaction(STORE, mode)
-      let result: T | undefined
-      transaction.oncomplete = () => resolve(result)
-      transaction.onabort = transaction.onerror = () => reject(transaction.error ?? new Error('the transaction was aborted'))
-      work(transaction.objectStore(STORE), (value) => (result = value))
-    })
+  /** One transaction on a user's record; `work` must not wait inside, or the browser commits under it. */
+  const transact = async <T>(mode: IDBTransactionMode, user: string, work: (store: IDBObjectStore, key: string) => IDBRequest<T>) => {
+    const transaction = (await database()).transaction(STORE, mode)
+    const request = work(transaction.objectStore(STORE), `${server()}\n${user}`)
+    return settled(request, transaction)
   }
 
-  const key = (user: string) => `${server()}\n${user}`
-
   return {
-    load: (user) =>
-      transact<string>('readonly', (store, done) => {
-        const request = store.get(key(user))
-        request.onsuccess = () => {
-          if (isSaved(request.result)) done(request.result.text)
-        }
-      }),
+    async load(user) {
+      const { text } = record(await transact('readonly', user, (store, key) => store.get(key)))
+      return isText(text) ? text : undefined
+    },
     async save(cache) {
-      await transact('readwrite', (store) => {
-        const { user, cursors, text } = cache
-        const request = store.get(key(user))
+      const { user, cursors, text } = cache
+      await transact('readwrite', user, (store, key) => {
+        const request = store.get(key)
         request.onsuccess = () => {
-          if (!isSaved(request.result) || mayReplace(request.result.cursors, cache)) {
-            store.put({ cursors, text } satisfies Saved, key(user))
-          }
+          const { cursors: old } = record(request.result)
+          if (!Array.isArray(old) || mayReplace(old, cache)) store.put({ cursors, text } satisfies Saved, key)
         }
+        return request
       })
     },
-    async wipe(user) {
-      await transact('readwrite', (store) => void store.delete(key(user)))
-    },
-    close() {
-      opening?.then((db) => db.close(), () => {})
-      opening = undefined
-    },
+    wipe: (user) => transact('readwrite', user, (store, key) => store.delete(key)),
+    close,
   }
 }
 
@@ -104,42 +85,32 @@ export function storage(server: () => string): Storage {
 export function mayReplace(old: Fence['cursors'], fence: Fence): boolean {
   return fence.cursors.every(([epoch, offset], place) => {
     const before = old[place]
-    return before === undefined || fence.over.includes(before[0]) || (before[0] === epoch && before[1] <= offset)
+    return !before || fence.over.includes(before[0]) || (before[0] === epoch && before[1] <= offset)
   })
-}
-
-function isSaved(value: unknown): value is Saved {
-  const saved = value as Partial<Saved> | undefined
-  return typeof saved?.text === 'string' && Array.isArray(saved.cursors)
 }
 
 /** Opens the database; one that can't be opened is broken or newer, and only a cache: it is made anew, once. */
 async function open(): Promise<IDBDatabase> {
-  if (typeof indexedDB === 'undefined') throw new Error('this browser has no IndexedDB')
-  try {
-    return await attempt()
-  } catch {
-    await settled(indexedDB.deleteDatabase(NAME))
-    return attempt()
-  }
+  const found = await attempt().catch(() => undefined)
+  if (found?.objectStoreNames.contains(STORE)) return found
+  found?.close()
+  await settled(indexedDB.deleteDatabase(NAME))
+  return attempt()
 }
 
 async function attempt(): Promise<IDBDatabase> {
   const request = indexedDB.open(NAME, 1)
   request.onupgradeneeded = () => request.result.createObjectStore(STORE)
-  const db = await settled(request)
-  if (!db.objectStoreNames.contains(STORE)) {
-    db.close()
-    throw new Error('the database has another shape')
-  }
-  return db
+  return settled(request)
 }
 
-function settled<T>(request: IDBRequest<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    request.onsuccess = () => resolve(request.result)
-    request.onerror = () => reject(request.error ?? new Error('IndexedDB failed'))
+/** What a request gave, once it or the transaction around it is done. */
+async function settled<T>(request: IDBRequest<T>, around: IDBRequest | IDBTransaction = request): Promise<T> {
+  await new Promise((resolve, reject) => {
+    for (const name of ['success', 'complete']) around.addEventListener(name, resolve)
+    for (const name of ['error', 'abort']) around.addEventListener(name, ({ target }) => reject((target as IDBRequest).error))
     // Rather without a cache than waiting for another tab.
-    request.addEventListener('blocked', () => reject(new Error('another tab holds the database')))
+    around.addEventListener('blocked', () => reject(new Error('another tab holds the database')))
   })
+  return request.result
 }

@@ -1,8 +1,12 @@
 import { messageOf } from './error.js'
+import { isText, record } from './foreign.js'
 import type { TidingsOptions } from './types.js'
 
 /** How long the app's ticket function may take. */
 const DEADLINE = 10_000
+
+/** Stands for the number of an attempt the core has not made yet. */
+const AHEAD = -1
 
 /** What a ticket function gave, as the core takes it: 0 a ticket, 1 a JWT, 2 signed out, 3 a failure in words. */
 export type Answer = readonly [kind: 0 | 1 | 2 | 3, text: string]
@@ -23,67 +27,63 @@ export interface Tickets {
 
 interface Asked {
   readonly user: string | undefined
-  readonly control: AbortController
   readonly answer: Promise<Answer>
+  abort(): void
 }
 
 /** Wraps the app's ticket function. */
 export function tickets(ask: TidingsOptions['ticket']): Tickets {
   const running = new Map<number, Asked>()
-  let early: Asked | undefined
   let count = 0
   let thrown: unknown
+
+  const failed = (error: unknown): Answer => {
+    thrown = error
+    return [3, messageOf(error)]
+  }
 
   const start = (user: string | undefined): Asked => {
     const control = new AbortController()
     const attempt = ++count
+    const abort = () => control.abort()
+    // In a function of its own, so that a throw before the first await is caught too.
+    const call = async () => read(await ask({ user, attempt, signal: control.signal }))
     const answer = new Promise<Answer>((resolve) => {
       const timer = setTimeout(() => {
-        control.abort()
+        abort()
         thrown = undefined
         resolve([3, `it did not settle within ${DEADLINE / 1000} s`])
       }, DEADLINE)
-      // In a function of its own, so that a throw before the first await is caught too.
-      const call = async () => ask({ user, attempt, signal: control.signal })
-      call()
-        .then(read, (error: unknown): Answer => {
-          thrown = error
-          return [3, messageOf(error)]
-        })
+      void call()
+        .catch(failed)
         .then(resolve)
         .finally(() => clearTimeout(timer))
     })
-    return { user, control, answer }
+    return { user, answer, abort }
   }
 
-  const abortAhead = () => {
-    early?.control.abort()
-    early = undefined
+  const abort = (attempt: number) => {
+    running.get(attempt)?.abort()
+    running.delete(attempt)
   }
 
   return {
     ahead(user) {
-      early ??= start(user)
+      if (!running.has(AHEAD)) running.set(AHEAD, start(user))
     },
     request(attempt, user, answer) {
-      const usable = early !== undefined && early.user === user
-      if (!usable) early?.control.abort()
-      const asked = usable && early !== undefined ? early : start(user)
-      early = undefined
+      if (running.get(AHEAD)?.user !== user) abort(AHEAD)
+      const asked = running.get(AHEAD) ?? start(user)
+      running.delete(AHEAD)
       running.set(attempt, asked)
       void asked.answer.then((given) => {
         if (running.delete(attempt)) answer(given)
       })
     },
-    abort(attempt) {
-      running.get(attempt)?.control.abort()
-      running.delete(attempt)
-    },
-    abortAhead,
+    abort,
+    abortAhead: () => abort(AHEAD),
     abortAll() {
-      for (const asked of running.values()) asked.control.abort()
-      running.clear()
-      abortAhead()
+      for (const attempt of running.keys()) abort(attempt)
     },
     cause: () => thrown,
   }
@@ -91,8 +91,8 @@ export function tickets(ask: TidingsOptions['ticket']): Tickets {
 
 function read(given: unknown): Answer {
   if (given === null) return [2, '']
-  if (typeof given === 'string' && given !== '') return [0, given]
-  const token: unknown = typeof given === 'object' ? (given as { token?: unknown }).token : undefined
-  if (typeof token === 'string' && token !== '') return [1, token]
+  if (isText(given)) return [0, given]
+  const { token } = record(given)
+  if (isText(token)) return [1, token]
   return [3, 'it must return a ticket, { token }, or null when signed out']
 }

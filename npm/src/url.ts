@@ -1,19 +1,25 @@
 /** Links that are safe to follow, and the address of the socket. */
 
+import { failure, messageOf } from './error.js'
+import { isObject, isText, record } from './foreign.js'
+import type { TidingsOptions } from './types.js'
+
 const NOWHERE = 'https://nowhere.invalid'
 
-/** The address of the socket below the server's base address, or an error in words. */
-export function socketUrl(base: unknown): { readonly url: string } | { readonly problem: string } {
-  if (typeof base !== 'string' || base === '') return { problem: '`url` is missing: give the address of the Tidings server' }
-  let url: URL
+/** The address of the socket below the server's base address. Throws what is wrong with that, for the app. */
+export function socketUrl(base: TidingsOptions['url']): string {
+  const wrong = (why: string, cause?: unknown) => failure('url_missing', 'app', `\`url\` ${why}.`, cause)
+  let given: unknown = base
   try {
-    url = new URL(base, typeof location === 'undefined' ? undefined : location.href)
-  } catch {
-    return { problem: `\`url\` is not an address: ${base}` }
+    if (typeof base === 'function') given = base()
+  } catch (thrown) {
+    throw wrong(`threw: ${messageOf(thrown)}`, thrown)
   }
-  const scheme = { 'http:': 'ws:', 'https:': 'wss:', 'ws:': 'ws:', 'wss:': 'wss:' }[url.protocol]
-  if (scheme === undefined) return { problem: `\`url\` must be http or https: ${base}` }
-  return { url: `${scheme}//${url.host}${url.pathname.replace(/\/+$/, '')}/v1/ws` }
+  if (!isText(given)) throw wrong('is missing: give the address of the Tidings server')
+  const url = parse(given, globalThis.location?.href)
+  const scheme = url?.protocol.replace('http', 'ws') ?? ''
+  if (!url || !/^wss?:$/.test(scheme)) throw wrong(`must be an http or https address: ${given}`)
+  return `${scheme}//${url.host}${url.pathname.replace(/\/+$/, '')}/v1/ws`
 }
 
 /**
@@ -21,32 +27,31 @@ export function socketUrl(base: unknown): { readonly url: string } | { readonly 
  * `java\nscript:` and other spellings of a bad scheme don't pass.
  */
 export function safeLink(link: unknown): string | undefined {
-  if (typeof link !== 'string' || link === '') return undefined
-  try {
-    return /^https?:$/.test(new URL(link, NOWHERE).protocol) ? link : undefined
-  } catch {
-    return undefined
-  }
+  return isText(link) && /^https?:$/.test(parse(link, NOWHERE)?.protocol ?? '') ? link : undefined
 }
 
 /** The link that `data.routing` describes: `{type: 'navigate', path, params}`, `:name` in the path from `params`. */
 export function routeLink(data: unknown): string | undefined {
-  const routing = record(record(data)?.['routing'])
-  const path = routing?.['path']
-  if (routing?.['type'] !== 'navigate' || typeof path !== 'string' || !path.startsWith('/')) return undefined
-  const params = new Map<string, string>()
-  for (const [key, value] of Object.entries(record(routing['params']) ?? {})) {
-    if (value !== null && typeof value !== 'object') params.set(key, String(value))
+  const { type, path, params } = record(record(data)['routing'])
+  if (type !== 'navigate' || typeof path !== 'string' || !path.startsWith('/')) return undefined
+  const query = new URLSearchParams()
+  for (const [name, value] of Object.entries(record(params))) {
+    if (value !== null && !isObject(value)) query.set(name, String(value))
   }
-  const filled = path.replace(/:(\w+)/g, (whole, name: string) => {
-    const value = params.get(name)
-    params.delete(name)
-    return value === undefined ? whole : encodeURIComponent(value)
+  let link = path.replace(/:(\w+)/g, (whole, name: string) => {
+    const value = query.get(name)
+    query.delete(name)
+    return value === null ? whole : encodeURIComponent(value)
   })
-  const query = new URLSearchParams([...params]).toString()
-  return safeLink(query === '' ? filled : `${filled}${filled.includes('?') ? '&' : '?'}${query}`)
+  const rest = query.toString()
+  if (rest !== '') link += (link.includes('?') ? '&' : '?') + rest
+  return safeLink(link)
 }
 
-function record(value: unknown): Record<string, unknown> | undefined {
-  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined
+function parse(url: string, base: string | undefined): URL | undefined {
+  try {
+    return new URL(url, base)
+  } catch {
+    return undefined
+  }
 }

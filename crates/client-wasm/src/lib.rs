@@ -12,7 +12,8 @@
 //! host's `turn`, so a trap anywhere in the core surfaces at one place in TypeScript, which can rebuild the client.
 //!
 //! The border is as narrow as that allows, because every function, type or closure that crosses it costs glue on every
-//! page: what happened and what is wanted are a number with a text. `words` lists the numbers.
+//! page: what happened and what is wanted are a number with a text. `words` lists the numbers. The glue is
+//! npm/src/glue.ts, by hand; wasm-bindgen's own serves the tests of this crate alone.
 //!
 //! | module | what |
 //! |---|---|

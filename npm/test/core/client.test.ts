@@ -48,6 +48,13 @@ describe('connecting', () => {
     expect(socket.sent[0]).toMatchObject({ type: 'connect', ticket: 'T', client: { name: 'tidings-js', version: packageJson.version } })
   })
 
+  test('keeps 1000 calls while the core loads, and refuses more', async () => {
+    const client = make()
+    const calls = Array.from({ length: 1_001 }, () => client.inbox.markAllRead())
+    await expect(calls[1_000]).rejects.toMatchObject({ code: 'invalid_argument', message: expect.stringContaining('while the core loads') })
+    await expect(calls[999], 'the core answers').rejects.toMatchObject({ message: expect.stringContaining('nothing is loaded yet') })
+  })
+
   test('asks for one ticket, however many look', async () => {
     const ticket = vi.fn(async () => ({ token: 'J' }))
     const { client, socket } = await live({ ticket })

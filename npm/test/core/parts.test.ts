@@ -102,11 +102,22 @@ describe('links', () => {
     ['https://example.com/rt/?x#y', 'wss://example.com/rt/v1/ws'],
     ['wss://example.com', 'wss://example.com/v1/ws'],
   ])('the socket of %s is %s', (base, url) => {
-    expect(socketUrl(base)).toEqual({ url })
+    expect(socketUrl(base)).toBe(url)
+    expect(socketUrl(() => base)).toBe(url)
   })
 
-  test.each([undefined, null, '', 'rt.example.com', 'ftp://example.com'])('%j is no address of a server, in words', (base) => {
-    expect(socketUrl(base)).toEqual({ problem: expect.stringContaining('`url`') })
+  test.each([undefined, null, '', 7, 'rt.example.com', 'ftp://example.com'])('%j is no address of a server, in words', (base) => {
+    const wrong = expect.objectContaining({ code: 'url_missing', fault: 'app', message: expect.stringContaining('`url`') })
+    expect(() => socketUrl(base as never)).toThrow(wrong)
+    expect(() => socketUrl(() => base as never)).toThrow(wrong)
+  })
+
+  test('a function that throws instead of giving an address is named, with what it threw', () => {
+    const cause = new Error('not configured')
+    const url = () => {
+      throw cause
+    }
+    expect(() => socketUrl(url)).toThrow(expect.objectContaining({ code: 'url_missing', message: '`url` threw: not configured.', cause }))
   })
 })
 
@@ -180,18 +191,25 @@ describe('the ticket function', () => {
 })
 
 describe('a cell', () => {
+  interface Value {
+    readonly number: number
+    readonly list?: readonly unknown[]
+    readonly error?: TidingsError | null
+  }
+  const of = (initial: Value) => cell(initial, { call: (fn, value) => fn(value), version: () => 0, read: () => null })
+
   test('tells each subscriber the newest value once, in registration order, even when one changes it', () => {
     const seen: string[] = []
-    const numbers = cell(0, { call: (fn, value) => fn(value) })
-    numbers.readable.subscribe((value) => {
-      seen.push(`a${value}`)
-      if (value === 1) {
-        numbers.put(2)
+    const numbers = of({ number: 0 })
+    numbers.readable.subscribe(({ number }) => {
+      seen.push(`a${number}`)
+      if (number === 1) {
+        numbers.put({ number: 2 })
         numbers.notify()
       }
     })
-    numbers.readable.subscribe((value) => seen.push(`b${value}`))
-    numbers.put(1)
+    numbers.readable.subscribe(({ number }) => seen.push(`b${number}`))
+    numbers.put({ number: 1 })
     numbers.notify()
     numbers.notify()
     expect(seen).toEqual(['a0', 'b0', 'a1', 'a2', 'b2'])
@@ -199,13 +217,52 @@ describe('a cell', () => {
 
   test('does not call who left while others were told', () => {
     const seen: string[] = []
-    const numbers = cell(0, { call: (fn, value) => fn(value) })
+    const numbers = of({ number: 0 })
     let off = () => {}
-    numbers.readable.subscribe((value) => value === 1 && off())
-    off = numbers.readable.subscribe((value) => seen.push(String(value)))
-    numbers.put(1)
+    numbers.readable.subscribe(({ number }) => number === 1 && off())
+    off = numbers.readable.subscribe(({ number }) => seen.push(String(number)))
+    numbers.put({ number: 1 })
     numbers.notify()
     expect(seen).toEqual(['0'])
+  })
+
+  test('keeps its value, lists and errors until they say something else', () => {
+    const failed = (message: string) => new TidingsError({ code: 'forbidden', fault: 'app', retry: false, message })
+    const { readable, put } = of({ number: 0 })
+    put({ number: 1, list: ['a'], error: failed('m') })
+    const first = readable.get()
+    expect(Object.isFrozen(first)).toBe(true)
+    put({ number: 1, list: ['a'], error: failed('m') })
+    expect(readable.get()).toBe(first)
+    put({ number: 2, list: ['a'], error: failed('m') })
+    const second = readable.get()
+    expect(second.number).toBe(2)
+    expect(second.list).toBe(first.list)
+    expect(second.error).toBe(first.error)
+    put({ number: 2, list: ['b'], error: failed('n') })
+    expect(readable.get().list).toEqual(['b'])
+    expect(readable.get().error?.message).toBe('n')
+    put({ number: 2, list: [], error: null })
+    expect(readable.get()).toEqual({ number: 2, list: [], error: null })
+  })
+
+  test('is its initial value again when it says the same', () => {
+    const { readable, put } = of(Object.freeze({ number: 0, list: Object.freeze([]) }))
+    put({ number: 1, list: ['a'] })
+    put({ number: 0, list: [] })
+    expect(readable.get()).toBe(readable.initial)
+  })
+
+  test('reads anew only when there may be something else to read', () => {
+    let version = 0
+    const read = vi.fn(() => ({ number: version }))
+    const { readable } = cell({ number: 0 }, { call: (fn, value) => fn(value), version: () => version, read })
+    expect(readable.get()).toBe(readable.initial)
+    expect(read).not.toHaveBeenCalled()
+    version = 1
+    expect(readable.get()).toEqual({ number: 1 })
+    readable.get()
+    expect(read).toHaveBeenCalledTimes(1)
   })
 })
 

