@@ -87,7 +87,7 @@ export function inbox(owner: InboxOwner): InboxCell {
     return made
   }
 
-  const whole = make(0, '[]')
+  const whole = make(0, '')
 
   return {
     inbox: {
@@ -95,7 +95,7 @@ export function inbox(owner: InboxOwner): InboxCell {
       view(filter) {
         const [show, kinds] = resolved(filter)
         const key = show + kinds
-        if (key === '0[]') return whole.view
+        if (key === '0') return whole.view
         let view = shared.get(key)?.deref()
         if (!view) {
           for (const [other, ref] of shared) if (!ref.deref()) shared.delete(other)
@@ -128,7 +128,7 @@ function resolved(filter: InboxFilter): [show: number, kinds: string] {
   must(place >= 0, 'show', `one of ${SHOWS.join(', ')}`)
   const kinds: unknown[] = [type].flat()
   must(kinds.every(isText), 'type', 'a notification type or a list of them')
-  return [place, JSON.stringify([...new Set(kinds)].sort())]
+  return [place, [...new Set(kinds)].sort().join('\n')]
 }
 
 /** Ids of what an app names (an id, an item or a list), as JSON. */

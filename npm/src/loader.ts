@@ -1,9 +1,9 @@
 /** The compiled core: loaded once per page, whoever asks first. */
 
 import { failure, messageOf, TidingsError } from './error.js'
+import * as glue from './glue.js'
 import type { WasmSource } from './types.js'
 
-type Glue = typeof import('./glue.js')
 
 type Code = WebAssembly.Module | Uint8Array<ArrayBuffer>
 
@@ -15,7 +15,7 @@ export interface Bundled {
 
 /** The core, ready to make clients. */
 export interface Loaded {
-  readonly Core: Glue['Core']
+  readonly Core: typeof glue.Core
   /** Counts the instances of the module: a trap poisons one. */
   generation(): number
   /** Makes a new instance, unless that has happened since `generation`, and tells all who hold objects of the old one. */
@@ -46,12 +46,7 @@ function refused(error: unknown): never {
 async function start(source: WasmSource | undefined, bundled: Bundled): Promise<Loaded> {
   if (typeof WebAssembly === 'undefined') throw unavailable('this browser is too old, or WebAssembly is switched off')
   if (typeof WebSocket === 'undefined') throw unavailable('there is no WebSocket here; Node has one from version 22')
-  // Glue and module side by side: in most builds both are files of their own.
-  const [glue, module] = await Promise.all([
-    import('./glue.js'),
-    (source === undefined ? bundled.core() : fetched(source)).then(compiled),
-  ])
-  glue.initSync({ module })
+  glue.initSync({ module: await compiled(await (source === undefined ? bundled.core() : fetched(source))) })
   const more = source === undefined ? bundled.rest : undefined
   let rest: WebAssembly.Module | undefined
   let whole = more === undefined
