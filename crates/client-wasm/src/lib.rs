@@ -38,7 +38,8 @@ pub mod words;
 /// Half the size of the standard library's allocator; a page's few hundred kilobytes need no better one.
 #[cfg(target_arch = "wasm32")]
 #[global_allocator]
-static ALLOCATOR: talc::wasm::WasmDynamicTalc = talc::wasm::new_wasm_dynamic_allocator();
+static ALLOCATOR: lol_alloc::LockedAllocator<lol_alloc::FreeListAllocator> =
+    lol_alloc::LockedAllocator::new(lol_alloc::FreeListAllocator::new());
 
 pub use crate::core::Core;
 pub use host::Host;

@@ -22,9 +22,6 @@ const HELD_MAX: usize = 1_000;
 /// See [`HELD_MAX`].
 const BYTES_MAX: usize = 1 << 20;
 
-/// The deadlines that are met here.
-const TIMERS: [Timer; 3] = [Timer::Load, Timer::Lost, Timer::Steady];
-
 /// What waits for the rest of the client.
 #[derive(Debug, Default)]
 pub(crate) struct Held {
@@ -32,6 +29,8 @@ pub(crate) struct Held {
     bytes: usize,
     /// The clocks parted.
     jumped: bool,
+    /// The rest was asked for.
+    asked: bool,
 }
 
 impl Held {
@@ -89,12 +88,15 @@ impl Client {
             rest::handle(rest, self, event, jumped, out);
             return;
         }
-        let waited = !self.held.is_empty();
         self.held.jumped |= jumped;
-        if let Some(event) = self.step(event) {
+        let held = self.step(event);
+        if let Some(event) = held {
             self.held.push(event);
         }
-        if !waited && !self.held.is_empty() {
+        // Once the inbox is there, the way is at its end: whatever happens next wants the rest.
+        let wanted = !self.held.is_empty() || self.state.is_live();
+        if wanted && !self.held.asked {
+            self.held.asked = true;
             self.cx.ask(Command::LoadRest);
         }
         let before = self.cx.inbox.revision();
@@ -102,24 +104,14 @@ impl Client {
         self.tell_changes(before, false, out);
     }
 
-    /// Takes a step of the first way. What is not on it comes back.
+    /// Takes a step of the first way. What is not on it comes back, as all does when something is due: every deadline of
+    /// the way means that something took too long.
     fn step(&mut self, event: Event) -> Option<Event> {
-        let now = self.cx.now.mono;
-        let elsewhere = Timer::ALL.iter().any(|timer| {
-            !TIMERS.contains(timer) && self.cx.timers.at(*timer).is_some_and(|at| at <= now)
-        });
-        if !self.held.is_empty() || elsewhere {
+        let due = self.cx.timers.next().is_some_and(|at| at <= self.cx.now.mono);
+        if due || !self.held.is_empty() {
             return Some(event);
         }
-        let left = self.first_step(event);
-        if left.is_none() {
-            for timer in TIMERS {
-                if self.cx.timers.take_due(timer, now).is_some() {
-                    self.first_deadline(timer);
-                }
-            }
-        }
-        left
+        self.first_step(event)
     }
 
     fn first_step(&mut self, event: Event) -> Option<Event> {
@@ -145,39 +137,25 @@ impl Client {
             ) if *transport == opened => {
                 self.state = Connecting::opened(*transport, *kind, credential, cx);
             }
-            (_, Event::StorageLoaded { user, saved }) => {
-                cx.loaded(&user, saved.as_deref());
-                self.first_settled();
+            (_, Event::StorageLoaded { user, saved }) if cx.inbox.fold().is_none() => {
+                if let Some(snapshot) = cx.cached(&user, saved.as_deref()) {
+                    cx.inbox.start(&snapshot, cx.config.keep);
+                }
+                if let State::Connecting(Connecting::Loading { transport, kind, credential }) =
+                    &self.state
+                {
+                    self.state = Connecting::greet(*transport, *kind, credential, cx);
+                }
             }
             (_, Event::TransportReceived { transport, text }) => {
                 return self.first_frame(transport, &text);
             }
             (_, Event::TimerFired) => self.timer = None,
             // Pages wake when they load: until there is a connection to probe, that says nothing.
-            (State::Idle(_) | State::Connecting(_), Event::Woke) => cx.world.visible = true,
+            (State::Idle(_) | State::Connecting(_), Event::Woke) => {}
             (_, event) => return Some(event),
         }
         None
-    }
-
-    /// The cache is there, or is not waited for any longer.
-    fn first_settled(&mut self) {
-        if let State::Connecting(Connecting::Loading { transport, kind, credential }) = &self.state
-        {
-            self.state = Connecting::greet(*transport, *kind, credential, &mut self.cx);
-        }
-    }
-
-    fn first_deadline(&mut self, timer: Timer) {
-        match (timer, &mut self.state) {
-            (Timer::Load, _) => {
-                self.cx.load_overdue();
-                self.first_settled();
-            }
-            (Timer::Lost, _) => self.lost = true,
-            (Timer::Steady, State::Connected(_)) => self.cx.failures.reset(),
-            _ => {}
-        }
     }
 
     /// Takes the messages of a frame one by one; from the first that is not on the way, the frame is held.

@@ -80,17 +80,9 @@ impl Context {
         }
     }
 
-    /// The cache came. Unreadable text counts as none: it is rebuilt from the server.
+    /// The cache came.
     pub(crate) fn loaded(&mut self, user: &str, saved: Option<&str>) {
-        if self.store.loading.as_ref().is_none_or(|loading| loading.user != user) {
-            return;
-        }
-        self.store.loading = None;
-        self.timers.cancel(Timer::Load);
-        let Some(snapshot) = saved.and_then(parse) else { return };
-        if snapshot.channel.inbox_user() != Some(user) {
-            return;
-        }
+        let Some(snapshot) = self.cached(user, saved) else { return };
         if let Some(fold) = self.inbox.fold() {
             // Too late to show, but it tells which epochs were saved before those that the server just named.
             for (log, old) in [(Log::Inbox, snapshot.epoch), (Log::System, snapshot.system.epoch)] {
@@ -101,6 +93,17 @@ impl Context {
         } else {
             self.inbox.start(&snapshot, self.config.keep);
         }
+    }
+
+    /// The cache that came, if it was asked for. Unreadable text counts as none: it is rebuilt from the server.
+    pub(crate) fn cached(&mut self, user: &str, saved: Option<&str>) -> Option<Snapshot> {
+        if self.store.loading.as_ref().is_none_or(|loading| loading.user != user) {
+            return None;
+        }
+        self.store.loading = None;
+        self.timers.cancel(Timer::Load);
+        let snapshot = saved.and_then(parse)?;
+        (snapshot.channel.inbox_user() == Some(user)).then_some(snapshot)
     }
 
     /// Storage is gone: go on in memory.
