@@ -6,7 +6,11 @@ import type { Tidings, TidingsOptions } from './types.js'
 
 const bundled: Bundled = {
   core: async () => unpack((await import('./first.js')).default),
-  rest: async () => unpack((await import('./rest.js')).default),
+  async rest() {
+    // What the rest will ask for, so that it is there when there is no network any more.
+    const [rest] = await Promise.all([import('./rest.js'), import('./later/saving.js')])
+    return unpack(rest.default)
+  },
 }
 
 /**

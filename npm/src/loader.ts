@@ -5,7 +5,7 @@ import * as glue from './glue.js'
 import type { WasmSource } from './types.js'
 
 
-type Code = WebAssembly.Module | Uint8Array<ArrayBuffer>
+export type Code = WebAssembly.Module | Uint8Array<ArrayBuffer>
 
 /** Where a build of the package finds its own core: whole, or what comes first and the rest. */
 export interface Bundled {
@@ -39,14 +39,9 @@ export function load(source: WasmSource | undefined, bundled: Bundled): Promise<
   return loading
 }
 
-function refused(error: unknown): never {
-  throw error instanceof TidingsError ? error : unavailable(messageOf(error), error)
-}
-
 async function start(source: WasmSource | undefined, bundled: Bundled): Promise<Loaded> {
-  if (typeof WebAssembly === 'undefined') throw unavailable('this browser is too old, or WebAssembly is switched off')
-  if (typeof WebSocket === 'undefined') throw unavailable('there is no WebSocket here; Node has one from version 22')
-  glue.initSync({ module: await compiled(await (source === undefined ? bundled.core() : fetched(source))) })
+  if (typeof WebSocket === 'undefined') throw new Error('there is no WebSocket here; Node has one from version 22')
+  glue.initSync({ module: await compiled(source === undefined ? await bundled.core() : await (await import('./later/source.js')).fetched(source)) })
   const more = source === undefined ? bundled.rest : undefined
   let rest: WebAssembly.Module | undefined
   let whole = more === undefined
@@ -83,43 +78,20 @@ async function start(source: WasmSource | undefined, bundled: Bundled): Promise<
   }
 }
 
-async function fetched(source: WasmSource): Promise<Code> {
-  if (source instanceof WebAssembly.Module) return source
-  if (source instanceof ArrayBuffer) return new Uint8Array(source)
-  if (ArrayBuffer.isView(source)) return new Uint8Array(source.buffer, source.byteOffset, source.byteLength)
-  const response = source instanceof Response ? source : await fetch(source)
-  const from = response.url || String(source)
-  if (!response.ok) throw unavailable(`${from} answered ${response.status}`)
-  const bytes = new Uint8Array(await response.arrayBuffer())
-  // "\0asm". Compiled from bytes, the type the server says does not matter; but a page in its place is common.
-  if (bytes[0] !== 0 || bytes[1] !== 0x61) {
-    throw unavailable(`${from} is not WebAssembly but ${response.headers.get('content-type') ?? 'something else'}`)
-  }
-  return bytes
-}
-
 async function compiled(source: Code): Promise<WebAssembly.Module> {
-  if (source instanceof WebAssembly.Module) return source
-  try {
-    return await WebAssembly.compile(source)
-  } catch (error) {
-    // Chromium, Firefox and Safari each have their own words, but all of them name one of these.
-    const refused = /csp|content security|unsafe-eval/i.test(messageOf(error))
-    throw unavailable(
-      refused ? "the page's Content-Security-Policy forbids it: add 'wasm-unsafe-eval' to script-src" : messageOf(error),
-      error,
-    )
-  }
+  return source instanceof WebAssembly.Module ? source : WebAssembly.compile(source)
 }
 
 /** Unpacks a module of `first.js` or `rest.js`. */
 export async function unpack(base64: string): Promise<Uint8Array<ArrayBuffer>> {
-  if (typeof DecompressionStream === 'undefined') throw unavailable('this browser is too old: it has no DecompressionStream')
   const packed = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0))
   const stream = new Response(packed).body?.pipeThrough(new DecompressionStream('deflate-raw'))
   return new Uint8Array(await new Response(stream).arrayBuffer())
 }
 
-function unavailable(why: string, cause?: unknown): TidingsError {
-  return failure('wasm_unavailable', 'browser', `The WebAssembly core can't load: ${why}.`, cause)
+/** Says in words why a core can't load. The words are a file of their own, which may be out of reach as well. */
+async function refused(error: unknown): Promise<never> {
+  if (error instanceof TidingsError) throw error
+  const { refusal } = await import('./later/source.js').catch(() => ({ refusal: String }))
+  throw failure('wasm_unavailable', 'browser', `The WebAssembly core can't load: ${refusal(messageOf(error))}.`, error)
 }

@@ -22,10 +22,14 @@ export interface Cache extends Fence {
   readonly text: string
 }
 
-interface Saved {
+/** A record. */
+export interface Saved {
   readonly cursors: Fence['cursors']
   readonly text: string
 }
+
+/** One transaction on a user's record; `work` must not wait inside, or the browser commits under it. */
+export type Transact = <T>(mode: IDBTransactionMode, user: string, work: (store: IDBObjectStore, key: string) => IDBRequest<T>) => Promise<T>
 
 /** The caches of one server. Every promise is rejected when the browser gives no storage. */
 export interface Storage {
@@ -53,8 +57,7 @@ export function storage(server: () => string): Storage {
     return opening
   }
 
-  /** One transaction on a user's record; `work` must not wait inside, or the browser commits under it. */
-  const transact = async <T>(mode: IDBTransactionMode, user: string, work: (store: IDBObjectStore, key: string) => IDBRequest<T>) => {
+  const transact: Transact = async (mode, user, work) => {
     const transaction = (await database()).transaction(STORE, mode)
     const request = work(transaction.objectStore(STORE), `${server()}\n${user}`)
     return settled(request, transaction)
@@ -65,28 +68,10 @@ export function storage(server: () => string): Storage {
       const { text } = record(await transact('readonly', user, (store, key) => store.get(key)))
       return isText(text) ? text : undefined
     },
-    async save(cache) {
-      const { user, cursors, text } = cache
-      await transact('readwrite', user, (store, key) => {
-        const request = store.get(key)
-        request.onsuccess = () => {
-          const { cursors: old } = record(request.result)
-          if (!Array.isArray(old) || mayReplace(old, cache)) store.put({ cursors, text } satisfies Saved, key)
-        }
-        return request
-      })
-    },
+    save: async (cache) => (await import('./later/saving.js')).save(transact, cache),
     wipe: (user) => transact('readwrite', user, (store, key) => store.delete(key)),
     close,
   }
-}
-
-/** Whether a cache that is true at `old` may be replaced. */
-export function mayReplace(old: Fence['cursors'], fence: Fence): boolean {
-  return fence.cursors.every(([epoch, offset], place) => {
-    const before = old[place]
-    return !before || fence.over.includes(before[0]) || (before[0] === epoch && before[1] <= offset)
-  })
 }
 
 /** Opens the database; one that can't be opened is broken or newer, and only a cache: it is made anew, once. */

@@ -18,8 +18,7 @@ use crate::{
 };
 
 /// Why a socket could not even begin to open. The browser's own words would not be clearer.
-const UNOPENED: &str =
-    "the browser opens no socket to this address: it is malformed, or the page's policy forbids it";
+const UNOPENED: &str = "no socket to this `url`: it is malformed, or the page's policy forbids it";
 /// "Closed abnormally", as browsers say it.
 const ABNORMAL: u16 = 1006;
 
@@ -191,11 +190,7 @@ impl Driver {
             None => self.queue.borrow_mut().push(Event::TransportClosed {
                 transport,
                 code: ABNORMAL,
-                reason: String::from(if url.is_empty() {
-                    "the app's `url` gave no address"
-                } else {
-                    UNOPENED
-                }),
+                reason: String::from(UNOPENED),
             }),
         }
         // The core closes a transport before it opens the next; an older one would end here.

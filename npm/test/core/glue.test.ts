@@ -44,7 +44,7 @@ test('the core hears of a socket that the browser refuses', () => {
   const attempt: unknown = say.mock.calls.find(([what]) => what === TICKET)?.[1]
   core.tell(TICKETED, Number(attempt), 0, 'T')
   expect(asked).toEqual(['ws://localhost:1/v1/ws'])
-  expect(connection()).toMatchObject({ status: 'waiting', error: { message: expect.stringContaining('opens no socket') } })
+  expect(connection()).toMatchObject({ status: 'waiting', error: { message: expect.stringContaining('no socket to this `url`') } })
 })
 
 test('a timer wakes its core, but nobody once the instance is another', () => {

@@ -1,6 +1,7 @@
 import { IDBFactory, IDBObjectStore } from 'fake-indexeddb'
 import { beforeEach, expect, test, vi } from 'vitest'
-import { mayReplace, storage } from '../../src/storage.js'
+import { mayReplace } from '../../src/later/saving.js'
+import { storage } from '../../src/storage.js'
 
 const fence = (inbox: number, system = 0, over: string[] = []) => ({ cursors: [['A', inbox], ['B', system]] as const, over })
 
