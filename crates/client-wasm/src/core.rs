@@ -2,8 +2,10 @@
 
 use std::rc::Rc;
 
-use tidings_client_core::{Backoff, Client, Config, Credential, Event, Filter, Now, Show, User};
-use tidings_protocol::{Encode, codec::messages_of};
+use tidings_client_core::{
+    Backoff, Client, Config, Credential, Event, Filter, Kinds, Now, Show, User,
+};
+use tidings_protocol::Encode;
 use wasm_bindgen::prelude::*;
 
 use crate::{
@@ -141,12 +143,7 @@ pub(crate) fn filter(show: u32, kinds: &str) -> Filter {
         2 => Show::Archived,
         _ => Show::All,
     };
-    let mut filter = Filter { show, kinds: Vec::new() };
-    // One a line, cut as frames of several messages are.
-    for kind in messages_of(kinds) {
-        filter.kinds.push(String::from(kind));
-    }
-    filter
+    Filter { show, kinds: Kinds::of_lines(kinds) }
 }
 
 #[cfg(test)]

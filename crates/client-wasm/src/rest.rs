@@ -5,7 +5,7 @@
 use std::mem::{self, ManuallyDrop};
 
 use tidings_client_core::{
-    Client, Command, Config, Event, Filter, InboxView, MarkTargets, Readable, Rest, Show,
+    Client, Command, Config, Event, Filter, InboxView, Kinds, MarkTargets, Readable, Rest, Show,
 };
 use tidings_protocol::{Decode, MarkSet};
 
@@ -91,7 +91,7 @@ pub(crate) fn connection(_: Rest, client: &Client) -> String {
 #[inline(never)]
 pub(crate) fn inbox(_: Rest, client: &mut Client, items: &mut Items, view: &InboxView) -> String {
     let gone = if items.len() > view.items.len() {
-        let all = client.inbox(&Filter { show: Show::All, kinds: Vec::new() });
+        let all = client.inbox(&Filter { show: Show::All, kinds: Kinds::default() });
         items.forget_all_but(&all.items)
     } else {
         Vec::new()

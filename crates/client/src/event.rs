@@ -1,6 +1,6 @@
 //! Everything that can happen to a client, as past facts, and the values they carry.
 
-use tidings_protocol::{Channel, Epoch, MarkSet};
+use tidings_protocol::{Channel, Epoch, MarkSet, codec::messages_of};
 
 /// The time as the driver's two clocks tell it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,7 +87,53 @@ pub struct Filter {
     /// By state.
     pub show: Show,
     /// By notification type; empty: all types.
-    pub kinds: Vec<String>,
+    pub kinds: Kinds,
+}
+
+/// Notification types, each once as the app names them; none stands for all.
+///
+/// ```
+/// use tidings_client_core::Kinds;
+///
+/// let kinds: Kinds = ["payment", "comment"].into_iter().collect();
+/// assert!(kinds.contains("payment") && !kinds.contains("pay"));
+/// assert!(Kinds::default().contains("anything"));
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Kinds {
+    /// One a line: what browsers hand over, and in a fraction of a list's code. Types have no control characters.
+    lines: String,
+}
+
+impl Kinds {
+    /// The types in these lines.
+    #[must_use]
+    pub fn of_lines(lines: &str) -> Self {
+        Self { lines: String::from(lines) }
+    }
+
+    /// All types, none named.
+    #[must_use]
+    pub fn is_all(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    /// Whether a type is among them.
+    #[must_use]
+    pub fn contains(&self, kind: &str) -> bool {
+        self.is_all() || messages_of(&self.lines).any(|line| line == kind)
+    }
+}
+
+impl<'a> FromIterator<&'a str> for Kinds {
+    fn from_iter<I: IntoIterator<Item = &'a str>>(kinds: I) -> Self {
+        let mut lines = String::new();
+        for kind in kinds {
+            lines.push_str(kind);
+            lines.push('\n');
+        }
+        Self { lines }
+    }
 }
 
 /// Something happened.

@@ -73,7 +73,9 @@ pub use client::Client;
 pub use command::{Command, Readable};
 pub use config::{Backoff, Config};
 pub use error::Error;
-pub use event::{Credential, Event, Filter, ItemKey, MarkTargets, Now, Show, TransportKind, User};
+pub use event::{
+    Credential, Event, Filter, ItemKey, Kinds, MarkTargets, Now, Show, TransportKind, User,
+};
 pub use rest::Rest;
 pub use snapshot::{
     Connection, FailedIntent, InboxStatus, InboxView, ItemView, Outbox, Status, Stored,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tidings_client_core::{
     Client, Command, Config, Credential, Error, Event, FailedIntent, Filter, InboxView, ItemKey,
-    Now, Show, Status, Stored, User,
+    Kinds, Now, Show, Status, Stored, User,
 };
 use tidings_protocol::{Channel, Epoch, server::GapReason};
 
@@ -114,7 +114,7 @@ impl Device {
 
     /// The whole list as the app sees it.
     pub fn view(&mut self) -> InboxView {
-        self.client.inbox(&Filter { show: Show::All, kinds: Vec::new() })
+        self.client.inbox(&Filter { show: Show::All, kinds: Kinds::default() })
     }
 
     /// Whether it is connected.

@@ -64,7 +64,7 @@ impl Shown {
 
 /// Puts new items in the place of old ones, unless they are the same: who compares by identity sees no change then.
 fn replace(old: &mut Arc<[ItemView]>, new: Vec<ItemView>) -> bool {
-    let differ = **old != *new;
+    let differ = old.len() != new.len() || old.iter().zip(&new).any(|(old, new)| differ(old, new));
     if differ {
         *old = Arc::from(new);
     }
@@ -78,6 +78,12 @@ pub(crate) type Overlay<'a> = (Rest, &'a [Intent]);
 pub(crate) fn overlay(rest: Option<Rest>, intents: &Intents) -> Option<Overlay<'_>> {
     let pending = intents.pending();
     rest.filter(|_| !pending.is_empty()).map(|rest| (rest, pending))
+}
+
+/// Whether two views of items differ. What an item says never changes, only what was done with it.
+fn differ(old: &ItemView, new: &ItemView) -> bool {
+    let flags = |item: &ItemView| (item.read, item.seen, item.archived, item.pending);
+    old.key != new.key || flags(old) != flags(new)
 }
 
 /// One item with pending marks on top.
@@ -157,7 +163,7 @@ fn build(view: &mut InboxView, filter: &Filter, shown: &Shown) {
         }
     }
     replace(&mut view.items, items);
-    let whole_unread = filter.show == Show::Unread && filter.kinds.is_empty();
+    let whole_unread = filter.show == Show::Unread && filter.kinds.is_all();
     view.count = if whole_unread {
         Some(shown.tally.unread)
     } else {
@@ -181,5 +187,5 @@ fn fits(filter: &Filter, item: &ItemView) -> bool {
         Show::Archived => item.archived,
         Show::All => true,
     };
-    state && (filter.kinds.is_empty() || filter.kinds.iter().any(|kind| **kind == *item.kind))
+    state && filter.kinds.contains(&item.kind)
 }

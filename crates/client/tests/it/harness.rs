@@ -1,7 +1,7 @@
 //! A client in virtual time, with the driver's side of the contract kept and checked.
 
 use tidings_client_core::{
-    Client, Command, Config, Connection, Credential, Event, Filter, InboxView, ItemView,
+    Client, Command, Config, Connection, Credential, Event, Filter, InboxView, ItemView, Kinds,
     MarkTargets, Now, Readable, Show, User,
 };
 use tidings_protocol::{ClientMessage, MarkSet};
@@ -46,7 +46,7 @@ impl Rig {
         adjust(&mut config);
         let mut client = Client::new(config);
         let filters = [Show::Inbox, Show::Unread, Show::Archived, Show::All]
-            .map(|show| Filter { show, kinds: Vec::new() });
+            .map(|show| Filter { show, kinds: Kinds::default() });
         let views = filters.map(|filter| (filter.clone(), client.inbox(&filter))).into();
         let seen = Seen { connection: client.connection().clone(), views };
         Self {
@@ -275,7 +275,7 @@ impl Rig {
     }
 
     pub(crate) fn all(&mut self) -> InboxView {
-        self.client.inbox(&Filter { show: Show::All, kinds: Vec::new() })
+        self.client.inbox(&Filter { show: Show::All, kinds: Kinds::default() })
     }
 
     pub(crate) fn item(&mut self, id: &str) -> ItemView {

@@ -4,7 +4,9 @@
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
-use tidings_client_core::{Command, Credential, Event, Filter, MarkTargets, Show, Status, User};
+use tidings_client_core::{
+    Command, Credential, Event, Filter, Kinds, MarkTargets, Show, Status, User,
+};
 use tidings_protocol::{
     ClientMessage, Decode, MarkSet,
     server::{GapReason, Snapshot},
@@ -213,7 +215,7 @@ impl World {
             Op::Drop => drop(self.server.down.pop_front()),
             Op::LoadMore => {
                 self.calls += 1;
-                let filter = Filter { show: Show::All, kinds: Vec::new() };
+                let filter = Filter { show: Show::All, kinds: Kinds::default() };
                 self.event(Event::MoreRequested { filter, intent: self.calls });
             }
             Op::LoseInbox => {

@@ -177,7 +177,7 @@ fn a_cut_asks_again_and_a_silent_server_is_an_error_of_the_view() {
 #[test]
 fn a_view_that_fits_few_items_fetches_several_pages() {
     let mut rig = rig();
-    let filter = Filter { show: Show::All, kinds: vec!["payment".into()] };
+    let filter = Filter { show: Show::All, kinds: ["payment"].into_iter().collect() };
     rig.event(Event::MoreRequested { filter: filter.clone(), intent: 1 });
     for before in [8, 7, 6] {
         let asked = history(&mut rig);

@@ -1,7 +1,7 @@
 //! Any events in any order: no panic, one transport, one ticket request, one timer. The rig checks.
 
 use proptest::prelude::*;
-use tidings_client_core::{Credential, Event, Filter, MarkTargets, Show, User};
+use tidings_client_core::{Credential, Event, Filter, Kinds, MarkTargets, Show, User};
 use tidings_protocol::MarkSet;
 
 use crate::{harness::Rig, says};
@@ -57,7 +57,7 @@ fn event() -> impl Strategy<Value = Event> {
         1 => any::<bool>().prop_map(|discard| Event::SignOutRequested { discard }),
         2 => number.clone().prop_map(move |intent| Event::MarkRequested { intent, targets: MarkTargets::All, set: set() }),
         2 => number.clone().prop_map(move |intent| Event::MarkRequested { intent, targets: MarkTargets::Items(vec!["a".into()]), set: set() }),
-        2 => (show, number.clone()).prop_map(|(show, intent)| Event::MoreRequested { filter: Filter { show, kinds: Vec::new() }, intent }),
+        2 => (show, number.clone()).prop_map(|(show, intent)| Event::MoreRequested { filter: Filter { show, kinds: Kinds::default() }, intent }),
         1 => (number.clone(), number.clone()).prop_map(|(id, intent)| Event::FailedRetried { id, intent }),
         1 => number.prop_map(|id| Event::FailedDiscarded { id }),
         1 => Just(Event::StorageLoaded { user: "u1".into(), saved: Some("1{}".into()) }),
