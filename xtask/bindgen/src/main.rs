@@ -25,8 +25,6 @@ fn main() -> anyhow::Result<()> {
         .input_path(&input)
         .web(true)?
         .omit_default_module_path(true)
-        // A trap poisons the instance: the loader makes a new one.
-        .reset_state_function(true)
         .typescript(true)
         // What the split finds functions by; it removes the names itself.
         .remove_name_section(false)
