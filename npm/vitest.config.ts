@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { svelte } from '@sveltejs/vite-plugin-svelte'
 import { defineConfig, type Plugin } from 'vitest/config'
 
 const at = (path: string) => fileURLToPath(new URL(path, import.meta.url))
@@ -18,11 +19,13 @@ const compiledCore: Plugin = {
 }
 
 export default defineConfig({
-  plugins: [compiledCore],
+  plugins: [compiledCore, svelte({ configFile: false, compilerOptions: { dev: true } })],
   resolve: {
+    // Pages run in jsdom: without this Svelte would be the server's, where nothing is mounted.
+    conditions: ['browser', 'module', 'default'],
     alias: [
       { find: /^tidings$/, replacement: at('./src/index.ts') },
-      { find: /^tidings\/react$/, replacement: at('./src/react/index.ts') },
+      { find: /^tidings\/(react|svelte)$/, replacement: at('./src/$1/index.ts') },
       { find: /^tidings\/server$/, replacement: at('./src/server/index.ts') },
       { find: /^tidings\/(dev|wasm)$/, replacement: at('./src/$1.ts') },
     ],
