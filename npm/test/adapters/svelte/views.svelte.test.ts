@@ -254,13 +254,33 @@ it('the user may be a plain value', () => {
   expect(client.calls).toEqual(['setUser "mina"'])
 })
 
+it('the user is not followed any more when the component has left', async () => {
+  let user = $state('mina')
+  show(Host, {
+    init() {
+      setTidings(client, () => user)
+      return () => ''
+    },
+  })
+  await leave()
+  user = 'jun'
+  await settled()
+  expect(client.calls).toEqual(['setUser "mina"'])
+})
+
 it('useSeen is an action as well, which follows its item', async () => {
-  const observed = new Map<Element, number>()
+  const observed = new Set<Element>()
+  let watches = 0
   vi.stubGlobal(
     'IntersectionObserver',
     class {
-      observe = (element: Element): void => void observed.set(element, (observed.get(element) ?? 0) + 1)
-      unobserve = (element: Element): void => void observed.delete(element)
+      observe(element: Element): void {
+        observed.add(element)
+        watches += 1
+      }
+      unobserve(element: Element): void {
+        observed.delete(element)
+      }
     },
   )
   let items = $state.raw<SeenItem[]>([{ id: 'a', seen: false }])
@@ -270,10 +290,10 @@ it('useSeen is an action as well, which follows its item', async () => {
       return items
     },
   })
-  expect([...observed.values()]).toEqual([1])
+  expect([observed.size, watches]).toEqual([1, 1])
   items = [{ id: 'a', seen: false }]
   await settled()
-  expect([...observed.values()], 'the same again is not a new watch').toEqual([1])
+  expect([observed.size, watches], 'the same again is not a new watch').toEqual([1, 1])
   items = [{ id: 'a', seen: true }]
   await settled()
   expect(observed.size).toBe(0)
