@@ -3,6 +3,8 @@ import { fileURLToPath } from 'node:url'
 import { svelte } from '@sveltejs/vite-plugin-svelte'
 import { defineConfig, type Plugin } from 'vitest/config'
 
+import { OLDEST, oldestSvelte } from './test/adapters/svelte/oldest.js'
+
 const at = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 
 /** Sources import the compiled core as it lies beside them in dist: `npm run build` puts it there. */
@@ -19,7 +21,7 @@ const compiledCore: Plugin = {
 }
 
 export default defineConfig({
-  plugins: [compiledCore, svelte({ configFile: false, compilerOptions: { dev: true } })],
+  plugins: [compiledCore],
   resolve: {
     // Pages run in jsdom: without this Svelte would be the server's, where nothing is mounted.
     conditions: ['browser', 'module', 'default'],
@@ -31,11 +33,30 @@ export default defineConfig({
     ],
   },
   test: {
-    include: ['test/**/*.test.{ts,tsx}'],
-    exclude: ['test/pack/**'],
     environment: 'node',
     restoreMocks: true,
     unstubGlobals: true,
     typecheck: { enabled: false },
+    // Only a broken run meets these; a busy machine takes its time to start a process.
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    projects: [
+      {
+        extends: true,
+        plugins: [svelte({ configFile: false, compilerOptions: { dev: true } })],
+        test: { name: 'tests', include: ['test/**/*.test.{ts,tsx}'], exclude: ['test/pack/**'] },
+      },
+      {
+        extends: true,
+        plugins: [oldestSvelte],
+        resolve: { alias: [{ find: /^svelte(?=\/|$)/, replacement: OLDEST }] },
+        test: {
+          name: 'oldest Svelte',
+          include: ['test/adapters/svelte/svelte.test.ts'],
+          env: { SVELTE: OLDEST },
+          server: { deps: { inline: [/svelte/, /esm-env/] } },
+        },
+      },
+    ],
   },
 })

@@ -1,18 +1,17 @@
-import { execFile } from 'node:child_process'
-import { join } from 'node:path'
-import { promisify } from 'node:util'
-
-import { flushSync, hydrate, mount, settled, unmount } from 'svelte'
+import { flushSync, hydrate, mount, tick, unmount } from 'svelte'
 import type { Tidings } from 'tidings'
 
 import { Probe, type Harness, type Mounted, type PageProps, type Served } from '../harness.js'
 import Orphan from './Orphan.svelte'
 import Page from './Page.svelte'
 
-const run = promisify(execFile)
-const SERVE = join(import.meta.dirname, 'serve.mjs')
+/** Effects have run, and what they do not need any more is let go of, for which Svelte takes a moment or two. */
+async function settled(): Promise<void> {
+  for (let turn = 0; turn < 4; turn += 1) await tick()
+}
 
-export function svelteHarness(): Harness {
+/** `render` takes the props of pages as JSON and gives what a server made of them. */
+export function svelteHarness(render: (pages: string) => Promise<string>): Harness {
   const pages = new Set<Mounted>()
 
   function show(begin: typeof mount | typeof hydrate, target: HTMLElement, client: Tidings, first: PageProps): Mounted {
@@ -51,11 +50,7 @@ export function svelteHarness(): Harness {
       await settled()
     },
     mount: async (client, props = {}) => show(mount, document.body, client, props),
-    async serve(...pages) {
-      // A process of its own: there Svelte is the server's, and there is no document.
-      const { stdout } = await run(process.execPath, [SERVE, JSON.stringify(pages)])
-      return JSON.parse(stdout) as readonly Served[]
-    },
+    serve: async (...pages) => JSON.parse(await render(JSON.stringify(pages))) as readonly Served[],
     hydrate: async (container, client, props = {}) => show(hydrate, container, client, props),
     withoutProvider: () => mount(Orphan, { target: document.body }),
     async clean() {

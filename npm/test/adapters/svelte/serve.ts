@@ -1,13 +1,14 @@
+// The program that `bundle.mjs` makes: takes the props of some pages as JSON, prints what came of each.
 import { render } from 'svelte/server'
 
-import { usedClient, touched } from '../fake-client.js'
+import { touched, usedClient } from '../fake-client.js'
 import { Probe, type PageProps, type Served } from '../harness.js'
 import Page from './Page.svelte'
 
-export function serve(pages: readonly PageProps[]): readonly Served[] {
-  const client = usedClient()
-  return pages.map(props => {
-    const { body } = render(Page, { props: { client, probe: new Probe(), props } })
-    return { html: body, touched: touched(client) }
-  })
-}
+const client = usedClient()
+const pages = JSON.parse(process.argv[2]!) as readonly PageProps[]
+const served = pages.map((props): Served => {
+  const { body } = render(Page, { props: { client, probe: new Probe(), props } })
+  return { html: body, touched: touched(client) }
+})
+process.stdout.write(JSON.stringify(served))

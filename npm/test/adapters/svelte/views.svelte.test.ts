@@ -9,6 +9,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 
 import { fakeClient, item, live, readable, type FakeClient } from '../fake-client.js'
 import Action from './Action.svelte'
+import Attached from './Attached.svelte'
 import Host from './Host.svelte'
 import Stores from './Stores.svelte'
 
@@ -268,38 +269,58 @@ it('the user is not followed any more when the component has left', async () => 
   expect(client.calls).toEqual(['setUser "mina"'])
 })
 
-it('useSeen is an action as well, which follows its item', async () => {
+describe('useSeen', () => {
   const observed = new Set<Element>()
   let watches = 0
-  vi.stubGlobal(
-    'IntersectionObserver',
-    class {
-      observe(element: Element): void {
-        observed.add(element)
-        watches += 1
-      }
-      unobserve(element: Element): void {
-        observed.delete(element)
-      }
-    },
-  )
-  let items = $state.raw<SeenItem[]>([{ id: 'a', seen: false }])
-  show(Action as Component<Record<string, unknown>>, {
-    client,
-    get items() {
-      return items
-    },
+  let items = $state.raw<SeenItem[]>([])
+
+  beforeEach(() => {
+    observed.clear()
+    watches = 0
+    items = [{ id: 'a', seen: false }]
+    vi.stubGlobal(
+      'IntersectionObserver',
+      class {
+        observe(element: Element): void {
+          observed.add(element)
+          watches += 1
+        }
+        unobserve(element: Element): void {
+          observed.delete(element)
+        }
+      },
+    )
   })
-  expect([observed.size, watches]).toEqual([1, 1])
-  items = [{ id: 'a', seen: false }]
-  await settled()
-  expect([observed.size, watches], 'the same again is not a new watch').toEqual([1, 1])
-  items = [{ id: 'a', seen: true }]
-  await settled()
-  expect(observed.size).toBe(0)
-  items = [{ id: 'b', seen: false }]
-  await settled()
-  expect(observed.size).toBe(1)
-  await leave()
-  expect(observed.size).toBe(0)
+
+  for (const [name, component] of [['an action', Action], ['an attachment', Attached]] as const) {
+    it(`is ${name} that follows its item`, async () => {
+      show(component as Component<Record<string, unknown>>, {
+        client,
+        get items() {
+          return items
+        },
+      })
+      expect([observed.size, watches]).toEqual([1, 1])
+      items = [{ id: 'a', seen: true }]
+      await settled()
+      expect(observed.size).toBe(0)
+      items = [{ id: 'b', seen: false }]
+      await settled()
+      expect([observed.size, watches]).toEqual([1, 2])
+      await leave()
+      expect(observed.size).toBe(0)
+    })
+  }
+
+  it('as an action does not begin again for an item that is the same but for its identity', async () => {
+    show(Action as Component<Record<string, unknown>>, {
+      client,
+      get items() {
+        return items
+      },
+    })
+    items = [{ id: 'a', seen: false }]
+    await settled()
+    expect(watches).toBe(1)
+  })
 })
