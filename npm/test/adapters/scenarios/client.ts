@@ -19,8 +19,9 @@ export function client({ act, mount }: Harness): void {
     })
     afterEach(() => tidings.close())
 
-    /** Waits until the page says it is connected. */
-    const connected = () => act(() => vi.waitFor(() => expect(tidings.connection.get().status).toBe('connected')))
+    /** Waits until it is so of the client, whose parts load when they are needed, and lets the page follow. */
+    const until = (so: () => boolean) => act(() => vi.waitFor(() => expect(so()).toBe(true)))
+    const connected = () => until(() => tidings.connection.get().status === 'connected')
 
     async function open(user: string | null) {
       const page = await mount(tidings, { user })
@@ -29,26 +30,32 @@ export function client({ act, mount }: Harness): void {
       return { page, socket }
     }
 
+    /** The same, with one notification. */
+    async function openWithOne(user: string) {
+      const opened = await open(user)
+      opened.socket.say(server.notification())
+      await until(() => tidings.inbox.get().items.length === 1)
+      return opened
+    }
+
     it('one connection opens with one ticket, and everything is shown and told once', async () => {
-      const { page, socket } = await open('u1')
-      expect([shown('connection'), shown('unread')]).toEqual(['connected', '0'])
-      await act(() => socket.say(server.notification()))
-      expect([shown('unread'), titles()]).toEqual(['1', ['Title 1']])
+      const { page } = await openWithOne('u1')
+      expect([shown('connection'), shown('unread'), titles()]).toEqual(['connected', '1', ['Title 1']])
       expect(page.probe.heard).toEqual(['n1'])
       expect(server.sockets).toHaveLength(1)
       expect(ticket.mock.calls.map(([{ user }]) => user)).toEqual(['u1'])
     })
 
-    it('a mark shows at once, before the server has answered', async () => {
-      const { page, socket } = await open('u1')
-      await act(() => socket.say(server.notification()))
-      await act(() => void page.probe.view!.markRead('n1'))
+    it('a mark shows before the server has answered', async () => {
+      const { page } = await openWithOne('u1')
+      void page.probe.view!.markRead('n1')
+      await until(() => tidings.inbox.get().unread === 0)
       expect([shown('unread'), titles()]).toEqual(['0', ['Title 1 (read)']])
+      expect(tidings.inbox.get().items[0]?.pending).toBe(true)
     })
 
     it('nothing of the first user is shown once the second is given', async () => {
-      const { page, socket } = await open('u1')
-      await act(() => socket.say(server.notification()))
+      const { page } = await openWithOne('u1')
       expect(titles()).toEqual(['Title 1'])
       server.user = 'u2'
       await page.set({ user: 'u2' })
