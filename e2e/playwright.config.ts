@@ -1,8 +1,9 @@
 import { defineConfig } from '@playwright/test'
 
 import { CHROMIUM_ARGS, CHROMIUM_PATH } from './harness/chromium.ts'
+import type { Options } from './harness/test.ts'
 
-export default defineConfig({
+export default defineConfig<Options>({
   testDir: 'tests',
   outputDir: 'results/failures',
   globalSetup: './harness/build.ts',
@@ -13,6 +14,11 @@ export default defineConfig({
   expect: { timeout: 20_000 },
   forbidOnly: true,
   reporter: 'list',
+  // What is the SDK's or the server's is shown over one example; what an adapter can break, over each.
+  projects: [
+    { name: 'react', use: { framework: 'react' } },
+    { name: 'svelte', use: { framework: 'svelte' }, grep: /@every-framework/ },
+  ],
   use: {
     browserName: 'chromium',
     viewport: { width: 1280, height: 800 },

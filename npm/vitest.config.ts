@@ -1,6 +1,9 @@
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { svelte } from '@sveltejs/vite-plugin-svelte'
 import { defineConfig, type Plugin } from 'vitest/config'
+
+import { OLDEST, oldestSvelte } from './test/adapters/svelte/oldest.js'
 
 const at = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 
@@ -20,19 +23,40 @@ const compiledCore: Plugin = {
 export default defineConfig({
   plugins: [compiledCore],
   resolve: {
+    // Pages run in jsdom: without this Svelte would be the server's, where nothing is mounted.
+    conditions: ['browser', 'module', 'default'],
     alias: [
       { find: /^tidings$/, replacement: at('./src/index.ts') },
-      { find: /^tidings\/react$/, replacement: at('./src/react/index.ts') },
+      { find: /^tidings\/(react|svelte)$/, replacement: at('./src/$1/index.ts') },
       { find: /^tidings\/server$/, replacement: at('./src/server/index.ts') },
       { find: /^tidings\/(dev|wasm)$/, replacement: at('./src/$1.ts') },
     ],
   },
   test: {
-    include: ['test/**/*.test.{ts,tsx}'],
-    exclude: ['test/pack/**'],
     environment: 'node',
     restoreMocks: true,
     unstubGlobals: true,
     typecheck: { enabled: false },
+    // Only a broken run meets these; a busy machine takes its time to start a process.
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    projects: [
+      {
+        extends: true,
+        plugins: [svelte({ configFile: false, compilerOptions: { dev: true } })],
+        test: { name: 'tests', include: ['test/**/*.test.{ts,tsx}'], exclude: ['test/pack/**'] },
+      },
+      {
+        extends: true,
+        plugins: [oldestSvelte],
+        resolve: { alias: [{ find: /^svelte(?=\/|$)/, replacement: OLDEST }] },
+        test: {
+          name: 'oldest Svelte',
+          include: ['test/adapters/svelte/svelte.test.ts'],
+          env: { SVELTE: OLDEST },
+          server: { deps: { inline: [/svelte/, /esm-env/] } },
+        },
+      },
+    ],
   },
 })

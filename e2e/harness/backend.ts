@@ -1,7 +1,9 @@
-import { EXAMPLE } from './paths.ts'
+import { exampleIn, type Framework } from './paths.ts'
 import { Child, freePort } from './process.ts'
 
 export interface BackendOptions {
+  /** Whose example. */
+  readonly framework: Framework
   /** Where the backend itself reaches the Tidings server. */
   readonly serverUrl: string
   /** Where browsers do. */
@@ -16,9 +18,9 @@ export class Backend {
   readonly url: string
   readonly #child: Child
 
-  private constructor(port: number, { serverUrl, publicUrl, page, sessionTtlMs }: BackendOptions) {
+  private constructor(port: number, { framework, serverUrl, publicUrl, page, sessionTtlMs }: BackendOptions) {
     this.url = `http://127.0.0.1:${port}`
-    this.#child = new Child(process.execPath, [`${EXAMPLE}/server.mjs`], {
+    this.#child = new Child(process.execPath, [`${exampleIn(framework)}/server.mjs`], {
       PORT: String(port),
       TIDINGS_URL: serverUrl,
       TIDINGS_PUBLIC_URL: publicUrl,

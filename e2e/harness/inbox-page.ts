@@ -63,7 +63,7 @@ export class InboxPage {
 
   async shownTitles(): Promise<string[]> {
     const texts = await this.titles.allTextContents()
-    return texts.map(text => text.replace(/^Unread: /, ''))
+    return texts.map(text => text.replace(/^\s*Unread: /, '').trim())
   }
 
   /** The number on the bell; 0 when there is none. */

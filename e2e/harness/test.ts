@@ -2,10 +2,13 @@ import { test as base, type BrowserContext } from '@playwright/test'
 
 import { Backend } from './backend.ts'
 import { InboxPage } from './inbox-page.ts'
+import type { Framework } from './paths.ts'
 import { Proxy } from './proxy.ts'
 import { Server } from './server.ts'
 
-interface Options {
+export interface Options {
+  /** Whose example is shown: a project of the configuration. */
+  framework: Framework
   /** Text of the server's configuration file. */
   serverConfig: string
   /** Life of a session, in milliseconds; 0: the server's default. */
@@ -26,6 +29,7 @@ interface Fixtures {
 }
 
 export const test = base.extend<Options & Fixtures>({
+  framework: ['react', { option: true }],
   serverConfig: ['', { option: true }],
   sessionTtlMs: [0, { option: true }],
   pageFolder: ['', { option: true }],
@@ -43,8 +47,9 @@ export const test = base.extend<Options & Fixtures>({
     await proxy.stop()
   },
 
-  backend: async ({ server, network, sessionTtlMs, pageFolder }, use, info) => {
+  backend: async ({ framework, server, network, sessionTtlMs, pageFolder }, use, info) => {
     const backend = await Backend.start({
+      framework,
       serverUrl: server.url,
       publicUrl: network.url,
       ...(sessionTtlMs > 0 && { sessionTtlMs }),
@@ -63,5 +68,8 @@ export const test = base.extend<Options & Fixtures>({
     await use(async (other = context) => new InboxPage(await other.newPage(), backend.url))
   },
 })
+
+/** Marks what an adapter or its example can break: those tests run over the example of every framework. */
+export const EVERY_FRAMEWORK = { tag: '@every-framework' }
 
 export { expect } from '@playwright/test'

@@ -1,8 +1,8 @@
-import { expect, test } from '../harness/test.ts'
+import { EVERY_FRAMEWORK, expect, test } from '../harness/test.ts'
 
 const ROUTING = { routing: { type: 'navigate', path: '/orders/42', params: { tab: 'receipt', from: 'a&b' } } }
 
-test('a deep link is followed inside the page, marks its item read, and leads back', async ({ inbox, server, page }) => {
+test('a deep link is followed inside the page, marks its item read, and leads back', EVERY_FRAMEWORK, async ({ inbox, server, page }) => {
   await inbox.openLive()
   await server.publish({ to: { user: 'mina' }, title: 'Paid', type: 'payment', data: ROUTING })
   await inbox.item('Paid').getByRole('link', { name: 'Paid' }).click()
@@ -15,7 +15,7 @@ test('a deep link is followed inside the page, marks its item read, and leads ba
   expect(inbox.sockets).toHaveLength(1)
 })
 
-test('a deep link works from a toast and survives a reload', async ({ inbox, server, page }) => {
+test('a deep link works from a toast and survives a reload', EVERY_FRAMEWORK, async ({ inbox, server, page }) => {
   await inbox.openLive()
   await server.publish({ to: { user: 'mina' }, title: 'Paid', type: 'payment', data: ROUTING })
   await inbox.toast('Paid').getByRole('link').click()

@@ -1,6 +1,6 @@
-import { expect, test } from '../harness/test.ts'
+import { EVERY_FRAMEWORK, expect, test } from '../harness/test.ts'
 
-test('reading, and reading undone, change the item and the badge', async ({ inbox, server }) => {
+test('reading, and reading undone, change the item and the badge', EVERY_FRAMEWORK, async ({ inbox, server }) => {
   await server.publish({ to: { user: 'mina' }, title: 'Paid' })
   await inbox.openLive()
   await inbox.press('Paid', 'Mark read')
@@ -11,7 +11,7 @@ test('reading, and reading undone, change the item and the badge', async ({ inbo
   await expect(inbox.item('Paid')).toHaveAttribute('data-read', 'false')
 })
 
-test('an archived item moves to its own tab, and comes back on undo', async ({ inbox, server, page }) => {
+test('an archived item moves to its own tab, and comes back on undo', EVERY_FRAMEWORK, async ({ inbox, server, page }) => {
   for (const title of ['Kept', 'Put away']) await server.publish({ to: { user: 'mina' }, title })
   await inbox.openLive()
   await inbox.press('Put away', 'Archive')
@@ -28,7 +28,7 @@ test('an archived item moves to its own tab, and comes back on undo', async ({ i
   await expect(page.getByText('Nothing archived')).toBeVisible()
 })
 
-test('the unread tab holds what is unread, and "mark all read" empties it', async ({ inbox, server, page }) => {
+test('the unread tab holds what is unread, and "mark all read" empties it', EVERY_FRAMEWORK, async ({ inbox, server, page }) => {
   for (const title of ['one', 'two', 'three']) await server.publish({ to: { user: 'mina' }, title })
   await server.publish({ to: { everyone: true }, title: 'for all' })
   await inbox.openLive()
@@ -55,7 +55,7 @@ test('marks are still there after a reload', async ({ inbox, server, page }) => 
   await inbox.hasBadge(1)
 })
 
-test('what is read in one tab is grey in the other, with one number on both', async ({ inbox, server, another }) => {
+test('what is read in one tab is grey in the other, with one number on both', EVERY_FRAMEWORK, async ({ inbox, server, another }) => {
   for (const title of ['one', 'two']) await server.publish({ to: { user: 'mina' }, title })
   await inbox.openLive()
   const other = await another()
@@ -105,7 +105,7 @@ test('a mark made while offline shows at once and is kept by the server later', 
   await elsewhere.close()
 })
 
-test('a mark for a log that is gone is refused, taken back and said', async ({ inbox, server, network }) => {
+test('a mark for a log that is gone is refused, taken back and said', EVERY_FRAMEWORK, async ({ inbox, server, network }) => {
   await server.publish({ to: { user: 'mina' }, title: 'Lost with the disk' })
   await inbox.openLive()
   network.refuse(true)

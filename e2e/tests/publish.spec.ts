@@ -1,11 +1,11 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 
-import { expect, test } from '../harness/test.ts'
+import { EVERY_FRAMEWORK, expect, test } from '../harness/test.ts'
 
 const run = promisify(execFile)
 
-test('a notification published over HTTP appears in an open page, with badge, toast and title', async ({ inbox, server, page }) => {
+test('a notification published over HTTP appears in an open page, with badge, toast and title', EVERY_FRAMEWORK, async ({ inbox, server, page }) => {
   await inbox.openLive()
   await server.publish({ to: { user: 'mina' }, title: 'Paid', message: 'Order 42' })
   await inbox.shows(['Paid'])
@@ -22,7 +22,7 @@ test('what arrived while nobody looked is there on the next visit, newest first'
   await inbox.hasBadge(3)
 })
 
-test('the form publishes to oneself and to everyone', async ({ inbox, page, another, browser }) => {
+test('the form publishes to oneself and to everyone', EVERY_FRAMEWORK, async ({ inbox, page, another, browser }) => {
   await inbox.openLive()
   const elsewhere = await browser.newContext()
   const jun = await another(elsewhere)
@@ -52,7 +52,7 @@ test('the ready curl line works as it is', async ({ inbox, page }) => {
   await inbox.shows(['Hello from curl'])
 })
 
-test('older notifications are loaded page by page, each once', async ({ inbox, server, page }) => {
+test('older notifications are loaded page by page, each once', EVERY_FRAMEWORK, async ({ inbox, server, page }) => {
   const titles = Array.from({ length: 60 }, (_, at) => `Number ${at}`)
   for (const title of titles) await server.publish({ to: { user: 'mina' }, title })
   await inbox.openLive()

@@ -1,4 +1,4 @@
-import { expect, test } from '../harness/test.ts'
+import { EVERY_FRAMEWORK, expect, test } from '../harness/test.ts'
 import type { InboxPage } from '../harness/inbox-page.ts'
 
 const TICKET = '**/api/tidings-ticket'
@@ -45,7 +45,7 @@ test('a backend that fails to give tickets is not hammered either', async ({ inb
   expect(inbox.sockets).toHaveLength(0)
 })
 
-test('a backend that says "signed out" ends the attempts until somebody asks for another', async ({ inbox, page }) => {
+test('a backend that says "signed out" ends the attempts until somebody asks for another', EVERY_FRAMEWORK, async ({ inbox, page }) => {
   await page.route(TICKET, route => route.fulfill({ status: 401, json: {} }))
   await page.clock.install()
   await inbox.open()

@@ -1,7 +1,7 @@
 import { savedText } from '../harness/saved.ts'
-import { expect, test } from '../harness/test.ts'
+import { EVERY_FRAMEWORK, expect, test } from '../harness/test.ts'
 
-test('kill -9 while publishing: every acknowledged notification is shown once, in order, without a reload', async ({ inbox, server, page }) => {
+test('kill -9 while publishing: every acknowledged notification is shown once, in order, without a reload', EVERY_FRAMEWORK, async ({ inbox, server, page }) => {
   await inbox.openLive()
   await page.evaluate(() => Object.assign(window, { samePage: true }))
 
@@ -37,7 +37,7 @@ test('open pages of several browsers agree after a restart', async ({ inbox, ser
   await elsewhere.close()
 })
 
-test('a server that stays away is said so, with a way to try at once', async ({ inbox, server, page }) => {
+test('a server that stays away is said so, with a way to try at once', EVERY_FRAMEWORK, async ({ inbox, server, page }) => {
   await server.publish({ to: { user: 'mina' }, title: 'Paid' })
   await inbox.openLive()
   await server.kill()
@@ -51,7 +51,7 @@ test('a server that stays away is said so, with a way to try at once', async ({ 
   await expect(page.getByText('Connection lost.')).toHaveCount(0)
 })
 
-test('the saved inbox is shown at once after a reload, before there is a connection', async ({ inbox, server, page }) => {
+test('the saved inbox is shown at once after a reload, before there is a connection', EVERY_FRAMEWORK, async ({ inbox, server, page }) => {
   for (const title of ['one', 'two']) await server.publish({ to: { user: 'mina' }, title })
   await inbox.openLive()
   await inbox.press('one', 'Mark read')

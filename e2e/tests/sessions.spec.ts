@@ -1,4 +1,4 @@
-import { expect, test } from '../harness/test.ts'
+import { EVERY_FRAMEWORK, expect, test } from '../harness/test.ts'
 import { STRICT_PAGE } from '../harness/paths.ts'
 import { savedText } from '../harness/saved.ts'
 
@@ -14,7 +14,7 @@ test.describe('a session that lasts ten seconds', () => {
   })
 })
 
-test('another user on the same page sees nothing of the first', async ({ inbox, server, page }) => {
+test('another user on the same page sees nothing of the first', EVERY_FRAMEWORK, async ({ inbox, server, page }) => {
   await server.publish({ to: { user: 'mina' }, title: 'Secret of Mina' })
   await server.publish({ to: { user: 'jun' }, title: 'Secret of Jun' })
   await inbox.openLive()
@@ -42,7 +42,7 @@ test('another user on the same page sees nothing of the first', async ({ inbox, 
   await inbox.shows(['Another secret of Mina', 'Secret of Mina'])
 })
 
-test('signing out leaves nothing in the browser', async ({ inbox, server, page }) => {
+test('signing out leaves nothing in the browser', EVERY_FRAMEWORK, async ({ inbox, server, page }) => {
   await server.publish({ to: { user: 'mina' }, title: 'Secret of Mina' })
   await inbox.openLive()
   await inbox.shows(['Secret of Mina'])

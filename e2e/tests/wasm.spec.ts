@@ -4,9 +4,9 @@ import { join, normalize } from 'node:path'
 import type { Page } from '@playwright/test'
 
 import { SDK } from '../harness/paths.ts'
-import { expect, test } from '../harness/test.ts'
+import { EVERY_FRAMEWORK, expect, test } from '../harness/test.ts'
 
-test('a content security policy that forbids wasm is named as the cause', async ({ inbox, page }) => {
+test('a content security policy that forbids wasm is named as the cause', EVERY_FRAMEWORK, async ({ inbox, page }) => {
   await page.route(`${inbox.url}/`, async route => {
     const response = await route.fetch()
     const policy = response.headers()['content-security-policy'] ?? ''

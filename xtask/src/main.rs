@@ -24,6 +24,7 @@ use std::process::ExitCode;
 
 use failure::Failure;
 use lexopt::prelude::*;
+use package::Example;
 use steps::{Outcome, Steps};
 use wasm::Wish;
 
@@ -31,7 +32,7 @@ use wasm::Wish;
 type Entry = (&'static str, &'static str, &'static str);
 
 const COMMANDS: [Entry; 10] = [
-    ("demo", "", "build everything and run the example with a server on this machine"),
+    ("demo", "[--svelte]", "build everything and run an example with a server on this machine"),
     ("test", "[--only SUITE…] [--list]", "run all suites, real browser included"),
     (
         "setup",
@@ -71,7 +72,10 @@ fn run() -> Result<bool, Failure> {
     };
     match command.as_str() {
         "test" => return suites::run(&mut args),
-        "demo" => no_more(args).and_then(|()| demo::run())?,
+        "demo" => demo::run(match flag(args, "svelte")? {
+            true => Example::Svelte,
+            false => Example::React,
+        })?,
         "setup" => setup::run(args)?,
         "wasm" => no_more(args).and_then(|()| build_wasm())?,
         "package" => no_more(args).and_then(|()| build_package())?,

@@ -1,6 +1,6 @@
-//! `cargo xtask package`: npm/ with the wasm inside, and the example that uses it.
+//! `cargo xtask package`: npm/ with the wasm inside, and the examples that use it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
 use crate::fingerprint::{Fingerprint, Stamp};
@@ -17,14 +17,40 @@ pub(crate) fn build(step: &mut Step) -> Result<Outcome, Failure> {
     npm_build(&npm, inputs, step)
 }
 
-/// Builds examples/react/dist, unless it is made from the same sources already. Wants npm/dist.
-pub(crate) fn build_example(step: &mut Step) -> Result<Outcome, Failure> {
+/// The same app in each framework.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Example {
+    /// examples/react
+    React,
+    /// examples/svelte
+    Svelte,
+}
+
+impl Example {
+    /// All of them.
+    pub(crate) const ALL: [Self; 2] = [Self::React, Self::Svelte];
+
+    /// Its framework, as people write it.
+    pub(crate) fn framework(self) -> &'static str {
+        match self {
+            Self::React => "React",
+            Self::Svelte => "Svelte",
+        }
+    }
+
+    /// Its folder.
+    pub(crate) fn folder(self) -> PathBuf {
+        repo::root().join("examples").join(self.framework().to_lowercase())
+    }
+}
+
+/// Builds an example's dist, unless it is made from the same sources already. Wants npm/dist.
+pub(crate) fn build_example(example: Example, step: &mut Step) -> Result<Outcome, Failure> {
     let _alone = repo::lock(step)?;
-    let root = repo::root();
-    let example = root.join("examples/react");
-    let inputs =
-        Fingerprint::new("example").tree(&example, &[])?.tree(&root.join("npm/dist"), &[])?;
-    npm_build(&example, inputs, step)
+    let folder = example.folder();
+    let dist = repo::root().join("npm/dist");
+    let inputs = Fingerprint::new("example").tree(&folder, &[])?.tree(&dist, &[])?;
+    npm_build(&folder, inputs, step)
 }
 
 fn npm_build(folder: &Path, inputs: Fingerprint, step: &mut Step) -> Result<Outcome, Failure> {

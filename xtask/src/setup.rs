@@ -4,6 +4,7 @@ use lexopt::prelude::*;
 
 use crate::failure::Failure;
 use crate::node;
+use crate::package::Example;
 use crate::repo;
 use crate::steps::{Outcome, Steps};
 use crate::system::{self, CHROMEDRIVER, CHROMIUM, STRACE};
@@ -29,11 +30,14 @@ pub(crate) fn run(mut args: lexopt::Parser) -> Result<(), Failure> {
         Route::pick(wish, step).map(|route| Outcome::Said(route.name().to_owned()))
     })?;
     steps.run("Installing npm packages", &logs.join("setup-npm.log"), |step| {
-        let folders =
-            if whole { &["npm", "examples/react", "e2e"][..] } else { &["npm", "examples/react"] };
+        let mut folders = vec![repo::root().join("npm")];
+        folders.extend(Example::ALL.map(Example::folder));
+        if whole {
+            folders.push(repo::root().join("e2e"));
+        }
         let mut outcome = Outcome::Unchanged;
         for folder in folders {
-            if node::install(&repo::root().join(folder), step)? {
+            if node::install(&folder, step)? {
                 outcome = Outcome::Done;
             }
         }

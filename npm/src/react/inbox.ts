@@ -1,12 +1,10 @@
 'use client'
 import { useMemo } from 'react'
-import type { Inbox, InboxActions, InboxFilter, InboxSnapshot, InboxView } from 'tidings'
+import type { InboxFilter, InboxSnapshot } from 'tidings'
 
+import { actionsOf, keyOf, viewOf, WHOLE, type Notifications } from '../adapter/views.js'
 import { useTidingsContext, withInitial } from './provider.js'
 import { useReadable } from './readable.js'
-
-/** What {@link useNotifications} returns: a view's snapshot and what can be done with its items. */
-export type Notifications = InboxSnapshot & InboxActions & Pick<InboxView, 'loadMore'>
 
 /**
  * A view of the inbox: `useNotifications({ show: 'unread' })`. Filters are compared by value, so they may be written
@@ -19,7 +17,7 @@ export function useNotifications(filter?: InboxFilter): Notifications {
   const view = useMemo(() => viewOf(inbox, key), [inbox, key])
   const readable = useMemo(() => (key === WHOLE ? withInitial(view, context) : view), [view, key, context])
   const snapshot = useReadable(readable)
-  return useMemo(() => Object.freeze({ ...snapshot, ...actionsOf(view) }), [snapshot, view])
+  return useMemo(() => Object.freeze({ ...snapshot, ...actionsOf(view), loadMore: view.loadMore }), [snapshot, view])
 }
 
 /** Unread items of the whole inbox: the number on the bell. */
@@ -30,20 +28,3 @@ export function useUnreadCount(): number {
 }
 
 const unreadOf = (inbox: InboxSnapshot): number => inbox.unread
-
-const WHOLE = ''
-
-/** A filter as text, the same for filters that mean the same; empty: the inbox itself. */
-function keyOf({ show = 'inbox', type = [] }: InboxFilter = {}): string {
-  const types = typeof type === 'string' ? [type] : [...type].sort()
-  return show === 'inbox' && types.length === 0 ? WHOLE : JSON.stringify({ show, type: types })
-}
-
-function viewOf(inbox: Inbox, key: string): InboxView {
-  return key === WHOLE ? inbox : inbox.view(JSON.parse(key) as InboxFilter)
-}
-
-function actionsOf(view: InboxView): InboxActions & Pick<InboxView, 'loadMore'> {
-  const { markRead, markUnread, markSeen, archive, unarchive, loadMore } = view
-  return { markRead, markUnread, markSeen, archive, unarchive, loadMore }
-}

@@ -5,7 +5,10 @@
 
 export { useConnection, useServerTime, type ServerTimeOptions } from './connection.js'
 export { useTidingsEvent } from './events.js'
-export { useNotifications, useUnreadCount, type Notifications } from './inbox.js'
-export { TidingsProvider, useTidings, type InitialInbox, type TidingsProviderProps } from './provider.js'
+export { useNotifications, useUnreadCount } from './inbox.js'
+export { TidingsProvider, useTidings, type TidingsProviderProps } from './provider.js'
 export { useReadable } from './readable.js'
-export { useSeen, type SeenItem } from './seen.js'
+export { useSeen } from './seen.js'
+export type { InitialInbox } from '../adapter/first-inbox.js'
+export type { SeenItem } from '../adapter/seen-watcher.js'
+export type { Notifications } from '../adapter/views.js'

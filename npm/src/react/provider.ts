@@ -1,18 +1,8 @@
 'use client'
 import { createContext, createElement, useContext, useEffect, useLayoutEffect, useMemo, useState, type ReactElement, type ReactNode } from 'react'
-import type { InboxItem, InboxSnapshot, InboxView, Readable, Tidings } from 'tidings'
+import type { InboxSnapshot, InboxView, Readable, Tidings } from 'tidings'
 
-/** A first inbox rendered on the server: shown until the client knows better, and only for the user it came with. */
-export interface InitialInbox {
-  /** Newest first. */
-  readonly items: readonly InboxItem[]
-  /** Unread items of the whole inbox. */
-  readonly unread: number
-  /** Unseen items of the whole inbox; 0 when left out. */
-  readonly unseen?: number
-  /** Whether there are older items; `false` when left out. */
-  readonly hasMore?: boolean
-}
+import { firstSnapshot, withFirst, type InitialInbox } from '../adapter/first-inbox.js'
 
 /** What {@link TidingsProvider} takes. */
 export interface TidingsProviderProps {
@@ -38,7 +28,7 @@ const useEarlyEffect = typeof document === 'undefined' ? useEffect : useLayoutEf
 
 /** Gives the hooks below it a client, and tells the client who is signed in. It never closes the client. */
 export function TidingsProvider({ client, user, initial, children }: TidingsProviderProps): ReactElement {
-  const [first] = useState(() => ({ client, user, initial: initial ? snapshotOf(initial) : null }))
+  const [first] = useState(() => ({ client, user, initial: initial ? firstSnapshot(initial) : null }))
   const shown = first.client === client && first.user === user ? first.initial : null
   const context = useMemo(() => ({ client, initial: shown }), [client, shown])
   useEarlyEffect(() => {
@@ -60,24 +50,9 @@ export function useTidingsContext(): Context {
 }
 
 /**
- * The view, with the server-rendered inbox in the place of "nothing known yet". Not after a sign-out or a refusal:
- * then nothing known means nothing to show.
+ * The view, with the server-rendered inbox until the client knows one.
  * @internal
  */
 export function withInitial(view: InboxView, { client, initial }: Context): Readable<InboxSnapshot> {
-  if (initial === null) return view
-  const get = (): InboxSnapshot => {
-    const snapshot = view.get()
-    const { status } = client.connection.get()
-    return snapshot.status !== 'loading' || status === 'signed-out' || status === 'failed' ? snapshot : initial
-  }
-  const subscribe = (fn: (snapshot: InboxSnapshot) => void): (() => void) => {
-    const ends = [view.subscribe(() => fn(get())), client.connection.subscribe(() => fn(get()))]
-    return () => ends.forEach(end => end())
-  }
-  return { get, initial, subscribe }
-}
-
-function snapshotOf({ items, unread, unseen = 0, hasMore = false }: InitialInbox): InboxSnapshot {
-  return Object.freeze({ status: 'cached', items, unread, unseen, count: null, hasMore, loadingMore: false, error: null })
+  return initial === null ? view : withFirst(view, client, () => initial)
 }

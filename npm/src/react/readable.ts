@@ -2,7 +2,7 @@
 import { useCallback, useEffect, useMemo, useRef, useSyncExternalStore } from 'react'
 import type { Readable } from 'tidings'
 
-import { shallowEqual } from './shallow.js'
+import { shallowEqual } from '../adapter/shallow.js'
 
 const whole = (value: unknown): unknown => value
 

@@ -1,14 +1,8 @@
 'use client'
 import { useCallback, useRef } from 'react'
 
+import { watchSeen, type SeenItem } from '../adapter/seen-watcher.js'
 import { useTidings } from './provider.js'
-import { watchSeen } from './seen-watcher.js'
-
-/** The part of an item that {@link useSeen} needs. */
-export interface SeenItem {
-  readonly id: string
-  readonly seen: boolean
-}
 
 /**
  * A ref that marks an item seen once its element was half visible for 500 ms in a visible page. Items that come into

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::failure::Failure;
 use crate::node;
-use crate::package;
+use crate::package::{self, Example};
 use crate::repo;
 use crate::steps::{Outcome, Step, Steps};
 use crate::wasm::{self, Wish};
@@ -24,14 +24,14 @@ const API_KEY: &str = "dev";
 /// Who the example shows first, before anybody chose.
 const USER: &str = "mina";
 
-/// Builds what is not built, runs until Ctrl-C.
-pub(crate) fn run() -> Result<(), Failure> {
+/// Builds what is not built, runs the example of one framework until Ctrl-C.
+pub(crate) fn run(example: Example) -> Result<(), Failure> {
     let logs = repo::scratch().join("logs");
     let mut steps = Steps::new(6);
     steps.run("Checking node and npm", &logs.join("demo-node.log"), |_| {
         node::check().map(|()| Outcome::Done)
     })?;
-    prepare(&mut steps)?;
+    prepare(example, &mut steps)?;
 
     let stop = Arc::new(AtomicBool::new(false));
     let asked = Arc::clone(&stop);
@@ -45,12 +45,12 @@ pub(crate) fn run() -> Result<(), Failure> {
     steps.run("Starting the server and the example's backend", &log, |_| {
         let child = server.insert(start_server(ports)?);
         child.wait_until_it_answers(ports.server, "/healthz", &stop)?;
-        let child = backend.insert(start_backend(ports)?);
+        let child = backend.insert(start_backend(example, ports)?);
         child.wait_until_it_answers(ports.page, "/", &stop)?;
         Ok(Outcome::Done)
     })?;
     let (Some(mut server), Some(mut backend)) = (server, backend) else { return Ok(()) };
-    print_guide(ports, &server);
+    print_guide(example, ports, &server);
 
     while !stop.load(Ordering::SeqCst) {
         if let Some(status) = backend.ended()? {
@@ -77,12 +77,13 @@ pub(crate) fn run() -> Result<(), Failure> {
 }
 
 /// Builds everything the example needs: four steps of a series.
-pub(crate) fn prepare(steps: &mut Steps) -> Result<(), Failure> {
+pub(crate) fn prepare(example: Example, steps: &mut Steps) -> Result<(), Failure> {
     let logs = repo::scratch().join("logs");
     let log = |name: &str| logs.join(format!("{name}.log"));
     steps.run("Building the wasm", &log("wasm"), |step| wasm::build(Wish::Soonest, step))?;
     steps.run("Building the npm package", &log("package"), package::build)?;
-    steps.run("Building the React example", &log("example"), package::build_example)?;
+    let title = format!("Building the {} example", example.framework());
+    steps.run(&title, &log("example"), |step| package::build_example(example, step))?;
     steps.run("Building the server (release; minutes the first time)", &log("server"), build_server)
 }
 
@@ -120,19 +121,24 @@ fn start_server(ports: Ports) -> Result<Child, Failure> {
     Child::start(command, "demo-server")
 }
 
-fn start_backend(ports: Ports) -> Result<Child, Failure> {
+fn start_backend(example: Example, ports: Ports) -> Result<Child, Failure> {
     let mut command = Command::new("node");
-    command.current_dir(repo::root().join("examples/react")).arg("server.mjs");
+    command.current_dir(example.folder()).arg("server.mjs");
     command.env("PORT", ports.page.to_string());
     command.env("TIDINGS_URL", ports.server_url()).env("TIDINGS_API_KEY", API_KEY);
     Child::start(command, "demo-backend")
 }
 
-fn print_guide(ports: Ports, server: &Child) {
+fn print_guide(example: Example, ports: Ports, server: &Child) {
     let server_url = ports.server_url();
+    let other = match example {
+        Example::React => "the same in Svelte: cargo xtask demo --svelte",
+        Example::Svelte => "the same in React: cargo xtask demo",
+    };
     println!(
         r#"
   Open        http://127.0.0.1:{page}   (in two tabs, if you like)
+              written in {framework}; {other}
 
   Publish     curl {server_url}/v1/notifications \
                 -H 'Authorization: Bearer {API_KEY}' -H 'Content-Type: application/json' \
@@ -145,6 +151,7 @@ fn print_guide(ports: Ports, server: &Child) {
   End         Ctrl-C
 "#,
         page = ports.page,
+        framework = example.framework(),
         pid = server.pid(),
         away = AWAY.as_secs(),
         log = repo::shown(server.log()),

@@ -1,10 +1,14 @@
-//! What the documentation says about the repository is true: links, commands, figures.
+//! What the documentation says about the repository is true: links, commands, figures, and that copies are copies.
 
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::Counts;
 use crate::failure::Failure;
+use crate::package::Example;
 use crate::repo;
 use crate::size;
 use crate::steps::Step;
@@ -15,9 +19,13 @@ const SIZE_MARKS: (&str, &str) = ("<!-- size -->", "<!-- /size -->");
 /// See [`SIZE_MARKS`].
 const LATER_MARKS: (&str, &str) = ("<!-- later -->", "<!-- /later -->");
 
-/// Three checks: links, commands, the size.
+/// What examples/svelte has from examples/react as it is: each example can be taken alone, and a change must be made in both.
+const COPIES: [&str; 6] =
+    ["public", "server", "server.mjs", "src/api.ts", "src/styles", "src/tidings.d.ts"];
+
+/// Four checks: links, commands, the size, the examples' copies.
 pub(crate) fn run(step: &mut Step) -> Result<Counts, Failure> {
-    let pages = pages()?;
+    let pages = listed(["*.md"])?;
     let mut links = Vec::new();
     let mut commands = Vec::new();
     for page in &pages {
@@ -38,7 +46,7 @@ pub(crate) fn run(step: &mut Step) -> Result<Counts, Failure> {
         .collect();
 
     let mut counts = Counts::default();
-    for found in [links, commands, figures] {
+    for found in [links, commands, figures, different_copies()?] {
         counts.add(if found.is_empty() { Counts::one() } else { Counts::failed_one() });
         for line in found {
             step.note(&line)?;
@@ -47,17 +55,35 @@ pub(crate) fn run(step: &mut Step) -> Result<Counts, Failure> {
     Ok(counts)
 }
 
-/// The pages that are part of the repository, or about to be.
-fn pages() -> Result<Vec<PathBuf>, Failure> {
+/// The files of these patterns that are part of the repository, or about to be.
+fn listed<P: AsRef<OsStr>>(patterns: impl IntoIterator<Item = P>) -> Result<Vec<PathBuf>, Failure> {
     let mut git = Command::new("git");
     git.current_dir(repo::root());
-    git.args(["ls-files", "--cached", "--others", "--exclude-standard", "--", "*.md"]);
+    git.args(["ls-files", "--cached", "--others", "--exclude-standard", "--"]).args(patterns);
     let listed = output_of(&mut git).ok_or_else(|| Failure::Missing {
         what: "git, or a clone made with it".to_owned(),
         fix: "run this in a git clone".to_owned(),
     })?;
-    let pages = listed.lines().map(|line| repo::root().join(line));
-    Ok(pages.filter(|page| page.is_file()).collect())
+    let files = listed.lines().map(|line| repo::root().join(line));
+    Ok(files.filter(|file| file.is_file()).collect())
+}
+
+/// Files that should be the same in both examples, and are not, or are missing in one.
+fn different_copies() -> Result<Vec<String>, Failure> {
+    let [react, svelte] = Example::ALL.map(Example::folder);
+    let mut names = BTreeSet::new();
+    for folder in [&react, &svelte] {
+        let files = listed(COPIES.iter().map(|copy| folder.join(copy)))?;
+        names.extend(
+            files.iter().filter_map(|file| Some(file.strip_prefix(folder).ok()?.to_owned())),
+        );
+    }
+    let same = |name: &PathBuf| {
+        let [one, other] = [&react, &svelte].map(|folder| fs::read(folder.join(name)).ok());
+        one.is_some() && one == other
+    };
+    let different = names.iter().filter(|name| !same(name));
+    Ok(different.map(|name| format!("the examples differ in {}", name.display())).collect())
 }
 
 /// Relative links whose file is not there. Code is not looked at.
@@ -120,6 +146,11 @@ mod tests {
         let text = "Run `cargo xtask demo`, then `cargo xtask tset --only fmt`.";
         let unknown: Vec<_> = commands_in(text).filter(|word| !is_command(word)).collect();
         assert_eq!(unknown, ["tset"]);
+    }
+
+    #[test]
+    fn the_examples_share_what_they_are_said_to_share() {
+        assert_eq!(different_copies().unwrap(), Vec::<String>::new());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::counts::{Counts, scan};
 use super::{conformance, docs};
 use crate::failure::Failure;
 use crate::node;
-use crate::package;
+use crate::package::{self, Example};
 use crate::repo;
 use crate::size;
 use crate::steps::Step;
@@ -104,7 +104,9 @@ fn npm(step: &mut Step) -> Result<Counts, Failure> {
 fn e2e(step: &mut Step) -> Result<Counts, Failure> {
     system::ensure(&[CHROMIUM, CHROMEDRIVER], step)?;
     build_package(step)?;
-    package::build_example(step)?;
+    for example in Example::ALL {
+        package::build_example(example, step)?;
+    }
     step.run(&mut cargo(&["build", "--package", "tidings-server"]))?;
     let folder = repo::root().join("e2e");
     node::install(&folder, step)?;
@@ -112,7 +114,7 @@ fn e2e(step: &mut Step) -> Result<Counts, Failure> {
     test.arg("test").env("TIDINGS_BIN", repo::target().join("debug/tidings"));
     let succeeded = step.status(&mut test)?.success();
     let mut counts = counted(step, succeeded)?;
-    for folder in [folder, repo::root().join("examples/react")] {
+    for folder in Example::ALL.map(Example::folder).into_iter().chain([folder]) {
         counts.add(check(step, npm_check(&folder))?);
     }
     Ok(counts)

@@ -141,3 +141,19 @@ export function fakeClient(): FakeClient {
     },
   }
 }
+
+/** A client as a server has one: kept between requests, and another request has used it. */
+export function usedClient(): FakeClient {
+  const client = fakeClient()
+  client.inbox.set(live([item('of another request')]))
+  client.connection.set({ ...client.connection.get(), status: 'connected', user: 'somebody' })
+  client.setNow(5000)
+  return client
+}
+
+/** What was done with a client: calls, and subscriptions that are still there. */
+export function touched(client: FakeClient): readonly string[] {
+  const readables = { inbox: client.inbox, connection: client.connection }
+  const watched = Object.entries(readables).filter(([, readable]) => readable.subscribers() > 0)
+  return [...client.calls, ...watched.map(([name]) => `subscribe ${name}`)]
+}

@@ -6,6 +6,12 @@ const VISIBLE_MS = 500
 const BATCH_MS = 100
 const HALF = 0.5
 
+/** The part of an item that `useSeen` needs. */
+export interface SeenItem {
+  readonly id: string
+  readonly seen: boolean
+}
+
 interface Watched {
   readonly id: string
   visible: boolean

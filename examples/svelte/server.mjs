@@ -1,0 +1,110 @@
+// The example's backend: what an app's own server does for Tidings, with nothing but Node.
+//
+//   POST /api/tidings-ticket   a ticket for whoever the cookie names (the page's SDK asks for every connection)
+//   POST /api/notify           publishes a notification
+//   POST /api/session          signs a demo user in or out
+//   GET  /api/config           what the page needs to know
+//   everything else            the built page from dist/
+//
+// Who you are is a cookie anybody may set: this is a demo and listens on loopback only.
+import { createServer } from 'node:http'
+import { fileURLToPath } from 'node:url'
+
+import { createTidingsServer } from 'tidings/server'
+
+import { HttpError, isSameOrigin, readJson, sendJson } from './server/http.mjs'
+import { servePage } from './server/page.mjs'
+import { cookieFor, userOf, users } from './server/session.mjs'
+
+const { env } = process
+const port = Number(env.PORT ?? 5173)
+const url = env.TIDINGS_URL ?? 'http://127.0.0.1:8787'
+const apiKey = env.TIDINGS_API_KEY ?? 'dev'
+/** Where browsers reach the server, if not where this backend does. */
+const publicUrl = env.TIDINGS_PUBLIC_URL ?? url
+/** How long a connection lasts before it must be refreshed, in milliseconds; the server's default when unset. */
+const sessionTtlMs = env.TIDINGS_SESSION_TTL_MS ? Number(env.TIDINGS_SESSION_TTL_MS) : undefined
+/** The built page. */
+const folder = env.PAGE_DIR ?? fileURLToPath(new URL('dist', import.meta.url))
+
+const types = ['message', 'comment', 'like', 'payment', 'friend_request', 'team_invite', 'system']
+
+const tidings = createTidingsServer({ url, apiKey })
+const page = servePage({ folder, publicUrl })
+
+const giveTicket = tidings.nodeTicketHandler(request => {
+  const user = userOf(request)
+  return user && { user: user.id, info: { name: user.name }, ...(sessionTtlMs && { sessionTtlMs }) }
+})
+
+const routes = {
+  'POST /api/tidings-ticket': giveTicket,
+  'POST /api/notify': notify,
+  'POST /api/session': changeSession,
+  'GET /api/config': sendConfig,
+}
+
+async function notify(request, response) {
+  const user = userOf(request)
+  if (user === null) throw new HttpError(401, 'Sign in first.')
+  const { to, type, title, message, link } = await readJson(request)
+  if (!types.includes(type)) throw new HttpError(422, `The type must be one of ${types.join(', ')}.`)
+  if (typeof title !== 'string' || title.trim() === '') throw new HttpError(422, 'A notification needs a title.')
+  // The browser's key makes a repeated request, after a lost answer, the same notification.
+  const key = request.headers['idempotency-key']
+  const stored = await tidings.notify(
+    {
+      to: to === 'everyone' ? { everyone: true } : { user: user.id },
+      type,
+      title: title.trim(),
+      ...(message ? { message: String(message) } : {}),
+      data: link ? { routing: routingOf(String(link)) } : {},
+    },
+    key ? { key } : {},
+  )
+  sendJson(response, 201, { stored })
+}
+
+/** `/orders/42?tab=receipt` as the deep link that apps put into a notification. */
+function routingOf(link) {
+  if (!link.startsWith('/')) throw new HttpError(422, 'A link starts with "/".')
+  const { pathname, searchParams } = new URL(link, 'http://page')
+  return { type: 'navigate', path: pathname, params: Object.fromEntries(searchParams) }
+}
+
+async function changeSession(request, response) {
+  const { user } = await readJson(request)
+  if (user !== null && !users.some(({ id }) => id === user)) throw new HttpError(422, 'There is no such user.')
+  response.setHeader('Set-Cookie', cookieFor(user))
+  sendJson(response, 200, { user })
+}
+
+function sendConfig(request, response) {
+  sendJson(response, 200, {
+    url: publicUrl,
+    users,
+    user: userOf(request)?.id ?? null,
+    types,
+    // Only the well-known key of a `--dev` server is ever shown to a page.
+    curlKey: apiKey === 'dev' ? apiKey : null,
+  })
+}
+
+const server = createServer(async (request, response) => {
+  try {
+    const { pathname } = new URL(request.url, 'http://page')
+    const route = routes[`${request.method} ${pathname}`]
+    if (route === undefined && pathname.startsWith('/api/')) throw new HttpError(404, 'There is nothing here.')
+    if (request.method === 'POST' && !isSameOrigin(request)) throw new HttpError(403, 'Only this page may ask for that.')
+    await (route ?? page)(request, response)
+  } catch (error) {
+    if (response.headersSent) return response.destroy()
+    const status = error instanceof HttpError ? error.status : 502
+    sendJson(response, status, { message: error.message, code: error.code ?? null })
+  }
+})
+
+server.listen(port, '127.0.0.1', () => {
+  console.log(`The example is at http://127.0.0.1:${server.address().port}`)
+})
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(0))

@@ -1,0 +1,62 @@
+// The example's own backend, server.mjs.
+
+export interface User {
+  readonly id: string
+  readonly name: string
+}
+
+export interface Config {
+  /** The Tidings server, as this browser reaches it. */
+  readonly url: string
+  readonly users: readonly User[]
+  /** Id of the user who is signed in. */
+  readonly user: string | null
+  readonly types: readonly string[]
+  /** The API key to show in the `curl` line; null unless it is a development server's. */
+  readonly curlKey: string | null
+}
+
+export interface Draft {
+  readonly to: 'me' | 'everyone'
+  readonly type: string
+  readonly title: string
+  readonly message: string
+  readonly link: string
+}
+
+export async function loadConfig(): Promise<Config> {
+  return (await request('/api/config')) as Config
+}
+
+export async function changeSession(user: string | null): Promise<void> {
+  await request('/api/session', { user })
+}
+
+/** Publishes; the key makes a repeat after a lost answer the same notification. */
+export async function notify(draft: Draft, key: string): Promise<{ offset: number; channel: string }> {
+  const { stored } = (await request('/api/notify', draft, { 'Idempotency-Key': key })) as {
+    stored: readonly [{ offset: number; channel: string }]
+  }
+  return stored[0]
+}
+
+/** A credential for the SDK; null when the backend says that nobody is signed in. */
+export async function fetchTicket(signal: AbortSignal): Promise<string | null> {
+  const response = await fetch('/api/tidings-ticket', { method: 'POST', signal })
+  if (response.status === 401) return null
+  if (!response.ok) throw new Error(`The ticket was refused with ${response.status}.`)
+  return ((await response.json()) as { ticket: string }).ticket
+}
+
+async function request(path: string, body?: unknown, headers: Record<string, string> = {}): Promise<unknown> {
+  const response = await fetch(
+    path,
+    body === undefined
+      ? {}
+      : { method: 'POST', body: JSON.stringify(body), headers: { 'Content-Type': 'application/json', ...headers } },
+  )
+  const answer: unknown = await response.json().catch(() => null)
+  if (response.ok) return answer
+  const message = (answer as { message?: string } | null)?.message
+  throw new Error(message ?? `The example's backend answered ${response.status}.`)
+}
