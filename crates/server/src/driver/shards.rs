@@ -44,7 +44,7 @@ impl Shards {
     pub fn deliver(&self, store: &dyn Store, record: &Record) -> usize {
         let after = match self.of(&record.channel).committed(record) {
             Delivery::Pushed(count) => return count,
-            Delivery::Nothing => return 0,
+            Delivery::Nothing | Delivery::OtherLog => return 0,
             Delivery::Hole { after } => after,
         };
         self.fill(store, &record.channel, after)
