@@ -17,6 +17,7 @@ mod idempotency;
 mod lifetimes;
 mod limits;
 mod openapi;
+mod postgres;
 mod rest;
 mod rooms;
 mod sockets;
