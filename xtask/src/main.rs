@@ -31,7 +31,11 @@ use wasm::Wish;
 type Entry = (&'static str, &'static str, &'static str);
 
 const COMMANDS: [Entry; 10] = [
-    ("demo", "", "build everything and run the example with a server on this machine"),
+    (
+        "demo",
+        "[--cluster]",
+        "run the example with a server on this machine, or with two, PostgreSQL, Redis and nginx",
+    ),
     ("test", "[--only SUITE…] [--list]", "run all suites, real browser included"),
     (
         "setup",
@@ -71,7 +75,10 @@ fn run() -> Result<bool, Failure> {
     };
     match command.as_str() {
         "test" => return suites::run(&mut args),
-        "demo" => no_more(args).and_then(|()| demo::run())?,
+        "demo" => match flag(args, "cluster")? {
+            true => demo::cluster::run()?,
+            false => demo::run()?,
+        },
         "setup" => setup::run(args)?,
         "wasm" => no_more(args).and_then(|()| build_wasm())?,
         "package" => no_more(args).and_then(|()| build_package())?,

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::process::{Process, find, folder, free_port, last_words, pid_in, signal};
+use crate::process::{Process, find, folder, free_port, is_alive, last_words, pid_in, signal};
 
 /// Far more than a start takes, crash recovery included.
 const START: Duration = Duration::from_secs(60);
@@ -97,6 +97,20 @@ impl Postgres {
         drop(self.running.take());
     }
 
+    /// Makes the database a standby that is promoted: its data is the same, its timeline another.
+    ///
+    /// # Panics
+    /// It does not come back.
+    pub fn change_timeline(&mut self) {
+        drop(self.running.take());
+        let mut touch = as_postgres(Path::new("/usr/bin/touch"));
+        touch.arg(self.folder.join("standby.signal")).current_dir("/");
+        assert!(touch.status().unwrap().success(), "no standby.signal");
+        self.restart();
+        let promoted = self.execute("postgres", "SELECT pg_promote(true, 60)");
+        assert_eq!(promoted, "t", "not promoted");
+    }
+
     /// SIGSTOP to the server and everything it started: connections stay open and nothing answers.
     ///
     /// # Panics
@@ -113,12 +127,22 @@ impl Postgres {
         self.everybody("CONT");
     }
 
+    /// Whether it runs.
+    #[must_use]
+    pub fn runs(&self) -> bool {
+        let pid = pid_in(&self.folder.join("postmaster.pid"));
+        self.running.is_some() && pid.is_some_and(is_alive)
+    }
+
     /// Starts the server on its data, and waits until it answers.
     ///
     /// # Panics
     /// It does not: the text holds its last words.
     pub fn restart(&mut self) {
         let began = Instant::now();
+        if !self.runs() {
+            drop(self.running.take());
+        }
         // After a kill, what the old server started may hold its memory for a moment.
         while self.running.is_none() {
             let mut running = self.spawn();
@@ -146,10 +170,7 @@ impl Postgres {
     /// It does not run.
     #[must_use]
     pub fn pid(&self) -> u32 {
-        let file = self.folder.join("postmaster.pid");
-        let text = Command::new("head").arg("-1").arg(&file).output().unwrap().stdout;
-        let text = String::from_utf8_lossy(&text).into_owned();
-        text.trim().parse().unwrap_or_else(|_| pid_in(&file))
+        pid_in(&self.folder.join("postmaster.pid")).expect("PostgreSQL runs")
     }
 
     /// The folder of its data.

@@ -81,11 +81,16 @@ pub(crate) fn signal(pid: u32, signal: &str) {
     assert!(status.unwrap().success(), "no signal reaches process {pid}");
 }
 
+/// Whether a process is there.
+pub(crate) fn is_alive(pid: u32) -> bool {
+    let mut asked = Command::new("kill");
+    asked.args(["-0", &pid.to_string()]).stderr(Stdio::null());
+    asked.status().is_ok_and(|status| status.success())
+}
+
 /// The number in the first line of a file.
-pub(crate) fn pid_in(file: &Path) -> u32 {
-    let text = fs::read_to_string(file).unwrap_or_default();
-    let line = text.lines().next().unwrap_or_default();
-    line.trim().parse().unwrap_or_else(|_| panic!("{} holds no process id", file.display()))
+pub(crate) fn pid_in(file: &Path) -> Option<u32> {
+    fs::read_to_string(file).ok()?.lines().next()?.trim().parse().ok()
 }
 
 /// The end of a log, for whoever must explain why nothing came up.

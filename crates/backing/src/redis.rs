@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::process::{Process, find, folder, free_port, last_words, pid_in, signal};
+use crate::process::{Process, find, folder, free_port, is_alive, last_words, pid_in, signal};
 
 /// Far more than a start takes.
 const START: Duration = Duration::from_secs(60);
@@ -80,11 +80,19 @@ impl Redis {
         }
     }
 
+    /// Whether it runs.
+    #[must_use]
+    pub fn runs(&self) -> bool {
+        let pid = pid_in(&self.folder.join("pid"));
+        self.running.is_some() && pid.is_some_and(is_alive)
+    }
+
     /// Starts it, and waits until it answers.
     ///
     /// # Panics
     /// It does not: the text holds its last words.
     pub fn restart(&mut self) {
+        drop(self.running.take());
         let mut command = Command::new(find("redis-server", &[], "redis-server"));
         command.args(["--bind", "127.0.0.1", "--port", &self.port.to_string()]);
         command.args(["--save", "", "--appendonly", "no", "--dir"]).arg(&self.folder);
@@ -106,7 +114,7 @@ impl Redis {
     /// It does not run.
     #[must_use]
     pub fn pid(&self) -> u32 {
-        pid_in(&self.folder.join("pid"))
+        pid_in(&self.folder.join("pid")).expect("Redis runs")
     }
 
     fn ask(&self, command: &str) -> Option<()> {

@@ -180,6 +180,9 @@ impl Tidings {
         registry.stop();
         let close = self.api.node.settings.close_timeout;
         let _closed = timeout_at(Instant::now() + close, registry.emptied()).await;
+        if let Some(seating) = &self.api.node.seating {
+            let _late = timeout_at(Instant::now() + close, seating.end()).await;
+        }
     }
 }
 

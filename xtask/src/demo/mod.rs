@@ -1,6 +1,7 @@
 //! `cargo xtask demo`: from a fresh clone to an inbox in the browser, and a server to be killed.
 
 mod children;
+pub(crate) mod cluster;
 mod port;
 
 use std::path::PathBuf;
@@ -121,10 +122,14 @@ fn start_server(ports: Ports) -> Result<Child, Failure> {
 }
 
 fn start_backend(ports: Ports) -> Result<Child, Failure> {
+    start_backend_on(ports.page, &ports.server_url())
+}
+
+fn start_backend_on(page: u16, server_url: &str) -> Result<Child, Failure> {
     let mut command = Command::new("node");
     command.current_dir(repo::root().join("examples/react")).arg("server.mjs");
-    command.env("PORT", ports.page.to_string());
-    command.env("TIDINGS_URL", ports.server_url()).env("TIDINGS_API_KEY", API_KEY);
+    command.env("PORT", page.to_string());
+    command.env("TIDINGS_URL", server_url).env("TIDINGS_API_KEY", API_KEY);
     Child::start(command, "demo-backend")
 }
 

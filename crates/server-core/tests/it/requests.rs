@@ -2,7 +2,7 @@
 
 use tidings_protocol::{ServerMessage, server::Ack};
 use tidings_server_core::{
-    session::Event,
+    session::{Command, Event},
     store::{NO_LOG, StoreError},
 };
 
@@ -246,6 +246,9 @@ fn a_refresh_of_the_same_user_extends_and_of_another_ends() {
         }
         other => panic!("{other:?}"),
     }
+    let renewed = |command: &Command| matches!(command, Command::Renew { session, issued_at }
+        if session == "s1" && *issued_at == server.now.wall);
+    assert!(peer.seen.iter().any(renewed), "revocations hit the new session: {:?}", peer.seen);
     server.say(&mut peer, r#"{"type":"refresh","ticket":"wrong"}"#);
     assert_eq!((peer.error().code.as_str(), peer.closed), ("ticket_invalid", None));
     server.say(&mut peer, r#"{"type":"refresh","ticket":"u2"}"#);

@@ -113,19 +113,20 @@ impl Node {
             revoked,
             heed: heed(&auth, &registry),
         })?;
+        let number = getrandom::u64().map_err(std::io::Error::other)?;
         let seating = match is_shared {
             true => Some(Seating::start(seating::Parts {
                 store: Arc::clone(&store),
                 registry: Arc::clone(&registry),
                 bus: bus.clone(),
-                node: getrandom::u64().map_err(std::io::Error::other)?,
+                node: number,
                 per_user: settings.bounds.per_user,
                 lease: settings.lease,
             })?),
             false => None,
         };
         if let Some(bus) = &bus {
-            listen(&**bus, follower.clone(), seating.clone());
+            listen(&**bus, follower.clone(), Arc::clone(&registry), number);
         }
         let fan_out = FanOut { shards: Arc::clone(&shards), follower, bus: bus.clone() };
         Ok(Arc::new(Self {
@@ -159,15 +160,14 @@ fn heed(auth: &Arc<dyn Authenticate>, registry: &Arc<Registry>) -> Box<dyn Fn(Re
     Box::new(move |revocation| registry.revoke(&auth.heed(&revocation)))
 }
 
-fn listen(bus: &dyn Bus, follower: Follower, seating: Option<Seating>) {
+fn listen(bus: &dyn Bus, follower: Follower, registry: Arc<Registry>, node: u64) {
     bus.listen(Box::new(move |heard| match heard {
         Heard::Said(Signal::Hint(hint)) => follower.hint(hint),
         Heard::Said(Signal::Revoked) => follower.tell(Event::RevocationHinted),
-        Heard::Said(Signal::Replaced(older)) => {
-            if let Some(seating) = &seating {
-                seating.replaced(older);
-            }
+        Heard::Said(Signal::Replaced(older)) if older.node == node => {
+            registry.replace(older.number);
         }
+        Heard::Said(Signal::Replaced(_)) => {}
         Heard::Missed => follower.tell(Event::HintsLost),
     }));
 }

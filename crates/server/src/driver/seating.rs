@@ -46,15 +46,16 @@ pub struct Parts {
 enum Job {
     Claim(Claim, oneshot::Sender<Result<Verdict, StoreError>>),
     Leave(Seat),
+    /// The node ends: nobody claims any more.
+    End(oneshot::Sender<()>),
 }
 
-/// The way to the thread, which ends with the last of these.
-#[derive(Clone, Debug)]
+/// The way to the thread.
+#[derive(Debug)]
 pub struct Seating {
     jobs: mpsc::SyncSender<Job>,
     node: u64,
     per_user: usize,
-    registry: Arc<Registry>,
     bus: Option<Arc<dyn Bus>>,
 }
 
@@ -65,13 +66,8 @@ impl Seating {
     /// The store can't be reached, or the operating system gave no thread.
     pub fn start(parts: Parts) -> io::Result<Self> {
         let (jobs, waiting) = mpsc::sync_channel(WAITING);
-        let seating = Self {
-            jobs,
-            node: parts.node,
-            per_user: parts.per_user,
-            registry: Arc::clone(&parts.registry),
-            bus: parts.bus.clone(),
-        };
+        let seating =
+            Self { jobs, node: parts.node, per_user: parts.per_user, bus: parts.bus.clone() };
         let mut thread = Thread { parts, renew_at: Instant::now(), gone: Vec::new() };
         thread.renew();
         thread::Builder::new().name("tidings-seats".into()).spawn(move || thread.run(&waiting))?;
@@ -116,11 +112,21 @@ impl Seating {
         let _ = self.jobs.try_send(Job::Leave(Seat { node: self.node, number }));
     }
 
-    /// Another node says that a page of this one's connected there.
-    pub fn replaced(&self, older: Seat) {
-        if older.node == self.node {
-            self.registry.replace(older.number);
+    /// Gives the node's lease back: others need not wait for its end. Call it when nobody is connected any more.
+    pub async fn end(&self) {
+        let (sender, ended) = oneshot::channel();
+        if self.jobs.try_send(Job::End(sender)).is_ok() {
+            // A store that is away has no use for it either.
+            let _ = ended.await;
         }
+    }
+}
+
+impl Drop for Seating {
+    fn drop(&mut self) {
+        let (sender, _) = oneshot::channel();
+        // A thread that has ended, or has so much to do, ends with the process.
+        let _ = self.jobs.try_send(Job::End(sender));
     }
 }
 
@@ -138,12 +144,14 @@ impl Thread {
             let first = match waiting.recv_timeout(left) {
                 Ok(job) => Some(job),
                 Err(RecvTimeoutError::Timeout) => None,
-                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Disconnected) => return self.end(),
             };
+            let mut ended = None;
             let (mut claims, mut askers) = (Vec::new(), Vec::new());
             for job in first.into_iter().chain(waiting.try_iter().take(TOGETHER - 1)) {
                 match job {
                     Job::Leave(seat) => self.gone.push(seat),
+                    Job::End(sender) => ended = Some(sender),
                     Job::Claim(claim, asker) => {
                         claims.push(claim);
                         askers.push(asker);
@@ -155,11 +163,19 @@ impl Thread {
             if !claims.is_empty() {
                 self.claim(&claims, askers);
             }
+            if let Some(sender) = ended {
+                self.end();
+                // Nobody may wait for it.
+                let _ = sender.send(());
+                return;
+            }
             if self.renew_at <= Instant::now() {
                 self.renew();
             }
         }
-        // Goodbye: the other nodes need not wait for the lease's end.
+    }
+
+    fn end(&self) {
         if let Some(seats) = self.parts.store.seats() {
             let _unreachable = seats.renew(Clock::wall(), self.parts.node, 0);
         }

@@ -9,6 +9,8 @@
 
 mod bad_credentials;
 mod bad_input;
+mod bus;
+mod cluster;
 mod credentials;
 mod drain;
 mod durability;

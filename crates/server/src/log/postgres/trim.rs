@@ -23,7 +23,7 @@ use super::{
 const SWEEP: i64 = 0x7469_6469_6e67_7302;
 
 /// Channels looked at in one step.
-const CHANNELS: i64 = 200;
+const CHANNELS: i64 = 20;
 
 /// Rows removed in one step per channel or table.
 const ROWS: u64 = 500;
@@ -61,8 +61,8 @@ async fn sweep(
     retention: &Retention,
 ) -> Result<bool, Trouble> {
     let after: i64 = db.query_one("SELECT after FROM sweep", &[]).await?.get(0);
-    let mut more = after == 0 && trim_tables(db, wall, retention).await?;
     let channels = some_channels(db, after, wall, retention).await?;
+    lock(db, &channels).await?;
     let finished = channels.len() < CHANNELS as usize;
     let mut last = after;
     let mut again = false;
@@ -75,8 +75,10 @@ async fn sweep(
         }
         last = channel.id;
     }
-    more |= again || !finished;
-    let next = if finished && !again { 0 } else { last };
+    let swept = finished && !again;
+    // After the channels: whoever writes takes its locks in this order.
+    let more = if swept { trim_tables(db, wall, retention).await? } else { true };
+    let next = if swept { 0 } else { last };
     db.execute("UPDATE sweep SET after = $1", &[&next]).await?;
     Ok(more)
 }
@@ -109,14 +111,22 @@ async fn some_channels(
     Ok(channels)
 }
 
+/// In the order in which writers lock them.
+async fn lock(db: &ClientWrapper, channels: &[Swept]) -> Result<(), Trouble> {
+    let ids: Vec<i64> = channels.iter().map(|channel| channel.id).collect();
+    let lock = "SELECT 1 FROM channel WHERE id = ANY($1) ORDER BY name FOR NO KEY UPDATE";
+    let statement = db.prepare_cached(lock).await?;
+    db.query(&statement, &[&ids]).await?;
+    Ok(())
+}
+
 async fn trim_records(
     db: &ClientWrapper,
     wall: u64,
     channel: &Swept,
     retention: &Retention,
 ) -> Result<bool, Trouble> {
-    let statement =
-        db.prepare_cached("SELECT first, top FROM channel WHERE id = $1 FOR NO KEY UPDATE").await?;
+    let statement = db.prepare_cached("SELECT first, top FROM channel WHERE id = $1").await?;
     let row = db.query_one(&statement, &[&channel.id]).await?;
     let (kept_first, top) = (uint(row.get(0))?, uint(row.get(1))?);
     let kept = top + 1 - kept_first;
