@@ -187,7 +187,7 @@ impl Postgres {
         for setting in common.into_iter().chain(self.settings.iter().map(String::as_str)) {
             command.args(["-c", setting]);
         }
-        Process::start(&command, "QUIT", Path::new(""), &self.log)
+        Process::start(&command, "QUIT", &self.folder, &self.log)
     }
 
     fn answers(&self) -> bool {

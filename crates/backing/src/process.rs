@@ -2,6 +2,7 @@
 
 use std::{
     env, fs,
+    io::Write as _,
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -9,13 +10,14 @@ use std::{
 };
 
 /// Starts the program, waits until the pipe to its starter closes, which it does however that dies, and ends it. The signal is the
-/// first argument, a folder to remove the second (or nothing).
-const KEEPER: &str = r#"signal=$1; folder=$2; shift 2
+/// first argument. The second and third, a folder and a log, are removed unless the starter said to keep them: whoever dies says
+/// nothing.
+const KEEPER: &str = r#"signal=$1; folder=$2; log=$3; shift 3
 "$@" & pid=$!
-cat > /dev/null
+word=$(cat)
 kill "-$signal" "$pid" 2> /dev/null
 wait "$pid" 2> /dev/null
-[ -z "$folder" ] || rm -rf "$folder""#;
+[ "$word" = keep ] || rm -rf "$folder" "$log""#;
 
 /// A running program.
 #[derive(Debug)]
@@ -24,10 +26,10 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts `command`, whose output goes to `log`. It ends by `signal`; then `folder` is removed.
+    /// Starts `command`, whose output goes to `log`. It ends by `signal`; when its starter dies, `folder` and `log` go too.
     pub(crate) fn start(command: &Command, signal: &str, folder: &Path, log: &Path) -> Self {
         let mut keeper = Command::new("sh");
-        keeper.args(["-c", KEEPER, "sh", signal]).arg(folder);
+        keeper.args(["-c", KEEPER, "sh", signal]).arg(folder).arg(log);
         keeper.arg(command.get_program()).args(command.get_args());
         let log = fs::File::options().create(true).append(true).open(log).unwrap();
         let errors = log.try_clone().unwrap();
@@ -44,7 +46,10 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        drop(self.keeper.stdin.take());
+        if let Some(mut pipe) = self.keeper.stdin.take() {
+            // Fails only where the keeper has ended.
+            let _ = pipe.write_all(b"keep");
+        }
         // Fails only where it was waited for already.
         let _ = self.keeper.wait();
     }

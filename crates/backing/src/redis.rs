@@ -98,7 +98,7 @@ impl Redis {
         command.args(["--save", "", "--appendonly", "no", "--dir"]).arg(&self.folder);
         command.arg("--pidfile").arg(self.folder.join("pid"));
         let log = self.folder.join("log");
-        let mut running = Process::start(&command, "KILL", &PathBuf::new(), &log);
+        let mut running = Process::start(&command, "KILL", &self.folder, &log);
         let began = Instant::now();
         while self.ask("PING\r\n").is_none() {
             assert!(began.elapsed() < START, "Redis does not answer: {}", last_words(&log));

@@ -246,8 +246,10 @@ fn a_refresh_of_the_same_user_extends_and_of_another_ends() {
         }
         other => panic!("{other:?}"),
     }
-    let renewed = |command: &Command| matches!(command, Command::Renew { session, issued_at }
-        if session == "s1" && *issued_at == server.now.wall);
+    let renewed = |command: &Command| {
+        matches!(command, Command::Renew { session, issued_at }
+        if session == "s1" && *issued_at == server.now.wall)
+    };
     assert!(peer.seen.iter().any(renewed), "revocations hit the new session: {:?}", peer.seen);
     server.say(&mut peer, r#"{"type":"refresh","ticket":"wrong"}"#);
     assert_eq!((peer.error().code.as_str(), peer.closed), ("ticket_invalid", None));

@@ -91,7 +91,7 @@ struct Later {
     /// Check this.
     credential: Option<Credential>,
     /// Count this in, over all nodes.
-    arrival: Option<Arrival>,
+    arrival: Option<Box<Arrival>>,
     /// Send a ping.
     ping: bool,
 }
@@ -126,7 +126,7 @@ impl<T: Transport> Connection<T> {
                     None => Ok(()),
                 };
                 let event = match claimed {
-                    Ok(()) => self.admit(arrival),
+                    Ok(()) => self.admit(*arrival),
                     Err(refused) => Event::NotAdmitted(refused),
                 };
                 self.feed(event);
@@ -294,7 +294,7 @@ impl<T: Transport> Connection<T> {
                 if node.seating.is_none() {
                     return Some(self.admit(arrival));
                 }
-                self.later.arrival = Some(arrival);
+                self.later.arrival = Some(Box::new(arrival));
             }
             Command::Renew { session, issued_at } => {
                 let Some(seat) = &self.seat else { return None };
