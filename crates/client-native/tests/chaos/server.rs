@@ -54,8 +54,9 @@ impl Server {
 
     /// A node on a store and a bus that others use too.
     pub(crate) fn node(binary: PathBuf, store: String, bus: String) -> Self {
-        let settings = vec![("TIDINGS_STORE_URL", store), ("TIDINGS_BUS_URL", bus)];
-        Self { settings, ..Self::new(binary) }
+        let mut node = Self::new(binary);
+        node.settings = vec![("TIDINGS_STORE_URL", store), ("TIDINGS_BUS_URL", bus)];
+        node
     }
 
     pub(crate) fn url(&self) -> String {

@@ -63,6 +63,14 @@ fn write(store: &MemoryStore, channel: &Channel) -> Record {
     }
 }
 
+/// The last of so many.
+fn write_many(store: &MemoryStore, channel: &Channel, count: u64) -> Record {
+    for _ in 1..count {
+        write(store, channel);
+    }
+    write(store, channel)
+}
+
 fn hint(of: &Record) -> Hint {
     Hint { channel: of.channel.clone(), epoch: of.epoch, top: of.offset }
 }
@@ -299,7 +307,7 @@ fn a_hole_that_was_trimmed_is_left_to_the_sessions() {
     let room = room("room:a");
     write(&node.store, &room);
     let listener = node.listen(&room);
-    let last = (0..3).map(|_| write(&node.store, &room)).last().unwrap();
+    let last = write_many(&node.store, &room, 3);
     let keep = Retention { records: 1, age_ms: 1 << 40, items: 9, keys_ms: 9, lanes_ms: 9 };
     node.store.trim(1, &keep).unwrap();
     node.feed(Event::Hinted(vec![hint(&last)]));
@@ -314,7 +322,7 @@ fn a_long_hole_is_read_page_by_page() {
     let room = room("room:a");
     write(&node.store, &room);
     let listener = node.listen(&room);
-    let last = (0..u64::from(RECORDS) + 5).map(|_| write(&node.store, &room)).last().unwrap();
+    let last = write_many(&node.store, &room, u64::from(RECORDS) + 5);
     node.feed(Event::Hinted(vec![hint(&last)]));
     node.settle();
     assert_eq!(listener.got(), (2..=last.offset).collect::<Vec<_>>());

@@ -150,9 +150,7 @@ fn a_store_that_fails_a_publish_asks_for_another_try() {
         &mut peer,
         r#"{"type":"publish","channel":"room:a","client_id":"l","seq":1,"data":1}"#,
     );
-    let tidings_server_core::session::Command::Commit { request, .. } = peer.kept_back() else {
-        panic!("a commit")
-    };
+    let Command::Commit { request, .. } = peer.kept_back() else { panic!("a commit") };
     server.feed(&mut peer, Event::StoreFailed { request, error: StoreError::Unknown("io".into()) });
     let error = peer.error();
     assert_eq!(
