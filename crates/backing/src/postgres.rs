@@ -16,6 +16,19 @@ const START: Duration = Duration::from_secs(60);
 /// Between two questions.
 const PAUSE: Duration = Duration::from_millis(20);
 
+/// A certificate that is no authority for others.
+const CERTIFICATE: &str = "
+[req]
+distinguished_name = name
+x509_extensions = extensions
+prompt = no
+[name]
+CN = localhost
+[extensions]
+subjectAltName = DNS:localhost
+basicConstraints = CA:FALSE
+";
+
 /// A server with its data. Ends when dropped.
 #[derive(Debug)]
 pub struct Postgres {
@@ -43,6 +56,34 @@ impl Postgres {
     /// As [`Postgres::start`].
     #[must_use]
     pub fn with(settings: &[&str]) -> Self {
+        let mut server = Self::made(settings);
+        server.restart();
+        server
+    }
+
+    /// A server that takes TLS, with a certificate of its own for `localhost`: the file, which is its own authority too.
+    ///
+    /// # Panics
+    /// As [`Postgres::start`]; or `openssl` is missing.
+    #[must_use]
+    pub fn with_tls() -> (Self, PathBuf) {
+        let mut server = Self::made(&["ssl=on"]);
+        let config = server.folder.with_extension("cnf");
+        fs::write(&config, CERTIFICATE).unwrap();
+        let mut openssl = as_postgres(&find("openssl", &[], "openssl"));
+        openssl.args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-config"]);
+        openssl.arg(&config).arg("-keyout").arg(server.folder.join("server.key"));
+        openssl.arg("-out").arg(server.folder.join("server.crt")).current_dir("/");
+        let made = openssl.output().expect("openssl runs");
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        fs::remove_file(&config).unwrap();
+        server.restart();
+        let file = server.folder.join("server.crt");
+        (server, file)
+    }
+
+    /// A server with its data, not started.
+    fn made(settings: &[&str]) -> Self {
         let folder = folder("pg");
         let log = folder.with_extension("log");
         let mut init = as_postgres(&program("initdb"));
@@ -53,10 +94,7 @@ impl Postgres {
         assert!(made.status.success(), "initdb: {words}");
         let settings = settings.iter().map(ToString::to_string).collect();
         let databases = AtomicU32::new(0);
-        let mut server =
-            Self { folder, log, port: free_port(), running: None, databases, settings };
-        server.restart();
-        server
+        Self { folder, log, port: free_port(), running: None, databases, settings }
     }
 
     /// The URL of a new, empty database.

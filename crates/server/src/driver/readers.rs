@@ -21,10 +21,13 @@ enum Asker {
     Task(oneshot::Sender<Result<Answer, StoreError>>),
 }
 
+/// Something to do with the store.
+type Work = Box<dyn FnOnce(&dyn Store) + Send>;
+
 /// What a thread does.
 enum Job {
     Read(Query, Asker),
-    Work(Box<dyn FnOnce(&dyn Store) + Send>),
+    Work(Work),
 }
 
 /// A few threads that read.

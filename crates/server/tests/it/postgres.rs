@@ -321,3 +321,21 @@ fn urls_that_cannot_be_used_say_why_and_keep_their_secrets() {
         assert!(!error.to_string().contains("hush"), "{error}");
     }
 }
+
+#[test]
+fn tls_is_used_where_the_url_asks_for_it_and_certificates_are_verified() {
+    let (server, authority) = Server::with_tls();
+    let url = format!("{}?sslmode=verify-full", server.database());
+    let named = url.replace("127.0.0.1", "localhost");
+    let trusting = |url: &str| Connector { ca_file: Some(authority.clone()), ..connector(url) };
+    let store = Postgres::open(&trusting(&named)).unwrap();
+    say(&store, &room("a"), "1");
+    let encrypted = "SELECT count(*) > 0 FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)
+        WHERE ssl AND application_name = 'tidings'";
+    assert_eq!(server.execute("postgres", encrypted), "t");
+    // The same certificate under a name that is not in it, and by an authority that is not trusted.
+    for refused in [trusting(&url), connector(&named)] {
+        let error = Postgres::open(&refused).unwrap_err();
+        assert!(matches!(error, ConnectError::Postgres(_) | ConnectError::Tls(_)), "{error}");
+    }
+}

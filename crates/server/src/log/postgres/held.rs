@@ -2,7 +2,7 @@
 //!
 //! Each write is decided against what the ones before it left, and nothing is stored until all are decided.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
 use bytes::Bytes;
 use tidings_protocol::{
@@ -134,10 +134,9 @@ impl Held {
     /// Makes the inbox if there is none: from now on its user sees everyone-messages.
     pub(super) fn open(&mut self, channel: &Channel) -> Result<Log, StoreError> {
         let (log, system) = (self.log(channel)?, self.system()?);
-        if !self.inboxes.contains_key(&log.id) {
+        if let Entry::Vacant(place) = self.inboxes.entry(log.id) {
             let counts = SystemCounts { unread: 0, unseen: 0, at: system.top };
-            let inbox = Inbox { system_from: system.top, system: counts, ..Inbox::default() };
-            self.inboxes.insert(log.id, inbox);
+            place.insert(Inbox { system_from: system.top, system: counts, ..Inbox::default() });
             self.changes.new_inboxes.insert(log.id);
         }
         Ok(log)
