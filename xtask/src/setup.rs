@@ -7,7 +7,7 @@ use crate::node;
 use crate::package::Example;
 use crate::repo;
 use crate::steps::{Outcome, Steps};
-use crate::system::{self, CHROMEDRIVER, CHROMIUM, STRACE};
+use crate::system::{self, CHROMEDRIVER, CHROMIUM, NGINX, POSTGRESQL, REDIS, STRACE};
 use crate::wasm::{Route, Wish};
 
 /// Prepares for `demo` or for `test`, which wants browsers as well.
@@ -44,8 +44,10 @@ pub(crate) fn run(mut args: lexopt::Parser) -> Result<(), Failure> {
         Ok(outcome)
     })?;
     if whole {
-        steps.run("Looking for Chromium and strace", &logs.join("setup-system.log"), |step| {
-            system::ensure(&[CHROMIUM, CHROMEDRIVER, STRACE], step).map(|()| Outcome::Done)
+        let all = [CHROMIUM, CHROMEDRIVER, STRACE, POSTGRESQL, REDIS, NGINX];
+        let title = "Looking for Chromium, strace, PostgreSQL, Redis and nginx";
+        steps.run(title, &logs.join("setup-system.log"), |step| {
+            system::ensure(&all, step).map(|()| Outcome::Done)
         })?;
     }
     Ok(())

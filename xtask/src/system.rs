@@ -26,14 +26,32 @@ pub(crate) const CHROMEDRIVER: Package =
 pub(crate) const STRACE: Package =
     Package { name: "strace", brings: "strace", purpose: "the test that answers follow the sync" };
 
+/// The database of a cluster.
+pub(crate) const POSTGRESQL: Package =
+    Package { name: "postgresql", brings: "initdb", purpose: "several nodes on one log" };
+/// What its nodes tell each other by.
+pub(crate) const REDIS: Package =
+    Package { name: "redis-server", brings: "redis-server", purpose: "several nodes on one log" };
+/// What is in front of them.
+pub(crate) const NGINX: Package =
+    Package { name: "nginx", brings: "nginx", purpose: "a proxy in front of several nodes" };
+
 impl Package {
     fn is_there(&self) -> bool {
         if self.brings.starts_with('/') {
             Path::new(self.brings).exists()
         } else {
-            find(self.brings).is_some()
+            find(self.brings).is_some() || is_off_the_path(self.brings)
         }
     }
+}
+
+/// Where Debian puts what not everybody has on the path.
+fn is_off_the_path(program: &str) -> bool {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let postgresql = versions.map(|version| version.path().join("bin"));
+    let mut folders = postgresql.chain([PathBuf::from("/usr/sbin")]);
+    folders.any(|folder| folder.join(program).is_file())
 }
 
 /// Installs the packages that are missing, or says which are and how a person gets them.

@@ -3,7 +3,8 @@
 //!
 //! Tidings gives an offset, folds counts and syncs to disk before the answer, joining publishes
 //! that come together into one commit. Node keeps nothing (`node ws`), or appends the body to a
-//! file and calls `fdatasync` for each (`node ws, fdatasync`).
+//! file and calls `fdatasync` for each (`node ws, fdatasync`). On PostgreSQL, that database shares the
+//! server's core.
 
 use crate::{
     BenchError,
@@ -23,6 +24,7 @@ pub(crate) async fn run(
 ) -> Result<(), BenchError> {
     let subjects = [
         (Kind::Tidings, "tidings"),
+        (Kind::TidingsPostgres, "tidings on PostgreSQL"),
         (Kind::Node, "node ws"),
         (Kind::NodeDurable, "node ws, fdatasync"),
     ];

@@ -9,6 +9,7 @@ use std::{
 };
 
 use serde::Deserialize;
+use tidings_backing::Postgres;
 use tokio::time::{Instant, sleep};
 
 use crate::{
@@ -28,6 +29,8 @@ const START: Duration = Duration::from_secs(30);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Tidings,
+    /// The same on a PostgreSQL of its own, which shares the server's core.
+    TidingsPostgres,
     /// A Node `ws` server without authentication, log or counts.
     Node,
     /// The same, with an `fdatasync` of its own for each publish.
@@ -95,6 +98,14 @@ pub(crate) struct Running {
     pub(crate) address: SocketAddr,
     child: Child,
     folder: PathBuf,
+    /// Ends after the server does.
+    _postgres: Option<Postgres>,
+}
+
+impl Kind {
+    fn is_tidings(self) -> bool {
+        matches!(self, Self::Tidings | Self::TidingsPostgres)
+    }
 }
 
 impl Running {
@@ -109,8 +120,12 @@ impl Running {
         fs::create_dir_all(&folder).map_err(BenchError::io("making a folder for data"))?;
         let mut command = Command::new("taskset");
         command.arg("--cpu-list").arg(cores.server.to_string());
+        let postgres = match kind {
+            Kind::TidingsPostgres => Some(postgres_on(cores)?),
+            _ => None,
+        };
         match kind {
-            Kind::Tidings => {
+            Kind::Tidings | Kind::TidingsPostgres => {
                 let config = folder.join("tidings.toml");
                 fs::write(&config, CONFIG).map_err(BenchError::io("writing the settings"))?;
                 command.arg(&binaries.tidings).args(["serve", "--dev", "--listen"]);
@@ -128,12 +143,15 @@ impl Running {
                 command.env_remove(name);
             }
         }
+        if let Some(postgres) = &postgres {
+            command.env("TIDINGS_STORE_URL", postgres.database());
+        }
         let output = fs::File::create(folder.join("output"));
         let output = output.map_err(BenchError::io("keeping the server's output"))?;
         let errors = output.try_clone().map_err(BenchError::io("keeping the server's output"))?;
         let child = command.stdin(Stdio::null()).stdout(output).stderr(errors).spawn();
         let child = child.map_err(BenchError::io(format!("starting {kind:?}")))?;
-        let mut running = Self { kind, address, child, folder };
+        let mut running = Self { kind, address, child, folder, _postgres: postgres };
         running.answers().await?;
         Ok(running)
     }
@@ -172,7 +190,7 @@ impl Running {
         struct Ticket<'a> {
             ticket: &'a str,
         }
-        if self.kind != Kind::Tidings {
+        if !self.kind.is_tidings() {
             return Ok(Greeting { path: "/", hello: None, ready: r#""type":"connected""# });
         }
         let request = post("/v1/tickets", KEY, &format!(r#"{{"user":"bench-{number}"}}"#));
@@ -191,7 +209,7 @@ impl Running {
         // The quotes of a JSON string are part of the payload.
         let data = format!("\"{}\"", "x".repeat(length.saturating_sub(2)));
         match self.kind {
-            Kind::Tidings => {
+            Kind::Tidings | Kind::TidingsPostgres => {
                 let to = match to {
                     To::Everyone => String::from(r#"{"everyone":true}"#),
                     To::User(number) => format!(r#"{{"user":"bench-{number}"}}"#),
@@ -212,7 +230,7 @@ impl Running {
         let mut still = 0;
         // At most ten seconds; what still moves then moves for ever.
         for _ in 0..40 {
-            if self.kind != Kind::Tidings {
+            if !self.kind.is_tidings() {
                 Http::connect(self.address).await?.ask(&post("/gc", "", "")).await?;
             }
             sleep(PAUSE).await;
@@ -234,6 +252,15 @@ impl Drop for Running {
         let _ = self.child.wait();
         let _ = fs::remove_dir_all(&self.folder);
     }
+}
+
+/// A PostgreSQL whose processes run on the server's core: what it forks from now on stays there.
+fn postgres_on(cores: &Cores) -> Result<Postgres, BenchError> {
+    let postgres = Postgres::start();
+    let mut taskset = Command::new("taskset");
+    taskset.args(["--cpu-list", "--pid", &cores.server.to_string(), &postgres.pid().to_string()]);
+    succeed(taskset.stdout(Stdio::null()), "taskset")?;
+    Ok(postgres)
 }
 
 /// Limits that thousands of connections from one address would meet, and no line for each of them.

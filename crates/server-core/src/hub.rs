@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use tidings_protocol::{Channel, Epoch};
 
-use crate::store::{NO_LOG, Record};
+use crate::store::{Head, NO_LOG, Record};
 
 /// Where a subscriber's messages go: a handle of a connection, cheap to clone.
 ///
@@ -36,7 +36,33 @@ pub enum GoLive {
     Behind,
 }
 
-/// The answer to [`Hub::committed`].
+/// What somebody says of how far a channel's log goes. May be lost, doubled, late or out of order: it is a reason to read
+/// the log, never a fact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hint {
+    /// Which log.
+    pub channel: Channel,
+    /// Its identity.
+    pub epoch: Epoch,
+    /// Its newest offset.
+    pub top: u64,
+}
+
+/// Every subscription of a node, in one hub or in shards of it.
+pub trait Hubs {
+    /// [`Hub::hint`] of the channel's hub.
+    fn hint(&mut self, hint: &Hint) -> Delivery;
+    /// [`Hub::head`] of the channel's hub.
+    fn head(&mut self, channel: &Channel, head: Head) -> Delivery;
+    /// [`Hub::committed`] of the channel's hub.
+    fn committed(&mut self, record: &Record) -> Delivery;
+    /// [`Hub::send_back`] of the channel's hub.
+    fn send_back(&mut self, channel: &Channel);
+    /// Channels somebody listens to.
+    fn listened(&self) -> Vec<Channel>;
+}
+
+/// The answer to [`Hub::committed`], [`Hub::hint`] and [`Hub::head`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delivery {
     /// Pushed to this many.
@@ -48,6 +74,8 @@ pub enum Delivery {
         /// The last offset delivered.
         after: u64,
     },
+    /// A hint names another log than the one delivered here: ask the log for its head, which says which is right.
+    OtherLog,
 }
 
 /// One shard of subscriptions. The driver makes as many as it has cores, picks one by channel hash and puts each
@@ -69,6 +97,8 @@ impl<S> Default for Hub<S> {
 struct Topic<S> {
     /// Epoch and newest offset handed to this hub; unknown until the first record or live subscriber.
     top: Option<(Epoch, u64)>,
+    /// The last hint that came while nobody was live: a reason for whoever goes live to read once more.
+    hinted: Option<(Epoch, u64)>,
     /// A slab: places keep their index, so that leaving costs nothing however many listen.
     places: Vec<Place<S>>,
     /// Indices of free places.
@@ -103,11 +133,14 @@ impl<S: Sink> Hub<S> {
         if let Some(place) = topic.place(slot) {
             place.sent = CATCHING_UP;
         }
+        // Heeded once: what a hint claims and the log does not have must not keep anybody reading.
+        if topic.hinted.take().is_some_and(|(named, top)| named != epoch || top > sent) {
+            return GoLive::Behind;
+        }
         match topic.top {
             // Which of the two is the log's name now? Whoever reads it again knows.
             Some((known, _)) if known != epoch && epoch != NO_LOG => {
-                topic.send_back(channel);
-                topic.top = None;
+                topic.start_over(channel);
                 return GoLive::Behind;
             }
             Some((known, top)) if known != epoch || top > sent => return GoLive::Behind,
@@ -157,24 +190,41 @@ impl<S: Sink> Hub<S> {
         }
     }
 
-    /// Another node says how far a channel's log goes. `Hole` when this hub should read it.
-    pub fn hint(&mut self, channel: &Channel, epoch: Epoch, top: u64) -> Delivery {
+    /// Somebody says how far a channel's log goes. `Hole` when this hub should read it.
+    pub fn hint(&mut self, hint: &Hint) -> Delivery {
+        let Some(topic) = self.topics.get_mut(&hint.channel) else { return Delivery::Nothing };
+        match topic.top {
+            Some((known, top)) if known == hint.epoch && hint.top <= top => Delivery::Nothing,
+            Some((known, top)) if topic.has_live() => match known == hint.epoch {
+                true => Delivery::Hole { after: top },
+                false => Delivery::OtherLog,
+            },
+            _ => {
+                topic.hinted = Some((hint.epoch, hint.top));
+                Delivery::Nothing
+            }
+        }
+    }
+
+    /// The log itself says where it stands. `Hole` when this hub should read on.
+    pub fn head(&mut self, channel: &Channel, head: Head) -> Delivery {
         let Some(topic) = self.topics.get_mut(channel) else { return Delivery::Nothing };
         match topic.top {
-            Some((known, _)) if known != epoch => {
-                topic.send_back(channel);
-                topic.top = Some((epoch, top));
-                Delivery::Nothing
+            Some((known, _)) if known != head.epoch => topic.start_over(channel),
+            // What is missing is gone: each reader is told so by its own session.
+            Some((_, top)) if head.first > top + 1 => topic.start_over(channel),
+            Some(_) | None => {
+                let Head { epoch, top, .. } = head;
+                return self.hint(&Hint { channel: channel.clone(), epoch, top });
             }
-            Some((_, known)) if top > known && topic.has_live() => Delivery::Hole { after: known },
-            Some((_, known)) => {
-                topic.top = Some((epoch, known.max(top)));
-                Delivery::Nothing
-            }
-            None => {
-                topic.top = Some((epoch, top));
-                Delivery::Nothing
-            }
+        }
+        Delivery::Nothing
+    }
+
+    /// This hub can't go on by itself: everybody reads the log again.
+    pub fn send_back(&mut self, channel: &Channel) {
+        if let Some(topic) = self.topics.get_mut(channel) {
+            topic.start_over(channel);
         }
     }
 
@@ -195,15 +245,37 @@ impl<S: Sink> Hub<S> {
         self.topics.len()
     }
 
-    /// Channels with their known tops, for the driver that asks the store each second.
-    pub fn tops(&self) -> impl Iterator<Item = (&Channel, Option<(Epoch, u64)>)> {
-        self.topics.iter().map(|(channel, topic)| (channel, topic.top))
+    /// Channels somebody listens to, for whoever asks the log each second.
+    pub fn listened(&self) -> impl Iterator<Item = &Channel> {
+        self.topics.keys()
+    }
+}
+
+impl<S: Sink> Hubs for Hub<S> {
+    fn hint(&mut self, hint: &Hint) -> Delivery {
+        Self::hint(self, hint)
+    }
+
+    fn head(&mut self, channel: &Channel, head: Head) -> Delivery {
+        Self::head(self, channel, head)
+    }
+
+    fn committed(&mut self, record: &Record) -> Delivery {
+        Self::committed(self, record)
+    }
+
+    fn send_back(&mut self, channel: &Channel) {
+        Self::send_back(self, channel);
+    }
+
+    fn listened(&self) -> Vec<Channel> {
+        Self::listened(self).cloned().collect()
     }
 }
 
 impl<S: Sink> Topic<S> {
     const fn empty() -> Self {
-        Self { top: None, places: Vec::new(), free: Vec::new() }
+        Self { top: None, hinted: None, places: Vec::new(), free: Vec::new() }
     }
 
     fn insert(&mut self, sink: S, generation: u32) -> Slot {
@@ -256,6 +328,12 @@ impl<S: Sink> Topic<S> {
             }
         }
         pushed
+    }
+
+    /// Everybody reads the log again, and the first to go live says where it stands.
+    fn start_over(&mut self, channel: &Channel) {
+        self.send_back(channel);
+        self.top = None;
     }
 
     /// Everybody reads the log again.

@@ -7,6 +7,8 @@
 //! |---|---|
 //! | [`session`] | one state machine per connection |
 //! | [`hub`] | who listens to what; delivers only the next record |
+//! | [`follow`] | when to read the log for what other nodes wrote |
+//! | [`seats`] | a user's connections over all nodes |
 //! | [`mailbox`] | what waits to be written to a connection |
 //! | [`service`] | the only write path: requests to writes, outcomes to answers |
 //! | [`store`] | the seam to durable storage |
@@ -17,6 +19,7 @@
 
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+pub mod follow;
 pub mod hub;
 mod identity;
 mod ids;
@@ -26,10 +29,12 @@ pub mod mailbox;
 pub mod memory;
 mod now;
 mod refused;
+pub mod seats;
 pub mod service;
 pub mod session;
 pub mod store;
 
+pub use follow::Follow;
 pub use hub::Hub;
 pub use identity::Identity;
 pub use ids::Ids;

@@ -12,6 +12,8 @@ use tidings_protocol::{
     server::Snapshot,
 };
 
+use crate::seats::Seats;
+
 /// Stands for the epoch of a channel that has no log yet; no backend may give it to a log.
 pub const NO_LOG: Epoch = Epoch::from_bits(0);
 
@@ -36,13 +38,21 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     /// [`StoreError::Unavailable`] when nothing could be read.
     fn read(&self, queries: &[Query]) -> Result<Vec<Result<Answer, StoreError>>, StoreError>;
 
-    /// Keeps a ticket by the hash of its secret until `expires_at` (milliseconds since 1970).
+    /// Keeps a ticket by the hash of its secret for `ttl_ms`, by the store's clock: a store that nodes share has one of its own,
+    /// any other takes `wall` (milliseconds since 1970).
     ///
     /// # Errors
     /// [`StoreError::Full`] when the bound on waiting tickets is reached.
-    fn put_ticket(&self, hash: [u8; 32], expires_at: u64, grant: Bytes) -> Result<(), StoreError>;
+    fn put_ticket(
+        &self,
+        wall: u64,
+        hash: [u8; 32],
+        ttl_ms: u64,
+        grant: Bytes,
+    ) -> Result<(), StoreError>;
 
-    /// Takes a ticket out: of all callers with the same hash exactly one gets the grant. `None`: unknown, spent or expired.
+    /// Takes a ticket out: of all callers with the same hash, on all nodes, exactly one gets the grant. `None`: unknown, spent or
+    /// expired.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
@@ -54,11 +64,16 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     /// [`StoreError::Unavailable`].
     fn trim(&self, wall: u64, retention: &Retention) -> Result<bool, StoreError>;
 
-    /// Can it write now?
+    /// Can it write now? Answers from what is known: never waits.
     ///
     /// # Errors
     /// What stands in the way.
     fn health(&self) -> Result<(), StoreError>;
+
+    /// Places of connections that several nodes share; `None` where one node writes alone and its own book says it all.
+    fn seats(&self) -> Option<&dyn Seats> {
+        None
+    }
 }
 
 /// How long records, keys and lanes are kept.

@@ -26,11 +26,13 @@
 //! | [`config`] | every setting, documented in `config.default.toml` |
 //! | [`driver`] | feeds the sans-I/O core of `tidings-server-core` |
 //! | [`log`] | backends of the log |
+//! | [`bus`] | what nodes tell each other |
 //! | [`transport`] | bytes ↔ frames |
 //! | [`listen`] | takes TCP connections |
 
 pub mod api;
 pub mod auth;
+pub mod bus;
 pub mod config;
 pub mod driver;
 pub mod error;
@@ -45,4 +47,4 @@ pub mod transport;
 
 pub use config::Config;
 pub use notification::{Notification, NotifyError, Payload};
-pub use tidings::{Builder, Handle, StartError, Tidings, run};
+pub use tidings::{Builder, Handle, StartError, Tidings, dev_token, run};

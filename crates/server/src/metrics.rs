@@ -74,6 +74,23 @@ fn describe() {
         Unit::Seconds,
         "One commit of the log, its sync included."
     );
+    describe_histogram!(
+        "tidings_store_read_seconds",
+        Unit::Seconds,
+        "One question to the log, by a connection that catches up or by REST."
+    );
+    describe_gauge!("tidings_store_up", "1 while PostgreSQL answers.");
+    describe_counter!("tidings_store_reconnects_total", "Times PostgreSQL came back.");
+    describe_gauge!("tidings_bus_up", "1 while Redis answers.");
+    describe_counter!("tidings_bus_reconnects_total", "Times the connection to Redis broke.");
+    describe_counter!("tidings_bus_signals_total", "Signals between nodes, by way (in, out).");
+    describe_counter!("tidings_bus_lost_total", "Signals that found no room on their way out.");
+    describe_counter!("tidings_hole_reads_total", "Pages read because records were missing here.");
+    describe_counter!("tidings_polled_channels_total", "Heads of logs asked for by polls.");
+    describe_counter!(
+        "tidings_poll_finds_total",
+        "Channels of which a poll found what no hint told."
+    );
     describe_histogram!("tidings_store_commit_writes", "Writes in one commit.");
 }
 

@@ -27,10 +27,11 @@ use crate::{
     Config, Notification, NotifyError,
     api::{Api, InFlight, results},
     auth::{self, Auth},
-    config::ConfigError,
-    driver::Node,
+    bus::{Bus, BusError, Redis},
+    config::{ConfigError, DEV_KEY, Keys},
+    driver::{Node, node, readers::Readers},
     listen,
-    log::{OpenError, Sqlite},
+    log::{ConnectError, OpenError, Postgres, Sqlite},
     metrics,
     proxies::Proxies,
     transport::{origin::Origins, upgrade::Door},
@@ -54,6 +55,12 @@ pub enum StartError {
     /// The data folder can't be used.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// The database can't be used.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The way to other nodes can't be used.
+    #[error(transparent)]
+    Bus(#[from] BusError),
     /// A key can't be used, or revocations can't be read.
     #[error(transparent)]
     Auth(#[from] auth::StartError),
@@ -67,10 +74,18 @@ pub enum StartError {
 pub struct Builder {
     config: Config,
     store: Option<Arc<dyn Store>>,
+    bus: Option<Arc<dyn Bus>>,
 }
 
 impl Builder {
-    /// Another log than SQLite in the data folder.
+    /// Another way to other nodes than what the settings name.
+    #[must_use]
+    pub fn bus(mut self, bus: impl Bus) -> Self {
+        self.bus = Some(Arc::new(bus));
+        self
+    }
+
+    /// Another log than what the settings name; signing keys are in the data folder then.
     #[must_use]
     pub fn store(mut self, store: impl Store) -> Self {
         self.store = Some(Arc::new(store));
@@ -82,21 +97,37 @@ impl Builder {
     /// # Errors
     /// [`StartError`], whose text says what to do.
     pub fn build(self) -> Result<Tidings, StartError> {
-        let Self { config, store } = self;
+        let Self { config, store, bus } = self;
         config.check()?;
-        let store = match store {
-            Some(store) => store,
-            None => Arc::new(Sqlite::open(&config.data)?),
+        let (store, auth_settings): (Arc<dyn Store>, _) = match (store, config.postgres()) {
+            (Some(store), _) => (store, config.auth(&Keys::Folder(&config.data))?),
+            (None, Some(connector)) => {
+                let postgres = Postgres::open(&connector)?;
+                let settings = config.auth(&Keys::Shared(&postgres))?;
+                (Arc::new(postgres), settings)
+            }
+            (None, None) => {
+                let sqlite = Sqlite::open(&config.data)?;
+                (Arc::new(sqlite), config.auth(&Keys::Folder(&config.data))?)
+            }
+        };
+        let bus = match bus {
+            None if !config.bus.url.0.is_empty() => {
+                Some(Arc::new(Redis::new(&config.bus.url.0)?) as _)
+            }
+            bus => bus,
         };
         let settings = config.driver();
         let limits = Arc::clone(&settings.limits);
         let origins = Arc::new(Origins::new(&config.origins, config.dev));
-        let auth_settings = config.auth()?;
+        let readers = Readers::start(&store, config.store.readers, config.store.read_queue)?;
         let cookie =
             Some(auth_settings.cookie.as_str()).filter(|name| !name.is_empty()).map(Arc::from);
-        let auth = Auth::start(auth_settings, Arc::clone(&store), limits, Arc::clone(&origins))?;
+        let (auth, revoked) =
+            Auth::start(auth_settings, &*store, readers.clone(), limits, Arc::clone(&origins))?;
         let auth = Arc::new(auth);
-        let node = Node::start(settings, store, Arc::clone(&auth) as Arc<_>)?;
+        let parts = node::Parts { store, readers, bus, auth: Arc::clone(&auth) as Arc<_>, revoked };
+        let node = Node::start(settings, parts)?;
         let seed = getrandom::u64().map_err(|error| std::io::Error::other(error.to_string()))?;
         let proxies = Arc::new(Proxies::new(config.trusted_proxies.clone()));
         let door = Door { node: Arc::clone(&node), origins: Arc::clone(&origins), proxies, cookie };
@@ -122,7 +153,7 @@ impl Tidings {
     /// A server with these settings.
     #[must_use]
     pub const fn builder(config: Config) -> Builder {
-        Builder { config, store: None }
+        Builder { config, store: None, bus: None }
     }
 
     /// Its routes, for `nest` into any app.
@@ -149,6 +180,9 @@ impl Tidings {
         registry.stop();
         let close = self.api.node.settings.close_timeout;
         let _closed = timeout_at(Instant::now() + close, registry.emptied()).await;
+        if let Some(seating) = &self.api.node.seating {
+            let _late = timeout_at(Instant::now() + close, seating.end()).await;
+        }
     }
 }
 
@@ -184,6 +218,19 @@ async fn trim(node: Arc<Node>, config: Config) {
     }
 }
 
+/// A user's JWT for development servers with these settings; makes its key when it is missing. Waits for the store.
+///
+/// # Errors
+/// The key can't be read or made, or this is no user id.
+pub fn dev_token(config: &Config, user: &str) -> Result<String, StartError> {
+    let key = match config.postgres() {
+        Some(connector) => Keys::Shared(&Postgres::open(&connector)?).key(DEV_KEY)?,
+        None => Keys::Folder(&config.data).key(DEV_KEY)?,
+    };
+    let wrong = |refused: Refused| ConfigError::Value("user", refused.detail);
+    Ok(auth::dev_token(&key, user).map_err(wrong)?)
+}
+
 /// A server as the app around it uses it.
 #[derive(Clone, Debug)]
 pub struct Handle {
@@ -216,19 +263,19 @@ impl Handle {
     ///
     /// # Errors
     /// `bad_request` when it is no user id, `storage_unavailable` when too many tickets wait.
-    pub fn ticket(&self, user: impl Into<String>) -> Result<Ticket, Refused> {
-        self.ticket_for(TicketRequest { user: Some(user.into()), ..Default::default() })
+    pub async fn ticket(&self, user: impl Into<String>) -> Result<Ticket, Refused> {
+        self.ticket_for(TicketRequest { user: Some(user.into()), ..Default::default() }).await
     }
 
     /// A one-time ticket with rights, public info and length of its session.
     ///
     /// # Errors
     /// As [`Handle::ticket`].
-    pub fn ticket_for(&self, request: TicketRequest) -> Result<Ticket, Refused> {
+    pub async fn ticket_for(&self, request: TicketRequest) -> Result<Ticket, Refused> {
         let session = uuid::Uuid::new_v4().to_string();
         let (wall, limits) = (self.api.wall(), self.api.limits());
         let grant = service::grant(Caller::Backend, request, session, wall, limits)?;
-        Ok(Ticket(self.api.auth.issue_ticket(&grant)?))
+        Ok(Ticket(self.api.auth.issue_ticket(grant).await?))
     }
 }
 

@@ -255,7 +255,7 @@ impl World {
         )
         .and_then(|grant| grant.encode())
         .and_then(|grant| {
-            Ok(self.node.store.put_ticket(hash_of(&text), wall + limits.ticket_ms, grant)?)
+            Ok(self.node.store.put_ticket(wall, hash_of(&text), limits.ticket_ms, grant)?)
         });
         let result = match made {
             Ok(()) if !self.tickets_fail && self.node.is_up() => Ok(Credential::Ticket(text)),

@@ -1,6 +1,7 @@
 //! `cargo xtask demo`: from a fresh clone to an inbox in the browser, and a server to be killed.
 
 mod children;
+pub(crate) mod cluster;
 mod port;
 
 use std::path::PathBuf;
@@ -45,7 +46,7 @@ pub(crate) fn run(example: Example) -> Result<(), Failure> {
     steps.run("Starting the server and the example's backend", &log, |_| {
         let child = server.insert(start_server(ports)?);
         child.wait_until_it_answers(ports.server, "/healthz", &stop)?;
-        let child = backend.insert(start_backend(example, ports)?);
+        let child = backend.insert(start_backend(example, ports.page, &ports.server_url())?);
         child.wait_until_it_answers(ports.page, "/", &stop)?;
         Ok(Outcome::Done)
     })?;
@@ -121,11 +122,11 @@ fn start_server(ports: Ports) -> Result<Child, Failure> {
     Child::start(command, "demo-server")
 }
 
-fn start_backend(example: Example, ports: Ports) -> Result<Child, Failure> {
+fn start_backend(example: Example, page: u16, server_url: &str) -> Result<Child, Failure> {
     let mut command = Command::new("node");
     command.current_dir(example.folder()).arg("server.mjs");
-    command.env("PORT", ports.page.to_string());
-    command.env("TIDINGS_URL", ports.server_url()).env("TIDINGS_API_KEY", API_KEY);
+    command.env("PORT", page.to_string());
+    command.env("TIDINGS_URL", server_url).env("TIDINGS_API_KEY", API_KEY);
     Child::start(command, "demo-backend")
 }
 

@@ -11,7 +11,7 @@ use crate::package::{self, Example};
 use crate::repo;
 use crate::size;
 use crate::steps::Step;
-use crate::system::{self, CHROMEDRIVER, CHROMIUM, STRACE, find};
+use crate::system::{self, CHROMEDRIVER, CHROMIUM, POSTGRESQL, REDIS, STRACE, find};
 use crate::types;
 use crate::wasm::{self, Wish};
 
@@ -78,7 +78,7 @@ pub(crate) const SUITES: [Suite; 13] = [
 ];
 
 fn rust(step: &mut Step) -> Result<Counts, Failure> {
-    system::ensure(&[STRACE], step)?;
+    system::ensure(&[STRACE, POSTGRESQL, REDIS], step)?;
     // The browser driver's tests want a browser: suite wasm-test.
     let test = ["test", "--workspace", "--exclude", "tidings-client-wasm", "--no-fail-fast"];
     let mut test = cargo(&test);

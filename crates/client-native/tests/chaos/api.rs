@@ -1,6 +1,13 @@
 //! The REST calls of an app's backend, and of a user who reads their inbox.
 
-use std::error::Error as _;
+use std::{
+    error::Error as _,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use reqwest::{Response, StatusCode};
 use tidings_protocol::{
@@ -11,10 +18,15 @@ use tidings_protocol::{
 /// Printed by `--dev`, and good for nothing else.
 const KEY: &str = "dev";
 
+/// Before a repeat, where there are several nodes.
+const AGAIN: Duration = Duration::from_millis(20);
+
 #[derive(Clone)]
 pub(crate) struct Api {
     pub(crate) http: reqwest::Client,
-    url: String,
+    /// Nodes; who got no answer from one asks the next.
+    urls: Arc<[String]>,
+    at: Arc<AtomicUsize>,
 }
 
 /// How a publish ended, seen from the publisher.
@@ -27,18 +39,42 @@ pub(crate) enum Published {
 
 impl Api {
     pub(crate) fn new(url: String) -> Self {
-        Self { http: reqwest::Client::new(), url }
+        Self::of(vec![url], 0)
     }
 
-    /// Publishes once. A refusal that is not "again" fails the test.
+    /// A backend that knows several nodes and begins with one of them.
+    pub(crate) fn of(urls: Vec<String>, first: usize) -> Self {
+        let at = Arc::new(AtomicUsize::new(first));
+        Self { http: reqwest::Client::new(), urls: urls.into(), at }
+    }
+
+    fn url(&self) -> &str {
+        &self.urls[self.at.load(Ordering::Relaxed) % self.urls.len()]
+    }
+
+    /// Publishes once. A refusal that is not "again" fails the test. Without an answer, the next call goes to the next node.
     pub(crate) async fn publish(&self, body: &PublishNotification, key: &str) -> Published {
-        let request = self.http.post(format!("{}/v1/notifications", self.url)).bearer_auth(KEY);
+        let published = self.publish_here(body, key).await;
+        if matches!(published, Published::Unknown) && self.urls.len() > 1 {
+            self.at.fetch_add(1, Ordering::Relaxed);
+            // Nodes that can't are not hammered.
+            tokio::time::sleep(AGAIN).await;
+        }
+        published
+    }
+
+    async fn publish_here(&self, body: &PublishNotification, key: &str) -> Published {
+        let request = self.http.post(format!("{}/v1/notifications", self.url())).bearer_auth(KEY);
         let Ok(answer) = request.header("idempotency-key", key).json(body).send().await else {
             return Published::Unknown;
         };
         match answer.status() {
             StatusCode::CREATED => {}
-            StatusCode::SERVICE_UNAVAILABLE | StatusCode::CONFLICT => return Published::Unknown,
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::CONFLICT => {
+                let says_when = answer.headers().contains_key("retry-after");
+                assert!(says_when, "{key} is to come again, but not when");
+                return Published::Unknown;
+            }
             _ => panic!("publishing {key} was refused: {}", described(answer).await),
         }
         let replayed = answer.headers().contains_key("idempotency-replayed");
@@ -57,7 +93,7 @@ impl Api {
     /// A one-time ticket for `user`.
     pub(crate) async fn ticket(&self, user: &str) -> Result<String, reqwest::Error> {
         let wanted = TicketRequest { user: Some(user.to_owned()), ..TicketRequest::default() };
-        let request = self.http.post(format!("{}/v1/tickets", self.url)).bearer_auth(KEY);
+        let request = self.http.post(format!("{}/v1/tickets", self.url())).bearer_auth(KEY);
         let answer = request.json(&wanted).send().await?.error_for_status()?;
         Ok(answer.json::<TicketAnswer>().await?.ticket)
     }
@@ -69,7 +105,7 @@ impl Api {
             token: String,
         }
         let body = serde_json::json!({ "user": user });
-        let asked = self.http.post(format!("{}/dev/tokens", self.url)).json(&body);
+        let asked = self.http.post(format!("{}/dev/tokens", self.url())).json(&body);
         let token: Token = asked.send().await.unwrap().json().await.unwrap();
         let mut items = Vec::new();
         let mut before = None::<String>;
@@ -78,7 +114,7 @@ impl Api {
             if let Some(before) = &before {
                 query = format!("{query}&before={before}");
             }
-            let request = self.http.get(format!("{}/v1/inbox?{query}", self.url));
+            let request = self.http.get(format!("{}/v1/inbox?{query}", self.url()));
             let answer = request.bearer_auth(&token.token).send().await.unwrap();
             if !answer.status().is_success() {
                 panic!("reading the inbox was refused: {}", described(answer).await);

@@ -18,6 +18,7 @@
 )]
 
 mod api;
+mod cluster;
 mod dice;
 mod ledger;
 mod publisher;

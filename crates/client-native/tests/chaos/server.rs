@@ -5,6 +5,7 @@ use std::{
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
 
@@ -39,6 +40,8 @@ pub(crate) struct Server {
     folder: Folder,
     port: u16,
     running: Option<Child>,
+    /// Settings by environment: where its store and its bus are.
+    settings: Vec<(&'static str, String)>,
 }
 
 impl Server {
@@ -46,7 +49,14 @@ impl Server {
         // Freed at once; the address stays the server's as long as nobody else asks for this very
         // port.
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        Self { binary, folder: Folder::new(), port, running: None }
+        Self { binary, folder: Folder::new(), port, running: None, settings: Vec::new() }
+    }
+
+    /// A node on a store and a bus that others use too.
+    pub(crate) fn node(binary: PathBuf, store: String, bus: String) -> Self {
+        let mut node = Self::new(binary);
+        node.settings = vec![("TIDINGS_STORE_URL", store), ("TIDINGS_BUS_URL", bus)];
+        node
     }
 
     pub(crate) fn url(&self) -> String {
@@ -63,6 +73,7 @@ impl Server {
                 command.env_remove(name);
             }
         }
+        command.envs(self.settings.iter().map(|(name, value)| (name, value)));
         let child = command
             .args(["serve", "--dev", "--listen", &format!("127.0.0.1:{}", self.port), "--data"])
             .arg(self.folder.0.join("data"))
@@ -139,7 +150,10 @@ const CONFIG: &str = "[retention]\nitems = 100000\n";
 
 impl Folder {
     fn new() -> Self {
-        let path = env::temp_dir().join(format!("tidings-chaos-{}", std::process::id()));
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("tidings-chaos-{}-{number}", std::process::id());
+        let path = env::temp_dir().join(name);
         std::fs::create_dir_all(&path).unwrap();
         std::fs::write(path.join("tidings.toml"), CONFIG).unwrap();
         Self(path)

@@ -91,6 +91,13 @@ impl Storm {
         }
     }
 
+    /// Does something when at least `least` publishes are in flight, with nothing counted meanwhile. Publishers go on.
+    pub(crate) async fn strike(&self, least: usize, strike: impl FnOnce()) -> usize {
+        let in_flight = self.kill(least, strike).await;
+        self.open();
+        in_flight
+    }
+
     pub(crate) async fn until(&self, holds: impl FnMut(&State) -> bool) {
         // The sender is `self`: it can't be gone.
         drop(self.0.subscribe().wait_for(holds).await.unwrap());

@@ -17,6 +17,7 @@ mod dedupe;
 mod items;
 mod logs;
 mod marks;
+mod seats;
 mod trims;
 
 use tidings_protocol::{
@@ -33,7 +34,7 @@ pub type Case = (&'static str, fn(&dyn Store));
 
 /// Every test by name, for backends that want one report each.
 pub fn cases() -> Vec<Case> {
-    [logs::CASES, dedupe::CASES, marks::CASES, items::CASES, trims::CASES].concat()
+    [logs::CASES, dedupe::CASES, marks::CASES, items::CASES, trims::CASES, seats::CASES].concat()
 }
 
 /// Runs every test on a store of its own.

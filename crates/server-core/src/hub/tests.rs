@@ -228,16 +228,50 @@ fn a_place_used_again_is_another_subscription() {
     assert_eq!(new.got(), 1);
 }
 
+fn hint(epoch: Epoch, top: u64) -> Hint {
+    Hint { channel: room(), epoch, top }
+}
+
 #[test]
 fn a_hint_above_the_top_is_a_hole_and_others_are_nothing() {
     let mut hub = Hub::default();
-    assert_eq!(hub.hint(&room(), EPOCH, 9), Delivery::Nothing);
+    assert_eq!(hub.hint(&hint(EPOCH, 9)), Delivery::Nothing, "nobody listens");
     let (one, slot) = live(&mut hub, 2);
-    assert_eq!(hub.hint(&room(), EPOCH, 2), Delivery::Nothing);
-    assert_eq!(hub.hint(&room(), EPOCH, 4), Delivery::Hole { after: 2 });
+    assert_eq!(hub.hint(&hint(EPOCH, 2)), Delivery::Nothing);
+    assert_eq!(hub.hint(&hint(EPOCH, 4)), Delivery::Hole { after: 2 });
     assert_eq!(hub.live_top(&room(), slot), Some(2));
-    hub.hint(&room(), OTHER, 1);
-    assert_eq!(one.lagged(), [2]);
+    assert_eq!(hub.hint(&hint(OTHER, 1)), Delivery::OtherLog);
+    assert!(one.lagged().is_empty(), "a hint is no fact");
+}
+
+#[test]
+fn a_hint_while_somebody_reads_makes_them_read_once_more_and_no_more_than_that() {
+    let mut hub = Hub::default();
+    let slot = hub.attach(&room(), Connection::with_room(9));
+    hub.hint(&hint(EPOCH, 5));
+    assert_eq!(hub.go_live(&room(), slot, EPOCH, 4), GoLive::Behind);
+    // The log was read again and does not have what the hint claimed.
+    assert_eq!(hub.go_live(&room(), slot, EPOCH, 4), GoLive::Live);
+}
+
+#[test]
+fn the_logs_own_word_on_its_name_sends_everybody_back() {
+    let mut hub = Hub::default();
+    let (one, slot) = live(&mut hub, 4);
+    let head = |epoch, first, top| Head { epoch, first, top };
+    assert_eq!(hub.head(&room(), head(EPOCH, 1, 4)), Delivery::Nothing);
+    assert_eq!(hub.head(&room(), head(EPOCH, 1, 6)), Delivery::Hole { after: 4 });
+    assert_eq!(hub.head(&room(), head(OTHER, 1, 1)), Delivery::Nothing);
+    assert_eq!(one.lagged(), [4]);
+    assert_eq!(hub.go_live(&room(), slot, OTHER, 1), GoLive::Live);
+}
+
+#[test]
+fn a_hole_that_was_trimmed_away_is_left_to_each_session() {
+    let mut hub = Hub::default();
+    let (one, _) = live(&mut hub, 4);
+    assert_eq!(hub.head(&room(), Head { epoch: EPOCH, first: 9, top: 12 }), Delivery::Nothing);
+    assert_eq!(one.lagged(), [4]);
 }
 
 /// What may happen around one channel.

@@ -7,6 +7,7 @@ mod dedupe;
 mod items;
 mod log;
 mod read;
+mod seats;
 mod trim;
 mod write;
 
@@ -19,6 +20,7 @@ use bytes::Bytes;
 use tidings_protocol::{Channel, Epoch};
 
 use self::{dedupe::Dedupe, items::Inbox, log::Log};
+use crate::seats::Seats;
 use crate::store::{Answer, Query, Retention, Revocation, Store, StoreError, Write, Written};
 
 /// Most tickets that wait to be spent.
@@ -47,6 +49,8 @@ struct State {
     synced: Option<Tables>,
     /// Not part of the disk: a restart forgets tickets.
     tickets: BTreeMap<[u8; 32], Ticket>,
+    /// Not part of the disk either.
+    places: seats::Places,
 }
 
 #[derive(Clone, Debug)]
@@ -86,7 +90,15 @@ impl MemoryStore {
     pub fn new(seed: u64, syncing: Syncing) -> Self {
         let tables = Tables { epochs: EpochSource(seed << 20), ..Tables::default() };
         let synced = (syncing == Syncing::Late).then(|| tables.clone());
-        Self { state: Mutex::new(State { tables, synced, tickets: BTreeMap::new() }), syncing }
+        Self {
+            state: Mutex::new(State {
+                tables,
+                synced,
+                tickets: BTreeMap::new(),
+                places: seats::Places::default(),
+            }),
+            syncing,
+        }
     }
 
     /// Everything committed so far survives a crash.
@@ -136,12 +148,18 @@ impl Store for MemoryStore {
         Ok(queries.iter().map(|query| state.tables.read(query)).collect())
     }
 
-    fn put_ticket(&self, hash: [u8; 32], expires_at: u64, grant: Bytes) -> Result<(), StoreError> {
+    fn put_ticket(
+        &self,
+        wall: u64,
+        hash: [u8; 32],
+        ttl_ms: u64,
+        grant: Bytes,
+    ) -> Result<(), StoreError> {
         let mut state = self.lock();
         if state.tickets.len() >= TICKETS {
             return Err(StoreError::Full("tickets"));
         }
-        state.tickets.insert(hash, Ticket { expires_at, grant });
+        state.tickets.insert(hash, Ticket { expires_at: wall.saturating_add(ttl_ms), grant });
         Ok(())
     }
 
@@ -159,6 +177,10 @@ impl Store for MemoryStore {
 
     fn health(&self) -> Result<(), StoreError> {
         Ok(())
+    }
+
+    fn seats(&self) -> Option<&dyn Seats> {
+        Some(self)
     }
 }
 

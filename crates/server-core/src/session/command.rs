@@ -56,6 +56,15 @@ pub enum Command {
         issued_at: u64,
     },
 
+    /// The connection goes on under another credential of the same user: revocations hit it by this one from now on. Feed
+    /// `Revoked` if one already does.
+    Renew {
+        /// Id of the new session.
+        session: String,
+        /// When the new credential was issued.
+        issued_at: u64,
+    },
+
     // ---- the transport ----
     /// Messages may share frames from now on ([`crate::Mailbox::take`] with `batch`).
     JoinFrames,

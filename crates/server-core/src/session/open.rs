@@ -178,6 +178,10 @@ impl Open {
             session_token: session_token.clone(),
             expires_at: *expires_at,
         });
+        turn.out.push(Command::Renew {
+            session: identity.session.clone(),
+            issued_at: identity.issued_at,
+        });
         self.who = Identity { session_token: String::new(), ..identity };
         let (kept, lost): (Vec<_>, Vec<_>) = std::mem::take(&mut self.subscriptions)
             .into_iter()

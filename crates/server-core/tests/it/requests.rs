@@ -2,7 +2,7 @@
 
 use tidings_protocol::{ServerMessage, server::Ack};
 use tidings_server_core::{
-    session::Event,
+    session::{Command, Event},
     store::{NO_LOG, StoreError},
 };
 
@@ -150,9 +150,7 @@ fn a_store_that_fails_a_publish_asks_for_another_try() {
         &mut peer,
         r#"{"type":"publish","channel":"room:a","client_id":"l","seq":1,"data":1}"#,
     );
-    let tidings_server_core::session::Command::Commit { request, .. } = peer.kept_back() else {
-        panic!("a commit")
-    };
+    let Command::Commit { request, .. } = peer.kept_back() else { panic!("a commit") };
     server.feed(&mut peer, Event::StoreFailed { request, error: StoreError::Unknown("io".into()) });
     let error = peer.error();
     assert_eq!(
@@ -246,6 +244,11 @@ fn a_refresh_of_the_same_user_extends_and_of_another_ends() {
         }
         other => panic!("{other:?}"),
     }
+    let renewed = |command: &Command| {
+        matches!(command, Command::Renew { session, issued_at }
+        if session == "s1" && *issued_at == server.now.wall)
+    };
+    assert!(peer.seen.iter().any(renewed), "revocations hit the new session: {:?}", peer.seen);
     server.say(&mut peer, r#"{"type":"refresh","ticket":"wrong"}"#);
     assert_eq!((peer.error().code.as_str(), peer.closed), ("ticket_invalid", None));
     server.say(&mut peer, r#"{"type":"refresh","ticket":"u2"}"#);

@@ -18,8 +18,6 @@ pub(super) async fn revoke(
         return Err(ApiError::new(ErrorCode::Internal, ""));
     };
     api.commit(write).await?;
-    // Entrances first, then who is in: nobody slips through between the two.
-    let hits = api.auth.heed(&revocation);
-    api.node.registry.revoke(&hits);
+    api.node.revoke(&revocation);
     Ok(StatusCode::ACCEPTED)
 }

@@ -15,5 +15,5 @@ pub(super) async fn issue(
     who.opens()?;
     let session = uuid::Uuid::new_v4().to_string();
     let grant = service::grant(who.caller(), value, session, api.wall(), api.limits())?;
-    Ok(created(&api.auth.issue_ticket(&grant)?, false))
+    Ok(created(&api.auth.issue_ticket(grant).await?, false))
 }

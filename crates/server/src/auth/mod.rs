@@ -24,7 +24,6 @@ mod ticket;
 use std::{
     fmt::{self, Debug, Formatter},
     net::IpAddr,
-    path::Path,
     sync::{Arc, Mutex, PoisonError, RwLock},
 };
 
@@ -42,6 +41,7 @@ use crate::{
     driver::{
         Authenticate, Clock, Entrance,
         entrance::{Ambient, Checked},
+        readers::Readers,
     },
     transport::origin::Origins,
 };
@@ -82,7 +82,7 @@ pub struct Auth {
     origins: Arc<Origins>,
     revoked: RwLock<Revoked>,
     guesses: Mutex<Guesses>,
-    store: Arc<dyn Store>,
+    readers: Readers,
     limits: Arc<Limits>,
 }
 
@@ -173,25 +173,27 @@ impl Auth {
     /// [`StartError`].
     pub fn start(
         settings: Settings,
-        store: Arc<dyn Store>,
+        store: &dyn Store,
+        readers: Readers,
         limits: Arc<Limits>,
         origins: Arc<Origins>,
-    ) -> Result<Self, StartError> {
+    ) -> Result<(Self, u64), StartError> {
         let Settings { api_keys, session_key, cookie, failures_per_minute, .. } = settings;
         let rules = jwt::Rules { issuer: settings.issuer, audience: settings.audience };
         let jwt = Jwt::new(settings.jwt_keys, settings.dev_key, &settings.jwks_url, rules)?;
-        let revoked = RwLock::new(load_revoked(&*store)?);
-        Ok(Self {
+        let (revoked, number) = load_revoked(store)?;
+        let auth = Self {
             api_keys,
             jwt,
             sessions: SessionKey::new(session_key),
             cookie,
             origins,
-            revoked,
+            revoked: RwLock::new(revoked),
             guesses: Mutex::new(Guesses::new(failures_per_minute)),
-            store,
+            readers,
             limits,
-        })
+        };
+        Ok((auth, number))
     }
 
     /// Who sends this request.
@@ -270,7 +272,10 @@ impl Auth {
     ) -> Result<Identity, Refused> {
         let identity = match credential {
             Credential::Ticket(ticket) => {
-                let grant = ticket::spend(&*self.store, &ticket, entrance.origin.as_deref())?;
+                let origin = entrance.origin.clone();
+                let spend =
+                    self.readers.run(move |store| ticket::spend(store, &ticket, origin.as_deref()));
+                let grant = spend.await?;
                 self.not_revoked(grant.identity(String::new()))?
             }
             Credential::Token(token) => {
@@ -308,8 +313,9 @@ impl Auth {
     ///
     /// # Errors
     /// `storage_unavailable` when too many tickets wait.
-    pub fn issue_ticket(&self, grant: &Grant) -> Result<TicketAnswer, Refused> {
-        ticket::issue(&*self.store, grant, Clock::wall(), &self.limits)
+    pub async fn issue_ticket(&self, grant: Grant) -> Result<TicketAnswer, Refused> {
+        let limits = Arc::clone(&self.limits);
+        self.readers.run(move |store| ticket::issue(store, &grant, Clock::wall(), &limits)).await
     }
 
     /// A JWT of the development key; `None` on other servers.
@@ -318,15 +324,6 @@ impl Auth {
     /// `bad_request` when it is no user id.
     pub fn dev_token(&self, user: &str) -> Option<Result<String, Refused>> {
         self.jwt.dev_token(user, Clock::wall())
-    }
-
-    /// Heeds a revocation that was committed. Answers what the registry must end: a JWT's sessions go by their id.
-    #[must_use]
-    pub fn heed(&self, revocation: &Revocation) -> Revocation {
-        let revocation = revoked::by_session(revocation);
-        let mut revoked = self.revoked.write().unwrap_or_else(PoisonError::into_inner);
-        revoked.add(&revocation, Clock::wall());
-        revocation
     }
 
     fn patience(&self, address: Option<IpAddr>) -> Result<(), Refused> {
@@ -361,23 +358,29 @@ impl Authenticate for Auth {
         })
     }
 
+    fn heed(&self, revocation: &Revocation) -> Revocation {
+        let revocation = revoked::by_session(revocation);
+        let mut revoked = self.revoked.write().unwrap_or_else(PoisonError::into_inner);
+        revoked.add(&revocation, Clock::wall());
+        revocation
+    }
+
     fn is_revoked(&self, user: &str, session: &str, issued_at: u64) -> bool {
         let revoked = self.revoked.read().unwrap_or_else(PoisonError::into_inner);
         revoked.hits(user, session, issued_at)
     }
 }
 
-/// A user's JWT for a development server with this data folder; makes its key when it is missing.
+/// A user's JWT for development servers with this key.
 ///
 /// # Errors
-/// The key can't be read or made, or this is no user id.
-pub fn dev_token(folder: &Path, user: &str) -> Result<String, Refused> {
-    let key = secret(folder, crate::config::DEV_KEY)
-        .map_err(|error| Refused::new(ErrorCode::Internal, error.to_string()))?;
-    jwt::dev_token(&key, user, Clock::wall())
+/// This is no user id.
+pub fn dev_token(key: &Secret, user: &str) -> Result<String, Refused> {
+    jwt::dev_token(key, user, Clock::wall())
 }
 
-fn load_revoked(store: &dyn Store) -> Result<Revoked, StartError> {
+/// All that are kept, and the number of the last.
+fn load_revoked(store: &dyn Store) -> Result<(Revoked, u64), StartError> {
     const PAGE: u32 = 1_000;
     let mut revoked = Revoked::default();
     let mut after = 0;
@@ -392,7 +395,7 @@ fn load_revoked(store: &dyn Store) -> Result<Revoked, StartError> {
             revoked.add(&revoked::by_session(revocation), Clock::wall());
         }
         if page.len() < PAGE as usize {
-            return Ok(revoked);
+            return Ok((revoked, after));
         }
     }
 }

@@ -24,7 +24,7 @@ pub(super) fn issue(
         .map_err(|error| Refused::new(ErrorCode::Internal, error.to_string()))?;
     let ticket = format!("{PREFIX}{}", BASE64.encode(secret));
     let expires_at = wall.saturating_add(limits.ticket_ms);
-    store.put_ticket(hash(&ticket), expires_at, grant.encode()?)?;
+    store.put_ticket(wall, hash(&ticket), limits.ticket_ms, grant.encode()?)?;
     Ok(TicketAnswer { ticket, expires_at: rfc3339(expires_at) })
 }
 

@@ -1,6 +1,10 @@
 //! `tidings doctor`.
 
-use tidings_server::{Config, config::Flags, log::Sqlite};
+use tidings_server::{
+    Config,
+    config::Flags,
+    log::{Connector, Postgres, Sqlite},
+};
 use tidings_server_core::store::Store as _;
 
 use super::Failure;
@@ -8,6 +12,9 @@ use super::Failure;
 pub(super) fn doctor(new_epochs: bool, flags: &Flags) -> Result<(), Failure> {
     let config = Config::load(flags, std::env::vars())?;
     println!("settings    good");
+    if let Some(connector) = config.postgres() {
+        return shared(new_epochs, &connector);
+    }
     let open = if new_epochs { Sqlite::open_with_new_epochs } else { Sqlite::open };
     let store = open(&config.data).map_err(tidings_server::StartError::from)?;
     println!("data        {}", config.data.display());
@@ -30,4 +37,28 @@ pub(super) fn doctor(new_epochs: bool, flags: &Flags) -> Result<(), Failure> {
     }
     println!("checksums   good");
     Ok(())
+}
+
+/// A database that servers may be using meanwhile.
+fn shared(new_epochs: bool, connector: &Connector) -> Result<(), Failure> {
+    let open = if new_epochs { Postgres::open_with_new_epochs } else { Postgres::open };
+    let store = open(connector).map_err(tidings_server::StartError::from)?;
+    println!("database    reachable, its tables are of this version");
+    let report = store.examine().map_err(|error| Failure::Refused(error.to_string()))?;
+    for line in &report.notes {
+        println!("{line}");
+    }
+    if new_epochs {
+        println!("epochs      new; clients start fresh");
+    }
+    if report.damage.is_empty() {
+        println!("log         checksums good, offsets dense");
+        return Ok(());
+    }
+    for line in &report.damage {
+        println!("damage      {line}");
+    }
+    Err(Failure::Refused(
+        "the log is damaged: restore the database from a backup, then run `tidings doctor --new-epochs`".to_owned(),
+    ))
 }

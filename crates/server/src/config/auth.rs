@@ -3,13 +3,16 @@
 use std::{
     fmt::{self, Debug, Formatter},
     fs,
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use serde::{Deserialize, Serialize};
 
 use super::{Config, ConfigError};
-use crate::auth::{ApiKeys, JwtKey, Settings, secret};
+use crate::{
+    auth::{ApiKeys, JwtKey, Secret, Settings, secret},
+    log::Postgres,
+};
 
 /// File of the key that signs session tokens, in the data folder.
 const SESSION_KEY: &str = "session.key";
@@ -17,6 +20,32 @@ const SESSION_KEY: &str = "session.key";
 pub(crate) const DEV_KEY: &str = "dev-jwt.key";
 /// The API key of development servers.
 pub(crate) const DEV_API_KEY: &str = "dev";
+
+/// Where signing keys are: made where they are missing, and the same after a restart.
+#[derive(Debug)]
+pub(crate) enum Keys<'a> {
+    /// Files of a folder.
+    Folder(&'a Path),
+    /// Rows that all nodes share.
+    Shared(&'a Postgres),
+}
+
+impl Keys<'_> {
+    pub(crate) fn key(&self, name: &str) -> Result<Secret, ConfigError> {
+        match self {
+            Self::Folder(folder) => secret(folder, name).map_err(|error| {
+                ConfigError::Value("data", format!("holds no signing key: {error}"))
+            }),
+            Self::Shared(store) => {
+                let lacks = |why: String| ConfigError::Value("store.url", why);
+                let mut fresh = [0; 32];
+                getrandom::fill(&mut fresh).map_err(|error| lacks(error.to_string()))?;
+                let key = store.secret(name, fresh).map_err(|error| lacks(error.to_string()))?;
+                Ok(Secret::new(key))
+            }
+        }
+    }
+}
 
 /// Who is let in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,7 +121,7 @@ impl Debug for JwtSetting {
 
 impl Config {
     /// What [`crate::auth::Auth`] takes: keys read, signing keys made where they are missing.
-    pub(crate) fn auth(&self) -> Result<Settings, ConfigError> {
+    pub(crate) fn auth(&self, keys: &Keys<'_>) -> Result<Settings, ConfigError> {
         let auth = &self.auth;
         let mut api_keys = ApiKeys::default();
         for key in &auth.api_keys {
@@ -116,19 +145,14 @@ impl Config {
                     .to_owned(),
             ));
         }
-        let signing = |name| {
-            secret(&self.data, name).map_err(|error| {
-                ConfigError::Value("data", format!("holds no signing key: {error}"))
-            })
-        };
         Ok(Settings {
             api_keys,
             jwt_keys: auth.jwt.iter().map(JwtSetting::key).collect::<Result<_, _>>()?,
             jwks_url: auth.jwks_url.clone(),
             issuer: auth.issuer.clone(),
             audience: auth.audience.clone(),
-            session_key: signing(SESSION_KEY)?,
-            dev_key: self.dev.then(|| signing(DEV_KEY)).transpose()?,
+            session_key: keys.key(SESSION_KEY)?,
+            dev_key: self.dev.then(|| keys.key(DEV_KEY)).transpose()?,
             cookie: auth.cookie.clone(),
             failures_per_minute: auth.failures_per_minute,
         })

@@ -103,7 +103,7 @@ impl Config {
                 return Err(ConfigError::Value("origins", why));
             }
         }
-        let at_least_one: [(&'static str, u64); 11] = [
+        let at_least_one: [(&'static str, u64); 14] = [
             ("limits.connections", self.limits.connections as u64),
             ("limits.connections_per_user", self.limits.connections_per_user as u64),
             ("limits.links", self.limits.links as u64),
@@ -112,12 +112,30 @@ impl Config {
             ("limits.message_burst", self.limits.message_burst),
             ("limits.page", self.limits.page.into()),
             ("limits.catch_up_records", self.limits.catch_up_records.into()),
+            ("store.timeout_ms", self.store.timeout_ms),
+            ("store.poll_ms", self.store.poll_ms),
+            ("store.lease_ms", self.store.lease_ms),
             ("store.readers", self.store.readers as u64),
             ("store.write_queue", self.store.write_queue as u64),
             ("store.trim_interval_ms", self.store.trim_interval_ms),
         ];
         if let Some((key, _)) = at_least_one.iter().find(|(_, value)| *value == 0) {
             return Err(ConfigError::Value(key, "must be at least 1".to_owned()));
+        }
+        let url = &self.store.url.0;
+        if !(url.is_empty() || url.starts_with("postgres://") || url.starts_with("postgresql://")) {
+            let why = "is no PostgreSQL URL such as postgres://user@host/database".to_owned();
+            return Err(ConfigError::Value("store.url", why));
+        }
+        if url.is_empty() && !self.bus.url.0.is_empty() {
+            let why =
+                "needs `store.url`: servers that share no log have nothing to tell each other"
+                    .to_owned();
+            return Err(ConfigError::Value("bus.url", why));
+        }
+        if self.store.connections < 2 {
+            let why = "must be at least 2: one to write and one to read".to_owned();
+            return Err(ConfigError::Value("store.connections", why));
         }
         if self.limits.subscriptions < 2 {
             let why = "must be at least 2: each connection has its inbox and system:all".to_owned();

@@ -14,8 +14,8 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use auth::DEV_KEY;
 pub use auth::{ApiKeySetting, AuthSettings, JwtSetting};
+pub(crate) use auth::{DEV_KEY, Keys};
 pub use limits::LimitSettings;
 pub use load::{ConfigError, Flags};
 
@@ -37,8 +37,10 @@ pub struct Config {
     pub auth: AuthSettings,
     /// Bounds.
     pub limits: LimitSettings,
-    /// Threads and queues.
+    /// Where the log is, threads and queues.
     pub store: StoreSettings,
+    /// The way to other nodes.
+    pub bus: BusSettings,
     /// What is kept.
     pub retention: RetentionSettings,
     /// How long going away takes, in milliseconds.
@@ -61,6 +63,7 @@ impl Default for Config {
             auth: AuthSettings::default(),
             limits: LimitSettings::default(),
             store: StoreSettings::default(),
+            bus: BusSettings::default(),
             retention: RetentionSettings::default(),
             drain_ms: 20_000,
             metrics: true,
@@ -95,10 +98,34 @@ pub enum LogFormat {
     Text,
 }
 
-/// Threads and queues around the log.
+/// A URL that may hold a password.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SecretUrl(pub String);
+
+impl std::fmt::Debug for SecretUrl {
+    /// It stays out of logs.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.0.is_empty() { "none" } else { "(a secret)" })
+    }
+}
+
+/// The log, and threads and queues around it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StoreSettings {
+    /// A PostgreSQL database; empty: SQLite in the data folder.
+    pub url: SecretUrl,
+    /// Authorities to trust instead of the system's; empty: the system's.
+    pub ca_file: PathBuf,
+    /// Most connections to the database.
+    pub connections: usize,
+    /// How long the database may take, in milliseconds.
+    pub timeout_ms: u64,
+    /// How often the log is asked what other nodes wrote, in milliseconds.
+    pub poll_ms: u64,
+    /// How long places of a node's connections outlive it, in milliseconds.
+    pub lease_ms: u64,
     /// Threads that read.
     pub readers: usize,
     /// Shards of the fan-out; 0: as many as cores.
@@ -114,6 +141,12 @@ pub struct StoreSettings {
 impl Default for StoreSettings {
     fn default() -> Self {
         Self {
+            url: SecretUrl::default(),
+            ca_file: PathBuf::new(),
+            connections: 8,
+            timeout_ms: 5_000,
+            poll_ms: 1_000,
+            lease_ms: 15_000,
             readers: 2,
             shards: 0,
             write_queue: 4_096,
@@ -121,6 +154,14 @@ impl Default for StoreSettings {
             trim_interval_ms: 60_000,
         }
     }
+}
+
+/// What nodes tell each other by.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BusSettings {
+    /// A Redis server; empty: none.
+    pub url: SecretUrl,
 }
 
 /// What is kept, and how long.

@@ -8,6 +8,7 @@ use super::{Config, RetentionSettings};
 use crate::{
     driver::{node, registry},
     listen,
+    log::Connector,
 };
 
 /// A development server is restarted all the time.
@@ -26,10 +27,23 @@ impl Config {
             send_timeout: Duration::from_millis(limits.send_timeout_ms),
             close_timeout: Duration::from_millis(limits.close_timeout_ms),
             write_queue: store.write_queue,
-            read_queue: store.read_queue,
-            readers: store.readers,
             shards: if store.shards == 0 { cores() } else { store.shards },
+            poll: Duration::from_millis(store.poll_ms),
+            lease: Duration::from_millis(store.lease_ms),
         }
+    }
+
+    /// The database, where the log is in one.
+    #[must_use]
+    pub fn postgres(&self) -> Option<Connector> {
+        let store = &self.store;
+        let ca_file = Some(store.ca_file.clone()).filter(|path| !path.as_os_str().is_empty());
+        (!store.url.0.is_empty()).then(|| Connector {
+            url: store.url.0.clone(),
+            ca_file,
+            connections: store.connections,
+            patience: Duration::from_millis(store.timeout_ms),
+        })
     }
 
     pub(crate) fn listener(&self) -> listen::Bounds {

@@ -75,6 +75,9 @@ fn wrong_settings_say_which_and_why() {
         ("origins = [\"https://app.example.com/\"]", "origins"),
         ("[log]\nformat = \"xml\"", "format"),
         ("[[auth.jwt]]\nalgorithm = \"HS256\"\nsecrett = \"x\"", "secrett"),
+        ("[store]\nurl = \"mysql://x\"", "store.url"),
+        ("[store]\nconnections = 1", "store.connections"),
+        ("[bus]\nurl = \"redis://x\"", "needs `store.url`"),
         ("this is no toml", "line 1"),
         ("dev = true", "dev"),
     ];
@@ -109,7 +112,7 @@ fn keys_are_read_or_refused_by_name() {
     let settings = |auth: &str| {
         let mut config: Config = toml::from_str(auth).unwrap();
         config.data = folder.path().to_owned();
-        config.auth().map(drop).map_err(|error| error.to_string())
+        config.auth(&Keys::Folder(folder.path())).map(drop).map_err(|error| error.to_string())
     };
     let hash = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
     assert_eq!(settings(&format!("[[auth.api_keys]]\nname = \"a\"\nsha256 = \"{hash}\"")), Ok(()));
@@ -136,4 +139,6 @@ fn secrets_stay_out_of_logs() {
     let config: Config =
         toml::from_str("[[auth.jwt]]\nalgorithm = \"HS256\"\nsecret = \"hush\"").unwrap();
     assert!(!format!("{config:?}").contains("hush"));
+    let config: Config = toml::from_str("[store]\nurl = \"postgres://u:hush@db/t\"").unwrap();
+    assert!(!format!("{config:?} {:?}", config.postgres()).contains("hush"));
 }

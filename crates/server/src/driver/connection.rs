@@ -90,6 +90,8 @@ struct Flow {
 struct Later {
     /// Check this.
     credential: Option<Credential>,
+    /// Count this in, over all nodes.
+    arrival: Option<Box<Arrival>>,
     /// Send a ping.
     ping: bool,
 }
@@ -114,6 +116,22 @@ impl<T: Transport> Connection<T> {
                 self.authenticated(checked);
                 continue;
             }
+            if let Some(arrival) = self.later.arrival.take() {
+                let claimed = match &self.node.seating {
+                    // Boxed: it is over before the connection's life begins, and would else be part of its size.
+                    Some(seating) => {
+                        let (user, instance) = (&arrival.user, arrival.instance.clone());
+                        Box::pin(seating.claim(user, instance, arrival.number)).await
+                    }
+                    None => Ok(()),
+                };
+                let event = match claimed {
+                    Ok(()) => self.admit(*arrival),
+                    Err(refused) => Event::NotAdmitted(refused),
+                };
+                self.feed(event);
+                continue;
+            }
             let deadline = self.deadline.map(|at| self.node.clock.at(at));
             tokio::select! {
                 biased;
@@ -131,7 +149,9 @@ impl<T: Transport> Connection<T> {
                 () = std::future::ready(()), if more => {}
             }
         };
-        self.seat = None;
+        if let (Some(seat), Some(seating)) = (self.seat.take(), &self.node.seating) {
+            seating.leave(seat.number());
+        }
         if let End::Closed(code, reason) = end {
             let close = self.transport.close(code, reason);
             // A peer that does not answer the close is gone all the same.
@@ -269,19 +289,20 @@ impl<T: Transport> Connection<T> {
             Command::Ping => self.later.ping = true,
             Command::Authenticate { credential } => self.later.credential = Some(credential),
             Command::Admit { user, session, instance, issued_at } => {
-                let who = (user.clone(), session.clone());
-                let arrival = Arrival { user, session, instance, issued_at };
-                return Some(match node.registry.admit(arrival, line) {
-                    // A revocation between the check and this saw neither: whoever is in the book by now is told of later ones.
-                    Ok(_) if node.auth.is_revoked(&who.0, &who.1, issued_at) => {
-                        Event::NotAdmitted(ErrorCode::Revoked.into())
-                    }
-                    Ok(seat) => {
-                        self.seat = Some(seat);
-                        Event::Admitted
-                    }
-                    Err(refused) => Event::NotAdmitted(refused),
-                });
+                let number = node.registry.number();
+                let arrival = Arrival { number, user, session, instance, issued_at };
+                if node.seating.is_none() {
+                    return Some(self.admit(arrival));
+                }
+                self.later.arrival = Some(Box::new(arrival));
+            }
+            Command::Renew { session, issued_at } => {
+                let Some(seat) = &self.seat else { return None };
+                node.registry.renew(seat, &session, issued_at);
+                // A revocation between the check and this hit neither the old name nor the new.
+                if node.auth.is_revoked(seat.user(), &session, issued_at) {
+                    return Some(Event::Revoked);
+                }
             }
             Command::Attach { channel } => {
                 let slot = node.shards.of(&channel).attach(&channel, Outlet(Arc::clone(line)));
@@ -307,6 +328,32 @@ impl<T: Transport> Connection<T> {
             }
         }
         None
+    }
+}
+
+impl<T> Connection<T> {
+    /// Counts the connection in on this node.
+    fn admit(&mut self, arrival: Arrival) -> Event<'static> {
+        let node = &self.node;
+        let who = (arrival.user.clone(), arrival.session.clone(), arrival.issued_at);
+        let number = arrival.number;
+        let admitted = match node.registry.admit(arrival, &self.line) {
+            // A revocation between the check and this saw neither: whoever is in the book by now is told of later ones.
+            Ok(_) if node.auth.is_revoked(&who.0, &who.1, who.2) => Err(ErrorCode::Revoked.into()),
+            other => other,
+        };
+        match admitted {
+            Ok(seat) => {
+                self.seat = Some(seat);
+                Event::Admitted
+            }
+            Err(refused) => {
+                if let Some(seating) = &node.seating {
+                    seating.leave(number);
+                }
+                Event::NotAdmitted(refused)
+            }
+        }
     }
 }
 

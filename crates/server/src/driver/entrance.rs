@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, pin::Pin};
 
-use tidings_server_core::{Identity, Refused, session::Credential};
+use tidings_server_core::{Identity, Refused, session::Credential, store::Revocation};
 
 /// A connection's way in, as its upgrade request told it.
 #[derive(Clone, Debug, Default)]
@@ -41,6 +41,9 @@ pub type Checked<'a> = Pin<Box<dyn Future<Output = Result<Identity, Refused>> + 
 pub trait Authenticate: Send + Sync + 'static {
     /// Who is it? The identity carries a session token.
     fn authenticate<'a>(&'a self, credential: Credential, entrance: &'a Entrance) -> Checked<'a>;
+
+    /// Heeds a revocation that was stored. Answers what the registry must end: a JWT's sessions go by their id.
+    fn heed(&self, revocation: &Revocation) -> Revocation;
 
     /// Whether a credential was revoked since it was checked; `issued_at` in milliseconds since 1970.
     fn is_revoked(&self, user: &str, session: &str, issued_at: u64) -> bool;

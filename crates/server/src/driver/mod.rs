@@ -1,16 +1,19 @@
 //! Feeds the core: turns sockets, timers and store answers into events, and commands into deeds.
 //!
 //! One task a connection ([`connection`]), one writer thread where group commit happens ([`writer`]), a few reader threads
-//! ([`readers`]), the hub in shards ([`shards`]) and a book of who is connected ([`registry`]). No decision is made here:
+//! ([`readers`]), the hub in shards ([`shards`]), a book of who is connected ([`registry`]), and where several nodes write, a thread that
+//! reads what the others wrote ([`follower`]) and one that counts users over all of them ([`seating`]). No decision is made here:
 //! those are the core's.
 
 pub mod clock;
 pub mod connection;
 pub mod entrance;
+pub mod follower;
 pub mod line;
 pub mod node;
 pub mod readers;
 pub mod registry;
+pub mod seating;
 pub mod shards;
 #[cfg(test)]
 mod sizes;
@@ -18,5 +21,6 @@ pub mod writer;
 
 pub use clock::Clock;
 pub use entrance::{Authenticate, Entrance};
+pub use follower::Follower;
 pub use line::{Line, Notice};
 pub use node::Node;

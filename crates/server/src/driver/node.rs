@@ -2,16 +2,23 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tidings_server_core::{Limits, store::Store};
+use tidings_server_core::{
+    Limits,
+    follow::{Event, Polling},
+    store::{Revocation, Store},
+};
 
 use super::{
     clock::Clock,
     entrance::Authenticate,
+    follower::{self, Follower},
     readers::Readers,
     registry::{Bounds, Registry},
+    seating::{self, Seating},
     shards::Shards,
-    writer::Writer,
+    writer::{FanOut, Writer},
 };
+use crate::bus::{Bus, Heard, Signal};
 
 /// What a node is made with, besides the core's [`Limits`].
 #[derive(Clone, Debug)]
@@ -26,12 +33,32 @@ pub struct Settings {
     pub close_timeout: Duration,
     /// Writes that may wait for the writer.
     pub write_queue: usize,
-    /// Reads that may wait for the readers.
-    pub read_queue: usize,
-    /// Threads that read.
-    pub readers: usize,
     /// Shards of the hub.
     pub shards: usize,
+    /// How often the log is asked what other nodes wrote, where they do.
+    pub poll: Duration,
+    /// How long places of a node's connections outlive it.
+    pub lease: Duration,
+}
+
+/// What a node is made of.
+pub struct Parts {
+    /// The log.
+    pub store: Arc<dyn Store>,
+    /// Reads.
+    pub readers: Readers,
+    /// The way to the other nodes, if there is one.
+    pub bus: Option<Arc<dyn Bus>>,
+    /// Who checks credentials.
+    pub auth: Arc<dyn Authenticate>,
+    /// Number of the last revocation that `auth` knows.
+    pub revoked: u64,
+}
+
+impl std::fmt::Debug for Parts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Parts").field("bus", &self.bus).finish_non_exhaustive()
+    }
 }
 
 /// A running server without its doors: what connections and REST handlers share.
@@ -52,6 +79,10 @@ pub struct Node {
     pub registry: Arc<Registry>,
     /// Who checks credentials.
     pub auth: Arc<dyn Authenticate>,
+    /// The other nodes, if there is a way to them.
+    pub bus: Option<Arc<dyn Bus>>,
+    /// A user's places over all nodes, where several share a store.
+    pub seating: Option<Seating>,
 }
 
 impl std::fmt::Debug for Node {
@@ -61,25 +92,82 @@ impl std::fmt::Debug for Node {
 }
 
 impl Node {
-    /// Starts the store's threads.
+    /// Starts the node's threads.
     ///
     /// # Errors
-    /// The operating system gave no thread.
-    pub fn start(
-        settings: Settings,
-        store: Arc<dyn Store>,
-        auth: Arc<dyn Authenticate>,
-    ) -> std::io::Result<Arc<Self>> {
-        let shards = Arc::new(Shards::new(settings.shards));
+    /// The operating system gave no thread, or no randomness.
+    pub fn start(settings: Settings, parts: Parts) -> std::io::Result<Arc<Self>> {
+        let Parts { store, readers, bus, auth, revoked } = parts;
+        let (clock, shards) = (Clock::start(), Arc::new(Shards::new(settings.shards)));
+        let registry = Arc::new(Registry::new(settings.bounds));
+        let is_shared = store.seats().is_some();
+        let polling = match is_shared {
+            true => Polling::Every { ms: settings.poll.as_millis().try_into().unwrap_or(u64::MAX) },
+            false => Polling::Never,
+        };
+        let follower = Follower::start(follower::Parts {
+            store: Arc::clone(&store),
+            shards: Arc::clone(&shards),
+            clock,
+            polling,
+            revoked,
+            heed: heed(&auth, &registry),
+        })?;
+        let number = getrandom::u64().map_err(std::io::Error::other)?;
+        let seating = match is_shared {
+            true => Some(Seating::start(seating::Parts {
+                store: Arc::clone(&store),
+                registry: Arc::clone(&registry),
+                bus: bus.clone(),
+                node: number,
+                per_user: settings.bounds.per_user,
+                lease: settings.lease,
+            })?),
+            false => None,
+        };
+        if let Some(bus) = &bus {
+            listen(&**bus, follower.clone(), Arc::clone(&registry), number);
+        }
+        let fan_out = FanOut { shards: Arc::clone(&shards), follower, bus: bus.clone() };
         Ok(Arc::new(Self {
-            clock: Clock::start(),
-            writer: Writer::start(&store, &shards, settings.write_queue)?,
-            readers: Readers::start(&store, settings.readers, settings.read_queue)?,
-            registry: Arc::new(Registry::new(settings.bounds)),
+            clock,
+            writer: Writer::start(&store, fan_out, settings.write_queue)?,
+            readers,
+            registry,
             settings,
             store,
             shards,
             auth,
+            bus,
+            seating,
         }))
     }
+
+    /// Ends what a revocation hits on this node, and tells the others to look.
+    pub fn revoke(&self, revocation: &Revocation) {
+        // Entrances first, then who is in: nobody slips through between the two.
+        let hits = self.auth.heed(revocation);
+        self.registry.revoke(&hits);
+        if let Some(bus) = &self.bus {
+            bus.tell(&[Signal::Revoked]);
+        }
+    }
+}
+
+/// What another node's revocation does here.
+fn heed(auth: &Arc<dyn Authenticate>, registry: &Arc<Registry>) -> Box<dyn Fn(Revocation) + Send> {
+    let (auth, registry) = (Arc::clone(auth), Arc::clone(registry));
+    Box::new(move |revocation| registry.revoke(&auth.heed(&revocation)))
+}
+
+fn listen(bus: &dyn Bus, follower: Follower, registry: Arc<Registry>, node: u64) {
+    bus.listen(Box::new(move |heard| match heard {
+        Heard::Said(Signal::Hint(hint)) => follower.hint(hint),
+        Heard::Said(Signal::Revoked) => follower.tell(Event::RevocationHinted),
+        Heard::Said(Signal::Replaced(older)) if older.node == node => {
+            registry.replace(older.number);
+        }
+        Heard::Said(Signal::Replaced(_)) => {}
+        Heard::Missed => follower.tell(Event::HintsLost),
+    }));
 }

@@ -1,8 +1,9 @@
-//! Reads of the store, on threads of their own.
+//! Reads of the store, and whatever else waits for it, on threads of their own.
 
 use std::{
     sync::{Arc, Mutex, PoisonError, mpsc},
     thread,
+    time::Instant,
 };
 
 use tidings_server_core::{
@@ -20,10 +21,19 @@ enum Asker {
     Task(oneshot::Sender<Result<Answer, StoreError>>),
 }
 
+/// Something to do with the store.
+type Work = Box<dyn FnOnce(&dyn Store) + Send>;
+
+/// What a thread does.
+enum Job {
+    Read(Query, Asker),
+    Work(Work),
+}
+
 /// A few threads that read.
 #[derive(Clone, Debug)]
 pub struct Readers {
-    jobs: mpsc::SyncSender<(Query, Asker)>,
+    jobs: mpsc::SyncSender<Job>,
 }
 
 impl Readers {
@@ -60,11 +70,35 @@ impl Readers {
             .unwrap_or_else(|_| Err(StoreError::Unavailable("the readers have ended".into())))
     }
 
+    /// Does something with the store that may wait for it: tasks must not.
+    ///
+    /// # Errors
+    /// What the work says; [`StoreError::Unavailable`] as the error's kind when too many wait.
+    pub async fn run<T, E>(
+        &self,
+        work: impl FnOnce(&dyn Store) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let (sender, answer) = oneshot::channel();
+        let work = Box::new(move |store: &dyn Store| {
+            // A caller that went away needs no answer.
+            drop(sender.send(work(store)));
+        });
+        let full = || StoreError::Unavailable("too many reads wait".into());
+        self.jobs.try_send(Job::Work(work)).map_err(|_| full())?;
+        let ended = || StoreError::Unavailable("the readers have ended".into());
+        answer.await.map_err(|_| ended())?
+    }
+
     fn submit(&self, query: Query, asker: Asker) {
-        if let Err(refused) = self.jobs.try_send((query, asker)) {
-            let (mpsc::TrySendError::Full((_, asker))
-            | mpsc::TrySendError::Disconnected((_, asker))) = refused;
-            asker.answer(Err(StoreError::Unavailable("too many reads wait".into())));
+        if let Err(refused) = self.jobs.try_send(Job::Read(query, asker)) {
+            let (mpsc::TrySendError::Full(job) | mpsc::TrySendError::Disconnected(job)) = refused;
+            if let Job::Read(_, asker) = job {
+                asker.answer(Err(StoreError::Unavailable("too many reads wait".into())));
+            }
         }
     }
 }
@@ -79,14 +113,23 @@ impl Asker {
     }
 }
 
-fn read(store: &dyn Store, waiting: &Mutex<mpsc::Receiver<(Query, Asker)>>) {
+fn read(store: &dyn Store, waiting: &Mutex<mpsc::Receiver<Job>>) {
     loop {
         let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok((query, asker)) = next else { return };
+        let Ok(job) = next else { return };
+        let (query, asker) = match job {
+            Job::Read(query, asker) => (query, asker),
+            Job::Work(work) => {
+                work(store);
+                continue;
+            }
+        };
+        let began = Instant::now();
         let answer = store.read(std::slice::from_ref(&query)).and_then(|answers| {
             let none = || Err(StoreError::Unavailable("the store gave no answer".into()));
             answers.into_iter().next().unwrap_or_else(none)
         });
+        metrics::histogram!("tidings_store_read_seconds").record(began.elapsed());
         asker.answer(answer);
     }
 }

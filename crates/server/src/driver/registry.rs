@@ -26,6 +26,8 @@ pub struct Bounds {
 /// A connection that wants to be counted in.
 #[derive(Debug)]
 pub struct Arrival {
+    /// Its name on this node, from [`Registry::number`].
+    pub number: u64,
     /// Whose.
     pub user: String,
     /// Session id.
@@ -102,6 +104,13 @@ impl Registry {
         Ok(Place { registry: Arc::clone(self) })
     }
 
+    /// A name for a connection, which no other of this node has or had.
+    pub fn number(&self) -> u64 {
+        let mut book = self.lock();
+        book.next += 1;
+        book.next
+    }
+
     /// Counts a connection in, in one step with ending an older one of the same instance.
     ///
     /// # Errors
@@ -111,8 +120,7 @@ impl Registry {
         if book.draining {
             return Err(ErrorCode::Restart.into());
         }
-        book.next += 1;
-        let number = book.next;
+        let number = arrival.number;
         let user: Box<str> = arrival.user.into();
         let entries = book.users.entry(user.clone()).or_default();
         let instance = arrival.instance.map(String::into_boxed_str);
@@ -137,6 +145,46 @@ impl Registry {
             line: Arc::clone(line),
         });
         Ok(Seat { registry: Arc::clone(self), user, number })
+    }
+
+    /// A connection goes on under another credential: revocations hit it by that from now on.
+    pub fn renew(&self, seat: &Seat, session: &str, issued_at: u64) {
+        let mut book = self.lock();
+        let mut entries = book.users.get_mut(&seat.user).into_iter().flatten();
+        if let Some(entry) = entries.find(|entry| entry.number == seat.number) {
+            entry.session = session.into();
+            entry.issued_at = issued_at;
+        }
+    }
+
+    /// A page connected to another node: its older connection here ends.
+    pub fn replace(&self, number: u64) {
+        self.tell(number, || Notice::Replaced);
+    }
+
+    /// A connection can't be counted any more: it ends, and may try elsewhere or again.
+    pub fn end(&self, number: u64) {
+        self.tell(number, || Notice::Stopping);
+    }
+
+    fn tell(&self, number: u64, notice: impl Fn() -> Notice) {
+        let book = self.lock();
+        let hit = book.users.values().flatten().find(|entry| entry.number == number);
+        if let Some(entry) = hit {
+            entry.line.notify(notice());
+        }
+    }
+
+    /// Everybody who is counted in: user, number and instance.
+    #[must_use]
+    pub fn everybody(&self) -> Vec<(String, u64, Option<String>)> {
+        let book = self.lock();
+        let all = book.users.iter().flat_map(|(user, entries)| {
+            entries.iter().map(|entry| {
+                (String::from(&**user), entry.number, entry.instance.as_deref().map(str::to_owned))
+            })
+        });
+        all.collect()
     }
 
     /// Ends the connections a revocation hits, which names a user or a session: of a user those with older credentials, of a
@@ -201,6 +249,20 @@ impl Registry {
     }
 }
 
+impl Seat {
+    /// The connection's name on this node.
+    #[must_use]
+    pub const fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Whose it is.
+    #[must_use]
+    pub fn user(&self) -> &str {
+        &self.user
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         let mut book = self.registry.lock();
@@ -231,7 +293,9 @@ mod tests {
     fn admitted(registry: &Arc<Registry>, session: &str, issued_at: u64) -> (Arc<Line>, Seat) {
         let line = Arc::new(Line::new(1_000));
         let (user, session) = ("mina".to_owned(), session.to_owned());
-        let seat = registry.admit(Arrival { user, session, instance: None, issued_at }, &line);
+        let number = registry.number();
+        let arrival = Arrival { number, user, session, instance: None, issued_at };
+        let seat = registry.admit(arrival, &line);
         (line, seat.unwrap())
     }
 
@@ -250,5 +314,19 @@ mod tests {
         registry.revoke(&at(Subject::User("tom".into())));
         registry.revoke(&at(Subject::Session("s2".into())));
         assert_eq!((ended(&older), ended(&newer)), (false, true));
+    }
+
+    #[test]
+    fn a_connection_that_was_renewed_is_hit_by_its_new_session_and_no_longer_by_the_old() {
+        let registry = Arc::new(Registry::new(Bounds { per_user: 9, total: 9 }));
+        let (line, seat) = admitted(&registry, "s1", 99);
+        registry.renew(&seat, "s2", 120);
+        let session = |name: &str| Subject::Session(name.into());
+        for (subject, hit) in
+            [(Subject::User("mina".into()), false), (session("s1"), false), (session("s2"), true)]
+        {
+            registry.revoke(&Revocation { subject: subject.clone(), at: 110, until: 1_000 });
+            assert_eq!(ended(&line), hit, "{subject:?}");
+        }
     }
 }

@@ -8,15 +8,11 @@ use std::{
 use tidings_protocol::Channel;
 use tidings_server_core::{
     Hub,
-    hub::Delivery,
-    store::{Answer, Query, Record, Store},
+    hub::{Delivery, Hint, Hubs},
+    store::{Head, Record},
 };
 
 use super::line::Outlet;
-
-/// Records read at once to fill a hole, and their bytes.
-const HOLE_RECORDS: u32 = 500;
-const HOLE_BYTES: u32 = 1 << 20;
 
 /// All shards.
 #[derive(Debug)]
@@ -36,42 +32,38 @@ impl Shards {
     /// The hub that serves a channel, locked. Hold it shortly.
     pub fn of(&self, channel: &Channel) -> MutexGuard<'_, Hub<Outlet>> {
         let index = self.hasher.hash_one(channel) as usize % self.shards.len();
-        // A hub is consistent between its calls, so a panic elsewhere does not spoil it.
-        self.shards[index].lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.shards[index])
+    }
+}
+
+impl Hubs for &Shards {
+    fn hint(&mut self, hint: &Hint) -> Delivery {
+        self.of(&hint.channel).hint(hint)
     }
 
-    /// Hands a committed record to those who listen; answers to how many. Reads the log where a record before it is missing here.
-    pub fn deliver(&self, store: &dyn Store, record: &Record) -> usize {
-        let after = match self.of(&record.channel).committed(record) {
-            Delivery::Pushed(count) => return count,
-            Delivery::Nothing => return 0,
-            Delivery::Hole { after } => after,
-        };
-        self.fill(store, &record.channel, after)
+    fn head(&mut self, channel: &Channel, head: Head) -> Delivery {
+        self.of(channel).head(channel, head)
     }
 
-    /// Reads on from `after` until the log's end.
-    fn fill(&self, store: &dyn Store, channel: &Channel, mut after: u64) -> usize {
-        let mut pushed = 0;
-        loop {
-            let channel = channel.clone();
-            let query = Query::Records { channel, after, limit: HOLE_RECORDS, bytes: HOLE_BYTES };
-            let answer = store.read(&[query]).map(|answers| answers.into_iter().next());
-            let Ok(Some(Ok(Answer::Records { records, more, .. }))) = answer else {
-                // Subscribers find it by the tops their next pong tells.
-                tracing::warn!("a hole in the fan-out could not be read from the log");
-                return pushed;
-            };
-            let Some(last) = records.last() else { return pushed };
-            after = last.offset;
-            for record in &records {
-                if let Delivery::Pushed(count) = self.of(&record.channel).committed(record) {
-                    pushed += count;
-                }
-            }
-            if !more {
-                return pushed;
-            }
+    fn committed(&mut self, record: &Record) -> Delivery {
+        let delivery = self.of(&record.channel).committed(record);
+        if let Delivery::Pushed(count) = delivery {
+            metrics::counter!("tidings_deliveries_total").increment(count as u64);
         }
+        delivery
     }
+
+    fn send_back(&mut self, channel: &Channel) {
+        self.of(channel).send_back(channel);
+    }
+
+    fn listened(&self) -> Vec<Channel> {
+        let of = |shard| lock(shard).listened().cloned().collect::<Vec<_>>();
+        self.shards.iter().flat_map(of).collect()
+    }
+}
+
+/// A hub is consistent between its calls, so a panic elsewhere does not spoil it.
+fn lock(shard: &Mutex<Hub<Outlet>>) -> MutexGuard<'_, Hub<Outlet>> {
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
 }

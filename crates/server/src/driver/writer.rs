@@ -10,16 +10,19 @@ use std::{
 };
 
 use tidings_server_core::{
+    hub::{Delivery, Hint, Hubs as _},
     session::Request,
-    store::{Store, StoreError, Write, Written},
+    store::{Record, Store, StoreError, Write, Written},
 };
 use tokio::sync::oneshot;
 
 use super::{
     clock::Clock,
+    follower::Follower,
     line::{Line, Notice},
     shards::Shards,
 };
+use crate::bus::{Bus, Signal};
 
 /// Writes of one commit. More buy nothing but latency: 64 reach nine tenths of what 256 do, with a tenth of the wait.
 const BATCH: usize = 64;
@@ -43,6 +46,17 @@ struct Job {
 /// Answers of one commit with those who wait for them.
 type Answered = Vec<(Asker, Result<Written, StoreError>, Instant)>;
 
+/// Where committed records go.
+#[derive(Debug)]
+pub struct FanOut {
+    /// Who listens here.
+    pub shards: Arc<Shards>,
+    /// Fills holes.
+    pub follower: Follower,
+    /// The other nodes, if there are any.
+    pub bus: Option<Arc<dyn Bus>>,
+}
+
 /// The queue before the writer thread.
 #[derive(Clone, Debug)]
 pub struct Writer {
@@ -54,21 +68,16 @@ impl Writer {
     ///
     /// # Errors
     /// The operating system gave no thread.
-    pub fn start(
-        store: &Arc<dyn Store>,
-        shards: &Arc<Shards>,
-        queue: usize,
-    ) -> std::io::Result<Self> {
+    pub fn start(store: &Arc<dyn Store>, fan_out: FanOut, queue: usize) -> std::io::Result<Self> {
         let (jobs, waiting) = mpsc::sync_channel(queue);
         let (done, answered) = mpsc::sync_channel(BEHIND);
         let committing = Arc::clone(store);
         thread::Builder::new()
             .name("tidings-write".into())
             .spawn(move || commit(&*committing, &waiting, &done))?;
-        let (store, shards) = (Arc::clone(store), Arc::clone(shards));
         thread::Builder::new()
             .name("tidings-fan-out".into())
-            .spawn(move || fan_out(&*store, &shards, &answered))?;
+            .spawn(move || fan_out.run(&answered))?;
         Ok(Self { jobs })
     }
 
@@ -137,18 +146,31 @@ fn commit(store: &dyn Store, waiting: &mpsc::Receiver<Job>, done: &mpsc::SyncSen
     }
 }
 
-fn fan_out(store: &dyn Store, shards: &Shards, answered: &mpsc::Receiver<Answered>) {
-    while let Ok(batch) = answered.recv() {
-        for (asker, answer, since) in batch {
-            if let Ok(Written::Records { records, .. }) = &answer {
-                for record in records {
-                    let pushed = shards.deliver(store, record);
-                    metrics::counter!("tidings_records_total").increment(1);
-                    metrics::counter!("tidings_deliveries_total").increment(pushed as u64);
+impl FanOut {
+    fn run(&self, answered: &mpsc::Receiver<Answered>) {
+        let mut shards = &*self.shards;
+        while let Ok(batch) = answered.recv() {
+            let mut news = Vec::new();
+            for (asker, answer, since) in batch {
+                if let Ok(Written::Records { records, .. }) = &answer {
+                    for record in records {
+                        let Record { channel, epoch, offset: top, .. } = record;
+                        let hint = || Hint { channel: channel.clone(), epoch: *epoch, top: *top };
+                        if let Delivery::Hole { .. } = shards.committed(record) {
+                            self.follower.hint(hint());
+                        }
+                        if self.bus.is_some() {
+                            news.push(Signal::Hint(hint()));
+                        }
+                        metrics::counter!("tidings_records_total").increment(1);
+                    }
+                    metrics::histogram!("tidings_publish_seconds").record(since.elapsed());
                 }
-                metrics::histogram!("tidings_publish_seconds").record(since.elapsed());
+                asker.answer(answer);
             }
-            asker.answer(answer);
+            if let Some(bus) = &self.bus {
+                bus.tell(&news);
+            }
         }
     }
 }

@@ -1,10 +1,11 @@
 //! How connections go on and end: replaced, refreshed, expired, revoked, silent.
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
 use super::{
-    harness::{End, Server, within},
+    harness::{End, Server, text, within},
     rooms::{ROOM, entitled},
 };
 
@@ -101,6 +102,33 @@ async fn a_revocation_ends_connections_and_their_session_tokens() {
         socket
             .say(json!({ "type": "connect", "version": 1, "session_token": session_token }))
             .await;
+        assert_eq!(socket.end().await, End::new(4003, "revoked"), "{by}");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_is_revoked_by_what_it_was_refreshed_to() {
+    let server = Server::start().await;
+    for by in ["session", "jti"] {
+        let mut socket = server.connect("mina").await;
+        let refresh = match by {
+            "jti" => json!({ "type": "refresh", "token": server.token("mina").await }),
+            _ => json!({ "type": "refresh", "ticket": server.ticket("mina", json!({})).await }),
+        };
+        socket.say(refresh.clone()).await;
+        let token = text(&socket.hear("refreshed").await["session_token"]);
+        let claims = |token: &str, part: usize| {
+            let part = token.split('.').nth(part).unwrap();
+            let json = URL_SAFE_NO_PAD.decode(part.trim_start_matches("st_")).unwrap();
+            serde_json::from_slice::<Value>(&json).unwrap()
+        };
+        let name = match by {
+            "jti" => claims(refresh["token"].as_str().unwrap(), 1)["jti"].clone(),
+            _ => claims(&token, 0)["s"].clone(),
+        };
+        let body = json!({ by: name });
+        let answer = server.backend("/v1/revocations").json(&body).send().await.unwrap();
+        assert_eq!(answer.status(), 202, "{by}");
         assert_eq!(socket.end().await, End::new(4003, "revoked"), "{by}");
     }
 }

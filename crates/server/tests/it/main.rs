@@ -9,6 +9,8 @@
 
 mod bad_credentials;
 mod bad_input;
+mod bus;
+mod cluster;
 mod credentials;
 mod drain;
 mod durability;
@@ -17,6 +19,7 @@ mod idempotency;
 mod lifetimes;
 mod limits;
 mod openapi;
+mod postgres;
 mod rest;
 mod rooms;
 mod sockets;

@@ -32,11 +32,12 @@ impl Store for Kept {
 
     fn put_ticket(
         &self,
+        wall: u64,
         hash: [u8; 32],
-        expires_at: u64,
+        ttl_ms: u64,
         grant: bytes::Bytes,
     ) -> Result<(), StoreError> {
-        self.store.put_ticket(hash, expires_at, grant)
+        self.store.put_ticket(wall, hash, ttl_ms, grant)
     }
 
     fn take_ticket(&self, wall: u64, hash: [u8; 32]) -> Result<Option<bytes::Bytes>, StoreError> {

@@ -1,6 +1,6 @@
-//! SQLite beside the reference store: any sequence of writes has the same answers, states and counts.
+//! SQLite and PostgreSQL beside the reference store: any sequence of writes has the same answers, states and counts.
 
-use proptest::{collection::vec, prelude::*};
+use proptest::{collection::vec, prelude::*, test_runner::TestCaseError};
 use tidings_protocol::{
     Channel, Counts, Json, MarkSet, Offsets, ServerMessage, UpTo, client::Epochs, server::Snapshot,
 };
@@ -10,6 +10,8 @@ use tidings_server_core::{
     memory::Syncing,
     store::{Answer, Draft, ItemQuery, Lane, Mark, Op, Query, Retention, Store, Write, Written},
 };
+
+use crate::postgres;
 
 const USERS: [&str; 2] = ["u1", "u2"];
 
@@ -208,39 +210,81 @@ fn everything(store: &dyn Store) -> String {
     all
 }
 
+/// Plays the deeds on a store and on the reference, and compares after each.
+fn play(store: &dyn Store, deeds: &[Deed]) -> Result<(), TestCaseError> {
+    let reference = MemoryStore::new(1, Syncing::BeforeTheAnswer);
+    for (at, deed) in (1..).zip(deeds) {
+        let id = format!("id-{at}");
+        match (write(deed, &id, at), deed) {
+            (Some(write), _) => {
+                let ask = |store: &dyn Store| {
+                    let mut answers = store.commit(at, std::slice::from_ref(&write)).unwrap();
+                    answer(store, &answers.remove(0).unwrap())
+                };
+                prop_assert_eq!(ask(store), ask(&reference), "{:?}", deed);
+            }
+            (None, Deed::Trim { records, items }) => {
+                let retention = Retention {
+                    records: *records,
+                    items: *items,
+                    age_ms: 1_000_000,
+                    keys_ms: 1_000_000,
+                    lanes_ms: 1_000_000,
+                };
+                for store in [store, &reference] {
+                    while store.trim(at, &retention).unwrap() {}
+                }
+            }
+            (None, _) => {}
+        }
+        prop_assert_eq!(everything(store), everything(&reference), "after {:?}", deed);
+    }
+    Ok(())
+}
+
+/// The same deeds as batches: what they come to must not depend on how they were put together.
+fn play_together(store: &dyn Store, deeds: &[Deed], size: usize) -> Result<(), TestCaseError> {
+    let reference = MemoryStore::new(1, Syncing::BeforeTheAnswer);
+    let writes: Vec<Write> =
+        (1..).zip(deeds).filter_map(|(at, deed)| write(deed, &format!("id-{at}"), 7)).collect();
+    for batch in writes.chunks(size) {
+        let ask = |store: &dyn Store| {
+            store.commit(7, batch).unwrap().into_iter().map(Result::unwrap).collect::<Vec<_>>()
+        };
+        let (ours, theirs) = (ask(store), ask(&reference));
+        for (ours, theirs) in ours.iter().zip(&theirs) {
+            prop_assert_eq!(answer(store, ours), answer(&reference, theirs), "in {:?}", batch);
+        }
+        prop_assert_eq!(everything(store), everything(&reference), "after {:?}", batch);
+    }
+    Ok(())
+}
+
+fn config(cases: u32) -> ProptestConfig {
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config(96))]
 
     #[test]
     fn sqlite_answers_as_the_reference_store_does(deeds in vec(deed(), 1..40)) {
         let folder = tempfile::tempdir().unwrap();
-        let sqlite = Sqlite::open(folder.path()).unwrap();
-        let reference = MemoryStore::new(1, Syncing::BeforeTheAnswer);
-        for (at, deed) in (1..).zip(&deeds) {
-            let id = format!("id-{at}");
-            match (write(deed, &id, at), deed) {
-                (Some(write), _) => {
-                    let ask = |store: &dyn Store| {
-                        let mut answers = store.commit(at, std::slice::from_ref(&write)).unwrap();
-                        answer(store, &answers.remove(0).unwrap())
-                    };
-                    prop_assert_eq!(ask(&sqlite), ask(&reference), "{:?}", deed);
-                }
-                (None, Deed::Trim { records, items }) => {
-                    let retention = Retention {
-                        records: *records,
-                        items: *items,
-                        age_ms: 1_000_000,
-                        keys_ms: 1_000_000,
-                        lanes_ms: 1_000_000,
-                    };
-                    for store in [&sqlite as &dyn Store, &reference] {
-                        while store.trim(at, &retention).unwrap() {}
-                    }
-                }
-                (None, _) => {}
-            }
-            prop_assert_eq!(everything(&sqlite), everything(&reference), "after {:?}", deed);
-        }
+        play(&Sqlite::open(folder.path()).unwrap(), &deeds)?;
+    }
+}
+
+proptest! {
+    // Each case is a database of its own.
+    #![proptest_config(config(16))]
+
+    #[test]
+    fn postgres_answers_as_the_reference_store_does(deeds in vec(deed(), 1..40)) {
+        play(&postgres::open(), &deeds)?;
+    }
+
+    #[test]
+    fn postgres_decides_a_batch_as_if_one_by_one(deeds in vec(deed(), 1..60), size in 2..20_usize) {
+        play_together(&postgres::open(), &deeds, size)?;
     }
 }

@@ -10,9 +10,9 @@ use tidings_server_core::store::{Draft, Lane, Record, Written};
 
 use super::{
     inbox,
-    open::new_epoch,
-    row::{checksum, epoch, int, uint},
+    row::{epoch, int, uint},
 };
+use crate::log::{checksum, new_epoch};
 
 /// A channel's row.
 #[derive(Clone, Copy, Debug)]
@@ -67,7 +67,7 @@ pub(super) fn append<M: Encode>(
 ) -> rusqlite::Result<Record> {
     let log = next(db, channel, at)?;
     let frame = message(&log)?.to_json();
-    let sum = checksum(&[channel.as_str().as_bytes(), &log.top.to_le_bytes(), frame.as_bytes()]);
+    let sum = checksum::of_record(channel, log.top, frame.as_bytes());
     db.prepare_cached(
         "INSERT INTO record (channel, \"offset\", at, id, frame, checksum) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?

@@ -1,34 +1,11 @@
 //! What makes a repeat answer the first answer: idempotency keys and outbox lanes.
 
 use rusqlite::{Connection, OptionalExtension as _, params};
-use serde::{Deserialize, Serialize};
-use tidings_protocol::{Channel, Epoch, ErrorCode};
-use tidings_server_core::{
-    service,
-    store::{IdempotencyKey, Lane, Place, Refusal, Write, Written},
-};
+use tidings_protocol::ErrorCode;
+use tidings_server_core::store::{IdempotencyKey, Lane, Write, Written};
 
 use super::row::{int, uint};
-
-/// Answers remembered per lane; a client repeats at most what it may have under way.
-const ANSWERS: u64 = 1_000;
-
-/// An answer as a row keeps it.
-#[derive(Debug, Serialize, Deserialize)]
-struct Kept {
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    places: Vec<KeptPlace>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    refused: Option<String>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct KeptPlace {
-    channel: Channel,
-    epoch: Epoch,
-    offset: u64,
-    id: String,
-}
+use crate::log::answer;
 
 /// The answer of an earlier write of the same key or lane position, or why it can't be one.
 pub(super) fn earlier(db: &Connection, write: &Write) -> rusqlite::Result<Option<Written>> {
@@ -52,7 +29,7 @@ fn earlier_key(db: &Connection, key: &IdempotencyKey) -> rusqlite::Result<Option
         .optional()?;
     Ok(match found {
         Some((fingerprint, answer)) if fingerprint == key.fingerprint => Some(replay(&answer)?),
-        Some(_) => Some(refused(ErrorCode::IdempotencyMismatch, None)),
+        Some(_) => Some(answer::refused(ErrorCode::IdempotencyMismatch, None)),
         None => None,
     })
 }
@@ -69,7 +46,7 @@ fn earlier_seq(db: &Connection, lane: &Lane) -> rusqlite::Result<Option<Written>
         return Ok(None);
     }
     if lane.seq > last {
-        return Ok(Some(refused(ErrorCode::Sequence, Some(last + 1))));
+        return Ok(Some(answer::refused(ErrorCode::Sequence, Some(last + 1))));
     }
     let answer: Option<String> = db
         .prepare_cached("SELECT answer FROM lane_answer WHERE lane = ?1 AND seq = ?2")?
@@ -91,20 +68,11 @@ pub(super) fn remember(
     if write.key.is_none() && write.lane.is_none() {
         return Ok(());
     }
-    let kept = match written {
-        Written::Refused(refusal) => {
-            Kept { places: Vec::new(), refused: Some(refusal.code.as_str().to_owned()) }
-        }
-        other => {
-            let places = service::outcome(other).map(|outcome| outcome.places).unwrap_or_default();
-            let keep =
-                |Place { channel, epoch, offset, id }| KeptPlace { channel, epoch, offset, id };
-            Kept { places: places.into_iter().map(keep).collect(), refused: None }
-        }
-    };
-    let answer = serde_json::to_string(&kept)
+    let answer = answer::keep(written)
         .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
-    if let (Some(key), None) = (&write.key, &kept.refused) {
+    if let Some(key) = &write.key
+        && !matches!(written, Written::Refused(_))
+    {
         db.prepare_cached(
             "INSERT INTO idempotency (credential, key, fingerprint, at, answer) VALUES (?1, ?2, ?3, ?4, ?5)",
         )?
@@ -122,25 +90,13 @@ pub(super) fn remember(
         db.prepare_cached("INSERT INTO lane_answer (lane, seq, answer) VALUES (?1, ?2, ?3)")?
             .execute(params![id, int(lane.seq), answer])?;
         db.prepare_cached("DELETE FROM lane_answer WHERE lane = ?1 AND seq <= ?2")?
-            .execute(params![id, int(lane.seq.saturating_sub(ANSWERS))])?;
+            .execute(params![id, int(lane.seq.saturating_sub(answer::KEPT_OF_A_LANE))])?;
     }
     Ok(())
 }
 
-fn replay(answer: &str) -> rusqlite::Result<Written> {
-    let kept: Kept = serde_json::from_str(answer).map_err(|error| {
+fn replay(text: &str) -> rusqlite::Result<Written> {
+    answer::replay(text).map_err(|error| {
         rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(error))
-    })?;
-    Ok(match kept.refused {
-        Some(name) => refused(ErrorCode::from_name(&name).unwrap_or(ErrorCode::Conflict), None),
-        None => {
-            let place =
-                |KeptPlace { channel, epoch, offset, id }| Place { channel, epoch, offset, id };
-            Written::Replayed(kept.places.into_iter().map(place).collect())
-        }
     })
-}
-
-const fn refused(code: ErrorCode, expected: Option<u64>) -> Written {
-    Written::Refused(Refusal { code, expected })
 }

@@ -3,12 +3,8 @@
 use rusqlite::{Connection, Row};
 use tidings_server_core::store::StoreError;
 
-use super::{
-    Sqlite,
-    inbox::item_checksum,
-    read::Trouble,
-    row::{checksum, uint},
-};
+use super::{Sqlite, read::Trouble, row::uint};
+use crate::log::checksum;
 
 /// Damage that is listed; more is only counted by whoever restores a backup.
 const LISTED: usize = 20;
@@ -63,7 +59,9 @@ fn examine(db: &Connection) -> rusqlite::Result<Report> {
         |row| {
             let (name, offset): (String, u64) = (row.get(0)?, uint(row, 1)?);
             let frame = row.get_ref(2)?.as_bytes()?;
-            if checksum(&[name.as_bytes(), &offset.to_le_bytes(), frame]) != row.get::<_, i64>(3)? {
+            if checksum::of(&[name.as_bytes(), &offset.to_le_bytes(), frame])
+                != row.get::<_, i64>(3)?
+            {
                 note(format!("record {offset} of {name}: its checksum differs"));
             }
             Ok(())
@@ -76,7 +74,9 @@ fn examine(db: &Connection) -> rusqlite::Result<Report> {
             let (name, offset): (String, u64) = (row.get(0)?, uint(row, 1)?);
             let (id, kind, data): (String, String, String) =
                 (row.get(2)?, row.get(3)?, row.get(5)?);
-            if item_checksum(offset, &id, &kind, uint(row, 4)?, &data) != row.get::<_, i64>(6)? {
+            if checksum::of_item(offset, &id, &kind, uint(row, 4)?, &data)
+                != row.get::<_, i64>(6)?
+            {
                 note(format!("item {offset} of {name}: its checksum differs"));
             }
             Ok(())

@@ -6,8 +6,9 @@ use tidings_server_core::store::Draft;
 
 use super::{
     append::{self, Log},
-    row::{checksum, int, uint},
+    row::{int, uint},
 };
+use crate::log::checksum;
 
 /// Makes the user's inbox if there is none: from now on they see everyone-messages. Answers its log.
 pub(super) fn open(db: &Connection, user: &str) -> rusqlite::Result<Log> {
@@ -45,23 +46,12 @@ pub(super) fn add_item(db: &Connection, log: &Log, draft: &Draft) -> rusqlite::R
 /// Adds an item that nobody counts: an everyone-message.
 pub(super) fn insert_item(db: &Connection, log: &Log, draft: &Draft) -> rusqlite::Result<()> {
     let Draft { id, kind, data, .. } = draft;
-    let sum = item_checksum(log.top, id, kind, log.at, data.as_str());
+    let sum = checksum::of_item(log.top, id, kind, log.at, data.as_str());
     db.prepare_cached(
         "INSERT INTO item (channel, \"offset\", at, id, kind, data, checksum) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )?
     .execute(params![log.id, int(log.top), int(log.at), id, kind, data.as_str(), sum])?;
     Ok(())
-}
-
-/// Over everything of an item that never changes.
-pub(super) fn item_checksum(offset: u64, id: &str, kind: &str, at: u64, data: &str) -> i64 {
-    checksum(&[
-        &offset.to_le_bytes(),
-        id.as_bytes(),
-        kind.as_bytes(),
-        &at.to_le_bytes(),
-        data.as_bytes(),
-    ])
 }
 
 /// The counts as the inbox's row has them: those of everyone-messages at the offset of the last mark.
@@ -79,12 +69,4 @@ pub(super) fn counts(db: &Connection, inbox: i64) -> rusqlite::Result<Counts> {
             },
         })
     })
-}
-
-/// The same counts at a later top of `system:all`, which holds nothing but notifications: each one above is new.
-pub(super) fn counts_at(counts: Counts, top: u64) -> Counts {
-    let SystemCounts { unread, unseen, at } = counts.system;
-    let new = top.saturating_sub(at);
-    let system = SystemCounts { unread: unread + new, unseen: unseen + new, at: at.max(top) };
-    Counts { system, ..counts }
 }

@@ -11,10 +11,11 @@ use tidings_server_core::{
 
 use super::{
     everyone::Marks,
-    inbox::{counts, counts_at, item_checksum},
+    inbox::counts,
     read::{Trouble, head},
     row::{int, uint},
 };
+use crate::log::{checksum, counts_at};
 
 /// A user's inbox as one view has it.
 #[derive(Debug)]
@@ -210,7 +211,7 @@ fn collect(
             tracing::error!(%channel, offset, "an item is damaged");
             Trouble::Store(StoreError::Corrupt { channel: channel.clone(), offset })
         };
-        if item_checksum(offset, &id, &kind, at, data) != row.get::<_, i64>(5)? {
+        if checksum::of_item(offset, &id, &kind, at, data) != row.get::<_, i64>(5)? {
             return Err(damaged());
         }
         let data = Json::parse(data).map_err(|_| damaged())?;

@@ -102,8 +102,14 @@ impl Store for Sqlite {
         Ok(queries.iter().map(|query| read::answer(&mut reader, query)).collect())
     }
 
-    fn put_ticket(&self, hash: [u8; 32], expires_at: u64, grant: Bytes) -> Result<(), StoreError> {
-        self.tickets().put(hash, expires_at, grant)
+    fn put_ticket(
+        &self,
+        wall: u64,
+        hash: [u8; 32],
+        ttl_ms: u64,
+        grant: Bytes,
+    ) -> Result<(), StoreError> {
+        self.tickets().put(hash, wall.saturating_add(ttl_ms), grant)
     }
 
     fn take_ticket(&self, wall: u64, hash: [u8; 32]) -> Result<Option<Bytes>, StoreError> {

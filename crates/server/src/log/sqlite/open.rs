@@ -7,7 +7,6 @@ use std::{
 };
 
 use rusqlite::{Connection, OpenFlags, params};
-use tidings_protocol::Epoch;
 
 use super::{
     Sqlite,
@@ -18,6 +17,7 @@ use super::{
     tickets::Tickets,
     trim::Sweep,
 };
+use crate::log::new_epoch;
 
 /// Name of the database in its folder.
 const DATABASE: &str = "tidings.db";
@@ -145,9 +145,4 @@ fn give_new_epochs(db: &mut Connection, commits: u64) -> Result<u64, OpenError> 
     }
     transaction.commit()?;
     Ok(commits)
-}
-
-/// A random epoch; never the one that stands for no log.
-pub(super) fn new_epoch(random: u64) -> Epoch {
-    Epoch::from_bits(random | 1)
 }

@@ -7,8 +7,9 @@ use tidings_server_core::store::{Answer, Head, Query, Record, Revocation, StoreE
 
 use super::{
     items,
-    row::{checksum, epoch, int, uint},
+    row::{epoch, int, uint},
 };
+use crate::log::checksum;
 
 /// Why a query has no answer.
 #[derive(Debug)]
@@ -113,7 +114,7 @@ fn records(
 fn record(channel: &Channel, epoch: Epoch, row: &Row<'_>) -> Result<Record, Trouble> {
     let offset = uint(row, 0)?;
     let frame = row.get_ref(2)?.as_bytes().map_err(rusqlite::Error::from)?;
-    let sum = checksum(&[channel.as_str().as_bytes(), &offset.to_le_bytes(), frame]);
+    let sum = checksum::of_record(channel, offset, frame);
     if sum != row.get::<_, i64>(3)? {
         tracing::error!(%channel, offset, "a record is damaged");
         return Err(Trouble::Store(StoreError::Corrupt { channel: channel.clone(), offset }));

@@ -22,25 +22,9 @@ pub(super) fn epoch(row: &Row<'_>, column: usize) -> rusqlite::Result<Epoch> {
     })
 }
 
-/// CRC-32 over the parts, each behind its length: parts can't flow into one another.
-pub(super) fn checksum(parts: &[&[u8]]) -> i64 {
-    let mut hasher = crc32fast::Hasher::new();
-    for part in parts {
-        hasher.update(&(part.len() as u64).to_le_bytes());
-        hasher.update(part);
-    }
-    i64::from(hasher.finalize())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_checksum_knows_where_a_part_ends() {
-        assert_ne!(checksum(&[b"ab", b"c"]), checksum(&[b"a", b"bc"]));
-        assert_eq!(checksum(&[b"ab", b"c"]), checksum(&[b"ab", b"c"]));
-    }
 
     #[test]
     fn numbers_without_end_fit() {

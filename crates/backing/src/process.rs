@@ -1,0 +1,106 @@
+//! A program that ends with its starter.
+
+use std::{
+    env, fs,
+    io::Write as _,
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+/// Starts the program, waits until the pipe to its starter closes, which it does however that dies, and ends it. The signal is the
+/// first argument. The second and third, a folder and a log, are removed unless the starter said to keep them: whoever dies says
+/// nothing.
+const KEEPER: &str = r#"signal=$1; folder=$2; log=$3; shift 3
+"$@" & pid=$!
+word=$(cat)
+kill "-$signal" "$pid" 2> /dev/null
+wait "$pid" 2> /dev/null
+[ "$word" = keep ] || rm -rf "$folder" "$log""#;
+
+/// A running program.
+#[derive(Debug)]
+pub(crate) struct Process {
+    keeper: Child,
+}
+
+impl Process {
+    /// Starts `command`, whose output goes to `log`. It ends by `signal`; when its starter dies, `folder` and `log` go too.
+    pub(crate) fn start(command: &Command, signal: &str, folder: &Path, log: &Path) -> Self {
+        let mut keeper = Command::new("sh");
+        keeper.args(["-c", KEEPER, "sh", signal]).arg(folder).arg(log);
+        keeper.arg(command.get_program()).args(command.get_args());
+        let log = fs::File::options().create(true).append(true).open(log).unwrap();
+        let errors = log.try_clone().unwrap();
+        // Folders that other users may not enter are no place to start from.
+        keeper.current_dir("/").stdin(Stdio::piped()).stdout(log).stderr(errors);
+        Self { keeper: keeper.spawn().expect("sh starts") }
+    }
+
+    /// Whether it, or its keeper, has ended.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.keeper.try_wait().unwrap().is_some()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if let Some(mut pipe) = self.keeper.stdin.take() {
+            // Fails only where the keeper has ended.
+            let _ = pipe.write_all(b"keep");
+        }
+        // Fails only where it was waited for already.
+        let _ = self.keeper.wait();
+    }
+}
+
+/// A port that is free now.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// A path for a temporary folder, not made yet.
+pub(crate) fn folder(what: &str) -> PathBuf {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    // Short: PostgreSQL's socket lies in it, and paths of sockets are.
+    PathBuf::from("/tmp").join(format!("tidings-{what}-{}-{number}", std::process::id()))
+}
+
+/// A program on the path, or in one of `folders`.
+pub(crate) fn find(program: &str, folders: &[PathBuf], package: &str) -> PathBuf {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let found = env::split_paths(&path)
+        .chain(folders.iter().cloned())
+        .map(|folder| folder.join(program))
+        .find(|file| file.is_file());
+    found.unwrap_or_else(|| {
+        panic!("{program} is missing: `cargo xtask setup` installs it (Debian: {package})")
+    })
+}
+
+/// SIGKILL, SIGSTOP, SIGCONT to a process.
+pub(crate) fn signal(pid: u32, signal: &str) {
+    let status = Command::new("kill").arg(format!("-{signal}")).arg(pid.to_string()).status();
+    assert!(status.unwrap().success(), "no signal reaches process {pid}");
+}
+
+/// Whether a process is there.
+pub(crate) fn is_alive(pid: u32) -> bool {
+    let mut asked = Command::new("kill");
+    asked.args(["-0", &pid.to_string()]).stderr(Stdio::null());
+    asked.status().is_ok_and(|status| status.success())
+}
+
+/// The number in the first line of a file.
+pub(crate) fn pid_in(file: &Path) -> Option<u32> {
+    fs::read_to_string(file).ok()?.lines().next()?.trim().parse().ok()
+}
+
+/// The end of a log, for whoever must explain why nothing came up.
+pub(crate) fn last_words(log: &Path) -> String {
+    let text = fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(15)..].join("\n")
+}

@@ -1,0 +1,87 @@
+//! Places of connections, for stores that several nodes share.
+
+use super::{Case, T0};
+use crate::{
+    seats::{Claim, Seat, Seats, Verdict},
+    store::Store,
+};
+
+pub(super) const CASES: &[Case] = &[
+    ("a user's places are counted over all nodes", places_are_counted),
+    ("who leaves makes room", who_leaves_makes_room),
+    ("a page takes its older place from any node", a_page_takes_its_older_place),
+    ("a node that ends frees its places", a_node_that_ends),
+    ("claims of one batch see each other", claims_of_one_batch),
+];
+
+const LIMIT: usize = 2;
+/// Longer than any test takes by the store's own clock.
+const TTL: u64 = 600_000;
+
+/// Nothing to hold where one node's own book is the truth.
+fn shared(store: &dyn Store) -> Option<&dyn Seats> {
+    let seats = store.seats()?;
+    for node in 1..=3 {
+        seats.renew(T0, node, TTL).unwrap();
+    }
+    Some(seats)
+}
+
+fn claim(user: &str, node: u64, number: u64) -> Claim {
+    Claim { user: user.into(), seat: Seat { node, number }, instance: None, limit: LIMIT }
+}
+
+fn give(seats: &dyn Seats, claim: Claim) -> Verdict {
+    seats.claim(T0, &[claim]).unwrap().remove(0)
+}
+
+const ADMITTED: Verdict = Verdict::Admitted { replaced: None };
+
+fn places_are_counted(store: &dyn Store) {
+    let Some(seats) = shared(store) else { return };
+    assert_eq!(give(seats, claim("u1", 1, 1)), ADMITTED);
+    assert_eq!(give(seats, claim("u1", 2, 1)), ADMITTED);
+    assert_eq!(give(seats, claim("u1", 3, 1)), Verdict::Full { taken: 2 });
+    assert_eq!(give(seats, claim("u2", 3, 2)), ADMITTED, "somebody else");
+    assert_eq!(give(seats, claim("u1", 1, 1)), ADMITTED, "a claim may come twice");
+}
+
+fn who_leaves_makes_room(store: &dyn Store) {
+    let Some(seats) = shared(store) else { return };
+    give(seats, claim("u1", 1, 1));
+    give(seats, claim("u1", 2, 1));
+    seats.leave(&[Seat { node: 1, number: 1 }, Seat { node: 1, number: 77 }]).unwrap();
+    seats.leave(&[]).unwrap();
+    assert_eq!(give(seats, claim("u1", 3, 1)), ADMITTED);
+}
+
+fn a_page_takes_its_older_place(store: &dyn Store) {
+    let Some(seats) = shared(store) else { return };
+    let of_page =
+        |node, number| Claim { instance: Some("page".into()), ..claim("u1", node, number) };
+    assert_eq!(give(seats, of_page(1, 1)), ADMITTED);
+    assert_eq!(give(seats, claim("u1", 1, 2)), ADMITTED);
+    let replaced = Some(Seat { node: 1, number: 1 });
+    assert_eq!(give(seats, of_page(2, 1)), Verdict::Admitted { replaced });
+    assert_eq!(give(seats, claim("u1", 3, 1)), Verdict::Full { taken: 2 });
+}
+
+fn a_node_that_ends(store: &dyn Store) {
+    let Some(seats) = shared(store) else { return };
+    give(seats, claim("u1", 1, 1));
+    give(seats, claim("u1", 1, 2));
+    assert_eq!(give(seats, claim("u1", 2, 1)), Verdict::Full { taken: 2 });
+    assert!(seats.renew(T0, 1, TTL).unwrap(), "renewed in time");
+    seats.renew(T0, 1, 0).unwrap();
+    assert_eq!(give(seats, claim("u1", 2, 1)), ADMITTED);
+    assert!(!seats.renew(T0, 1, TTL).unwrap(), "its places are gone: it claims them anew");
+    assert_eq!(give(seats, claim("u1", 1, 1)), ADMITTED);
+    assert_eq!(give(seats, claim("u1", 1, 2)), Verdict::Full { taken: 2 });
+}
+
+fn claims_of_one_batch(store: &dyn Store) {
+    let Some(seats) = shared(store) else { return };
+    let claims = [claim("u2", 1, 1), claim("u1", 1, 2), claim("u1", 2, 1), claim("u1", 3, 1)];
+    let verdicts = seats.claim(T0, &claims).unwrap();
+    assert_eq!(verdicts, [ADMITTED, ADMITTED, ADMITTED, Verdict::Full { taken: 2 }]);
+}

@@ -1,0 +1,250 @@
+//! Redis Pub/Sub: one connection (RESP3) that both publishes and listens.
+//!
+//! The client library could reconnect and subscribe again by itself, but then nobody would know when: what was said meanwhile is
+//! lost, and the node must look at the log. So each connection lives as long as it works, and a new one begins with
+//! [`Heard::Missed`].
+
+use std::{
+    fmt::{self, Debug, Formatter},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use redis::{
+    AsyncConnectionConfig, Client, IntoConnectionInfo as _, ProtocolVersion, PushInfo, PushKind,
+    Value, aio::MultiplexedConnection,
+};
+use tokio::{
+    runtime::Runtime,
+    sync::mpsc,
+    time::{Instant, interval_at, sleep},
+};
+
+use super::{Bus, Heard, Signal, signal};
+
+/// Where everything is said.
+const CHANNEL: &str = "tidings:signals";
+/// Messages that may wait to be sent; more are lost, like everything while Redis is away.
+const WAITING: usize = 4_096;
+/// Signals in one message.
+const TOGETHER: usize = 500;
+/// Messages from others that may wait to be heard; after more, everything is looked at.
+const UNHEARD: usize = 4_096;
+/// How long Redis may take to answer.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How often it is asked whether it is there.
+const PING: Duration = Duration::from_secs(2);
+/// Pauses between attempts to connect.
+const PAUSES: [u64; 5] = [50, 100, 250, 500, 1_000];
+
+/// Redis can't be used at all.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BusError {
+    /// The URL is none.
+    #[error("`bus.url` is no Redis URL such as redis://host:6379/ or rediss://host:6379/: {0}")]
+    Url(String),
+    /// The operating system gives no threads or no randomness.
+    #[error("the system lacks something: {0}")]
+    System(String),
+}
+
+/// A bus over a Redis server. It is no error when that is away: signals are lost then, and polls find what they told of.
+pub struct Redis {
+    outbox: mpsc::Sender<Vec<Signal>>,
+    shared: Arc<Shared>,
+    /// Taken by `listen`.
+    waiting: std::sync::Mutex<Option<mpsc::Receiver<Vec<Signal>>>>,
+    /// Taken when dropped: a runtime can't be waited for wherever a bus is dropped.
+    runtime: Option<Runtime>,
+}
+
+struct Shared {
+    client: Client,
+    node: u64,
+    up: AtomicBool,
+}
+
+impl Debug for Redis {
+    /// The URL may hold a password.
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Redis").field("is_up", &self.is_up()).finish_non_exhaustive()
+    }
+}
+
+impl Redis {
+    /// A bus over this server. Connects once somebody listens.
+    ///
+    /// # Errors
+    /// [`BusError`].
+    pub fn new(url: &str) -> Result<Self, BusError> {
+        let wrong = |error: redis::RedisError| BusError::Url(error.to_string());
+        let system = |error: String| BusError::System(error);
+        let info = url.into_connection_info().map_err(wrong)?;
+        let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
+        let client = Client::open(info.set_redis_settings(settings)).map_err(wrong)?;
+        let node = getrandom::u64().map_err(|error| system(error.to_string()))?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("tidings-redis")
+            .enable_all()
+            .build()
+            .map_err(|error| system(error.to_string()))?;
+        let (outbox, waiting) = mpsc::channel(WAITING);
+        let shared = Arc::new(Shared { client, node, up: AtomicBool::new(false) });
+        let waiting = std::sync::Mutex::new(Some(waiting));
+        Ok(Self { outbox, shared, waiting, runtime: Some(runtime) })
+    }
+}
+
+impl Bus for Redis {
+    fn tell(&self, signals: &[Signal]) {
+        if signals.is_empty() || !self.is_up() {
+            return;
+        }
+        if self.outbox.try_send(signals.to_vec()).is_err() {
+            metrics::counter!("tidings_bus_lost_total").increment(signals.len() as u64);
+        }
+    }
+
+    fn listen(&self, heard: Box<dyn Fn(Heard) + Send + Sync>) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let (Some(waiting), Some(runtime)) = (waiting.take(), &self.runtime) {
+            let shared = Arc::clone(&self.shared);
+            drop(runtime.spawn(async move { run(&shared, waiting, &*heard).await }));
+        }
+    }
+
+    fn is_up(&self) -> bool {
+        self.shared.up.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+type Listener = dyn Fn(Heard) + Send + Sync;
+
+async fn run(shared: &Shared, mut outbox: mpsc::Receiver<Vec<Signal>>, heard: &Listener) {
+    let mut failures = 0;
+    loop {
+        match connect(shared).await {
+            Ok((connection, pushed)) => {
+                if failures > 0 {
+                    tracing::info!("Redis is back");
+                }
+                failures = 0;
+                // What waited was said while it was away: the poll has told it by now, or will.
+                while outbox.try_recv().is_ok() {}
+                shared.set_up(true);
+                heard(Heard::Missed);
+                let why = serve(shared, connection, pushed, &mut outbox, heard).await;
+                shared.set_up(false);
+                let Some(why) = why else { return };
+                metrics::counter!("tidings_bus_reconnects_total").increment(1);
+                tracing::warn!(error = %why, "Redis is away: nodes find each other's records by polling");
+            }
+            Err(error) if failures == 0 => {
+                tracing::warn!(%error, "Redis is away: nodes find each other's records by polling");
+                failures = 1;
+            }
+            Err(_) => failures += 1,
+        }
+        let pause = PAUSES.get(failures).or(PAUSES.last()).copied().unwrap_or_default();
+        sleep(Duration::from_millis(pause)).await;
+    }
+}
+
+async fn connect(
+    shared: &Shared,
+) -> redis::RedisResult<(MultiplexedConnection, mpsc::Receiver<PushInfo>)> {
+    let (sender, pushed) = mpsc::channel(UNHEARD);
+    let overflow = sender.clone();
+    let push = move |info: PushInfo| match overflow.try_send(info) {
+        // One that is lost here is found by the poll; closing is what ends this connection.
+        Ok(()) | Err(mpsc::error::TrySendError::Full(_)) => Ok(()),
+        Err(mpsc::error::TrySendError::Closed(_)) => Err(redis::aio::SendError),
+    };
+    drop(sender);
+    let config = AsyncConnectionConfig::new()
+        .set_push_sender(push)
+        .set_connection_timeout(Some(PATIENCE))
+        .set_response_timeout(Some(PATIENCE));
+    let mut connection =
+        shared.client.get_multiplexed_async_connection_with_config(&config).await?;
+    connection.subscribe(CHANNEL).await?;
+    Ok((connection, pushed))
+}
+
+/// Until the connection breaks; answers why. `None`: the node ends.
+async fn serve(
+    shared: &Shared,
+    mut connection: MultiplexedConnection,
+    mut pushed: mpsc::Receiver<PushInfo>,
+    outbox: &mut mpsc::Receiver<Vec<Signal>>,
+    heard: &Listener,
+) -> Option<String> {
+    let mut pings = interval_at(Instant::now() + PING, PING);
+    loop {
+        tokio::select! {
+            told = outbox.recv() => {
+                let mut signals = told?;
+                while signals.len() < TOGETHER && let Ok(more) = outbox.try_recv() {
+                    signals.extend(more);
+                }
+                let said: redis::RedisResult<()> = redis::cmd("PUBLISH")
+                    .arg(CHANNEL)
+                    .arg(signal::encode(shared.node, &signals))
+                    .query_async(&mut connection)
+                    .await;
+                if let Err(error) = said {
+                    return Some(error.to_string());
+                }
+                metrics::counter!("tidings_bus_signals_total", "way" => "out")
+                    .increment(signals.len() as u64);
+            }
+            info = pushed.recv() => match info {
+                None => return Some("the connection ended".to_owned()),
+                Some(PushInfo { kind: PushKind::Disconnection, .. }) => {
+                    return Some("the connection broke".to_owned());
+                }
+                Some(info) => hear(shared, &info, heard),
+            },
+            _ = pings.tick() => {
+                let asked: redis::RedisResult<()> =
+                    redis::cmd("PING").query_async(&mut connection).await;
+                if let Err(error) = asked {
+                    return Some(error.to_string());
+                }
+            }
+        }
+    }
+}
+
+/// A message is `[channel, text]`.
+fn hear(shared: &Shared, info: &PushInfo, heard: &Listener) {
+    let (PushKind::Message, Some(Value::BulkString(text))) = (&info.kind, info.data.get(1)) else {
+        return;
+    };
+    let Some((from, signals)) = str::from_utf8(text).ok().and_then(signal::decode) else { return };
+    if from != shared.node {
+        metrics::counter!("tidings_bus_signals_total", "way" => "in")
+            .increment(signals.len() as u64);
+        signals.into_iter().for_each(|signal| heard(Heard::Said(signal)));
+    }
+}
+
+impl Shared {
+    fn set_up(&self, up: bool) {
+        self.up.store(up, Ordering::Relaxed);
+        metrics::gauge!("tidings_bus_up").set(f64::from(u8::from(up)));
+    }
+}

@@ -1,0 +1,105 @@
+//! Whether the database is there: asked each second, and told at once when a call failed.
+
+use std::{
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use deadpool_postgres::Pool;
+use tidings_server_core::store::StoreError;
+use tokio::{sync::Notify, time::timeout};
+
+use super::open::pool_words;
+
+/// How often it is asked.
+const EVERY: Duration = Duration::from_secs(1);
+/// How often while it is away: what waits for it should wait no longer than it must.
+const AWAY: Duration = Duration::from_millis(250);
+
+/// Knows whether the database answers.
+pub(super) struct Keeper {
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    /// Why not, if it does not.
+    trouble: RwLock<Option<StoreError>>,
+    tickets: AtomicU64,
+    ask: Notify,
+}
+
+impl Keeper {
+    /// Starts asking, on the runtime of the caller.
+    pub(super) fn start(pool: Pool, patience: Duration) -> Self {
+        let shared = Arc::new(Shared::default());
+        drop(tokio::spawn(run(pool, patience, Arc::clone(&shared))));
+        Self { shared }
+    }
+
+    /// What the last word was.
+    pub(super) fn health(&self) -> Result<(), StoreError> {
+        match &*self.shared.trouble.read().unwrap_or_else(PoisonError::into_inner) {
+            Some(why) => Err(why.clone()),
+            None => Ok(()),
+        }
+    }
+
+    /// Tickets that waited at the last look.
+    pub(super) fn tickets(&self) -> u64 {
+        self.shared.tickets.load(Ordering::Relaxed)
+    }
+
+    /// A call ended like this: one that failed is looked into at once.
+    pub(super) fn note(&self, failed: Option<&StoreError>) {
+        if let Some(StoreError::Unavailable(_) | StoreError::Unknown(_)) = failed {
+            self.shared.ask.notify_one();
+        }
+    }
+}
+
+async fn run(pool: Pool, patience: Duration, shared: Arc<Shared>) {
+    let mut is_there = true;
+    loop {
+        let asked = timeout(patience, ask(&pool)).await;
+        let asked = asked.unwrap_or_else(|_| Err("PostgreSQL does not answer".to_owned()));
+        let (tickets, trouble) = match asked {
+            Ok(tickets) => (Some(tickets), None),
+            Err(why) => (None, Some(StoreError::Unavailable(why))),
+        };
+        match (&trouble, is_there) {
+            (Some(why), true) => tracing::error!(error = %why, "PostgreSQL is away"),
+            (None, false) => {
+                metrics::counter!("tidings_store_reconnects_total").increment(1);
+                tracing::info!("PostgreSQL is back");
+            }
+            _ => {}
+        }
+        is_there = trouble.is_none();
+        metrics::gauge!("tidings_store_up").set(f64::from(u8::from(is_there)));
+        if let Some(tickets) = tickets {
+            shared.tickets.store(tickets, Ordering::Relaxed);
+        }
+        *shared.trouble.write().unwrap_or_else(PoisonError::into_inner) = trouble;
+        let wait = if is_there { EVERY } else { AWAY };
+        // Asked early or in time, the answer is the same question.
+        let _ = timeout(wait, shared.ask.notified()).await;
+    }
+}
+
+async fn ask(pool: &Pool) -> Result<u64, String> {
+    let client = pool.get().await.map_err(|error| pool_words(&error))?;
+    let failed = |error: tokio_postgres::Error| super::row::words(&error);
+    // A standby that was a primary a moment ago answers too, and can't be written.
+    let sql = "SELECT count(*), pg_is_in_recovery() FROM ticket";
+    let statement = client.prepare_cached(sql).await.map_err(failed)?;
+    let row = client.query_one(&statement, &[]).await.map_err(failed)?;
+    if row.get(1) {
+        drop(deadpool_postgres::Object::take(client));
+        return Err("this PostgreSQL is a standby and can't be written".to_owned());
+    }
+    Ok(u64::try_from(row.get::<_, i64>(0)).unwrap_or_default())
+}

@@ -1,0 +1,184 @@
+//! The log of many nodes: one PostgreSQL database.
+//!
+//! A batch of writes is one transaction in two round trips, whatever its size. The first locks the rows it is about, in sorted order, and
+//! loads them; then everything is decided in memory; the second stores what changed and commits. Where that fails because of
+//! one write, the batch is done again write by write, each in a savepoint.
+//!
+//! | file | what |
+//! |---|---|
+//! | `open.rs`, `tls.rs` | the URL, the pool, what each connection is told first |
+//! | `schema.rs` | migrations, one node at a time |
+//! | `timeline.rs` | new epochs on another database |
+//! | `commit.rs` | a batch as one transaction, and what its failure means |
+//! | `needs.rs` | which rows a batch is about |
+//! | `load.rs`, `save.rs` | rows ↔ memory |
+//! | `held.rs`, `marks.rs`, `everyone.rs`, `dedupe.rs` | the decisions |
+//! | `read.rs`, `items.rs` | queries |
+//! | `tickets.rs`, `seats.rs`, `secrets.rs` | what nodes share besides the log |
+//! | `trim.rs` | retention, one node at a time |
+//! | `keeper.rs` | whether the database is there |
+//!
+//! [`Store`] is called from the driver's threads and waits there; the work itself runs on a small runtime of the store's own,
+//! so it does not matter where the caller lives.
+
+mod commit;
+mod dedupe;
+mod everyone;
+mod examine;
+mod held;
+mod items;
+mod keeper;
+mod load;
+mod marks;
+mod needs;
+mod open;
+mod read;
+mod row;
+mod save;
+mod schema;
+mod seats;
+mod secrets;
+mod tickets;
+mod timeline;
+mod tls;
+mod trim;
+
+pub use examine::Findings;
+pub use open::{ConnectError, Connector};
+
+use std::{
+    fmt::{self, Debug, Formatter},
+    sync::{Arc, Mutex, mpsc},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use deadpool_postgres::Pool;
+use tidings_server_core::{
+    Ids,
+    seats::Seats,
+    store::{Answer, Query, Retention, Store, StoreError, Write, Written},
+};
+use tokio::{runtime::Runtime, time::timeout};
+
+use self::{commit::Known, keeper::Keeper};
+
+/// A store in a PostgreSQL database that other nodes use too.
+pub struct Postgres {
+    inner: Arc<Inner>,
+    /// Taken when dropped: a runtime can't be waited for wherever a store is dropped.
+    runtime: Option<Runtime>,
+}
+
+/// What work on the runtime shares.
+struct Inner {
+    pool: Pool,
+    keeper: Keeper,
+    /// Channels that have a row, as far as this node knows.
+    known: Known,
+    ids: Mutex<Ids>,
+    /// How long any one call may take before the connection is given up.
+    patience: Duration,
+}
+
+impl Debug for Postgres {
+    /// The URL may hold a password.
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Postgres").field("pool", &self.inner.pool.status()).finish_non_exhaustive()
+    }
+}
+
+impl Postgres {
+    /// Runs work on the store's runtime and waits for it.
+    fn wait<T, F>(&self, work: impl FnOnce(Arc<Inner>) -> F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, StoreError>> + Send + 'static,
+    {
+        let gone = || StoreError::Unavailable("the store has ended".to_owned());
+        let runtime = self.runtime.as_ref().ok_or_else(gone)?;
+        let (sender, answer) = mpsc::sync_channel(1);
+        let work = work(Arc::clone(&self.inner));
+        runtime.spawn(async move {
+            // Whoever waited has gone: nothing is owed to them.
+            let _ = sender.send(work.await);
+        });
+        answer.recv().unwrap_or_else(|_| Err(gone()))
+    }
+
+    /// The same for work that changes nothing, or nothing that matters: it ends in time, or as unavailable.
+    fn wait_shortly<T, F>(&self, work: impl FnOnce(Arc<Inner>) -> F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, StoreError>> + Send + 'static,
+    {
+        self.inner.keeper.health()?;
+        self.wait(|inner| {
+            let (patience, watched) = (inner.patience, Arc::clone(&inner));
+            let work = work(inner);
+            async move {
+                let late = || StoreError::Unavailable("PostgreSQL does not answer".to_owned());
+                // Twice: for a connection, and for the work on it, which has a limit of its own.
+                let result = timeout(2 * patience, work).await.unwrap_or_else(|_| Err(late()));
+                watched.keeper.note(result.as_ref().err());
+                result
+            }
+        })
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Store for Postgres {
+    fn commit(
+        &self,
+        wall: u64,
+        writes: &[Write],
+    ) -> Result<Vec<Result<Written, StoreError>>, StoreError> {
+        self.inner.keeper.health()?;
+        let writes = writes.to_vec();
+        self.wait(|inner| async move {
+            let result = commit::commit(&inner, wall, &writes).await;
+            inner.keeper.note(result.as_ref().err());
+            result
+        })
+    }
+
+    fn read(&self, queries: &[Query]) -> Result<Vec<Result<Answer, StoreError>>, StoreError> {
+        let queries = queries.to_vec();
+        self.wait_shortly(|inner| async move { read::answer(&inner, &queries).await })
+    }
+
+    fn put_ticket(
+        &self,
+        _wall: u64,
+        hash: [u8; 32],
+        ttl_ms: u64,
+        grant: Bytes,
+    ) -> Result<(), StoreError> {
+        self.wait_shortly(|inner| async move { tickets::put(&inner, hash, ttl_ms, &grant).await })
+    }
+
+    fn take_ticket(&self, _wall: u64, hash: [u8; 32]) -> Result<Option<Bytes>, StoreError> {
+        self.wait_shortly(|inner| async move { tickets::take(&inner, hash).await })
+    }
+
+    fn trim(&self, wall: u64, retention: &Retention) -> Result<bool, StoreError> {
+        let retention = retention.clone();
+        self.wait_shortly(|inner| async move { trim::step(&inner, wall, &retention).await })
+    }
+
+    fn health(&self) -> Result<(), StoreError> {
+        self.inner.keeper.health()
+    }
+
+    fn seats(&self) -> Option<&dyn Seats> {
+        Some(self)
+    }
+}

@@ -1,0 +1,226 @@
+//! Queries, each on one view: a statement of its own, or a transaction that sees one state of the database.
+
+use bytes::Bytes;
+use deadpool_postgres::{ClientWrapper, Object};
+use futures_util::future::join_all;
+use tidings_protocol::{Channel, Epoch};
+use tidings_server_core::store::{Answer, Head, Query, Record, Revocation, StoreError, Subject};
+use tokio::time::error::Elapsed;
+use tokio_postgres::{Row, Statement};
+
+use super::{
+    Inner, items,
+    open::pool_words,
+    row::{Trouble, epoch, int, uint},
+};
+use crate::log::checksum;
+
+const HEADS: &str = "SELECT c.name, c.epoch, c.first, c.top FROM channel c WHERE c.name = ANY($1)";
+
+/// A page and the head it belongs to, in one statement and so on one view. Of what would be over the size, one row comes, which
+/// says that there is more.
+const AFTER: &str = "SELECT c.epoch, c.first, c.top, r.\"offset\", r.id, r.frame, r.checksum
+    FROM channel c LEFT JOIN LATERAL (
+        SELECT s.* FROM (
+            SELECT \"offset\", id, frame, checksum,
+                sum(octet_length(frame)) OVER (ORDER BY \"offset\") - octet_length(frame) AS before,
+                row_number() OVER (ORDER BY \"offset\") AS place
+            FROM (
+                SELECT * FROM record WHERE channel = c.id AND \"offset\" > $2
+                ORDER BY \"offset\" LIMIT $3
+            ) page
+        ) s WHERE s.before <= $4 OR s.place <= 2
+    ) r ON true
+    WHERE c.name = $1 ORDER BY r.\"offset\"";
+
+const BEFORE: &str = "SELECT c.epoch, c.first, c.top, r.\"offset\", r.id, r.frame, r.checksum
+    FROM channel c LEFT JOIN LATERAL (
+        SELECT * FROM record WHERE channel = c.id AND \"offset\" < $2
+        ORDER BY \"offset\" DESC LIMIT $3
+    ) r ON true
+    WHERE c.name = $1 ORDER BY r.\"offset\" DESC";
+
+const PAIR: &str = "SELECT c.name, c.epoch, c.first, c.top FROM channel c
+    WHERE c.name = ANY($1) AND EXISTS
+        (SELECT 1 FROM inbox i JOIN channel own ON own.id = i.channel WHERE own.name = $2)";
+
+const REVOCATIONS: &str = "SELECT number, kind, subject, at, until FROM revocation
+    WHERE number > $1 ORDER BY number LIMIT $2";
+
+/// Answers all. Those of one statement are sent together, and answered in one round trip.
+pub(super) async fn answer(
+    inner: &Inner,
+    queries: &[Query],
+) -> Result<Vec<Result<Answer, StoreError>>, StoreError> {
+    let client = connection(inner).await?;
+    let simple = queries.iter().map(|query| simple(&client, query));
+    let mut answers = join_all(simple).await;
+    drop(client);
+    for (query, answer) in queries.iter().zip(&mut answers) {
+        if answer.is_none() {
+            *answer = Some(items::answer(inner, query).await.map_err(Trouble::from));
+        }
+    }
+    let answers = answers.into_iter().map(|answer| {
+        let none = || Err(StoreError::Unavailable("there is no such query".to_owned()));
+        answer.map_or_else(none, |answer| answer.map_err(StoreError::from))
+    });
+    Ok(answers.collect())
+}
+
+pub(super) async fn connection(inner: &Inner) -> Result<Object, StoreError> {
+    inner.pool.get().await.map_err(|error| StoreError::Unavailable(pool_words(&error)))
+}
+
+/// What a transaction came to. A connection whose transaction did not end is not used again.
+pub(super) fn settled<T>(
+    client: Object,
+    result: Result<Result<T, Trouble>, Elapsed>,
+) -> Result<T, StoreError> {
+    match result {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(trouble)) => {
+            drop(Object::take(client));
+            Err(trouble.into())
+        }
+        Err(_) => {
+            drop(Object::take(client));
+            Err(StoreError::Unavailable("PostgreSQL does not answer".to_owned()))
+        }
+    }
+}
+
+/// The answer of one statement; `None` for what takes several.
+async fn simple(client: &ClientWrapper, query: &Query) -> Option<Result<Answer, Trouble>> {
+    Some(match query {
+        Query::Heads(channels) => heads(client, channels).await,
+        Query::Records { channel, after, limit, bytes } => {
+            records_after(client, channel, *after, *limit, *bytes).await
+        }
+        Query::RecordsBefore { channel, before, limit } => {
+            let before = int(before.unwrap_or(u64::MAX));
+            let rows = page(client, BEFORE, channel, before, *limit).await;
+            rows.and_then(|rows| records(channel, &rows, *limit, u32::MAX))
+        }
+        Query::Inbox { user } => pair(client, user).await,
+        Query::Revocations { after, limit } => revocations(client, *after, *limit).await,
+        Query::Snapshot { .. } | Query::Items(_) => return None,
+    })
+}
+
+pub(super) async fn prepared(client: &ClientWrapper, sql: &str) -> Result<Statement, Trouble> {
+    Ok(client.prepare_cached(sql).await?)
+}
+
+async fn heads(client: &ClientWrapper, channels: &[Channel]) -> Result<Answer, Trouble> {
+    let statement = prepared(client, HEADS).await?;
+    let names: Vec<&str> = channels.iter().map(Channel::as_str).collect();
+    let rows = client.query(&statement, &[&names]).await?;
+    let mut found = std::collections::HashMap::with_capacity(rows.len());
+    for row in &rows {
+        found.insert(row.get::<_, &str>(0), head(row, 1)?);
+    }
+    Ok(Answer::Heads(channels.iter().map(|one| found.get(one.as_str()).copied()).collect()))
+}
+
+/// Columns of `epoch, first, top` from `at` on.
+pub(super) fn head(row: &Row, at: usize) -> Result<Head, Trouble> {
+    Ok(Head {
+        epoch: epoch(row.get(at))?,
+        first: uint(row.get(at + 1))?,
+        top: uint(row.get(at + 2))?,
+    })
+}
+
+async fn records_after(
+    client: &ClientWrapper,
+    channel: &Channel,
+    after: u64,
+    limit: u32,
+    bytes: u32,
+) -> Result<Answer, Trouble> {
+    let statement = prepared(client, AFTER).await?;
+    let (name, after, most) = (channel.as_str(), int(after), i64::from(limit) + 1);
+    let rows = client.query(&statement, &[&name, &after, &most, &i64::from(bytes)]).await?;
+    records(channel, &rows, limit, bytes)
+}
+
+async fn page(
+    client: &ClientWrapper,
+    sql: &str,
+    channel: &Channel,
+    from: i64,
+    limit: u32,
+) -> Result<Vec<Row>, Trouble> {
+    let statement = prepared(client, sql).await?;
+    let most = i64::from(limit) + 1;
+    Ok(client.query(&statement, &[&channel.as_str(), &from, &most]).await?)
+}
+
+/// Rows of a head and a record each; a single one without a record where there is none.
+fn records(channel: &Channel, rows: &[Row], limit: u32, bytes: u32) -> Result<Answer, Trouble> {
+    let Some(first) = rows.first() else {
+        return Ok(Answer::Records { head: None, records: Vec::new(), more: false });
+    };
+    let head = head(first, 0)?;
+    let mut records: Vec<Record> = Vec::new();
+    let mut size = 0;
+    let mut more = false;
+    for row in rows {
+        let Some(offset) = row.get::<_, Option<i64>>(3) else { break };
+        let frame: &[u8] = row.get(5);
+        size += frame.len();
+        if records.len() >= limit as usize || (!records.is_empty() && size > bytes as usize) {
+            more = true;
+            break;
+        }
+        records.push(record(channel, head.epoch, uint(offset)?, frame, row)?);
+    }
+    Ok(Answer::Records { head: Some(head), records, more })
+}
+
+fn record(
+    channel: &Channel,
+    epoch: Epoch,
+    offset: u64,
+    frame: &[u8],
+    row: &Row,
+) -> Result<Record, Trouble> {
+    if checksum::of_record(channel, offset, frame) != row.get::<_, i64>(6) {
+        tracing::error!(%channel, offset, "a record is damaged");
+        return Err(StoreError::Corrupt { channel: channel.clone(), offset }.into());
+    }
+    let frame = Bytes::copy_from_slice(frame);
+    Ok(Record { channel: channel.clone(), epoch, offset, id: row.get(4), frame })
+}
+
+async fn pair(client: &ClientWrapper, user: &str) -> Result<Answer, Trouble> {
+    let channel =
+        Channel::inbox(user).map_err(|error| StoreError::Unavailable(error.to_string()))?;
+    let statement = prepared(client, PAIR).await?;
+    let names = [channel.as_str(), Channel::SYSTEM];
+    let rows = client.query(&statement, &[&&names[..], &channel.as_str()]).await?;
+    let (mut own, mut system) = (None, None);
+    for row in &rows {
+        let place = if row.get::<_, &str>(0) == Channel::SYSTEM { &mut system } else { &mut own };
+        *place = Some(head(row, 1)?);
+    }
+    Ok(Answer::Inbox(own.zip(system).map(|(own, system)| [own, system])))
+}
+
+async fn revocations(client: &ClientWrapper, after: u64, limit: u32) -> Result<Answer, Trouble> {
+    let statement = prepared(client, REVOCATIONS).await?;
+    let rows = client.query(&statement, &[&int(after), &i64::from(limit)]).await?;
+    let mut all = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let name: String = row.get(2);
+        let subject = match row.get(1) {
+            "jti" => Subject::Jti(name),
+            "session" => Subject::Session(name),
+            _ => Subject::User(name),
+        };
+        let revocation = Revocation { subject, at: uint(row.get(3))?, until: uint(row.get(4))? };
+        all.push((uint(row.get(0))?, revocation));
+    }
+    Ok(Answer::Revocations(all))
+}

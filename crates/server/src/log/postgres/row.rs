@@ -1,0 +1,96 @@
+//! Numbers, epochs and errors between rows and Rust.
+
+use std::error::Error as _;
+
+use tidings_protocol::Epoch;
+use tidings_server_core::store::StoreError;
+use tokio_postgres::error::SqlState;
+
+/// Why something could not be done.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// The database, or the way to it.
+    Postgres(tokio_postgres::Error),
+    /// Whatever a store says.
+    Store(StoreError),
+}
+
+/// A number for PostgreSQL, whose integers are signed. Offsets stay below 2^53; anything above means "without end".
+pub(super) fn int(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// A number that is never negative.
+pub(super) fn uint(number: i64) -> Result<u64, Trouble> {
+    let negative = |_| Trouble::damaged(format!("a row holds {number} where nothing is negative"));
+    u64::try_from(number).map_err(negative)
+}
+
+/// An epoch.
+pub(super) fn epoch(text: &str) -> Result<Epoch, Trouble> {
+    Epoch::parse(text).map_err(|error| Trouble::damaged(error.to_string()))
+}
+
+/// An error with what caused it, which `tokio_postgres` does not say by itself.
+pub(super) fn words(error: &tokio_postgres::Error) -> String {
+    match error.source() {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    }
+}
+
+impl Trouble {
+    pub(super) const fn damaged(why: String) -> Self {
+        Self::Store(StoreError::Unavailable(why))
+    }
+
+    /// The database gave up the transaction for others' sake: the same again may succeed.
+    pub(super) fn is_passing(&self) -> bool {
+        let Self::Postgres(error) = self else { return false };
+        error.code().is_some_and(|code| {
+            *code == SqlState::T_R_DEADLOCK_DETECTED || *code == SqlState::T_R_SERIALIZATION_FAILURE
+        })
+    }
+
+    /// The database is not there, or goes away, or has no room: no write's own fault.
+    pub(super) fn is_absence(&self) -> bool {
+        let Self::Postgres(error) = self else { return true };
+        let Some(code) = error.code() else { return true };
+        // Classes: connection, resources, intervention by the operator, system.
+        ["08", "53", "57", "58", "XX"].iter().any(|class| code.code().starts_with(class))
+            || *code == SqlState::READ_ONLY_SQL_TRANSACTION
+    }
+}
+
+impl From<tokio_postgres::Error> for Trouble {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Postgres(error)
+    }
+}
+
+impl From<StoreError> for Trouble {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<Trouble> for StoreError {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Postgres(error) => Self::Unavailable(words(&error)),
+            Trouble::Store(error) => error,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_without_end_fit_and_negative_ones_are_damage() {
+        assert_eq!(int(u64::MAX), i64::MAX);
+        assert_eq!(uint(int(5)).unwrap(), 5);
+        assert!(uint(-1).is_err());
+    }
+}

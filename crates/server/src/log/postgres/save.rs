@@ -1,0 +1,311 @@
+//! Stores what a batch changed, a statement a table.
+
+use std::pin::Pin;
+
+use deadpool_postgres::ClientWrapper;
+use tidings_server_core::store::Subject;
+
+use super::{
+    held::Held,
+    row::{Trouble, int},
+};
+use crate::log::{answer::KEPT_OF_A_LANE, checksum};
+
+const LOGS: &str = "UPDATE channel c SET top = t.top, at = t.at
+    FROM unnest($1::int8[], $2::int8[], $3::int8[]) AS t (id, top, at) WHERE c.id = t.id";
+
+const RECORDS: &str = "INSERT INTO record (channel, \"offset\", at, id, frame, checksum)
+    SELECT * FROM unnest($1::int8[], $2::int8[], $3::int8[], $4::text[], $5::bytea[], $6::int8[])";
+
+const NEW_ITEMS: &str = "INSERT INTO item (channel, \"offset\", at, id, kind, data, checksum, seen, read, archived)
+    SELECT * FROM unnest($1::int8[], $2::int8[], $3::int8[], $4::text[], $5::text[], $6::text[], $7::int8[],
+        $8::bool[], $9::bool[], $10::bool[])";
+
+const ITEMS: &str = "UPDATE item i SET seen = t.seen, read = t.read, archived = t.archived
+    FROM unnest($1::int8[], $2::int8[], $3::bool[], $4::bool[], $5::bool[])
+        AS t (channel, \"offset\", seen, read, archived)
+    WHERE i.channel = t.channel AND i.\"offset\" = t.\"offset\"";
+
+const INBOXES: &str = "INSERT INTO inbox (channel, items, unread, unseen, system_from, system_at, system_unread,
+        system_unseen, system_seen_to, system_read_to, system_archived_to)
+    SELECT * FROM unnest($1::int8[], $2::int8[], $3::int8[], $4::int8[], $5::int8[], $6::int8[], $7::int8[],
+        $8::int8[], $9::int8[], $10::int8[], $11::int8[])
+    ON CONFLICT (channel) DO UPDATE SET items = excluded.items, unread = excluded.unread,
+        unseen = excluded.unseen, system_at = excluded.system_at, system_unread = excluded.system_unread,
+        system_unseen = excluded.system_unseen, system_seen_to = excluded.system_seen_to,
+        system_read_to = excluded.system_read_to, system_archived_to = excluded.system_archived_to";
+
+const STATES: &str = "INSERT INTO system_state (inbox, \"offset\", seen, read, archived)
+    SELECT * FROM unnest($1::int8[], $2::int8[], $3::bool[], $4::bool[], $5::bool[])
+    ON CONFLICT (inbox, \"offset\") DO UPDATE
+        SET seen = excluded.seen, read = excluded.read, archived = excluded.archived";
+
+const KEYS: &str = "INSERT INTO idempotency (credential, key, fingerprint, at, answer)
+    SELECT * FROM unnest($1::text[], $2::text[], $3::bytea[], $4::int8[], $5::text[])";
+
+const LANES: &str = "INSERT INTO lane (username, client_id, last, at)
+    SELECT * FROM unnest($1::text[], $2::text[], $3::int8[], $4::int8[])
+    ON CONFLICT (username, client_id) DO UPDATE SET last = excluded.last, at = excluded.at";
+
+const ANSWERS: &str = "INSERT INTO lane_answer (lane, seq, answer)
+    SELECT l.id, t.seq, t.answer
+    FROM unnest($1::text[], $2::text[], $3::int8[], $4::text[]) AS t (username, client_id, seq, answer)
+    JOIN lane l ON l.username = t.username AND l.client_id = t.client_id";
+
+const OLD_ANSWERS: &str = "DELETE FROM lane_answer a
+    USING unnest($1::text[], $2::text[], $3::int8[]) AS t (username, client_id, seq)
+    JOIN lane l ON l.username = t.username AND l.client_id = t.client_id
+    WHERE a.lane = l.id AND a.seq <= t.seq";
+
+const REVOCATIONS: &str = "WITH numbers AS (
+        UPDATE counter SET value = value + $5 WHERE name = 'revocation' RETURNING value - $5 AS before
+    )
+    INSERT INTO revocation (number, kind, subject, at, until)
+    SELECT n.before + t.place, t.kind, t.subject, t.at, t.until
+    FROM numbers n, unnest($1::text[], $2::text[], $3::int8[], $4::int8[])
+        WITH ORDINALITY AS t (kind, subject, at, until, place)";
+
+/// One statement under way.
+pub(super) type Saving<'a> = Pin<Box<dyn Future<Output = Result<(), Trouble>> + Send + 'a>>;
+
+/// Everything that changed as statements, to be polled in order: that is the order in which they are sent.
+pub(super) fn save<'a>(client: &'a ClientWrapper, held: &'a Held) -> Vec<Saving<'a>> {
+    let changes = &held.changes;
+    let mut all: Vec<Saving<'a>> = Vec::new();
+    if !changes.logs.is_empty() {
+        all.push(Box::pin(logs(client, held)));
+    }
+    if !changes.records.is_empty() {
+        all.push(Box::pin(records(client, held)));
+    }
+    if !changes.new_items.is_empty() {
+        all.push(Box::pin(new_items(client, held)));
+    }
+    if !changes.items.is_empty() {
+        all.push(Box::pin(items(client, held)));
+    }
+    if !(changes.inboxes.is_empty() && changes.new_inboxes.is_empty()) {
+        all.push(Box::pin(inboxes(client, held)));
+    }
+    if !changes.states.is_empty() {
+        all.push(Box::pin(states(client, held)));
+    }
+    if !changes.keys.is_empty() {
+        all.push(Box::pin(keys(client, held)));
+    }
+    if !changes.lanes.is_empty() {
+        all.push(Box::pin(lanes(client, held)));
+        all.push(Box::pin(answers(client, held)));
+        if held.lanes.values().any(|lane| lane.last > KEPT_OF_A_LANE) {
+            all.push(Box::pin(old_answers(client, held)));
+        }
+    }
+    if !changes.revocations.is_empty() {
+        all.push(Box::pin(revocations(client, held)));
+    }
+    all
+}
+
+/// Prepares everything on a connection, so that statements are sent in the order in which they are polled.
+pub(super) async fn prepare(client: &ClientWrapper) -> Result<(), Trouble> {
+    for sql in [
+        LOGS,
+        RECORDS,
+        NEW_ITEMS,
+        ITEMS,
+        INBOXES,
+        STATES,
+        KEYS,
+        LANES,
+        ANSWERS,
+        OLD_ANSWERS,
+        REVOCATIONS,
+    ] {
+        client.prepare_cached(sql).await?;
+    }
+    Ok(())
+}
+
+macro_rules! execute {
+    ($client:expr, $sql:expr, $($column:expr),+) => {{
+        let statement = $client.prepare_cached($sql).await?;
+        $client.execute(&statement, &[$(&$column),+]).await?;
+        Ok(())
+    }};
+}
+
+/// A column of what is changed.
+fn column<'a, T: 'a, C>(rows: &'a [T], of: impl Fn(&'a T) -> C) -> Vec<C> {
+    rows.iter().map(of).collect()
+}
+
+async fn logs(client: &ClientWrapper, held: &Held) -> Result<(), Trouble> {
+    let logs: Vec<_> =
+        held.changes.logs.iter().filter_map(|channel| held.logs.get(channel)).collect();
+    execute!(
+        client,
+        LOGS,
+        column(&logs, |log| log.id),
+        column(&logs, |log| int(log.top)),
+        column(&logs, |log| int(log.at))
+    )
+}
+
+async fn records(client: &ClientWrapper, held: &Held) -> Result<(), Trouble> {
+    let records = &held.changes.records;
+    execute!(
+        client,
+        RECORDS,
+        column(records, |new| new.channel),
+        column(records, |new| int(new.record.offset)),
+        column(records, |new| int(new.at)),
+        column(records, |new| new.record.id.as_str()),
+        column(records, |new| &new.record.frame[..]),
+        column(records, |new| new.checksum)
+    )
+}
+
+async fn new_items(client: &ClientWrapper, held: &Held) -> Result<(), Trouble> {
+    let items = &held.changes.new_items;
+    let states = column(items, |new| {
+        held.items.get(&(new.channel, new.offset)).copied().unwrap_or_default()
+    });
+    execute!(
+        client,
+        NEW_ITEMS,
+        column(items, |new| new.channel),
+        column(items, |new| int(new.offset)),
+        column(items, |new| int(new.at)),
+        column(items, |new| new.id.as_str()),
+        column(items, |new| new.kind.as_str()),
+        column(items, |new| new.data.as_str()),
+        column(items, |new| {
+            checksum::of_item(new.offset, &new.id, &new.kind, new.at, new.data.as_str())
+        }),
+        column(&states, |state| state.seen),
+        column(&states, |state| state.read),
+        column(&states, |state| state.archived)
+    )
+}
+
+async fn items(client: &ClientWrapper, held: &Held) -> Result<(), Trouble> {
+    let marked = &held.changes.items;
+    let marked: Vec<_> =
+        marked.iter().filter_map(|place| Some((*place, *held.items.get(place)?))).collect();
+    execute!(
+        client,
+        ITEMS,
+        column(&marked, |((channel, _), _)| *channel),
+        column(&marked, |((_, offset), _)| int(*offset)),
+        column(&marked, |(_, state)| state.seen),
+        column(&marked, |(_, state)| state.read),
+        column(&marked, |(_, state)| state.archived)
+    )
+}
+
+async fn inboxes(client: &ClientWrapper, held: &Held) -> Result<(), Trouble> {
+    let changed = held.changes.inboxes.union(&held.changes.new_inboxes);
+    let rows: Vec<_> = changed.filter_map(|id| Some((*id, *held.inboxes.get(id)?))).collect();
+    execute!(
+        client,
+        INBOXES,
+        column(&rows, |(id, _)| *id),
+        column(&rows, |(_, row)| int(row.items)),
+        column(&rows, |(_, row)| int(row.tally.unread)),
+        column(&rows, |(_, row)| int(row.tally.unseen)),
+        column(&rows, |(_, row)| int(row.system_from)),
+        column(&rows, |(_, row)| int(row.system.at)),
+        column(&rows, |(_, row)| int(row.system.unread)),
+        column(&rows, |(_, row)| int(row.system.unseen)),
+        column(&rows, |(_, row)| int(row.seen_to)),
+        column(&rows, |(_, row)| int(row.read_to)),
+        column(&rows, |(_, row)| int(row.archived_to))
+    )
+}
+
+async fn states(client: &ClientWrapper, held: &Held) -> Result<(), Trouble> {
+    let changed = &held.changes.states;
+    let rows: Vec<_> =
+        changed.iter().filter_map(|place| Some((*place, *held.states.get(place)?))).collect();
+    execute!(
+        client,
+        STATES,
+        column(&rows, |((inbox, _), _)| *inbox),
+        column(&rows, |((_, offset), _)| int(*offset)),
+        column(&rows, |(_, state)| state.seen),
+        column(&rows, |(_, state)| state.read),
+        column(&rows, |(_, state)| state.archived)
+    )
+}
+
+async fn keys(client: &ClientWrapper, held: &Held) -> Result<(), Trouble> {
+    let changed = &held.changes.keys;
+    let rows: Vec<_> =
+        changed.iter().filter_map(|name| Some((name, held.keys.get(name)?))).collect();
+    execute!(
+        client,
+        KEYS,
+        column(&rows, |((credential, _), _)| credential.as_str()),
+        column(&rows, |((_, key), _)| key.as_str()),
+        column(&rows, |(_, row)| row.fingerprint.as_slice()),
+        column(&rows, |(_, row)| int(row.at)),
+        column(&rows, |(_, row)| row.answer.as_str())
+    )
+}
+
+async fn lanes(client: &ClientWrapper, held: &Held) -> Result<(), Trouble> {
+    let changed = &held.changes.lanes;
+    let rows: Vec<_> =
+        changed.iter().filter_map(|name| Some((name, held.lanes.get(name)?))).collect();
+    execute!(
+        client,
+        LANES,
+        column(&rows, |((user, _), _)| user.as_str()),
+        column(&rows, |((_, client_id), _)| client_id.as_str()),
+        column(&rows, |(_, row)| int(row.last)),
+        column(&rows, |(_, row)| int(row.at))
+    )
+}
+
+async fn answers(client: &ClientWrapper, held: &Held) -> Result<(), Trouble> {
+    let rows: Vec<_> = held.changes.answers.iter().collect();
+    execute!(
+        client,
+        ANSWERS,
+        column(&rows, |((user, ..), _)| user.as_str()),
+        column(&rows, |((_, client_id, _), _)| client_id.as_str()),
+        column(&rows, |((.., seq), _)| int(*seq)),
+        column(&rows, |(_, answer)| answer.as_str())
+    )
+}
+
+async fn old_answers(client: &ClientWrapper, held: &Held) -> Result<(), Trouble> {
+    let rows: Vec<_> =
+        held.changes.lanes.iter().filter_map(|name| Some((name, held.lanes.get(name)?))).collect();
+    execute!(
+        client,
+        OLD_ANSWERS,
+        column(&rows, |((user, _), _)| user.as_str()),
+        column(&rows, |((_, client_id), _)| client_id.as_str()),
+        column(&rows, |(_, row)| int(row.last.saturating_sub(KEPT_OF_A_LANE)))
+    )
+}
+
+async fn revocations(client: &ClientWrapper, held: &Held) -> Result<(), Trouble> {
+    let rows = &held.changes.revocations;
+    execute!(
+        client,
+        REVOCATIONS,
+        column(rows, |one| match one.subject {
+            Subject::Jti(_) => "jti",
+            Subject::Session(_) => "session",
+            Subject::User(_) => "user",
+        }),
+        column(rows, |one| match &one.subject {
+            Subject::Jti(name) | Subject::Session(name) | Subject::User(name) => name.as_str(),
+        }),
+        column(rows, |one| int(one.at)),
+        column(rows, |one| int(one.until)),
+        rows.len() as i64
+    )
+}

@@ -1,0 +1,130 @@
+//! Places of connections: rows that count as long as their node's lease lives, by the database's clock.
+
+use std::collections::BTreeMap;
+
+use tidings_server_core::{
+    seats::{Claim, Seat, Seats, Taken, Verdict, decide},
+    store::StoreError,
+};
+
+use super::{
+    Inner, Postgres,
+    needs::turn,
+    read::connection,
+    row::{Trouble, int},
+};
+
+const TURNS: &str = "SELECT pg_advisory_xact_lock(turn) FROM unnest($1::int8[]) AS turn";
+
+const PLACES: &str = "SELECT s.username, s.node, s.number, s.instance FROM seat s
+    JOIN node n ON n.id = s.node AND n.ends > clock_timestamp() WHERE s.username = ANY($1)";
+
+const TAKE: &str = "INSERT INTO seat (node, number, username, instance)
+    SELECT * FROM unnest($1::int8[], $2::int8[], $3::text[], $4::text[])
+    ON CONFLICT (node, number) DO NOTHING";
+
+const LEAVE: &str = "DELETE FROM seat s USING unnest($1::int8[], $2::int8[]) AS t (node, number)
+    WHERE s.node = t.node AND s.number = t.number";
+
+/// A lease that ended takes its places along, or they would count again with the next one.
+const END: &str = "WITH ended AS (DELETE FROM node WHERE ends <= clock_timestamp() OR id = $1 AND $2 RETURNING id)
+    DELETE FROM seat s USING ended WHERE s.node = ended.id";
+
+const RENEW: &str =
+    "INSERT INTO node (id, ends) VALUES ($1, clock_timestamp() + $2 * interval '1 millisecond')
+    ON CONFLICT (id) DO UPDATE SET ends = excluded.ends RETURNING xmax <> 0";
+
+impl Seats for Postgres {
+    fn claim(&self, _wall: u64, claims: &[Claim]) -> Result<Vec<Verdict>, StoreError> {
+        let claims = claims.to_vec();
+        self.wait_shortly(|inner| async move { claim(&inner, &claims).await })
+    }
+
+    fn leave(&self, seats: &[Seat]) -> Result<(), StoreError> {
+        let seats = seats.to_vec();
+        self.wait_shortly(|inner| async move {
+            let client = connection(&inner).await?;
+            let (nodes, numbers) = columns(seats.iter().copied());
+            let leave = async {
+                let statement = client.prepare_cached(LEAVE).await?;
+                client.execute(&statement, &[&nodes, &numbers]).await
+            };
+            leave.await.map(drop).map_err(|error| Trouble::from(error).into())
+        })
+    }
+
+    fn renew(&self, _wall: u64, node: u64, ttl_ms: u64) -> Result<bool, StoreError> {
+        self.wait_shortly(|inner| async move { renew(&inner, node, ttl_ms).await })
+    }
+}
+
+/// Numbers of nodes are random bits; PostgreSQL's integers are signed.
+fn columns(seats: impl Iterator<Item = Seat>) -> (Vec<i64>, Vec<i64>) {
+    seats.map(|seat| (seat.node.cast_signed(), int(seat.number))).unzip()
+}
+
+async fn claim(inner: &Inner, claims: &[Claim]) -> Result<Vec<Verdict>, StoreError> {
+    let mut client = connection(inner).await?;
+    let claim = async {
+        let transaction = client.transaction().await?;
+        // One user's claims are decided one after the other, on whichever node; all nodes lock in the same order.
+        let mut turns: Vec<i64> =
+            claims.iter().map(|claim| turn("seat", &claim.user, "")).collect();
+        turns.sort_unstable();
+        turns.dedup();
+        let statement = transaction.prepare_cached(TURNS).await?;
+        transaction.query(&statement, &[&turns]).await?;
+        let users: Vec<&str> = claims.iter().map(|claim| claim.user.as_str()).collect();
+        let statement = transaction.prepare_cached(PLACES).await?;
+        let rows = transaction.query(&statement, &[&users]).await?;
+        let mut places: BTreeMap<String, Vec<Taken>> = BTreeMap::new();
+        for row in &rows {
+            let node = row.get::<_, i64>(1).cast_unsigned();
+            let seat = Seat { node, number: row.get::<_, i64>(2).cast_unsigned() };
+            places.entry(row.get(0)).or_default().push(Taken { seat, instance: row.get(3) });
+        }
+        let verdict = |claim: &Claim| decide(places.entry(claim.user.clone()).or_default(), claim);
+        let verdicts: Vec<Verdict> = claims.iter().map(verdict).collect();
+        let given: Vec<&Claim> = claims
+            .iter()
+            .zip(&verdicts)
+            .filter(|(_, verdict)| matches!(verdict, Verdict::Admitted { .. }))
+            .map(|(claim, _)| claim)
+            .collect();
+        let replaced = verdicts.iter().filter_map(|verdict| match verdict {
+            Verdict::Admitted { replaced } => *replaced,
+            Verdict::Full { .. } => None,
+        });
+        let (nodes, numbers) = columns(given.iter().map(|claim| claim.seat));
+        let users: Vec<&str> = given.iter().map(|claim| claim.user.as_str()).collect();
+        let instances: Vec<Option<&str>> =
+            given.iter().map(|claim| claim.instance.as_deref()).collect();
+        let statement = transaction.prepare_cached(TAKE).await?;
+        transaction.execute(&statement, &[&nodes, &numbers, &users, &instances]).await?;
+        // After the new ones: a batch may hold both a place and what replaces it.
+        let (nodes, numbers) = columns(replaced);
+        if !nodes.is_empty() {
+            let statement = transaction.prepare_cached(LEAVE).await?;
+            transaction.execute(&statement, &[&nodes, &numbers]).await?;
+        }
+        transaction.commit().await?;
+        Ok(verdicts)
+    };
+    claim.await.map_err(|error: tokio_postgres::Error| Trouble::from(error).into())
+}
+
+async fn renew(inner: &Inner, node: u64, ttl_ms: u64) -> Result<bool, StoreError> {
+    let client = connection(inner).await?;
+    let node = node.cast_signed();
+    let renew = async {
+        let statement = client.prepare_cached(END).await?;
+        client.execute(&statement, &[&node, &(ttl_ms == 0)]).await?;
+        if ttl_ms == 0 {
+            return Ok(true);
+        }
+        let statement = client.prepare_cached(RENEW).await?;
+        let row = client.query_one(&statement, &[&node, &(int(ttl_ms) as f64)]).await?;
+        Ok(row.get(0))
+    };
+    renew.await.map_err(|error: tokio_postgres::Error| Trouble::from(error).into())
+}

@@ -1,0 +1,153 @@
+//! What every bus must do, over all of them: what is told arrives, and when it may not have, that is said.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, mpsc},
+    time::Duration,
+};
+
+use tidings_protocol::{Channel, Epoch};
+use tidings_server::bus::{Bus, Exchange, Heard, Redis, Signal};
+use tidings_server_core::{hub::Hint, seats::Seat};
+
+/// Until a wait counts as failed.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A node's bus, and what it heard.
+struct Node {
+    bus: Arc<dyn Bus>,
+    heard: mpsc::Receiver<Heard>,
+}
+
+impl Node {
+    /// A node that listens: its first word is that it missed everything before.
+    fn new(bus: impl Bus) -> Self {
+        let (sender, heard) = mpsc::channel();
+        let bus: Arc<dyn Bus> = Arc::new(bus);
+        bus.listen(Box::new(move |word| drop(sender.send(word))));
+        let node = Self { bus, heard };
+        assert_eq!(node.next(), Heard::Missed);
+        node
+    }
+
+    fn next(&self) -> Heard {
+        self.heard.recv_timeout(PATIENCE).expect("nothing was heard")
+    }
+
+    /// Leaves aside what comes before.
+    fn until(&self, wanted: &Heard) {
+        while self.next() != *wanted {}
+    }
+
+    fn tell(&self, top: u64) {
+        self.bus.tell(&[hint(top)]);
+    }
+}
+
+fn hint(top: u64) -> Signal {
+    let channel = Channel::parse("room:a").unwrap();
+    Signal::Hint(Hint { channel, epoch: Epoch::from_bits(7), top })
+}
+
+fn every_signal_reaches_the_others_and_not_oneself(make: &dyn Fn() -> Node) {
+    let nodes = [make(), make(), make()];
+    let all = [hint(1), Signal::Revoked, Signal::Replaced(Seat { node: 1, number: 2 })];
+    nodes[0].bus.tell(&all);
+    nodes[0].bus.tell(&[]);
+    for node in &nodes[1..] {
+        let heard: Vec<Heard> = all.iter().map(|_| node.next()).collect();
+        assert_eq!(heard, all.clone().map(Heard::Said));
+    }
+    // Had its own come back, they would be before this one.
+    nodes[1].tell(9);
+    assert_eq!(nodes[0].next(), Heard::Said(hint(9)));
+    assert!(nodes.iter().all(|node| node.bus.is_up()));
+}
+
+fn many_signals_arrive_or_it_is_said_that_some_did_not(make: &dyn Fn() -> Node) {
+    let (teller, listener) = (make(), make());
+    for top in 1..=2_000 {
+        teller.tell(top);
+    }
+    let mut heard = BTreeSet::new();
+    loop {
+        match listener.next() {
+            Heard::Said(Signal::Hint(Hint { top, .. })) => drop(heard.insert(top)),
+            Heard::Missed => return,
+            other => panic!("{other:?}"),
+        }
+        if heard.len() == 2_000 {
+            return;
+        }
+    }
+}
+
+fn a_node_that_has_gone_is_told_nothing(make: &dyn Fn() -> Node) {
+    let (stays, goes) = (make(), make());
+    let Node { bus, heard } = goes;
+    drop(bus);
+    stays.tell(1);
+    // Its listener goes with it, and nobody holds the other end of this channel any more.
+    while heard.recv_timeout(PATIENCE).is_ok() {}
+}
+
+fn keeps_the_contract(make: &dyn Fn() -> Node) {
+    every_signal_reaches_the_others_and_not_oneself(make);
+    many_signals_arrive_or_it_is_said_that_some_did_not(make);
+    a_node_that_has_gone_is_told_nothing(make);
+}
+
+#[test]
+fn the_exchange_within_a_process_keeps_the_contract() {
+    let exchange = Exchange::default();
+    keeps_the_contract(&|| Node::new(exchange.join()));
+}
+
+#[test]
+fn redis_keeps_the_contract() {
+    let redis = tidings_backing::Redis::start();
+    keeps_the_contract(&|| Node::new(Redis::new(&redis.url()).unwrap()));
+}
+
+#[test]
+fn after_redis_was_away_everybody_is_told_to_look_and_hears_again() {
+    let mut redis = tidings_backing::Redis::start();
+    let nodes = [(); 2].map(|()| Node::new(Redis::new(&redis.url()).unwrap()));
+    let away = |redis: &mut tidings_backing::Redis, how: &str| match how {
+        "cut" => redis.cut(),
+        "killed" => {
+            redis.kill();
+            while nodes.iter().any(|node| node.bus.is_up()) {
+                std::thread::yield_now();
+            }
+            // Lost, and no error.
+            nodes[0].tell(1);
+            redis.restart();
+        }
+        _ => {
+            redis.freeze();
+            while nodes.iter().any(|node| node.bus.is_up()) {
+                std::thread::yield_now();
+            }
+            redis.thaw();
+        }
+    };
+    for (top, how) in (100..).zip(["cut", "killed", "frozen"]) {
+        away(&mut redis, how);
+        nodes.iter().for_each(|node| node.until(&Heard::Missed));
+        nodes[0].tell(top);
+        nodes[1].until(&Heard::Said(hint(top)));
+        nodes[1].tell(top);
+        nodes[0].until(&Heard::Said(hint(top)));
+    }
+}
+
+#[test]
+fn a_url_that_is_none_is_refused_and_keeps_its_secret() {
+    for url in ["", "http://x", "nonsense://u:hush@x"] {
+        let error = Redis::new(url).unwrap_err().to_string();
+        assert!(error.contains("bus.url") && !error.contains("hush"), "{error}");
+    }
+    let away = Redis::new("redis://u:hush@127.0.0.1:1/").unwrap();
+    assert!(!away.is_up() && !format!("{away:?}").contains("hush"));
+}

@@ -1,0 +1,216 @@
+//! `cargo xtask demo --cluster`: two nodes on one PostgreSQL, Redis between them, nginx in front, and each of them to be killed.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tidings_backing::{Postgres, Redis};
+
+use super::children::{Child, pause};
+use super::{API_KEY, AWAY, USER, port, prepare, start_backend};
+use crate::failure::Failure;
+use crate::node;
+use crate::package::Example;
+use crate::repo;
+use crate::steps::{Outcome, Steps};
+use crate::system::{self, NGINX, POSTGRESQL, REDIS};
+
+/// What nginx is told, with names in place of ports.
+const NGINX_CONF: &str = "deploy/nginx/cluster.conf";
+
+/// Builds what is not built, runs until Ctrl-C.
+pub(crate) fn run() -> Result<(), Failure> {
+    let logs = repo::scratch().join("logs");
+    let mut steps = Steps::new(8);
+    steps.run("Checking node and npm", &logs.join("demo-node.log"), |_| {
+        node::check().map(|()| Outcome::Done)
+    })?;
+    let system = logs.join("demo-system.log");
+    steps.run("Looking for PostgreSQL, Redis and nginx", &system, |step| {
+        system::ensure(&[POSTGRESQL, REDIS, NGINX], step).map(|()| Outcome::Done)
+    })?;
+    prepare(Example::React, &mut steps)?;
+
+    let stop = Arc::new(AtomicBool::new(false));
+    let asked = Arc::clone(&stop);
+    ctrlc::set_handler(move || asked.store(true, Ordering::SeqCst))
+        .map_err(|error| Failure::Check(format!("could not listen for Ctrl-C: {error}")))?;
+
+    let mut cluster = None;
+    let log = logs.join("demo-start.log");
+    steps.run("Starting PostgreSQL and Redis", &log, |_| {
+        cluster = Some(Cluster::on(Postgres::start(), Redis::start())?);
+        Ok(Outcome::Done)
+    })?;
+    let Some(mut cluster) = cluster else { return Ok(()) };
+    steps.run("Starting two nodes, nginx and the example's backend", &log, |_| {
+        cluster.start(&stop).map(|()| Outcome::Done)
+    })?;
+    cluster.print_guide();
+    while !stop.load(Ordering::SeqCst) {
+        cluster.tend(&stop)?;
+        pause(Duration::from_millis(100), &stop);
+    }
+    println!("\nStopping.");
+    Ok(())
+}
+
+/// All parts; ended in this order.
+struct Cluster {
+    backend: Option<Child>,
+    nginx: Option<Child>,
+    nodes: Vec<(u16, Child)>,
+    redis: Redis,
+    postgres: Postgres,
+    database: String,
+    front: u16,
+    page: u16,
+}
+
+impl Cluster {
+    fn on(postgres: Postgres, redis: Redis) -> Result<Self, Failure> {
+        let database = postgres.database();
+        let (front, page) = (port::free_from(8787)?, port::free_from(5173)?);
+        Ok(Self {
+            backend: None,
+            nginx: None,
+            nodes: Vec::new(),
+            redis,
+            postgres,
+            database,
+            front,
+            page,
+        })
+    }
+
+    fn start(&mut self, stop: &AtomicBool) -> Result<(), Failure> {
+        let first = port::free_from(self.front + 1)?;
+        let second = port::free_from(first + 1)?;
+        for port in [first, second] {
+            let mut node = self.start_node(port)?;
+            node.wait_until_it_answers(port, "/readyz", stop)?;
+            self.nodes.push((port, node));
+        }
+        let mut nginx = self.start_nginx(first, second)?;
+        nginx.wait_until_it_answers(self.front, "/readyz", stop)?;
+        self.nginx = Some(nginx);
+        let mut backend = start_backend(Example::React, self.page, &self.url())?;
+        backend.wait_until_it_answers(self.page, "/", stop)?;
+        self.backend = Some(backend);
+        Ok(())
+    }
+
+    fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.front)
+    }
+
+    fn start_node(&self, port: u16) -> Result<Child, Failure> {
+        let mut command = Command::new(repo::target().join("release/tidings"));
+        command.current_dir(repo::root()).args(["serve", "--dev", "--listen"]);
+        command.arg(format!("127.0.0.1:{port}"));
+        let config = repo::root().join("examples/react/tidings.toml");
+        if config.is_file() {
+            command.arg("--config").arg(config);
+        }
+        command.env("TIDINGS_STORE_URL", &self.database).env("TIDINGS_BUS_URL", self.redis.url());
+        command.env("TIDINGS_TRUSTED_PROXIES", "127.0.0.1");
+        Child::start(command, &format!("demo-node-{port}"))
+    }
+
+    fn start_nginx(&self, first: u16, second: u16) -> Result<Child, Failure> {
+        let template = repo::root().join(NGINX_CONF);
+        let text = fs::read_to_string(&template).map_err(Failure::io("read", &template))?;
+        let text = text
+            .replace("LISTEN;", &format!("{};", self.front))
+            .replace("ONE ", &format!("{first} "))
+            .replace("TWO ", &format!("{second} "));
+        let folder = repo::scratch().join("nginx");
+        let config = folder.join("cluster.conf");
+        repo::write(&config, text.as_bytes())?;
+        let nginx = system::find("nginx").unwrap_or_else(|| PathBuf::from("/usr/sbin/nginx"));
+        let mut command = Command::new(nginx);
+        command.arg("-p").arg(&folder).arg("-c").arg(&config).args(["-g", "daemon off;"]);
+        Child::start(command, "demo-nginx")
+    }
+
+    /// Brings back what was killed, after a while in which the others show what they do without it.
+    fn tend(&mut self, stop: &AtomicBool) -> Result<(), Failure> {
+        for place in 0..self.nodes.len() {
+            let Some((port, node)) = self.nodes.get_mut(place) else { continue };
+            let port = *port;
+            if let Some(status) = node.ended()? {
+                gone(&format!("The node on port {port}"), &format!(" ({status})"), stop);
+                let mut node = self.start_node(port)?;
+                node.wait_until_it_answers(port, "/readyz", stop)?;
+                println!("It is back. Kill it again: kill -9 {}", node.pid());
+                self.nodes[place].1 = node;
+            }
+        }
+        if !self.redis.runs() {
+            gone("Redis", ": nodes find each other's records by polling", stop);
+            self.redis.restart();
+            println!("It is back. Kill it again: kill -9 {}", self.redis.pid());
+        }
+        if !self.postgres.runs() {
+            gone("PostgreSQL", ": publishes are answered 503 with Retry-After", stop);
+            self.postgres.restart();
+            println!("It is back. Kill it again: kill -9 {}", self.postgres.pid());
+        }
+        for child in [&mut self.nginx, &mut self.backend].into_iter().flatten() {
+            if let Some(status) = child.ended()? {
+                let log = repo::shown(child.log());
+                return Err(Failure::Check(format!("a part ended with {status}: see {log}")));
+            }
+        }
+        Ok(())
+    }
+
+    fn print_guide(&self) {
+        let pids: Vec<String> = self
+            .nodes
+            .iter()
+            .map(|(port, node)| format!("kill -9 {:<8} the node on port {port}", node.pid()))
+            .collect();
+        println!(
+            r#"
+  Open        http://127.0.0.1:{page}   (in two tabs, if you like)
+  Nodes       {front}, in front of 127.0.0.1:{first} and 127.0.0.1:{second}
+  PostgreSQL  {database}
+  Redis       {redis}
+
+  Publish     curl {front}/v1/notifications \
+                -H 'Authorization: Bearer {API_KEY}' -H 'Content-Type: application/json' \
+                -d '{{"to":{{"user":"{USER}"}},"type":"message","title":"Hello","message":"from curl"}}'
+
+  Break it    {one}
+              {two}
+              kill -9 {redis_pid:<8} Redis
+              kill -9 {postgres_pid:<8} PostgreSQL
+              Each is back after {away} s; the page shows each acknowledged notification once.
+
+  Logs        {logs}
+  End         Ctrl-C
+"#,
+            page = self.page,
+            front = self.url(),
+            first = self.nodes[0].0,
+            second = self.nodes[1].0,
+            database = self.database,
+            redis = self.redis.url(),
+            one = pids[0],
+            two = pids[1],
+            redis_pid = self.redis.pid(),
+            postgres_pid = self.postgres.pid(),
+            away = AWAY.as_secs(),
+            logs = repo::shown(&repo::scratch().join("logs")),
+        );
+    }
+}
+
+fn gone(what: &str, and: &str, stop: &AtomicBool) {
+    println!("{what} is gone{and}; starting it again in {} s.", AWAY.as_secs());
+    pause(AWAY, stop);
+}
