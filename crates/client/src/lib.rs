@@ -33,7 +33,7 @@
 //! | `backoff`, `timers`, `clock`, `rng` | when to try again; one table of deadlines; server time and sleep; jitter |
 //! | `heard` | the messages a client acts on |
 //! | `heartbeat`, `auth` | signs of life; credentials and their refresh |
-//! | `resume` | where each log stands on a connection: copies dropped, holes repaired, gaps told |
+//! | `leg`, `resume` | where each log stands on a connection: copies dropped, holes repaired, gaps told |
 //! | `inbox` | the fold of the logs, pages under it, pending marks on top, views |
 //! | `outbox`, `intent` | marks until they are facts: order, answers, rollback |
 //! | `account`, `storage` | changing users and signing out; the cache |
@@ -58,6 +58,7 @@ mod heartbeat;
 mod idle;
 mod inbox;
 mod intent;
+mod leg;
 mod machine;
 mod offline;
 mod outbox;

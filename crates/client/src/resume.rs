@@ -15,24 +15,9 @@ use crate::{
     context::Context,
     error::Failure,
     inbox::{self, LOGS, Log},
+    leg::{Leg, REPAIRS_MAX, Verdict},
     timers::Timer,
 };
-
-/// Repairs in a row without a new record. More means that the server does not know what it sends.
-const REPAIRS_MAX: u8 = 3;
-
-/// Where one log stands on this connection.
-#[derive(Clone, Copy, Debug)]
-enum Leg {
-    /// Asked for; `subscribed` has not come.
-    Asked,
-    /// Records up to this offset are on their way.
-    Behind(u64),
-    /// Can't go on from the cursor: a snapshot comes. The offset is the top then.
-    Broken(u64),
-    /// At the top.
-    Live,
-}
 
 /// Where a snapshot leads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -260,7 +245,7 @@ impl Resume {
     pub(crate) fn is_behind(&self, channel: &Channel, top: u64, cx: &Context) -> bool {
         let Some(log) = log_of(channel, cx) else { return false };
         let behind = cx.inbox.fold().is_some_and(|fold| fold.cursor(log).offset < top);
-        behind && matches!(self.legs[log as usize], Leg::Behind(_) | Leg::Live)
+        behind && self.legs[log as usize].follows()
     }
 
     /// The server ended a subscription.
@@ -296,17 +281,17 @@ impl Resume {
         let Some(cursor) = cx.inbox.fold().map(|fold| fold.cursor(log).offset) else {
             return Ok(None);
         };
-        if matches!(self.legs[log as usize], Leg::Asked | Leg::Broken(_)) {
-            // Until the answer names the epoch, offsets mean nothing. The server sends these again after it.
-            return Ok(None);
-        }
-        if offset <= cursor {
-            cx.duplicates = cx.duplicates.saturating_add(1);
-            return Ok(None);
-        }
-        if offset - cursor > 1 {
-            self.repair(log, cx)?;
-            return Ok(None);
+        match self.legs[log as usize].judge(cursor, offset) {
+            Verdict::Next => {}
+            Verdict::Copy => {
+                cx.duplicates = cx.duplicates.saturating_add(1);
+                return Ok(None);
+            }
+            Verdict::Early => return Ok(None),
+            Verdict::Hole => {
+                self.repair(log, cx)?;
+                return Ok(None);
+            }
         }
         self.repairs = 0;
         Ok(Some(log))
@@ -357,10 +342,8 @@ impl Resume {
 
     fn settle(&mut self, cx: &mut Context) {
         for &log in &LOGS {
-            if let Leg::Behind(top) = self.legs[log as usize]
-                && cx.inbox.fold().is_some_and(|fold| fold.cursor(log).offset >= top)
-            {
-                self.legs[log as usize] = Leg::Live;
+            if let Some(fold) = cx.inbox.fold() {
+                self.legs[log as usize].reached(fold.cursor(log).offset);
             }
         }
         if !matches!(self.legs, [Leg::Live, Leg::Live]) {
