@@ -66,6 +66,7 @@ impl Context {
         }
         self.meet(user);
         self.bring_back();
+        self.claim();
         true
     }
 
@@ -103,22 +104,33 @@ impl Context {
         self.account.named = to;
         self.bring_back();
         self.load(true);
+        self.claim();
+        self.ask_refused_again();
         true
     }
 
     /// Nothing of the current user is shown or asked for any more; unsent intents wait for the user's return.
     fn put_away(&mut self) {
+        self.keep();
         self.save();
-        self.end_loads(&Error::new(ErrorCode::SignedOut, ""));
-        let intents = self.take_outbox();
+        let error = Error::new(ErrorCode::SignedOut, "");
+        self.end_loads(&error);
+        self.clear_channels(&error);
+        self.reset_keeper();
+        let mut intents = self.take_outbox();
         if let Some(user) = self.account.user()
             && !intents.is_empty()
         {
+            intents.forget_asking();
             self.account.away.push((String::from(user), intents));
+        } else {
+            self.release(&mut intents);
         }
         if self.account.away.len() > AWAY_MAX {
-            let (_, forgotten) = self.account.away.remove(0);
+            // Those that storage keeps wait there.
+            let (_, mut forgotten) = self.account.away.remove(0);
             self.refuse_all(&forgotten, ErrorCode::SignedOut);
+            self.release(&mut forgotten);
         }
         self.inbox.clear();
         self.store.reset();
@@ -153,14 +165,17 @@ impl Context {
 
     /// Forgets the current user, here and in storage.
     pub(crate) fn sign_out(&mut self) {
-        let intents = self.take_outbox();
+        let mut intents = self.take_outbox();
         let discarded = u32::try_from(intents.unanswered()).unwrap_or(u32::MAX);
         self.refuse_all(&intents, ErrorCode::SignedOut);
+        self.release(&mut intents);
         self.account.leaving = false;
         self.timers.cancel(Timer::SignOut);
         if let Some(user) = self.account.user().map(String::from) {
             self.store.reset();
-            drop(self.account.take_away());
+            if let Some(mut away) = self.account.take_away() {
+                self.release(&mut away);
+            }
             self.put_away();
             self.ask(Command::Wipe { user });
         }
@@ -171,7 +186,10 @@ impl Context {
     /// The client ends: whoever waits hears so.
     pub(crate) fn close_calls(&mut self) {
         self.save();
-        self.end_loads(&Error::new(ErrorCode::ClosedByApp, ""));
+        let error = Error::new(ErrorCode::ClosedByApp, "");
+        self.end_loads(&error);
+        self.end_all_older(&error);
+        self.keep();
         let intents = self.take_outbox();
         self.refuse_all(&intents, ErrorCode::ClosedByApp);
         while let Some((_, intents)) = self.account.away.pop() {

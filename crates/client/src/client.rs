@@ -1,17 +1,17 @@
 //! The client: takes events in order, lets the machine act, and says what changed.
 
-use tidings_protocol::{ErrorCode, codec::messages_of};
+use tidings_protocol::{Channel, ErrorCode, Json, codec::messages_of, limits};
 
 use crate::{
-    Command, Config, Connection, Error, Event, Filter, InboxView, MarkTargets, Now, Outbox,
-    Readable, Rest, Status, Stored,
+    ChannelView, Command, Config, Connection, Error, Event, Filter, InboxView, MarkTargets, Now,
+    Outbox, Readable, Rest, Status, Stored,
     context::Context,
     explain,
     first::Held,
     idle::Idle,
     inbox::Log,
-    intent::{Body, Unresolved},
     machine::{Input, State},
+    outbox::{Body, Deed, Unresolved, too_large},
     rest,
     timers::Timer,
 };
@@ -44,7 +44,7 @@ impl Client {
             retry_at: None,
             lost: false,
             transport: None,
-            durable: cx.store.durable(),
+            durable: cx.durable(),
         };
         Self {
             cx,
@@ -76,10 +76,14 @@ impl Client {
         let now = self.cx.now;
         if self.state.is_closed() {
             self.refuse_as_closed(&event);
-            self.cx.deliver([None; 3], out);
+            self.cx.deliver([None; 3], Vec::new(), out);
             return;
         }
         if let Event::RestLoaded = event {
+            self.cx.claim();
+            if let State::Connected(state) = &mut self.state {
+                state.go_on(&mut self.cx);
+            }
             let (events, jumped) = self.held.take();
             for event in events {
                 if self.state.is_closed() {
@@ -115,6 +119,13 @@ impl Client {
     /// A view of the inbox. `Arc`s inside are the same as long as the content is.
     pub fn inbox(&mut self, filter: &Filter) -> InboxView {
         self.cx.inbox.view(filter)
+    }
+
+    /// A channel beside the inbox; idle and empty while nobody reads it. `Arc`s inside are the same as long as the
+    /// content is.
+    #[must_use]
+    pub fn channel(&self, channel: &Channel) -> ChannelView {
+        self.cx.channel(channel)
     }
 
     /// Unanswered and refused intents.
@@ -188,6 +199,15 @@ impl Client {
             }
             Event::MarkRequested { intent, targets, set } => self.mark(*intent, targets, *set),
             Event::MoreRequested { filter, intent } => self.more(filter, *intent),
+            Event::ChannelWanted { channel } => self.cx.want_channel(channel),
+            Event::ChannelUnwanted { channel } => self.cx.unwant_channel(channel),
+            Event::PublishRequested { intent, channel, data } => {
+                self.publish(*intent, channel, data);
+            }
+            Event::OlderRequested { channel, intent } => {
+                self.cx.older(channel, *intent);
+                self.on(Input::Work);
+            }
             Event::FailedRetried { id, intent } => match self.cx.outbox.take_failed(*id) {
                 Some(body) => self.intend(*intent, body),
                 None => self.cx.refuse(*intent, ErrorCode::NotFound, ""),
@@ -197,12 +217,30 @@ impl Client {
                 self.on(Input::Credential { attempt: *attempt, result });
             }
             Event::StorageLoaded { user, saved } => {
-                self.cx.loaded(user, saved.as_deref());
+                match user.split_once('\t') {
+                    Some((user, channel)) => {
+                        self.cx.channel_loaded(user, channel, saved.as_deref());
+                    }
+                    None => self.cx.loaded(user, saved.as_deref()),
+                }
                 self.on(Input::CacheSettled);
             }
             Event::StorageFailed { reason } => {
                 self.cx.storage_failed(reason);
                 self.on(Input::CacheSettled);
+                self.on(Input::Work);
+            }
+            Event::Kept { number } => {
+                self.cx.kept(*number);
+                self.on(Input::Work);
+            }
+            Event::LanesClaimed { user, lanes } => {
+                self.cx.claimed(user, lanes);
+                self.on(Input::Work);
+            }
+            Event::LanesFailed { reason } => {
+                self.cx.lanes_failed(reason);
+                self.on(Input::Work);
             }
             Event::TransportOpened { transport } => {
                 self.on(Input::Opened { transport: *transport })
@@ -249,6 +287,19 @@ impl Client {
                 self.on(Input::CacheSettled);
             }
             Timer::Lost => self.lost = true,
+            Timer::Cache => self.cx.caches_overdue(),
+            Timer::Claim => {
+                if self.state.may_send() || !self.cx.keeper.may_send() {
+                    self.cx.claim_due();
+                }
+                self.on(Input::Work);
+            }
+            Timer::Keep => {
+                self.cx.keep_overdue();
+                self.on(Input::Work);
+            }
+            Timer::Linger => self.cx.linger_due(),
+            Timer::Older => self.cx.older_overdue(),
             Timer::More => self.cx.end_loads(&Error::new(ErrorCode::Network, "")),
             Timer::Save => self.cx.save(),
             Timer::SignOut => self.sign_out(),
@@ -286,12 +337,25 @@ impl Client {
         self.cx.refuse(intent, code, detail);
     }
 
+    fn publish(&mut self, intent: u64, channel: &Channel, data: &Json) {
+        let body = Body { channel: channel.clone(), deed: Deed::Publish(data.clone()) };
+        if self.cx.account.is_nobody() || self.cx.account.is_leaving() {
+            self.cx.refuse(intent, ErrorCode::SignedOut, "");
+        } else if body.is_over(limits::MESSAGE_BYTES) {
+            self.cx.refuse_with(intent, too_large());
+        } else {
+            self.intend(intent, body);
+        }
+    }
+
     fn intend(&mut self, intent: u64, body: Body) {
         if self.cx.outbox.unanswered() >= self.cx.config.outbox_max as usize {
             self.cx.refuse(intent, ErrorCode::OutboxFull, "");
             return;
         }
-        self.cx.outbox.push(intent, body);
+        let at = self.cx.now.wall;
+        self.cx.outbox.push(intent, at, body);
+        self.cx.keep();
         self.on(Input::Work);
     }
 
@@ -329,6 +393,8 @@ impl Client {
         match event {
             Event::MarkRequested { intent, .. }
             | Event::MoreRequested { intent, .. }
+            | Event::PublishRequested { intent, .. }
+            | Event::OlderRequested { intent, .. }
             | Event::FailedRetried { intent, .. } => {
                 self.cx.refuse(*intent, ErrorCode::ClosedByApp, "");
             }
@@ -351,11 +417,19 @@ impl Client {
         if outbox {
             self.outbox = self.cx.outbox.snapshot();
         }
-        self.tell_changes(before, outbox, out);
+        self.cx.keep();
+        let channels = self.cx.refresh_channels();
+        self.tell_changes(before, outbox, channels, out);
     }
 
     /// Says which snapshots changed and when to come back. `before` is the inbox's revision as the app knows it.
-    pub(crate) fn tell_changes(&mut self, before: u64, outbox: bool, out: &mut Vec<Command>) {
+    pub(crate) fn tell_changes(
+        &mut self,
+        before: u64,
+        outbox: bool,
+        channels: Vec<Channel>,
+        out: &mut Vec<Command>,
+    ) {
         let inbox = self.cx.inbox.revision() != before;
         let connection = self.refresh_connection();
         let changed = [
@@ -363,7 +437,7 @@ impl Client {
             connection.then_some(Readable::Connection),
             outbox.then_some(Readable::Outbox),
         ];
-        self.cx.deliver(changed, out);
+        self.cx.deliver(changed, channels, out);
         let next = self.cx.timers.next();
         if next != self.timer {
             self.timer = next;
@@ -411,7 +485,7 @@ impl Client {
             retry_at: self.state.retry_at(),
             lost: self.lost,
             transport: self.state.transport(),
-            durable: self.cx.store.durable(),
+            durable: self.cx.durable(),
         };
         let changed = connection != self.connection;
         self.connection = connection;

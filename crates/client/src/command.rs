@@ -1,8 +1,10 @@
 //! Everything a client can ask its driver for, as imperatives.
 
+use std::sync::Arc;
+
 use tidings_protocol::{Channel, Epoch, server::GapReason};
 
-use crate::{Error, FailedIntent, ItemView, Stored, TransportKind};
+use crate::{Error, FailedIntent, ItemView, MessageView, Stored, TransportKind};
 
 /// A snapshot that changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -13,6 +15,27 @@ pub enum Readable {
     Inbox,
     /// [`crate::Client::outbox`].
     Outbox,
+}
+
+/// One thing to do with a row of the outbox.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Write it, over what is there.
+    Put {
+        /// Its lane.
+        lane: String,
+        /// Its place in the lane.
+        seq: u64,
+        /// What `LanesClaimed` gives back.
+        text: String,
+    },
+    /// Delete it, if it is there.
+    Drop {
+        /// Its lane.
+        lane: String,
+        /// Its place in the lane.
+        seq: u64,
+    },
 }
 
 /// Do this.
@@ -68,9 +91,9 @@ pub enum Command {
     LoadRest,
 
     // ---- storage ----
-    /// Read what was saved for `user`; answer with `StorageLoaded` or `StorageFailed`.
+    /// Read what was saved under a key; answer with `StorageLoaded` or `StorageFailed`.
     Load {
-        /// Key of the cache.
+        /// The user for the inbox; user, tab and channel for another channel. A user id has no control characters.
         user: String,
     },
     /// Write the cache in one transaction, but only over nothing, over a lower offset of the same
@@ -78,24 +101,56 @@ pub enum Command {
     Save {
         /// Key of the cache.
         user: String,
-        /// (epoch, offset) of the inbox and of `system:all`.
+        /// (epoch, offset) of the inbox and of `system:all`; of another channel twice the same.
         cursors: [(Epoch, u64); 2],
         /// Epochs this client itself left.
         over: Vec<Epoch>,
         /// What `StorageLoaded` gives back.
         text: String,
     },
-    /// Delete everything saved for `user`.
+    /// Delete everything saved for `user`: all caches, and all rows of the outbox.
     Wipe {
-        /// Key of the cache.
+        /// The user; keys of the caches of channels begin with it and a tab.
         user: String,
+    },
+
+    // ---- the outbox, where `Config::lanes` says that the driver keeps it ----
+    /// Do all of this in one transaction and make it durable; answer with `Kept`, or with `LanesFailed`. Before the first
+    /// row of a lane is written, this client holds the lane: no other gets it by `Claim` until `Release`, or until
+    /// this client is dead.
+    Keep {
+        /// Whose.
+        user: String,
+        /// Comes back in the answer.
+        number: u64,
+        /// In order.
+        changes: Vec<Change>,
+    },
+    /// Take the lanes of `user` that have rows and no living holder; answer with `LanesClaimed` or `LanesFailed`.
+    Claim {
+        /// Whose.
+        user: String,
+    },
+    /// Hold this lane no longer, after what was asked before is done.
+    Release {
+        /// Which.
+        lane: String,
     },
 
     // ---- what the app hears ----
     /// Read that snapshot again.
     Changed(Readable),
+    /// Read the snapshot of this channel again ([`crate::Client::channel`]).
+    ChannelChanged(Channel),
     /// A notification arrived (live or by resume, not by snapshot), not older than `Config::arrived_max_age`.
     Arrived(Box<ItemView>),
+    /// A message came to a channel that is read (live or by resume, not by history): `on('message')`.
+    Message {
+        /// Where.
+        channel: Channel,
+        /// As in the snapshot.
+        message: Arc<MessageView>,
+    },
     /// Records are missing for good.
     Gap {
         /// Where.
@@ -107,7 +162,7 @@ pub enum Command {
         /// Why.
         why: GapReason,
     },
-    /// An intent has its final answer. `Ok(None)` for `MoreRequested`.
+    /// An intent has its final answer. `Ok(None)` for `MoreRequested` and `OlderRequested`.
     Settled {
         /// The driver's number.
         intent: u64,

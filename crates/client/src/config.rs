@@ -56,6 +56,18 @@ pub struct Config {
     pub transports: Vec<TransportKind>,
     /// Storage exists: `Load` and `Save` are wanted.
     pub storage: bool,
+    /// It keeps the outbox, too: `Keep`, `Claim` and `Release` are wanted.
+    pub lanes: bool,
+    /// Milliseconds between looks for lanes of dead clients while connected. Default 15,000.
+    pub adopt_every: u64,
+    /// Milliseconds a channel is followed on after its last reader went. Default 5,000.
+    pub linger: u64,
+    /// Most channels followed at once, beside the inbox; more are refused with `subscriptions`. Default 64.
+    pub channels_max: u32,
+    /// Most messages of one channel held in memory, pages included, and kept in storage. Default 500.
+    pub messages_max: u32,
+    /// Most bytes of their payloads. Default 1 MiB.
+    pub messages_bytes: u32,
     /// All of the client's code is loaded. Where it is not, what a first connection does not need is asked for by
     /// `LoadRest`. Default: true.
     pub whole: bool,
@@ -83,6 +95,12 @@ impl Config {
             lost_after: 5_000,
             transports: vec![TransportKind::Ws],
             storage: false,
+            lanes: false,
+            adopt_every: 15_000,
+            linger: 5_000,
+            channels_max: 64,
+            messages_max: 500,
+            messages_bytes: 1 << 20,
             whole: true,
         }
     }
@@ -97,5 +115,7 @@ impl Config {
         self.credential_timeout = self.credential_timeout.clamp(100, 3_600_000);
         self.keep = self.keep.max(1);
         self.items_max = self.items_max.max(self.keep);
+        self.adopt_every = self.adopt_every.clamp(1_000, 3_600_000);
+        self.messages_max = self.messages_max.max(1);
     }
 }

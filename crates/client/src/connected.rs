@@ -17,7 +17,7 @@ use crate::{
     heard::Heard,
     heartbeat::Heartbeat,
     machine::{Input, State},
-    outbox::Refusal,
+    outbox::{Answer, Refusal},
     resume::{Fit, Resume},
     timers::Timer,
     waiting::Waiting,
@@ -36,6 +36,8 @@ pub(crate) struct Connected {
     resume: Resume,
     /// Items of one page.
     page: u32,
+    /// Longest message, in bytes.
+    bytes: usize,
     /// The server refused an intent for now: no more until the timer.
     held: bool,
     /// The last error that was no answer, and when: the close that follows is explained by it.
@@ -69,8 +71,15 @@ impl Connected {
         cx: &mut Context,
     ) -> State {
         let mut state = Self::new(transport, kind, connected, cx);
-        state.work(cx);
+        state.go_on(cx);
         State::Connected(Box::new(state))
+    }
+
+    /// What a connection does beside following the inbox: follows what else is read, and sends what waits.
+    pub(crate) fn go_on(&mut self, cx: &mut Context) {
+        cx.claim();
+        cx.channels_connected(self.transport, self.page);
+        self.work(cx);
     }
 
     /// A connection on which nothing was sent yet.
@@ -89,6 +98,7 @@ impl Connected {
             refresher: Refresher::default(),
             resume: Resume::begin(transport, cx),
             page: connected.limits.page.clamp(1, PAGE_DEFAULT),
+            bytes: connected.limits.message_bytes as usize,
             held: false,
             error: None,
         }
@@ -160,6 +170,7 @@ impl Connected {
             Timer::Goaway => return Err(End::Goaway),
             Timer::Ping => self.heartbeat.ping(self.transport, cx),
             Timer::Refresh => self.refresher.begin(cx),
+            Timer::Rooms => cx.rooms_overdue()?,
             Timer::Silence => self.heartbeat.silent(late, self.transport, cx)?,
             Timer::Steady => cx.failures.reset(),
             Timer::Sync => self.resume.overdue(cx)?,
@@ -183,40 +194,68 @@ impl Connected {
         };
         match message {
             Heard::Ack(ack) => {
-                if let Some((intent, stored)) = cx.outbox.acknowledged(ack) {
-                    cx.settle(intent, Some(stored));
-                    if let Some(fold) = cx.inbox.fold() {
-                        cx.outbox.folded(fold);
+                let at = cx.now.wall;
+                match cx.outbox.acknowledged(ack, at) {
+                    Some(Answer::Stored(intent, stored)) => {
+                        cx.settle(intent, Some(stored));
+                        if let Some(fold) = cx.inbox.fold() {
+                            cx.outbox.folded(fold);
+                        }
                     }
-                    self.answered(cx);
+                    Some(Answer::Given(failed)) => cx.failed(failed),
+                    Some(Answer::Lost(error)) => cx.report(error),
+                    None => return Ok(()),
                 }
+                self.answered(cx);
             }
             Heard::Error(error) => self.refused(error, cx)?,
             Heard::Expiring(_) => self.refresher.begin(cx),
-            Heard::Gap(gap) => self.resume.gap(gap, cx)?,
+            Heard::Gap(gap) => {
+                self.resume.gap(gap, cx)?;
+                cx.room_gap(gap)?;
+            }
             Heard::Goaway(goaway) => leave_within(goaway, cx),
             Heard::Marked(record) => {
                 self.resume.marked(record, cx)?;
                 self.answered(cx);
             }
+            Heard::Message(record) => {
+                cx.room_message(record)?;
+                self.answered(cx);
+            }
             Heard::Notification(record) => {
                 self.resume.notification(record, cx)?;
+                cx.room_notification(record)?;
             }
             Heard::Page(page) => {
                 if cx.inbox.pager.take_answer(page.id) {
                     cx.set(Timer::More, cx.config.timeout);
                     cx.inbox.page(page, cx.config.items_max);
                     cx.inbox.prune();
+                } else if cx.room_page(page) {
+                    self.answered(cx);
                 }
             }
+            Heard::Passed { channel, offset } => cx.room_passed(channel, *offset, *offset)?,
             Heard::Pong(pong) => self.pong(pong, cx)?,
-            Heard::Refreshed(answer) => self.refresher.refreshed(answer, cx),
-            Heard::Skip(skip) => self.resume.skip(skip, cx)?,
+            Heard::Refreshed(answer) => {
+                self.refresher.refreshed(answer, cx);
+                cx.ask_refused_again();
+            }
+            Heard::Skip(skip) => {
+                self.resume.skip(skip, cx)?;
+                cx.room_skip(skip)?;
+            }
             Heard::Snapshot(snapshot) => self.resume.snapshot(snapshot, cx)?,
-            Heard::Subscribed(answer) => self.resume.subscribed(answer, cx)?,
+            Heard::Subscribed(answer) => {
+                self.resume.subscribed(answer, cx)?;
+                cx.room_subscribed(answer)?;
+                cx.channels_work();
+            }
             Heard::Trimmed(record) => self.resume.trimmed(record, cx)?,
             Heard::Unsubscribed(ended) => {
                 self.resume.unsubscribed(&ended.channel, cx)?;
+                cx.room_unsubscribed(ended);
             }
             // A second greeting means nothing.
             Heard::Connected(_) => {}
@@ -256,6 +295,7 @@ impl Connected {
         if let Some(tops) = &pong.tops {
             for (channel, top) in tops.iter() {
                 self.resume.top(channel, *top, cx)?;
+                cx.room_top(channel, *top)?;
             }
         }
         Ok(())
@@ -267,9 +307,7 @@ impl Connected {
         let lane = if error.expected.is_some() { cx.next_lane() } else { String::new() };
         match cx.outbox.refused(error, at, lane) {
             Some(Refusal::Final(failed)) => {
-                cx.outbox.forget_failed(cx.config.failed_max as usize);
-                cx.refuse_with(failed.id, failed.error.clone());
-                cx.tell(Command::Failed(failed));
+                cx.failed(failed);
                 self.answered(cx);
             }
             Some(Refusal::Moved) => self.work(cx),
@@ -283,6 +321,7 @@ impl Connected {
             None if cx.inbox.pager.take_answer(error.id) => {
                 cx.end_loads(&Error::of_server(error));
             }
+            None if cx.room_refused(error) => {}
             None => {
                 cx.report(Error::of_server(error));
                 let of_connection =
@@ -313,10 +352,13 @@ impl Connected {
 
     /// Sends what waits.
     fn work(&mut self, cx: &mut Context) {
+        cx.keep();
+        cx.channels_work();
         if !self.held {
-            while let Some(mark) = cx.outbox.next(cx.upcoming_request()) {
+            let own = cx.keeper.may_send();
+            while let Some(text) = cx.outbox.next(cx.upcoming_request(), own, self.bytes) {
                 cx.next_request();
-                cx.send(self.transport, &mark);
+                cx.ask(Command::Send { transport: self.transport, text });
             }
             if cx.outbox.in_flight() && cx.timers.at(Timer::Answer).is_none() {
                 cx.set(Timer::Answer, cx.config.timeout);
@@ -365,6 +407,7 @@ impl Connected {
     fn let_go(&mut self, cx: &mut Context) {
         Heartbeat::end(cx);
         Resume::end(cx);
+        cx.channels_disconnected();
         self.refresher.end(cx);
         cx.timers.cancel(Timer::Answer);
         cx.timers.cancel(Timer::Goaway);

@@ -3,12 +3,13 @@
 use tidings_protocol::{Channel, Encode, ErrorCode};
 
 use crate::{
-    Command, Config, Error, Now, Readable, Rest, Stored, TransportKind,
+    Command, Config, Error, FailedIntent, Now, Readable, Rest, Stored, TransportKind,
     account::Account,
     backoff::Failures,
+    channels::Channels,
     clock::Clock,
     inbox::Inbox,
-    outbox::Intents,
+    outbox::{ADOPTED, Intents, Keeper},
     rng::Rng,
     storage::Store,
     timers::{Timer, TimerTable},
@@ -51,7 +52,9 @@ pub(crate) struct Context {
     pub(crate) clock: Clock,
     pub(crate) account: Account,
     pub(crate) inbox: Inbox,
+    pub(crate) channels: Channels,
     pub(crate) outbox: Intents,
+    pub(crate) keeper: Keeper,
     pub(crate) store: Store,
     /// All of the client's code is there.
     pub(crate) rest: Option<Rest>,
@@ -84,7 +87,9 @@ impl Context {
             clock: Clock::default(),
             account: Account::default(),
             inbox: Inbox::default(),
+            channels: Channels::default(),
             outbox: Intents::new(String::new()),
+            keeper: Keeper::new(config.storage && config.lanes),
             store: Store::new(config.storage),
             rest: config.whole.then(Rest::is_there),
             trouble: None,
@@ -121,14 +126,25 @@ impl Context {
         self.refuse_with(intent, Error::new(code, detail));
     }
 
-    /// Ends a call of the app with an error.
+    /// Ends a call of the app with an error. An intent of another life has no caller any more.
     pub(crate) fn refuse_with(&mut self, intent: u64, error: Error) {
-        self.tell(Command::Settled { intent, result: Err(error) });
+        if intent < ADOPTED {
+            self.tell(Command::Settled { intent, result: Err(error) });
+        }
+    }
+
+    /// An intent was refused for good.
+    pub(crate) fn failed(&mut self, failed: FailedIntent) {
+        self.outbox.forget_failed(self.config.failed_max as usize);
+        self.refuse_with(failed.id, failed.error.clone());
+        self.tell(Command::Failed(failed));
     }
 
     /// Ends a call of the app well.
     pub(crate) fn settle(&mut self, intent: u64, stored: Option<Stored>) {
-        self.tell(Command::Settled { intent, result: Ok(stored) });
+        if intent < ADOPTED {
+            self.tell(Command::Settled { intent, result: Ok(stored) });
+        }
     }
 
     /// Tells the app of trouble that no call can answer, within a bounded rate.
@@ -197,11 +213,24 @@ impl Context {
         self.config.transports.first().copied().unwrap_or(TransportKind::Ws)
     }
 
+    /// What is shown and what is wanted outlives the page.
+    pub(crate) fn durable(&self) -> bool {
+        self.store.usable() && (self.keeper.usable() || !self.config.lanes)
+    }
+
     /// Moves the commands to the driver's buffer: the machine's, then what changed, then what the app hears.
-    pub(crate) fn deliver(&mut self, changed: [Option<Readable>; 3], out: &mut Vec<Command>) {
+    pub(crate) fn deliver(
+        &mut self,
+        changed: [Option<Readable>; 3],
+        channels: Vec<Channel>,
+        out: &mut Vec<Command>,
+    ) {
         out.append(&mut self.out);
         for readable in changed.iter().flatten() {
             out.push(Command::Changed(*readable));
+        }
+        for channel in channels {
+            out.push(Command::ChannelChanged(channel));
         }
         out.append(&mut self.told);
     }

@@ -1,6 +1,6 @@
 //! Everything that can happen to a client, as past facts, and the values they carry.
 
-use tidings_protocol::{Channel, Epoch, MarkSet, codec::messages_of};
+use tidings_protocol::{Channel, Epoch, Json, MarkSet, codec::messages_of};
 
 /// The time as the driver's two clocks tell it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,6 +136,15 @@ impl<'a> FromIterator<&'a str> for Kinds {
     }
 }
 
+/// A lane of the outbox that a client left, and what is still in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lane {
+    /// Its `client_id`.
+    pub name: String,
+    /// `seq` and text of each row, by ascending `seq`.
+    pub rows: Vec<(u64, String)>,
+}
+
 /// Something happened.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
@@ -171,6 +180,33 @@ pub enum Event {
         /// Comes back in `Command::Settled` (with no `Stored`).
         intent: u64,
     },
+    /// The app reads a channel other than its inbox (the driver counts its readers). Needs no connection of its own:
+    /// `ConnectRequested` goes with it.
+    ChannelWanted {
+        /// Which.
+        channel: Channel,
+    },
+    /// Nobody reads it any more. It is left after `Config::linger`.
+    ChannelUnwanted {
+        /// Which.
+        channel: Channel,
+    },
+    /// Publish a message. Whether the channel is read does not matter.
+    PublishRequested {
+        /// Comes back in `Command::Settled`; unique among all numbers of intents.
+        intent: u64,
+        /// Where to.
+        channel: Channel,
+        /// The message.
+        data: Json,
+    },
+    /// `loadMore()` of a channel that is read: older messages.
+    OlderRequested {
+        /// Which.
+        channel: Channel,
+        /// Comes back in `Command::Settled` (with no `Stored`).
+        intent: u64,
+    },
     /// `outbox.retry(id)`.
     FailedRetried {
         /// The failed intent.
@@ -192,7 +228,7 @@ pub enum Event {
         /// An `Err` says why, in words; the client tries again.
         result: Result<Credential, String>,
     },
-    /// The cache of `user` was read; `None` when there is none or it is unreadable.
+    /// The cache under `user` was read; `None` when there is none or it is unreadable.
     StorageLoaded {
         /// From `Load`.
         user: String,
@@ -201,6 +237,24 @@ pub enum Event {
     },
     /// Storage is unavailable or failed: the client goes on in memory and says `durable: false`.
     StorageFailed {
+        /// In words.
+        reason: String,
+    },
+
+    /// Everything up to this `Keep` is on disk.
+    Kept {
+        /// From `Keep`; it answers those before it, too.
+        number: u64,
+    },
+    /// The lanes of `user` that no living client holds, now held by this one. May be empty.
+    LanesClaimed {
+        /// From `Claim`.
+        user: String,
+        /// With their rows; lanes this client holds already are left out.
+        lanes: Vec<Lane>,
+    },
+    /// Intents can't be kept (no storage, no locks): the client goes on in memory and says `durable: false`.
+    LanesFailed {
         /// In words.
         reason: String,
     },

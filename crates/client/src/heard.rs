@@ -3,11 +3,11 @@
 //! [`tidings_protocol::ServerMessage`] reads all of them; a browser would load the code for each.
 
 use tidings_protocol::{
-    Decode, DecodeError,
+    Channel, Decode, DecodeError,
     codec::{Reader, Reason},
     server::{
-        Ack, Connected, Error, Expiring, Gap, Goaway, Marked, Notification, Page, Pong, Refreshed,
-        Skip, Snapshot, Subscribed, Trimmed, Unsubscribed,
+        Ack, Connected, Error, Expiring, Gap, Goaway, Marked, Message, Notification, Page, Pong,
+        Refreshed, Skip, Snapshot, Subscribed, Trimmed, Unsubscribed,
     },
 };
 
@@ -19,10 +19,12 @@ macro_rules! heard {
         #[allow(dead_code, reason = "that `expiring` comes says enough")]
         pub(crate) enum Heard {
             $($name($name),)*
+            /// A record of a type that means nothing to this client; its offset counts as received.
+            Passed { channel: Channel, offset: u64 },
         }
 
         impl Heard {
-            /// Reads a message. `None`: one of those that mean nothing to this client, rooms' and chats' and what a
+            /// Reads a message. `None`: one of those that mean nothing to this client, presence and signals and what a
             /// newer server may say.
             pub(crate) fn read(text: &str) -> Result<Option<Self>, DecodeError> {
                 let mut reader = Reader::check(text)?;
@@ -33,7 +35,7 @@ macro_rules! heard {
                         reader.fail(Reason::UnknownType);
                         None
                     }
-                    _ => None,
+                    _ => passed(&mut reader),
                 };
                 reader.finish(heard)
             }
@@ -49,6 +51,7 @@ heard! {
     "gap" Gap
     "goaway" Goaway
     "marked" Marked
+    "message" Message
     "notification" Notification
     "page" Page
     "pong" Pong
@@ -60,9 +63,31 @@ heard! {
     "unsubscribed" Unsubscribed
 }
 
+/// The place of a record of an unknown type.
+fn passed(reader: &mut Reader<'_>) -> Option<Heard> {
+    let (mut channel, mut offset) = (None, None);
+    let mut members = reader.object();
+    while let Some(key) = reader.member(&mut members) {
+        match &*key {
+            "channel" if reader.is_string() => channel = Channel::parse(&reader.string()).ok(),
+            "offset" if !reader.is_absent() => offset = Some(reader.integer()),
+            _ => {}
+        }
+    }
+    Some(Heard::Passed { channel: channel?, offset: offset? })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_record_of_tomorrow_counts_as_received() {
+        let text = r#"{"type":"poll","channel":"room:1","offset":7,"question":"?"}"#;
+        let Ok(Some(Heard::Passed { channel, offset: 7 })) = Heard::read(text) else { panic!() };
+        assert_eq!(channel.as_str(), "room:1");
+        assert!(matches!(Heard::read(r#"{"type":"poll","offset":7}"#), Ok(None)));
+    }
 
     #[test]
     fn what_it_does_not_know_is_passed_over_and_what_is_broken_is_told() {

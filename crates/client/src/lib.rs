@@ -8,7 +8,8 @@
 //! 1. turns what happens (sockets, timers, storage, the app's calls) into events,
 //! 2. executes commands in order *after* `handle` returned (a callback may lead to the next event),
 //! 3. keeps exactly one timer, as [`Command::SetTimer`] says,
-//! 4. reads the snapshots ([`Client::connection`], [`Client::inbox`], …) when [`Command::Changed`] names them.
+//! 4. reads the snapshots ([`Client::connection`], [`Client::inbox`], [`Client::channel`], …) when
+//!    [`Command::Changed`] or [`Command::ChannelChanged`] names them.
 //!
 //! ```
 //! use tidings_client_core::{Client, Command, Config, Event, Now, Status};
@@ -35,12 +36,14 @@
 //! | `heartbeat`, `auth` | signs of life; credentials and their refresh |
 //! | `leg`, `resume` | where each log stands on a connection: copies dropped, holes repaired, gaps told |
 //! | `inbox` | the fold of the logs, pages under it, pending marks on top, views |
-//! | `outbox`, `intent` | marks until they are facts: order, answers, rollback |
+//! | `channels` | rooms, chats, topics: messages in order, pages of older ones, own ones until they are facts |
+//! | `outbox` | intents until they are facts: order, answers, rollback; kept in storage, adopted from clients that died |
 //! | `account`, `storage` | changing users and signing out; the cache |
 
 mod account;
 mod auth;
 mod backoff;
+mod channels;
 mod client;
 mod clock;
 mod command;
@@ -57,7 +60,6 @@ mod heard;
 mod heartbeat;
 mod idle;
 mod inbox;
-mod intent;
 mod leg;
 mod machine;
 mod offline;
@@ -71,13 +73,14 @@ mod timers;
 mod waiting;
 
 pub use client::Client;
-pub use command::{Command, Readable};
+pub use command::{Change, Command, Readable};
 pub use config::{Backoff, Config};
 pub use error::Error;
 pub use event::{
-    Credential, Event, Filter, ItemKey, Kinds, MarkTargets, Now, Show, TransportKind, User,
+    Credential, Event, Filter, ItemKey, Kinds, Lane, MarkTargets, Now, Show, TransportKind, User,
 };
 pub use rest::Rest;
 pub use snapshot::{
-    Connection, FailedIntent, InboxStatus, InboxView, ItemView, Outbox, Status, Stored,
+    Author, ChannelStatus, ChannelView, Connection, FailedIntent, GapView, InboxStatus, InboxView,
+    IntentKind, ItemView, MessageView, Outbox, Status, Stored,
 };

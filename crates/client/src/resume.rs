@@ -11,7 +11,7 @@ use tidings_protocol::{
 };
 
 use crate::{
-    Command,
+    Command, Stored,
     context::Context,
     error::Failure,
     inbox::{self, LOGS, Log},
@@ -183,10 +183,12 @@ impl Resume {
             return Ok(());
         }
         let Some(fold) = cx.inbox.fold_mut() else { return Ok(()) };
-        let echo = cx.outbox.echoed(record, fold.cursor(Log::Inbox).epoch);
+        let echo = cx.outbox.echoed(record.client_id.as_deref(), record.seq);
+        let epoch = fold.cursor(Log::Inbox).epoch;
         let kept = fold.marked(record);
-        if let Some((intent, stored)) = echo {
-            cx.settle(intent, Some(stored));
+        if let Some((intent, true)) = echo {
+            let Marked { channel, offset, id, .. } = record.clone();
+            cx.settle(intent, Some(Stored { channel, epoch, offset, id }));
         }
         self.folded(cx);
         if kept.is_err() { self.start_over(cx) } else { Ok(()) }
@@ -370,7 +372,7 @@ fn stated(snapshot: &Snapshot) -> [Cursor; 2] {
 }
 
 /// Which of the two logs a channel is; others are not followed here.
-fn log_of(channel: &Channel, cx: &Context) -> Option<Log> {
+pub(crate) fn log_of(channel: &Channel, cx: &Context) -> Option<Log> {
     if channel.is_system() {
         return Some(Log::System);
     }

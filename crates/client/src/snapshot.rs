@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tidings_protocol::{Channel, Epoch, Json};
+use tidings_protocol::{Channel, Epoch, Json, server::GapReason};
 
 use crate::{Error, ItemKey, TransportKind};
 
@@ -105,6 +105,82 @@ pub struct InboxView {
     pub error: Option<Error>,
 }
 
+/// How a channel is followed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ChannelStatus {
+    /// What is shown is true as of the last contact; more is on its way.
+    CatchingUp,
+    /// Nobody reads it.
+    #[default]
+    Idle,
+    /// Wanted, and nothing is known yet.
+    Joining,
+    /// Following the log.
+    Live,
+    /// The server does not let this user in; `error` says why.
+    Refused,
+}
+
+/// Who wrote a message.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Author {
+    /// User id.
+    pub user: String,
+    /// What the user's credential carried as `info`, where known.
+    pub info: Option<Json>,
+    /// This client's user.
+    pub own: bool,
+}
+
+/// One message of a channel as the app sees it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MessageView {
+    /// Names it over the client's life: a pending message keeps it when it comes back as a fact.
+    pub key: u64,
+    /// Record id; `client_id/seq` while it is pending or failed.
+    pub id: Arc<str>,
+    /// Where it stands in the log, once stored.
+    pub offset: Option<u64>,
+    /// Milliseconds since 1970.
+    pub at: u64,
+    /// Nobody where a backend wrote it.
+    pub from: Option<Author>,
+    /// The app's payload.
+    pub data: Json,
+    /// It has no answer yet.
+    pub pending: bool,
+    /// Why it was refused for good; see [`Outbox::failed`].
+    pub failed: Option<Error>,
+}
+
+/// Offsets that are missing for good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GapView {
+    /// First.
+    pub from: u64,
+    /// Last.
+    pub to: u64,
+    /// Why.
+    pub why: GapReason,
+}
+
+/// A channel's snapshot.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ChannelView {
+    /// State.
+    pub status: ChannelStatus,
+    /// In order, own messages without an answer and refused ones last; shared and unchanged while the content is.
+    pub messages: Arc<[Arc<MessageView>]>,
+    /// The last range that is missing.
+    pub gap: Option<GapView>,
+    /// Older messages can be loaded.
+    pub has_more: bool,
+    /// Older messages are being loaded.
+    pub loading_more: bool,
+    /// Why it is refused, or why the last load failed.
+    pub error: Option<Error>,
+}
+
 /// An intent that was stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stored {
@@ -118,11 +194,22 @@ pub struct Stored {
     pub id: String,
 }
 
+/// What an intent wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IntentKind {
+    /// To mark items of the inbox.
+    Mark,
+    /// To publish a message.
+    Publish,
+}
+
 /// An intent that was refused.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FailedIntent {
     /// For `FailedRetried` and `FailedDiscarded`.
     pub id: u64,
+    /// What it wanted.
+    pub kind: IntentKind,
     /// Where it should have gone.
     pub channel: Channel,
     /// When it was refused, in milliseconds since 1970.

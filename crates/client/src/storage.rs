@@ -8,7 +8,7 @@ use tidings_protocol::{Decode, Encode, Epoch, ErrorCode, server::Snapshot};
 use crate::{Command, Error, context::Context, inbox::Log, timers::Timer};
 
 /// Version of the saved text.
-const VERSION: char = '1';
+pub(crate) const VERSION: char = '1';
 /// Milliseconds between a change and the save: a burst of records is one write.
 const DEBOUNCE: u64 = 250;
 /// Milliseconds a connection waits for the cache. IndexedDB can hang; a snapshot from the server is dearer, but comes.
@@ -40,8 +40,8 @@ impl Store {
         Self { usable, loading: None, dirty: false, left: Vec::new() }
     }
 
-    /// The cache is kept over restarts.
-    pub(crate) fn durable(&self) -> bool {
+    /// Caches are kept over restarts.
+    pub(crate) fn usable(&self) -> bool {
         self.usable
     }
 
@@ -115,6 +115,8 @@ impl Context {
         self.store.loading = None;
         self.timers.cancel(Timer::Load);
         self.timers.cancel(Timer::Save);
+        self.caches_overdue();
+        self.forgo_lanes();
     }
 
     /// Storage took too long: connect without it. A late answer is still taken as far as it is useful.
@@ -132,9 +134,21 @@ impl Context {
         }
     }
 
+    /// A channel changed.
+    pub(crate) fn save_channels_soon(&mut self) {
+        if self.store.usable {
+            self.bring_forward(Timer::Save, DEBOUNCE);
+        }
+    }
+
     /// Saves what changed since the last time.
     pub(crate) fn save(&mut self) {
         self.timers.cancel(Timer::Save);
+        self.save_channels();
+        self.save_inbox();
+    }
+
+    fn save_inbox(&mut self) {
         let (Some(user), Some(fold)) = (self.account.user(), self.inbox.fold()) else { return };
         if !self.store.usable || !self.store.dirty {
             return;

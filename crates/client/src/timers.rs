@@ -5,24 +5,36 @@
 pub(crate) enum Timer {
     /// Unanswered intents are sent again, or for the first time after a pause.
     Answer,
+    /// A channel's cache took too long: join it without.
+    Cache,
+    /// Time to look for lanes of dead clients, or the last look had no answer.
+    Claim,
     /// The connection attempt's current step took too long.
     Connect,
     /// The refresh's ticket, or its answer, took too long.
     Credential,
     /// The server asked to leave by now.
     Goaway,
+    /// Storage took too long to keep an intent.
+    Keep,
+    /// A channel that nobody reads is left.
+    Linger,
     /// Storage took too long: connect without a cache.
     Load,
     /// The connection counts as lost.
     Lost,
     /// `loadMore` took too long.
     More,
+    /// Older messages of a channel took too long.
+    Older,
     /// Time for a ping.
     Ping,
     /// Time for a new credential.
     Refresh,
     /// The wait between attempts is over.
     Retry,
+    /// A channel's subscription makes no progress.
+    Rooms,
     /// Time to write the cache.
     Save,
     /// Signing out waits no longer for unsent intents.
@@ -36,17 +48,23 @@ pub(crate) enum Timer {
 }
 
 impl Timer {
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 21] = [
         Self::Answer,
+        Self::Cache,
+        Self::Claim,
         Self::Connect,
         Self::Credential,
         Self::Goaway,
+        Self::Keep,
+        Self::Linger,
         Self::Load,
         Self::Lost,
         Self::More,
+        Self::Older,
         Self::Ping,
         Self::Refresh,
         Self::Retry,
+        Self::Rooms,
         Self::Save,
         Self::SignOut,
         Self::Silence,

@@ -24,10 +24,15 @@ impl Mark {
     }
 
     pub(crate) fn of_fact(marked: &Marked) -> Self {
-        let up_to = marked.up_to.unwrap_or_default();
+        Self::of_wire(marked.offsets.as_ref(), marked.up_to, marked.set)
+    }
+
+    /// As a message of the wire has it.
+    pub(crate) fn of_wire(offsets: Option<&Offsets>, up_to: Option<UpTo>, set: MarkSet) -> Self {
+        let up_to = up_to.unwrap_or_default();
         let up_to = [up_to.inbox.unwrap_or(0), up_to.system.unwrap_or(0)];
-        let mut mark = Self::up_to(up_to, marked.set);
-        if let Some(offsets) = &marked.offsets {
+        let mut mark = Self::up_to(up_to, set);
+        if let Some(offsets) = offsets {
             for (log, list) in [(Log::Inbox, &offsets.inbox), (Log::System, &offsets.system)] {
                 for offset in list.iter().flatten() {
                     mark.add(log, *offset);

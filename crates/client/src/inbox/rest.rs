@@ -7,7 +7,7 @@ use super::{
     entry::{Entry, Flags},
     fold::Fold,
 };
-use crate::{Rest, intent::Intent};
+use crate::{Rest, outbox::Intent};
 
 /// An item's flags with pending marks on top, and whether one of those has no answer yet.
 #[inline(never)]
@@ -15,8 +15,10 @@ pub(crate) fn flags(_: Rest, fold: &Fold, entry: &Entry, pending: &[Intent]) -> 
     let mut flags = entry.flags;
     let mut open = false;
     for intent in pending {
-        if intent.covers(fold, entry) {
-            flags.apply(intent.body.mark.set);
+        if let Some(mark) = intent.mark()
+            && intent.covers(fold, entry)
+        {
+            flags.apply(mark.set);
             open |= !intent.stored();
         }
     }
@@ -30,7 +32,7 @@ pub(crate) fn flags(_: Rest, fold: &Fold, entry: &Entry, pending: &[Intent]) -> 
 #[inline(never)]
 pub(crate) fn tally(_: Rest, fold: &Fold, log: Log, pending: &[Intent]) -> Tally {
     let stated = fold.tally(log);
-    if !pending.iter().any(|intent| intent.body.mark.touches(log)) {
+    if !pending.iter().any(|intent| intent.mark().is_some_and(|mark| mark.touches(log))) {
         return stated;
     }
     let (mut known, mut shown) = (Tally::default(), Tally::default());
@@ -42,8 +44,10 @@ pub(crate) fn tally(_: Rest, fold: &Fold, log: Log, pending: &[Intent]) -> Tally
         known.unread += u64::from(flags.unread());
         known.unseen += u64::from(flags.unseen());
         for intent in pending {
-            if intent.covers(fold, entry) {
-                flags.apply(intent.body.mark.set);
+            if let Some(mark) = intent.mark()
+                && intent.covers(fold, entry)
+            {
+                flags.apply(mark.set);
             }
         }
         shown.unread += u64::from(flags.unread());
@@ -54,7 +58,7 @@ pub(crate) fn tally(_: Rest, fold: &Fold, log: Log, pending: &[Intent]) -> Tally
         unseen: stated.unseen.saturating_sub(known.unseen),
     };
     for intent in pending {
-        let mark = &intent.body.mark;
+        let Some(mark) = intent.mark() else { continue };
         if !mark.sweeps(log) || !intent.current(fold, log) {
             continue;
         }

@@ -6,7 +6,8 @@ use tidings_protocol::Tally;
 
 use super::{LOGS, Pager, entry::Entry, fold::Fold, rest};
 use crate::{
-    Filter, InboxStatus, InboxView, ItemKey, ItemView, Rest, Show, intent::Intent, outbox::Intents,
+    Filter, InboxStatus, InboxView, ItemKey, ItemView, Rest, Show,
+    outbox::{Intent, Intents},
 };
 
 /// Views remembered; one that was pushed out is rebuilt with a new identity and the same content.

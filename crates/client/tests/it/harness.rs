@@ -1,8 +1,8 @@
 //! A client in virtual time, with the driver's side of the contract kept and checked.
 
 use tidings_client_core::{
-    Client, Command, Config, Connection, Credential, Event, Filter, InboxView, ItemView, Kinds,
-    MarkTargets, Now, Readable, Show, User,
+    ChannelView, Client, Command, Config, Connection, Credential, Event, Filter, InboxView,
+    ItemView, Kinds, MarkTargets, Now, Readable, Show, User,
 };
 use tidings_protocol::{ClientMessage, MarkSet};
 
@@ -17,6 +17,8 @@ pub(crate) struct Rig {
     pub(crate) now: Now,
     /// Commands since the last [`Rig::take`].
     pub(crate) commands: Vec<Command>,
+    /// How many of them a scenario's storage has seen.
+    pub(crate) obeyed: usize,
     /// The transport the client may use.
     pub(crate) transport: Option<u64>,
     /// The ticket request that is out.
@@ -33,6 +35,7 @@ pub(crate) struct Rig {
 struct Seen {
     connection: Connection,
     views: Vec<(Filter, InboxView)>,
+    room: ChannelView,
 }
 
 impl Rig {
@@ -48,11 +51,13 @@ impl Rig {
         let filters = [Show::Inbox, Show::Unread, Show::Archived, Show::All]
             .map(|show| Filter { show, kinds: Kinds::default() });
         let views = filters.map(|filter| (filter.clone(), client.inbox(&filter))).into();
-        let seen = Seen { connection: client.connection().clone(), views };
+        let room = ChannelView::default();
+        let seen = Seen { connection: client.connection().clone(), views, room };
         Self {
             client,
             now: Now { mono: 1_000, wall: START },
             commands: Vec::new(),
+            obeyed: 0,
             transport: None,
             fetching: None,
             fetches: 0,
@@ -189,6 +194,7 @@ impl Rig {
             self.obey(command);
         }
         self.check_snapshots(&commands);
+        self.check_room(&commands);
         self.commands.extend(commands);
     }
 
@@ -244,8 +250,25 @@ impl Rig {
         }
     }
 
+    fn check_room(&mut self, commands: &[Command]) {
+        let room = crate::room::channel(crate::room::ROOM);
+        let told = commands.iter().filter(|one| **one == Command::ChannelChanged(room.clone()));
+        let told = told.count();
+        let new = self.client.channel(&room);
+        assert!(told <= 1, "a room changes once per event");
+        assert!(told == 1 || new == self.seen.room, "a room changed in silence");
+        let same = std::sync::Arc::ptr_eq(&new.messages, &self.seen.room.messages);
+        let equal = new.messages == self.seen.room.messages;
+        assert!(
+            same || !equal || new.messages.is_empty(),
+            "it keeps its list while it is the same"
+        );
+        self.seen.room = new;
+    }
+
     /// The commands since the last call.
     pub(crate) fn take(&mut self) -> Vec<Command> {
+        self.obeyed = 0;
         std::mem::take(&mut self.commands)
     }
 

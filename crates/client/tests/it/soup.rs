@@ -1,10 +1,10 @@
 //! Any events in any order: no panic, one transport, one ticket request, one timer. The rig checks.
 
 use proptest::prelude::*;
-use tidings_client_core::{Credential, Event, Filter, Kinds, MarkTargets, Show, User};
-use tidings_protocol::MarkSet;
+use tidings_client_core::{Credential, Event, Filter, Kinds, Lane, MarkTargets, Show, User};
+use tidings_protocol::{Json, MarkSet};
 
-use crate::{harness::Rig, says};
+use crate::{harness::Rig, room, says};
 
 fn text() -> impl Strategy<Value = String> {
     let offset = 0..6_u64;
@@ -33,8 +33,18 @@ fn text() -> impl Strategy<Value = String> {
         offset.clone().prop_map(|up_to| format!(r#"{{"type":"trimmed","channel":"inbox:u1","offset":{up_to},"id":"t","at":1,"up_to":9007199254740991,"counts":{}}}"#, says::counts((0, 0), (0, 0, 0)))),
         Just(r#"{"type":"goaway","within_ms":9007199254740991}"#.to_string()),
         Just(r#"{"type":"expiring","expires_at":0}"#.to_string()),
-        offset.prop_map(|id| format!(r#"{{"type":"refreshed","id":{id},"session_token":"x","expires_at":9007199254740991}}"#)),
+        offset.clone().prop_map(|id| format!(r#"{{"type":"refreshed","id":{id},"session_token":"x","expires_at":9007199254740991}}"#)),
         Just(r#"{"type":"unsubscribed","channel":"system:all","code":"forbidden"}"#.to_string()),
+        Just(r#"{"type":"unsubscribed","channel":"room:1","code":"forbidden"}"#.to_string()),
+        ((0..6_u64), (0..6_u64), (0..6_u64), any::<bool>(), prop::sample::select(vec!["AAAAAAAA", "roomone1", "roomtwo2"]))
+            .prop_map(|(id, top, at, recovered, epoch)| room::subscribed(id, epoch, at, top, at, recovered).replace(r#""id":0,"#, "")),
+        (0..6_u64).prop_map(room::message),
+        ((0..6_u64), (0..6_u64)).prop_map(|(at, seq)| room::message_of(at, "u1", &format!(r#""client_id":"lane-1","seq":{seq},"#))),
+        ((0..6_u64), (0..6_u64)).prop_map(|(a, b)| says::gap("room:1", a, b, "retention")),
+        ((0..6_u64), (0..6_u64)).prop_map(|(a, b)| format!(r#"{{"type":"skip","channel":"room:1","from":{a},"to":{b}}}"#)),
+        ((0..6_u64), (0..6_u64)).prop_map(|(id, at)| room::page(id, "roomone1", at, true, &[at, at / 2])),
+        ((0..6_u64), (0..6_u64)).prop_map(|(seq, at)| room::ack("lane-1", seq, at)),
+        (0..6_u64).prop_map(|top| says::pong(&format!("\"room:1\":{top}"))),
         "\\PC{0,40}",
     ]
 }
@@ -59,7 +69,16 @@ fn event() -> impl Strategy<Value = Event> {
         2 => number.clone().prop_map(move |intent| Event::MarkRequested { intent, targets: MarkTargets::Items(vec!["a".into()]), set: set() }),
         2 => (show, number.clone()).prop_map(|(show, intent)| Event::MoreRequested { filter: Filter { show, kinds: Kinds::default() }, intent }),
         1 => (number.clone(), number.clone()).prop_map(|(id, intent)| Event::FailedRetried { id, intent }),
-        1 => number.prop_map(|id| Event::FailedDiscarded { id }),
+        1 => number.clone().prop_map(|id| Event::FailedDiscarded { id }),
+        3 => Just(Event::ChannelWanted { channel: room::channel(room::ROOM) }),
+        1 => Just(Event::ChannelWanted { channel: room::channel("room:2") }),
+        1 => Just(Event::ChannelUnwanted { channel: room::channel(room::ROOM) }),
+        3 => number.clone().prop_map(|intent| Event::PublishRequested { intent, channel: room::channel(room::ROOM), data: Json::null() }),
+        2 => number.clone().prop_map(|intent| Event::OlderRequested { intent, channel: room::channel(room::ROOM) }),
+        3 => number.prop_map(|number| Event::Kept { number }),
+        1 => Just(Event::LanesFailed { reason: "quota".into() }),
+        2 => (0..4_usize).prop_map(|row| Event::LanesClaimed { user: "u1".into(), lanes: vec![Lane { name: "dead".into(), rows: vec![(1, ROWS[row].into())] }] }),
+        1 => Just(Event::StorageLoaded { user: "u1\troom:1".into(), saved: Some(format!("1{}", room::page(1, "roomone1", 3, true, &[3, 1]))) }),
         1 => Just(Event::StorageLoaded { user: "u1".into(), saved: Some("1{}".into()) }),
         1 => Just(Event::StorageLoaded { user: "u1".into(), saved: Some(format!("1{}", says::snapshot(&["x"]))) }),
         1 => Just(Event::StorageFailed { reason: "quota".into() }),
@@ -70,6 +89,14 @@ fn event() -> impl Strategy<Value = Event> {
         2 => Just(Event::TimerFired),
     ]
 }
+
+/// Rows of a dead client: sound, refused, broken, of tomorrow.
+const ROWS: [&str; 4] = [
+    "11\n{\"type\":\"publish\",\"channel\":\"room:1\",\"data\":1}",
+    "11\n{\"type\":\"publish\",\"channel\":\"room:1\",\"data\":1}\n2\n{\"type\":\"error\",\"code\":\"x\",\"message\":\"no\",\"retry\":\"never\"}",
+    "1{",
+    "2",
+];
 
 #[derive(Clone, Debug)]
 enum Op {
@@ -165,9 +192,12 @@ proptest! {
     }
 
     #[test]
-    fn no_soup_of_events_breaks_the_contract(ops in prop::collection::vec(op(), 1..150), storage: bool) {
+    fn no_soup_of_events_breaks_the_contract(ops in prop::collection::vec(op(), 1..150), storage: bool, lanes: bool) {
         let mut rig = Rig::with(|config| {
             config.storage = storage;
+            config.lanes = lanes;
+            config.channels_max = 1;
+            config.messages_max = 3;
             config.outbox_max = 4;
             config.failed_max = 2;
             config.keep = 2;
@@ -176,6 +206,7 @@ proptest! {
         for op in ops {
             rig.apply(op);
             prop_assert!(rig.all().items.len() <= 4);
+            prop_assert!(rig.room().messages.len() <= 3 + 4 + 2);
             prop_assert!(rig.client.outbox().pending <= 4);
             prop_assert!(rig.client.outbox().failed.len() <= 2);
             prop_assert!(!rig.client.explain(rig.now).is_empty());

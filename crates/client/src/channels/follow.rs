@@ -1,0 +1,274 @@
+//! What a connection brings to the channels.
+
+use std::sync::Arc;
+
+use tidings_protocol::{
+    Channel, Epoch, ErrorCode, Retry,
+    client::{Cursor, History},
+    server::{self, Gap, Message, Notification, Page, Skip, Subscribed, Unsubscribed},
+};
+
+use super::room::{self, Stand};
+use crate::{
+    Command, Error, GapView, MessageView, Stored,
+    context::Context,
+    error::Failure,
+    leg::{Leg, REPAIRS_MAX, Verdict},
+    timers::Timer,
+};
+
+/// Keys of messages that are no intents of this client begin here; numbers of intents are below.
+const KEYS: u64 = 1 << 51;
+
+type Step = Result<(), Failure>;
+
+impl Context {
+    pub(crate) fn room_subscribed(&mut self, answer: &Subscribed) -> Step {
+        let Some(place) = self.channels.find(&answer.channel) else { return Ok(()) };
+        let Some(room) = self.channels.rooms.get_mut(place) else { return Ok(()) };
+        // The answer to an older question says nothing any more; without a number it comes by itself.
+        if room.leg().is_none() || answer.id.is_some_and(|id| id != room.asked) {
+            return Ok(());
+        }
+        let at = Cursor { epoch: answer.epoch, offset: answer.offset };
+        if !room.subscribed(at, answer.first, answer.top, answer.recovered) {
+            return Err(confused("a subscription was resumed elsewhere than asked"));
+        }
+        self.watch();
+        Ok(())
+    }
+
+    pub(crate) fn room_message(&mut self, record: &Message) -> Step {
+        let Some(place) = self.next_of(&record.channel, record.offset)? else { return Ok(()) };
+        let epoch = self.cursor_of(&record.channel).map(|cursor| cursor.epoch);
+        let message = self.view_of(record, epoch);
+        if let Some(room) = self.channels.rooms.get_mut(place) {
+            room.take(record.offset, Some(message.clone()), &self.config);
+        }
+        self.tell(Command::Message { channel: record.channel.clone(), message });
+        self.watch();
+        Ok(())
+    }
+
+    /// A notification of a topic reads as a message of nobody.
+    pub(crate) fn room_notification(&mut self, record: &Notification) -> Step {
+        if self.channels.find(&record.channel).is_none() {
+            return Ok(());
+        }
+        let Notification { channel, offset, id, at, data, .. } = record.clone();
+        let (from, client_id, seq) = (None, None, None);
+        self.room_message(&Message { channel, offset, id, at, from, client_id, seq, data })
+    }
+
+    /// A record that shows nothing.
+    pub(crate) fn room_passed(&mut self, channel: &Channel, offset: u64, to: u64) -> Step {
+        if let Some(place) = self.next_of(channel, offset)?
+            && let Some(room) = self.channels.rooms.get_mut(place)
+        {
+            room.take(to, None, &self.config);
+            self.watch();
+        }
+        Ok(())
+    }
+
+    /// The part of a range that was passed before is nothing new.
+    pub(crate) fn room_skip(&mut self, skip: &Skip) -> Step {
+        match self.cursor_of(&skip.channel) {
+            Some(cursor) => {
+                let from = skip.from.max(cursor.offset.saturating_add(1)).min(skip.to);
+                self.room_passed(&skip.channel, from, skip.to)
+            }
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn room_gap(&mut self, gap: &Gap) -> Step {
+        let Some(place) = self.channels.find(&gap.channel) else { return Ok(()) };
+        let Some(room) = self.channels.rooms.get_mut(place) else { return Ok(()) };
+        if room.leg().is_none() {
+            return Ok(());
+        }
+        let Gap { channel, from, to, why } = gap.clone();
+        if room.miss(GapView { from, to, why }) {
+            self.tell(Command::Gap { channel: channel.clone(), from, to, why });
+        }
+        // Most come with a `subscribed` that has passed it already.
+        match self.cursor_of(&channel).map(|cursor| cursor.offset) {
+            Some(offset) if offset + 1 >= from && offset < to => {
+                self.room_passed(&channel, offset + 1, to)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A pong says how far a log is: a lost last record shows here and nowhere else.
+    pub(crate) fn room_top(&mut self, channel: &Channel, top: u64) -> Step {
+        match self.channels.find(channel) {
+            Some(place) if self.cursor_of(channel).is_some_and(|cursor| cursor.offset < top) => {
+                self.repair(place)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The server ended a subscription by itself.
+    pub(crate) fn room_unsubscribed(&mut self, ended: &Unsubscribed) {
+        if let Some(code) = &ended.code
+            && let Some(place) = self.channels.find(&ended.channel)
+        {
+            let code = ErrorCode::from_name(code).unwrap_or(ErrorCode::Forbidden);
+            self.shut_out(place, Error::new(code, ""));
+        }
+    }
+
+    /// Whether an error was about a channel's subscription or page.
+    pub(crate) fn room_refused(&mut self, error: &server::Error) -> bool {
+        for place in 0..self.channels.rooms.len() {
+            let Some(room) = self.channels.rooms.get_mut(place) else { continue };
+            if room.older.take_answer(error.id) {
+                // Without the right to read back there is nothing older for this user.
+                room.older.more &= error.retry != Retry::Never;
+                self.end_older(place, Some(&Error::of_server(error)));
+                return true;
+            }
+            if room.leg() == Some(Leg::Asked) && error.id == Some(room.asked) {
+                // What may be tried again is, by the timer that waits for the answer.
+                if error.retry == Retry::Never {
+                    self.shut_out(place, Error::of_server(error));
+                }
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Whether this page answers a channel.
+    pub(crate) fn room_page(&mut self, page: &Page) -> bool {
+        let asked = |room: &mut room::Room| room.older.take_answer(page.id);
+        let Some(place) = self.channels.rooms.iter_mut().position(asked) else { return false };
+        let views = self.views(page);
+        let Some(room) = self.channels.rooms.get_mut(place) else { return true };
+        if room.cursor.is_some_and(|cursor| cursor.epoch == page.epoch) {
+            room.lay_under(views, page.more, &self.config);
+            self.end_older(place, None);
+        }
+        true
+    }
+
+    /// Asks for the pages that are wanted.
+    pub(crate) fn channels_work(&mut self) {
+        let Some((transport, limit)) = self.channels.link else { return };
+        for place in 0..self.channels.rooms.len() {
+            let id = self.upcoming_request();
+            let Some(room) = self.channels.rooms.get_mut(place) else { continue };
+            if room.older.wants_page() && room.leg().is_some_and(Leg::follows) {
+                if !room.older.more {
+                    self.end_older(place, None);
+                    continue;
+                }
+                self.next_request();
+                let Some(room) = self.channels.rooms.get_mut(place) else { continue };
+                room.older.sent(id);
+                let (channel, before) = (room.channel.clone(), Some(room.older.before));
+                let (id, limit) = (Some(id), Some(limit));
+                self.send(transport, &History { id, channel, before, after: None, limit });
+            }
+        }
+    }
+
+    /// Nothing came for too long.
+    pub(crate) fn rooms_overdue(&mut self) -> Step {
+        for place in 0..self.channels.rooms.len() {
+            match self.channels.rooms.get(place).and_then(room::Room::leg) {
+                Some(Leg::Asked) => {
+                    return Err(Failure::new(ErrorCode::Network, "a subscription had no answer"));
+                }
+                Some(Leg::Behind(_)) => self.repair(place)?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// What a page or a record shows. An own message that waits for its answer has it now.
+    pub(super) fn views(&mut self, page: &Page) -> Vec<Arc<MessageView>> {
+        let mut views = Vec::new();
+        for record in page.messages.iter().flatten() {
+            views.push(self.view_of(record, Some(page.epoch)));
+        }
+        views
+    }
+
+    fn view_of(&mut self, record: &Message, epoch: Option<Epoch>) -> Arc<MessageView> {
+        let own = self.outbox.echoed(record.client_id.as_deref(), record.seq);
+        if let (Some((number, true)), Some(epoch)) = (own, epoch) {
+            let Message { channel, offset, id, .. } = record.clone();
+            self.settle(number, Some(Stored { channel, epoch, offset, id }));
+        }
+        self.channels.keys += 1;
+        let key = own.map_or(KEYS + self.channels.keys, |(number, _)| number);
+        let user = self.account.user();
+        let view = room::view(key, record, user);
+        if let Some(from) = &view.from
+            && from.own
+        {
+            self.channels.me.clone_from(&from.info);
+        }
+        view
+    }
+
+    fn cursor_of(&self, channel: &Channel) -> Option<Cursor> {
+        self.channels.rooms.get(self.channels.find(channel)?)?.cursor
+    }
+
+    /// Whether a record is the next one of a channel. A copy is dropped; a hole is repaired.
+    fn next_of(&mut self, channel: &Channel, offset: u64) -> Result<Option<usize>, Failure> {
+        let Some(place) = self.channels.find(channel) else { return Ok(None) };
+        let Some(room) = self.channels.rooms.get(place) else { return Ok(None) };
+        let (Some(leg), Some(cursor)) = (room.leg(), room.cursor) else { return Ok(None) };
+        match leg.judge(cursor.offset, offset) {
+            Verdict::Next => return Ok(Some(place)),
+            Verdict::Copy => self.duplicates = self.duplicates.saturating_add(1),
+            Verdict::Early => {}
+            Verdict::Hole => self.repair(place)?,
+        }
+        Ok(None)
+    }
+
+    /// Subscribes again from the cursor.
+    fn repair(&mut self, place: usize) -> Step {
+        let Some(room) = self.channels.rooms.get(place) else { return Ok(()) };
+        if let Stand::Joined(leg, repairs) = room.stand
+            && leg.follows()
+        {
+            if repairs >= REPAIRS_MAX {
+                return Err(confused("the same records are missing again and again"));
+            }
+            self.join(place, repairs + 1);
+        }
+        Ok(())
+    }
+
+    fn shut_out(&mut self, place: usize, error: Error) {
+        self.end_older(place, Some(&error));
+        if let Some(room) = self.channels.rooms.get_mut(place) {
+            room.stand = Stand::Refused(error);
+            room.stale = true;
+        }
+        self.watch();
+    }
+
+    /// Minds the time as long as some channel is not where its server said it would be.
+    fn watch(&mut self) {
+        let behind = |room: &room::Room| room.leg().is_some_and(|leg| leg != Leg::Live);
+        if self.channels.rooms.iter().any(behind) {
+            self.set(Timer::Rooms, self.config.timeout);
+        } else {
+            self.timers.cancel(Timer::Rooms);
+        }
+    }
+}
+
+fn confused(detail: &str) -> Failure {
+    Failure::new(ErrorCode::Internal, detail)
+}

@@ -1,0 +1,276 @@
+//! Who reads what: joining, leaving, and the cache of a channel.
+
+use tidings_protocol::{Channel, Decode, ErrorCode, client::Unsubscribe, server::Page};
+
+use super::room::{self, Room, Stand};
+use crate::{Command, Error, context::Context, storage::VERSION, timers::Timer};
+
+/// Milliseconds a channel waits for its cache.
+const PATIENCE: u64 = 2_000;
+
+impl Context {
+    /// Somebody reads a channel.
+    pub(crate) fn want_channel(&mut self, channel: &Channel) {
+        let place = match self.channels.find(channel) {
+            Some(place) => place,
+            None => {
+                self.channels.rooms.push(Room::new(channel.clone()));
+                self.channels.rooms.len() - 1
+            }
+        };
+        if let Some(room) = self.channels.rooms.get_mut(place) {
+            room.leaving = None;
+        }
+        self.advance(place);
+    }
+
+    /// Nobody reads it any more.
+    pub(crate) fn unwant_channel(&mut self, channel: &Channel) {
+        let (now, linger) = (self.now.mono, self.config.linger);
+        if let Some(place) = self.channels.find(channel)
+            && let Some(room) = self.channels.rooms.get_mut(place)
+        {
+            room.leaving = Some(now.saturating_add(linger));
+            self.bring_forward(Timer::Linger, linger);
+        }
+    }
+
+    /// Leaves what nobody came back to.
+    pub(crate) fn linger_due(&mut self) {
+        let now = self.now.mono;
+        let gone = |room: &Room| room.leaving.is_some_and(|at| at <= now);
+        while let Some(place) = self.channels.rooms.iter().position(gone) {
+            self.save_channel(place);
+            let mut room = self.channels.rooms.remove(place);
+            for call in room.older.end() {
+                self.settle(call, None);
+            }
+            if let (Some((transport, _)), Some(_)) = (self.channels.link, room.leg()) {
+                let id = Some(self.next_request());
+                self.send(transport, &Unsubscribe { id, channel: room.channel.clone() });
+            }
+            self.channels.left.push(room.channel);
+        }
+        for room in &self.channels.rooms {
+            if let Some(at) = room.leaving {
+                let wait = at.saturating_sub(now);
+                self.timers.bring_forward(Timer::Linger, now, wait);
+            }
+        }
+        self.ask_refused_again();
+    }
+
+    /// A connection is accepted: join everything that is read.
+    pub(crate) fn channels_connected(&mut self, transport: u64, page: u32) {
+        self.channels.link = Some((transport, page));
+        self.ask_refused_again();
+    }
+
+    /// The connection is gone; everything resumes on the next.
+    pub(crate) fn channels_disconnected(&mut self) {
+        self.channels.link = None;
+        self.timers.cancel(Timer::Rooms);
+        for room in &mut self.channels.rooms {
+            room.older.cut();
+            room.stale = true;
+            if room.leg().is_some() {
+                room.stand = Stand::Away;
+            }
+        }
+    }
+
+    /// A credential may let in whom another one did not, and a channel that was left makes room for another.
+    pub(crate) fn ask_refused_again(&mut self) {
+        for place in 0..self.channels.rooms.len() {
+            if let Some(room) = self.channels.rooms.get_mut(place)
+                && let Stand::Refused(_) = room.stand
+            {
+                room.stand = Stand::Away;
+                room.stale = true;
+            }
+            self.advance(place);
+        }
+    }
+
+    /// Another user: of the old one nothing stays, but what is read is read on.
+    pub(crate) fn clear_channels(&mut self, error: &Error) {
+        self.end_all_older(error);
+        self.channels.link = None;
+        let gone = |room: &Room| room.leaving.is_some();
+        while let Some(place) = self.channels.rooms.iter().position(gone) {
+            let room = self.channels.rooms.remove(place);
+            self.channels.left.push(room.channel);
+        }
+        for room in &mut self.channels.rooms {
+            let shown = std::mem::take(&mut room.shown);
+            *room = Room::new(room.channel.clone());
+            room.shown = shown;
+        }
+        self.channels.me = None;
+    }
+
+    /// The next step of a channel: its cache, then its subscription.
+    pub(super) fn advance(&mut self, place: usize) {
+        let most = self.config.channels_max as usize;
+        let busy = |room: &&Room| !matches!(room.stand, Stand::New | Stand::Refused(_));
+        let full = self.channels.rooms.iter().filter(busy).count() >= most;
+        let user = self.account.user().map(String::from);
+        let Some(room) = self.channels.rooms.get_mut(place) else { return };
+        if let Stand::New = room.stand {
+            let Some(user) = user else { return };
+            room.stale = true;
+            if full {
+                room.stand = Stand::Refused(Error::new(ErrorCode::Subscriptions, ""));
+                return;
+            }
+            if self.store.usable() {
+                room.stand = Stand::Loading;
+                let user = key(&user, &room.channel);
+                self.bring_forward(Timer::Cache, PATIENCE);
+                self.ask(Command::Load { user });
+                return;
+            }
+            room.stand = Stand::Away;
+        }
+        self.join(place, 0);
+    }
+
+    /// Asks to follow a channel from where it is.
+    pub(super) fn join(&mut self, place: usize, repairs: u8) {
+        let id = self.upcoming_request();
+        if let Some((transport, _)) = self.channels.link
+            && let Some(room) = self.channels.rooms.get_mut(place)
+            && matches!(room.stand, Stand::Away | Stand::Joined(..))
+            && (repairs > 0 || room.leg().is_none())
+        {
+            let question = room.ask(id, repairs);
+            self.next_request();
+            self.send(transport, &question);
+            self.bring_forward(Timer::Rooms, self.config.timeout);
+        }
+    }
+
+    /// The cache of a channel came.
+    pub(crate) fn channel_loaded(&mut self, user: &str, channel: &str, saved: Option<&str>) {
+        let Ok(channel) = Channel::parse(channel) else { return };
+        let ours = self.account.user() == Some(user);
+        let Some(place) = self.channels.find(&channel).filter(|_| ours) else { return };
+        let page = saved.and_then(|saved| Page::from_json(saved.strip_prefix(VERSION)?).ok());
+        let shown = page.as_ref().map(|page| self.views(page));
+        let Some(room) = self.channels.rooms.get_mut(place) else { return };
+        match (page, shown) {
+            (Some(page), Some(shown)) if page.channel == channel && room.cursor.is_none() => {
+                room.restore(&page, shown, &self.config);
+            }
+            // Too late to go on from, but it tells which epoch was saved before the one that the server just named.
+            (Some(page), _) => {
+                if room.cursor.is_some_and(|cursor| cursor.epoch != page.epoch) {
+                    room.left.push(page.epoch);
+                }
+            }
+            (None, _) => {}
+        }
+        if let Stand::Loading = room.stand {
+            room.stand = Stand::Away;
+            room.stale = true;
+            self.advance(place);
+        }
+    }
+
+    /// Storage took too long, or is gone: join without.
+    pub(crate) fn caches_overdue(&mut self) {
+        for place in 0..self.channels.rooms.len() {
+            if let Some(room) = self.channels.rooms.get_mut(place)
+                && let Stand::Loading = room.stand
+            {
+                room.stand = Stand::Away;
+                self.advance(place);
+            }
+        }
+    }
+
+    /// Saves the channels that changed since the last time.
+    pub(crate) fn save_channels(&mut self) {
+        for place in 0..self.channels.rooms.len() {
+            self.save_channel(place);
+        }
+    }
+
+    fn save_channel(&mut self, place: usize) {
+        let (usable, keep) = (self.store.usable(), self.config.keep as usize);
+        if let Some(user) = self.account.user()
+            && let Some(room) = self.channels.rooms.get_mut(place)
+            && room.unsaved
+            && usable
+            && let Some(cursor) = room.cursor.filter(|cursor| !room::is_unborn(*cursor))
+            && let Some(page) = room.saved(keep)
+        {
+            room.unsaved = false;
+            let mut text = String::from(VERSION);
+            text.push_str(&page);
+            let command = Command::Save {
+                user: key(user, &room.channel),
+                cursors: [(cursor.epoch, cursor.offset); 2],
+                over: room.left.clone(),
+                text,
+            };
+            self.ask(command);
+        }
+    }
+
+    /// `loadMore` of a channel.
+    pub(crate) fn older(&mut self, channel: &Channel, intent: u64) {
+        let Some(place) = self.channels.find(channel) else {
+            self.refuse(intent, ErrorCode::NotFound, "nobody reads this channel");
+            return;
+        };
+        let Some(room) = self.channels.rooms.get_mut(place) else { return };
+        room.stale = true;
+        if room.cursor.is_some() && !(room.older.more && room.has_room(&self.config)) {
+            self.settle(intent, None);
+        } else if room.older.wait(intent) {
+            self.bring_forward(Timer::Older, self.config.timeout);
+        } else {
+            self.refuse(intent, ErrorCode::Flood, "");
+        }
+    }
+
+    /// Older messages took too long.
+    pub(crate) fn older_overdue(&mut self) {
+        self.end_all_older(&Error::new(ErrorCode::Network, ""));
+    }
+
+    /// Nobody waits for older messages any more.
+    pub(crate) fn end_all_older(&mut self, error: &Error) {
+        for place in 0..self.channels.rooms.len() {
+            self.end_older(place, Some(error));
+        }
+    }
+
+    /// Ends what waits for older messages of a channel.
+    pub(super) fn end_older(&mut self, place: usize, error: Option<&Error>) {
+        let Some(room) = self.channels.rooms.get_mut(place) else { return };
+        room.stale = true;
+        let calls = room.older.end();
+        if !calls.is_empty() {
+            room.older.error = error.cloned();
+        }
+        for call in calls {
+            match error {
+                Some(error) => self.refuse_with(call, error.clone()),
+                None => self.settle(call, None),
+            }
+        }
+        if !self.channels.rooms.iter().any(|room| room.older.is_wanted()) {
+            self.timers.cancel(Timer::Older);
+        }
+    }
+}
+
+/// Names the cache of a channel. Neither users nor channels have control characters.
+fn key(user: &str, channel: &Channel) -> String {
+    let mut key = String::from(user);
+    key.push('\t');
+    key.push_str(channel.as_str());
+    key
+}

@@ -1,0 +1,320 @@
+//! One channel: its messages in order, and how it is followed.
+
+use std::sync::Arc;
+
+use tidings_protocol::{
+    Channel, Encode, Epoch,
+    client::{Cursor, Since, Subscribe},
+    server::{Member, Message, Page},
+};
+
+use super::older::Older;
+use crate::{
+    Author, ChannelStatus, ChannelView, Error, GapView, MessageView, config::Config, leg::Leg,
+};
+
+/// A channel nobody has written to yet has this epoch. Its first record names another, and nothing is lost by that.
+pub(crate) fn is_unborn(cursor: Cursor) -> bool {
+    cursor.offset == 0 && cursor.epoch == Epoch::from_bits(0)
+}
+
+/// How a channel is followed.
+#[derive(Debug)]
+pub(crate) enum Stand {
+    /// Not on this connection, or there is none.
+    Away,
+    /// On this connection. The number counts repairs in a row.
+    Joined(Leg, u8),
+    /// Storage has not said yet from where to go on.
+    Loading,
+    /// Nothing was done yet.
+    New,
+    /// The server does not let this user in.
+    Refused(Error),
+}
+
+/// One channel that is read, or was a moment ago.
+#[derive(Debug)]
+pub(crate) struct Room {
+    pub(crate) channel: Channel,
+    /// When it is left, on the monotonic clock; somebody reads it as long as there is no such time.
+    pub(crate) leaving: Option<u64>,
+    pub(crate) stand: Stand,
+    /// The last `subscribe`.
+    pub(crate) asked: u64,
+    /// The last record taken; none before the first `subscribed`.
+    pub(crate) cursor: Option<Cursor>,
+    /// By offset, ascending.
+    messages: Vec<Arc<MessageView>>,
+    /// Of the payloads.
+    bytes: usize,
+    pub(crate) older: Older,
+    gap: Option<GapView>,
+    /// Epochs this client left: a save may replace what was saved under them.
+    pub(crate) left: Vec<Epoch>,
+    /// Messages or cursor changed since the last save.
+    pub(crate) unsaved: bool,
+    /// What is shown may have changed.
+    pub(crate) stale: bool,
+    /// What the app was last told.
+    pub(crate) shown: ChannelView,
+}
+
+impl Room {
+    pub(crate) fn new(channel: Channel) -> Self {
+        Self {
+            channel,
+            leaving: None,
+            stand: Stand::New,
+            asked: 0,
+            cursor: None,
+            messages: Vec::new(),
+            bytes: 0,
+            older: Older::default(),
+            gap: None,
+            left: Vec::new(),
+            unsaved: false,
+            stale: true,
+            shown: ChannelView::default(),
+        }
+    }
+
+    pub(crate) fn status(&self) -> ChannelStatus {
+        match self.stand {
+            Stand::Joined(Leg::Live, _) => ChannelStatus::Live,
+            Stand::Refused(_) => ChannelStatus::Refused,
+            _ if self.cursor.is_some() => ChannelStatus::CatchingUp,
+            _ => ChannelStatus::Joining,
+        }
+    }
+
+    /// Its leg, where it is followed on this connection.
+    pub(crate) fn leg(&self) -> Option<Leg> {
+        match self.stand {
+            Stand::Joined(leg, _) => Some(leg),
+            _ => None,
+        }
+    }
+
+    /// Asks to follow it from where it is; `repairs` in a row.
+    pub(crate) fn ask(&mut self, id: u64, repairs: u8) -> Subscribe {
+        self.asked = id;
+        self.stand = Stand::Joined(Leg::Asked, repairs);
+        self.stale = true;
+        let (channel, since) = (self.channel.clone(), self.cursor.map(Since::Cursor));
+        Subscribe { id: Some(id), channel, since }
+    }
+
+    /// The server goes on after `at`; `first` and `top` are its log's. `recovered`: as the cursor asked for.
+    /// `false`: it says that it goes on from the cursor, and names another place.
+    pub(crate) fn subscribed(&mut self, at: Cursor, first: u64, top: u64, recovered: bool) -> bool {
+        if let Some(held) = self.cursor {
+            let same = held.epoch == at.epoch || is_unborn(held);
+            if recovered && (!same || at.offset > held.offset) {
+                return false;
+            }
+            // Below what is held, the same epoch is another log, too: the server knows nothing of what came after.
+            if !same || (!recovered && at.offset < held.offset) {
+                self.start_over(held.epoch);
+            }
+        }
+        let fresh = self.cursor.is_none();
+        match &mut self.cursor {
+            // What was taken stays taken, even where the server begins before it.
+            Some(held) if recovered && !is_unborn(*held) => {}
+            cursor => *cursor = Some(at),
+        }
+        if fresh {
+            self.older.begin(at.offset, first);
+        }
+        let mut leg = Leg::Behind(top);
+        leg.reached(self.cursor.map_or(0, |cursor| cursor.offset));
+        let repairs = match self.stand {
+            Stand::Joined(_, repairs) => repairs,
+            _ => 0,
+        };
+        self.stand = Stand::Joined(leg, repairs);
+        self.changed();
+        true
+    }
+
+    /// Another log: nothing of the old one is in it.
+    fn start_over(&mut self, epoch: Epoch) {
+        self.left.push(epoch);
+        if self.left.len() > super::LEFT_MAX {
+            self.left.remove(0);
+        }
+        self.messages.clear();
+        self.bytes = 0;
+        self.cursor = None;
+    }
+
+    /// Takes a record; `message` is what it shows, if anything. Its offset must be the next.
+    pub(crate) fn take(&mut self, to: u64, message: Option<Arc<MessageView>>, config: &Config) {
+        if let Some(cursor) = &mut self.cursor {
+            cursor.offset = to;
+        }
+        if let Stand::Joined(leg, repairs) = &mut self.stand {
+            leg.reached(to);
+            *repairs = 0;
+        }
+        if let Some(message) = message {
+            self.bytes += message.data.len();
+            self.messages.push(message);
+            while self.is_over(config) {
+                self.drop_oldest();
+            }
+        }
+        self.changed();
+    }
+
+    /// Lays a page under what is held.
+    pub(crate) fn lay_under(&mut self, page: Vec<Arc<MessageView>>, more: bool, config: &Config) {
+        let before = self.older.before;
+        let mut lowest = before;
+        for message in page {
+            let Some(offset) = message.offset.filter(|offset| *offset < before) else { continue };
+            let place = self.messages.iter().position(|other| other.offset >= Some(offset));
+            let place = place.unwrap_or(self.messages.len());
+            if self.messages.get(place).is_some_and(|other| other.offset == Some(offset)) {
+                continue;
+            }
+            lowest = lowest.min(offset);
+            self.bytes += message.data.len();
+            self.messages.insert(place, message);
+        }
+        // A page without news ends the log: asking again would bring the same.
+        self.older.reached(lowest, more && lowest < before);
+        while self.is_over(config) {
+            self.drop_oldest();
+        }
+        self.changed();
+    }
+
+    /// Offsets that are missing for good. `false`: that was told before.
+    pub(crate) fn miss(&mut self, gap: GapView) -> bool {
+        let news = self.gap != Some(gap);
+        self.gap = Some(gap);
+        self.stale = true;
+        news
+    }
+
+    /// Whether another page would find room.
+    pub(crate) fn has_room(&self, config: &Config) -> bool {
+        self.messages.len() < config.messages_max as usize
+            && self.bytes < config.messages_bytes as usize
+    }
+
+    /// What storage keeps: the page a server might have sent, with the newest `keep` messages.
+    pub(crate) fn saved(&self, keep: usize) -> Option<String> {
+        let Cursor { epoch, offset } = self.cursor?;
+        let mut messages = Vec::new();
+        let cut = self.messages.len().saturating_sub(keep);
+        for message in self.messages.iter().skip(cut) {
+            messages.push(to_record(&self.channel, message));
+        }
+        let page = Page {
+            id: None,
+            channel: self.channel.clone(),
+            epoch,
+            offset,
+            more: cut > 0 || self.older.more,
+            items: None,
+            messages: Some(messages),
+        };
+        Some(page.to_json())
+    }
+
+    /// Goes on from what was saved.
+    pub(crate) fn restore(&mut self, page: &Page, shown: Vec<Arc<MessageView>>, config: &Config) {
+        self.cursor = Some(Cursor { epoch: page.epoch, offset: page.offset });
+        self.older.before = page.offset.saturating_add(1);
+        self.lay_under(shown, page.more, config);
+        self.older.more = page.more;
+        self.unsaved = false;
+    }
+
+    pub(crate) fn changed(&mut self) {
+        self.stale = true;
+        self.unsaved = true;
+    }
+
+    /// Shows what is held, with own messages that are not in it yet after that. Answers whether that is anything new.
+    pub(crate) fn show(&mut self, own: Vec<Arc<MessageView>>, config: &Config) -> bool {
+        self.stale = false;
+        let mut list = self.messages.clone();
+        list.extend(own);
+        let messages = if *self.shown.messages == *list {
+            self.shown.messages.clone()
+        } else {
+            Arc::from(list)
+        };
+        let refused = match &self.stand {
+            Stand::Refused(error) => Some(error.clone()),
+            _ => self.older.error.clone(),
+        };
+        let view = ChannelView {
+            status: self.status(),
+            messages,
+            gap: self.gap,
+            has_more: self.older.more && self.has_room(config),
+            loading_more: self.older.is_wanted(),
+            error: refused,
+        };
+        let other = view != self.shown;
+        self.shown = view;
+        other
+    }
+
+    fn is_over(&self, config: &Config) -> bool {
+        let many = self.messages.len() > config.messages_max as usize;
+        many || (self.bytes > config.messages_bytes as usize && self.messages.len() > 1)
+    }
+
+    fn drop_oldest(&mut self) {
+        if self.messages.is_empty() {
+            return;
+        }
+        let gone = self.messages.remove(0);
+        self.bytes -= gone.data.len();
+        if let Some(offset) = gone.offset {
+            self.older.reached(offset.saturating_add(1).max(self.older.before), true);
+        }
+    }
+}
+
+/// A record as the app sees it.
+pub(crate) fn view(key: u64, record: &Message, user: Option<&str>) -> Arc<MessageView> {
+    let from = record.from.as_ref().map(|member| Author {
+        user: member.user.clone(),
+        info: member.info.clone(),
+        own: user == Some(&member.user),
+    });
+    Arc::new(MessageView {
+        key,
+        id: Arc::from(&*record.id),
+        offset: Some(record.offset),
+        at: record.at,
+        from,
+        data: record.data.clone(),
+        pending: false,
+        failed: None,
+    })
+}
+
+fn to_record(channel: &Channel, message: &MessageView) -> Message {
+    let from = message
+        .from
+        .as_ref()
+        .map(|author| Member { user: author.user.clone(), info: author.info.clone() });
+    Message {
+        channel: channel.clone(),
+        offset: message.offset.unwrap_or_default(),
+        id: String::from(&*message.id),
+        at: message.at,
+        from,
+        client_id: None,
+        seq: None,
+        data: message.data.clone(),
+    }
+}

@@ -1,0 +1,114 @@
+//! Channels as the app sees them: what the log holds, then own messages that are not in it yet.
+
+use std::sync::Arc;
+
+use tidings_protocol::{Channel, Encode, Json};
+
+use super::room;
+use crate::{
+    Author, ChannelView, Error, MessageView,
+    context::Context,
+    error::joined,
+    outbox::{Deed, Intent, Progress},
+};
+
+impl Context {
+    /// A channel's snapshot; of one that nobody reads, the empty one.
+    pub(crate) fn channel(&self, channel: &Channel) -> ChannelView {
+        let place = self.channels.find(channel);
+        let room = place.and_then(|place| self.channels.rooms.get(place));
+        room.map(|room| room.shown.clone()).unwrap_or_default()
+    }
+
+    /// Brings the snapshots up to date. Answers which changed.
+    pub(crate) fn refresh_channels(&mut self) -> Vec<Channel> {
+        let mut changed = std::mem::take(&mut self.channels.left);
+        self.settle_stored();
+        let outbox = self.outbox.changes();
+        let all = outbox != self.channels.shown;
+        self.channels.shown = outbox;
+        let mut unsaved = false;
+        for place in 0..self.channels.rooms.len() {
+            let Some(room) = self.channels.rooms.get(place) else { continue };
+            unsaved |= room.unsaved;
+            if !all && !room.stale {
+                continue;
+            }
+            let own = self.own_messages(&room.channel);
+            if let Some(room) = self.channels.rooms.get_mut(place)
+                && room.show(own, &self.config)
+            {
+                changed.push(room.channel.clone());
+            }
+        }
+        if unsaved {
+            self.save_channels_soon();
+        }
+        changed
+    }
+
+    /// Drops own messages that are where their log is read, or that nobody waits to see there.
+    fn settle_stored(&mut self) {
+        let channels = &self.channels;
+        self.outbox.settle(&|body| {
+            let Deed::Publish(_) = body.deed else { return None };
+            let room = channels.find(&body.channel).and_then(|place| channels.rooms.get(place));
+            match room {
+                Some(room) if !matches!(room.stand, room::Stand::Refused(_)) => {
+                    // Before its first record a log has no name, so that a place in it means nothing.
+                    room.cursor.filter(|cursor| !room::is_unborn(*cursor)).map(Some)
+                }
+                _ => Some(None),
+            }
+        });
+    }
+
+    fn own_messages(&self, channel: &Channel) -> Vec<Arc<MessageView>> {
+        let mut own = Vec::new();
+        for intent in self.outbox.pending() {
+            if intent.body.channel == *channel
+                && let Deed::Publish(data) = &intent.body.deed
+            {
+                own.push(self.own_message(intent, data, None));
+            }
+        }
+        self.outbox.failed_in(channel, &mut |intent, failed| {
+            if let Deed::Publish(data) = &intent.body.deed {
+                let newer =
+                    |other: &Arc<MessageView>| (other.at, other.key) > (intent.at, intent.number);
+                let place = own.iter().position(newer).unwrap_or(own.len());
+                own.insert(place, self.own_message(intent, data, Some(&failed.error)));
+            }
+        });
+        own
+    }
+
+    fn own_message(
+        &self,
+        intent: &Intent,
+        data: &Json,
+        failed: Option<&Error>,
+    ) -> Arc<MessageView> {
+        let mut seq = String::new();
+        intent.seq.encode(&mut seq);
+        let offset = match intent.progress {
+            Progress::Stored(place) => Some(place.offset),
+            _ => None,
+        };
+        let from = self.account.user().map(|user| Author {
+            user: String::from(user),
+            info: self.channels.me.clone(),
+            own: true,
+        });
+        Arc::new(MessageView {
+            key: intent.number,
+            id: Arc::from(joined(&[&intent.lane, "/", &seq])),
+            offset,
+            at: intent.at,
+            from,
+            data: data.clone(),
+            pending: offset.is_none() && failed.is_none(),
+            failed: failed.cloned(),
+        })
+    }
+}

@@ -1,0 +1,99 @@
+//! An intent as storage keeps it: the message as it is sent, and how it ended if it was refused.
+//!
+//! ```text
+//! 1<when it was made>\n<message>[\n<when it was refused>\n<error>]
+//! ```
+//!
+//! Messages hold no raw newline. The digit in front is the version; a row of another one is left to the library that wrote it.
+
+use tidings_protocol::{
+    Channel, Decode, Encode, Retry,
+    client::{Mark as MarkMessage, Publish},
+    codec::{DecodeError, Reader},
+    server,
+};
+
+use super::{Body, Deed, Intent};
+use crate::{Error, inbox::Mark};
+
+/// Version of the text.
+const VERSION: char = '1';
+
+/// What a row says.
+#[derive(Debug, PartialEq)]
+pub(super) struct Row {
+    pub(super) at: u64,
+    pub(super) body: Body,
+    /// When it was refused for good, and why.
+    pub(super) refused: Option<(u64, Error)>,
+}
+
+/// The text that keeps an intent.
+pub(super) fn text(intent: &Intent, refused: Option<(u64, &Error)>) -> String {
+    let mut text = String::from(VERSION);
+    intent.at.encode(&mut text);
+    text.push('\n');
+    text.push_str(&intent.body.message(None, &intent.lane, intent.seq, false));
+    if let Some((at, error)) = refused {
+        text.push('\n');
+        at.encode(&mut text);
+        text.push('\n');
+        let retry = if error.retry { Retry::Backoff } else { Retry::Never };
+        let (code, message) = (error.code.clone(), error.message.clone());
+        server::Error {
+            id: None,
+            client_id: None,
+            seq: None,
+            channel: None,
+            code,
+            message,
+            retry,
+            retry_after_ms: None,
+            expected: None,
+        }
+        .encode(&mut text);
+    }
+    text
+}
+
+/// Whether a newer library wrote it, which alone knows what to do with it.
+pub(super) fn is_foreign(text: &str) -> bool {
+    !text.starts_with(VERSION)
+}
+
+/// Reads a row of the user whose inbox this is. `None`: it is broken.
+pub(super) fn read(text: &str, inbox: &Channel) -> Option<Row> {
+    let mut lines = text.strip_prefix(VERSION)?.splitn(4, '\n');
+    let at = lines.next()?.parse().ok()?;
+    let body = body(lines.next()?, inbox).ok()??;
+    let refused = match (lines.next(), lines.next()) {
+        (Some(at), Some(error)) => {
+            let error = server::Error::from_json(error).ok()?;
+            Some((at.parse().ok()?, Error::of_server(&error)))
+        }
+        _ => None,
+    };
+    Some(Row { at, body, refused })
+}
+
+fn body(message: &str, inbox: &Channel) -> Result<Option<Body>, DecodeError> {
+    let mut reader = Reader::check(message)?;
+    let body = match &*reader.kind() {
+        "publish" => {
+            let Publish { channel, data, .. } = Publish::read(&mut reader);
+            Some(Body { channel, deed: Deed::Publish(data) })
+        }
+        "mark" => {
+            let MarkMessage { epochs, offsets, up_to, set, .. } = MarkMessage::read(&mut reader);
+            let mark = Mark::of_wire(offsets.as_ref(), up_to, set);
+            // A log that the mark says nothing of may have any epoch.
+            let either = epochs.inbox.or(epochs.system);
+            let pair = (epochs.inbox.or(either), epochs.system.or(either));
+            let (Some(own), Some(system)) = pair else { return reader.finish(None) };
+            let deed = Deed::Mark { mark, epochs: [own, system] };
+            Some(Body { channel: inbox.clone(), deed })
+        }
+        _ => None,
+    };
+    reader.finish(body)
+}

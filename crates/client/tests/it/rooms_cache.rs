@@ -1,0 +1,143 @@
+use tidings_client_core::{ChannelStatus, Command, Event, User};
+use tidings_protocol::{
+    Epoch,
+    client::{Cursor, Since},
+};
+
+use crate::{
+    harness::Rig,
+    room::{ROOM, message, subscribed},
+    says,
+};
+
+const KEY: &str = "u1\troom:1";
+
+fn start() -> Rig {
+    let mut rig = Rig::with(|config| {
+        config.storage = true;
+        config.keep = 2;
+    });
+    rig.event(Event::UserChanged(User::Named("u1".into())));
+    rig.event(Event::StorageLoaded { user: "u1".into(), saved: None });
+    rig.event(Event::ConnectRequested);
+    rig.greet();
+    rig.take();
+    rig
+}
+
+fn loaded(rig: &mut Rig, saved: Option<&str>) {
+    rig.event(Event::StorageLoaded { user: KEY.into(), saved: saved.map(String::from) });
+}
+
+/// Cursor and text of the last save of the room.
+fn saved(rig: &mut Rig) -> Option<((Epoch, u64), Vec<Epoch>, String)> {
+    rig.take().into_iter().rev().find_map(|command| match command {
+        Command::Save { user, cursors, over, text } if user == KEY => {
+            assert_eq!(cursors[0], cursors[1]);
+            Some((cursors[0], over, text))
+        }
+        _ => None,
+    })
+}
+
+fn after(offsets: std::ops::RangeInclusive<u64>) -> String {
+    let mut rig = start();
+    rig.want(ROOM);
+    loaded(&mut rig, None);
+    let (id, _) = rig.asked_to_subscribe();
+    rig.receive(&subscribed(id, "roomone1", 1, 0, 0, false));
+    for offset in offsets.clone() {
+        rig.receive(&message(offset));
+    }
+    rig.advance(250);
+    let (cursor, over, text) = saved(&mut rig).unwrap();
+    assert_eq!(cursor, (Epoch::parse("roomone1").unwrap(), *offsets.end()));
+    assert!(over.is_empty());
+    rig.advance(1_000);
+    assert_eq!(saved(&mut rig), None, "nothing changed");
+    text
+}
+
+#[test]
+fn a_room_goes_on_after_a_restart_where_it_was() {
+    let text = after(1..=3);
+    let mut rig = start();
+    rig.want(ROOM);
+    assert!(rig.take().contains(&Command::Load { user: KEY.into() }));
+    assert_eq!(rig.room().status, ChannelStatus::Joining);
+    loaded(&mut rig, Some(&text));
+    assert_eq!(rig.texts(), ["m2", "m3"], "the newest are kept");
+    assert_eq!(rig.room().status, ChannelStatus::CatchingUp);
+    assert!(rig.room().has_more);
+    let (id, since) = rig.asked_to_subscribe();
+    let cursor = Cursor { epoch: Epoch::parse("roomone1").unwrap(), offset: 3 };
+    assert_eq!(since, Some(Since::Cursor(cursor)));
+    rig.receive(&subscribed(id, "roomone1", 1, 4, 3, true));
+    rig.receive(&message(4));
+    assert_eq!(rig.heard(), ["m4"], "only what this cursor has not seen");
+}
+
+#[test]
+fn a_cache_that_does_not_come_holds_nothing_up_for_ever() {
+    let mut rig = start();
+    rig.want(ROOM);
+    rig.advance(1_999);
+    assert!(rig.sent().is_empty());
+    rig.advance(1);
+    let (id, _) = rig.asked_to_subscribe();
+    rig.receive(&subscribed(id, "roomtwo2", 1, 0, 0, false));
+    rig.receive(&message(1).replace("m1", "new"));
+    loaded(&mut rig, Some(&after(1..=3)));
+    assert_eq!(rig.texts(), ["new"], "too late to be shown");
+    rig.advance(250);
+    let (_, over, _) = saved(&mut rig).unwrap();
+    assert_eq!(over, [Epoch::parse("roomone1").unwrap()], "and to be overwritten");
+}
+
+#[test]
+fn storage_that_fails_is_done_without() {
+    let mut rig = start();
+    rig.want(ROOM);
+    rig.event(Event::StorageFailed { reason: "private".into() });
+    rig.asked_to_subscribe();
+}
+
+#[test]
+fn broken_and_foreign_caches_count_as_none() {
+    let good = after(1..=1);
+    let foreign = good.replace("\"channel\":\"room:1\"", "\"channel\":\"room:2\"");
+    for text in ["", "1", "1{}", &good[..good.len() - 1], &foreign, &good.replacen('1', "2", 1)] {
+        let mut rig = start();
+        rig.want(ROOM);
+        loaded(&mut rig, Some(text));
+        assert!(rig.texts().is_empty(), "{text}");
+        assert_eq!(rig.asked_to_subscribe().1, None);
+    }
+}
+
+#[test]
+fn what_another_user_saved_is_not_asked_for_before_it_is_known_who_it_is() {
+    let mut rig = Rig::with(|config| config.storage = true);
+    rig.want(ROOM);
+    rig.event(Event::ConnectRequested);
+    assert!(!rig.take().iter().any(|command| matches!(command, Command::Load { .. })));
+    rig.open();
+    rig.receive(&says::connected("u1"));
+    assert!(rig.commands.contains(&Command::Load { user: KEY.into() }));
+}
+
+#[test]
+fn leaving_saves_what_is_not_saved_yet() {
+    let mut rig = start();
+    rig.want(ROOM);
+    loaded(&mut rig, None);
+    let (id, _) = rig.asked_to_subscribe();
+    rig.receive(&subscribed(id, "roomone1", 1, 0, 0, false));
+    rig.advance(1_000);
+    rig.unwant(ROOM);
+    rig.advance(4_999);
+    rig.receive(&message(1));
+    rig.take();
+    rig.advance(1);
+    assert_eq!(saved(&mut rig).unwrap().0.1, 1);
+}

@@ -1,0 +1,266 @@
+use tidings_client_core::{ChannelStatus, ChannelView, Command, GapView, Status};
+use tidings_protocol::{
+    ClientMessage, Epoch,
+    client::{Cursor, Since},
+    server::GapReason,
+};
+
+use crate::{
+    harness::Rig,
+    room::{ROOM, channel, message, page, subscribed},
+    says,
+};
+
+fn since(offset: u64) -> Option<Since> {
+    Some(Since::Cursor(Cursor { epoch: Epoch::parse("roomone1").unwrap(), offset }))
+}
+
+#[test]
+fn messages_come_in_order_and_once() {
+    let mut rig = Rig::in_room();
+    assert_eq!(rig.room().status, ChannelStatus::Live);
+    for offset in [1, 2, 2, 1, 3] {
+        rig.receive(&message(offset));
+    }
+    assert_eq!(rig.texts(), ["m1", "m2", "m3"]);
+    assert_eq!(rig.heard(), ["m1", "m2", "m3"]);
+    let from = rig.room().messages[0].from.clone().unwrap();
+    assert_eq!((&*from.user, from.own), ("u2", false));
+    assert_eq!(rig.client.duplicates(), 2);
+}
+
+#[test]
+fn nothing_is_asked_before_somebody_reads() {
+    let mut rig = Rig::live();
+    assert_eq!(rig.room(), ChannelView::default());
+    rig.receive(&message(1));
+    assert_eq!(rig.room(), ChannelView::default(), "a server's mistake is no membership");
+    rig.want(ROOM);
+    assert_eq!(rig.room().status, ChannelStatus::Joining);
+    assert_eq!(rig.asked_to_subscribe().1, None);
+}
+
+#[test]
+fn a_room_opens_with_its_newest_page_and_goes_on_from_there() {
+    let mut rig = Rig::live();
+    rig.want(ROOM);
+    let (id, _) = rig.asked_to_subscribe();
+    rig.receive(&subscribed(id, "roomone1", 1, 9, 9, false));
+    assert!(rig.room().loading_more);
+    let (id, before) = rig.asked_for_page();
+    assert_eq!(before, Some(10));
+    rig.receive(&message(10));
+    rig.receive(&page(id, "roomone1", 9, true, &[9, 8]));
+    assert_eq!(rig.texts(), ["m8", "m9", "m10"]);
+    assert_eq!(rig.heard(), ["m10"], "what was there before has not just come");
+    assert!(rig.room().has_more && !rig.room().loading_more);
+}
+
+#[test]
+fn it_resumes_after_a_cut_where_it_was() {
+    let mut rig = Rig::in_room();
+    rig.receive(&message(1));
+    rig.take();
+    rig.cut();
+    assert_eq!(rig.room().status, ChannelStatus::CatchingUp);
+    assert_eq!(rig.texts(), ["m1"], "what is known is shown meanwhile");
+    rig.reopen();
+    rig.receive(&says::connected("u1"));
+    let (id, cursor) = rig.asked_to_subscribe();
+    assert_eq!(cursor, since(1));
+    rig.receive(&subscribed(id, "roomone1", 1, 3, 1, true));
+    assert_eq!(rig.room().status, ChannelStatus::CatchingUp);
+    rig.receive(&message(2));
+    rig.receive(&message(3));
+    assert_eq!(rig.room().status, ChannelStatus::Live);
+    assert_eq!(rig.heard(), ["m2", "m3"]);
+}
+
+#[test]
+fn a_hole_is_repaired_from_the_cursor() {
+    let mut rig = Rig::in_room();
+    rig.receive(&message(1));
+    rig.take();
+    rig.receive(&message(3));
+    let (id, cursor) = rig.asked_to_subscribe();
+    assert_eq!(cursor, since(1));
+    rig.receive(&message(4));
+    assert_eq!(rig.texts(), ["m1"]);
+    rig.receive(&subscribed(id, "roomone1", 1, 4, 1, true));
+    for offset in [2, 3, 4] {
+        rig.receive(&message(offset));
+    }
+    assert_eq!(rig.texts(), ["m1", "m2", "m3", "m4"]);
+}
+
+#[test]
+fn a_server_that_loses_the_same_records_again_and_again_is_left() {
+    let mut rig = Rig::in_room();
+    rig.take();
+    for _ in 0..3 {
+        rig.receive(&message(7));
+        let (id, _) = rig.asked_to_subscribe();
+        rig.receive(&subscribed(id, "roomone1", 1, 7, 0, true));
+    }
+    rig.receive(&message(7));
+    assert_eq!(rig.client.connection().status, Status::Waiting);
+}
+
+#[test]
+fn a_lost_last_message_shows_with_the_next_pong() {
+    let mut rig = Rig::in_room();
+    rig.receive(&says::pong(r#""room:1":2"#));
+    assert_eq!(rig.asked_to_subscribe().1, since(0));
+}
+
+#[test]
+fn what_is_not_for_this_user_and_what_is_of_tomorrow_counts_as_received() {
+    let mut rig = Rig::in_room();
+    rig.receive(r#"{"type":"skip","channel":"room:1","from":1,"to":2}"#);
+    rig.receive(r#"{"type":"poll","channel":"room:1","offset":3,"id":"x","at":1}"#);
+    rig.receive(
+        r#"{"type":"state","channel":"room:1","offset":4,"id":"s","at":1,"key":"k","version":1,"data":1}"#,
+    );
+    rig.receive(&message(5));
+    assert_eq!(rig.heard(), ["m5"]);
+}
+
+#[test]
+fn retention_is_told_and_what_is_there_stays() {
+    let mut rig = Rig::in_room();
+    rig.receive(&message(1));
+    rig.cut();
+    rig.reopen();
+    rig.receive(&says::connected("u1"));
+    let (id, _) = rig.asked_to_subscribe();
+    rig.receive(&subscribed(id, "roomone1", 6, 7, 5, false));
+    rig.receive(&says::gap("room:1", 2, 5, "retention"));
+    rig.receive(&message(6));
+    rig.receive(&message(7));
+    assert_eq!(rig.texts(), ["m1", "m6", "m7"]);
+    let gap = GapView { from: 2, to: 5, why: GapReason::Retention };
+    assert_eq!(rig.room().gap, Some(gap));
+    let told = |command: &Command| matches!(command, Command::Gap { from: 2, to: 5, .. });
+    assert_eq!(rig.take().iter().filter(|command| told(command)).count(), 1);
+}
+
+#[test]
+fn another_log_is_begun_afresh() {
+    let mut rig = Rig::in_room();
+    rig.receive(&message(1));
+    rig.cut();
+    rig.reopen();
+    rig.receive(&says::connected("u1"));
+    let (id, _) = rig.asked_to_subscribe();
+    rig.receive(&subscribed(id, "roomtwo2", 1, 1, 1, false));
+    rig.receive(&says::gap("room:1", 1, 1, "epoch"));
+    assert!(rig.texts().is_empty());
+    let (id, _) = rig.asked_for_page();
+    rig.receive(&page(id, "roomtwo2", 1, false, &[1]));
+    rig.receive(&message(2));
+    assert_eq!(rig.texts(), ["m1", "m2"]);
+    assert_eq!(rig.room().gap.unwrap().why, GapReason::Epoch);
+}
+
+#[test]
+fn a_room_nobody_has_written_to_begins_with_its_first_record() {
+    let mut rig = Rig::live();
+    rig.want(ROOM);
+    let (id, _) = rig.asked_to_subscribe();
+    rig.receive(&subscribed(id, "AAAAAAAA", 1, 0, 0, false));
+    assert_eq!(rig.room().status, ChannelStatus::Live);
+    rig.receive(&says::subscribed("room:1", "roomone1", 1, 0, true));
+    rig.receive(&message(1));
+    assert_eq!(rig.texts(), ["m1"]);
+    assert_eq!(rig.room().status, ChannelStatus::Live);
+    assert_eq!(rig.room().gap, None);
+}
+
+#[test]
+fn without_the_right_it_is_refused_and_asked_again_with_the_next_credential() {
+    let mut rig = Rig::live();
+    rig.want(ROOM);
+    let (id, _) = rig.asked_to_subscribe();
+    rig.receive(&says::error(&format!(r#""id":{id},"channel":"room:1","#), "forbidden", "never"));
+    let room = rig.room();
+    assert_eq!(room.status, ChannelStatus::Refused);
+    assert_eq!(room.error.unwrap().code, "forbidden");
+    assert_eq!(rig.client.connection().status, Status::Connected);
+    rig.take();
+    rig.cut();
+    rig.reopen();
+    rig.receive(&says::connected("u1"));
+    rig.asked_to_subscribe();
+    assert_eq!(rig.room().status, ChannelStatus::Joining);
+}
+
+#[test]
+fn a_right_that_is_taken_away_ends_it() {
+    let mut rig = Rig::in_room();
+    rig.receive(r#"{"type":"unsubscribed","channel":"room:1","code":"forbidden"}"#);
+    assert_eq!(rig.room().status, ChannelStatus::Refused);
+    rig.receive(&message(1));
+    assert!(rig.texts().is_empty());
+}
+
+#[test]
+fn it_is_followed_a_while_after_the_last_reader_went() {
+    let mut rig = Rig::in_room();
+    rig.unwant(ROOM);
+    rig.advance(4_999);
+    rig.receive(&message(1));
+    rig.want(ROOM);
+    rig.advance(6_000);
+    assert_eq!(rig.texts(), ["m1"], "somebody came back in time");
+    rig.unwant(ROOM);
+    rig.take();
+    rig.advance(5_000);
+    let left = |message: &ClientMessage| matches!(message, ClientMessage::Unsubscribe(ask) if ask.channel == channel(ROOM));
+    assert!(rig.commands.contains(&Command::ChannelChanged(channel(ROOM))));
+    assert!(rig.sent().iter().any(left));
+    assert_eq!(rig.room(), ChannelView::default());
+    rig.receive(r#"{"type":"unsubscribed","channel":"room:1"}"#);
+}
+
+#[test]
+fn a_subscription_without_an_answer_ends_the_connection() {
+    let mut rig = Rig::live();
+    rig.want(ROOM);
+    // Alive otherwise.
+    for _ in 0..9 {
+        rig.advance(1_000);
+        rig.receive(&says::pong(""));
+    }
+    assert_eq!(rig.client.connection().status, Status::Connected);
+    rig.advance(1_000);
+    assert_eq!(rig.client.connection().status, Status::Waiting);
+}
+
+#[test]
+fn more_channels_than_allowed_are_refused_until_one_is_left() {
+    let mut rig = Rig::with(|config| config.channels_max = 1);
+    rig.go_live(&[]);
+    rig.want("room:other");
+    rig.take();
+    rig.want(ROOM);
+    assert_eq!(rig.room().error.unwrap().code, "subscriptions");
+    rig.unwant("room:other");
+    rig.take();
+    rig.advance(5_000);
+    rig.asked_to_subscribe();
+}
+
+#[test]
+fn another_user_sees_nothing_of_it() {
+    let mut rig = Rig::in_room();
+    rig.receive(&message(1));
+    rig.take();
+    rig.event(tidings_client_core::Event::UserChanged(tidings_client_core::User::Named(
+        "u9".into(),
+    )));
+    assert!(rig.texts().is_empty());
+    assert_eq!(rig.room().status, ChannelStatus::Joining);
+    rig.open();
+    rig.receive(&says::connected("u9"));
+    assert_eq!(rig.asked_to_subscribe().1, None, "what is read is read on, from the start");
+}
