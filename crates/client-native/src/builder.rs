@@ -1,6 +1,6 @@
 //! Settings of a client, with their defaults and reasons.
 
-use std::{future::Future, sync::Arc, sync::atomic::AtomicBool, time::Duration};
+use std::{future::Future, path::PathBuf, sync::Arc, sync::atomic::AtomicBool, time::Duration};
 
 use tidings_client_core::{Backoff, Config, Event, User};
 use tokio::{
@@ -11,8 +11,9 @@ use tokio::{
 use crate::{
     client::{Client, Shared},
     credential::{CredentialRequest, IntoCredential, Provider, provider},
-    driver::{Driver, Outlets},
+    driver::{Asking, Driver, Inlets, Outlets},
     endpoint::{EndpointError, websocket},
+    state::State,
 };
 
 /// Calls that wait for the task at once; more wait for room. Each is tiny and answered within a
@@ -34,6 +35,9 @@ pub enum BuildError {
     /// Not inside tokio.
     #[error("build() must be called within a tokio runtime, on which the client's task will run")]
     NoRuntime,
+    /// The state folder can't be opened or made.
+    #[error("the state folder {0} can't be used: {1}")]
+    State(String, String),
     /// The system gives no randomness.
     #[error("the system gives no randomness: {0}")]
     Randomness(String),
@@ -46,6 +50,7 @@ pub struct Builder {
     provider: Option<Provider>,
     user: User,
     buffer: usize,
+    state: Option<PathBuf>,
     config: Config,
 }
 
@@ -54,7 +59,7 @@ impl Builder {
         let mut config = Config::new(0, String::new(), String::new());
         config.library.0 = String::from("tidings-rust");
         config.library.1 = String::from(env!("CARGO_PKG_VERSION"));
-        Self { url, provider: None, user: User::Unknown, buffer: 1_024, config }
+        Self { url, provider: None, user: User::Unknown, buffer: 1_024, state: None, config }
     }
 
     /// The function that gets a ticket, asked for every attempt, with a deadline of 10 s.
@@ -84,6 +89,28 @@ impl Builder {
     /// names.
     pub fn user(mut self, user: impl Into<String>) -> Self {
         self.user = User::Named(user.into());
+        self
+    }
+
+    /// A folder for what is to outlive the process: cursors, the newest items and messages, and intents without an answer.
+    ///
+    /// One folder per server. Processes may share it: each goes on with what those that died left unsent, and none
+    /// takes another's. It has to be on a local disk, because its locks are the operating system's. Default: none,
+    /// and everything lasts as long as the client.
+    pub fn state(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.state = Some(folder.into());
+        self
+    }
+
+    /// Most channels followed at once, beside the inbox. Default 64.
+    pub fn channels_max(mut self, channels: u32) -> Self {
+        self.config.channels_max = channels;
+        self
+    }
+
+    /// Most unanswered intents; more are refused with `outbox_full`. Default 1,000.
+    pub fn outbox_max(mut self, intents: u32) -> Self {
+        self.config.outbox_max = intents;
         self
     }
 
@@ -136,6 +163,16 @@ impl Builder {
         }
         // Memory is given in powers of two; beyond this the channel itself would refuse by a panic.
         let buffer = self.buffer.min(1 << 24);
+        let state = match self.state {
+            Some(folder) => {
+                let name = folder.display().to_string();
+                let opened = State::open(&folder);
+                Some(opened.map_err(|error| BuildError::State(name, error.to_string()))?)
+            }
+            None => None,
+        };
+        config.storage = state.is_some();
+        config.lanes = state.is_some();
         config.seed = random()?;
         config.instance = format!("{:016x}{:016x}", random()?, random()?);
         config.client_id = format!("{:016x}{:016x}", random()?, random()?);
@@ -144,21 +181,25 @@ impl Builder {
         let (connection, connection_reader) = watch::channel(core.connection().clone());
         let (inbox, inbox_reader) =
             watch::channel(core.inbox(&tidings_client_core::Filter::default()));
+        let (outbox, outbox_reader) = watch::channel(core.outbox().clone());
         let happenings = broadcast::Sender::new(buffer);
         let (inputs, inputs_reader) = mpsc::channel(INPUTS);
         let wanted = Arc::new(Notify::new());
         let shared = Shared {
             connection: connection_reader,
             inbox: inbox_reader,
+            outbox: outbox_reader,
             happenings: happenings.downgrade(),
             inputs,
             wanted: Arc::clone(&wanted),
             asked: AtomicBool::new(false),
         };
-        let outlets = Outlets { connection, inbox, happenings };
+        let sender = shared.inputs.downgrade();
+        let inlets = Inlets { inputs: inputs_reader, sender, wanted };
+        let outlets = Outlets { connection, inbox, outbox, happenings };
         let deadline = Duration::from_millis(config.credential_timeout);
-        let mut driver =
-            Driver::new(core, endpoint, provider, deadline, inputs_reader, wanted, outlets);
+        let asking = Asking::new(provider, deadline);
+        let mut driver = Driver::new(core, endpoint, asking, state, inlets, outlets);
         if self.user != User::Unknown {
             driver.feed(Event::UserChanged(self.user));
         }

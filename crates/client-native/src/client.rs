@@ -15,6 +15,8 @@ use crate::{
     driver::Input,
     happening::{Happening, Lagged, happenings},
     inbox::Inbox,
+    outbox::Outbox,
+    room::Channel,
 };
 
 /// A client of one Tidings server. Cheap to clone; when the last handle (and [`Inbox`]) is dropped,
@@ -29,6 +31,7 @@ pub struct Client {
 pub(crate) struct Shared {
     pub(crate) connection: watch::Receiver<Connection>,
     pub(crate) inbox: watch::Receiver<InboxView>,
+    pub(crate) outbox: watch::Receiver<tidings_client_core::Outbox>,
     /// Weak, so that streams end with the task, however many handles are left.
     pub(crate) happenings: broadcast::WeakSender<Happening>,
     pub(crate) inputs: mpsc::Sender<Input>,
@@ -78,6 +81,20 @@ impl Client {
     #[must_use]
     pub fn inbox(&self) -> Inbox {
         Inbox { shared: Arc::clone(&self.shared) }
+    }
+
+    /// A channel beside the inbox: a room, a chat, a topic, such as `room:42`. Nothing is joined by this.
+    ///
+    /// # Errors
+    /// `invalid_argument`: it is not `namespace:name`, or an inbox.
+    pub fn channel(&self, name: &str) -> Result<Channel, Error> {
+        Channel::new(Arc::clone(&self.shared), name)
+    }
+
+    /// What was published or marked and has no answer yet, or was refused.
+    #[must_use]
+    pub fn outbox(&self) -> Outbox {
+        Outbox { shared: Arc::clone(&self.shared) }
     }
 
     /// Where the connection stands.

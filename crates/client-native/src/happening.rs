@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::{Stream, stream};
-use tidings_client_core::{Error, FailedIntent, ItemView};
+use tidings_client_core::{Error, FailedIntent, ItemView, MessageView};
 use tidings_protocol::{Channel, server::GapReason};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
@@ -14,6 +14,13 @@ use tokio::sync::broadcast::{Receiver, error::RecvError};
 pub enum Happening {
     /// A notification arrived, live or by resume, and not with a snapshot: once for each record.
     Arrived(Arc<ItemView>),
+    /// A message came to a channel that is read, live or by resume: once for each record.
+    Message {
+        /// Where.
+        channel: Channel,
+        /// As in the channel's snapshot.
+        message: Arc<MessageView>,
+    },
     /// Records are missing for good.
     Gap {
         /// Where.
@@ -25,14 +32,14 @@ pub enum Happening {
         /// Why.
         why: GapReason,
     },
-    /// A mark was refused for good and rolled back.
+    /// A mark or a message was refused for good; see [`crate::Outbox`].
     Failed(FailedIntent),
     /// Something went wrong that no call can answer.
     Error(Error),
 }
 
-/// The reader of a stream was slower than what came, and missed the oldest of it. The inbox itself
-/// misses nothing: read [`crate::Inbox::snapshot`]. A larger [`crate::Builder::buffer`] helps
+/// The reader of a stream was slower than what came, and missed the oldest of it. The inbox or channel
+/// itself misses nothing: read its snapshot. A larger [`crate::Builder::buffer`] helps
 /// against bursts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the reader was too slow and missed {missed} happenings")]

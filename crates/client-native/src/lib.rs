@@ -32,9 +32,12 @@
 //! | each notification once | [`Inbox::arrived`], a bounded stream that says when its reader was too slow |
 //! | everything in order (gaps, refusals too) | [`Client::happenings`] |
 //! | reading, archiving, undoing | [`Inbox::mark_read`] and its siblings: shown at once, rolled back when refused |
+//! | rooms, chats, topics | [`Client::channel`]: [`Channel::subscribe`] reads, [`Channel::publish`] writes |
+//! | what has no answer yet, or was refused | [`Client::outbox`] |
 //! | why there is no connection | [`Client::connection`], [`Client::explain`] |
 //!
-//! This version speaks WebSocket and keeps its cache in memory.
+//! With [`Builder::state`], cursors, the newest items and messages and whatever has no answer yet are kept in a folder:
+//! a process that is killed, at any moment, loses nothing of it, and the next one goes on. This version speaks WebSocket.
 
 mod body;
 mod builder;
@@ -44,6 +47,9 @@ mod driver;
 mod endpoint;
 mod happening;
 mod inbox;
+mod outbox;
+mod room;
+mod state;
 #[cfg(feature = "tls")]
 mod tls;
 
@@ -54,8 +60,11 @@ pub use credential::{CredentialRequest, IntoCredential};
 pub use endpoint::EndpointError;
 pub use happening::{Happening, Lagged};
 pub use inbox::Inbox;
+pub use outbox::Outbox;
+pub use room::{Channel, Subscription};
 
 pub use tidings_client_core::{
-    Backoff, Connection, Credential, Error, FailedIntent, InboxStatus, InboxView, ItemKey,
-    ItemView as InboxItem, Status, Stored,
+    Author, Backoff, ChannelStatus, ChannelView, Connection, Credential, Error, FailedIntent,
+    GapView, InboxStatus, InboxView, IntentKind, ItemKey, ItemView as InboxItem,
+    MessageView as Message, Outbox as OutboxView, Status, Stored,
 };

@@ -1,30 +1,34 @@
 //! The one task of a client: turns what happens into events, and does what the core commands.
 
 mod asking;
+mod channels;
 mod clock;
 mod link;
 
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::Arc,
-    time::Duration,
 };
 
 use http::Uri;
 use tidings_client_core::{
-    Client, Command, Connection, Error, Event, Filter, InboxView, MarkTargets, Readable, Status,
-    Stored,
+    ChannelView, Client, Command, Connection, Error, Event, Filter, InboxView, MarkTargets, Outbox,
+    Readable, Status, Stored,
 };
-use tidings_protocol::MarkSet;
+use tidings_protocol::{Channel, Json, MarkSet};
 use tokio::{
     select,
     sync::{Notify, broadcast, mpsc, oneshot, watch},
 };
 use tracing::{debug, warn};
 
-use crate::{Happening, credential::Provider};
+use crate::{
+    Happening,
+    state::{Job, State},
+};
 
-use asking::Asking;
+pub(crate) use asking::Asking;
+use channels::Channels;
 use clock::{Clock, alarm};
 use link::Link;
 
@@ -38,16 +42,35 @@ pub(crate) enum Input {
     Event(Event),
     /// A mark.
     Mark { targets: MarkTargets, set: MarkSet, reply: oneshot::Sender<Answer> },
+    /// A message.
+    Publish { channel: Channel, data: Json, reply: oneshot::Sender<Answer> },
+    /// A channel is read.
+    Subscribe { channel: Channel, reply: oneshot::Sender<watch::Receiver<ChannelView>> },
+    /// The last reader of a channel went, or seemed to.
+    Unread { channel: Channel },
+    /// Older messages of a channel are wanted.
+    Older { channel: Channel, reply: oneshot::Sender<Answer> },
+    /// A refused intent is tried again.
+    Retry { id: u64, reply: oneshot::Sender<Answer> },
     /// Older items are wanted.
     More { reply: oneshot::Sender<Answer> },
     /// The state in words.
     Explain { reply: oneshot::Sender<String> },
 }
 
+/// Where the app's calls come in.
+pub(crate) struct Inlets {
+    pub(crate) inputs: mpsc::Receiver<Input>,
+    /// For calls of the client itself; weak, so that it does not keep itself alive.
+    pub(crate) sender: mpsc::WeakSender<Input>,
+    pub(crate) wanted: Arc<Notify>,
+}
+
 /// Where the app reads.
 pub(crate) struct Outlets {
     pub(crate) connection: watch::Sender<Connection>,
     pub(crate) inbox: watch::Sender<InboxView>,
+    pub(crate) outbox: watch::Sender<Outbox>,
     pub(crate) happenings: broadcast::Sender<Happening>,
 }
 
@@ -64,6 +87,9 @@ pub(crate) struct Driver {
     clock: Clock,
     link: Link,
     asking: Asking,
+    /// What outlives the process, where the app wants that.
+    state: Option<State>,
+    channels: Channels,
     /// When the one timer goes off, on the core's monotonic clock.
     timer: Option<u64>,
     inputs: mpsc::Receiver<Input>,
@@ -81,17 +107,19 @@ impl Driver {
     pub(crate) fn new(
         core: Client,
         endpoint: Uri,
-        provider: Provider,
-        ticket_deadline: Duration,
-        inputs: mpsc::Receiver<Input>,
-        wanted: Arc<Notify>,
+        asking: Asking,
+        state: Option<State>,
+        inlets: Inlets,
         outlets: Outlets,
     ) -> Self {
+        let Inlets { inputs, sender, wanted } = inlets;
         Self {
             core,
             clock: Clock::start(),
             link: Link::new(endpoint),
-            asking: Asking::new(provider, ticket_deadline),
+            asking,
+            state,
+            channels: Channels::new(sender),
             timer: None,
             inputs,
             wanted,
@@ -112,6 +140,9 @@ impl Driver {
             }
         }
         self.link.finish().await;
+        if let Some(state) = self.state {
+            state.finish().await;
+        }
     }
 
     async fn next(&mut self) -> Next {
@@ -121,6 +152,7 @@ impl Driver {
             () = self.wanted.notified() => Next::Event(Event::ConnectRequested),
             event = self.link.next() => Next::Event(event),
             event = self.asking.next() => Next::Event(event),
+            event = answer_of(&mut self.state) => Next::Event(event),
             () = alarm(due) => {
                 self.timer = None;
                 Next::Event(Event::TimerFired)
@@ -134,6 +166,31 @@ impl Driver {
             Input::Mark { targets, set, reply } => {
                 let intent = self.call(reply);
                 self.feed(Event::MarkRequested { intent, targets, set });
+            }
+            Input::Publish { channel, data, reply } => {
+                let intent = self.call(reply);
+                self.feed(Event::PublishRequested { intent, channel, data });
+            }
+            Input::Subscribe { channel, reply } => {
+                let (receiver, news) = self.channels.subscribe(&channel);
+                if news {
+                    self.feed(Event::ChannelWanted { channel });
+                }
+                // Whoever asked may have left meanwhile; then nobody reads it, which is told in time.
+                let _ = reply.send(receiver);
+            }
+            Input::Unread { channel } => {
+                if self.channels.end_if_unread(&channel) {
+                    self.feed(Event::ChannelUnwanted { channel });
+                }
+            }
+            Input::Older { channel, reply } => {
+                let intent = self.call(reply);
+                self.feed(Event::OlderRequested { channel, intent });
+            }
+            Input::Retry { id, reply } => {
+                let intent = self.call(reply);
+                self.feed(Event::FailedRetried { id, intent });
             }
             Input::More { reply } => {
                 let intent = self.call(reply);
@@ -194,10 +251,23 @@ impl Driver {
                 warn!(code = error.code, "{}", error.message);
                 self.tell(Happening::Error(error));
             }
-            // The core was told that there is no storage; if it asks all the same, this is the
-            // answer.
-            Command::Load { user } => return Some(Event::StorageLoaded { user, saved: None }),
-            Command::Save { .. } | Command::Wipe { .. } => {}
+            Command::ChannelChanged(channel) => {
+                let view = self.core.channel(&channel);
+                self.channels.show(&channel, view);
+            }
+            Command::Message { channel, message } => {
+                self.tell(Happening::Message { channel, message });
+            }
+            Command::Load { user } => self.ask(Job::Load { key: user }),
+            Command::Save { user, cursors, over, text } => {
+                self.ask(Job::Save { key: user, cursors, over, text });
+            }
+            Command::Wipe { user } => self.ask(Job::Wipe { user }),
+            Command::Keep { user, number, changes } => {
+                self.ask(Job::Keep { user, number, changes });
+            }
+            Command::Claim { user } => self.ask(Job::Claim { user }),
+            Command::Release { lane } => self.ask(Job::Release { lane }),
             // Nor is it asked this: the core was made whole.
             Command::LoadRest => return Some(Event::RestLoaded),
             Command::SignedOut { discarded } => debug!(discarded, "signed out"),
@@ -213,13 +283,29 @@ impl Driver {
             Readable::Inbox => {
                 self.outlets.inbox.send_replace(self.core.inbox(&Filter::default()));
             }
-            // No handle shows it; refusals are told as they happen.
-            Readable::Outbox => {}
+            Readable::Outbox => {
+                self.outlets.outbox.send_replace(self.core.outbox().clone());
+            }
+        }
+    }
+
+    /// Without a folder the core was told that there is no storage, and asks for none but to wipe it.
+    fn ask(&self, job: Job) {
+        if let Some(state) = &self.state {
+            state.ask(job);
         }
     }
 
     fn tell(&self, happening: Happening) {
         // An error says that nobody listens.
         let _ = self.outlets.happenings.send(happening);
+    }
+}
+
+/// The next answer of storage, if there is one.
+async fn answer_of(state: &mut Option<State>) -> Event {
+    match state {
+        Some(state) => state.next().await,
+        None => std::future::pending().await,
     }
 }
