@@ -1,3 +1,4 @@
+import { channels, type RawMessage } from './channel.js'
 import { CONNECTION, type RawConnection } from './connection.js'
 import { closed, invalid, TidingsError, type ErrorFacts } from './error.js'
 import type { Tell } from './host.js'
@@ -14,7 +15,7 @@ import { cell, type Call } from './readable.js'
 import { randomName, settings } from './settings.js'
 import { storage } from './storage.js'
 import { tickets } from './ticket.js'
-import type { Connection, Gap, Tidings, TidingsOptions } from './types.js'
+import type { Channel, Connection, Gap, Tidings, TidingsEvents, TidingsOptions } from './types.js'
 import { socketUrl } from './url.js'
 import * as words from './words.js'
 
@@ -48,7 +49,7 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
       ;(logger ?? console).error('tidings: a callback threw', thrown)
     }
   }
-  const events = listeners(call)
+  const events = listeners<TidingsEvents>(call)
   const url = () => {
     try {
       return socketUrl(options.url)
@@ -86,13 +87,26 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
     discard: (id) => void later(words.DISCARD_FAILED, '', id),
   })
 
+  const rooms = channels({
+    call,
+    version: () => version,
+    wake: () => wake(),
+    follow(name, follows) {
+      // A core that is not there yet is told when it is.
+      if (link.alive()) link.tell(follows ? words.FOLLOW : words.UNFOLLOW, name)
+    },
+    read: (name, whole) => read(words.CHANNEL, Number(whole), name),
+    publish: (name, data) => intend((intent) => later(words.PUBLISH, `${name}\n${data}`, intent)),
+    older: (name) => intend((intent) => later(words.OLDER, name, intent)),
+  })
+
   // ---- the core's side ----
 
   const mail = mailbox({
     call,
-    parts: [state, list, sent],
+    parts: [state, list, sent, rooms],
     letter(what, number, text) {
-      if (what === words.CHANGED) {
+      if (what === words.CHANGED || what === words.CHANNEL_CHANGED) {
         version++
         // The parts tell of it.
         return () => {}
@@ -102,7 +116,14 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
         const item = list.item(value as Entry)
         return () => item && events.tell('arrived', item)
       }
-      if (what === words.GAP) return () => events.tell('gap', Object.freeze(value as Gap))
+      if (what === words.MESSAGE) return rooms.message(value as RawMessage)
+      if (what === words.GAP) {
+        const gap = Object.freeze(value as Gap)
+        return () => {
+          rooms.gap(gap)
+          events.tell('gap', gap)
+        }
+      }
       if (what === words.FAILED) return () => events.tell('failed', sent.failed(value as RawFailed))
       if (what === words.DONE) return () => promises.end(number)?.resolve(value)
       if (what === words.REFUSED) return () => promises.end(number)?.reject(error(value as ErrorFacts))
@@ -138,6 +159,7 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
     trouble: (problem) => report(problem),
     born() {
       tellUser()
+      rooms.again()
       if (wanted) tellNow(words.CONNECT)
     },
     lost(problem, again) {
@@ -217,6 +239,7 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
     connection: state.readable,
     inbox: list.inbox,
     outbox: sent.outbox,
+    channel: (name) => rooms.channel(name) as unknown as Channel<typeof name>,
     on(event, fn) {
       must(typeof fn === 'function', 'fn', 'a function')
       const off = events.add(event, fn)

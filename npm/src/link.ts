@@ -94,6 +94,7 @@ export function link(needs: LinkNeeds): Link {
     release = () => {
       core = undefined
       control.abort()
+      world.release()
       socket?.close()
       needs.tickets.abortAll()
       renewed()
@@ -113,6 +114,7 @@ export function link(needs: LinkNeeds): Link {
     const answer: Tell = (...told) => {
       if (mine !== undefined && core === mine) tell(...told)
     }
+    const world = host(needs, answer)
     const drain = () => {
       for (const told of queue.splice(0)) answer(...told)
     }
@@ -135,7 +137,6 @@ export function link(needs: LinkNeeds): Link {
       more = () => {}
       void fetchRest()
     }
-    const world = host(needs, answer)
     try {
       core = mine = new loaded.Core(
         {

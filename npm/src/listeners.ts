@@ -1,19 +1,18 @@
 import type { Call } from './readable.js'
-import type { TidingsEvents } from './types.js'
 
 type Fn = (event: never) => void
 
 /** The app's listeners by event. */
-export interface Listeners {
-  add<E extends keyof TidingsEvents>(event: E, fn: (event: TidingsEvents[E]) => void): () => void
-  tell<E extends keyof TidingsEvents>(event: E, value: TidingsEvents[E]): void
+export interface Listeners<Events> {
+  add<E extends keyof Events>(event: E, fn: (event: Events[E]) => void): () => void
+  tell<E extends keyof Events>(event: E, value: Events[E]): void
   clear(): void
 }
 
 /** No listeners yet. */
-export function listeners(call: Call): Listeners {
+export function listeners<Events>(call: Call): Listeners<Events> {
   // Each registration is an entry of its own: the same function may listen twice.
-  const entries = new Set<readonly [keyof TidingsEvents, Fn]>()
+  const entries = new Set<readonly [keyof Events, Fn]>()
   return {
     add(event, fn) {
       const entry = [event, fn as Fn] as const

@@ -6,6 +6,7 @@ import type { FailedIntent, Outbox, OutboxSnapshot, Stored } from './types.js'
 /** A refused intent as the core writes it. */
 export interface RawFailed {
   readonly id: number
+  readonly kind: 'mark' | 'publish'
   readonly channel: string
   readonly at: number
   readonly error: ErrorFacts
@@ -37,8 +38,8 @@ export function outbox(owner: OutboxOwner): OutboxCell {
   // One object per intent, for the list and for listeners alike.
   let known = new Map<number, FailedIntent>()
 
-  const failed = ({ id, channel, at, error }: RawFailed): FailedIntent => {
-    const intent = known.get(id) ?? Object.freeze({ id: String(id), kind: 'mark', channel, at, error: new TidingsError(error) } as const)
+  const failed = ({ id, kind, channel, at, error }: RawFailed): FailedIntent => {
+    const intent = known.get(id) ?? Object.freeze({ id: String(id), kind, channel, at, error: new TidingsError(error) } as const)
     known.set(id, intent)
     return intent
   }

@@ -7,6 +7,8 @@ import { isText, record } from './foreign.js'
 
 const NAME = 'tidings'
 const STORE = 'caches'
+/** The outbox: one row an intent, under [server, user, lane, seq]. */
+const ROWS = 'rows'
 
 /** What a cache is true at; written only over nothing, over lower offsets of the same epochs, or over an epoch left. */
 export interface Fence {
@@ -35,7 +37,12 @@ export type Transact = <T>(mode: IDBTransactionMode, user: string, work: (store:
 export interface Storage {
   load(user: string): Promise<string | undefined>
   save(cache: Cache): Promise<void>
+  /** Deletes all caches and all rows of a user. */
   wipe(user: string): Promise<void>
+  /** One transaction on the rows of the outbox, done once it is on disk; `work` must not wait inside. */
+  rows<T>(mode: IDBTransactionMode, work: (store: IDBObjectStore) => IDBRequest<T>): Promise<T>
+  /** The address the rows are kept under. */
+  server(): string
   close(): void
 }
 
@@ -63,29 +70,47 @@ export function storage(server: () => string): Storage {
     return settled(request, transaction)
   }
 
+  const rows: Storage['rows'] = async (mode, work) => {
+    const transaction = (await database()).transaction(ROWS, mode, { durability: 'strict' })
+    return settled(work(transaction.objectStore(ROWS)), transaction)
+  }
+
   return {
     async load(user) {
       const { text } = record(await transact('readonly', user, (store, key) => store.get(key)))
       return isText(text) ? text : undefined
     },
     save: async (cache) => (await import('./later/saving.js')).save(transact, cache),
-    wipe: (user) => transact('readwrite', user, (store, key) => store.delete(key)),
+    async wipe(user) {
+      // Keys of channels are the user, a tab and the channel; users have no control characters.
+      await transact('readwrite', user, (store, key) => store.delete(IDBKeyRange.bound(key, `${key}\t\uffff`)))
+      await rows('readwrite', (store) => store.delete(rowsOf(server(), user)))
+    },
+    rows,
+    server,
     close,
   }
+}
+
+/** The keys of a user's rows, or of one lane's. */
+export function rowsOf(server: string, user: string, ...lane: string[]): IDBKeyRange {
+  return IDBKeyRange.bound([server, user, ...lane], [server, user, ...lane, []])
 }
 
 /** Opens the database; one that can't be opened is broken or newer, and only a cache: it is made anew, once. */
 async function open(): Promise<IDBDatabase> {
   const found = await attempt().catch(() => undefined)
-  if (found?.objectStoreNames.contains(STORE)) return found
+  if (found?.objectStoreNames.contains(STORE) && found.objectStoreNames.contains(ROWS)) return found
   found?.close()
   await settled(indexedDB.deleteDatabase(NAME))
   return attempt()
 }
 
 async function attempt(): Promise<IDBDatabase> {
-  const request = indexedDB.open(NAME, 1)
-  request.onupgradeneeded = () => request.result.createObjectStore(STORE)
+  const request = indexedDB.open(NAME, 2)
+  request.onupgradeneeded = () => {
+    for (const name of [STORE, ROWS]) if (!request.result.objectStoreNames.contains(name)) request.result.createObjectStore(name)
+  }
   return settled(request)
 }
 

@@ -147,10 +147,70 @@ export interface Inbox extends InboxView {
   archiveAll(): Promise<Stored>
 }
 
+/** A user as others see them. */
+export interface Member {
+  readonly user: string
+  /** What their ticket carries as `info`; `null` where that is nothing, or not known yet. */
+  readonly info: UserInfo | null
+  /** This client's own user. */
+  readonly self: boolean
+}
+
+/** One message of a channel. */
+export interface Message<D> {
+  /** Names it in a list: an own message keeps it when the server has stored it. */
+  readonly key: string
+  /** The record's id; before it is stored, one of this client's. */
+  readonly id: string
+  /** Its place in the channel, once stored. */
+  readonly offset: number | null
+  readonly at: number
+  /** Nobody where a backend wrote it. */
+  readonly from: Member | null
+  readonly data: D
+  /** It has no answer yet. */
+  readonly pending: boolean
+  /** Why it was refused for good; it is in `outbox.failed`, too, to be tried again or thrown away. */
+  readonly failed: TidingsError | null
+}
+
+/** A channel at one moment. */
+export interface ChannelSnapshot<D> {
+  /** `catching-up`: what is shown is true as of the last contact. `refused`: `error` says why. */
+  readonly status: 'idle' | 'joining' | 'live' | 'catching-up' | 'refused'
+  /** Oldest first; own ones that are not stored yet, or were refused, last. */
+  readonly messages: readonly Message<D>[]
+  /** The last range that is missing for good. */
+  readonly gap: Gap | null
+  /** Older messages can be loaded. */
+  readonly hasMore: boolean
+  readonly loadingMore: boolean
+  readonly error: TidingsError | null
+}
+
+/** What happens in a channel. */
+export interface ChannelEvents<N extends string> {
+  /** A message came, own ones included; what is read back has not come. */
+  message: Message<MessageOf<N>>
+  gap: Gap
+}
+
+/** A room, a chat, a topic. Read while it has a subscriber, a listener or a `join()`, and 5 s longer. */
+export interface Channel<N extends ChannelName = ChannelName> extends Readable<ChannelSnapshot<MessageOf<N>>> {
+  readonly name: N
+  /** Shown at once; stays pending offline, also over a reload. Unawaited it is silent, awaited it throws when refused. */
+  publish(data: MessageOf<N>): Promise<Stored>
+  on<E extends keyof ChannelEvents<N>>(event: E, fn: (event: ChannelEvents<N>[E]) => void): () => void
+  /** Loads older messages into the snapshot. Calls join the one under way. */
+  loadMore(): Promise<void>
+  /** Reads it until the answer is called. */
+  join(): () => void
+}
+
 /** An intent that was refused for good. */
 export interface FailedIntent {
   readonly id: string
-  readonly kind: 'mark'
+  readonly kind: 'mark' | 'publish'
   readonly channel: string
   readonly at: number
   readonly error: TidingsError
@@ -277,6 +337,8 @@ export interface Tidings {
   readonly connection: Readable<Connection>
   readonly inbox: Inbox
   readonly outbox: Outbox
+  /** A channel beside the inbox: the same name is the same object. Nothing is joined by this. */
+  channel<const N extends ChannelName>(name: N): Channel<N>
   /** Listens; the answer ends that. A listener that throws is reported and passed. */
   on<E extends keyof TidingsEvents>(event: E, fn: (event: TidingsEvents[E]) => void): () => void
   /** Another user, or nobody: swaps every readable to `initial` in one step. */

@@ -22,6 +22,13 @@ export const CLOSED = 17
 export const ONLINE = 18
 export const OFFLINE = 19
 export const HIDDEN = 20
+export const FOLLOW = 21
+export const UNFOLLOW = 22
+export const PUBLISH = 23
+export const OLDER = 24
+export const KEPT = 25
+export const LANES = 26
+export const LANES_FAILED = 27
 
 // What a mark sets.
 export const SEEN = 0
@@ -36,6 +43,7 @@ export const INBOX = 1
 export const OUTBOX = 2
 export const TIME = 3
 export const WHY = 4
+export const CHANNEL = 5
 
 // What is said, in `Host.say`.
 export const TICKET = 0
@@ -52,3 +60,8 @@ export const DONE = 10
 export const REFUSED = 11
 export const SIGNED_OUT = 12
 export const REST = 13
+export const CHANNEL_CHANGED = 14
+export const MESSAGE = 15
+export const KEEP = 16
+export const CLAIM = 17
+export const RELEASE = 18

@@ -57,6 +57,7 @@ impl Core {
         config.heartbeat = heartbeat as u64;
         config.keep = keep;
         config.storage = storage;
+        config.lanes = storage;
         config.whole = whole;
         Self { driver: Driver::new(host, Client::new(config)) }
     }
@@ -92,6 +93,13 @@ impl Core {
             read::OUTBOX => {
                 let client = driver.client();
                 client.rest().map_or_else(String::new, |rest| rest::outbox(rest, &client))
+            }
+            read::CHANNEL => {
+                let client = driver.client();
+                let seen = &mut driver.seen.borrow_mut();
+                client.rest().map_or_else(String::new, |rest| {
+                    rest::channel(rest, &client, kinds, show != 0, seen)
+                })
             }
             read::TIME => driver.client().server_time(now).to_json(),
             _ => driver.client().explain(now),

@@ -11,7 +11,7 @@ use tidings_client_core::{Client, Command, Event, Filter, Now, Readable};
 use crate::{
     host::Host,
     json::{self, Items},
-    rest,
+    rest::{self, Seen},
     socket::Socket,
     timer::Timer,
     words::{read, say},
@@ -32,6 +32,8 @@ pub(crate) struct Driver {
     socket: RefCell<Option<Socket>>,
     timer: Timer,
     items: RefCell<Items>,
+    /// The messages TypeScript has, by channel.
+    pub(crate) seen: RefCell<Vec<Seen>>,
 }
 
 impl Driver {
@@ -44,6 +46,7 @@ impl Driver {
             socket: RefCell::default(),
             timer: Timer::default(),
             items: RefCell::default(),
+            seen: RefCell::default(),
         })
     }
 

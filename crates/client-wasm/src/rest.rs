@@ -2,12 +2,16 @@
 //!
 //! The functions want a [`Rest`], which only a client has whose code is all there.
 
-use std::mem::{self, ManuallyDrop};
+use std::{
+    mem::{self, ManuallyDrop},
+    sync::Arc,
+};
 
 use tidings_client_core::{
-    Client, Command, Config, Event, Filter, InboxView, Kinds, MarkTargets, Readable, Rest, Show,
+    Client, Command, Config, Event, Filter, InboxView, Kinds, Lane, MarkTargets, MessageView,
+    Readable, Rest, Show,
 };
-use tidings_protocol::{Decode, MarkSet};
+use tidings_protocol::{Channel, Decode, Json, MarkSet};
 
 use crate::{
     core::filter,
@@ -42,6 +46,19 @@ pub(crate) fn event(_: Rest, what: u8, number: u64, other: u32, text: String) ->
         tell::ONLINE => Event::WentOnline,
         tell::OFFLINE => Event::WentOffline,
         tell::HIDDEN => Event::Hidden,
+        tell::FOLLOW => Event::ChannelWanted { channel: Channel::parse(&text).ok()? },
+        tell::UNFOLLOW => Event::ChannelUnwanted { channel: Channel::parse(&text).ok()? },
+        tell::PUBLISH => {
+            let (channel, data) = text.split_once('\n')?;
+            let (channel, data) = (Channel::parse(channel).ok()?, Json::parse(data).ok()?);
+            Event::PublishRequested { intent: number, channel, data }
+        }
+        tell::OLDER => {
+            Event::OlderRequested { channel: Channel::parse(&text).ok()?, intent: number }
+        }
+        tell::KEPT => Event::Kept { number },
+        tell::LANES => lanes(&text)?,
+        tell::LANES_FAILED => Event::LanesFailed { reason: text },
         _ => return None,
     })
 }
@@ -68,6 +85,15 @@ pub(crate) fn said(_: Rest, command: Command, items: &mut Items) -> Option<(u8, 
         Command::Settled { intent, result: Err(error) } => {
             (say::REFUSED, intent, json::error(&error))
         }
+        Command::ChannelChanged(channel) => {
+            (say::CHANNEL_CHANGED, 0, String::from(channel.as_str()))
+        }
+        Command::Message { channel, message } => {
+            (say::MESSAGE, 0, json::arrived(&channel, &message))
+        }
+        Command::Keep { user, number, changes } => (say::KEEP, number, json::keep(&user, &changes)),
+        Command::Claim { user } => (say::CLAIM, 0, user),
+        Command::Release { lane } => (say::RELEASE, 0, lane),
         Command::SignedOut { discarded } => (say::SIGNED_OUT, discarded.into(), String::new()),
         // The driver does these itself.
         _ => return None,
@@ -78,6 +104,47 @@ pub(crate) fn said(_: Rest, command: Command, items: &mut Items) -> Option<(u8, 
 #[inline(never)]
 pub(crate) fn outbox(_: Rest, client: &Client) -> String {
     json::outbox(client.outbox())
+}
+
+/// The messages of one channel as TypeScript read them last: they cross once.
+pub(crate) struct Seen {
+    channel: Channel,
+    messages: Arc<[Arc<MessageView>]>,
+}
+
+/// A channel, as JSON; `whole`: whoever reads it knows no message of it.
+#[inline(never)]
+pub(crate) fn channel(
+    _: Rest,
+    client: &Client,
+    name: &str,
+    whole: bool,
+    seen: &mut Vec<Seen>,
+) -> String {
+    let Ok(channel) = Channel::parse(name) else { return String::new() };
+    let view = client.channel(&channel);
+    let place = seen.iter().position(|seen| seen.channel == channel);
+    let known = place.map(|place| seen.swap_remove(place).messages);
+    let known = known.filter(|_| !whole).unwrap_or_default();
+    if !view.messages.is_empty() {
+        seen.push(Seen { channel, messages: view.messages.clone() });
+    }
+    json::channel(&view, &known)
+}
+
+/// The lanes of dead pages, from a flat list.
+fn lanes(text: &str) -> Option<Event> {
+    let mut words = Vec::<String>::from_json(text).ok()?.into_iter();
+    let user = words.next()?;
+    let mut lanes: Vec<Lane> = Vec::new();
+    while let (Some(name), Some(seq), Some(text)) = (words.next(), words.next(), words.next()) {
+        let row = (seq.parse().ok()?, text);
+        match lanes.last_mut() {
+            Some(lane) if lane.name == name => lane.rows.push(row),
+            _ => lanes.push(Lane { name, rows: vec![row] }),
+        }
+    }
+    Some(Event::LanesClaimed { user, lanes })
 }
 
 /// The connection with what went wrong, as JSON.
@@ -150,7 +217,28 @@ mod tests {
     }
 
     #[test]
+    fn a_message_is_its_channel_and_its_payload() {
+        let Some(Event::PublishRequested { intent: 3, channel, data }) =
+            told(tell::PUBLISH, 3, 0, "room:a b\n{\"text\":\"a\\nb\"}")
+        else {
+            panic!()
+        };
+        assert_eq!((channel.as_str(), data.as_str()), ("room:a b", r#"{"text":"a\nb"}"#));
+        assert_eq!(told(tell::PUBLISH, 3, 0, "room:1\n{"), None);
+    }
+
+    #[test]
+    fn rows_come_by_lane() {
+        let list = r#"["u1","a-1","1","x","a-1","3","y","b-1","1","z"]"#;
+        let Some(Event::LanesClaimed { user, lanes }) = told(tell::LANES, 0, 0, list) else {
+            panic!()
+        };
+        assert_eq!((&*user, lanes.len()), ("u1", 2));
+        assert_eq!(lanes[0].rows, [(1, "x".into()), (3, "y".into())]);
+    }
+
+    #[test]
     fn an_unknown_number_is_no_event() {
-        assert_eq!(told(tell::HIDDEN + 1, 0, 0, ""), None);
+        assert_eq!(told(tell::LANES_FAILED + 1, 0, 0, ""), None);
     }
 }

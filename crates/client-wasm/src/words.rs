@@ -45,6 +45,20 @@ pub mod tell {
     pub const OFFLINE: u8 = 19;
     /// The page was hidden.
     pub const HIDDEN: u8 = 20;
+    /// The channel in `text` is read.
+    pub const FOLLOW: u8 = 21;
+    /// It is read no more.
+    pub const UNFOLLOW: u8 = 22;
+    /// Intent `n` publishes: the channel, `\n`, and the message as JSON.
+    pub const PUBLISH: u8 = 23;
+    /// `loadMore()` of the channel in `text`, as intent `n`.
+    pub const OLDER: u8 = 24;
+    /// Everything up to [`say::KEEP`](super::say::KEEP) `n` is on disk.
+    pub const KEPT: u8 = 25;
+    /// Answers [`say::CLAIM`](super::say::CLAIM): a JSON list of strings, the user and for each row lane, `seq` and text.
+    pub const LANES: u8 = 26;
+    /// Intents can't be kept.
+    pub const LANES_FAILED: u8 = 27;
 }
 
 /// What a mark sets.
@@ -73,6 +87,8 @@ pub mod read {
     pub const TIME: u8 = 3;
     /// In words: why it is not connected, and what happens next.
     pub const WHY: u8 = 4;
+    /// The channel named where views name their types, as JSON; with `show` 1 every message in full.
+    pub const CHANNEL: u8 = 5;
 }
 
 /// What is said in [`Host::say`](crate::Host), with a number `n` and a `text`.
@@ -85,7 +101,7 @@ pub mod say {
     pub const LOAD: u8 = 2;
     /// Write a cache: `{user, cursors: [[epoch, offset], …], over: [epoch, …], text}`.
     pub const SAVE: u8 = 3;
-    /// Delete the cache of the user in `text`.
+    /// Delete all caches and all rows of the user in `text`.
     pub const WIPE: u8 = 4;
     /// Read snapshot `n` of [`read`](super::read) again.
     pub const CHANGED: u8 = 5;
@@ -93,7 +109,7 @@ pub mod say {
     pub const ARRIVED: u8 = 6;
     /// Records are missing for good: `{channel, from, to, why}`.
     pub const GAP: u8 = 7;
-    /// An intent was refused for good: `{id, channel, at, error}`.
+    /// An intent was refused for good: `{id, kind, channel, at, error}`.
     pub const FAILED: u8 = 8;
     /// Something went wrong that no call can answer: `{code, fault, retry, message}`.
     pub const ERROR: u8 = 9;
@@ -105,4 +121,15 @@ pub mod say {
     pub const SIGNED_OUT: u8 = 12;
     /// Load the rest of the module; answer with `tell::REST_THERE`.
     pub const REST: u8 = 13;
+    /// Read the channel in `text` again.
+    pub const CHANNEL_CHANGED: u8 = 14;
+    /// A message came: `{channel, message}`.
+    pub const MESSAGE: u8 = 15;
+    /// Keep, as request `n`: `{user, changes: [[lane, seq, text] or [lane, seq] to drop it, …]}`; answer with `tell::KEPT` or
+    /// `tell::LANES_FAILED`.
+    pub const KEEP: u8 = 16;
+    /// Take the lanes that dead pages of the user in `text` left; answer with `tell::LANES` or `tell::LANES_FAILED`.
+    pub const CLAIM: u8 = 17;
+    /// Hold the lane in `text` no longer.
+    pub const RELEASE: u8 = 18;
 }

@@ -1,4 +1,4 @@
-import type { Connection, Inbox, InboxFilter, InboxItem, InboxSnapshot, InboxView, Readable, Stored, Tidings, TidingsEvents } from 'tidings'
+import type { ChannelSnapshot, Connection, Inbox, InboxFilter, InboxItem, InboxSnapshot, InboxView, Json, Readable, Stored, Tidings, TidingsEvents } from 'tidings'
 
 /** A readable that tests set, and that counts who reads it. */
 export interface TestReadable<T> extends Readable<T> {
@@ -37,6 +37,8 @@ export const LOADING: InboxSnapshot = {
   error: null,
 }
 
+const NO_ROOM: ChannelSnapshot<Json> = { status: 'idle', messages: [], gap: null, hasMore: false, loadingMore: false, error: null }
+
 const IDLE: Connection = {
   status: 'idle',
   lost: false,
@@ -58,6 +60,7 @@ export function live(items: readonly InboxItem[], over: Partial<InboxSnapshot> =
 
 /** The contract of the client, played by values that a test sets. */
 export interface FakeClient extends Tidings {
+  roomOf(name: string): TestReadable<ChannelSnapshot<Json>>
   readonly connection: TestReadable<Connection>
   readonly inbox: Inbox & TestReadable<InboxSnapshot>
   /** Every call that changes something, in order, as text. */
@@ -103,6 +106,13 @@ export function fakeClient(): FakeClient {
     return listeners
   }
 
+  const rooms = new Map<string, TestReadable<ChannelSnapshot<Json>> & { name: string }>()
+  const roomOf = (name: string) => {
+    const room = rooms.get(name) ?? { name, ...readable(NO_ROOM), publish: call('publish'), loadMore: call('loadMore'), on: () => () => {}, join: () => () => {} }
+    rooms.set(name, room)
+    return room
+  }
+
   return {
     connection: readable(IDLE),
     inbox: {
@@ -116,6 +126,8 @@ export function fakeClient(): FakeClient {
       archiveAll: call('archiveAll'),
     },
     outbox: { ...readable({ pending: 0, failed: [] }), retry: call('retry'), discard: call('discard') },
+    channel: (name) => roomOf(name) as never,
+    roomOf,
     on(event, fn) {
       const listener = (happened: never): void => fn(happened)
       listenersOf(event).add(listener)

@@ -1,6 +1,6 @@
 // Checked by tsc, never run.
-import type { InboxItem, Stored, Tidings } from 'tidings'
-import { TidingsProvider, useNotifications, useReadable, useSeen, useServerTime, useTidings, useTidingsEvent, useUnreadCount } from 'tidings/react'
+import type { InboxItem, Json, Message, Stored, Tidings } from 'tidings'
+import { TidingsProvider, useChannel, useNotifications, useReadable, useSeen, useServerTime, useTidings, useTidingsEvent, useUnreadCount } from 'tidings/react'
 
 declare const client: Tidings
 function is<T>(_value: T): void {}
@@ -19,6 +19,14 @@ export function Types({ item }: { item: InboxItem }): unknown {
   is<{ readonly pending: number }>(useReadable(client.outbox))
   // @ts-expect-error -- a selection has the selection's type
   is<string>(useReadable(client.inbox, inbox => inbox.unseen))
+
+  const room = useChannel('room:42')
+  is<readonly Message<Json>[]>(room.messages)
+  is<Promise<Stored>>(room.publish({ text: 'hi' }))
+  is<() => void>(room.on('message', ({ data, from }) => is<[Json, string | undefined]>([data, from?.user])))
+  useChannel(null)
+  // @ts-expect-error -- a channel has a namespace
+  useChannel('42')
 
   useTidingsEvent('arrived', ({ title }) => is<string>(title))
   useTidingsEvent('failed', ({ error }) => is<string>(error.code))

@@ -1,0 +1,215 @@
+import { invalid, TidingsError, type ErrorFacts } from './error.js'
+import { listeners, type Listeners } from './listeners.js'
+import { cell, type Call, type Cell, type Part } from './readable.js'
+import type { Channel, ChannelEvents, ChannelSnapshot, Gap, Json, Member, Message, Stored } from './types.js'
+
+/**
+ * A message as the core writes it: a key alone where it is known, because a payload crosses once. Flags: pending 1,
+ * own 2.
+ */
+type Entry =
+  | readonly [key: number]
+  | readonly [
+      key: number,
+      flags: number,
+      id: string,
+      offset: number | null,
+      at: number,
+      from: Omit<Member, 'self'> | null,
+      data: Json,
+      failed: ErrorFacts | null,
+    ]
+
+export interface Raw extends Omit<ChannelSnapshot<Json>, 'messages' | 'gap' | 'error'> {
+  readonly gap: Omit<Gap, 'channel'> | null
+  readonly messages: readonly Entry[]
+  readonly error: ErrorFacts | null
+}
+
+/** A message that came, as the core writes it. */
+export interface RawMessage {
+  readonly channel: string
+  readonly message: Entry
+}
+
+/** What channels ask of their client. */
+export interface ChannelsOwner {
+  readonly call: Call
+  version(): number
+  wake(): void
+  /** Somebody reads it, or nobody does any more. */
+  follow(name: string, wanted: boolean): void
+  /** `whole`: every message in full. */
+  read(name: string, whole: boolean): Raw | null
+  publish(name: string, data: string): Promise<Stored>
+  older(name: string): Promise<void>
+}
+
+/** The channels and the strings that move them. */
+export interface Channels extends Part {
+  channel(name: string): Channel
+  message(raw: RawMessage): () => void
+  gap(gap: Gap): void
+  /** A core that knows nothing yet: tells it what is read. */
+  again(): void
+}
+
+interface Room {
+  readonly channel: Channel
+  readonly value: Cell<ChannelSnapshot<Json>>
+  known: Map<number, Message<Json>>
+  readonly events: Listeners<ChannelEvents<string>>
+}
+
+/** A channel's snapshot before anything is known. */
+export const CHANNEL: ChannelSnapshot<never> = Object.freeze({
+  status: 'idle',
+  messages: Object.freeze([]),
+  gap: null,
+  hasMore: false,
+  loadingMore: false,
+  error: null,
+})
+
+const NAME = /^(?!inbox:|system:)[a-z][a-z0-9_-]{0,31}:[^\p{Cc}]+$/u
+/** A name is as long as a user id may be. */
+const NAME_BYTES = 128
+
+/** The channels of one client. */
+export function channels(owner: ChannelsOwner): Channels {
+  const shared = new Map<string, WeakRef<Room>>()
+  // Rooms that somebody reads; others live as long as somebody holds them.
+  const read = new Map<string, Room>()
+  const roomOf = new WeakMap<Channel, Room>()
+
+  const make = (name: string): Room => {
+    let readers = 0
+    const enter = () => {
+      if (readers++ > 0) return
+      read.set(name, room)
+      owner.follow(name, true)
+      owner.wake()
+    }
+    const leave = () => {
+      if (--readers > 0) return
+      read.delete(name)
+      owner.follow(name, false)
+    }
+    /** Reads it until the answer is called; calling that twice is harmless. */
+    const join = () => {
+      let joined = true
+      enter()
+      return () => {
+        if (joined) leave()
+        joined = false
+      }
+    }
+    const snapshot = (raw: Raw): ChannelSnapshot<Json> => {
+      const before = room.known
+      const list = raw.messages.map((entry) => message(entry, before)).filter((one) => one !== undefined)
+      room.known = new Map(list.map((one) => [Number(one.key), one]))
+      const was = last.gap
+      const told = raw.gap && Object.freeze({ channel: name, ...raw.gap })
+      const gap = was && told && was.from === told.from && was.to === told.to ? was : told
+      return (last = { ...raw, messages: Object.freeze(list), gap, error: raw.error && new TidingsError(raw.error) })
+    }
+    let last: ChannelSnapshot<Json> = CHANNEL
+    const value: Cell<ChannelSnapshot<Json>> = cell(CHANNEL as ChannelSnapshot<Json>, {
+      call: owner.call,
+      version: owner.version,
+      read() {
+        const raw = owner.read(name, room.known.size === 0)
+        return raw && snapshot(raw)
+      },
+      onWatch: enter,
+      onUnwatch: leave,
+    })
+    const events = listeners<ChannelEvents<string>>(owner.call)
+    const channel: Channel = {
+      name: name as Channel['name'],
+      ...value.readable,
+      join,
+      publish(data) {
+        const text = JSON.stringify(data) as string | undefined
+        if (text === undefined) throw invalid('`publish` takes what JSON can say.')
+        return owner.publish(name, text)
+      },
+      loadMore: () => owner.older(name),
+      on(event, fn) {
+        if (typeof fn !== 'function') throw invalid('`on` takes an event and a function.')
+        const off = events.add(event, fn as never)
+        const left = join()
+        return () => {
+          off()
+          left()
+        }
+      },
+    }
+    const room: Room = { channel, value, known: new Map(), events }
+    return room
+  }
+
+  return {
+    channel(name) {
+      if (typeof name !== 'string' || !NAME.test(name) || bytes(name) > NAME_BYTES) {
+        throw invalid('A channel is named `namespace:name`, such as `room:42`; the inbox has readables of its own.')
+      }
+      let room = read.get(name) ?? shared.get(name)?.deref()
+      if (room === undefined) {
+        for (const [other, ref] of shared) if (ref.deref() === undefined) shared.delete(other)
+        room = make(name)
+        shared.set(name, new WeakRef(room))
+        // Whoever holds the channel holds its room.
+        roomOf.set(room.channel, room)
+      }
+      return room.channel
+    },
+    refresh() {
+      for (const room of read.values()) room.value.refresh()
+    },
+    notify() {
+      for (const room of [...read.values()]) room.value.notify()
+    },
+    message({ channel, message: entry }) {
+      const room = read.get(channel)
+      const made = entry.length > 1 ? message(entry, room?.known ?? new Map()) : undefined
+      return () => made && room?.events.tell('message', made)
+    },
+    gap(gap) {
+      read.get(gap.channel)?.events.tell('gap', gap)
+    },
+    again() {
+      for (const [name, room] of read) {
+        room.known = new Map()
+        owner.follow(name, true)
+      }
+    },
+  }
+}
+
+/** One frozen object per state of a message, shared by the list and by listeners. */
+function message(entry: Entry, known: Map<number, Message<Json>>): Message<Json> | undefined {
+  if (entry.length === 1) return known.get(entry[0])
+  const [key, flags, id, offset, at, author, data, failed] = entry
+  const before = known.get(key)
+  const from = author && Object.freeze({ ...author, self: (flags & 2) !== 0 })
+  const error = failed && (before?.failed ?? new TidingsError(failed))
+  return Object.freeze({
+    key: String(key),
+    id,
+    offset,
+    at,
+    from,
+    data: before?.data !== undefined && JSON.stringify(before.data) === JSON.stringify(data) ? before.data : freeze(data),
+    pending: (flags & 1) !== 0,
+    failed: error,
+  })
+}
+
+/** Deeply; the protocol bounds the depth to 32. */
+function freeze(value: Json): Json {
+  if (typeof value === 'object' && value !== null) Object.values(Object.freeze(value)).forEach(freeze)
+  return value
+}
+
+const bytes = (name: string) => new TextEncoder().encode(name.slice(name.indexOf(':') + 1)).length
