@@ -1,4 +1,4 @@
-import { IDBFactory, IDBObjectStore } from 'fake-indexeddb'
+import { IDBFactory, IDBKeyRange, IDBObjectStore } from 'fake-indexeddb'
 import { beforeEach, expect, test, vi } from 'vitest'
 import { mayReplace } from '../../src/later/saving.js'
 import { storage } from '../../src/storage.js'
@@ -7,6 +7,7 @@ const fence = (inbox: number, system = 0, over: string[] = []) => ({ cursors: [[
 
 beforeEach(() => {
   vi.stubGlobal('indexedDB', new IDBFactory())
+  vi.stubGlobal('IDBKeyRange', IDBKeyRange)
 })
 
 test('opens nothing before it is needed', () => {
