@@ -414,6 +414,7 @@ mod tests {
             outbox(&Outbox {
                 pending: 1,
                 failed: vec![FailedIntent {
+                    kind: IntentKind::Mark,
                     id: 1,
                     channel: Channel::system(),
                     at: 2,
