@@ -205,12 +205,18 @@ impl Fold {
     pub(crate) fn marked(&mut self, record: &Marked) -> Result<(), Lost> {
         self.cursors[Log::Inbox as usize].offset = record.offset;
         self.counts = record.counts;
+        let mark = self.mark(record);
+        let system = self.cursor(Log::System).offset;
+        if self.facts.push(record.offset, mark, system) { Ok(()) } else { Err(Lost) }
+    }
+
+    /// Changes the states of the items that a mark covers.
+    pub(crate) fn mark(&mut self, record: &Marked) -> Mark {
         let mark = Mark::of_fact(record);
         for entry in &mut self.entries {
             entry.mark(record.offset, &mark);
         }
-        let system = self.cursor(Log::System).offset;
-        if self.facts.push(record.offset, mark, system) { Ok(()) } else { Err(Lost) }
+        mark
     }
 
     /// Folds the next removal of old items.
