@@ -1,77 +1,107 @@
-//! A server: drives sessions, hub and store, one commit at a time.
+//! A server: drives sessions, hub, what follows the log, and the store, one commit at a time.
 
-use std::{cell::RefCell, collections::BTreeMap, rc::Rc, sync::Arc};
+use std::{collections::BTreeMap, rc::Rc, sync::Arc};
 
 use tidings_protocol::{CloseCode, ErrorCode};
 use tidings_server_core::{
-    Hub, Limits, Mailbox, MemoryStore, Refused, Session,
-    hub::{Delivery, GoLive},
+    Follow, Hub, Limits, Refused, follow,
+    hub::{Delivery, GoLive, Hint},
+    seats::Seat,
     service::Grant,
     session::{Command, Credential, Event, Request},
-    store::{Answer, Query, Record, Store, StoreError, Write, Written},
+    store::{Answer, Op, Query, Revocation, Store, StoreError, Write, Written},
 };
 
 use crate::{
-    env::{Conn, Due, Env, Way},
-    line::{Line, Shared},
+    bus::News,
+    clock::Clock,
+    connection::{Connection, Line},
+    disk::Disk,
+    env::{Conn, Due, Env, Process, Way},
+    gate::{self, Gate},
+    sight::{Guest, Sight},
+    tally::Count,
 };
-
-#[derive(Debug)]
-struct Connection {
-    session: Session,
-    line: Line,
-    instance: Option<String>,
-    batch: bool,
-    writing: bool,
-    awaits_drain: bool,
-    paused: bool,
-    /// Frames that came while reading was paused.
-    unread: Vec<String>,
-}
 
 /// Who waits for a commit.
 #[derive(Clone, Copy, Debug)]
 enum Origin {
     Session(Conn, Request),
     Publisher(usize),
+    Revoker,
 }
 
 /// What the publisher hears.
 pub type Published = (usize, Result<Written, StoreError>);
 
-/// One server process, with the disk it leaves behind.
-#[derive(Debug)]
-pub struct Node {
-    /// The disk.
-    pub store: Arc<MemoryStore>,
+/// How nodes are made.
+#[derive(Clone, Debug)]
+pub struct Settings {
     /// What sessions obey.
     pub limits: Arc<Limits>,
+    /// Most connections of a user at one node.
+    pub connections: usize,
+    /// Whether other nodes write to the same store. Alone, the store dies with its process.
+    pub cluster: bool,
+}
+
+/// One server process and what it leaves behind.
+#[derive(Debug)]
+pub struct Node {
+    /// Its process, another one after each start.
+    pub process: Process,
+    settings: Settings,
+    disk: Rc<Disk>,
+    /// Its clocks.
+    pub clock: Clock,
     hub: Hub<Line>,
+    follow: Follow,
+    gate: Gate,
     connections: BTreeMap<Conn, Connection>,
     queued: Vec<(Origin, Write)>,
     committing: Vec<(Origin, Write)>,
-    /// Counts restarts; answers to an earlier life are lost.
-    life: u32,
+    /// How often the store had died when the commit under way began.
+    crashes: u32,
+    /// What the other nodes are to hear.
+    pub news: Vec<News>,
     up: bool,
+    draining: bool,
     /// Most bytes that ever waited for one connection.
     pub most_queued: usize,
 }
 
 impl Node {
-    /// A server with an empty disk.
+    /// A server on this store.
     #[must_use]
-    pub fn new(store: Arc<MemoryStore>, limits: Limits) -> Self {
-        Self {
-            store,
-            limits: Arc::new(limits),
+    pub fn new(
+        node: usize,
+        disk: Rc<Disk>,
+        settings: Settings,
+        clock: Clock,
+        env: &mut Env,
+    ) -> Self {
+        let gate = Gate::new(0, settings.connections, Vec::new());
+        let mut out = Vec::new();
+        let follow = Follow::new(polling(&settings), 0, clock.read(env.now), &mut out);
+        let mut node = Self {
+            process: Process { node, life: 0 },
+            settings,
+            disk,
+            clock,
             hub: Hub::default(),
+            follow,
+            gate,
             connections: BTreeMap::new(),
             queued: Vec::new(),
             committing: Vec::new(),
-            life: 0,
-            up: true,
+            crashes: 0,
+            news: Vec::new(),
+            up: false,
+            draining: false,
             most_queued: 0,
-        }
+        };
+        node.start(env);
+        node
     }
 
     /// Whether it runs.
@@ -80,60 +110,132 @@ impl Node {
         self.up
     }
 
+    /// Whether a load balancer sends it anybody.
+    #[must_use]
+    pub const fn takes(&self) -> bool {
+        self.up && !self.draining
+    }
+
+    /// What sessions obey.
+    #[must_use]
+    pub const fn limits(&self) -> &Arc<Limits> {
+        &self.settings.limits
+    }
+
+    /// Time of the store: its own in a cluster, this machine's where it is embedded.
+    #[must_use]
+    pub const fn store_wall(&self, env: &Env) -> u64 {
+        if self.settings.cluster { env.now.wall } else { self.clock.read(env.now).wall }
+    }
+
     /// Connections it holds.
     pub fn connections(&self) -> impl Iterator<Item = Conn> {
         self.connections.keys().copied()
     }
 
+    /// Starts on the store that is left.
+    pub fn start(&mut self, env: &mut Env) {
+        if self.up {
+            return;
+        }
+        self.process.life += 1;
+        self.up = true;
+        self.draining = false;
+        self.hub = Hub::default();
+        let known = self.revocations();
+        let last = known.last().map_or(0, |(number, _)| *number);
+        let known = known.into_iter().map(|(_, revocation)| revocation).collect();
+        let number = u64::from(self.process.life) << 8 | self.process.node as u64;
+        self.gate = Gate::new(number, self.settings.connections, known);
+        self.renew(env);
+        let mut out = Vec::new();
+        self.follow =
+            Follow::new(polling(&self.settings), last, self.clock.read(env.now), &mut out);
+        self.follow_on(env, out);
+    }
+
+    /// Keeps its connections counted.
+    pub fn renew(&mut self, env: &mut Env) {
+        if !self.disk.is_away(env) {
+            self.gate.renew(&self.disk.memory, env.now.wall);
+        }
+        env.after(gate::RENEW, Due::Renews { of: self.process });
+    }
+
+    /// All revocations: a server does not start without them.
+    fn revocations(&self) -> Vec<(u64, Revocation)> {
+        let all = Query::Revocations { after: 0, limit: u32::MAX };
+        match self.disk.memory.read(&[all]).map(|mut answers| answers.pop()) {
+            Ok(Some(Ok(Answer::Revocations(all)))) => all,
+            _ => Vec::new(),
+        }
+    }
+
     /// Dies. A commit under way has reached the disk, or not; nobody hears of it.
     pub fn crash(&mut self, env: &mut Env) {
-        if env.rng.hits(5_000) {
-            self.commit_to_disk(env);
+        if !self.up {
+            return;
         }
-        self.life += 1;
+        env.tally.count(Count::Kill);
+        if !self.committing.is_empty() {
+            let writes: Vec<Write> = self.committing.drain(..).map(|(_, write)| write).collect();
+            let wall = self.store_wall(env);
+            self.disk.commit(env, wall, &writes, true);
+        }
+        env.tally.more(Count::Unsynced, self.queued.len() as u64);
+        if !self.settings.cluster {
+            self.disk.crash(env);
+        }
+        self.end(env);
+    }
+
+    /// The process is gone: the operating system closes its sockets.
+    fn end(&mut self, env: &mut Env) {
         self.up = false;
+        self.process.life += 1;
         self.hub = Hub::default();
         self.queued.clear();
         self.committing.clear();
-        self.store.crash();
+        self.news.clear();
+        // Whom it could not end any more has to be ended by who comes after it.
+        env.saw(Sight::StoreFailed);
         for conn in std::mem::take(&mut self.connections).into_keys() {
+            env.saw(Sight::Ended { conn });
             env.close(conn, Way::Down, 1006);
         }
     }
 
-    /// Starts on the disk that is left.
-    pub const fn restart(&mut self) {
-        self.up = true;
-    }
-
     /// Tells all connections that it will go away.
     pub fn drain(&mut self, env: &mut Env, within_ms: u64) {
+        env.tally.count(Count::Drains);
+        self.draining = true;
         let conns: Vec<Conn> = self.connections.keys().copied().collect();
         for conn in conns {
             self.feed(env, conn, Event::Draining { within_ms });
         }
     }
 
+    /// The drain is over: whoever is left has to go, then the process ends. Answers what commits under way led to.
+    pub fn stop(&mut self, env: &mut Env) -> Vec<Published> {
+        let conns: Vec<Conn> = self.connections.keys().copied().collect();
+        for conn in conns {
+            self.feed(env, conn, Event::Stopping);
+        }
+        let mut published = Vec::new();
+        while !self.committing.is_empty() {
+            published.extend(self.commit_done(env, self.process));
+        }
+        self.end(env);
+        published
+    }
+
     /// A device dials in.
     pub fn accept(&mut self, env: &mut Env, conn: Conn) {
         let wait = env.delay();
-        if !self.up {
-            return env.after(wait, Due::Closed(conn, Way::Down, 1006));
-        }
-        let mut out = Vec::new();
-        let session = Session::new(self.limits.clone(), env.rng.bits(), env.now, &mut out);
-        let shared =
-            Shared { mailbox: Mailbox::new(self.limits.mailbox_bytes), lagged: Vec::new() };
-        let connection = Connection {
-            session,
-            line: Line(Rc::new(RefCell::new(shared))),
-            instance: None,
-            batch: false,
-            writing: false,
-            awaits_drain: false,
-            paused: false,
-            unread: Vec::new(),
-        };
+        env.tally.count(Count::Dials);
+        env.link(conn);
+        let (connection, out) =
+            Connection::new(&self.settings.limits, env.rng.bits(), self.clock.read(env.now));
         self.connections.insert(conn, connection);
         env.after(wait, Due::Opened(conn));
         self.execute(env, conn, out);
@@ -153,8 +255,9 @@ impl Node {
     pub fn feed(&mut self, env: &mut Env, conn: Conn, event: Event<'_>) {
         let gone = matches!(event, Event::TransportClosed);
         self.step(env, conn, event);
-        if gone {
-            self.connections.remove(&conn);
+        if gone && self.connections.remove(&conn).is_some() {
+            self.gate.leave(&self.disk.memory, conn);
+            env.saw(Sight::Ended { conn });
         }
         self.settle(env);
     }
@@ -162,7 +265,7 @@ impl Node {
     fn step(&mut self, env: &mut Env, conn: Conn, event: Event<'_>) {
         let Some(connection) = self.connections.get_mut(&conn) else { return };
         let mut out = Vec::new();
-        connection.session.handle(env.now, event, &mut out);
+        connection.session.handle(self.clock.read(env.now), event, &mut out);
         self.execute(env, conn, out);
     }
 
@@ -171,12 +274,10 @@ impl Node {
         let conns: Vec<Conn> = self.connections.keys().copied().collect();
         for conn in conns {
             while let Some(connection) = self.connections.get_mut(&conn) {
-                let lagged = std::mem::take(&mut connection.line.0.borrow_mut().lagged);
-                let low = connection.line.0.borrow().mailbox.is_low();
-                if let Some((channel, slot, sent)) = lagged.first().cloned() {
-                    connection.line.0.borrow_mut().lagged.extend(lagged.into_iter().skip(1));
+                if let Some((channel, slot, sent)) = connection.take_lagged() {
+                    env.tally.count(Count::Lags);
                     self.step(env, conn, Event::Lagged { channel, slot, sent });
-                } else if connection.awaits_drain && low {
+                } else if connection.awaits_drain && connection.is_low() {
                     connection.awaits_drain = false;
                     self.step(env, conn, Event::Drained);
                 } else if !connection.paused && !connection.unread.is_empty() {
@@ -192,11 +293,14 @@ impl Node {
 
     fn start_writing(&mut self, env: &mut Env, conn: Conn) {
         let Some(connection) = self.connections.get_mut(&conn) else { return };
-        let waits = connection.line.0.borrow().mailbox.bytes();
-        self.most_queued = self.most_queued.max(waits);
-        if waits > 0 && !connection.writing {
+        let bytes = connection.queued();
+        if bytes > 0 && !connection.writing {
             connection.writing = true;
-            env.after(env.faults.pace, Due::Writes(conn));
+            env.after(env.pace(conn), Due::Writes(conn));
+        }
+        if bytes > self.most_queued {
+            self.most_queued = bytes;
+            env.saw(Sight::Queued { conn, bytes, limits: self.settings.limits.clone() });
         }
     }
 
@@ -204,11 +308,7 @@ impl Node {
     pub fn write(&mut self, env: &mut Env, conn: Conn) {
         let Some(connection) = self.connections.get_mut(&conn) else { return };
         connection.writing = false;
-        let frame =
-            connection.line.0.borrow_mut().mailbox.take(connection.batch, self.limits.join_bytes);
-        if let Some(frame) = frame {
-            env.send(conn, Way::Down, String::from_utf8_lossy(&frame).into_owned());
-        }
+        connection.write(env, conn, self.settings.limits.join_bytes);
         self.settle(env);
     }
 
@@ -236,13 +336,13 @@ impl Node {
                     });
                     answers.push(Event::TopsRead { id, tops: live.collect() });
                 }
-                Command::Send(frame) => connection.line.0.borrow_mut().mailbox.push(frame),
+                Command::Send(frame) => connection.queue(frame),
                 Command::JoinFrames => connection.batch = true,
                 Command::AwaitDrain => connection.awaits_drain = true,
                 Command::PauseReading => connection.paused = true,
                 Command::ResumeReading => connection.paused = false,
                 Command::SetDeadline { at: Some(at) } => {
-                    env.after(at.saturating_sub(env.now.mono), Due::Deadline { conn, at });
+                    env.timer(self.clock.until(env.now, at), Due::Deadline { conn, at });
                 }
                 // The device's driver answers a transport's ping without asking anyone.
                 Command::Ping => env.send(conn, Way::Down, String::new()),
@@ -269,21 +369,17 @@ impl Node {
                 };
                 self.step(env, conn, answer);
             }
-            Command::Admit { instance, .. } => {
-                let same = |one: &Connection| instance.is_some() && one.instance == instance;
-                let old = self.connections.iter().find(|(_, one)| same(one)).map(|(old, _)| *old);
-                if let Some(old) = old.filter(|old| *old != conn) {
-                    self.step(env, old, Event::Replaced);
-                }
-                if let Some(connection) = self.connections.get_mut(&conn) {
-                    connection.instance = instance;
-                }
-                self.step(env, conn, Event::Admitted);
+            Command::Admit { user, session, instance, issued_at } => {
+                let guest = Rc::new(Guest { user, session, instance, issued_at });
+                let answer = self.admit(env, conn, &guest);
+                self.step(env, conn, answer);
             }
             Command::Read { request, query } => {
-                let answer = self.read(query);
+                let none = || StoreError::Unavailable("no answer".to_owned());
+                let answers = self.disk.read(env, &[query]);
+                let answer = answers.and_then(|mut answers| answers.pop().ok_or_else(none)?);
                 let wait = env.rng.between(0, env.faults.store.0);
-                env.after(wait, Due::ReadDone { life: self.life, conn, request, answer });
+                env.after(wait, Due::ReadDone { of: self.process, conn, request, answer });
             }
             Command::Commit { request, write } => {
                 self.queue(env, Origin::Session(conn, request), *write)
@@ -293,39 +389,72 @@ impl Node {
         }
     }
 
-    fn close(&mut self, env: &mut Env, conn: Conn, code: CloseCode) {
-        let Some(connection) = self.connections.remove(&conn) else { return };
-        let mut line = connection.line.0.borrow_mut();
-        while let Some(frame) = line.mailbox.take(connection.batch, self.limits.join_bytes) {
-            env.send(conn, Way::Down, String::from_utf8_lossy(&frame).into_owned());
+    fn admit(&mut self, env: &mut Env, conn: Conn, guest: &Rc<Guest>) -> Event<'static> {
+        if self.disk.is_away(env) {
+            let away = StoreError::Unavailable("connection refused".to_owned());
+            return Event::NotAdmitted(away.into());
         }
-        env.close(conn, Way::Down, code.0);
+        // Alone, a node counts by itself and by no clock.
+        match self.gate.admit(&self.disk.memory, env.now.wall, conn, guest) {
+            Ok(older) => {
+                if let Some(seat) = older {
+                    self.replaced(env, seat);
+                    self.news.push(News::Replaced(seat));
+                }
+                if let Some(connection) = self.connections.get_mut(&conn) {
+                    connection.guest = Some(guest.clone());
+                }
+                let (node, most) = (self.process.node, self.gate.most());
+                env.saw(Sight::Admitted { node, conn, guest: guest.clone(), most });
+                Event::Admitted
+            }
+            Err(refused) => Event::NotAdmitted(refused),
+        }
     }
 
-    fn authenticate(&self, env: &Env, credential: &Credential) -> Result<Grant, Refused> {
+    /// Another connection of the page took this seat's place.
+    pub fn replaced(&mut self, env: &mut Env, seat: Seat) {
+        if let Some(older) = self.gate.holder(seat) {
+            env.tally.count(Count::Replaced);
+            self.step(env, older, Event::Replaced);
+        }
+    }
+
+    fn close(&mut self, env: &mut Env, conn: Conn, code: CloseCode) {
+        let Some(connection) = self.connections.remove(&conn) else { return };
+        while connection.write(env, conn, self.settings.limits.join_bytes) {}
+        env.close(conn, Way::Down, code.0);
+        self.gate.leave(&self.disk.memory, conn);
+        env.saw(Sight::Ended { conn });
+    }
+
+    fn authenticate(&self, env: &mut Env, credential: &Credential) -> Result<Grant, Refused> {
         let Credential::Ticket(ticket) = credential else {
             return Err(ErrorCode::Unauthorized.into());
         };
-        let grant = self.store.take_ticket(env.now.wall, hash_of(ticket))?;
+        if self.disk.is_away(env) {
+            return Err(StoreError::Unavailable("connection refused".into()).into());
+        }
+        let grant = self.disk.memory.take_ticket(self.store_wall(env), hash_of(ticket))?;
         let grant = Grant::decode(&grant.ok_or(ErrorCode::TicketInvalid)?)?;
-        if grant.expires_at <= env.now.wall { Err(ErrorCode::Expired.into()) } else { Ok(grant) }
-    }
-
-    fn read(&self, query: Query) -> Result<Answer, StoreError> {
-        let lost = || StoreError::Unavailable("no answer".to_owned());
-        self.store.read(&[query])?.pop().ok_or_else(lost)?
+        env.saw(Sight::TicketSpent { ticket: ticket.clone() });
+        if grant.expires_at <= self.clock.read(env.now).wall {
+            env.tally.count(Count::Expired);
+            return Err(ErrorCode::Expired.into());
+        }
+        Ok(grant)
     }
 
     /// The store answers a read of this life.
     pub fn read_done(
         &mut self,
         env: &mut Env,
-        life: u32,
+        of: Process,
         conn: Conn,
         request: Request,
         answer: Result<Answer, StoreError>,
     ) {
-        if life == self.life {
+        if of == self.process {
             let event = match answer {
                 Ok(answer) => Event::Read { request, answer },
                 Err(error) => Event::StoreFailed { request, error },
@@ -334,11 +463,14 @@ impl Node {
         }
     }
 
-    /// A backend publishes; it hears nothing when the server is down.
+    /// A backend publishes.
     pub fn publish(&mut self, env: &mut Env, publish: usize, write: Write) {
-        if self.up {
-            self.queue(env, Origin::Publisher(publish), write);
-        }
+        self.queue(env, Origin::Publisher(publish), write);
+    }
+
+    /// A backend revokes.
+    pub fn revoke(&mut self, env: &mut Env, write: Write) {
+        self.queue(env, Origin::Revoker, write);
     }
 
     fn queue(&mut self, env: &mut Env, origin: Origin, write: Write) {
@@ -349,36 +481,44 @@ impl Node {
     fn start_commit(&mut self, env: &mut Env) {
         if self.committing.is_empty() && !self.queued.is_empty() {
             self.committing = std::mem::take(&mut self.queued);
+            self.crashes = self.disk.crashes();
             let wait = env.rng.between(1, env.faults.store.1);
-            env.after(wait, Due::CommitDone { life: self.life });
+            env.after(wait, Due::CommitDone { of: self.process });
         }
     }
 
-    fn commit_to_disk(&self, env: &Env) -> Vec<Result<Written, StoreError>> {
-        let writes: Vec<Write> = self.committing.iter().map(|(_, write)| write.clone()).collect();
-        self.store.commit(env.now.wall, &writes).unwrap_or_default()
-    }
-
-    /// A group commit has reached the disk: fan out in order, then answer.
-    pub fn commit_done(&mut self, env: &mut Env, life: u32) -> Vec<Published> {
-        if life != self.life {
+    /// A group commit has its fate: fan out in order, then answer.
+    pub fn commit_done(&mut self, env: &mut Env, of: Process) -> Vec<Published> {
+        if of != self.process {
             return Vec::new();
         }
-        let answers = self.commit_to_disk(env);
-        let origins = std::mem::take(&mut self.committing);
+        let committing = std::mem::take(&mut self.committing);
+        let (origins, writes): (Vec<_>, Vec<_>) = committing.into_iter().unzip();
+        let (wall, cut_off) = (self.store_wall(env), self.crashes != self.disk.crashes());
+        let fates = self.disk.commit(env, wall, &writes, cut_off);
+        if fates.iter().any(|fate| matches!(fate, Err(StoreError::Unknown(_)))) {
+            // The log may have gone on without anybody being told.
+            self.follow(env, follow::Event::HintsLost);
+        }
         let mut published = Vec::new();
-        for ((origin, _), answer) in origins.into_iter().zip(answers) {
-            if let Ok(Written::Records { records, .. }) = &answer {
-                records.iter().for_each(|record| self.fan_out(record));
+        for ((origin, write), fate) in origins.into_iter().zip(writes).zip(fates) {
+            if let Ok(Written::Records { records, .. }) = &fate {
+                env.tally.more(Count::Records, records.len() as u64);
+                records.iter().for_each(|record| self.fan_out(env, record));
             }
             match origin {
-                Origin::Publisher(publish) => published.push((publish, answer)),
+                Origin::Publisher(publish) => published.push((publish, fate)),
                 Origin::Session(conn, request) => {
-                    let event = match answer {
+                    let event = match fate {
                         Ok(written) => Event::Committed { request, written },
                         Err(error) => Event::StoreFailed { request, error },
                     };
                     self.step(env, conn, event);
+                }
+                Origin::Revoker => {
+                    if let (Ok(_), Op::Revoke(revocation)) = (fate, write.op) {
+                        self.revoked(env, revocation);
+                    }
                 }
             }
         }
@@ -387,22 +527,60 @@ impl Node {
         published
     }
 
-    /// Hands a record to the hub; a hole (records made by trimming) is read from the log.
-    fn fan_out(&mut self, record: &Record) {
-        if let Delivery::Hole { after } = self.hub.committed(record) {
-            let query = Query::Records {
-                channel: record.channel.clone(),
-                after,
-                limit: 1_000,
-                bytes: u32::MAX,
-            };
-            if let Ok(Answer::Records { records, .. }) = self.read(query) {
-                for record in &records {
-                    self.hub.committed(record);
+    /// Hands a record to the hub, and tells the other nodes.
+    fn fan_out(&mut self, env: &mut Env, record: &tidings_server_core::store::Record) {
+        let hint =
+            Hint { channel: record.channel.clone(), epoch: record.epoch, top: record.offset };
+        if matches!(self.hub.committed(record), Delivery::Hole { .. } | Delivery::OtherLog) {
+            env.tally.count(Count::HubReads);
+            self.follow(env, follow::Event::Hinted(vec![hint.clone()]));
+        }
+        self.news.push(News::Hint(hint));
+    }
+
+    fn revoked(&mut self, env: &mut Env, revocation: Revocation) {
+        env.tally.count(Count::Revocations);
+        let Revocation { subject, at, .. } = revocation.clone();
+        env.saw(Sight::Revoked { subject, at });
+        self.news.push(News::Revocation);
+        self.heed(env, revocation);
+    }
+
+    fn heed(&mut self, env: &mut Env, revocation: Revocation) {
+        for conn in self.gate.heed(revocation) {
+            self.step(env, conn, Event::Revoked);
+        }
+    }
+
+    /// Something happened to what follows the log.
+    pub fn follow(&mut self, env: &mut Env, event: follow::Event) {
+        let mut out = Vec::new();
+        self.follow.handle(self.clock.read(env.now), event, &mut self.hub, &mut out);
+        self.follow_on(env, out);
+        self.settle(env);
+    }
+
+    fn follow_on(&mut self, env: &mut Env, commands: Vec<follow::Command>) {
+        let of = self.process;
+        for command in commands {
+            match command {
+                follow::Command::Read { request, queries } => {
+                    let answers = self.disk.read(env, &queries);
+                    let wait = env.rng.between(0, env.faults.store.0);
+                    env.after(wait, Due::FollowRead { of, request, answers });
                 }
+                follow::Command::Heed(revocation) => self.heed(env, revocation),
+                follow::Command::SetDeadline { at: Some(at) } => {
+                    env.timer(self.clock.until(env.now, at), Due::Follows { of, at });
+                }
+                follow::Command::SetDeadline { at: None } => {}
             }
         }
     }
+}
+
+const fn polling(settings: &Settings) -> follow::Polling {
+    if settings.cluster { follow::Polling::Every { ms: 1_000 } } else { follow::Polling::Never }
 }
 
 /// Tickets are short texts here; their hash is the text itself.
