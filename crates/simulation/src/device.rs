@@ -87,6 +87,12 @@ impl Device {
         self.client = Client::new(self.config.clone());
     }
 
+    /// Comes in two parts, as in a browser.
+    pub fn come_in_parts(&mut self) {
+        self.config.whole = false;
+        self.client = Client::new(self.config.clone());
+    }
+
     /// The app starts: it knows its user and wants a connection.
     pub fn start(&mut self, env: &mut Env) {
         env.saw(Sight::Began { page: self.page, user: self.user.clone() });
@@ -117,8 +123,8 @@ impl Device {
     fn begin_anew(&mut self, env: &mut Env) {
         self.transport = None;
         self.page.life += 1;
-        let keep = self.config.keep;
-        self.config = Config { keep, ..config(self.page, env.rng.bits()) };
+        let Config { keep, whole, .. } = self.config;
+        self.config = Config { keep, whole, ..config(self.page, env.rng.bits()) };
         self.client = Client::new(self.config.clone());
         self.seen = Seen::default();
         self.dropped = 0;
@@ -234,6 +240,10 @@ impl Device {
                 let wait = self.clock.until(env.now, at);
                 env.timer(wait, Due::Timer { page, at });
             }
+            Command::LoadRest => {
+                let wait = env.rng.between(1, 3_000);
+                env.after(wait, Due::RestLoaded { page });
+            }
             Command::Load { user } => {
                 let wait = env.rng.between(1, 5);
                 env.after(wait, Due::Loaded { page, user });
@@ -295,6 +305,15 @@ impl Device {
     /// The app's ticket function answers.
     pub fn ticket(&mut self, env: &mut Env, attempt: u64, result: Result<Credential, String>) {
         self.feed(env, Event::CredentialFetched { attempt, result });
+    }
+
+    /// The rest of the client is there, or could not be loaded and is tried again.
+    pub fn rest(&mut self, env: &mut Env) {
+        if env.strikes(env.faults.load, Count::RestFailed) {
+            return env.after(1_000, Due::RestLoaded { page: self.page });
+        }
+        env.tally.count(Count::Rest);
+        self.feed(env, Event::RestLoaded);
     }
 
     /// Storage answers a load, or fails to.

@@ -65,6 +65,8 @@ pub enum Due {
     Timer { page: Page, at: u64 },
     /// The app's ticket function answers.
     Credential { page: Page, attempt: u64 },
+    /// The rest of the client is loaded, or not.
+    RestLoaded { page: Page },
     /// A page's storage answers a load.
     Loaded { page: Page, user: String },
     /// A page's storage commits a save.
@@ -328,6 +330,7 @@ impl Due {
             }
             Self::Closed(conn, Way::Up, _) => vec![format!("{conn} is gone, the server hears")],
             Self::Closed(conn, Way::Down, code) => vec![format!("{conn} is closed with {code}")],
+            Self::RestLoaded { page } => vec![format!("{page} gets the rest of its client")],
             Self::Loaded { page, .. } => vec![format!("{page} reads its cache")],
             Self::Saves { page, save, .. } => {
                 let [(_, inbox), (_, system)] = save.saved.cursors;

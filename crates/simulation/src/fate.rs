@@ -124,9 +124,12 @@ fn begin(seed: u64, told: bool, fate: &mut Rng) -> World {
         let shared = profiles[user].last().filter(|_| fate.hits(5_000)).cloned();
         let profile = shared.unwrap_or_default();
         profiles[user].push(profile.clone());
-        let (keep, drift) = ([4, 50][fate.index(2)], fate.bits());
+        let (keep, parts, drift) = ([4, 50][fate.index(2)], fate.hits(5_000), fate.bits());
         world.device_in(USERS[user], profile, |device| {
             device.keep(keep);
+            if parts {
+                device.come_in_parts();
+            }
             device.clock = Clock::drifting(drift);
         });
     }

@@ -470,6 +470,11 @@ impl World {
                 }
             }
             Due::Credential { page, attempt } => self.make_ticket(page, attempt),
+            Due::RestLoaded { page } => {
+                if let Some(device) = at(devices, page) {
+                    device.rest(env);
+                }
+            }
             Due::Loaded { page, user } => {
                 if let Some(device) = at(devices, page) {
                     device.loaded(env, user);
@@ -541,9 +546,10 @@ impl World {
         let page = match &due {
             Due::Opened(conn) | Due::Closed(conn, Way::Down, _) => conn.page,
             Due::Arrives(conn, Way::Down, text) if !text.is_empty() => conn.page,
-            Due::Timer { page, .. } | Due::Credential { page, .. } | Due::Loaded { page, .. } => {
-                *page
-            }
+            Due::Timer { page, .. }
+            | Due::Credential { page, .. }
+            | Due::Loaded { page, .. }
+            | Due::RestLoaded { page } => *page,
             _ => return Some(due),
         };
         let left = self.devices[page.device].frozen_until.saturating_sub(self.env.now.mono);
