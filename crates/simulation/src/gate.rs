@@ -83,6 +83,14 @@ impl Gate {
         }
     }
 
+    /// A connection goes on under another credential; answers whether that one is revoked already.
+    pub fn renewed(&mut self, conn: Conn, guest: &Rc<Guest>) -> bool {
+        if let Some((_, held)) = self.seats.get_mut(&conn) {
+            *held = guest.clone();
+        }
+        self.is_revoked(guest)
+    }
+
     /// Whose seat it is, if it is one of this process.
     #[must_use]
     pub fn holder(&self, seat: Seat) -> Option<Conn> {

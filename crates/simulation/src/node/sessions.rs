@@ -83,6 +83,7 @@ impl Node {
                 let answer = self.admit(env, conn, &guest);
                 self.step(env, conn, answer);
             }
+            Command::Renew { session, issued_at } => self.renewed(env, conn, session, issued_at),
             Command::Read { request, query } => {
                 let none = || StoreError::Unavailable("no answer".to_owned());
                 let answers = self.disk.read(env, &[query]);
@@ -118,6 +119,17 @@ impl Node {
                 Event::Admitted
             }
             Err(refused) => Event::NotAdmitted(refused),
+        }
+    }
+
+    /// The connection goes on under another credential of its user.
+    fn renewed(&mut self, env: &mut Env, conn: Conn, session: String, issued_at: u64) {
+        let Some(connection) = self.connections.get_mut(&conn) else { return };
+        let Some(before) = &connection.guest else { return };
+        let guest = Rc::new(Guest { session, issued_at, ..Guest::clone(before) });
+        connection.guest = Some(guest.clone());
+        if self.gate.renewed(conn, &guest) {
+            self.step(env, conn, Event::Revoked);
         }
     }
 
