@@ -7,6 +7,7 @@
 use tidings_protocol::{
     Channel, ErrorCode,
     client::{Cursor, Since, Subscribe},
+    planted::{self, Planted},
     server::{Gap, Marked, Notification, Skip, Snapshot, Subscribed, Trimmed},
 };
 
@@ -195,6 +196,11 @@ impl Resume {
 
     pub(crate) fn marked(&mut self, record: &Marked, cx: &mut Context) -> Step {
         if self.next(&record.channel, record.offset, cx)?.is_none() {
+            if planted::on(Planted::MarksByArrival)
+                && let Some(fold) = cx.inbox.fold_mut()
+            {
+                fold.mark(record);
+            }
             return Ok(());
         }
         let Some(fold) = cx.inbox.fold_mut() else { return Ok(()) };
@@ -300,11 +306,11 @@ impl Resume {
             // Until the answer names the epoch, offsets mean nothing. The server sends these again after it.
             return Ok(None);
         }
-        if offset <= cursor {
+        if offset <= cursor && !planted::on(Planted::NoDedupe) {
             cx.duplicates = cx.duplicates.saturating_add(1);
             return Ok(None);
         }
-        if offset - cursor > 1 {
+        if offset > cursor + 1 && !planted::on(Planted::NoGapCheck) {
             self.repair(log, cx)?;
             return Ok(None);
         }

@@ -1,7 +1,11 @@
 //! What holds in every state: size, rate, and patience with nonsense.
 
 use bytes::Bytes;
-use tidings_protocol::{ClientMessage, ErrorCode, codec::Envelope};
+use tidings_protocol::{
+    ClientMessage, ErrorCode,
+    codec::Envelope,
+    planted::{self, Planted},
+};
 
 use super::{Command, Event, turn::Turn};
 use crate::{Limits, Refused};
@@ -51,6 +55,9 @@ impl Guard {
                 return self.unreadable(why, Envelope::default(), turn);
             }
             Event::TransportClosed => return Verdict::Ended,
+            Event::Replaced | Event::Revoked if planted::on(Planted::StaleSessionNotFenced) => {
+                return Verdict::Pass(Input::Happened(event));
+            }
             Event::TooLarge => ErrorCode::TooLarge,
             Event::NotUtf8 => ErrorCode::InvalidUtf8,
             Event::Stalled => ErrorCode::SlowConsumer,
