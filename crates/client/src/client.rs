@@ -3,8 +3,8 @@
 use tidings_protocol::{ErrorCode, codec::messages_of};
 
 use crate::{
-    Command, Config, Connection, Error, Event, Filter, InboxView, MarkTargets, Now, Outbox,
-    Readable, Rest, Status, Stored,
+    Command, Config, Connection, Error, Event, Filter, InboxSummary, InboxView, ItemView,
+    MarkTargets, Now, Outbox, Readable, Rest, Status, Stored,
     context::Context,
     explain,
     first::Held,
@@ -115,6 +115,26 @@ impl Client {
     /// A view of the inbox. `Arc`s inside are the same as long as the content is.
     pub fn inbox(&mut self, filter: &Filter) -> InboxView {
         self.cx.inbox.view(filter)
+    }
+
+    /// All items of the inbox, newest first, for drivers that keep views of their own: what [`Filter::fits`] says of each,
+    /// [`Client::summary`] and [`Client::loads`] are what [`Client::inbox`] puts together.
+    #[must_use]
+    pub fn items(&self) -> &[ItemView] {
+        &self.cx.inbox.shown().items
+    }
+
+    /// What a view says beside its items.
+    #[must_use]
+    pub fn summary(&self, filter: &Filter) -> InboxSummary {
+        self.cx.inbox.shown().summary(filter)
+    }
+
+    /// Whether older items of a view are being loaded, and why the last load failed.
+    #[must_use]
+    pub fn loads(&self, filter: &Filter) -> (bool, Option<Error>) {
+        let pager = &self.cx.inbox.pager;
+        (pager.loading(filter), pager.error(filter))
     }
 
     /// Unanswered and refused intents.

@@ -78,5 +78,6 @@ pub use event::{
 };
 pub use rest::Rest;
 pub use snapshot::{
-    Connection, FailedIntent, InboxStatus, InboxView, ItemView, Outbox, Status, Stored,
+    Connection, FailedIntent, InboxStatus, InboxSummary, InboxView, ItemView, Outbox, Status,
+    Stored,
 };

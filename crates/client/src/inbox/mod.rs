@@ -153,6 +153,11 @@ impl Inbox {
         fitting(filter, &self.shown)
     }
 
+    /// All items as the app sees them, newest first, and what it sees beside them.
+    pub(crate) fn shown(&self) -> &Shown {
+        &self.shown
+    }
+
     /// A view, the same as long as its content is.
     pub(crate) fn view(&mut self, filter: &Filter) -> InboxView {
         self.views.get(filter, self.revision, &self.shown, &self.pager)
