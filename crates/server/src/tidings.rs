@@ -29,12 +29,12 @@ use crate::{
     auth::{self, Auth},
     bus::{Bus, BusError, Redis},
     config::{ConfigError, DEV_KEY, Keys},
-    driver::{Node, node, readers::Readers},
+    driver::{Node, Visits, node, readers::Readers},
     listen,
     log::{ConnectError, OpenError, Postgres, Sqlite},
     metrics,
     proxies::Proxies,
-    transport::{origin::Origins, upgrade::Door},
+    transport::{door::Door, origin::Origins},
 };
 
 /// A server without its listener. Dropping it ends its background work; connections end with the runtime, or by
@@ -128,6 +128,7 @@ impl Builder {
         let auth = Arc::new(auth);
         let parts = node::Parts { store, readers, bus, auth: Arc::clone(&auth) as Arc<_>, revoked };
         let node = Node::start(settings, parts)?;
+        let visits = Visits::new(node.settings.limits.outstanding);
         let seed = getrandom::u64().map_err(|error| std::io::Error::other(error.to_string()))?;
         let proxies = Arc::new(Proxies::new(config.trusted_proxies.clone()));
         let door = Door { node: Arc::clone(&node), origins: Arc::clone(&origins), proxies, cookie };
@@ -140,6 +141,7 @@ impl Builder {
             auth,
             origins,
             door,
+            visits: Arc::new(visits),
             in_flight: Arc::new(InFlight::default()),
             ids: Arc::new(Mutex::new(Ids::new(seed))),
             dev: config.dev,

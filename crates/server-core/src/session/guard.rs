@@ -27,8 +27,8 @@ pub(super) enum Verdict<'a> {
 }
 
 /// Counts what a connection sends.
-#[derive(Debug, Default)]
-pub(super) struct Guard {
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Guard {
     /// When the burst so far would be paid off, in monotonic milliseconds: a token bucket in one number (GCRA).
     paid_until: u64,
     /// Messages over the rate.
@@ -38,6 +38,12 @@ pub(super) struct Guard {
 }
 
 impl Guard {
+    /// Nothing is held against the client any more: a new guard would do as well. `now` is monotonic.
+    #[must_use]
+    pub const fn is_even(&self, now: u64) -> bool {
+        self.paid_until <= now
+    }
+
     pub(super) fn judge<'a>(
         &mut self,
         connecting: bool,

@@ -9,6 +9,7 @@ mod inbox;
 mod notifications;
 mod revocations;
 mod spec;
+mod streams;
 mod tickets;
 
 use std::{
@@ -36,9 +37,9 @@ use tower_http::{
 
 use crate::{
     auth::{Auth, Who},
-    driver::Node,
+    driver::{Node, Visits},
     error::{ApiError, finish, unavailable},
-    transport::{origin::Origins, upgrade::Door},
+    transport::{door::Door, origin::Origins},
 };
 
 pub(crate) use self::{idempotency::InFlight, notifications::results};
@@ -54,6 +55,7 @@ pub struct Api {
     pub(crate) origins: Arc<Origins>,
     pub(crate) door: Door,
     pub(crate) in_flight: Arc<InFlight>,
+    pub(crate) visits: Arc<Visits>,
     pub(crate) ids: Arc<Mutex<Ids>>,
     /// Development: `POST /dev/tokens` exists.
     pub(crate) dev: bool,
@@ -72,7 +74,12 @@ impl Api {
         let cors = CorsLayer::new()
             .allow_origin(allowed)
             .allow_methods([Method::GET, Method::POST])
-            .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, IDEMPOTENCY_KEY])
+            .allow_headers([
+                header::AUTHORIZATION,
+                header::CONTENT_TYPE,
+                IDEMPOTENCY_KEY,
+                LAST_EVENT_ID,
+            ])
             .expose_headers([header::RETRY_AFTER, IDEMPOTENCY_REPLAYED, REQUEST_ID])
             .max_age(PREFLIGHT);
         let secret = |name, value| {
@@ -88,6 +95,9 @@ impl Api {
             .route("/v1/inbox/marks", post(inbox::mark))
             .route("/v1/tickets", post(tickets::issue))
             .route("/v1/revocations", post(revocations::revoke))
+            .route("/v1/sse", get(streams::stream).post(streams::stream))
+            .route("/v1/poll", get(streams::poll).post(streams::poll))
+            .route("/v1/sessions/{session}/messages", post(streams::messages))
             .route("/healthz", get(health::alive))
             .route("/readyz", get(health::ready))
             .route("/openapi.json", get(spec::openapi));
@@ -138,6 +148,7 @@ impl Api {
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 async fn open(State(api): State<Api>, request: Request) -> Response {

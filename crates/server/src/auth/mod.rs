@@ -12,7 +12,7 @@
 //! | `secrets.rs` | signing keys in the data folder |
 
 mod api_key;
-mod cookie;
+pub(crate) mod cookie;
 mod guesses;
 mod jwks;
 mod jwt;
@@ -242,6 +242,14 @@ impl Auth {
         })
     }
 
+    async fn ticket(&self, ticket: String, entrance: &Entrance) -> Result<Identity, Refused> {
+        let origin = entrance.origin.clone();
+        let spend =
+            self.readers.run(move |store| ticket::spend(store, &ticket, origin.as_deref()));
+        let grant = spend.await?;
+        self.not_revoked(grant.identity(String::new()))
+    }
+
     /// A user's JWT or session token.
     async fn bearer(&self, text: &str) -> Result<Identity, Refused> {
         let identity = match session_token::is_one(text) {
@@ -271,13 +279,7 @@ impl Auth {
         entrance: &Entrance,
     ) -> Result<Identity, Refused> {
         let identity = match credential {
-            Credential::Ticket(ticket) => {
-                let origin = entrance.origin.clone();
-                let spend =
-                    self.readers.run(move |store| ticket::spend(store, &ticket, origin.as_deref()));
-                let grant = spend.await?;
-                self.not_revoked(grant.identity(String::new()))?
-            }
+            Credential::Ticket(ticket) => self.ticket(ticket, entrance).await?,
             Credential::Token(token) => {
                 let identity = self.token(&token).await?;
                 self.not_revoked(identity)?
@@ -286,15 +288,15 @@ impl Auth {
                 self.not_revoked(self.sessions.open(&token, Clock::wall())?)?
             }
             Credential::Ambient => match &entrance.ambient {
-                Some(Ambient::Header(bearer)) => self.bearer(bearer).await?,
-                // Checked against the list before the upgrade; a cookie needs one that is there.
-                Some(Ambient::Cookie(value)) if entrance.origin.is_some() => {
-                    self.bearer(value).await?
+                Some(Ambient::Header(bearer)) if ticket::is_one(bearer) => {
+                    self.ticket(bearer.to_string(), entrance).await?
                 }
-                Some(Ambient::Cookie(_)) => {
+                Some(Ambient::Header(bearer)) => self.bearer(bearer).await?,
+                Some(Ambient::Cookie(value)) => self.bearer(value).await?,
+                Some(Ambient::MuteCookie) => {
                     return Err(Refused::new(
                         ErrorCode::Unauthorized,
-                        "a cookie speaks only for a page with an `Origin`",
+                        "a cookie speaks only for pages of allowed origins",
                     ));
                 }
                 None => {

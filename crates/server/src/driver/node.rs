@@ -31,6 +31,10 @@ pub struct Settings {
     pub send_timeout: Duration,
     /// How long a close handshake may take.
     pub close_timeout: Duration,
+    /// How long a request's body may take to arrive.
+    pub body_timeout: Duration,
+    /// Bounds of streams and polls.
+    pub streams: Streams,
     /// Writes that may wait for the writer.
     pub write_queue: usize,
     /// Shards of the hub.
@@ -59,6 +63,17 @@ impl std::fmt::Debug for Parts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Parts").field("bus", &self.bus).finish_non_exhaustive()
     }
+}
+
+/// Bounds of the transports over plain HTTP.
+#[derive(Clone, Copy, Debug)]
+pub struct Streams {
+    /// An `EventSource` comes back after this to twice this, in milliseconds.
+    pub retry_ms: u64,
+    /// How long a poll waits for news at most, in milliseconds.
+    pub poll_ms: u64,
+    /// Bytes after which a poll answers though there is more.
+    pub poll_bytes: usize,
 }
 
 /// A running server without its doors: what connections and REST handlers share.

@@ -1,44 +1,24 @@
 //! `GET /v1/ws`: from an HTTP request to a served connection.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use axum::{
     extract::{
-        ConnectInfo, FromRequestParts, Request, WebSocketUpgrade,
-        ws::rejection::WebSocketUpgradeRejection,
+        FromRequestParts, Request, WebSocketUpgrade, ws::rejection::WebSocketUpgradeRejection,
     },
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, StatusCode, header, request::Parts};
+use http::{StatusCode, header};
 use tidings_protocol::{Encode, ErrorCode};
 use tidings_server_core::{Refused, service};
 use tokio::time::timeout;
 
 use super::{
     Transport,
-    origin::Origins,
+    door::Door,
     ws::{Sizes, Ws, configure},
 };
-use crate::{
-    driver::{Entrance, Node, connection, entrance::Ambient},
-    proxies::Proxies,
-};
-
-/// What the door needs to know.
-#[derive(Clone, Debug)]
-pub struct Door {
-    /// The server behind it.
-    pub node: Arc<Node>,
-    /// Who may knock.
-    pub origins: Arc<Origins>,
-    /// Whose word is taken about where a request comes from.
-    pub proxies: Arc<Proxies>,
-    /// Name of the session cookie, where cookies are accepted.
-    pub cookie: Option<Arc<str>>,
-}
+use crate::driver::connection::{self, Opening, Said};
 
 impl Door {
     /// Answers an upgrade request.
@@ -63,15 +43,16 @@ impl Door {
         let limits = &self.node.settings.limits;
         let largest = limits.connect_bytes.max(limits.message_bytes);
         let sizes = Sizes { message: largest, frame: largest, unwritten: limits.mailbox_bytes };
-        let entrance = Box::new(self.entrance(&parts));
-        let ticket = ticket(parts.uri.query());
+        let entrance = self.entrance(&parts);
+        let said = ticket(parts.uri.query()).map(Said::Ticket);
+        let opening = Opening { said, ..Opening::default() };
         let node = Arc::clone(&self.node);
         configure(upgrade, sizes).on_upgrade(move |socket| {
             let transport = Ws::new(socket);
             // On a task of its own: axum's, which is sized for the upgrade too, ends here.
-            drop(match node.registry.enter() {
+            drop(match node.registry.enter(Ws::NAME) {
                 Ok(place) => {
-                    tokio::spawn(connection::serve(node, transport, entrance, ticket, place))
+                    tokio::spawn(connection::serve(node, transport, entrance, opening, place))
                 }
                 // It has no place: a peer that does not agree to the close may not hold it open.
                 Err(refused) => tokio::spawn(async move {
@@ -81,38 +62,6 @@ impl Door {
             });
             std::future::ready(())
         })
-    }
-
-    fn entrance(&self, parts: &Parts) -> Entrance {
-        Entrance {
-            origin: text(&parts.headers, header::ORIGIN).map(Box::from),
-            ambient: self.ambient(&parts.headers),
-            address: self.address(parts),
-        }
-    }
-
-    /// Where a request comes from; unknown where the app around the router does not say.
-    pub(crate) fn address(&self, parts: &Parts) -> Option<IpAddr> {
-        let peer = parts.extensions.get::<SocketAddr>().copied().or_else(|| {
-            parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| *peer)
-        })?;
-        Some(self.proxies.client(peer.ip(), &parts.headers))
-    }
-
-    fn ambient(&self, headers: &HeaderMap) -> Option<Ambient> {
-        if let Some(bearer) =
-            text(headers, header::AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer "))
-        {
-            return Some(Ambient::Header(bearer.trim().into()));
-        }
-        let name = self.cookie.as_deref()?;
-        let cookies =
-            headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-        cookies
-            .flat_map(|line| line.split(';'))
-            .filter_map(|pair| pair.trim().split_once('='))
-            .find(|(key, _)| *key == name)
-            .map(|(_, value)| Ambient::Cookie(value.into()))
     }
 }
 
@@ -130,10 +79,6 @@ async fn refuse(mut transport: impl Transport, refused: &Refused) {
     if transport.feed(error.into()).await.is_ok() {
         transport.close(code, refused.code.as_str()).await;
     }
-}
-
-fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
-    headers.get(name)?.to_str().ok()
 }
 
 /// The query's ticket, for plain clients that can't send a first message.

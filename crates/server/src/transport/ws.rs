@@ -6,7 +6,7 @@ use futures_util::{SinkExt, StreamExt};
 use tidings_protocol::CloseCode;
 use tokio_tungstenite::tungstenite;
 
-use super::{Broken, Incoming, Transport};
+use super::{Broken, Incoming, Sign, Transport};
 
 /// Sizes of a socket's buffers and frames, in bytes.
 #[derive(Clone, Copy, Debug)]
@@ -68,6 +68,8 @@ impl Ws {
 }
 
 impl Transport for Ws {
+    const NAME: &'static str = "ws";
+
     async fn receive(&mut self) -> Incoming {
         match self.message().await {
             Some(Ok(Message::Text(text))) => Incoming::Text(text.as_str().into()),
@@ -93,8 +95,9 @@ impl Transport for Ws {
         self.0.flush().await.map_err(|_| Broken)
     }
 
-    async fn ping(&mut self) -> Result<(), Broken> {
-        self.send(Message::Ping(Bytes::new())).await
+    async fn ping(&mut self) -> Result<Sign, Broken> {
+        self.send(Message::Ping(Bytes::new())).await?;
+        Ok(Sign::Awaited)
     }
 
     async fn close(&mut self, code: CloseCode, reason: &'static str) {
