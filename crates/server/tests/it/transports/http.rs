@@ -85,8 +85,6 @@ async fn bodies_that_are_wrong_are_refused_by_what_is_wrong() {
     };
     let ping = br#"{"type":"ping"}"#.to_vec();
     assert_eq!(refused(post("x", ping.clone())).await, (401, "unauthorized".into()));
-    let jwt = server.token("mina").await;
-    let _wrong_issuer = jwt;
     assert_eq!(refused(post(&resume.token, large.into())).await, (413, "too_large".into()));
     assert_eq!(refused(post(&resume.token, b"\xff".to_vec())).await, (400, "invalid_utf8".into()));
     let other = server.request(Method::POST, "/v1/sessions/another/messages");
@@ -307,4 +305,24 @@ async fn a_header_may_carry_any_credential_of_a_stream() {
             assert_eq!(answer.status(), if spent { 401 } else { 200 }, "{path} {bearer}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_poll_that_waits_is_told_of_a_drain() {
+    let mut server = Server::with(|config| config.limits.connections_per_user = 1).await;
+    let (resume, _) = enter(&server, Kind::AddressedPoll, "mina").await.leave();
+    let path = format!("/v1/poll?cursor={}", resume.place);
+    let ask = || tokio::spawn(server.request(Method::GET, &path).bearer_auth(&resume.token).send());
+    let mut call = ask();
+    // It waits at the server once the user has no place left.
+    while server.connecting("mina", json!({})).await.next().await["type"] == "connected" {
+        if call.is_finished() {
+            call = ask();
+        }
+    }
+    server.drain();
+    let answer = within("the answer", call).await.unwrap().unwrap().text().await.unwrap();
+    let message: Value = serde_json::from_str(answer.lines().nth(1).unwrap()).unwrap();
+    assert_eq!(message["type"], "goaway", "{answer}");
+    server.gone().await;
 }

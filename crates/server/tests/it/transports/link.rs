@@ -90,6 +90,8 @@ impl Wish {
 pub(crate) struct Link {
     kind: Kind,
     at: SocketAddr,
+    /// One, so that calls follow each other on one link.
+    http: reqwest::Client,
     wish: Wish,
     resume: Resume,
     heard: VecDeque<Value>,
@@ -123,6 +125,7 @@ impl Link {
         let mut link = Self {
             kind,
             at,
+            http: http(),
             wish,
             resume,
             heard: VecDeque::new(),
@@ -177,7 +180,7 @@ impl Link {
         }
         let query: Vec<_> =
             query.into_iter().map(|(name, value)| format!("{name}={}", escaped(value))).collect();
-        let mut request = http().get(self.address(path, &query.join("&")));
+        let mut request = self.http.get(self.address(path, &query.join("&")));
         if let Some(id) = id {
             request = request.header("last-event-id", id);
         }
@@ -189,7 +192,7 @@ impl Link {
 
     async fn open_by_connect(&mut self, path: &str, offer: &Offer) {
         let address = self.address(path, "");
-        let request = http().post(address).json(&self.connect(offer));
+        let request = self.http.post(address).json(&self.connect(offer));
         self.opened(within("an answer", request.send()).await.unwrap()).await;
     }
 
@@ -271,13 +274,13 @@ impl Link {
             Kind::AddressedPoll => {
                 self.resume.place = text(&head["cursor"]);
                 let place = format!("cursor={}", escaped(&self.resume.place));
-                http().get(self.address("poll", &place)).bearer_auth(&self.resume.token)
+                self.http.get(self.address("poll", &place)).bearer_auth(&self.resume.token)
             }
             _ => {
                 let cursors = head["cursors"].as_object().unwrap().clone();
                 self.resume.cursors = cursors.into_iter().collect();
                 let resume = Offer::Resume(self.resume.clone());
-                http().post(self.address("poll", "wait=20000")).json(&self.connect(&resume))
+                self.http.post(self.address("poll", "wait=20000")).json(&self.connect(&resume))
             }
         };
         self.heard.extend(lines.map(|line| serde_json::from_str::<Value>(line).unwrap()));
@@ -454,7 +457,7 @@ impl Link {
     pub(crate) async fn post(&self, body: &str) -> (StatusCode, Vec<Value>) {
         let Resume { session, token, .. } = &self.resume;
         let address = format!("http://{}/v1/sessions/{session}/messages", self.at);
-        let request = http().post(address).bearer_auth(token);
+        let request = self.http.post(address).bearer_auth(token);
         let request = request.header("content-type", "application/json").body(body.to_owned());
         let answer = within("an answer", request.send()).await.unwrap();
         let status = answer.status();
