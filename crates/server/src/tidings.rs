@@ -128,6 +128,7 @@ impl Builder {
         let auth = Arc::new(auth);
         let parts = node::Parts { store, readers, bus, auth: Arc::clone(&auth) as Arc<_>, revoked };
         let node = Node::start(settings, parts)?;
+        auth.keep_by(node.writer.clone());
         let visits = Visits::new(node.settings.limits.outstanding);
         let seed = getrandom::u64().map_err(|error| std::io::Error::other(error.to_string()))?;
         let proxies = Arc::new(Proxies::new(config.trusted_proxies.clone()));

@@ -5,6 +5,7 @@
 //! | `api_key.rs` | backends' keys, kept as hashes, compared in constant time |
 //! | `ticket.rs` | one-time tickets: random, kept as hashes, spent by one atomic take |
 //! | `session_token.rs` | signed bearers that re-enter a session |
+//! | `kept.rs` | rights that are too long for them |
 //! | `jwt.rs`, `jwks.rs` | users' JWTs, by configured keys or a key set that is fetched |
 //! | `cookie.rs` | the session cookie, and when it may speak |
 //! | `revoked.rs` | credentials that were ended before their time |
@@ -16,6 +17,7 @@ pub(crate) mod cookie;
 mod guesses;
 mod jwks;
 mod jwt;
+mod kept;
 mod revoked;
 mod secrets;
 mod session_token;
@@ -24,7 +26,7 @@ mod ticket;
 use std::{
     fmt::{self, Debug, Formatter},
     net::IpAddr,
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock},
 };
 
 use http::{HeaderMap, Method, header};
@@ -36,12 +38,19 @@ use tidings_server_core::{
     store::{Answer, Query, Revocation, Store},
 };
 
-use self::{guesses::Guesses, jwt::Jwt, revoked::Revoked, session_token::SessionKey};
+use self::{
+    guesses::Guesses,
+    jwt::Jwt,
+    kept::{Kept, Remembered},
+    revoked::Revoked,
+    session_token::{Opened, Sealed, SessionKey},
+};
 use crate::{
     driver::{
         Authenticate, Clock, Entrance,
         entrance::{Ambient, Checked},
         readers::Readers,
+        writer::Writer,
     },
     transport::origin::Origins,
 };
@@ -82,6 +91,9 @@ pub struct Auth {
     origins: Arc<Origins>,
     revoked: RwLock<Revoked>,
     guesses: Mutex<Guesses>,
+    remembered: Mutex<Remembered>,
+    /// Keeps rights; set once there is a writer.
+    writer: OnceLock<Writer>,
     readers: Readers,
     limits: Arc<Limits>,
 }
@@ -190,6 +202,8 @@ impl Auth {
             origins,
             revoked: RwLock::new(revoked),
             guesses: Mutex::new(Guesses::new(failures_per_minute)),
+            remembered: Mutex::default(),
+            writer: OnceLock::new(),
             readers,
             limits,
         };
@@ -253,10 +267,56 @@ impl Auth {
     /// A user's JWT or session token.
     async fn bearer(&self, text: &str) -> Result<Identity, Refused> {
         let identity = match session_token::is_one(text) {
-            true => self.sessions.open(text, Clock::wall())?,
+            true => self.session(text).await?,
             false => self.token(text).await?,
         };
         self.not_revoked(identity)
+    }
+
+    async fn session(&self, token: &str) -> Result<Identity, Refused> {
+        let (identity, hash) = match self.sessions.open(token, Clock::wall())? {
+            Opened::Whole(identity) => return Ok(identity),
+            Opened::Elsewhere(identity, hash) => (identity, hash),
+        };
+        if let Some(text) = self.remembered().get(&hash) {
+            return kept::complete(identity, text.as_bytes());
+        }
+        let Answer::Kept(text) = self.readers.read(Query::Kept { hash }).await? else {
+            return Err(ErrorCode::Internal.into());
+        };
+        let text = text.ok_or_else(|| {
+            Refused::new(ErrorCode::Unauthorized, "the session token's rights are no longer kept")
+        })?;
+        self.remembered().add(hash, 0, &String::from_utf8_lossy(&text));
+        kept::complete(identity, &text)
+    }
+
+    /// Makes rights durable before a token names them. `false`: it could not, and the client needs a ticket to come back.
+    async fn keep(&self, kept: &Kept) -> bool {
+        if self.remembered().has(kept) {
+            return true;
+        }
+        let Some(writer) = self.writer.get() else { return false };
+        match writer.commit(kept.write()).await {
+            Ok(_) => {
+                self.remembered().written(kept);
+                true
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the rights of a session could not be kept");
+                false
+            }
+        }
+    }
+
+    fn remembered(&self) -> MutexGuard<'_, Remembered> {
+        self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says where rights are written that are too long for session tokens.
+    pub fn keep_by(&self, writer: Writer) {
+        // Set at start, once.
+        let _again = self.writer.set(writer);
     }
 
     async fn token(&self, text: &str) -> Result<Identity, Refused> {
@@ -285,7 +345,8 @@ impl Auth {
                 self.not_revoked(identity)?
             }
             Credential::SessionToken(token) => {
-                self.not_revoked(self.sessions.open(&token, Clock::wall())?)?
+                let identity = self.session(&token).await?;
+                self.not_revoked(identity)?
             }
             Credential::Ambient => match &entrance.ambient {
                 Some(Ambient::Header(bearer)) if ticket::is_one(bearer) => {
@@ -307,7 +368,11 @@ impl Auth {
                 }
             },
         };
-        let session_token = self.sessions.seal(&identity, Clock::wall(), &self.limits);
+        let Sealed { token, keep } = self.sessions.seal(&identity, Clock::wall(), &self.limits);
+        let session_token = match keep {
+            Some(keep) if !self.keep(&keep).await => String::new(),
+            _ => token,
+        };
         Ok(Identity { session_token, ..identity })
     }
 
