@@ -119,10 +119,7 @@ fn keys_end(store: &dyn Store) {
     };
     one(store, keyed("n1"));
     trim(store, T0 + 1_000, &KEEP);
-    assert!(
-        matches!(one(store, keyed("n2")), Written::Replayed(_)),
-        "kept for its time"
-    );
+    assert!(matches!(one(store, keyed("n2")), Written::Replayed(_)), "kept for its time");
     trim(store, T0 + 1_001, &KEEP);
     assert_eq!(super::record(one(store, keyed("n3"))).offset, 2);
 }

@@ -47,6 +47,8 @@ limits! {
     own send_timeout_ms: u64 = 20_000,
     /// How long a close handshake may take.
     own close_timeout_ms: u64 = 5_000,
+    /// Frames of one WebSocket message.
+    own fragments: u32 = 64,
     /// From a request's headers to the end of its body.
     own body_timeout_ms: u64 = 10_000,
     /// Until an `EventSource` comes back.

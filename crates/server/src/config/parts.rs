@@ -26,6 +26,7 @@ impl Config {
             },
             send_timeout: Duration::from_millis(limits.send_timeout_ms),
             close_timeout: Duration::from_millis(limits.close_timeout_ms),
+            fragments: limits.fragments,
             body_timeout: Duration::from_millis(limits.body_timeout_ms),
             streams: node::Streams {
                 retry_ms: limits.retry_ms,

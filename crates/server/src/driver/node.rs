@@ -31,6 +31,8 @@ pub struct Settings {
     pub send_timeout: Duration,
     /// How long a close handshake may take.
     pub close_timeout: Duration,
+    /// Frames of one WebSocket message.
+    pub fragments: u32,
     /// How long a request's body may take to arrive.
     pub body_timeout: Duration,
     /// Bounds of streams and polls.

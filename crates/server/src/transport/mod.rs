@@ -3,7 +3,7 @@
 //! | file | what |
 //! |---|---|
 //! | `door.rs` | who knocks, and from where: the same for all |
-//! | `ws.rs`, `upgrade.rs` | WebSocket, and how a request becomes one |
+//! | `ws.rs`, `upgrade.rs`, `fragments.rs` | WebSocket, how a request becomes one, and in how many frames a message may come |
 //! | `sse.rs` | a stream of server-sent events |
 //! | `poll.rs` | one answer, once there is news |
 //! | `visit.rs` | a client's messages, where its stream or poll can't carry them |
@@ -13,6 +13,7 @@
 
 pub mod address;
 pub mod door;
+pub mod fragments;
 pub mod origin;
 pub mod poll;
 pub mod refusal;

@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use super::link::{Kind, Link, Offer, Wish};
 use crate::{
     bad_input::patient,
-    harness::{Bystander, Server, refused, text, within},
+    harness::{Bystander, Process, Server, created, refused, text, within},
 };
 
 async fn enter(server: &Server, kind: Kind, user: &str) -> Link {
@@ -325,4 +325,41 @@ async fn a_poll_that_waits_is_told_of_a_drain() {
     let message: Value = serde_json::from_str(answer.lines().nth(1).unwrap()).unwrap();
     assert_eq!(message["type"], "goaway", "{answer}");
     server.gone().await;
+}
+
+#[tokio::test]
+async fn many_rights_come_back_with_a_short_id_after_a_restart() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let server = Process::start(folder.path());
+    let grants: Vec<_> = (0..64)
+        .map(|number| json!({ "pattern": format!("room:{number:03}-{}", "x".repeat(100)), "allow": ["subscribe"] }))
+        .collect();
+    let rooms: Vec<_> = grants.iter().take(20).map(|grant| text(&grant["pattern"])).collect();
+    let body =
+        json!({ "user": "u".repeat(128), "channels": grants, "info": { "name": "n".repeat(900) } });
+    let ticket = created(server.backend("/v1/tickets").json(&body)).await;
+    let wish = Wish { channels: rooms.clone(), instance: None };
+    let offer = Offer::Ticket(text(&ticket["ticket"]));
+    let mut link = Link::open(Kind::EventSource, server.at, offer, wish.clone()).await;
+    let mut begun = 0;
+    while begun < 22 {
+        begun += usize::from(link.next().await["type"] == "subscribed");
+    }
+    let publish = async |server: &Process, number: u64| {
+        let path = format!("/v1/channels/{}/messages", rooms[19]);
+        created(server.backend(&path).json(&json!({ "data": number }))).await;
+    };
+    publish(&server, 1).await;
+    // Its `id` is checked to be within its bounds as it comes in.
+    assert_eq!(link.until("message").await["offset"], 1);
+    let (resume, _) = link.leave();
+    assert!(resume.place.len() > 400, "{}", resume.place);
+    drop(server);
+    let server = Process::start(folder.path());
+    publish(&server, 2).await;
+    let mut link = Link::open(Kind::EventSource, server.at, Offer::Resume(resume), wish).await;
+    assert_eq!(link.until("message").await["offset"], 2);
+    // Without the ticket, what it granted is still what counts.
+    let foreign = link.say(json!({ "type": "history", "channel": "room:other" })).await;
+    assert_eq!(foreign["code"], "forbidden");
 }
