@@ -226,3 +226,102 @@ fn record(message: &ServerMessage) -> Option<(&Channel, u64)> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const INBOX: &str = "inbox:u1";
+
+    fn cursor(offset: u64) -> Option<Cursor> {
+        Some(Cursor { epoch: Epoch::parse("aaaaaaaa").unwrap(), offset })
+    }
+
+    fn trail(pair: [Option<Cursor>; 2], room: Option<Cursor>) -> Trail {
+        let mut trail = Trail::new(pair, &[(Channel::parse("room:\"1\"").unwrap(), room)]);
+        let connected = r#"{"type":"connected","user_id":"u1","session":"s","session_token":"st_x","message":"","version":1,"heartbeat_ms":1,"timeout_ms":1,"now":1,"limits":{"message_bytes":1,"subscriptions":1,"page":1}}"#;
+        assert_eq!(trail.pass(connected.as_bytes()), Passed::Greeting);
+        trail
+    }
+
+    fn id(trail: &Trail) -> String {
+        let mut id = Vec::new();
+        trail.push_id(&mut id);
+        String::from_utf8(id).unwrap()
+    }
+
+    fn subscribed(channel: &str, epoch: &str, offset: u64, recovered: bool) -> String {
+        format!(
+            r#"{{"type":"subscribed","channel":{channel},"epoch":"{epoch}","first":1,"top":9,"offset":{offset},"recovered":{recovered}}}"#
+        )
+    }
+
+    #[test]
+    fn records_move_the_place_of_their_channel() {
+        let mut trail = trail([cursor(4), cursor(0)], cursor(7));
+        assert_eq!(id(&trail), "aaaaaaaa.4,aaaaaaaa.0,aaaaaaaa.7~st_x");
+        for frame in [
+            r#"{"type":"notification","channel":"inbox:u1","offset":5,"id":"a","kind":"k","at":1,"data":{}}"#,
+            r#"{"type":"message","channel":"room:\"1\"","offset":12,"id":"a","at":1,"data":{"channel":"inbox:u1","offset":99}}"#,
+            r#"{"type":"skip","channel":"system:all","from":1,"to":3}"#,
+            // Written otherwise, but a record all the same.
+            r#"{"type":"notification", "offset":6, "channel":"inbox:u1","id":"a","kind":"k","at":1,"data":{}}"#,
+        ] {
+            assert_eq!(trail.pass(frame.as_bytes()), Passed::News, "{frame}");
+        }
+        assert_eq!(id(&trail), "aaaaaaaa.6,aaaaaaaa.3,aaaaaaaa.12~st_x");
+        trail.pass(br#"{"type":"refreshed","session_token":"st_y"}"#);
+        assert!(id(&trail).ends_with("~st_y"));
+    }
+
+    #[test]
+    fn nothing_counts_before_the_client_was_told_what_it_missed() {
+        let mut trail = trail([cursor(4), cursor(0)], cursor(7));
+        let was = id(&trail);
+        // The pair: only the snapshot says what the new place means.
+        let inbox = format!("\"{INBOX}\"");
+        assert_eq!(
+            trail.pass(subscribed(&inbox, "bbbbbbbb", 9, false).as_bytes()),
+            Passed::Opening
+        );
+        trail.pass(br#"{"type":"gap","channel":"inbox:u1","from":1,"to":9,"why":"epoch"}"#);
+        trail.pass(subscribed("\"system:all\"", "aaaaaaaa", 2, false).as_bytes());
+        assert_eq!(id(&trail), was);
+        trail.pass(br#"{"type":"snapshot","channel":"inbox:u1","epoch":"bbbbbbbb","offset":9,"system":{"epoch":"aaaaaaaa","offset":2},"counts":{"inbox":{"unread":0,"unseen":0},"system":{"unread":0,"unseen":0,"at":0}},"more":false,"system_more":false,"items":[]}"#);
+        assert_eq!(id(&trail), "bbbbbbbb.9,aaaaaaaa.2,aaaaaaaa.7~st_x");
+        // Elsewhere: the gap.
+        let room = r#""room:\"1\"""#;
+        trail.pass(subscribed(room, "cccccccc", 9, false).as_bytes());
+        assert!(id(&trail).contains(",aaaaaaaa.7~"));
+        trail.pass(br#"{"type":"gap","channel":"room:\"1\"","from":1,"to":9,"why":"epoch"}"#);
+        assert!(id(&trail).contains(",cccccccc.9~"));
+    }
+
+    #[test]
+    fn a_client_without_a_place_has_one_once_it_is_subscribed() {
+        let mut trail = trail([None, None], None);
+        assert_eq!(id(&trail), "-,-,-~st_x");
+        let room = r#""room:\"1\"""#;
+        trail.pass(subscribed(room, "aaaaaaaa", 3, false).as_bytes());
+        assert_eq!(id(&trail), "-,-,aaaaaaaa.3~st_x");
+        assert_eq!(trail.pass(subscribed(room, "bbbbbbbb", 0, true).as_bytes()), Passed::Greeting);
+        assert_eq!(id(&trail), "-,-,bbbbbbbb.0~st_x");
+        let head = String::from_utf8(trail.head_for_connect()).unwrap();
+        assert_eq!(
+            head,
+            r#"{"session":"s","session_token":"st_x","cursors":{"room:\"1\"":{"epoch":"bbbbbbbb","offset":0}}}"#
+        );
+        let head = String::from_utf8(trail.head_for_address()).unwrap();
+        assert_eq!(head, r#"{"session":"s","session_token":"st_x","cursor":"-,-,bbbbbbbb.0"}"#);
+        trail.pass(br#"{"type":"unsubscribed","channel":"room:\"1\"","code":"forbidden"}"#);
+        assert_eq!(id(&trail), "-,-,-~st_x");
+    }
+
+    #[test]
+    fn reminders_wake_nobody() {
+        let mut trail = trail([None, None], None);
+        assert_eq!(trail.pass(br#"{"type":"expiring","expires_at":5}"#), Passed::Reminder);
+        assert_eq!(trail.pass(br#"{"type":"goaway","within_ms":5}"#), Passed::News);
+        assert_eq!(trail.pass(b"pong"), Passed::News);
+    }
+}
