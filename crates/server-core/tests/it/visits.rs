@@ -29,7 +29,7 @@ fn an_address_says_where_to_go_on_before_the_user_is_known() {
     let mut peer = server.open();
     let at = |place: usize, offset| Some(Cursor { epoch: epochs[place], offset });
     peer.want(Wanted { pair: [at(0, 1), at(1, 0)], channels: vec![(room(), None)] });
-    server.say(&mut peer, r#"{"type":"connect","version":1,"token":"u1"}"#);
+    server.say(&mut peer, r#"{"type":"connect","version":1,"token":"u1+rooms"}"#);
     let got = peer.got();
     assert_eq!(offsets(&got, "inbox:u1"), [2]);
     let begun: Vec<_> = got
@@ -60,7 +60,7 @@ fn a_session_is_settled_once_nothing_is_under_way() {
 #[test]
 fn a_visit_answers_messages_and_hears_nothing_else() {
     let mut server = Server::new();
-    let mut visit = server.visit("u1", Guard::default());
+    let mut visit = server.visit("u1+rooms", Guard::default());
     assert!(visit.got().is_empty() && visit.is_settled());
     server.say(&mut visit, r#"{"type":"publish","id":1,"channel":"room:1","data":1}"#);
     server.say(&mut visit, r#"{"type":"void","id":2,"client_id":"l","seq":1}"#);
