@@ -29,7 +29,7 @@ use crate::{
     auth::{self, Auth},
     bus::{Bus, BusError, Redis},
     config::{ConfigError, DEV_KEY, Keys},
-    driver::{Node, Visits, node, readers::Readers},
+    driver::{Node, node, readers::Readers},
     listen,
     log::{ConnectError, OpenError, Postgres, Sqlite},
     metrics,
@@ -129,7 +129,6 @@ impl Builder {
         let parts = node::Parts { store, readers, bus, auth: Arc::clone(&auth) as Arc<_>, revoked };
         let node = Node::start(settings, parts)?;
         auth.keep_by(node.writer.clone());
-        let visits = Visits::new(node.settings.limits.outstanding);
         let seed = getrandom::u64().map_err(|error| std::io::Error::other(error.to_string()))?;
         let proxies = Arc::new(Proxies::new(config.trusted_proxies.clone()));
         let door = Door { node: Arc::clone(&node), origins: Arc::clone(&origins), proxies, cookie };
@@ -142,7 +141,6 @@ impl Builder {
             auth,
             origins,
             door,
-            visits: Arc::new(visits),
             in_flight: Arc::new(InFlight::default()),
             ids: Arc::new(Mutex::new(Ids::new(seed))),
             dev: config.dev,

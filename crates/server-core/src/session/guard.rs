@@ -104,8 +104,11 @@ impl Guard {
         Verdict::Pass(Input::Unreadable { why, about })
     }
 
-    /// Lets one message through, or says in how many milliseconds the next may come.
-    fn take(&mut self, now: u64, limits: &Limits) -> Result<(), u64> {
+    /// Lets one message through, or says in how many milliseconds the next may come. `now` is monotonic.
+    ///
+    /// # Errors
+    /// The milliseconds.
+    pub fn take(&mut self, now: u64, limits: &Limits) -> Result<(), u64> {
         let burst = limits.message_interval_ms.saturating_mul(limits.message_burst);
         let paid_until = self.paid_until.max(now) + limits.message_interval_ms;
         if paid_until > now + burst {

@@ -37,7 +37,7 @@ use tower_http::{
 
 use crate::{
     auth::{Auth, Who},
-    driver::{Node, Visits},
+    driver::Node,
     error::{ApiError, finish, unavailable},
     transport::{door::Door, origin::Origins},
 };
@@ -55,7 +55,6 @@ pub struct Api {
     pub(crate) origins: Arc<Origins>,
     pub(crate) door: Door,
     pub(crate) in_flight: Arc<InFlight>,
-    pub(crate) visits: Arc<Visits>,
     pub(crate) ids: Arc<Mutex<Ids>>,
     /// Development: `POST /dev/tokens` exists.
     pub(crate) dev: bool,

@@ -114,7 +114,7 @@ pub(super) async fn messages(
     }
     let (parts, stream) = request.into_parts();
     let text = body::text(&parts.headers, stream, &api, api.limits().connect_bytes).await?;
-    let mut turn = api.visits.enter(&session, api.node.clock.now().mono)?;
+    let mut turn = api.node.visits.enter(&session, api.node.clock.now().mono)?;
     let (answer, answered) = oneshot::channel();
     let (node, entrance) = (Arc::clone(&api.node), api.door.entrance(&parts));
     let transport = Visit::new(&text, answer);

@@ -1,15 +1,21 @@
 //! Rights and info that would make a session token too long for a stream's `id`: kept in the store under their hash, once for all
 //! who have the same.
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    sync::{MutexGuard, PoisonError},
+};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tidings_protocol::{ErrorCode, Json, rights::Rights};
 use tidings_server_core::{
     Identity, Refused,
-    store::{Op, Write},
+    store::{Answer, Op, Query, Write},
 };
+
+use super::{Auth, session_token::Opened};
+use crate::driver::{Clock, writer::Writer};
 
 /// Longer rights are kept. With the cursors of twenty channels and the longest user id an `id` then has at most 2 KiB.
 const RIGHTS_BYTES: usize = 256;
@@ -60,10 +66,59 @@ impl Kept {
 ///
 /// # Errors
 /// `internal` when the text is none: somebody has changed the store.
-pub(super) fn complete(identity: Identity, text: &[u8]) -> Result<Identity, Refused> {
+fn complete(identity: Identity, text: &[u8]) -> Result<Identity, Refused> {
     let text: Text =
         serde_json::from_slice(text).map_err(|_| Refused::from(ErrorCode::Internal))?;
     Ok(Identity { rights: text.rights, info: text.info, ..identity })
+}
+
+impl Auth {
+    /// Who shows a session token.
+    pub(super) async fn session(&self, token: &str) -> Result<Identity, Refused> {
+        let (identity, hash) = match self.sessions.open(token, Clock::wall())? {
+            Opened::Whole(identity) => return Ok(identity),
+            Opened::Elsewhere(identity, hash) => (identity, hash),
+        };
+        if let Some(text) = self.remembered().get(&hash) {
+            return complete(identity, text.as_bytes());
+        }
+        let Answer::Kept(text) = self.readers.read(Query::Kept { hash }).await? else {
+            return Err(ErrorCode::Internal.into());
+        };
+        let text = text.ok_or_else(|| {
+            Refused::new(ErrorCode::Unauthorized, "the session token's rights are no longer kept")
+        })?;
+        self.remembered().add(hash, 0, &String::from_utf8_lossy(&text));
+        complete(identity, &text)
+    }
+
+    /// Makes rights durable before a token names them. `false`: it could not, and the client needs a ticket to come back.
+    pub(super) async fn keep(&self, kept: &Kept) -> bool {
+        if self.remembered().has(kept) {
+            return true;
+        }
+        let Some(writer) = self.writer.get() else { return false };
+        match writer.commit(kept.write()).await {
+            Ok(_) => {
+                self.remembered().written(kept);
+                true
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the rights of a session could not be kept");
+                false
+            }
+        }
+    }
+
+    fn remembered(&self) -> MutexGuard<'_, Remembered> {
+        self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says where rights are written that are too long for session tokens.
+    pub fn keep_by(&self, writer: Writer) {
+        // Set at start, once.
+        let _again = self.writer.set(writer);
+    }
 }
 
 /// Texts this server knows to be in the store.

@@ -26,7 +26,7 @@ mod ticket;
 use std::{
     fmt::{self, Debug, Formatter},
     net::IpAddr,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock},
+    sync::{Arc, Mutex, OnceLock, PoisonError, RwLock},
 };
 
 use http::{HeaderMap, Method, header};
@@ -41,9 +41,9 @@ use tidings_server_core::{
 use self::{
     guesses::Guesses,
     jwt::Jwt,
-    kept::{Kept, Remembered},
+    kept::Remembered,
     revoked::Revoked,
-    session_token::{Opened, Sealed, SessionKey},
+    session_token::{Sealed, SessionKey},
 };
 use crate::{
     driver::{
@@ -258,8 +258,7 @@ impl Auth {
 
     async fn ticket(&self, ticket: String, entrance: &Entrance) -> Result<Identity, Refused> {
         let origin = entrance.origin.clone();
-        let spend =
-            self.readers.run(move |store| ticket::spend(store, &ticket, origin.as_deref()));
+        let spend = self.readers.run(move |store| ticket::spend(store, &ticket, origin.as_deref()));
         let grant = spend.await?;
         self.not_revoked(grant.identity(String::new()))
     }
@@ -271,52 +270,6 @@ impl Auth {
             false => self.token(text).await?,
         };
         self.not_revoked(identity)
-    }
-
-    async fn session(&self, token: &str) -> Result<Identity, Refused> {
-        let (identity, hash) = match self.sessions.open(token, Clock::wall())? {
-            Opened::Whole(identity) => return Ok(identity),
-            Opened::Elsewhere(identity, hash) => (identity, hash),
-        };
-        if let Some(text) = self.remembered().get(&hash) {
-            return kept::complete(identity, text.as_bytes());
-        }
-        let Answer::Kept(text) = self.readers.read(Query::Kept { hash }).await? else {
-            return Err(ErrorCode::Internal.into());
-        };
-        let text = text.ok_or_else(|| {
-            Refused::new(ErrorCode::Unauthorized, "the session token's rights are no longer kept")
-        })?;
-        self.remembered().add(hash, 0, &String::from_utf8_lossy(&text));
-        kept::complete(identity, &text)
-    }
-
-    /// Makes rights durable before a token names them. `false`: it could not, and the client needs a ticket to come back.
-    async fn keep(&self, kept: &Kept) -> bool {
-        if self.remembered().has(kept) {
-            return true;
-        }
-        let Some(writer) = self.writer.get() else { return false };
-        match writer.commit(kept.write()).await {
-            Ok(_) => {
-                self.remembered().written(kept);
-                true
-            }
-            Err(error) => {
-                tracing::warn!(%error, "the rights of a session could not be kept");
-                false
-            }
-        }
-    }
-
-    fn remembered(&self) -> MutexGuard<'_, Remembered> {
-        self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Says where rights are written that are too long for session tokens.
-    pub fn keep_by(&self, writer: Writer) {
-        // Set at start, once.
-        let _again = self.writer.set(writer);
     }
 
     async fn token(&self, text: &str) -> Result<Identity, Refused> {

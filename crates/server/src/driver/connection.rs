@@ -167,7 +167,11 @@ impl<T: Transport> Connection<T> {
                 Err(end) => break end,
             };
             if let Some(credential) = self.later.credential.take() {
-                let checked = self.node.auth.authenticate(credential, &self.entrance).await;
+                let mut checked = self.node.auth.authenticate(credential, &self.entrance).await;
+                if T::ONCE {
+                    // Boxed: all other transports' tasks are the smaller for it.
+                    checked = Box::pin(paced(Arc::clone(&self.node), checked)).await;
+                }
                 self.authenticated(checked);
                 continue;
             }
@@ -415,6 +419,13 @@ impl<T> Connection<T> {
             }
         }
     }
+}
+
+/// A client that comes again for each answer, at the pace it may.
+async fn paced(node: Arc<Node>, checked: Result<Identity, Refused>) -> Result<Identity, Refused> {
+    let identity = checked?;
+    node.visits.pace(&identity.session, node.clock, &node.settings.limits).await?;
+    Ok(identity)
 }
 
 async fn until(deadline: Option<Instant>) {

@@ -16,6 +16,7 @@ use super::{
     registry::{Bounds, Registry},
     seating::{self, Seating},
     shards::Shards,
+    visits::Visits,
     writer::{FanOut, Writer},
 };
 use crate::bus::{Bus, Heard, Signal};
@@ -94,6 +95,8 @@ pub struct Node {
     pub shards: Arc<Shards>,
     /// Connections.
     pub registry: Arc<Registry>,
+    /// Who comes again and again.
+    pub visits: Visits,
     /// Who checks credentials.
     pub auth: Arc<dyn Authenticate>,
     /// The other nodes, if there is a way to them.
@@ -151,6 +154,7 @@ impl Node {
             writer: Writer::start(&store, fan_out, settings.write_queue)?,
             readers,
             registry,
+            visits: Visits::new(settings.limits.outstanding),
             settings,
             store,
             shards,

@@ -1,4 +1,4 @@
-//! Whose messages come by POST: one request of a session at a time, and rates that hold over all of them.
+//! Who comes again and again: one request of a session at a time, and rates that hold over all of them.
 
 use std::{
     collections::HashMap,
@@ -6,10 +6,14 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use tidings_protocol::ErrorCode;
-use tidings_server_core::{Refused, session::Guard};
+use tidings_server_core::{Limits, Refused, session::Guard};
+use tokio::time::sleep;
+
+use super::clock::Clock;
 
 /// Sessions remembered. Beyond it those that owe nothing are forgotten, and if all do, newcomers wait.
 const MOST: usize = 100_000;
@@ -71,6 +75,23 @@ impl Visits {
         Ok(Turn(Arc::clone(visitor)))
     }
 
+    /// Waits until a session's next call may be served. A client that comes again for each answer is held to the rate of messages,
+    /// by waiting: what is published meanwhile comes in one answer.
+    ///
+    /// # Errors
+    /// `flood` when that would take too long, or too many calls wait already.
+    pub async fn pace(&self, session: &str, clock: Clock, limits: &Limits) -> Result<(), Refused> {
+        let mut turn = self.enter(&format!("{session} calls"), clock.now().mono)?;
+        let mut guard = turn.guard().await;
+        while let Err(wait) = guard.take(clock.now().mono, limits) {
+            if wait > limits.timeout_ms {
+                return Err(Refused { retry_after_ms: Some(wait), ..ErrorCode::Flood.into() });
+            }
+            sleep(Duration::from_millis(wait)).await;
+        }
+        Ok(())
+    }
+
     /// The book is consistent between statements, so a panic elsewhere does not spoil it.
     fn lock(&self) -> MutexGuard<'_, Book> {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
@@ -117,6 +138,23 @@ mod tests {
         let _other = visits.enter("t", 0).unwrap();
         drop(first);
         visits.enter("s", 0).unwrap();
+    }
+
+    #[tokio::test]
+    async fn calls_are_paced_and_refused_where_that_takes_too_long() {
+        let (visits, clock) = (Visits::new(2), Clock::start());
+        let limits = |message_interval_ms: u64| Limits {
+            message_burst: 2,
+            message_interval_ms,
+            ..Limits::default()
+        };
+        for _ in 0..2 {
+            visits.pace("s", clock, &limits(60_000)).await.unwrap();
+        }
+        let refused = visits.pace("s", clock, &limits(60_000)).await.unwrap_err();
+        assert_eq!(refused.code, ErrorCode::Flood);
+        assert!(refused.retry_after_ms.is_some_and(|wait| wait > 10_000));
+        visits.pace("another", clock, &limits(60_000)).await.unwrap();
     }
 
     #[test]

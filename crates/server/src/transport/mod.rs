@@ -61,6 +61,8 @@ pub enum Sign {
 pub trait Transport: Send + 'static {
     /// Its name in figures.
     const NAME: &'static str;
+    /// It ends with one answer, and its client comes again for the next.
+    const ONCE: bool = false;
 
     /// Waits for the next frame. Cancel-safe.
     fn receive(&mut self) -> impl Future<Output = Incoming> + Send;

@@ -105,6 +105,7 @@ impl LongPoll {
 
 impl Transport for LongPoll {
     const NAME: &'static str = "poll";
+    const ONCE: bool = true;
 
     async fn receive(&mut self) -> Incoming {
         if let Some(answer) = &mut self.answer {

@@ -194,7 +194,7 @@ impl Trail {
 
     fn reach(&mut self, channel: &Channel, epoch: Option<Epoch>, offset: u64) {
         let Some(place) = self.place(channel) else { return };
-        let epoch = epoch.or(place.cursor.map(|cursor| cursor.epoch));
+        let epoch = epoch.or_else(|| place.cursor.map(|cursor| cursor.epoch));
         place.cursor = epoch.map(|epoch| Cursor { epoch, offset });
     }
 

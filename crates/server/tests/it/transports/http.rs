@@ -4,7 +4,10 @@ use http::Method;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use super::link::{Kind, Link, Offer, Wish};
+use super::{
+    link::Link,
+    wish::{Kind, Offer, Wish},
+};
 use crate::{
     bad_input::patient,
     harness::{Bystander, Process, Server, created, refused, text, within},
@@ -362,4 +365,30 @@ async fn many_rights_come_back_with_a_short_id_after_a_restart() {
     // Without the ticket, what it granted is still what counts.
     let foreign = link.say(json!({ "type": "history", "channel": "room:other" })).await;
     assert_eq!(foreign["code"], "forbidden");
+}
+
+#[tokio::test]
+async fn who_polls_without_end_is_told_to_wait() {
+    let server = Server::with(|config| {
+        config.limits.message_burst = 4;
+        config.limits.message_interval_ms = 60_000;
+    })
+    .await;
+    let (resume, _) = enter(&server, Kind::AddressedPoll, "mina").await.leave();
+    let path = format!("/v1/poll?wait=0&cursor={}", resume.place);
+    let mut answers = 0;
+    let flood = loop {
+        let call = server.request(Method::GET, &path).bearer_auth(&resume.token);
+        let answer = call.send().await.unwrap();
+        if answer.status() != 200 {
+            break answer;
+        }
+        answers += 1;
+        assert!(answers < 4, "the first calls of the session count too");
+    };
+    assert_eq!(flood.status(), 429);
+    assert!(flood.headers().contains_key("retry-after"));
+    assert_eq!(flood.json::<Value>().await.unwrap()["code"], "flood");
+    // Another session of the same user is not concerned.
+    enter(&server, Kind::AddressedPoll, "mina").await;
 }

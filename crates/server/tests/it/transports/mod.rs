@@ -1,13 +1,14 @@
 //! One suite for every way a client may come: the same scenarios over WebSocket, streams and polls.
 
 mod http;
-pub(crate) mod link;
+mod link;
 mod scenarios;
+mod wish;
 
 macro_rules! over {
     ($($kind:ident $name:ident,)*) => { $(
         mod $name {
-            use super::{link::Kind, scenarios};
+            use super::{scenarios, wish::Kind};
 
             suite! { $kind
                 receives_what_is_published_live
