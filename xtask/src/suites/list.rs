@@ -12,7 +12,7 @@ use crate::repo;
 use crate::simulate;
 use crate::size;
 use crate::steps::Step;
-use crate::system::{self, CHROMEDRIVER, CHROMIUM, POSTGRESQL, REDIS, STRACE, find};
+use crate::system::{self, CHROMEDRIVER, CHROMIUM, NGINX, POSTGRESQL, REDIS, STRACE, find};
 use crate::types;
 use crate::wasm::{self, Wish};
 
@@ -104,7 +104,7 @@ fn npm(step: &mut Step) -> Result<Counts, Failure> {
 }
 
 fn e2e(step: &mut Step) -> Result<Counts, Failure> {
-    system::ensure(&[CHROMIUM, CHROMEDRIVER], step)?;
+    system::ensure(&[CHROMIUM, CHROMEDRIVER, NGINX], step)?;
     build_package(step)?;
     for example in Example::ALL {
         package::build_example(example, step)?;

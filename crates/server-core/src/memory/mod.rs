@@ -72,6 +72,8 @@ struct Tables {
     dedupe: Dedupe,
     revocations: BTreeMap<u64, Revocation>,
     last_revocation: u64,
+    /// Kept texts with their ends, by hash.
+    kept: BTreeMap<[u8; 32], (u64, Bytes)>,
     epochs: EpochSource,
 }
 
