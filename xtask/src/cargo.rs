@@ -46,7 +46,7 @@ pub(crate) fn fuzz(mut args: lexopt::Parser) -> Result<(), Failure> {
 }
 
 /// Runs a command with this terminal as its own.
-fn in_the_open(command: &mut Command) -> Result<(), Failure> {
+pub(crate) fn in_the_open(command: &mut Command) -> Result<(), Failure> {
     let shown = shown(command);
     match command.status() {
         Ok(status) if status.success() => Ok(()),

@@ -12,6 +12,7 @@ mod node;
 mod package;
 mod repo;
 mod setup;
+mod simulate;
 mod size;
 mod steps;
 mod suites;
@@ -31,7 +32,7 @@ use wasm::Wish;
 /// A command: its name, what it takes, what it does.
 type Entry = (&'static str, &'static str, &'static str);
 
-const COMMANDS: [Entry; 10] = [
+const COMMANDS: [Entry; 11] = [
     (
         "demo",
         "[--svelte|--cluster]",
@@ -48,6 +49,11 @@ const COMMANDS: [Entry; 10] = [
     ("types", "[--check]", "generate npm/src/generated/protocol.ts from crates/protocol"),
     ("size", "[--update]", "measure what a page loads at its first connect"),
     ("bench", "[ARG…]", "run the load generator, in release mode"),
+    (
+        "simulate",
+        "[--seeds N] [--start S] [--replay SEED] [--planted]",
+        "live through both cores' worlds, one a seed, with every fault there is",
+    ),
     ("fuzz", "[--seconds N]", "run every fuzz target for a while (needs cargo-fuzz)"),
     ("help", "", "this text"),
 ];
@@ -90,6 +96,7 @@ fn run() -> Result<bool, Failure> {
         },
         "size" => measure(flag(args, "update")?)?,
         "bench" => cargo::bench(args.raw_args()?.collect())?,
+        "simulate" => simulate::run(&args.raw_args()?.collect::<Vec<_>>())?,
         "fuzz" => cargo::fuzz(args)?,
         "help" => no_more(args).map(|()| help())?,
         other => return Err(Failure::Usage(format!("no command `{other}`"))),

@@ -13,7 +13,7 @@ use crate::{
     load::{self, Pace},
     machine::Cores,
     report::{Figure, Report, Unit},
-    subject::{Binaries, Kind, Running, To},
+    subject::{Binaries, Kind, Running, To, Way},
     swarm::Swarm,
 };
 
@@ -29,16 +29,18 @@ pub(crate) async fn run(
     report: &mut Report,
 ) -> Result<(), BenchError> {
     let subjects = [
-        (Kind::Tidings, false, "tidings"),
-        (Kind::Node, false, "node ws"),
-        (Kind::Tidings, true, "tidings, joined frames"),
+        (Kind::Tidings, Way::Frames, "tidings"),
+        (Kind::Node, Way::Frames, "node ws"),
+        (Kind::Tidings, Way::JoinedFrames, "tidings, joined frames"),
+        (Kind::Tidings, Way::EventSource, "tidings, EventSource"),
+        (Kind::Tidings, Way::FetchedStream, "tidings, fetched stream"),
     ];
-    for (kind, batch, name) in subjects {
+    for (kind, way, name) in subjects {
         for saturated in [false, true] {
             let mode = if saturated { "saturated" } else { "windowed" };
             eprintln!("{label}: fan-out to {} subscribers of {name}, {mode}…", args.subscribers);
             let subject = Rc::new(Running::start(kind, binaries, cores).await?);
-            let swarm = Swarm::open(&subject, args.subscribers, batch).await?;
+            let swarm = Swarm::open(&subject, args.subscribers, way).await?;
             let (tally, subscribers) = (&swarm.tally, u64::from(args.subscribers));
             let request = subject.publish(To::Everyone, args.bytes);
             let requests = vec![request; PUBLISHERS];
@@ -60,6 +62,9 @@ pub(crate) async fn run(
             let metric = format!("fan-out to {subscribers}, {mode}");
             let figure = Figure::of(measured.delivered).shares(&measured);
             report.add(&metric, Unit::PerSecond, name, figure);
+            let cpu = measured.server / 100.0 / measured.delivered * 1e6;
+            let metric = format!("CPU of a delivery to {subscribers}, {mode}");
+            report.add(&metric, Unit::Microseconds, name, Figure::of(cpu));
             swarm.close().await;
         }
     }

@@ -11,7 +11,7 @@ use crate::{
     http::Http,
     machine::Cores,
     report::{Figure, Report, Unit},
-    subject::{Binaries, Kind, Running, To},
+    subject::{Binaries, Kind, Running, To, Way},
     swarm::Swarm,
 };
 
@@ -25,13 +25,18 @@ pub(crate) async fn run(
     label: &str,
     report: &mut Report,
 ) -> Result<(), BenchError> {
-    for (kind, name) in [(Kind::Tidings, "tidings"), (Kind::Node, "node ws")] {
+    let subjects = [
+        (Kind::Tidings, Way::JoinedFrames, "tidings"),
+        (Kind::Node, Way::Frames, "node ws"),
+        (Kind::Tidings, Way::EventSource, "tidings, streams"),
+    ];
+    for (kind, way, name) in subjects {
         eprintln!("{label}: {} idle connections to {name}…", args.connections);
         let subject = Rc::new(Running::start(kind, binaries, cores).await?);
-        Swarm::open(&subject, WARM_UP, true).await?.close().await;
+        Swarm::open(&subject, WARM_UP, way).await?.close().await;
         let before = subject.settled_memory().await?;
 
-        let swarm = Swarm::open(&subject, args.connections, true).await?;
+        let swarm = Swarm::open(&subject, args.connections, way).await?;
         let waiting = subject.settled_memory().await?;
         let mut http = Http::connect(subject.address).await?;
         http.ask(&subject.publish(To::Everyone, args.bytes)).await?;

@@ -10,13 +10,14 @@
 //! | `args` | what is asked for |
 //! | `machine` | cores, limits, and what `/proc` says of a process |
 //! | `subject` | starting and stopping either server, and the requests each understands |
-//! | `http`, `socket`, `frames` | the lean clients |
+//! | `http`, `socket`, `frames`, `events` | the lean clients |
 //! | `swarm` | thousands of connections at once |
 //! | `load` | publishers, and what is measured while they publish |
 //! | `idle`, `fanout`, `publish` | the benches |
 //! | `report` | medians, ratios, table, JSON |
 
 mod args;
+mod events;
 mod fanout;
 mod frames;
 mod http;

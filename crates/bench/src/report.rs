@@ -16,6 +16,8 @@ pub(crate) enum Unit {
     /// Less is better.
     Bytes,
     /// Less is better.
+    Microseconds,
+    /// Less is better.
     Milliseconds,
     /// More is better.
     PerSecond,
@@ -209,6 +211,7 @@ fn shown(value: f64, unit: Unit) -> String {
     match unit {
         Unit::Bytes => format!("{} B", grouped(value)),
         Unit::PerSecond => format!("{}/s", grouped(value)),
+        Unit::Microseconds => format!("{value:.2} µs"),
         Unit::Milliseconds => format!("{value:.2} ms"),
     }
 }

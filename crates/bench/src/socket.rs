@@ -1,4 +1,4 @@
-//! One WebSocket, opened as a client would and then only counted.
+//! One connection, opened as a client would and then only counted.
 
 use std::{cell::RefCell, io, net::SocketAddr};
 
@@ -9,7 +9,9 @@ use tokio::{
 
 use crate::{
     BenchError,
+    events::Events,
     frames::{self, Found, Frames},
+    http::post,
 };
 
 /// Everything before a connection is ready: a snapshot of an empty inbox is far smaller.
@@ -17,16 +19,30 @@ const GREETING_BYTES: usize = 1 << 20;
 
 /// How a subject's connection begins.
 pub(crate) struct Greeting {
-    pub(crate) path: &'static str,
-    /// The first message, if the subject wants one.
-    pub(crate) hello: Option<String>,
+    pub(crate) first: First,
     /// A text in the message after which the connection is ready.
     pub(crate) ready: &'static str,
 }
 
+/// What a connection is asked for with.
+pub(crate) enum First {
+    /// A WebSocket, and the first message if the subject wants one.
+    Upgrade { path: &'static str, hello: Option<String> },
+    /// A stream of events, by its address.
+    Address(String),
+    /// The same, by this `connect`.
+    Connect(String),
+}
+
+/// What comes back.
+enum Reader {
+    Frames(Frames),
+    Events(Events),
+}
+
 pub(crate) struct Socket {
     stream: TcpStream,
-    frames: Frames,
+    reader: Reader,
 }
 
 impl Socket {
@@ -34,18 +50,13 @@ impl Socket {
         let stream = TcpStream::connect(address).await;
         let mut stream = stream.map_err(BenchError::io(format!("connecting to {address}")))?;
         stream.set_nodelay(true).map_err(BenchError::io("TCP_NODELAY"))?;
-        let mut first = format!(
-            "GET {} HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n",
-            greeting.path
-        )
-        .into_bytes();
-        // In the same packet: neither subject may lose it.
-        if let Some(hello) = &greeting.hello {
-            first.extend(frames::text(hello));
-        }
+        let first = greeting.first.bytes(address);
         stream.write_all(&first).await.map_err(BenchError::io("greeting"))?;
-        let mut socket = Self { stream, frames: Frames::default() };
+        let reader = match greeting.first {
+            First::Upgrade { .. } => Reader::Frames(Frames::default()),
+            First::Address(_) | First::Connect(_) => Reader::Events(Events::default()),
+        };
+        let mut socket = Self { stream, reader };
         socket.ready(greeting.ready).await?;
         Ok(socket)
     }
@@ -69,16 +80,16 @@ impl Socket {
             let fresh = match head {
                 Some(_) => before,
                 None => match find(&bytes, b"\r\n\r\n") {
-                    Some(end) if bytes.starts_with(b"HTTP/1.1 101") => *head.insert(end + 4),
+                    Some(end) if bytes.starts_with(self.reader.status()) => *head.insert(end + 4),
                     Some(_) => return Err(refused(&bytes)),
                     None => continue,
                 },
             };
-            self.frames.read(bytes.get(fresh..).unwrap_or_default(), &mut found);
+            self.reader.read(bytes.get(fresh..).unwrap_or_default(), &mut found);
             if found.closed || find(&bytes, br#""type":"error""#).is_some() {
                 return Err(refused(&bytes));
             }
-            if find(&bytes, text.as_bytes()).is_some() && self.frames.at_boundary() {
+            if find(&bytes, text.as_bytes()).is_some() && self.reader.at_boundary() {
                 return Ok(());
             }
         }
@@ -93,7 +104,7 @@ impl Socket {
                 let mut scratch = scratch.borrow_mut();
                 let read = self.stream.try_read(&mut scratch);
                 if let Ok(length) = read {
-                    self.frames.read(scratch.get(..length).unwrap_or_default(), &mut found);
+                    self.reader.read(scratch.get(..length).unwrap_or_default(), &mut found);
                 }
                 read
             };
@@ -107,6 +118,52 @@ impl Socket {
                 self.stream.write_all(&frames::PONG).await?;
             }
             return Ok(found);
+        }
+    }
+}
+
+impl First {
+    fn bytes(&self, address: SocketAddr) -> Vec<u8> {
+        match self {
+            Self::Upgrade { path, hello } => {
+                let head = format!(
+                    "GET {path} HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+                );
+                let mut first = head.into_bytes();
+                // In the same packet: neither subject may lose it.
+                if let Some(hello) = hello {
+                    first.extend(frames::text(hello));
+                }
+                first
+            }
+            Self::Address(path) => {
+                format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n").into_bytes()
+            }
+            Self::Connect(connect) => post("/v1/sse", "", connect),
+        }
+    }
+}
+
+impl Reader {
+    const fn status(&self) -> &'static [u8] {
+        match self {
+            Self::Frames(_) => b"HTTP/1.1 101",
+            Self::Events(_) => b"HTTP/1.1 200",
+        }
+    }
+
+    fn read(&mut self, bytes: &[u8], found: &mut Found) {
+        match self {
+            Self::Frames(frames) => frames.read(bytes, found),
+            Self::Events(events) => events.read(bytes, found),
+        }
+    }
+
+    fn at_boundary(&self) -> bool {
+        match self {
+            Self::Frames(frames) => frames.at_boundary(),
+            Self::Events(events) => events.at_boundary(),
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::{
     args::Args,
     http::{Http, post},
     machine::{Cores, Process},
-    socket::Greeting,
+    socket::{First, Greeting},
 };
 
 /// `--dev` accepts it, on loopback only.
@@ -35,6 +35,19 @@ pub(crate) enum Kind {
     Node,
     /// The same, with an `fdatasync` of its own for each publish.
     NodeDurable,
+}
+
+/// How its messages come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// A WebSocket frame each.
+    Frames,
+    /// Several in a frame.
+    JoinedFrames,
+    /// Server-sent events, each with an `id`.
+    EventSource,
+    /// Server-sent events without.
+    FetchedStream,
 }
 
 /// Who gets a publish.
@@ -184,23 +197,34 @@ impl Running {
         &self,
         http: &mut Http,
         number: u32,
-        batch: bool,
+        way: Way,
     ) -> Result<Greeting, BenchError> {
         #[derive(Deserialize)]
         struct Ticket<'a> {
             ticket: &'a str,
         }
         if !self.kind.is_tidings() {
-            return Ok(Greeting { path: "/", hello: None, ready: r#""type":"connected""# });
+            let first = First::Upgrade { path: "/", hello: None };
+            return Ok(Greeting { first, ready: r#""type":"connected""# });
         }
         let request = post("/v1/tickets", KEY, &format!(r#"{{"user":"bench-{number}"}}"#));
         let answer = http.ask(&request).await?;
         let Ticket { ticket } = serde_json::from_slice(http.body(&answer))
             .map_err(|error| BenchError::Subject(format!("the answer to a ticket: {error}")))?;
+        let batch = way == Way::JoinedFrames;
         let hello = format!(
             r#"{{"type":"connect","version":1,"ticket":"{ticket}","instance":"bench-{number}","batch":{batch}}}"#
         );
-        Ok(Greeting { path: "/v1/ws", hello: Some(hello), ready: r#""type":"snapshot""# })
+        let first = match way {
+            Way::Frames | Way::JoinedFrames => {
+                First::Upgrade { path: "/v1/ws", hello: Some(hello) }
+            }
+            Way::EventSource => {
+                First::Address(format!("/v1/sse?ticket={ticket}&instance=bench-{number}"))
+            }
+            Way::FetchedStream => First::Connect(hello),
+        };
+        Ok(Greeting { first, ready: r#""type":"snapshot""# })
     }
 
     /// A publish whose app payload has so many bytes, as a whole request.

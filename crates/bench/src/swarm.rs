@@ -8,7 +8,12 @@ use std::{
 
 use tokio::{sync::Notify, task::JoinSet, time::timeout};
 
-use crate::{BenchError, http::Http, socket::Socket, subject::Running};
+use crate::{
+    BenchError,
+    http::Http,
+    socket::Socket,
+    subject::{Running, Way},
+};
 
 /// Connections being opened at once: more would wait in the kernel's queue.
 const OPENING: u32 = 64;
@@ -77,7 +82,7 @@ impl Swarm {
     pub(crate) async fn open(
         subject: &Rc<Running>,
         count: u32,
-        batch: bool,
+        way: Way,
     ) -> Result<Self, BenchError> {
         let next = Rc::new(Cell::new(0));
         let mut openers = JoinSet::new();
@@ -88,7 +93,7 @@ impl Swarm {
                 let mut sockets = Vec::new();
                 while next.get() < count {
                     let number = next.replace(next.get() + 1);
-                    let greeting = subject.greet(&mut http, number, batch).await?;
+                    let greeting = subject.greet(&mut http, number, way).await?;
                     sockets.push(Socket::open(subject.address, &greeting).await?);
                 }
                 Ok(sockets)

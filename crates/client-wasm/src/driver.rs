@@ -124,13 +124,12 @@ impl Driver {
 
     /// A view of the inbox, as JSON.
     pub(crate) fn inbox(&self, filter: &Filter) -> String {
-        let mut client = self.client.borrow_mut();
-        let view = client.inbox(filter);
+        let client = self.client.borrow();
         let mut items = self.items.borrow_mut();
         match client.rest() {
-            Some(rest) => rest::inbox(rest, &mut client, &mut items, &view),
-            // Nothing leaves, and nothing fails, before the rest is there.
-            None => items.view(&view, &[], None),
+            Some(rest) => rest::inbox(rest, &client, &mut items, filter),
+            // Nothing leaves, and nothing is loaded, before the rest is there.
+            None => items.view(&client, filter, &[], false, None),
         }
     }
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use tidings_client_core::{
-    Change, ChannelStatus, ChannelView, Connection, Error, FailedIntent, InboxStatus, InboxView,
-    IntentKind, ItemKey, ItemView, MessageView, Outbox, Status, Stored, TransportKind,
+    Change, ChannelStatus, ChannelView, Client, Connection, Error, FailedIntent, Filter,
+    InboxStatus, IntentKind, ItemKey, ItemView, MessageView, Outbox, Status, Stored, TransportKind,
 };
 use tidings_protocol::{Channel, Encode, Epoch, Json, json::push_str_escaped, server::GapReason};
 
@@ -50,7 +50,15 @@ impl Items {
     }
 
     /// A view: `{status, items: [entry…], unread, unseen, count, hasMore, loadingMore, error, gone: [number…]}`.
-    pub(crate) fn view(&mut self, view: &InboxView, gone: &[u64], error: Option<&str>) -> String {
+    pub(crate) fn view(
+        &mut self,
+        client: &Client,
+        filter: &Filter,
+        gone: &[u64],
+        loading: bool,
+        error: Option<&str>,
+    ) -> String {
+        let view = client.summary(filter);
         let status = match view.status {
             InboxStatus::Cached => "cached",
             InboxStatus::Live => "live",
@@ -62,11 +70,26 @@ impl Items {
         out.key("unseen", &view.unseen);
         out.key("count", &view.count);
         out.key("hasMore", &view.has_more);
-        out.key("loadingMore", &view.loading_more);
+        out.key("loadingMore", &loading);
         out.raw("error", error);
-        list(out.slot("items"), &view.items, |out, item| self.entry(out, item));
+        self.entries(out.slot("items"), client.items(), filter);
         list(out.slot("gone"), gone, |out, number| number.encode(out));
         out.end()
+    }
+
+    fn entries(&mut self, out: &mut String, items: &[ItemView], filter: &Filter) {
+        let mut mark = '[';
+        for item in items {
+            if filter.fits(item) {
+                out.push(mark);
+                mark = ',';
+                self.entry(out, item);
+            }
+        }
+        if mark == '[' {
+            out.push(mark);
+        }
+        out.push(']');
     }
 
     /// One item's entry.
@@ -347,6 +370,7 @@ fn list<T>(out: &mut String, values: &[T], mut write: impl FnMut(&mut String, &T
 
 #[cfg(test)]
 mod tests {
+    use tidings_client_core::{Config, Kinds, Show};
     use tidings_protocol::ErrorCode;
 
     use super::*;
@@ -369,8 +393,10 @@ mod tests {
         }
     }
 
-    fn view(items: &[ItemView]) -> InboxView {
-        InboxView { items: items.into(), ..InboxView::default() }
+    fn entries(items: &mut Items, of: &[ItemView], filter: &Filter) -> String {
+        let mut out = String::new();
+        items.entries(&mut out, of, filter);
+        out
     }
 
     #[test]
@@ -378,9 +404,10 @@ mod tests {
         let mut items = Items::default();
         assert_eq!(items.single(&item(1)), r#"[1,11,"n\"1","payment",7,{"title":"Paid"}]"#);
         assert_eq!(items.single(&item(1)), "[1,11]");
-        assert!(
-            items.view(&view(&[item(1), item(2)]), &[], None).contains(r#""items":[[1,11],[2,11,"#)
-        );
+        let both = [item(1), item(2)];
+        assert!(entries(&mut items, &both, &Filter::default()).starts_with("[[1,11],[2,11,"));
+        let unread = Filter { show: Show::Unread, kinds: Kinds::default() };
+        assert_eq!(entries(&mut items, &both, &unread), "[]", "both are read");
     }
 
     #[test]
@@ -396,8 +423,15 @@ mod tests {
     #[test]
     fn every_snapshot_is_json() {
         let failure = Error::new(ErrorCode::Network, "line\nbreak");
+        let client = Client::new(Config::new(1, "page".into(), "lane".into()));
         let texts = [
-            Items::default().view(&view(&[item(1)]), &[4, 5], Some(&error(&failure))),
+            Items::default().view(
+                &client,
+                &Filter::default(),
+                &[4, 5],
+                true,
+                Some(&error(&failure)),
+            ),
             connection(
                 &Connection {
                     status: Status::Waiting,

@@ -8,8 +8,7 @@ use std::{
 };
 
 use tidings_client_core::{
-    Client, Command, Config, Event, Filter, InboxView, Kinds, Lane, MarkTargets, MessageView,
-    Readable, Rest, Show,
+    Client, Command, Config, Event, Filter, Lane, MarkTargets, MessageView, Readable, Rest,
 };
 use tidings_protocol::{Channel, Decode, Json, MarkSet};
 
@@ -154,16 +153,13 @@ pub(crate) fn connection(_: Rest, client: &Client) -> String {
     json::connection(connection, connection.error.as_ref().map(json::error).as_deref())
 }
 
-/// A view with what left the inbox and what went wrong, as JSON.
+/// A view with what left the inbox and how its loads are, as JSON.
 #[inline(never)]
-pub(crate) fn inbox(_: Rest, client: &mut Client, items: &mut Items, view: &InboxView) -> String {
-    let gone = if items.len() > view.items.len() {
-        let all = client.inbox(&Filter { show: Show::All, kinds: Kinds::default() });
-        items.forget_all_but(&all.items)
-    } else {
-        Vec::new()
-    };
-    items.view(view, &gone, view.error.as_ref().map(json::error).as_deref())
+pub(crate) fn inbox(_: Rest, client: &Client, items: &mut Items, filter: &Filter) -> String {
+    let all = client.items();
+    let gone = if items.len() > all.len() { items.forget_all_but(all) } else { Vec::new() };
+    let (loading, error) = client.loads(filter);
+    items.view(client, filter, &gone, loading, error.as_ref().map(json::error).as_deref())
 }
 
 /// Frees what a client holds.

@@ -32,12 +32,12 @@ impl Account {
     }
 
     pub(crate) fn is_nobody(&self) -> bool {
-        self.named == User::Nobody
+        matches!(self.named, User::Nobody)
     }
 
     /// Neither the app nor the server has said who it is.
     pub(crate) fn is_unknown(&self) -> bool {
-        self.named == User::Unknown && self.confirmed.is_none()
+        matches!(self.named, User::Unknown) && self.confirmed.is_none()
     }
 
     pub(crate) fn is_leaving(&self) -> bool {

@@ -3,8 +3,8 @@
 use tidings_protocol::{Channel, ErrorCode, Json, codec::messages_of, limits};
 
 use crate::{
-    ChannelView, Command, Config, Connection, Error, Event, Filter, InboxView, MarkTargets, Now,
-    Outbox, Readable, Rest, Status, Stored,
+    ChannelView, Command, Config, Connection, Error, Event, Filter, InboxSummary, InboxView,
+    ItemView, MarkTargets, Now, Outbox, Readable, Rest, Status, Stored,
     context::Context,
     explain,
     first::Held,
@@ -126,6 +126,26 @@ impl Client {
     #[must_use]
     pub fn channel(&self, channel: &Channel) -> ChannelView {
         self.cx.channel(channel)
+    }
+
+    /// All items of the inbox, newest first, for drivers that keep views of their own: what [`Filter::fits`] says of each,
+    /// [`Client::summary`] and [`Client::loads`] are what [`Client::inbox`] puts together.
+    #[must_use]
+    pub fn items(&self) -> &[ItemView] {
+        &self.cx.inbox.shown().items
+    }
+
+    /// What a view says beside its items.
+    #[must_use]
+    pub fn summary(&self, filter: &Filter) -> InboxSummary {
+        self.cx.inbox.shown().summary(filter)
+    }
+
+    /// Whether older items of a view are being loaded, and why the last load failed.
+    #[must_use]
+    pub fn loads(&self, filter: &Filter) -> (bool, Option<Error>) {
+        let pager = &self.cx.inbox.pager;
+        (pager.loading(filter), pager.error(filter))
     }
 
     /// Unanswered and refused intents.

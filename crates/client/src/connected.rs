@@ -380,7 +380,7 @@ impl Connected {
                 limit: Some(self.page),
             };
             cx.send(self.transport, &history);
-            cx.inbox.pager.sent(id, since);
+            cx.inbox.pager.sent(id, since, before);
         }
     }
 

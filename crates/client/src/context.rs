@@ -1,6 +1,9 @@
 //! What every state shares: settings, clocks, deadlines, the inbox, the outbox, and the commands asked for so far.
 
-use tidings_protocol::{Channel, Encode, ErrorCode};
+use tidings_protocol::{
+    Channel, Encode, ErrorCode,
+    planted::{self, Planted},
+};
 
 use crate::{
     Command, Config, Error, FailedIntent, Now, Readable, Rest, Stored, TransportKind,
@@ -196,6 +199,9 @@ impl Context {
     pub(crate) fn next_lane(&mut self) -> String {
         self.numbers.lane += 1;
         let mut lane = self.config.client_id.clone();
+        if planted::on(Planted::LaneWithoutLock) {
+            lane.clear();
+        }
         lane.push('-');
         self.numbers.lane.encode(&mut lane);
         lane

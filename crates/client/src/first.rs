@@ -127,8 +127,11 @@ impl Client {
             }
             (
                 State::Connecting(Connecting::Fetching { attempt }),
-                Event::CredentialFetched { attempt: answered, result: Ok(credential) },
-            ) if *attempt == answered && credential != Credential::SignedOut => {
+                Event::CredentialFetched {
+                    attempt: answered,
+                    result: Ok(credential @ (Credential::Ticket(_) | Credential::Token(_))),
+                },
+            ) if *attempt == answered => {
                 self.state = Connecting::open(&credential, cx);
             }
             (

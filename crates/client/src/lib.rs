@@ -81,6 +81,6 @@ pub use event::{
 };
 pub use rest::Rest;
 pub use snapshot::{
-    Author, ChannelStatus, ChannelView, Connection, FailedIntent, GapView, InboxStatus, InboxView,
-    IntentKind, ItemView, MessageView, Outbox, Status, Stored,
+    Author, ChannelStatus, ChannelView, Connection, FailedIntent, GapView, InboxStatus,
+    InboxSummary, InboxView, IntentKind, ItemView, MessageView, Outbox, Status, Stored,
 };

@@ -7,6 +7,7 @@
 use tidings_protocol::{
     Channel, ErrorCode,
     client::{Cursor, Since, Subscribe},
+    planted::{self, Planted},
     server::{Gap, Marked, Notification, Skip, Snapshot, Subscribed, Trimmed},
 };
 
@@ -180,6 +181,11 @@ impl Resume {
 
     pub(crate) fn marked(&mut self, record: &Marked, cx: &mut Context) -> Step {
         if self.next(&record.channel, record.offset, cx)?.is_none() {
+            if planted::on(Planted::MarksByArrival)
+                && let Some(fold) = cx.inbox.fold_mut()
+            {
+                fold.mark(record);
+            }
             return Ok(());
         }
         let Some(fold) = cx.inbox.fold_mut() else { return Ok(()) };
@@ -285,11 +291,13 @@ impl Resume {
         };
         match self.legs[log as usize].judge(cursor, offset) {
             Verdict::Next => {}
+            Verdict::Copy if planted::on(Planted::NoDedupe) => {}
             Verdict::Copy => {
                 cx.duplicates = cx.duplicates.saturating_add(1);
                 return Ok(None);
             }
             Verdict::Early => return Ok(None),
+            Verdict::Hole if planted::on(Planted::NoGapCheck) => {}
             Verdict::Hole => {
                 self.repair(log, cx)?;
                 return Ok(None);

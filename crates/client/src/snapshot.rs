@@ -181,6 +181,21 @@ pub struct ChannelView {
     pub error: Option<Error>,
 }
 
+/// What a view of the inbox says beside its items; see [`InboxView`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InboxSummary {
+    /// Freshness.
+    pub status: InboxStatus,
+    /// Unread in the whole inbox.
+    pub unread: u64,
+    /// Unseen in the whole inbox.
+    pub unseen: u64,
+    /// Items of this view on the server, where known.
+    pub count: Option<u64>,
+    /// Older items can be loaded.
+    pub has_more: bool,
+}
+
 /// An intent that was stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stored {

@@ -3,7 +3,11 @@
 //! What is saved is the `snapshot` message the server might have sent, behind one character for the version. Loading
 //! goes through the same code as a snapshot from the server.
 
-use tidings_protocol::{Decode, Encode, Epoch, ErrorCode, server::Snapshot};
+use tidings_protocol::{
+    Decode, Encode, Epoch, ErrorCode,
+    planted::{self, Planted},
+    server::Snapshot,
+};
 
 use crate::{Command, Error, context::Context, inbox::Log, timers::Timer};
 
@@ -157,16 +161,21 @@ impl Context {
             // The record that evens it out brings the next save.
             return;
         }
-        let mut text = String::from(VERSION);
-        fold.to_snapshot(self.config.keep as usize).encode(&mut text);
-        let command = Command::Save {
-            user: String::from(user),
-            cursors: fold.cursors(),
-            over: self.store.left.clone(),
-            text,
-        };
+        let mut snapshot = fold.to_snapshot(self.config.keep as usize);
+        let (user, cursors) = (String::from(user), fold.cursors());
         self.store.dirty = false;
-        self.ask(command);
+        if planted::on(Planted::CursorBeforeCache) && !snapshot.items.is_empty() {
+            let newest = snapshot.items.remove(0);
+            self.write(user.clone(), cursors, &snapshot);
+            snapshot.items.insert(0, newest);
+        }
+        self.write(user, cursors, &snapshot);
+    }
+
+    fn write(&mut self, user: String, cursors: [(Epoch, u64); 2], snapshot: &Snapshot) {
+        let mut text = String::from(VERSION);
+        snapshot.encode(&mut text);
+        self.ask(Command::Save { user, cursors, over: self.store.left.clone(), text });
     }
 }
 

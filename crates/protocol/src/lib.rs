@@ -25,6 +25,8 @@ pub mod codes;
 pub mod inbox;
 pub mod json;
 pub mod limits;
+#[doc(hidden)]
+pub mod planted;
 #[cfg(feature = "serde")]
 pub mod rest;
 pub mod rights;

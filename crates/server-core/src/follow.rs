@@ -48,7 +48,8 @@ pub enum Event {
     Hinted(Vec<Hint>),
     /// Another node says that a revocation was stored.
     RevocationHinted,
-    /// Hints may have been lost: the bus was away, or more came than could be kept.
+    /// Hints may have been lost: the bus was away, or more came than could be kept. Also to be told after retention ran and after a
+    /// commit of unknown fate: logs may have gone on without anybody saying so.
     HintsLost,
     /// The time of `SetDeadline` has come; late does no harm, early neither.
     DeadlinePassed,
@@ -171,7 +172,11 @@ impl Follow {
             }
             Event::RevocationHinted => self.revocations_wanted = true,
             Event::HintsLost => self.doubt_everything(hubs),
-            Event::DeadlinePassed => self.wake(now, hubs),
+            Event::DeadlinePassed => {
+                // Gone off, be it early: whatever stands is to be set anew.
+                self.deadline = None;
+                self.wake(now, hubs);
+            }
             Event::Read { request, answers } => {
                 if let Some(reading) = self.reading.take_if(|reading| reading.request == request) {
                     self.again_at = None;

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use tidings_protocol::{Channel, Epoch};
+use tidings_protocol::{
+    Channel, Epoch,
+    planted::{self, Planted},
+};
 
 use crate::store::{Head, NO_LOG, Record};
 
@@ -137,6 +140,12 @@ impl<S: Sink> Hub<S> {
         if topic.hinted.take().is_some_and(|(named, top)| named != epoch || top > sent) {
             return GoLive::Behind;
         }
+        let sent = match topic.top {
+            Some((known, top)) if planted::on(Planted::LiveWithoutLock) && known == epoch => {
+                top.max(sent)
+            }
+            _ => sent,
+        };
         match topic.top {
             // Which of the two is the log's name now? Whoever reads it again knows.
             Some((known, _)) if known != epoch && epoch != NO_LOG => {

@@ -147,6 +147,15 @@ pub enum Op {
     Void,
     /// Revokes credentials; kept until `until`.
     Revoke(Revocation),
+    /// Keeps a text that would make a session token too long; the token names its hash.
+    Keep {
+        /// SHA-256 of the text.
+        hash: [u8; 32],
+        /// The text.
+        text: Bytes,
+        /// Kept until then, in milliseconds since 1970; of several ends the latest counts.
+        until: u64,
+    },
 }
 
 /// A record to be: everything but epoch, offset and counts.
@@ -313,6 +322,11 @@ pub enum Query {
         /// At most this many.
         limit: u32,
     },
+    /// [`Answer::Kept`] under a hash.
+    Kept {
+        /// The text's SHA-256.
+        hash: [u8; 32],
+    },
 }
 
 /// Which items.
@@ -376,6 +390,8 @@ pub enum Answer {
     },
     /// Revocations with their numbers, oldest first.
     Revocations(Vec<(u64, Revocation)>),
+    /// A text that was kept; `None`: it never was, or its time is over.
+    Kept(Option<Bytes>),
 }
 
 /// The store could not do it.

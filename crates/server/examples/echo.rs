@@ -6,19 +6,22 @@
 
 use std::{error::Error, time::Duration};
 
-use axum::{Router, extract::WebSocketUpgrade, routing::get};
+use axum::{Router, extract::Request, routing::get};
 use tidings_protocol::CloseCode;
 use tidings_server::{
     listen::{self, Bounds},
     transport::{
         Transport,
-        ws::{Sizes, Ws, configure},
+        upgrade::accept,
+        ws::{Sizes, Ws},
     },
 };
 use tokio::net::TcpListener;
+use tokio_tungstenite::tungstenite::Message;
 
 /// Suites send messages of up to 16 MiB.
-const SIZES: Sizes = Sizes { message: 64 << 20, frame: 64 << 20, unwritten: 128 << 20 };
+const SIZES: Sizes =
+    Sizes { message: 64 << 20, frame: 64 << 20, fragments: 1 << 20, unwritten: 128 << 20 };
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -27,8 +30,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
     println!("echoing on ws://{}/", listener.local_addr()?);
     let app = Router::new().route(
         "/",
-        get(async |upgrade: WebSocketUpgrade| {
-            configure(upgrade, SIZES).on_upgrade(|socket| echo(Ws::new(socket)))
+        get(async |request: Request| {
+            let (response, upgraded) = accept(request.into_parts().0).await?;
+            tokio::spawn(async {
+                if let Ok(upgraded) = upgraded.await {
+                    echo(Ws::new(upgraded, SIZES).await).await;
+                }
+            });
+            Ok::<_, axum::response::Response>(response)
         }),
     );
     let bounds = Bounds {
@@ -43,7 +52,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 async fn echo(mut socket: Ws) {
-    use axum::extract::ws::Message;
     while let Some(message) = socket.message().await {
         let sent = match message {
             Ok(message @ (Message::Text(_) | Message::Binary(_))) => socket.send(message).await,

@@ -11,7 +11,7 @@ use hyper_util::{
 use socket2::SockRef;
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
+    sync::{Notify, Semaphore},
     time::{Instant, sleep, sleep_until},
 };
 use tower::ServiceExt;
@@ -28,6 +28,21 @@ pub struct Bounds {
     /// Links at once, those in their first request included; more wait in the kernel's queue.
     pub links: usize,
 }
+
+/// Ends an HTTP link from inside a response that its reader does not take. In the extensions of each request that [`serve`] passes on.
+#[derive(Clone, Debug, Default)]
+pub struct Cut(Arc<Notify>);
+
+impl Cut {
+    /// Cuts it, now or as soon as somebody looks.
+    pub fn off(&self) {
+        self.0.notify_one();
+    }
+}
+
+/// Written to a link before it takes more, and read of a request's head: what waits in a link whose reader is slow is bounded by
+/// this and the kernel.
+const LINK_BUFFER: usize = 64 * 1024;
 
 /// Serves `app` until `stop` is done, then takes no more links. Links that are open go on: sockets are ended by their sessions.
 pub async fn serve(
@@ -50,20 +65,26 @@ pub async fn serve(
             tracing::debug!(%error, "a link went before it was set up");
             continue;
         }
+        let cut = Cut::default();
+        let off = Arc::clone(&cut.0);
         let app =
             app.clone().map_request(move |mut request: http::Request<hyper::body::Incoming>| {
                 request.extensions_mut().insert(peer);
+                request.extensions_mut().insert(cut.clone());
                 request
             });
         tokio::spawn(async move {
-            let served = http1::Builder::new()
+            let serving = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(bounds.header_timeout)
+                .max_buf_size(LINK_BUFFER)
                 .serve_connection(TokioIo::new(stream), TowerToHyperService::new(app))
-                .with_upgrades()
-                .await;
-            if let Err(error) = served {
-                tracing::debug!(%error, "a link ended early");
+                .with_upgrades();
+            tokio::select! {
+                served = serving => if let Err(error) = served {
+                    tracing::debug!(%error, "a link ended early");
+                },
+                () = off.notified() => tracing::debug!("a link whose reader took nothing was cut"),
             }
             drop(permit);
         });

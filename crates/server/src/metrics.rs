@@ -51,13 +51,16 @@ pub async fn upkeep() {
 }
 
 fn describe() {
-    describe_gauge!("tidings_connections", "Open sockets.");
-    describe_counter!("tidings_frames_received_total", "Text frames from clients.");
+    describe_gauge!("tidings_connections", "Open connections, by transport.");
+    describe_counter!("tidings_frames_received_total", "Messages from clients, by transport.");
     describe_counter!("tidings_records_total", "Records that became durable.");
     describe_counter!("tidings_deliveries_total", "Records queued for live subscribers.");
     describe_counter!("tidings_refused_total", "Connections refused, by code.");
     describe_counter!("tidings_auth_failures_total", "Credentials refused, by code.");
-    describe_counter!("tidings_slow_consumers_total", "Connections that took nothing in time.");
+    describe_counter!(
+        "tidings_slow_consumers_total",
+        "Connections that took nothing in time, by transport."
+    );
     describe_counter!("tidings_requests_total", "REST requests, by route and status.");
     describe_histogram!(
         "tidings_request_seconds",

@@ -34,7 +34,7 @@ use crate::{
     log::{ConnectError, OpenError, Postgres, Sqlite},
     metrics,
     proxies::Proxies,
-    transport::{origin::Origins, upgrade::Door},
+    transport::{door::Door, origin::Origins},
 };
 
 /// A server without its listener. Dropping it ends its background work; connections end with the runtime, or by
@@ -128,6 +128,7 @@ impl Builder {
         let auth = Arc::new(auth);
         let parts = node::Parts { store, readers, bus, auth: Arc::clone(&auth) as Arc<_>, revoked };
         let node = Node::start(settings, parts)?;
+        auth.keep_by(node.writer.clone());
         let seed = getrandom::u64().map_err(|error| std::io::Error::other(error.to_string()))?;
         let proxies = Arc::new(Proxies::new(config.trusted_proxies.clone()));
         let door = Door { node: Arc::clone(&node), origins: Arc::clone(&origins), proxies, cookie };

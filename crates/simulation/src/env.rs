@@ -1,20 +1,32 @@
-//! Time, chance, the wire and its faults.
+//! Time, chance and the wire, which everything shares.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::{self, Display, Formatter},
+};
 
+use tidings_protocol::codec::messages_of;
 use tidings_server_core::{
     Now,
     session::Request,
     store::{Answer, StoreError},
 };
 
-use crate::rng::Rng;
+use crate::{
+    bus::News,
+    faults::Faults,
+    rng::Rng,
+    sight::{Page, Sight},
+    storage::Save,
+    tally::{Count, Tally},
+    trace::Trace,
+};
 
-/// A connection: the device and its number for the transport.
+/// A connection: a page and its number for the transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Conn {
-    /// Index of the device.
-    pub device: usize,
+    /// Whose.
+    pub page: Page,
     /// The client core's number.
     pub transport: u64,
 }
@@ -28,59 +40,13 @@ pub enum Way {
     Down,
 }
 
-/// How bad the network is; chances are per frame, of ten thousand.
-#[derive(Clone, Copy, Debug)]
-pub struct Faults {
-    /// Shortest and longest delay of a frame, in milliseconds.
-    pub delay: (u64, u64),
-    /// The connection is cut.
-    pub cut: u32,
-    /// Of cuts: one end is not told and has to find out.
-    pub half_open: u32,
-    /// The frame ends in the middle, then the connection is cut.
-    pub tear: u32,
-    /// The frame comes twice.
-    pub double: u32,
-    /// A record is overtaken by what follows. Nothing else is: transports keep order, a hub may not.
-    pub overtake: u32,
-    /// A record is lost although the connection stays, as by a bug of a hub.
-    pub lose: u32,
-    /// Milliseconds the server needs to write one frame.
-    pub pace: u64,
-    /// Longest time of a read and of a group commit, in milliseconds.
-    pub store: (u64, u64),
-}
-
-impl Faults {
-    /// A good network.
-    pub const NONE: Self = Self {
-        delay: (1, 20),
-        cut: 0,
-        half_open: 0,
-        tear: 0,
-        double: 0,
-        overtake: 0,
-        lose: 0,
-        pace: 0,
-        store: (5, 10),
-    };
-
-    /// Connections end all the time, but while they last they keep what they carry.
-    pub const CUTS: Self =
-        Self { delay: (1, 300), cut: 200, half_open: 2_000, store: (100, 40), ..Self::NONE };
-
-    /// A bad one, in every way at once.
-    pub const ROUGH: Self = Self {
-        delay: (1, 300),
-        cut: 150,
-        half_open: 2_000,
-        tear: 50,
-        double: 500,
-        overtake: 500,
-        lose: 300,
-        pace: 1,
-        store: (100, 40),
-    };
+/// A node and its life: what was under way when it died concerns nobody any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Process {
+    /// Index of the node.
+    pub node: usize,
+    /// Counts its starts.
+    pub life: u32,
 }
 
 /// Something that will happen.
@@ -95,54 +61,89 @@ pub enum Due {
     Arrives(Conn, Way, String),
     /// One end hears that the connection is gone; the device with a close code.
     Closed(Conn, Way, u16),
-    /// A device's timer.
-    Timer { device: usize, at: u64 },
+    /// A page's timer.
+    Timer { page: Page, at: u64 },
     /// The app's ticket function answers.
-    Credential { device: usize, attempt: u64 },
-    /// A device's storage answers a load.
-    Loaded { device: usize, user: String },
+    Credential { page: Page, attempt: u64 },
+    /// The rest of the client is loaded, or not.
+    RestLoaded { page: Page },
+    /// A page's storage answers a load.
+    Loaded { page: Page, user: String },
+    /// A page's storage commits a save.
+    Saves { page: Page, save: Box<Save> },
     /// A session's deadline.
     Deadline { conn: Conn, at: u64 },
     /// The server writes one more frame.
     Writes(Conn),
     /// The store answers a read.
-    ReadDone { life: u32, conn: Conn, request: Request, answer: Result<Answer, StoreError> },
+    ReadDone { of: Process, conn: Conn, request: Request, answer: Result<Answer, StoreError> },
     /// The store finishes a group commit.
-    CommitDone { life: u32 },
-    /// The publisher tries again.
+    CommitDone { of: Process },
+    /// A node hears something of another, if the bus is of that generation still.
+    Hinted { of: Process, generation: u32, news: News },
+    /// The deadline of what follows the log for a node.
+    Follows { of: Process, at: u64 },
+    /// The store answers what follows the log.
+    FollowRead {
+        of: Process,
+        request: u32,
+        answers: Result<Vec<Result<Answer, StoreError>>, StoreError>,
+    },
+    /// A request of a backend reaches a node.
+    Requested { of: Process, publish: usize },
+    /// A node renews its lease on its connections' seats.
+    Renews { of: Process },
+    /// A draining node stops.
+    Stops { of: Process },
+    /// A node starts.
+    Starts { node: usize },
+    /// The publisher hears nothing and tries again.
     PublisherRetries { publish: usize },
 }
 
 /// What everything shares.
 #[derive(Debug)]
 pub struct Env {
-    /// The one clock; devices and server agree on it.
+    /// True time. Each machine has its own idea of it.
     pub now: Now,
     /// The one source of chance.
     pub rng: Rng,
-    /// The network as it is now.
+    /// The world as it is now.
     pub faults: Faults,
+    /// What happened, counted.
+    pub tally: Tally,
+    /// What happened, in order.
+    pub trace: Trace,
+    /// What was seen and not yet judged.
+    pub sights: Vec<Sight>,
     queue: BTreeMap<(u64, u64), Due>,
     scheduled: u64,
     /// When the last frame of a direction arrives: transports keep order.
     wires: BTreeMap<(Conn, Way), u64>,
-    cut: BTreeSet<Conn>,
-    trace: u64,
+    /// Directions in which nothing arrives any more.
+    dead: BTreeSet<(Conn, Way)>,
+    slow: BTreeSet<Conn>,
 }
 
+/// Monotonic time at the start.
+const BEGIN: u64 = 1_000_000;
+
 impl Env {
-    /// The start of everything.
+    /// The start of everything; `told`: with a readable trace.
     #[must_use]
-    pub fn new(seed: u64, faults: Faults) -> Self {
+    pub const fn new(seed: u64, faults: Faults, told: bool) -> Self {
         Self {
-            now: Now { mono: 1_000_000, wall: 1_800_000_000_000 },
+            now: Now { mono: BEGIN, wall: 1_800_000_000_000 },
             rng: Rng::new(seed),
             faults,
+            tally: Tally::NONE,
+            trace: Trace::new(BEGIN, told),
+            sights: Vec::new(),
             queue: BTreeMap::new(),
             scheduled: 0,
             wires: BTreeMap::new(),
-            cut: BTreeSet::new(),
-            trace: 0xcbf2_9ce4_8422_2325,
+            dead: BTreeSet::new(),
+            slow: BTreeSet::new(),
         }
     }
 
@@ -150,6 +151,12 @@ impl Env {
     pub fn after(&mut self, ms: u64, due: Due) {
         self.scheduled += 1;
         self.queue.insert((self.now.mono + ms, self.scheduled), due);
+    }
+
+    /// Plans a timer, which may go off early.
+    pub fn timer(&mut self, ms: u64, due: Due) {
+        let early = self.strikes(self.faults.early, Count::Early);
+        self.after(if early { ms / 2 } else { ms }, due);
     }
 
     /// The next thing up to `until`, with the clock moved to it.
@@ -161,7 +168,7 @@ impl Env {
         }
         let due = entry.remove();
         self.advance(at);
-        self.record(&format!("{at} {due:?}"));
+        self.trace.note(&format!("{at} {due:?}"));
         Some(due)
     }
 
@@ -171,44 +178,72 @@ impl Env {
         self.now = Now { mono: self.now.mono + passed, wall: self.now.wall + passed };
     }
 
-    /// Hash of everything that happened so far: the same seed gives the same.
-    #[must_use]
-    pub const fn trace(&self) -> u64 {
-        self.trace
+    /// Something was seen.
+    pub fn saw(&mut self, sight: Sight) {
+        self.sights.push(sight);
     }
 
-    fn record(&mut self, text: &str) {
-        for byte in text.bytes() {
-            self.trace = (self.trace ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    /// A line of the readable trace.
+    pub fn tell(&self, line: impl Display) {
+        self.trace.tell(self.now.mono, line);
+    }
+
+    /// Whether a fault of this chance strikes; counted when it does.
+    pub const fn strikes(&mut self, chance: u32, what: Count) -> bool {
+        let strikes = chance > 0 && self.rng.hits(chance);
+        if strikes {
+            self.tally.count(what);
         }
+        strikes
     }
 
     /// Delay of a frame or a short errand.
     pub const fn delay(&mut self) -> u64 {
-        self.rng.between(self.faults.delay.0, self.faults.delay.1)
+        let delay = self.rng.between(self.faults.delay.0, self.faults.delay.1);
+        if delay > 100 {
+            self.tally.count(Count::Delay);
+        }
+        delay
+    }
+
+    /// A new connection gets the link it will have.
+    pub fn link(&mut self, conn: Conn) {
+        if self.strikes(self.faults.slow, Count::Slow) {
+            self.slow.insert(conn);
+        }
+    }
+
+    /// Milliseconds the server needs to write one frame.
+    #[must_use]
+    pub fn pace(&self, conn: Conn) -> u64 {
+        if self.slow.contains(&conn) { (self.faults.pace * 100).max(100) } else { self.faults.pace }
     }
 
     /// Puts a frame on the wire.
     pub fn send(&mut self, conn: Conn, way: Way, frame: String) {
-        if self.cut.contains(&conn) {
+        if self.is_dead(conn, way) {
             return;
         }
         if self.rng.hits(self.faults.cut) {
             return self.cut(conn);
         }
-        if self.rng.hits(self.faults.tear) {
+        if self.strikes(self.faults.one_way, Count::OneWay) {
+            self.dead.insert((conn, way));
+            return;
+        }
+        if self.strikes(self.faults.tear, Count::Tear) {
             let torn: String = frame.chars().take(frame.chars().count() / 2).collect();
             self.carry(conn, way, torn);
             return self.cut(conn);
         }
         let record = way == Way::Down && frame.lines().all(is_record);
-        if record && self.rng.hits(self.faults.lose) {
+        if record && self.strikes(self.faults.lose, Count::Drop) {
             return;
         }
-        if (record || is_intent(&frame)) && self.rng.hits(self.faults.double) {
+        if (record || is_intent(&frame)) && self.strikes(self.faults.double, Count::Double) {
             self.carry(conn, way, frame.clone());
         }
-        if record && self.rng.hits(self.faults.overtake) {
+        if record && self.strikes(self.faults.overtake, Count::Overtake) {
             let late = self.delay() + self.faults.delay.1;
             return self.after(late, Due::Arrives(conn, way, frame));
         }
@@ -230,16 +265,20 @@ impl Env {
 
     /// Tells one end that the other has closed, behind what was sent before.
     pub fn close(&mut self, conn: Conn, way: Way, code: u16) {
-        let wait = self.in_order(conn, way);
-        self.after(wait, Due::Closed(conn, way, code));
+        if !self.is_dead(conn, way) {
+            let wait = self.in_order(conn, way);
+            self.after(wait, Due::Closed(conn, way, code));
+        }
     }
 
     /// The connection is gone: nothing more arrives. One end may not be told.
     pub fn cut(&mut self, conn: Conn) {
-        if !self.cut.insert(conn) {
+        if [Way::Up, Way::Down].map(|way| !self.dead.insert((conn, way))) == [true, true] {
             return;
         }
-        let untold = self.rng.hits(self.faults.half_open).then(|| self.rng.hits(5_000));
+        self.tally.count(Count::Cut);
+        let untold =
+            self.strikes(self.faults.half_open, Count::HalfOpen).then(|| self.rng.hits(5_000));
         for (way, side) in [(Way::Down, true), (Way::Up, false)] {
             if untold != Some(side) {
                 let wait = self.delay();
@@ -250,16 +289,24 @@ impl Env {
 
     /// Nothing arrives any more, and nobody is told: a half-open link.
     pub fn freeze(&mut self, conn: Conn) {
-        self.cut.insert(conn);
+        self.tally.count(Count::HalfOpen);
+        self.dead.extend([(conn, Way::Up), (conn, Way::Down)]);
     }
 
-    /// Whether frames of this connection still arrive.
+    /// Nothing arrives in one direction any more, and nobody is told.
+    pub fn mute(&mut self, conn: Conn, way: Way) {
+        self.tally.count(Count::OneWay);
+        self.dead.insert((conn, way));
+    }
+
+    /// Whether frames in this direction of a connection are lost.
     #[must_use]
-    pub fn is_cut(&self, conn: Conn) -> bool {
-        self.cut.contains(&conn)
+    pub fn is_dead(&self, conn: Conn, way: Way) -> bool {
+        self.dead.contains(&(conn, way))
     }
 }
 
+/// A record of a log, which the faults of hubs concern.
 fn is_record(line: &str) -> bool {
     ["notification", "message", "marked", "trimmed"]
         .iter()
@@ -268,4 +315,41 @@ fn is_record(line: &str) -> bool {
 
 fn is_intent(frame: &str) -> bool {
     frame.starts_with("{\"type\":\"mark\"")
+}
+
+impl Due {
+    /// Lines for people, one for each message; none for what tells nobody anything.
+    #[must_use]
+    pub fn describe(&self) -> Vec<String> {
+        match self {
+            Self::Dial(conn) => vec![format!("{conn} dials")],
+            Self::Opened(conn) => vec![format!("{conn} is open")],
+            Self::Arrives(conn, way, text) => {
+                let arrow = if *way == Way::Up { "──►" } else { "◄──" };
+                messages_of(text).map(|line| format!("{conn} {arrow} {line}")).collect()
+            }
+            Self::Closed(conn, Way::Up, _) => vec![format!("{conn} is gone, the server hears")],
+            Self::Closed(conn, Way::Down, code) => vec![format!("{conn} is closed with {code}")],
+            Self::RestLoaded { page } => vec![format!("{page} gets the rest of its client")],
+            Self::Loaded { page, .. } => vec![format!("{page} reads its cache")],
+            Self::Saves { page, save, .. } => {
+                let [(_, inbox), (_, system)] = save.saved.cursors;
+                vec![format!("{page} saves its cache at {inbox} and {system}")]
+            }
+            Self::CommitDone { of } => vec![format!("node {} commits", of.node)],
+            Self::Hinted { of, news, .. } => vec![format!("node {} hears {news:?}", of.node)],
+            Self::Stops { of } => vec![format!("node {} stops", of.node)],
+            Self::Starts { node } => vec![format!("node {node} starts")],
+            Self::Requested { of, publish } => {
+                vec![format!("publish {publish} reaches node {}", of.node)]
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl Display for Conn {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{} #{}", self.page, self.transport)
+    }
 }

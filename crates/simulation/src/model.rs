@@ -3,13 +3,83 @@
 use std::collections::BTreeMap;
 
 use tidings_protocol::{
-    Channel, Item, MarkSet, Offsets, ServerMessage, Tally, UpTo,
+    Channel, Epoch, MarkSet, Offsets, ServerMessage, Tally, UpTo,
     server::{Marked, Notification},
 };
 use tidings_server_core::{
     MemoryStore,
-    store::{Answer, Query, Record, Store},
+    store::{Answer, Head, Query, Record, Store},
 };
+
+/// Every record of the channels that matter, retention or not.
+#[derive(Debug, Default)]
+pub struct History {
+    logs: BTreeMap<Channel, Log>,
+    /// Top of `system:all` when a user's inbox was made.
+    system_from: BTreeMap<String, u64>,
+}
+
+/// A log from its first record on.
+#[derive(Debug, Default)]
+pub struct Log {
+    /// Its name as it is now.
+    pub epoch: Option<Epoch>,
+    /// What it says; the first at offset 1.
+    pub facts: Vec<ServerMessage>,
+}
+
+impl History {
+    /// A user whose inbox was made just now.
+    pub fn user(&mut self, store: &MemoryStore, user: &str) {
+        self.logs.entry(Channel::system()).or_default();
+        self.refresh(store);
+        if let Ok(inbox) = Channel::inbox(user)
+            && !self.system_from.contains_key(user)
+        {
+            self.logs.entry(inbox).or_default();
+            let top = self.log(&Channel::system()).map_or(0, |log| log.facts.len() as u64);
+            self.system_from.insert(user.to_owned(), top);
+            self.refresh(store);
+        }
+    }
+
+    /// Reads what is new. To be called before anything is taken away.
+    pub fn refresh(&mut self, store: &MemoryStore) {
+        for (channel, held) in &mut self.logs {
+            let Some(head) = head(store, channel) else { continue };
+            held.epoch = Some(head.epoch);
+            // What a store lost it should not have lost; the checkers find out what.
+            held.facts.truncate(head.top as usize);
+            if head.top > held.facts.len() as u64 {
+                let new = records(store, channel, held.facts.len() as u64);
+                held.facts.extend(new.iter().filter_map(decode));
+            }
+        }
+    }
+
+    /// A log.
+    #[must_use]
+    pub fn log(&self, channel: &Channel) -> Option<&Log> {
+        self.logs.get(channel)
+    }
+
+    /// A log to be falsified, to see that somebody notices.
+    #[cfg(test)]
+    pub(crate) fn facts_mut(&mut self, channel: &Channel) -> &mut Vec<ServerMessage> {
+        &mut self.logs.entry(channel.clone()).or_default().facts
+    }
+
+    /// All logs.
+    pub fn logs(&self) -> impl Iterator<Item = (&Channel, &Log)> {
+        self.logs.iter()
+    }
+
+    /// A log's name as it is now.
+    #[must_use]
+    pub fn epoch(&self, channel: &Channel) -> Option<Epoch> {
+        self.logs.get(channel)?.epoch
+    }
+}
 
 /// State of an item.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,51 +92,61 @@ pub struct State {
     pub archived: bool,
 }
 
+impl State {
+    /// After a mark.
+    #[must_use]
+    pub fn after(mut self, set: MarkSet) -> Self {
+        self.seen = set.seen.unwrap_or(self.seen);
+        self.read = set.read.unwrap_or(self.read);
+        self.archived = set.archived.unwrap_or(self.archived);
+        if set.read == Some(true) {
+            self.seen = true;
+        }
+        self
+    }
+}
+
+/// One item.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Thing {
+    /// Notification id.
+    pub id: String,
+    /// Milliseconds since 1970, as lists are ordered by.
+    pub at: u64,
+    /// Its state.
+    pub state: State,
+}
+
 /// The items of a user, by channel (`true`: `system:all`) and offset.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Model {
-    /// Id and state.
-    pub items: BTreeMap<(bool, u64), (String, State)>,
+    /// Them.
+    pub items: BTreeMap<(bool, u64), Thing>,
 }
 
 impl Model {
-    /// The items of a user as they are now. Where retention has taken the start of a log, as the store lists them.
-    #[must_use]
-    pub fn now(store: &MemoryStore, user: &str) -> Self {
-        if is_whole(store, user) {
-            return Self::of(store, user, u64::MAX, u64::MAX);
-        }
-        let query = Query::Snapshot { user: user.to_owned(), limit: u32::MAX };
-        let mut model = Self::default();
-        if let Ok(Some(Ok(Answer::Snapshot(snapshot)))) =
-            store.read(&[query]).map(|mut answers| answers.pop())
-        {
-            for Item { channel, offset, id, seen, read, archived, .. } in snapshot.items {
-                model
-                    .items
-                    .insert((channel.is_system(), offset), (id, State { seen, read, archived }));
-            }
-        }
-        model
-    }
-
     /// Folds a user's inbox up to one offset and `system:all` up to another.
     #[must_use]
-    pub fn of(store: &MemoryStore, user: &str, inbox_to: u64, system_to: u64) -> Self {
+    pub fn of(history: &History, user: &str, inbox_to: u64, system_to: u64) -> Self {
         let mut model = Self::default();
-        for record in
-            log(store, &Channel::system()).iter().filter(|record| record.offset <= system_to)
-        {
-            if let Some(ServerMessage::Notification(note)) = decode(record) {
+        let facts = |channel: &Channel, to: u64| {
+            let facts = history.log(channel).map_or(&[][..], |log| &log.facts);
+            &facts[..facts.len().min(usize::try_from(to).unwrap_or(usize::MAX))]
+        };
+        let from = history.system_from.get(user).copied().unwrap_or(0);
+        for fact in facts(&Channel::system(), system_to) {
+            if let ServerMessage::Notification(note) = fact
+                && note.offset > from
+            {
                 model.add(true, note);
             }
         }
         let Ok(inbox) = Channel::inbox(user) else { return model };
-        for record in log(store, &inbox).iter().filter(|record| record.offset <= inbox_to) {
-            match decode(record) {
-                Some(ServerMessage::Notification(note)) => model.add(false, note),
-                Some(ServerMessage::Marked(marked)) => model.mark(&marked),
-                Some(ServerMessage::Trimmed(trimmed)) => {
+        for fact in facts(&inbox, inbox_to) {
+            match fact {
+                ServerMessage::Notification(note) => model.add(false, note),
+                ServerMessage::Marked(marked) => model.mark(marked),
+                ServerMessage::Trimmed(trimmed) => {
                     model.items.retain(|(system, offset), _| *system || *offset > trimmed.up_to);
                 }
                 _ => {}
@@ -75,24 +155,37 @@ impl Model {
         model
     }
 
-    fn add(&mut self, system: bool, note: Notification) {
-        self.items.insert((system, note.offset), (note.id, State::default()));
+    /// As everything is now.
+    #[must_use]
+    pub fn now(history: &History, user: &str) -> Self {
+        Self::of(history, user, u64::MAX, u64::MAX)
+    }
+
+    fn add(&mut self, system: bool, note: &Notification) {
+        let thing = Thing { id: note.id.clone(), at: note.at, state: State::default() };
+        self.items.insert((system, note.offset), thing);
     }
 
     fn mark(&mut self, marked: &Marked) {
         let Marked { offsets, up_to, set, .. } = marked;
-        for ((system, offset), (_, state)) in &mut self.items {
+        for ((system, offset), thing) in &mut self.items {
             if covers(offsets.as_ref(), up_to.as_ref(), *system, *offset) {
-                *state = after(*state, *set);
+                thing.state = thing.state.after(*set);
             }
         }
+    }
+
+    /// The item that is listed first.
+    #[must_use]
+    pub fn newest(&self) -> Option<&(bool, u64)> {
+        self.items.iter().max_by_key(|(place, thing)| (thing.at, **place)).map(|(place, _)| place)
     }
 
     /// Unread and unseen items, by channel.
     #[must_use]
     pub fn tally(&self, system: bool) -> Tally {
         let mine =
-            self.items.iter().filter(|((of, _), _)| *of == system).map(|(_, (_, state))| *state);
+            self.items.iter().filter(|((of, _), _)| *of == system).map(|(_, thing)| thing.state);
         let shown = mine.filter(|state| !state.archived);
         shown.fold(Tally::default(), |tally, state| Tally {
             unread: tally.unread + u64::from(!state.read),
@@ -101,37 +194,33 @@ impl Model {
     }
 }
 
-fn after(mut state: State, set: MarkSet) -> State {
-    state.seen = set.seen.unwrap_or(state.seen);
-    state.read = set.read.unwrap_or(state.read);
-    state.archived = set.archived.unwrap_or(state.archived);
-    if set.read == Some(true) {
-        state.seen = true;
-    }
-    state
-}
-
-fn covers(offsets: Option<&Offsets>, up_to: Option<&UpTo>, system: bool, offset: u64) -> bool {
+/// Whether a mark speaks of an item.
+#[must_use]
+pub fn covers(offsets: Option<&Offsets>, up_to: Option<&UpTo>, system: bool, offset: u64) -> bool {
     let listed = offsets
         .and_then(|offsets| if system { offsets.system.as_ref() } else { offsets.inbox.as_ref() });
     let below = up_to.and_then(|up_to| if system { up_to.system } else { up_to.inbox });
     listed.is_some_and(|list| list.contains(&offset)) || below.is_some_and(|below| offset <= below)
 }
 
-/// Whether both logs of a user are there from their first record on.
+/// Where a log stands.
 #[must_use]
-pub fn is_whole(store: &MemoryStore, user: &str) -> bool {
-    match store.read(&[Query::Inbox { user: user.to_owned() }]).map(|mut answers| answers.pop()) {
-        Ok(Some(Ok(Answer::Inbox(Some(heads))))) => heads.iter().all(|head| head.first == 1),
-        _ => false,
+pub fn head(store: &MemoryStore, channel: &Channel) -> Option<Head> {
+    match store.read(&[Query::Heads(vec![channel.clone()])]).ok()?.pop()?.ok()? {
+        Answer::Heads(heads) => heads.into_iter().next().flatten(),
+        _ => None,
     }
 }
 
-/// A whole log.
+/// What is there of a log.
 #[must_use]
 pub fn log(store: &MemoryStore, channel: &Channel) -> Vec<Record> {
+    records(store, channel, 0)
+}
+
+fn records(store: &MemoryStore, channel: &Channel, after: u64) -> Vec<Record> {
     let query =
-        Query::Records { channel: channel.clone(), after: 0, limit: u32::MAX, bytes: u32::MAX };
+        Query::Records { channel: channel.clone(), after, limit: u32::MAX, bytes: u32::MAX };
     match store.read(&[query]).map(|mut answers| answers.pop()) {
         Ok(Some(Ok(Answer::Records { records, .. }))) => records,
         _ => Vec::new(),

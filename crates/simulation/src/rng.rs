@@ -29,4 +29,14 @@ impl Rng {
     pub const fn hits(&mut self, per_10_000: u32) -> bool {
         self.bits() % 10_000 < per_10_000 as u64
     }
+
+    /// An index below `len`, which is not 0.
+    pub const fn index(&mut self, len: usize) -> usize {
+        (self.bits() % len as u64) as usize
+    }
+
+    /// A chance per ten thousand: none at all for every other seed, else up to `most`.
+    pub const fn chance(&mut self, most: u32) -> u32 {
+        if self.hits(5_000) { self.between(1, most as u64) as u32 } else { 0 }
+    }
 }

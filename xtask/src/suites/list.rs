@@ -9,9 +9,10 @@ use crate::failure::Failure;
 use crate::node;
 use crate::package::{self, Example};
 use crate::repo;
+use crate::simulate;
 use crate::size;
 use crate::steps::Step;
-use crate::system::{self, CHROMEDRIVER, CHROMIUM, POSTGRESQL, REDIS, STRACE, find};
+use crate::system::{self, CHROMEDRIVER, CHROMIUM, NGINX, POSTGRESQL, REDIS, STRACE, find};
 use crate::types;
 use crate::wasm::{self, Wish};
 
@@ -36,7 +37,7 @@ const fn suite(
 }
 
 /// All of them.
-pub(crate) const SUITES: [Suite; 13] = [
+pub(crate) const SUITES: [Suite; 14] = [
     suite("fmt", "formatting", |step| {
         check(step, cargo(&["fmt", "--all", "--check", "--", "--color", "never"]))
     }),
@@ -51,6 +52,7 @@ pub(crate) const SUITES: [Suite; 13] = [
         run: |step| check(step, cargo(&["deny", "check"])),
     },
     suite("rust", "tests of every crate", rust),
+    suite("simulation", "1,000 seeds hold, planted faults are caught", simulate::suite),
     suite("doc", "the crates' documentation", |step| {
         let mut doc = cargo(&["doc", "--workspace", "--no-deps"]);
         doc.env("RUSTDOCFLAGS", "-Dwarnings");
@@ -102,7 +104,7 @@ fn npm(step: &mut Step) -> Result<Counts, Failure> {
 }
 
 fn e2e(step: &mut Step) -> Result<Counts, Failure> {
-    system::ensure(&[CHROMIUM, CHROMEDRIVER], step)?;
+    system::ensure(&[CHROMIUM, CHROMEDRIVER, NGINX], step)?;
     build_package(step)?;
     for example in Example::ALL {
         package::build_example(example, step)?;

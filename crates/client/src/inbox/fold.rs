@@ -205,12 +205,18 @@ impl Fold {
     pub(crate) fn marked(&mut self, record: &Marked) -> Result<(), Lost> {
         self.cursors[Log::Inbox as usize].offset = record.offset;
         self.counts = record.counts;
+        let mark = self.mark(record);
+        let system = self.cursor(Log::System).offset;
+        if self.facts.push(record.offset, mark, system) { Ok(()) } else { Err(Lost) }
+    }
+
+    /// Changes the states of the items that a mark covers.
+    pub(crate) fn mark(&mut self, record: &Marked) -> Mark {
         let mark = Mark::of_fact(record);
         for entry in &mut self.entries {
             entry.mark(record.offset, &mark);
         }
-        let system = self.cursor(Log::System).offset;
-        if self.facts.push(record.offset, mark, system) { Ok(()) } else { Err(Lost) }
+        mark
     }
 
     /// Folds the next removal of old items.
@@ -236,13 +242,23 @@ impl Fold {
     }
 
     /// Lays a page under the fold: items it does not have yet, with the marks since the page was read.
-    /// `Err`: the page is older than the marks remembered, so its states can't be trusted.
-    pub(crate) fn page(&mut self, log: Log, page: &Page, most: usize) -> Result<(), Lost> {
-        if page.epoch != self.cursor(log).epoch || !self.facts.reach_back_to(page.offset) {
+    /// `Err`: the page is older than the marks remembered, so its states can't be trusted; or items were dropped since it was
+    /// asked for, those right above it.
+    pub(crate) fn page(
+        &mut self,
+        log: Log,
+        page: &Page,
+        below: u64,
+        most: usize,
+    ) -> Result<(), Lost> {
+        let Reach { before, .. } = self.reach[log as usize];
+        if page.epoch != self.cursor(log).epoch
+            || !self.facts.reach_back_to(page.offset)
+            || before != below
+        {
             return Err(Lost);
         }
         self.capacity = most;
-        let Reach { before, .. } = self.reach[log as usize];
         let mut floor = Place::BOTTOM;
         let mut lowest = before;
         for item in page.items.iter().flatten() {

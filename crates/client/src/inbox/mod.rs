@@ -91,8 +91,8 @@ impl Inbox {
         if let Some(fold) = &mut self.fold
             && let Some(log) = fold.log_of(&page.channel)
         {
-            // A page that is too old is asked for again: the pager counts its pages.
-            let _too_old = fold.page(log, page, most as usize);
+            // A page that does not fit any more is asked for again: the pager counts its pages.
+            let _lost = fold.page(log, page, self.pager.below, most as usize);
         }
     }
 
@@ -151,6 +151,11 @@ impl Inbox {
     /// How many items a view shows.
     pub(crate) fn showing(&self, filter: &Filter) -> usize {
         fitting(filter, &self.shown)
+    }
+
+    /// All items as the app sees them, newest first, and what it sees beside them.
+    pub(crate) fn shown(&self) -> &Shown {
+        &self.shown
     }
 
     /// A view, the same as long as its content is.

@@ -39,6 +39,8 @@ pub(crate) struct Pager {
     loads: Vec<Load>,
     request: Option<Request>,
     errors: Vec<(Filter, Error)>,
+    /// Offset below which the last page was asked for.
+    pub(crate) below: u64,
     /// Counts changes of `errors`.
     outcomes: u64,
 }
@@ -68,8 +70,9 @@ impl Pager {
         self.request.is_none() && !self.loads.is_empty()
     }
 
-    pub(crate) fn sent(&mut self, id: u64, since: u64) {
+    pub(crate) fn sent(&mut self, id: u64, since: u64, below: u64) {
         self.request = Some(Request { id, since });
+        self.below = below;
         for load in &mut self.loads {
             load.pages += 1;
         }

@@ -6,7 +6,7 @@ use tidings_protocol::Tally;
 
 use super::{LOGS, Pager, entry::Entry, fold::Fold, rest};
 use crate::{
-    Filter, InboxStatus, InboxView, ItemKey, ItemView, Rest, Show,
+    Filter, InboxStatus, InboxSummary, InboxView, ItemKey, ItemView, Rest, Show,
     outbox::{Intent, Intents},
 };
 
@@ -159,34 +159,53 @@ impl Views {
 fn build(view: &mut InboxView, filter: &Filter, shown: &Shown) {
     let mut items = Vec::new();
     for item in &*shown.items {
-        if fits(filter, item) {
+        if filter.fits(item) {
             items.push(item.clone());
         }
     }
     replace(&mut view.items, items);
-    let whole_unread = filter.show == Show::Unread && filter.kinds.is_all();
-    view.count = if whole_unread {
-        Some(shown.tally.unread)
-    } else {
-        shown.complete.then_some(view.items.len() as u64)
-    };
-    view.status = shown.status;
-    view.unread = shown.tally.unread;
-    view.unseen = shown.tally.unseen;
-    view.has_more = shown.has_more;
+    let summary = shown.summary(filter);
+    view.count = summary.count;
+    view.status = summary.status;
+    view.unread = summary.unread;
+    view.unseen = summary.unseen;
+    view.has_more = summary.has_more;
 }
 
 /// Items of a view.
 pub(crate) fn fitting(filter: &Filter, shown: &Shown) -> usize {
-    shown.items.iter().filter(|item| fits(filter, item)).count()
+    shown.items.iter().filter(|item| filter.fits(item)).count()
 }
 
-fn fits(filter: &Filter, item: &ItemView) -> bool {
-    let state = match filter.show {
-        Show::Inbox => !item.archived,
-        Show::Unread => !item.archived && !item.read,
-        Show::Archived => item.archived,
-        Show::All => true,
-    };
-    state && filter.kinds.contains(&item.kind)
+impl Shown {
+    /// What a view says beside its items.
+    pub(crate) fn summary(&self, filter: &Filter) -> InboxSummary {
+        let whole_unread = filter.show == Show::Unread && filter.kinds.is_all();
+        let count = if whole_unread {
+            Some(self.tally.unread)
+        } else {
+            self.complete.then(|| fitting(filter, self) as u64)
+        };
+        InboxSummary {
+            status: self.status,
+            unread: self.tally.unread,
+            unseen: self.tally.unseen,
+            count,
+            has_more: self.has_more,
+        }
+    }
+}
+
+impl Filter {
+    /// Whether the view shows an item.
+    #[must_use]
+    pub fn fits(&self, item: &ItemView) -> bool {
+        let state = match self.show {
+            Show::Inbox => !item.archived,
+            Show::Unread => !item.archived && !item.read,
+            Show::Archived => item.archived,
+            Show::All => true,
+        };
+        state && self.kinds.contains(&item.kind)
+    }
 }

@@ -3,10 +3,10 @@
 use tidings_protocol::{ServerMessage, Tally};
 
 use super::{
-    Case, READ, T0, channel, counts, decoded, head, inbox, mark, message, notify, offsets, one,
-    records, snapshot,
+    Case, READ, T0, ask, channel, counts, decoded, head, inbox, mark, message, notify, offsets,
+    one, records, snapshot,
 };
-use crate::store::{IdempotencyKey, Retention, Store, Write};
+use crate::store::{Answer, IdempotencyKey, Op, Query, Retention, Store, Write, Written};
 
 pub(super) const CASES: &[Case] = &[
     ("records go by count and offsets go on", records_go_by_count),
@@ -14,6 +14,7 @@ pub(super) const CASES: &[Case] = &[
     ("items outlive the records of their log", items_outlive_records),
     ("trimmed items are a record with the counts after it", trimmed_items),
     ("keys end with their time", keys_end),
+    ("kept texts end with the latest of their times", kept_texts_end),
 ];
 
 const KEEP: Retention =
@@ -90,6 +91,26 @@ fn trimmed_items(store: &dyn Store) {
     assert_eq!(head(store, &own).unwrap().top, top, "nothing to trim makes no record");
 }
 
+fn kept_texts_end(store: &dyn Store) {
+    let keep = |byte: u8, until: u64| Write {
+        key: None,
+        lane: None,
+        op: Op::Keep { hash: [byte; 32], text: vec![byte; 3_000].into(), until },
+    };
+    let kept = |byte: u8| match ask(store, Query::Kept { hash: [byte; 32] }) {
+        Answer::Kept(text) => text.map(|text| text.to_vec()),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(kept(1), None);
+    for write in [keep(1, T0 + 10), keep(1, T0 + 20), keep(1, T0 + 5), keep(2, T0 + 10)] {
+        assert_eq!(one(store, write), Written::Done);
+    }
+    trim(store, T0 + 10, &KEEP);
+    assert_eq!((kept(1), kept(2)), (Some(vec![1; 3_000]), None));
+    trim(store, T0 + 20, &KEEP);
+    assert_eq!(kept(1), None);
+}
+
 fn keys_end(store: &dyn Store) {
     let own = inbox("u1");
     let keyed = |id: &str| {
@@ -98,10 +119,7 @@ fn keys_end(store: &dyn Store) {
     };
     one(store, keyed("n1"));
     trim(store, T0 + 1_000, &KEEP);
-    assert!(
-        matches!(one(store, keyed("n2")), crate::store::Written::Replayed(_)),
-        "kept for its time"
-    );
+    assert!(matches!(one(store, keyed("n2")), Written::Replayed(_)), "kept for its time");
     trim(store, T0 + 1_001, &KEEP);
     assert_eq!(super::record(one(store, keyed("n3"))).offset, 2);
 }

@@ -195,6 +195,17 @@ fn a_burst_of_hints_is_one_read() {
     assert_eq!(node.asked().unwrap().1.len(), 5);
 }
 
+/// Found by seed 4 of the simulation: the node never polled again.
+#[test]
+fn a_deadline_that_goes_off_early_is_set_anew() {
+    let mut node = Node::new(POLL);
+    node.out.clear();
+    node.pass(999);
+    assert_eq!(node.deadline(), Some(1_000));
+    node.pass(1);
+    assert_eq!(node.deadline(), Some(2_000));
+}
+
 #[test]
 fn a_lost_hint_is_found_by_the_poll() {
     let mut node = Node::new(POLL);

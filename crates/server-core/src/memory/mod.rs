@@ -17,7 +17,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use tidings_protocol::{Channel, Epoch};
+use tidings_protocol::{
+    Channel, Epoch,
+    planted::{self, Planted},
+};
 
 use self::{dedupe::Dedupe, items::Inbox, log::Log};
 use crate::seats::Seats;
@@ -69,6 +72,8 @@ struct Tables {
     dedupe: Dedupe,
     revocations: BTreeMap<u64, Revocation>,
     last_revocation: u64,
+    /// Kept texts with their ends, by hash.
+    kept: BTreeMap<[u8; 32], (u64, Bytes)>,
     epochs: EpochSource,
 }
 
@@ -140,7 +145,15 @@ impl Store for MemoryStore {
         writes: &[Write],
     ) -> Result<Vec<Result<Written, StoreError>>, StoreError> {
         let mut state = self.lock();
-        Ok(writes.iter().map(|write| state.tables.write(wall, write)).collect())
+        if planted::on(Planted::AckBeforeCommit) {
+            state.synced = Some(state.tables.clone());
+        }
+        let apart = planted::on(Planted::IdempotencyApart).then(|| state.tables.dedupe.clone());
+        let answers = writes.iter().map(|write| state.tables.write(wall, write)).collect();
+        if let Some(dedupe) = apart {
+            state.synced = Some(Tables { dedupe, ..state.tables.clone() });
+        }
+        Ok(answers)
     }
 
     fn read(&self, queries: &[Query]) -> Result<Vec<Result<Answer, StoreError>>, StoreError> {

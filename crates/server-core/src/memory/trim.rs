@@ -10,6 +10,7 @@ impl Tables {
         self.dedupe
             .trim(wall.saturating_sub(retention.keys_ms), wall.saturating_sub(retention.lanes_ms));
         self.revocations.retain(|_, revocation| wall < revocation.until);
+        self.kept.retain(|_, (until, _)| wall < *until);
         self.trim_items(wall, retention.items);
         for log in self.logs.values_mut() {
             log.trim(retention.records, wall.saturating_sub(retention.age_ms));

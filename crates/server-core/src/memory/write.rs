@@ -26,6 +26,11 @@ impl Tables {
                 Written::Done
             }
             Op::Void => Written::Done,
+            Op::Keep { hash, text, until } => {
+                let kept = self.kept.entry(*hash).or_insert_with(|| (*until, text.clone()));
+                kept.0 = kept.0.max(*until);
+                Written::Done
+            }
             Op::Revoke(revocation) => {
                 self.last_revocation += 1;
                 self.revocations.insert(self.last_revocation, revocation.clone());

@@ -121,7 +121,6 @@ impl Open {
                 turn.out.push(Command::Send(record.frame));
             }
         }
-        one.told = one.sent;
         if more {
             one.stage = Stage::Draining;
             turn.out.push(Command::AwaitDrain);
@@ -154,7 +153,6 @@ impl Open {
 
     pub(super) fn went_live(&mut self, channel: &Channel, slot: Slot) {
         if let Some(one) = self.switching(channel, slot) {
-            one.told = one.sent;
             one.stage = Stage::Live;
         }
     }

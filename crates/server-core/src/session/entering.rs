@@ -2,11 +2,11 @@
 
 use tidings_protocol::{
     Channels, ErrorCode, VERSION,
-    client::{ClientMessage, Connect, Cursor},
+    client::{ClientMessage, Connect},
     limits::{CREDENTIAL_BYTES, CURSORS, ID_BYTES},
 };
 
-use super::{Command, Credential, Event, State, guard::Input, open::Open, turn::Turn};
+use super::{Command, Credential, Event, State, Wanted, guard::Input, open::Open, turn::Turn};
 use crate::{Identity, Refused};
 
 /// Open, and nothing was said yet.
@@ -14,20 +14,22 @@ use crate::{Identity, Refused};
 pub(super) struct AwaitingConnect {
     /// Monotonic deadline.
     pub(super) until: u64,
+    /// Empty for transports that can say everything in `connect`.
+    pub(super) wanted: Box<Wanted>,
 }
 
 impl AwaitingConnect {
     pub(super) fn handle(self, input: Input<'_>, turn: &mut Turn<'_>) -> State {
         match input {
             Input::Said(ClientMessage::Connect(connect)) => match checked(&connect, turn) {
-                Ok(credential) => Entering::begin(credential, connect, turn),
+                Ok(credential) => Entering::begin(credential, connect, self.wanted, turn),
                 Err(refused) => turn.close(&refused),
             },
             Input::Happened(Event::TicketOffered { ticket })
                 if ticket.len() <= CREDENTIAL_BYTES =>
             {
                 let credential = Credential::Ticket(ticket.to_owned());
-                Entering::begin(credential, nothing_said(), turn)
+                Entering::begin(credential, nothing_said(), self.wanted, turn)
             }
             Input::Happened(Event::TicketOffered { .. }) => {
                 turn.close(&ErrorCode::TicketInvalid.into())
@@ -55,13 +57,18 @@ pub(super) struct Entering {
     until: u64,
     id: Option<u64>,
     instance: Option<String>,
-    cursors: Channels<Cursor>,
+    wanted: Box<Wanted>,
     /// Known once the credential is.
     identity: Option<Identity>,
 }
 
 impl Entering {
-    fn begin(credential: Credential, connect: Connect, turn: &mut Turn<'_>) -> State {
+    fn begin(
+        credential: Credential,
+        connect: Connect,
+        wanted: Box<Wanted>,
+        turn: &mut Turn<'_>,
+    ) -> State {
         let until = turn.now.mono + turn.limits.timeout_ms;
         if connect.batch == Some(true) {
             turn.out.push(Command::JoinFrames);
@@ -74,7 +81,7 @@ impl Entering {
             until,
             id: connect.id,
             instance: connect.instance,
-            cursors: connect.cursors.unwrap_or_default(),
+            wanted: wanted.with(connect.cursors.unwrap_or_default()),
             identity: None,
         }))
     }
@@ -91,12 +98,12 @@ impl Entering {
                 self.identity = Some(*identity);
             }
             Input::Happened(Event::Admitted) => {
-                let Self { id, cursors, identity, .. } = *self;
+                let Self { id, wanted, identity, .. } = *self;
                 let Some(identity) = identity else {
                     return turn.close(&ErrorCode::Internal.into());
                 };
                 turn.out.push(Command::ResumeReading);
-                return Open::begin(id, identity, cursors, turn);
+                return Open::begin(id, identity, *wanted, turn);
             }
             Input::Happened(Event::AuthRefused(refused) | Event::NotAdmitted(refused)) => {
                 return turn.close(&refused);

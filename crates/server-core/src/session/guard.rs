@@ -1,7 +1,11 @@
 //! What holds in every state: size, rate, and patience with nonsense.
 
 use bytes::Bytes;
-use tidings_protocol::{ClientMessage, ErrorCode, codec::Envelope};
+use tidings_protocol::{
+    ClientMessage, ErrorCode,
+    codec::Envelope,
+    planted::{self, Planted},
+};
 
 use super::{Command, Event, turn::Turn};
 use crate::{Limits, Refused};
@@ -27,8 +31,8 @@ pub(super) enum Verdict<'a> {
 }
 
 /// Counts what a connection sends.
-#[derive(Debug, Default)]
-pub(super) struct Guard {
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Guard {
     /// When the burst so far would be paid off, in monotonic milliseconds: a token bucket in one number (GCRA).
     paid_until: u64,
     /// Messages over the rate.
@@ -38,6 +42,12 @@ pub(super) struct Guard {
 }
 
 impl Guard {
+    /// Nothing is held against the client any more: a new guard would do as well. `now` is monotonic.
+    #[must_use]
+    pub const fn is_even(&self, now: u64) -> bool {
+        self.paid_until <= now
+    }
+
     pub(super) fn judge<'a>(
         &mut self,
         connecting: bool,
@@ -51,6 +61,9 @@ impl Guard {
                 return self.unreadable(why, Envelope::default(), turn);
             }
             Event::TransportClosed => return Verdict::Ended,
+            Event::Replaced | Event::Revoked if planted::on(Planted::StaleSessionNotFenced) => {
+                return Verdict::Pass(Input::Happened(event));
+            }
             Event::TooLarge => ErrorCode::TooLarge,
             Event::NotUtf8 => ErrorCode::InvalidUtf8,
             Event::Stalled => ErrorCode::SlowConsumer,
@@ -98,8 +111,11 @@ impl Guard {
         Verdict::Pass(Input::Unreadable { why, about })
     }
 
-    /// Lets one message through, or says in how many milliseconds the next may come.
-    fn take(&mut self, now: u64, limits: &Limits) -> Result<(), u64> {
+    /// Lets one message through, or says in how many milliseconds the next may come. `now` is monotonic.
+    ///
+    /// # Errors
+    /// The milliseconds.
+    pub fn take(&mut self, now: u64, limits: &Limits) -> Result<(), u64> {
         let burst = limits.message_interval_ms.saturating_mul(limits.message_burst);
         let paid_until = self.paid_until.max(now) + limits.message_interval_ms;
         if paid_until > now + burst {

@@ -4,7 +4,7 @@ use tidings_protocol::{CloseCode, ErrorCode, server};
 
 use super::{Command, State, turn::Turn};
 
-/// The clocks of an open session. Signs of life do not re-arm the deadline: it goes off early and is set again.
+/// The clocks of an open session. Signs of life do not re-arm the deadline, unless they answer a ping: it goes off early and is set again.
 #[derive(Debug)]
 pub(super) struct Life {
     /// Monotonic.
@@ -27,9 +27,12 @@ impl Life {
     }
 
     /// Anything came from the other end.
-    pub(super) fn seen(&mut self, turn: &Turn<'_>) {
+    pub(super) fn seen(&mut self, turn: &mut Turn<'_>) {
         self.last_seen = turn.now.mono;
-        self.pinged_at = None;
+        // The deadline is that of the answer, which may be later than the next ping is due.
+        if self.pinged_at.take().is_some() {
+            self.arm(turn);
+        }
     }
 
     /// A new credential takes over.

@@ -4,6 +4,8 @@
 //! AwaitingConnect ─connect─► Entering (authenticate, admit) ─► Open ─► Closing
 //! ```
 //!
+//! A [`Session::visit`] starts open, with its client's messages and no subscriptions.
+//!
 //! A driver feeds [`Event`]s and executes [`Command`]s in order; nothing waits inside. Each subscription of an open
 //! session is either catching up (it pulls pages of the log as the connection drains) or live (the hub pushes records
 //! into the mailbox, past the session).
@@ -30,19 +32,22 @@ mod request;
 mod start;
 mod subscription;
 mod turn;
+mod wanted;
 
 pub use command::{Command, Credential};
 pub use event::{Event, Request};
+pub use guard::Guard;
+pub use wanted::Wanted;
 
 use std::sync::Arc;
 
 use self::{
     entering::{AwaitingConnect, Entering},
-    guard::{Guard, Verdict},
+    guard::Verdict,
     open::Open,
     turn::Turn,
 };
-use crate::{Ids, Limits, Now};
+use crate::{Identity, Ids, Limits, Now};
 
 /// One connection. See the module's documentation for the contract.
 ///
@@ -70,8 +75,31 @@ impl Session {
     pub fn new(limits: Arc<Limits>, seed: u64, now: Now, out: &mut Vec<Command>) -> Self {
         let until = now.mono + limits.connect_ms;
         out.push(Command::SetDeadline { at: Some(until) });
-        let state = State::AwaitingConnect(AwaitingConnect { until });
+        let state = State::AwaitingConnect(AwaitingConnect { until, wanted: Box::default() });
         Self { limits, ids: Ids::new(seed), guard: Guard::default(), state }
+    }
+
+    /// A visit: takes the messages of a client whose answers come another way (a stream, a poll), and is subscribed to nothing. The
+    /// credential was checked already. `guard` is that of the session's last visit, so that rates hold over all of them.
+    pub fn visit(
+        limits: Arc<Limits>,
+        seed: u64,
+        now: Now,
+        who: Identity,
+        guard: Guard,
+        out: &mut Vec<Command>,
+    ) -> Self {
+        let mut ids = Ids::new(seed);
+        let mut turn = Turn { now, limits: &limits, ids: &mut ids, out };
+        let state = State::Open(Box::new(Open::visit(who, &mut turn)));
+        Self { limits, ids, guard, state }
+    }
+
+    /// Adds to what the connection hears from the start. Counts only before `connect`.
+    pub fn want(&mut self, wanted: Wanted) {
+        if let State::AwaitingConnect(state) = &mut self.state {
+            *state.wanted = wanted;
+        }
     }
 
     /// Something happened: appends what is to be done.
@@ -99,6 +127,22 @@ impl Session {
                     State::Closing
                 }
             };
+    }
+
+    /// Whether nothing is under way: all that was asked is answered, and each subscription has all there is.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        match &self.state {
+            State::Open(open) => open.is_settled(),
+            State::Closing => true,
+            State::AwaitingConnect(_) | State::Entering(_) => false,
+        }
+    }
+
+    /// What was counted of the client's messages, for its next [`Session::visit`].
+    #[must_use]
+    pub const fn guard(&self) -> Guard {
+        self.guard
     }
 
     /// Whether the connection is on its way out: nothing that comes matters any more.

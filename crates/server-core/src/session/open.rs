@@ -1,15 +1,20 @@
 //! An open session: dispatches what happens to the part it concerns.
 
 use tidings_protocol::{
-    Channel, Channels, ErrorCode, VERSION,
-    client::{Cursor, Since},
+    Channel, ErrorCode, VERSION,
+    client::Since,
     rights::Right,
     server::{self, Connected, SessionLimits},
 };
 
 use super::{
-    Command, Event, Request, State, guard::Input, life::Life, request::Intent, start::Starting,
-    subscription::Subscription, turn::Turn,
+    Command, Event, Request, State, Wanted,
+    guard::Input,
+    life::Life,
+    request::Intent,
+    start::Starting,
+    subscription::{Stage, Subscription},
+    turn::Turn,
 };
 use crate::{
     Identity, Refused,
@@ -21,6 +26,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Open {
     pub(super) who: Identity,
+    pub(super) duty: Duty,
     pub(super) life: Life,
     pub(super) subscriptions: Vec<Subscription>,
     /// What the store was asked and has not answered.
@@ -29,6 +35,15 @@ pub(super) struct Open {
     paused: bool,
     /// A new credential is being checked; holds the `id` of its `refresh`.
     pub(super) refreshing: Option<Option<u64>>,
+}
+
+/// What a session is there for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Duty {
+    /// Messages both ways.
+    All,
+    /// The client's messages and their answers: records come another way.
+    Messages,
 }
 
 /// What an answer of the store is for.
@@ -51,7 +66,7 @@ impl Open {
     pub(super) fn begin(
         id: Option<u64>,
         who: Identity,
-        cursors: Channels<Cursor>,
+        wanted: Wanted,
         turn: &mut Turn<'_>,
     ) -> State {
         let Ok(inbox) = Channel::inbox(&who.user) else {
@@ -60,27 +75,32 @@ impl Open {
                 "the credential's user is no user id",
             ));
         };
-        let mut open = Box::new(Self {
+        let mut open = Box::new(Self::new(who, Duty::All, turn));
+        open.subscriptions.reserve_exact(2);
+        open.greet(id, turn);
+        open.subscriptions.push(Subscription::attach(inbox, turn));
+        open.subscriptions.push(Subscription::attach(Channel::system(), turn));
+        open.want(wanted, turn);
+        open.pace(turn);
+        State::Open(open)
+    }
+
+    /// Open from the start, for the client's messages only.
+    pub(super) fn visit(who: Identity, turn: &mut Turn<'_>) -> Self {
+        Self::new(who, Duty::Messages, turn)
+    }
+
+    fn new(who: Identity, duty: Duty, turn: &mut Turn<'_>) -> Self {
+        Self {
             life: Life::begin(who.issued_at, who.expires_at, turn),
             who,
-            subscriptions: Vec::with_capacity(2),
+            duty,
+            subscriptions: Vec::new(),
             requests: Vec::new(),
             next_request: 0,
             paused: false,
             refreshing: None,
-        });
-        open.greet(id, turn);
-        open.subscriptions.push(Subscription::attach(inbox.clone(), turn));
-        open.subscriptions.push(Subscription::attach(Channel::system(), turn));
-        let of = |channel: &str| cursors.get(channel).copied();
-        open.start(None, [of(inbox.as_str()), of(Channel::SYSTEM)], turn);
-        for (channel, cursor) in cursors {
-            if channel != inbox && !channel.is_system() {
-                open.resume(channel, cursor, turn);
-            }
         }
-        open.pace(turn);
-        State::Open(open)
     }
 
     fn greet(&mut self, id: Option<u64>, turn: &mut Turn<'_>) {
@@ -225,6 +245,12 @@ impl Open {
     /// Answers to these are not wanted any more.
     pub(super) fn forget(&mut self, unwanted: impl Fn(&Pending) -> bool) {
         self.requests.retain(|(_, pending)| !unwanted(pending));
+    }
+
+    /// Nothing is under way, and each subscription has all there is.
+    pub(super) fn is_settled(&self) -> bool {
+        let live = |one: &Subscription| one.stage == Stage::Live;
+        self.requests.is_empty() && self.refreshing.is_none() && self.subscriptions.iter().all(live)
     }
 
     /// The inbox pair has not begun yet.

@@ -2,7 +2,7 @@
 
 use tidings_protocol::{
     Channel, Channels, ClientMessage, ErrorCode, Item, Retry,
-    client::{Cursor, History, Mark, Publish, Refresh, Since, Void},
+    client::{Cursor, History, Mark, Publish, Refresh, Since, Subscribe, Unsubscribe, Void},
     codec::Envelope,
     rights::Right,
     server::{self, Message, ServerMessage},
@@ -10,7 +10,7 @@ use tidings_protocol::{
 
 use super::{
     Command, Credential, Request, State,
-    open::{Open, Pending},
+    open::{Duty, Open, Pending},
     subscription::Stage,
     turn::Turn,
 };
@@ -53,6 +53,13 @@ impl Open {
     pub(super) fn said(&mut self, message: ClientMessage, turn: &mut Turn<'_>) {
         let late = "`connect` was said already";
         match message {
+            ClientMessage::Subscribe(Subscribe { id, channel, .. })
+            | ClientMessage::Unsubscribe(Unsubscribe { id, channel })
+                if self.duty == Duty::Messages =>
+            {
+                let why = bad("open the stream or poll with the channels you want in `channels`");
+                turn.refuse(&why, about(id), Some(channel));
+            }
             ClientMessage::Connect(connect) => {
                 self.refuse(bad(late), about(connect.id), None, turn)
             }
@@ -99,7 +106,7 @@ impl Open {
     }
 
     fn inbox(&self) -> Option<Channel> {
-        self.subscriptions.first().map(|one| one.channel.clone())
+        Channel::inbox(&self.who.user).ok()
     }
 
     fn ping(&self, id: Option<u64>, turn: &mut Turn<'_>) {

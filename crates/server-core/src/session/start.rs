@@ -182,11 +182,6 @@ impl Open {
         }
     }
 
-    /// A channel other than the pair that the client wants to go on with.
-    pub(super) fn resume(&mut self, channel: Channel, cursor: Cursor, turn: &mut Turn<'_>) {
-        self.subscribe(None, channel, Some(Since::Cursor(cursor)), turn);
-    }
-
     /// Reads a channel's head to begin a subscription.
     pub(super) fn locate(
         &mut self,

@@ -1,6 +1,11 @@
 //! A connection's place in one channel.
 
-use tidings_protocol::{Channel, Epoch, client::Cursor, client::Since, server, server::GapReason};
+use tidings_protocol::{
+    Channel, Epoch,
+    client::{Cursor, Since},
+    planted::{self, Planted},
+    server::{self, GapReason},
+};
 
 use super::{Command, Request, turn::Turn};
 use crate::{
@@ -75,7 +80,8 @@ impl Subscription {
         turn: &mut Turn<'_>,
     ) {
         self.epoch = head.epoch;
-        self.sent = offset;
+        let left_out = recovered && offset < head.top && planted::on(Planted::ResumeOffByOne);
+        self.sent = offset + u64::from(left_out);
         self.told = head.top.max(offset);
         let (channel, epoch, first, top) =
             (self.channel.clone(), head.epoch, head.first, head.top.max(offset));

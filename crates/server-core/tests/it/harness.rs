@@ -13,7 +13,7 @@ use tidings_server_core::{
     hub::{Delivery, GoLive, Sink, Slot},
     memory::Syncing,
     service,
-    session::{Command, Credential, Event},
+    session::{Command, Credential, Event, Guard, Wanted},
     store::{Answer, Query, Store, Write, Written},
 };
 
@@ -85,6 +85,18 @@ impl Server {
     pub(crate) fn open(&mut self) -> Peer {
         let mut out = Vec::new();
         let session = Session::new(self.limits.clone(), 5, self.now, &mut out);
+        self.peer(session, out)
+    }
+
+    /// A visit of a user with rights on `room:` channels.
+    pub(crate) fn visit(&mut self, user: &str, guard: Guard) -> Peer {
+        let mut out = Vec::new();
+        let (limits, who) = (self.limits.clone(), self.identity(user));
+        let session = Session::visit(limits, 5, self.now, who, guard, &mut out);
+        self.peer(session, out)
+    }
+
+    fn peer(&mut self, session: Session, out: Vec<Command>) -> Peer {
         let shared =
             Shared { mailbox: Mailbox::new(self.limits.mailbox_bytes), lagged: Vec::new() };
         let mut peer = Peer {
@@ -302,6 +314,18 @@ impl Server {
 }
 
 impl Peer {
+    pub(crate) fn want(&mut self, wanted: Wanted) {
+        self.session.want(wanted);
+    }
+
+    pub(crate) fn is_settled(&self) -> bool {
+        self.session.is_settled()
+    }
+
+    pub(crate) fn guard(&self) -> Guard {
+        self.session.guard()
+    }
+
     fn write(&mut self) {
         while !self.stuck
             && let Some(frame) = self.line.0.borrow_mut().mailbox.take(false, 0)

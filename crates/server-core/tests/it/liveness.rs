@@ -65,8 +65,9 @@ fn a_peer_that_answers_stays() {
     let mut peer = inside(&mut server);
     for round in 1..=20 {
         wait(&mut server, &mut peer);
+        assert_eq!(peer.seen.pop(), Some(Command::Ping), "round {round}");
+        server.pass(9_999);
         server.feed(&mut peer, Event::ShowedLife);
-        wait(&mut server, &mut peer);
         assert_eq!(peer.closed, None, "round {round}");
     }
 }

@@ -8,3 +8,4 @@ mod liveness;
 mod requests;
 mod soup;
 mod subscribing;
+mod visits;

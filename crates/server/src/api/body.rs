@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::{HeaderMap, header};
 use serde::de::DeserializeOwned;
 use tidings_protocol::ErrorCode;
+use tokio::time::timeout;
 
 use super::Api;
 use crate::error::ApiError;
@@ -24,14 +25,40 @@ impl<T: DeserializeOwned> FromRequest<Api> for Body<T> {
 
     async fn from_request(request: Request, api: &Api) -> Result<Self, ApiError> {
         check(request.headers())?;
-        let limit = api.limits().publish_bytes;
-        let bytes = to_bytes(request.into_body(), limit).await.map_err(|_| {
-            ApiError::new(ErrorCode::TooLarge, format!("a body has at most {limit} bytes"))
-        })?;
+        let bytes = read(request.into_body(), api, api.limits().publish_bytes).await?;
         let text = str::from_utf8(&bytes).map_err(|_| ApiError::new(ErrorCode::InvalidUtf8, ""))?;
         let value = serde_json::from_str(text)
             .map_err(|error| ApiError::new(ErrorCode::BadRequest, error.to_string()))?;
         Ok(Self { value, bytes })
+    }
+}
+
+/// A body as text, at most so many bytes.
+pub(super) async fn text(
+    headers: &HeaderMap,
+    body: axum::body::Body,
+    api: &Api,
+    limit: usize,
+) -> Result<String, ApiError> {
+    check(headers)?;
+    let bytes = read(body, api, limit).await?;
+    let text = String::from_utf8(bytes.into());
+    text.map_err(|_| ApiError::new(ErrorCode::InvalidUtf8, ""))
+}
+
+/// The whole body, within its bounds of size and time.
+async fn read(body: axum::body::Body, api: &Api, limit: usize) -> Result<Bytes, ApiError> {
+    let patience = api.node.settings.body_timeout;
+    match timeout(patience, to_bytes(body, limit)).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(_)) => {
+            let detail = format!("a body has at most {limit} bytes");
+            Err(ApiError::new(ErrorCode::TooLarge, detail))
+        }
+        Err(_) => {
+            let detail = format!("the body was not there within {} ms", patience.as_millis());
+            Err(ApiError::new(ErrorCode::Timeout, detail))
+        }
     }
 }
 

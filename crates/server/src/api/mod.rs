@@ -9,6 +9,7 @@ mod inbox;
 mod notifications;
 mod revocations;
 mod spec;
+mod streams;
 mod tickets;
 
 use std::{
@@ -38,7 +39,7 @@ use crate::{
     auth::{Auth, Who},
     driver::Node,
     error::{ApiError, finish, unavailable},
-    transport::{origin::Origins, upgrade::Door},
+    transport::{door::Door, origin::Origins},
 };
 
 pub(crate) use self::{idempotency::InFlight, notifications::results};
@@ -72,7 +73,12 @@ impl Api {
         let cors = CorsLayer::new()
             .allow_origin(allowed)
             .allow_methods([Method::GET, Method::POST])
-            .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, IDEMPOTENCY_KEY])
+            .allow_headers([
+                header::AUTHORIZATION,
+                header::CONTENT_TYPE,
+                IDEMPOTENCY_KEY,
+                LAST_EVENT_ID,
+            ])
             .expose_headers([header::RETRY_AFTER, IDEMPOTENCY_REPLAYED, REQUEST_ID])
             .max_age(PREFLIGHT);
         let secret = |name, value| {
@@ -88,6 +94,9 @@ impl Api {
             .route("/v1/inbox/marks", post(inbox::mark))
             .route("/v1/tickets", post(tickets::issue))
             .route("/v1/revocations", post(revocations::revoke))
+            .route("/v1/sse", get(streams::stream).post(streams::stream))
+            .route("/v1/poll", get(streams::poll).post(streams::poll))
+            .route("/v1/sessions/{session}/messages", post(streams::messages))
             .route("/healthz", get(health::alive))
             .route("/readyz", get(health::ready))
             .route("/openapi.json", get(spec::openapi));
@@ -138,6 +147,7 @@ impl Api {
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 async fn open(State(api): State<Api>, request: Request) -> Response {

@@ -7,7 +7,7 @@ use tidings_server_core::Refused;
 use crate::transport::origin::Origins;
 
 /// The cookie's value; never for an empty name.
-pub(super) fn find<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+pub(crate) fn find<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers
         .get_all(header::COOKIE)
         .iter()
@@ -19,7 +19,7 @@ pub(super) fn find<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 }
 
 /// With an allowed `Origin`; a GET without one must be the site's own by `Sec-Fetch-Site`.
-pub(super) fn may_speak(
+pub(crate) fn may_speak(
     method: &Method,
     headers: &HeaderMap,
     origins: &Origins,

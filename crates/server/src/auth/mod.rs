@@ -5,6 +5,7 @@
 //! | `api_key.rs` | backends' keys, kept as hashes, compared in constant time |
 //! | `ticket.rs` | one-time tickets: random, kept as hashes, spent by one atomic take |
 //! | `session_token.rs` | signed bearers that re-enter a session |
+//! | `kept.rs` | rights that are too long for them |
 //! | `jwt.rs`, `jwks.rs` | users' JWTs, by configured keys or a key set that is fetched |
 //! | `cookie.rs` | the session cookie, and when it may speak |
 //! | `revoked.rs` | credentials that were ended before their time |
@@ -12,10 +13,11 @@
 //! | `secrets.rs` | signing keys in the data folder |
 
 mod api_key;
-mod cookie;
+pub(crate) mod cookie;
 mod guesses;
 mod jwks;
 mod jwt;
+mod kept;
 mod revoked;
 mod secrets;
 mod session_token;
@@ -24,7 +26,7 @@ mod ticket;
 use std::{
     fmt::{self, Debug, Formatter},
     net::IpAddr,
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    sync::{Arc, Mutex, OnceLock, PoisonError, RwLock},
 };
 
 use http::{HeaderMap, Method, header};
@@ -36,12 +38,19 @@ use tidings_server_core::{
     store::{Answer, Query, Revocation, Store},
 };
 
-use self::{guesses::Guesses, jwt::Jwt, revoked::Revoked, session_token::SessionKey};
+use self::{
+    guesses::Guesses,
+    jwt::Jwt,
+    kept::Remembered,
+    revoked::Revoked,
+    session_token::{Sealed, SessionKey},
+};
 use crate::{
     driver::{
         Authenticate, Clock, Entrance,
         entrance::{Ambient, Checked},
         readers::Readers,
+        writer::Writer,
     },
     transport::origin::Origins,
 };
@@ -82,6 +91,9 @@ pub struct Auth {
     origins: Arc<Origins>,
     revoked: RwLock<Revoked>,
     guesses: Mutex<Guesses>,
+    remembered: Mutex<Remembered>,
+    /// Keeps rights; set once there is a writer.
+    writer: OnceLock<Writer>,
     readers: Readers,
     limits: Arc<Limits>,
 }
@@ -190,6 +202,8 @@ impl Auth {
             origins,
             revoked: RwLock::new(revoked),
             guesses: Mutex::new(Guesses::new(failures_per_minute)),
+            remembered: Mutex::default(),
+            writer: OnceLock::new(),
             readers,
             limits,
         };
@@ -242,10 +256,17 @@ impl Auth {
         })
     }
 
+    async fn ticket(&self, ticket: String, entrance: &Entrance) -> Result<Identity, Refused> {
+        let origin = entrance.origin.clone();
+        let spend = self.readers.run(move |store| ticket::spend(store, &ticket, origin.as_deref()));
+        let grant = spend.await?;
+        self.not_revoked(grant.identity(String::new()))
+    }
+
     /// A user's JWT or session token.
     async fn bearer(&self, text: &str) -> Result<Identity, Refused> {
         let identity = match session_token::is_one(text) {
-            true => self.sessions.open(text, Clock::wall())?,
+            true => self.session(text).await?,
             false => self.token(text).await?,
         };
         self.not_revoked(identity)
@@ -271,30 +292,25 @@ impl Auth {
         entrance: &Entrance,
     ) -> Result<Identity, Refused> {
         let identity = match credential {
-            Credential::Ticket(ticket) => {
-                let origin = entrance.origin.clone();
-                let spend =
-                    self.readers.run(move |store| ticket::spend(store, &ticket, origin.as_deref()));
-                let grant = spend.await?;
-                self.not_revoked(grant.identity(String::new()))?
-            }
+            Credential::Ticket(ticket) => self.ticket(ticket, entrance).await?,
             Credential::Token(token) => {
                 let identity = self.token(&token).await?;
                 self.not_revoked(identity)?
             }
             Credential::SessionToken(token) => {
-                self.not_revoked(self.sessions.open(&token, Clock::wall())?)?
+                let identity = self.session(&token).await?;
+                self.not_revoked(identity)?
             }
             Credential::Ambient => match &entrance.ambient {
-                Some(Ambient::Header(bearer)) => self.bearer(bearer).await?,
-                // Checked against the list before the upgrade; a cookie needs one that is there.
-                Some(Ambient::Cookie(value)) if entrance.origin.is_some() => {
-                    self.bearer(value).await?
+                Some(Ambient::Header(bearer)) if ticket::is_one(bearer) => {
+                    self.ticket(bearer.to_string(), entrance).await?
                 }
-                Some(Ambient::Cookie(_)) => {
+                Some(Ambient::Header(bearer)) => self.bearer(bearer).await?,
+                Some(Ambient::Cookie(value)) => self.bearer(value).await?,
+                Some(Ambient::MuteCookie) => {
                     return Err(Refused::new(
                         ErrorCode::Unauthorized,
-                        "a cookie speaks only for a page with an `Origin`",
+                        "a cookie speaks only for pages of allowed origins",
                     ));
                 }
                 None => {
@@ -305,7 +321,11 @@ impl Auth {
                 }
             },
         };
-        let session_token = self.sessions.seal(&identity, Clock::wall(), &self.limits);
+        let Sealed { token, keep } = self.sessions.seal(&identity, Clock::wall(), &self.limits);
+        let session_token = match keep {
+            Some(keep) if !self.keep(&keep).await => String::new(),
+            _ => token,
+        };
         Ok(Identity { session_token, ..identity })
     }
 

@@ -7,13 +7,29 @@ use sha2::Sha256;
 use tidings_protocol::{ErrorCode, Json, limits::CREDENTIAL_BYTES, rights::Rights};
 use tidings_server_core::{Identity, Limits, Refused};
 
-use super::secrets::Secret;
+use super::{kept::Kept, secrets::Secret};
 
 const PREFIX: &str = "st_";
 
 /// Whether a bearer looks like one.
 pub(super) fn is_one(text: &str) -> bool {
     text.starts_with(PREFIX)
+}
+
+/// A token, and what has to be kept so that it opens.
+#[derive(Debug)]
+pub(super) struct Sealed {
+    pub(super) token: String,
+    pub(super) keep: Option<Kept>,
+}
+
+/// What a token says.
+#[derive(Debug, PartialEq)]
+pub(super) enum Opened {
+    /// Everything.
+    Whole(Identity),
+    /// Rights and info are kept under this hash.
+    Elsewhere(Identity, [u8; 32]),
 }
 
 /// Signs and checks.
@@ -27,8 +43,11 @@ struct Claims {
     user: String,
     #[serde(rename = "i", default, skip_serializing_if = "Option::is_none")]
     info: Option<Json>,
-    #[serde(rename = "r", default)]
-    rights: Rights,
+    #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
+    rights: Option<Rights>,
+    /// Instead of both: the hash of where they are kept.
+    #[serde(rename = "k", default, skip_serializing_if = "Option::is_none")]
+    kept: Option<String>,
     #[serde(rename = "s")]
     session: String,
     #[serde(rename = "t")]
@@ -42,46 +61,52 @@ impl SessionKey {
         Self(secret)
     }
 
-    /// The token of an identity. Re-entering keeps the end. Empty when the rights are too many for a header: that
-    /// client comes back with a new ticket.
-    pub(super) fn seal(&self, identity: &Identity, wall: u64, limits: &Limits) -> String {
+    /// The token of an identity. Re-entering keeps the end. Short enough for a stream's `id`: long rights are named by their hash, and
+    /// what is to be kept under it comes with the token.
+    pub(super) fn seal(&self, identity: &Identity, wall: u64, limits: &Limits) -> Sealed {
+        let expires_at =
+            identity.expires_at.unwrap_or_else(|| wall.saturating_add(limits.session_ms));
+        let keep = Kept::of(identity, expires_at);
+        let inline = keep.is_none();
         let claims = Claims {
             user: identity.user.clone(),
-            info: identity.info.clone(),
-            rights: identity.rights.clone(),
+            info: identity.info.clone().filter(|_| inline),
+            rights: inline.then(|| identity.rights.clone()),
+            kept: keep.as_ref().map(|keep| BASE64.encode(keep.hash)),
             session: identity.session.clone(),
             issued_at: identity.issued_at,
-            expires_at: identity
-                .expires_at
-                .unwrap_or_else(|| wall.saturating_add(limits.session_ms)),
+            expires_at,
         };
-        let Ok(claims) = serde_json::to_vec(&claims) else { return String::new() };
-        let Some(mac) = self.mac(&claims) else { return String::new() };
-        let tag = mac.finalize().into_bytes();
-        let token = format!("{PREFIX}{}.{}", BASE64.encode(&claims), BASE64.encode(tag));
-        if token.len() > CREDENTIAL_BYTES { String::new() } else { token }
+        Sealed { token: self.sign(&claims).unwrap_or_default(), keep }
     }
 
-    /// Who shows it.
+    fn sign(&self, claims: &Claims) -> Option<String> {
+        let claims = serde_json::to_vec(claims).ok()?;
+        let tag = self.mac(&claims)?.finalize().into_bytes();
+        Some(format!("{PREFIX}{}.{}", BASE64.encode(&claims), BASE64.encode(tag)))
+    }
+
+    /// Who shows it. With [`Opened::Elsewhere`] rights and info are still to be fetched.
     ///
     /// # Errors
     /// `unauthorized` when it was not signed with this key, `expired` after its end.
-    pub(super) fn open(&self, token: &str, wall: u64) -> Result<Identity, Refused> {
-        let claims = self.verified(token).ok_or_else(|| {
-            Refused::new(ErrorCode::Unauthorized, "the session token is not valid")
-        })?;
+    pub(super) fn open(&self, token: &str, wall: u64) -> Result<Opened, Refused> {
+        let claims = self.verified(token).ok_or_else(invalid)?;
         if wall >= claims.expires_at {
             return Err(ErrorCode::Expired.into());
         }
-        Ok(Identity {
+        let identity = Identity {
             user: claims.user,
             info: claims.info,
-            rights: claims.rights,
+            rights: claims.rights.unwrap_or_default(),
             session: claims.session,
             session_token: String::new(),
             issued_at: claims.issued_at,
             expires_at: Some(claims.expires_at),
-        })
+        };
+        let Some(kept) = claims.kept else { return Ok(Opened::Whole(identity)) };
+        let hash = BASE64.decode(kept).ok().and_then(|hash| hash.try_into().ok());
+        Ok(Opened::Elsewhere(identity, hash.ok_or_else(invalid)?))
     }
 
     fn verified(&self, token: &str) -> Option<Claims> {
@@ -103,6 +128,10 @@ impl SessionKey {
         mac.update(claims);
         Some(mac)
     }
+}
+
+fn invalid() -> Refused {
+    Refused::new(ErrorCode::Unauthorized, "the session token is not valid")
 }
 
 #[cfg(test)]
@@ -128,15 +157,15 @@ mod tests {
 
     #[test]
     fn a_token_re_enters_with_the_same_rights_and_end() {
-        let token = key(1).seal(&identity(), 10, &Limits::default());
-        assert!(is_one(&token));
-        assert_eq!(key(1).open(&token, 999).unwrap(), identity());
+        let Sealed { token, keep } = key(1).seal(&identity(), 10, &Limits::default());
+        assert!(is_one(&token) && keep.is_none());
+        assert_eq!(key(1).open(&token, 999).unwrap(), Opened::Whole(identity()));
         assert_eq!(key(1).open(&token, 1_000).unwrap_err().code, ErrorCode::Expired);
     }
 
     #[test]
     fn a_foreign_or_changed_token_is_refused() {
-        let token = key(1).seal(&identity(), 10, &Limits::default());
+        let token = key(1).seal(&identity(), 10, &Limits::default()).token;
         assert_eq!(key(2).open(&token, 10).unwrap_err().code, ErrorCode::Unauthorized);
         for place in 0..token.len() {
             let mut bytes = token.clone().into_bytes();

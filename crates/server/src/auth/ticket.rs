@@ -12,6 +12,11 @@ use crate::driver::Clock;
 
 const PREFIX: &str = "tk_";
 
+/// Whether a bearer looks like one.
+pub(super) fn is_one(text: &str) -> bool {
+    text.starts_with(PREFIX)
+}
+
 /// Makes a ticket of 256 random bits; the store keeps its hash only.
 pub(super) fn issue(
     store: &dyn Store,

@@ -47,6 +47,16 @@ limits! {
     own send_timeout_ms: u64 = 20_000,
     /// How long a close handshake may take.
     own close_timeout_ms: u64 = 5_000,
+    /// Frames of one WebSocket message.
+    own fragments: u32 = 64,
+    /// From a request's headers to the end of its body.
+    own body_timeout_ms: u64 = 10_000,
+    /// Until an `EventSource` comes back.
+    own retry_ms: u64 = 2_000,
+    /// How long a poll waits for news.
+    own poll_ms: u64 = 25_000,
+    /// Bytes after which a poll answers though there is more.
+    own poll_bytes: usize = 262_144,
     core connect_ms: u64,
     core heartbeat_ms: u64,
     core timeout_ms: u64,

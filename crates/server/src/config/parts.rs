@@ -26,6 +26,13 @@ impl Config {
             },
             send_timeout: Duration::from_millis(limits.send_timeout_ms),
             close_timeout: Duration::from_millis(limits.close_timeout_ms),
+            fragments: limits.fragments,
+            body_timeout: Duration::from_millis(limits.body_timeout_ms),
+            streams: node::Streams {
+                retry_ms: limits.retry_ms,
+                poll_ms: limits.poll_ms,
+                poll_bytes: limits.poll_bytes,
+            },
             write_queue: store.write_queue,
             shards: if store.shards == 0 { cores() } else { store.shards },
             poll: Duration::from_millis(store.poll_ms),

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use tidings_protocol::{CloseCode, ErrorCode};
 use tidings_server_core::{
-    Identity, Refused, Session,
+    Identity, Limits, Refused, Session,
     hub::GoLive,
-    session::{Command, Credential, Event},
+    session::{Command, Credential, Event, Guard, Wanted},
 };
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -16,40 +16,72 @@ use super::{
     node::Node,
     registry::{Arrival, Place, Seat},
 };
-use crate::transport::{Broken, Incoming, Transport};
+use crate::transport::{Broken, Incoming, Sign, Transport};
 
-/// Serves a connection until it ends. `ticket` is one from the upgrade's query, which stands for `connect`.
+/// How a connection begins.
+#[derive(Debug, Default)]
+pub struct Opening {
+    /// What the address says for a client that can't say it in a message.
+    pub said: Option<Said>,
+    /// What it hears from the start.
+    pub wanted: Wanted,
+    /// Silence after which it is pinged, in milliseconds; `None`: the server's setting.
+    pub idle_ms: Option<u64>,
+}
+
+/// What stands for a client's first message.
+#[derive(Debug)]
+pub enum Said {
+    /// A ticket in the query.
+    Ticket(String),
+    /// A `connect`.
+    Connect(String),
+}
+
+/// Serves a connection until it ends.
 ///
 /// No `async fn`: what is only needed to begin would else be part of the task for the connection's whole life.
 pub fn serve<T: Transport>(
     node: Arc<Node>,
     transport: T,
     entrance: Box<Entrance>,
-    ticket: Option<String>,
+    opening: Opening,
     place: Place,
 ) -> impl Future<Output = ()> + Send {
     let mut commands = Vec::new();
-    let limits = Arc::clone(&node.settings.limits);
-    let line = Arc::new(Line::new(limits.mailbox_bytes));
-    let session = Session::new(limits, seed(), node.clock.now(), &mut commands);
-    let mut connection = Connection {
-        node,
-        line,
-        session,
-        transport,
-        entrance,
-        seat: None,
-        deadline: None,
-        flow: Flow::default(),
-        later: Later::default(),
-        closing: None,
-        _place: place,
-    };
+    let mut limits = Arc::clone(&node.settings.limits);
+    if let Some(idle_ms) = opening.idle_ms.filter(|idle| *idle != limits.idle_ms) {
+        limits = Arc::new(Limits { idle_ms, ..(*limits).clone() });
+    }
+    let mut session = Session::new(limits, seed(), node.clock.now(), &mut commands);
+    session.want(opening.wanted);
+    let mut connection = Connection::new(node, session, transport, entrance, Some(place));
     connection.execute(commands);
-    if let Some(ticket) = ticket {
-        connection.feed(Event::TicketOffered { ticket: &ticket });
+    match opening.said {
+        None => {}
+        Some(Said::Ticket(ticket)) => connection.feed(Event::TicketOffered { ticket: &ticket }),
+        Some(Said::Connect(text)) => connection.hear_text(&text),
     }
     async move { connection.run().await }
+}
+
+/// Carries out a client's messages, until all are answered. Answers what is to be held against its next ones.
+pub fn visit<T: Transport>(
+    node: Arc<Node>,
+    transport: T,
+    entrance: Box<Entrance>,
+    who: Identity,
+    guard: Guard,
+) -> impl Future<Output = Guard> + Send {
+    let mut commands = Vec::new();
+    let limits = Arc::clone(&node.settings.limits);
+    let session = Session::visit(limits, seed(), node.clock.now(), who, guard, &mut commands);
+    let mut connection = Connection::new(node, session, transport, entrance, None);
+    connection.execute(commands);
+    async move {
+        connection.run().await;
+        connection.session.guard()
+    }
 }
 
 /// Randomness for the session's record ids. They need not be secret, so a machine without randomness does no harm here.
@@ -71,7 +103,7 @@ struct Connection<T> {
     later: Later,
     /// The session is done: write what is queued, then close with this.
     closing: Option<(CloseCode, &'static str)>,
-    _place: Place,
+    _place: Option<Place>,
 }
 
 /// What the session said about the flow of bytes.
@@ -105,6 +137,29 @@ enum End {
 }
 
 impl<T: Transport> Connection<T> {
+    fn new(
+        node: Arc<Node>,
+        session: Session,
+        transport: T,
+        entrance: Box<Entrance>,
+        place: Option<Place>,
+    ) -> Self {
+        let line = Arc::new(Line::new(node.settings.limits.mailbox_bytes));
+        Self {
+            node,
+            line,
+            session,
+            transport,
+            entrance,
+            seat: None,
+            deadline: None,
+            flow: Flow::default(),
+            later: Later::default(),
+            closing: None,
+            _place: place,
+        }
+    }
+
     async fn run(&mut self) {
         let end = loop {
             let more = match self.write_out().await {
@@ -112,7 +167,11 @@ impl<T: Transport> Connection<T> {
                 Err(end) => break end,
             };
             if let Some(credential) = self.later.credential.take() {
-                let checked = self.node.auth.authenticate(credential, &self.entrance).await;
+                let mut checked = self.node.auth.authenticate(credential, &self.entrance).await;
+                if T::ONCE {
+                    // Boxed: all other transports' tasks are the smaller for it.
+                    checked = Box::pin(paced(Arc::clone(&self.node), checked)).await;
+                }
                 self.authenticated(checked);
                 continue;
             }
@@ -131,6 +190,9 @@ impl<T: Transport> Connection<T> {
                 };
                 self.feed(event);
                 continue;
+            }
+            if !more {
+                self.transport.rest(|| self.session.is_settled());
             }
             let deadline = self.deadline.map(|at| self.node.clock.at(at));
             tokio::select! {
@@ -193,8 +255,8 @@ impl<T: Transport> Connection<T> {
     /// Two buffers full, then one flush. Bounded, because the time limit is for this much: a peer that takes it is alive, however
     /// much is behind it.
     async fn write(&mut self) -> Result<bool, Broken> {
-        if std::mem::take(&mut self.later.ping) {
-            self.transport.ping().await?;
+        if std::mem::take(&mut self.later.ping) && self.transport.ping().await? == Sign::Given {
+            self.feed(Event::ShowedLife);
         }
         let join = self.node.settings.limits.join_bytes;
         let mut left = 2 * join;
@@ -213,7 +275,7 @@ impl<T: Transport> Connection<T> {
 
     /// The peer takes nothing: what it would have to be told can't be written either.
     fn stall(&mut self) -> End {
-        metrics::counter!("tidings_slow_consumers_total").increment(1);
+        metrics::counter!("tidings_slow_consumers_total", "transport" => T::NAME).increment(1);
         self.feed(Event::Stalled);
         match self.closing {
             Some((code, reason)) => End::Closed(code, reason),
@@ -223,10 +285,7 @@ impl<T: Transport> Connection<T> {
 
     fn take_in(&mut self, incoming: Incoming) -> Option<End> {
         match incoming {
-            Incoming::Text(text) => {
-                metrics::counter!("tidings_frames_received_total").increment(1);
-                self.feed(Event::Received { text: &text });
-            }
+            Incoming::Text(text) => self.hear_text(&text),
             Incoming::Binary => self.feed(Event::BinaryReceived),
             Incoming::Life => self.feed(Event::ShowedLife),
             Incoming::TooLarge => self.feed(Event::TooLarge),
@@ -234,6 +293,11 @@ impl<T: Transport> Connection<T> {
             Incoming::Ended => return Some(End::Gone),
         }
         None
+    }
+
+    fn hear_text(&mut self, text: &str) {
+        metrics::counter!("tidings_frames_received_total", "transport" => T::NAME).increment(1);
+        self.feed(Event::Received { text });
     }
 
     /// Tells the session what others left.
@@ -355,6 +419,13 @@ impl<T> Connection<T> {
             }
         }
     }
+}
+
+/// A client that comes again for each answer, at the pace it may.
+async fn paced(node: Arc<Node>, checked: Result<Identity, Refused>) -> Result<Identity, Refused> {
+    let identity = checked?;
+    node.visits.pace(&identity.session, node.clock, &node.settings.limits).await?;
+    Ok(identity)
 }
 
 async fn until(deadline: Option<Instant>) {

@@ -4,10 +4,10 @@ use std::{net::IpAddr, pin::Pin};
 
 use tidings_server_core::{Identity, Refused, session::Credential, store::Revocation};
 
-/// A connection's way in, as its upgrade request told it.
+/// A connection's way in, as its request told it.
 #[derive(Clone, Debug, Default)]
 pub struct Entrance {
-    /// The `Origin` header, checked before the upgrade.
+    /// The `Origin` header, checked already.
     pub origin: Option<Box<str>>,
     /// What an `Authorization` header or cookie offers when `connect` offers nothing. A secret.
     pub ambient: Option<Ambient>,
@@ -15,11 +15,13 @@ pub struct Entrance {
     pub address: Option<IpAddr>,
 }
 
-/// A credential that came with the upgrade request.
+/// A credential that came with the request.
 #[derive(Clone)]
 pub enum Ambient {
-    /// From the session cookie: good only with an allowed `Origin`.
+    /// From the session cookie of a request that a page of an allowed origin sent.
     Cookie(Box<str>),
+    /// There is a cookie, but another site's page may have caused the request.
+    MuteCookie,
     /// From `Authorization: Bearer`.
     Header(Box<str>),
 }
@@ -29,6 +31,7 @@ impl std::fmt::Debug for Ambient {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Cookie(_) => "Cookie(…)",
+            Self::MuteCookie => "MuteCookie",
             Self::Header(_) => "Header(…)",
         })
     }

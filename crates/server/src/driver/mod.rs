@@ -17,6 +17,7 @@ pub mod seating;
 pub mod shards;
 #[cfg(test)]
 mod sizes;
+pub mod visits;
 pub mod writer;
 
 pub use clock::Clock;
@@ -24,3 +25,4 @@ pub use entrance::{Authenticate, Entrance};
 pub use follower::Follower;
 pub use line::{Line, Notice};
 pub use node::Node;
+pub use visits::Visits;

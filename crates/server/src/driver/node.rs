@@ -16,6 +16,7 @@ use super::{
     registry::{Bounds, Registry},
     seating::{self, Seating},
     shards::Shards,
+    visits::Visits,
     writer::{FanOut, Writer},
 };
 use crate::bus::{Bus, Heard, Signal};
@@ -31,6 +32,12 @@ pub struct Settings {
     pub send_timeout: Duration,
     /// How long a close handshake may take.
     pub close_timeout: Duration,
+    /// Frames of one WebSocket message.
+    pub fragments: u32,
+    /// How long a request's body may take to arrive.
+    pub body_timeout: Duration,
+    /// Bounds of streams and polls.
+    pub streams: Streams,
     /// Writes that may wait for the writer.
     pub write_queue: usize,
     /// Shards of the hub.
@@ -61,6 +68,17 @@ impl std::fmt::Debug for Parts {
     }
 }
 
+/// Bounds of the transports over plain HTTP.
+#[derive(Clone, Copy, Debug)]
+pub struct Streams {
+    /// An `EventSource` comes back after this to twice this, in milliseconds.
+    pub retry_ms: u64,
+    /// How long a poll waits for news at most, in milliseconds.
+    pub poll_ms: u64,
+    /// Bytes after which a poll answers though there is more.
+    pub poll_bytes: usize,
+}
+
 /// A running server without its doors: what connections and REST handlers share.
 pub struct Node {
     /// The clocks.
@@ -77,6 +95,8 @@ pub struct Node {
     pub shards: Arc<Shards>,
     /// Connections.
     pub registry: Arc<Registry>,
+    /// Who comes again and again.
+    pub visits: Visits,
     /// Who checks credentials.
     pub auth: Arc<dyn Authenticate>,
     /// The other nodes, if there is a way to them.
@@ -134,6 +154,7 @@ impl Node {
             writer: Writer::start(&store, fan_out, settings.write_queue)?,
             readers,
             registry,
+            visits: Visits::new(settings.limits.outstanding),
             settings,
             store,
             shards,

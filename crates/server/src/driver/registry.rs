@@ -70,6 +70,7 @@ struct Entry {
 #[derive(Debug)]
 pub struct Place {
     registry: Arc<Registry>,
+    transport: &'static str,
 }
 
 /// A user's place; given back when dropped.
@@ -87,11 +88,11 @@ impl Registry {
         Self { bounds, book: Mutex::default(), empty: Notify::new() }
     }
 
-    /// Takes a place for a socket, before anything is known of it.
+    /// Takes a place for a connection, before anything is known of it but its transport.
     ///
     /// # Errors
     /// `connections` when the server is full, `restart` when it is going away.
-    pub fn enter(self: &Arc<Self>) -> Result<Place, Refused> {
+    pub fn enter(self: &Arc<Self>, transport: &'static str) -> Result<Place, Refused> {
         let mut book = self.lock();
         if book.draining {
             return Err(ErrorCode::Restart.into());
@@ -100,8 +101,8 @@ impl Registry {
             return Err(Refused::new(ErrorCode::Connections, "the server is full"));
         }
         book.open += 1;
-        metrics::gauge!("tidings_connections").set(book.open as f64);
-        Ok(Place { registry: Arc::clone(self) })
+        metrics::gauge!("tidings_connections", "transport" => transport).increment(1.0);
+        Ok(Place { registry: Arc::clone(self), transport })
     }
 
     /// A name for a connection, which no other of this node has or had.
@@ -267,7 +268,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut book = self.registry.lock();
         book.open -= 1;
-        metrics::gauge!("tidings_connections").set(book.open as f64);
+        metrics::gauge!("tidings_connections", "transport" => self.transport).decrement(1.0);
         if book.open == 0 && book.draining {
             self.registry.empty.notify_one();
         }

@@ -1,7 +1,26 @@
 //! Bytes ↔ frames: what every way of carrying messages has in common.
+//!
+//! | file | what |
+//! |---|---|
+//! | `door.rs` | who knocks, and from where: the same for all |
+//! | `ws.rs`, `upgrade.rs`, `fragments.rs` | WebSocket, how a request becomes one, and in how many frames a message may come |
+//! | `sse.rs` | a stream of server-sent events |
+//! | `poll.rs` | one answer, once there is news |
+//! | `visit.rs` | a client's messages, where its stream or poll can't carry them |
+//! | `address.rs` | what a stream's or poll's address says |
+//! | `trail.rs` | cursors, kept as frames go by |
+//! | `refusal.rs` | refusals by HTTP, as `EventSource` and `fetch` understand them |
 
+pub mod address;
+pub mod door;
+pub mod fragments;
 pub mod origin;
+pub mod poll;
+pub mod refusal;
+pub mod sse;
+pub mod trail;
 pub mod upgrade;
+pub mod visit;
 pub mod ws;
 
 use bytes::Bytes;
@@ -29,8 +48,22 @@ pub enum Incoming {
 #[error("the link broke")]
 pub struct Broken;
 
+/// What a ping can show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sign {
+    /// The other end answers it.
+    Awaited,
+    /// There is no answer to wait for: that it was taken is all the life this link can show.
+    Given,
+}
+
 /// One connection's link. Only its own task uses it.
 pub trait Transport: Send + 'static {
+    /// Its name in figures.
+    const NAME: &'static str;
+    /// It ends with one answer, and its client comes again for the next.
+    const ONCE: bool = false;
+
     /// Waits for the next frame. Cancel-safe.
     fn receive(&mut self) -> impl Future<Output = Incoming> + Send;
 
@@ -41,7 +74,13 @@ pub trait Transport: Send + 'static {
     fn flush(&mut self) -> impl Future<Output = Result<(), Broken>> + Send;
 
     /// Asks for a sign of life.
-    fn ping(&mut self) -> impl Future<Output = Result<(), Broken>> + Send;
+    fn ping(&mut self) -> impl Future<Output = Result<Sign, Broken>> + Send;
+
+    /// All that waited is written. `settled` tells whether nothing is under way that would bring more: what a transport that answers
+    /// once asks before it does.
+    fn rest(&mut self, settled: impl FnOnce() -> bool) {
+        let _ = settled;
+    }
 
     /// Closes and waits for the other end to agree.
     fn close(&mut self, code: CloseCode, reason: &'static str) -> impl Future<Output = ()> + Send;

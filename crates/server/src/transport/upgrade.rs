@@ -1,44 +1,26 @@
 //! `GET /v1/ws`: from an HTTP request to a served connection.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use axum::{
     extract::{
-        ConnectInfo, FromRequestParts, Request, WebSocketUpgrade,
-        ws::rejection::WebSocketUpgradeRejection,
+        FromRequestParts, Request, WebSocketUpgrade, ws::rejection::WebSocketUpgradeRejection,
     },
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, StatusCode, header, request::Parts};
+use http::{HeaderValue, StatusCode, header, request::Parts};
+use hyper::upgrade::OnUpgrade;
 use tidings_protocol::{Encode, ErrorCode};
 use tidings_server_core::{Refused, service};
 use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::{
     Transport,
-    origin::Origins,
-    ws::{Sizes, Ws, configure},
+    door::Door,
+    ws::{Sizes, Ws},
 };
-use crate::{
-    driver::{Entrance, Node, connection, entrance::Ambient},
-    proxies::Proxies,
-};
-
-/// What the door needs to know.
-#[derive(Clone, Debug)]
-pub struct Door {
-    /// The server behind it.
-    pub node: Arc<Node>,
-    /// Who may knock.
-    pub origins: Arc<Origins>,
-    /// Whose word is taken about where a request comes from.
-    pub proxies: Arc<Proxies>,
-    /// Name of the session cookie, where cookies are accepted.
-    pub cookie: Option<Arc<str>>,
-}
+use crate::driver::connection::{self, Opening, Said};
 
 impl Door {
     /// Answers an upgrade request.
@@ -46,7 +28,7 @@ impl Door {
     /// Only a wrong `Origin` is refused before the upgrade: browsers hide the status of a failed one, and a client that can't see
     /// why it failed would try for ever. All else is told by an `error` and a close code.
     pub async fn open(&self, request: Request) -> Response {
-        let (mut parts, _) = request.into_parts();
+        let (parts, _) = request.into_parts();
         if !self.origins.admit(&parts.headers) {
             metrics::counter!("tidings_refused_total", "code" => ErrorCode::OriginRefused.as_str())
                 .increment(1);
@@ -56,22 +38,29 @@ impl Door {
             )
                 .into_response();
         }
-        let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
-            Ok(upgrade) => upgrade,
-            Err(rejection) => return not_a_websocket(rejection),
+        let (response, upgraded) = match accept(parts.clone()).await {
+            Ok(accepted) => accepted,
+            Err(refusal) => return refusal,
         };
         let limits = &self.node.settings.limits;
         let largest = limits.connect_bytes.max(limits.message_bytes);
-        let sizes = Sizes { message: largest, frame: largest, unwritten: limits.mailbox_bytes };
-        let entrance = Box::new(self.entrance(&parts));
-        let ticket = ticket(parts.uri.query());
+        let sizes = Sizes {
+            message: largest,
+            frame: largest,
+            fragments: self.node.settings.fragments,
+            unwritten: limits.mailbox_bytes,
+        };
+        let entrance = self.entrance(&parts);
+        let said = ticket(parts.uri.query()).map(Said::Ticket);
+        let opening = Opening { said, ..Opening::default() };
         let node = Arc::clone(&self.node);
-        configure(upgrade, sizes).on_upgrade(move |socket| {
-            let transport = Ws::new(socket);
-            // On a task of its own: axum's, which is sized for the upgrade too, ends here.
-            drop(match node.registry.enter() {
+        // On a task of its own, which ends here: it is sized for the upgrade too.
+        tokio::spawn(async move {
+            let Ok(upgraded) = upgraded.await else { return };
+            let transport = Ws::new(upgraded, sizes).await;
+            drop(match node.registry.enter(Ws::NAME) {
                 Ok(place) => {
-                    tokio::spawn(connection::serve(node, transport, entrance, ticket, place))
+                    tokio::spawn(connection::serve(node, transport, entrance, opening, place))
                 }
                 // It has no place: a peer that does not agree to the close may not hold it open.
                 Err(refused) => tokio::spawn(async move {
@@ -79,47 +68,43 @@ impl Door {
                     let _late = timeout(node.settings.close_timeout, refusal).await;
                 }),
             });
-            std::future::ready(())
-        })
+        });
+        response
     }
+}
 
-    fn entrance(&self, parts: &Parts) -> Entrance {
-        Entrance {
-            origin: text(&parts.headers, header::ORIGIN).map(Box::from),
-            ambient: self.ambient(&parts.headers),
-            address: self.address(parts),
+/// The handshake: what is answered, and what the link becomes once it is.
+///
+/// # Errors
+/// The answer to a request that is no handshake.
+pub async fn accept(mut parts: Parts) -> Result<(Response, OnUpgrade), Response> {
+    // axum takes it out of the parts, and would make a socket of its own of it.
+    let upgraded = parts.extensions.get::<OnUpgrade>().cloned();
+    let key = parts.headers.get(header::SEC_WEBSOCKET_KEY).cloned();
+    if let Err(rejection) = WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
+        return Err(not_a_websocket(rejection));
+    }
+    let Some(upgraded) = upgraded else { return Err(StatusCode::UPGRADE_REQUIRED.into_response()) };
+    let mut response = StatusCode::SWITCHING_PROTOCOLS.into_response();
+    match key {
+        Some(key) => {
+            let headers = response.headers_mut();
+            headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+            headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+            if let Ok(accept) = HeaderValue::from_str(&derive_accept_key(key.as_bytes())) {
+                headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+            }
         }
+        // HTTP/2's extended CONNECT (RFC 8441), in apps that serve it.
+        None => *response.status_mut() = StatusCode::OK,
     }
-
-    /// Where a request comes from; unknown where the app around the router does not say.
-    pub(crate) fn address(&self, parts: &Parts) -> Option<IpAddr> {
-        let peer = parts.extensions.get::<SocketAddr>().copied().or_else(|| {
-            parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| *peer)
-        })?;
-        Some(self.proxies.client(peer.ip(), &parts.headers))
-    }
-
-    fn ambient(&self, headers: &HeaderMap) -> Option<Ambient> {
-        if let Some(bearer) =
-            text(headers, header::AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer "))
-        {
-            return Some(Ambient::Header(bearer.trim().into()));
-        }
-        let name = self.cookie.as_deref()?;
-        let cookies =
-            headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-        cookies
-            .flat_map(|line| line.split(';'))
-            .filter_map(|pair| pair.trim().split_once('='))
-            .find(|(key, _)| *key == name)
-            .map(|(_, value)| Ambient::Cookie(value.into()))
-    }
+    Ok((response, upgraded))
 }
 
 fn not_a_websocket(rejection: WebSocketUpgradeRejection) -> Response {
     let mut response = rejection.into_response();
     // What follows on this connection may be anything.
-    response.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     response
 }
 
@@ -130,10 +115,6 @@ async fn refuse(mut transport: impl Transport, refused: &Refused) {
     if transport.feed(error.into()).await.is_ok() {
         transport.close(code, refused.code.as_str()).await;
     }
-}
-
-fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
-    headers.get(name)?.to_str().ok()
 }
 
 /// The query's ticket, for plain clients that can't send a first message.

@@ -1,12 +1,22 @@
 //! WebSocket: the product's upgrade settings and its codec.
 
-use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
 use tidings_protocol::CloseCode;
-use tokio_tungstenite::tungstenite;
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{
+        self, Message, Utf8Bytes,
+        protocol::{CloseFrame, Role, WebSocketConfig},
+    },
+};
 
-use super::{Broken, Incoming, Transport};
+use super::{
+    Broken, Incoming, Sign, Transport,
+    fragments::{Counted, TooManyFragments},
+};
 
 /// Sizes of a socket's buffers and frames, in bytes.
 #[derive(Clone, Copy, Debug)]
@@ -15,6 +25,8 @@ pub struct Sizes {
     pub message: usize,
     /// Largest frame.
     pub frame: usize,
+    /// Most frames of a message.
+    pub fragments: u32,
     /// What may wait unwritten before the socket counts as broken: a joined frame and what one publish may carry.
     pub unwritten: usize,
 }
@@ -24,25 +36,21 @@ const READ_BUFFER: usize = 1024;
 /// Written at once: frames are fed until this much waits, then one system call takes them.
 const WRITE_BUFFER: usize = 16 * 1024;
 
-/// Sets an upgrade up as every socket of this server is.
-pub fn configure<F>(upgrade: WebSocketUpgrade<F>, sizes: Sizes) -> WebSocketUpgrade<F> {
-    upgrade
-        .read_buffer_size(READ_BUFFER)
-        .write_buffer_size(WRITE_BUFFER)
-        .max_write_buffer_size(WRITE_BUFFER + sizes.unwritten)
-        .max_message_size(sizes.message)
-        .max_frame_size(sizes.frame)
-}
-
 /// A WebSocket as a transport.
 #[derive(Debug)]
-pub struct Ws(WebSocket);
+pub struct Ws(WebSocketStream<Counted<TokioIo<Upgraded>>>);
 
 impl Ws {
-    /// A socket that was [`configure`]d.
-    #[must_use]
-    pub const fn new(socket: WebSocket) -> Self {
-        Self(socket)
+    /// A link that was upgraded, set up as every socket of this server is.
+    pub async fn new(upgraded: Upgraded, sizes: Sizes) -> Self {
+        let config = WebSocketConfig::default()
+            .read_buffer_size(READ_BUFFER)
+            .write_buffer_size(WRITE_BUFFER)
+            .max_write_buffer_size(WRITE_BUFFER + sizes.unwritten)
+            .max_message_size(Some(sizes.message))
+            .max_frame_size(Some(sizes.frame));
+        let link = Counted::new(TokioIo::new(upgraded), sizes.fragments);
+        Self(WebSocketStream::from_raw_socket(link, Role::Server, Some(config)).await)
     }
 
     /// The next message as it is, control frames left out; `Err` says with which code the link must be closed.
@@ -53,7 +61,7 @@ impl Ws {
                 // Reading on until the end is what completes the close handshake.
                 Ok(Message::Close(_)) => continue,
                 Ok(message) => Some(Ok(message)),
-                Err(error) => fault(error).map(Err),
+                Err(error) => fault(&error).map(Err),
             };
         }
     }
@@ -68,6 +76,8 @@ impl Ws {
 }
 
 impl Transport for Ws {
+    const NAME: &'static str = "ws";
+
     async fn receive(&mut self) -> Incoming {
         match self.message().await {
             Some(Ok(Message::Text(text))) => Incoming::Text(text.as_str().into()),
@@ -93,12 +103,13 @@ impl Transport for Ws {
         self.0.flush().await.map_err(|_| Broken)
     }
 
-    async fn ping(&mut self) -> Result<(), Broken> {
-        self.send(Message::Ping(Bytes::new())).await
+    async fn ping(&mut self) -> Result<Sign, Broken> {
+        self.send(Message::Ping(Bytes::new())).await?;
+        Ok(Sign::Awaited)
     }
 
     async fn close(&mut self, code: CloseCode, reason: &'static str) {
-        let frame = CloseFrame { code: code.0, reason: Utf8Bytes::from_static(reason) };
+        let frame = CloseFrame { code: code.0.into(), reason: Utf8Bytes::from_static(reason) };
         if self.send(Message::Close(Some(frame))).await.is_ok() {
             while let Some(Ok(_)) = self.0.next().await {}
         }
@@ -106,9 +117,12 @@ impl Transport for Ws {
 }
 
 /// Which close code a broken rule asks for; `None`: the link itself is gone.
-fn fault(error: axum::Error) -> Option<CloseCode> {
+fn fault(error: &tungstenite::Error) -> Option<CloseCode> {
     use tungstenite::Error;
-    match error.into_inner().downcast_ref::<Error>()? {
+    match error {
+        Error::Io(error) if error.get_ref().is_some_and(|inner| inner.is::<TooManyFragments>()) => {
+            Some(CloseCode::TOO_LARGE)
+        }
         Error::Capacity(_) => Some(CloseCode::TOO_LARGE),
         Error::Utf8(_) => Some(CloseCode::INVALID_UTF8),
         Error::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => None,

@@ -213,6 +213,13 @@ async fn frames_that_break_the_rules_end_their_connection_only() {
     bystander.is_unharmed(&server, "fragments over the limit").await;
 
     let mut socket = server.connect("mina").await;
+    for number in 0..70 {
+        socket.say_part(b"", number == 0, false).await;
+    }
+    assert_eq!(socket.end().await, too_large(), "fragments without end");
+    bystander.is_unharmed(&server, "fragments without end").await;
+
+    let mut socket = server.connect("mina").await;
     for (number, part) in [br#"{"ty"#.as_slice(), br#"pe":"#, br#""ping"}"#].into_iter().enumerate()
     {
         socket.say_part(part, number == 0, number == 2).await;

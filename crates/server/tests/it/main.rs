@@ -25,3 +25,4 @@ mod rooms;
 mod sockets;
 mod store;
 mod store_model;
+mod transports;

@@ -13,9 +13,9 @@ fn a_restored_server_is_a_fresh_start_for_everyone_and_says_so() {
     }
     world.settle(5_000);
     world.crash();
-    world.node.store.new_epochs();
+    world.restore();
     world.run(2_000);
-    world.node.restart();
+    world.restart();
     world.settle(60_000);
     let gaps = &world.devices[phone].seen.gaps;
     assert!(gaps.iter().any(|gap| gap.3 == GapReason::Epoch), "{gaps:?}");

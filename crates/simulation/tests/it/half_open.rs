@@ -13,7 +13,7 @@ fn a_link_that_stopped_forwarding_is_noticed_by_both_ends() {
     assert_eq!(arrived(&world, phone), [1]);
     assert_eq!(world.devices[phone].seen.dials, 2);
     assert!(
-        world.run_until(60_000, |world| world.node.connections().count() == 1),
+        world.run_until(60_000, |world| world.nodes[0].connections().count() == 1),
         "the ghost is gone"
     );
 }

@@ -9,6 +9,7 @@ mod everyone;
 mod half_open;
 mod lost_last_message;
 mod marks_converge;
+mod paging;
 mod properties;
 mod publish_and_see;
 mod reload;

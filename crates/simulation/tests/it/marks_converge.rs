@@ -49,7 +49,7 @@ fn a_mark_sent_again_does_not_undo_what_came_after_its_first_time() {
     let inbox = Channel::inbox("mina").unwrap();
     world.mark(phone, &items, READ);
     assert!(
-        world.run_until(5_000, |world| log(&world.node.store, &inbox).len() == 2),
+        world.run_until(5_000, |world| log(&world.disk.memory, &inbox).len() == 2),
         "it is stored"
     );
     world.cut(phone);
@@ -57,5 +57,5 @@ fn a_mark_sent_again_does_not_undo_what_came_after_its_first_time() {
     world.mark(laptop, &items, UNREAD);
     world.settle(60_000);
     assert_eq!(world.devices[phone].view().unread, 1);
-    assert_eq!(log(&world.node.store, &inbox).len(), 3, "the repeat made no record");
+    assert_eq!(log(&world.disk.memory, &inbox).len(), 3, "the repeat made no record");
 }

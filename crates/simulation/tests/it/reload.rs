@@ -13,7 +13,7 @@ fn a_reloaded_page_shows_its_cache_and_resumes_from_it() {
     world.settle(5_000);
     world.run(1_000);
     world.reload(phone);
-    world.run(2);
+    world.run(6);
     let view = world.devices[phone].view();
     assert_eq!((view.status, view.items.len()), (InboxStatus::Cached, 3));
     world.notify("mina");

@@ -1,5 +1,5 @@
 use tidings_protocol::server::GapReason;
-use tidings_server_core::store::{Retention, Store};
+use tidings_server_core::store::Retention;
 use tidings_simulation::{Faults, World};
 
 const KEEP: Retention =
@@ -17,7 +17,7 @@ fn one_who_was_away_beyond_retention_is_told_what_is_missing() {
         world.notify("mina");
     }
     world.run(20);
-    world.node.store.trim(world.env.now.wall, &KEEP).unwrap();
+    world.trim(&KEEP);
     world.settle(60_000);
     let gaps: Vec<_> = world.devices[phone]
         .seen
@@ -37,11 +37,7 @@ fn items_that_retention_removes_go_from_every_list() {
         world.notify("mina");
     }
     world.settle(5_000);
-    world
-        .node
-        .store
-        .trim(world.env.now.wall, &Retention { items: 2, records: 1_000, ..KEEP })
-        .unwrap();
+    world.trim(&Retention { items: 2, records: 1_000, ..KEEP });
     world.notify("mina");
     world.settle(60_000);
     let view = world.devices[phone].view();

@@ -17,7 +17,7 @@ fn a_server_that_dies_while_publishing_loses_and_doubles_nothing() {
             world.run(round);
             world.crash();
             world.run(2_000);
-            world.node.restart();
+            world.restart();
             world.run(500 * round);
         }
         world.settle(120_000);

@@ -21,5 +21,9 @@ fn a_slow_consumer_catches_up_in_bounded_memory() {
     world.settle(300_000);
     assert_eq!(arrived(&world, phone), (1..=48).collect::<Vec<_>>());
     assert_eq!(world.devices[phone].seen.dials, 1, "it kept its connection");
-    assert!(world.node.most_queued <= 4_000 + 1_500, "{} bytes waited", world.node.most_queued);
+    assert!(
+        world.nodes[0].most_queued <= 4_000 + 1_500,
+        "{} bytes waited",
+        world.nodes[0].most_queued
+    );
 }

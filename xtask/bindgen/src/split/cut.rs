@@ -15,6 +15,8 @@ use super::graph::{Constant, References, Target};
 const DOORS: &str = "rest";
 /// The name under which the rest imports what the first part has.
 const FIRST: &str = "first";
+/// Exports for wasm-bindgen's own glue; the package's does without.
+const UNUSED: [&str; 3] = ["__abort_handler", "__instance_terminated", "__wbindgen_realloc"];
 
 /// The module as it was, and its two parts.
 pub(crate) struct Parts {
@@ -226,6 +228,10 @@ impl Plan {
             }
         }
         module.exports.add("table", table);
+        for name in UNUSED {
+            // One that is not there is not missed.
+            let _ = module.exports.remove(name);
+        }
         for global in globals(&module) {
             let name = format!("global{}", global.index());
             export(&mut module, ExportItem::Global(global), &name);
@@ -444,9 +450,9 @@ fn set_elements(module: &mut Module, table: TableId, mut slots: Vec<(u32, Functi
     }
 }
 
-/// Mutable globals, the stack pointer among them; constants would be copied by the optimiser anyway.
+/// Mutable globals, the stack pointer among them. Of constants each part has its own copy.
 fn globals(module: &Module) -> Vec<GlobalId> {
-    module.globals.iter().map(walrus::Global::id).collect()
+    module.globals.iter().filter(|global| global.mutable).map(walrus::Global::id).collect()
 }
 
 #[derive(PartialEq, Eq, PartialOrd, Ord)]

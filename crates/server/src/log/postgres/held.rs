@@ -94,6 +94,8 @@ pub(super) struct Changes {
     pub(super) lanes: BTreeSet<(String, String)>,
     pub(super) answers: BTreeMap<(String, String, u64), String>,
     pub(super) revocations: Vec<Revocation>,
+    /// Texts with their ends, by hash.
+    pub(super) kept: BTreeMap<[u8; 32], (Bytes, u64)>,
 }
 
 impl Held {
@@ -113,6 +115,11 @@ impl Held {
                 Written::Done
             }
             Op::Void => Written::Done,
+            Op::Keep { hash, text, until } => {
+                let kept = self.changes.kept.entry(*hash).or_insert_with(|| (text.clone(), *until));
+                kept.1 = kept.1.max(*until);
+                Written::Done
+            }
             Op::Revoke(revocation) => {
                 self.changes.revocations.push(revocation.clone());
                 Written::Done

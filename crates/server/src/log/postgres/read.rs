@@ -44,6 +44,7 @@ const PAIR: &str = "SELECT c.name, c.epoch, c.first, c.top FROM channel c
     WHERE c.name = ANY($1) AND EXISTS
         (SELECT 1 FROM inbox i JOIN channel own ON own.id = i.channel WHERE own.name = $2)";
 
+const KEPT: &str = "SELECT text FROM kept WHERE hash = $1";
 const REVOCATIONS: &str = "SELECT number, kind, subject, at, until FROM revocation
     WHERE number > $1 ORDER BY number LIMIT $2";
 
@@ -103,6 +104,7 @@ async fn simple(client: &ClientWrapper, query: &Query) -> Option<Result<Answer, 
             rows.and_then(|rows| records(channel, &rows, *limit, u32::MAX))
         }
         Query::Inbox { user } => pair(client, user).await,
+        Query::Kept { hash } => kept(client, hash).await,
         Query::Revocations { after, limit } => revocations(client, *after, *limit).await,
         Query::Snapshot { .. } | Query::Items(_) => return None,
     })
@@ -206,6 +208,12 @@ async fn pair(client: &ClientWrapper, user: &str) -> Result<Answer, Trouble> {
         *place = Some(head(row, 1)?);
     }
     Ok(Answer::Inbox(own.zip(system).map(|(own, system)| [own, system])))
+}
+
+async fn kept(client: &ClientWrapper, hash: &[u8; 32]) -> Result<Answer, Trouble> {
+    let statement = prepared(client, KEPT).await?;
+    let row = client.query_opt(&statement, &[&hash.as_slice()]).await?;
+    Ok(Answer::Kept(row.map(|row| row.get::<_, Vec<u8>>(0).into())))
 }
 
 async fn revocations(client: &ClientWrapper, after: u64, limit: u32) -> Result<Answer, Trouble> {

@@ -57,6 +57,10 @@ const OLD_ANSWERS: &str = "DELETE FROM lane_answer a
     JOIN lane l ON l.username = t.username AND l.client_id = t.client_id
     WHERE a.lane = l.id AND a.seq <= t.seq";
 
+const KEPT: &str = "INSERT INTO kept (hash, text, until)
+    SELECT t.hash, t.text, t.until FROM unnest($1::bytea[], $2::bytea[], $3::int8[]) AS t (hash, text, until)
+    ON CONFLICT (hash) DO UPDATE SET until = greatest(kept.until, excluded.until)";
+
 const REVOCATIONS: &str = "WITH numbers AS (
         UPDATE counter SET value = value + $5 WHERE name = 'revocation' RETURNING value - $5 AS before
     )
@@ -103,6 +107,9 @@ pub(super) fn save<'a>(client: &'a ClientWrapper, held: &'a Held) -> Vec<Saving<
     if !changes.revocations.is_empty() {
         all.push(Box::pin(revocations(client, held)));
     }
+    if !changes.kept.is_empty() {
+        all.push(Box::pin(kept(client, held)));
+    }
     all
 }
 
@@ -120,6 +127,7 @@ pub(super) async fn prepare(client: &ClientWrapper) -> Result<(), Trouble> {
         ANSWERS,
         OLD_ANSWERS,
         REVOCATIONS,
+        KEPT,
     ] {
         client.prepare_cached(sql).await?;
     }
@@ -288,6 +296,17 @@ async fn old_answers(client: &ClientWrapper, held: &Held) -> Result<(), Trouble>
         column(&rows, |((user, _), _)| user.as_str()),
         column(&rows, |((_, client_id), _)| client_id.as_str()),
         column(&rows, |(_, row)| int(row.last.saturating_sub(KEPT_OF_A_LANE)))
+    )
+}
+
+async fn kept(client: &ClientWrapper, held: &Held) -> Result<(), Trouble> {
+    let rows: Vec<_> = held.changes.kept.iter().collect();
+    execute!(
+        client,
+        KEPT,
+        column(&rows, |(hash, _)| hash.as_slice()),
+        column(&rows, |(_, (text, _))| &**text),
+        column(&rows, |(_, (_, until))| int(*until))
     )
 }
 

@@ -6,8 +6,10 @@ use tokio_postgres::Client;
 use super::{open::ConnectError, timeline::TURN};
 
 /// Every migration in order. A released one is never edited: that would fork the databases that have it.
-const MIGRATIONS: &[(&str, &str)] =
-    &[("0001_log", include_str!("../../../migrations/postgres/0001_log.sql"))];
+const MIGRATIONS: &[(&str, &str)] = &[
+    ("0001_log", include_str!("../../../migrations/postgres/0001_log.sql")),
+    ("0002_kept", include_str!("../../../migrations/postgres/0002_kept.sql")),
+];
 
 /// Brings a database up to date, all or nothing.
 pub(super) async fn migrate(client: &mut Client) -> Result<(), ConnectError> {

@@ -232,6 +232,7 @@ async fn trim_tables(
     let lanes: Vec<i64> = lanes.iter().map(|row| row.get(0)).collect();
     db.execute("DELETE FROM lane_answer WHERE lane = ANY($1)", &[&lanes]).await?;
     db.execute("DELETE FROM revocation WHERE until <= $1", &[&int(wall)]).await?;
+    db.execute("DELETE FROM kept WHERE until <= $1", &[&int(wall)]).await?;
     db.execute("DELETE FROM ticket WHERE ends <= clock_timestamp()", &[]).await?;
     Ok(keys == ROWS || lanes.len() as u64 == ROWS)
 }

@@ -108,6 +108,14 @@ fn apply(db: &Connection, wall: u64, write: &Write) -> rusqlite::Result<Written>
             Written::Done
         }
         Op::Void => Written::Done,
+        Op::Keep { hash, text, until } => {
+            db.prepare_cached(
+                "INSERT INTO kept (hash, text, until) VALUES (?1, ?2, ?3)
+                 ON CONFLICT (hash) DO UPDATE SET until = max(until, excluded.until)",
+            )?
+            .execute((hash.as_slice(), &**text, int(*until)))?;
+            Written::Done
+        }
         Op::Revoke(revocation) => {
             let (kind, subject) = match &revocation.subject {
                 Subject::Jti(jti) => ("jti", jti),

@@ -66,6 +66,13 @@ fn on_view(db: &Connection, query: &Query) -> Result<Answer, Trouble> {
             Answer::Snapshot(Box::new(items::snapshot(db, user, *limit)?))
         }
         Query::Items(query) => items::page(db, query)?,
+        Query::Kept { hash } => {
+            let text: Option<Vec<u8>> = db
+                .prepare_cached("SELECT text FROM kept WHERE hash = ?1")?
+                .query_row([hash.as_slice()], |row| row.get(0))
+                .optional()?;
+            Answer::Kept(text.map(Bytes::from))
+        }
         Query::Revocations { after, limit } => {
             Answer::Revocations(revocations(db, *after, *limit)?)
         }

@@ -6,8 +6,10 @@ use sha2::{Digest as _, Sha256};
 use super::open::OpenError;
 
 /// Every migration in order. A released one is never edited: that would fork the databases that have it.
-const MIGRATIONS: &[(&str, &str)] =
-    &[("0001_log", include_str!("../../../migrations/sqlite/0001_log.sql"))];
+const MIGRATIONS: &[(&str, &str)] = &[
+    ("0001_log", include_str!("../../../migrations/sqlite/0001_log.sql")),
+    ("0002_kept", include_str!("../../../migrations/sqlite/0002_kept.sql")),
+];
 
 /// Brings a database up to date, each migration in a transaction of its own.
 pub(super) fn migrate(db: &mut Connection) -> Result<(), OpenError> {

@@ -173,6 +173,9 @@ fn trim_tables(db: &Connection, wall: u64, retention: &Retention) -> rusqlite::R
         db.prepare_cached("DELETE FROM lane_answer WHERE lane = ?1")?.execute([lane])?;
         db.prepare_cached("DELETE FROM lane WHERE id = ?1")?.execute([lane])?;
     }
-    db.prepare_cached("DELETE FROM revocation WHERE until <= ?1")?.execute([int(wall)])?;
+    for table in ["revocation", "kept"] {
+        let sql = format!("DELETE FROM {table} WHERE until <= ?1");
+        db.prepare_cached(&sql)?.execute([int(wall)])?;
+    }
     Ok(keys as u64 == ROWS || dead.len() as u64 == ROWS)
 }

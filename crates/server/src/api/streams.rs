@@ -1,0 +1,169 @@
+//! `/v1/sse`, `/v1/poll` and `/v1/sessions/{session}/messages`: the protocol for those whom WebSocket does not reach.
+//!
+//! `GET` is for clients that have nothing but an address (`EventSource`, `curl`), `POST` for those that can say `connect`.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    extract::{Path, Request, State, rejection::PathRejection},
+    response::{IntoResponse, Response},
+};
+use http::{HeaderValue, Method, header, request::Parts};
+use tidings_protocol::ErrorCode;
+use tidings_server_core::Refused;
+use tokio::{sync::oneshot, time::Instant};
+
+use super::{Api, Caller, body};
+use crate::{
+    auth::Who,
+    driver::connection::{self, Opening, Said},
+    error::ApiError,
+    listen::Cut,
+    transport::{
+        Transport,
+        address::Address,
+        poll::{Bounds, LongPoll, Next, Wait},
+        refusal::{Asker, refuse},
+        sse::{Sse, random_below},
+        trail::Trail,
+        visit::Visit,
+    },
+};
+
+/// The shortest silence a client may ask to be broken: more often would cost more than a new connection.
+const HEARTBEAT_LEAST_MS: u64 = 1_000;
+
+pub(super) async fn stream(State(api): State<Api>, request: Request) -> Response {
+    let asker = match *request.method() {
+        Method::GET => Asker::EventSource,
+        _ => Asker::Fetch,
+    };
+    let retry = &api.node.settings.streams.retry_ms;
+    let retry_ms = retry + random_below(*retry);
+    let (parts, asked) = match ask(&api, request).await {
+        Ok(asked) => asked,
+        Err(refused) => return refuse(asker, &refused, retry_ms),
+    };
+    let Asked { address, text } = asked;
+    let heartbeat = api.limits().heartbeat_ms;
+    let idle_ms = address.heartbeat_ms.unwrap_or(heartbeat);
+    let idle_ms = Some(idle_ms.min(heartbeat).max(HEARTBEAT_LEAST_MS.min(heartbeat)));
+    let wanted = address.wanted();
+    let trail = match asker {
+        Asker::EventSource => Some(Trail::new(wanted.pair, &wanted.channels)),
+        Asker::Fetch => None,
+    };
+    let (answer, answered) = oneshot::channel();
+    let cut = parts.extensions.get::<Cut>().cloned();
+    let transport = Sse::new(asker, trail, retry_ms, cut, answer);
+    let opening = Opening { said: Some(Said::Connect(text)), wanted, idle_ms };
+    match serve(&api, &parts, transport, opening) {
+        Ok(()) => answered.await.unwrap_or_else(|_| broken(asker, retry_ms)),
+        Err(refused) => refuse(asker, &refused, retry_ms),
+    }
+}
+
+pub(super) async fn poll(State(api): State<Api>, request: Request) -> Response {
+    let asker = Asker::Fetch;
+    let next = match *request.method() {
+        Method::GET => Next::Address,
+        _ => Next::Connect,
+    };
+    let (parts, asked) = match ask(&api, request).await {
+        Ok(asked) => asked,
+        Err(refused) => return refuse(asker, &refused, 0),
+    };
+    let Asked { address, text } = asked;
+    let streams = &api.node.settings.streams;
+    let wait_ms = match (address.wait_ms, address.goes_on()) {
+        (Some(wait), _) => wait.min(streams.poll_ms),
+        (None, true) => streams.poll_ms,
+        (None, false) => 0,
+    };
+    let (wait, within) = match wait_ms {
+        0 => (Wait::All, api.limits().timeout_ms),
+        _ => (Wait::News, wait_ms),
+    };
+    let until = Instant::now() + Duration::from_millis(within);
+    let wanted = address.wanted();
+    let trail = Trail::new(wanted.pair, &wanted.channels);
+    let (answer, answered) = oneshot::channel();
+    let bounds = Bounds { until, bytes: streams.poll_bytes };
+    let transport = LongPoll::new(next, wait, bounds, trail, answer);
+    let opening = Opening { said: Some(Said::Connect(text)), wanted, idle_ms: None };
+    match serve(&api, &parts, transport, opening) {
+        Ok(()) => answered.await.unwrap_or_else(|_| broken(asker, 0)),
+        Err(refused) => refuse(asker, &refused, 0),
+    }
+}
+
+pub(super) async fn messages(
+    State(api): State<Api>,
+    Caller(who): Caller,
+    session: Result<Path<String>, PathRejection>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let Path(session) = session
+        .map_err(|rejection| ApiError::new(ErrorCode::InvalidUtf8, rejection.body_text()))?;
+    let Who::Session(identity) = who else {
+        let detail = "messages are sent with the session token of their stream or poll";
+        return Err(ApiError::new(ErrorCode::Forbidden, detail));
+    };
+    if identity.session != session {
+        return Err(ApiError::new(ErrorCode::Forbidden, "the session token is another session's"));
+    }
+    let (parts, stream) = request.into_parts();
+    let text = body::text(&parts.headers, stream, &api, api.limits().connect_bytes).await?;
+    let mut turn = api.node.visits.enter(&session, api.node.clock.now().mono)?;
+    let (answer, answered) = oneshot::channel();
+    let (node, entrance) = (Arc::clone(&api.node), api.door.entrance(&parts));
+    let transport = Visit::new(&text, answer);
+    // On a task of its own: a caller that goes away does not stop half way what it began.
+    tokio::spawn(async move {
+        let mut guard = turn.guard().await;
+        *guard = connection::visit(node, transport, entrance, *identity, *guard).await;
+    });
+    let answers = answered.await.map_err(|_| ApiError::new(ErrorCode::Internal, ""))?;
+    let kind = HeaderValue::from_static("application/x-ndjson");
+    Ok(([(header::CONTENT_TYPE, kind)], answers).into_response())
+}
+
+/// What a request asks for.
+struct Asked {
+    address: Address,
+    /// Its `connect`.
+    text: String,
+}
+
+async fn ask(api: &Api, request: Request) -> Result<(Parts, Asked), Refused> {
+    if !api.origins.admit(request.headers()) {
+        return Err(ErrorCode::OriginRefused.into());
+    }
+    let (parts, stream) = request.into_parts();
+    let address = Address::parse(parts.uri.query().unwrap_or_default(), &parts.headers)?;
+    let text = match parts.method {
+        Method::GET => address.connect(),
+        _ => {
+            let most = api.limits().connect_bytes;
+            body::text(&parts.headers, stream, api, most).await.map_err(|ApiError(error)| error)?
+        }
+    };
+    Ok((parts, Asked { address, text }))
+}
+
+fn serve<T: Transport>(
+    api: &Api,
+    parts: &Parts,
+    transport: T,
+    opening: Opening,
+) -> Result<(), Refused> {
+    let place = api.node.registry.enter(T::NAME)?;
+    let node = Arc::clone(&api.node);
+    tokio::spawn(connection::serve(node, transport, api.door.entrance(parts), opening, place));
+    Ok(())
+}
+
+/// The connection ended without a word: its task was stopped.
+fn broken(asker: Asker, retry_ms: u64) -> Response {
+    refuse(asker, &ErrorCode::Internal.into(), retry_ms)
+}

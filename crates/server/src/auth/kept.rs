@@ -1,0 +1,194 @@
+//! Rights and info that would make a session token too long for a stream's `id`: kept in the store under their hash, once for all
+//! who have the same.
+
+use std::{
+    collections::HashMap,
+    sync::{MutexGuard, PoisonError},
+};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use tidings_protocol::{ErrorCode, Json, rights::Rights};
+use tidings_server_core::{
+    Identity, Refused,
+    store::{Answer, Op, Query, Write},
+};
+
+use super::{Auth, session_token::Opened};
+use crate::driver::{Clock, writer::Writer};
+
+/// Longer rights are kept. With the cursors of twenty channels and the longest user id an `id` then has at most 2 KiB.
+const RIGHTS_BYTES: usize = 256;
+/// The same for rights and info together.
+const BOTH_BYTES: usize = 400;
+/// Ends are rounded up to this, so that the same rights are written once a day and not at each connect.
+const STEP_MS: u64 = 24 * 3_600_000;
+/// Texts remembered; beyond it they are read from the store again.
+const REMEMBERED: usize = 10_000;
+
+/// A text to keep.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Kept {
+    pub(super) hash: [u8; 32],
+    text: String,
+    until: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Text {
+    #[serde(rename = "r")]
+    rights: Rights,
+    #[serde(rename = "i", default, skip_serializing_if = "Option::is_none")]
+    info: Option<Json>,
+}
+
+impl Kept {
+    /// What does not go into the token; `None`: all of it does.
+    pub(super) fn of(identity: &Identity, expires_at: u64) -> Option<Self> {
+        let rights = serde_json::to_string(&identity.rights).ok()?.len();
+        let info = identity.info.as_ref().map_or(0, Json::len);
+        if rights <= RIGHTS_BYTES && rights + info <= BOTH_BYTES {
+            return None;
+        }
+        let text = Text { rights: identity.rights.clone(), info: identity.info.clone() };
+        let text = serde_json::to_string(&text).ok()?;
+        let until = expires_at.div_ceil(STEP_MS).saturating_add(1).saturating_mul(STEP_MS);
+        Some(Self { hash: Sha256::digest(&text).into(), text, until })
+    }
+
+    pub(super) fn write(&self) -> Write {
+        let (hash, text) = (self.hash, self.text.clone().into());
+        Write { key: None, lane: None, op: Op::Keep { hash, text, until: self.until } }
+    }
+}
+
+/// Completes an identity by the text that was kept for it.
+///
+/// # Errors
+/// `internal` when the text is none: somebody has changed the store.
+fn complete(identity: Identity, text: &[u8]) -> Result<Identity, Refused> {
+    let text: Text =
+        serde_json::from_slice(text).map_err(|_| Refused::from(ErrorCode::Internal))?;
+    Ok(Identity { rights: text.rights, info: text.info, ..identity })
+}
+
+impl Auth {
+    /// Who shows a session token.
+    pub(super) async fn session(&self, token: &str) -> Result<Identity, Refused> {
+        let (identity, hash) = match self.sessions.open(token, Clock::wall())? {
+            Opened::Whole(identity) => return Ok(identity),
+            Opened::Elsewhere(identity, hash) => (identity, hash),
+        };
+        if let Some(text) = self.remembered().get(&hash) {
+            return complete(identity, text.as_bytes());
+        }
+        let Answer::Kept(text) = self.readers.read(Query::Kept { hash }).await? else {
+            return Err(ErrorCode::Internal.into());
+        };
+        let text = text.ok_or_else(|| {
+            Refused::new(ErrorCode::Unauthorized, "the session token's rights are no longer kept")
+        })?;
+        self.remembered().add(hash, 0, &String::from_utf8_lossy(&text));
+        complete(identity, &text)
+    }
+
+    /// Makes rights durable before a token names them. `false`: it could not, and the client needs a ticket to come back.
+    pub(super) async fn keep(&self, kept: &Kept) -> bool {
+        if self.remembered().has(kept) {
+            return true;
+        }
+        let Some(writer) = self.writer.get() else { return false };
+        match writer.commit(kept.write()).await {
+            Ok(_) => {
+                self.remembered().written(kept);
+                true
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the rights of a session could not be kept");
+                false
+            }
+        }
+    }
+
+    fn remembered(&self) -> MutexGuard<'_, Remembered> {
+        self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says where rights are written that are too long for session tokens.
+    pub fn keep_by(&self, writer: Writer) {
+        // Set at start, once.
+        let _again = self.writer.set(writer);
+    }
+}
+
+/// Texts this server knows to be in the store.
+#[derive(Debug, Default)]
+pub(super) struct Remembered(HashMap<[u8; 32], (u64, Box<str>)>);
+
+impl Remembered {
+    /// Whether a text is kept long enough already.
+    pub(super) fn has(&self, kept: &Kept) -> bool {
+        self.0.get(&kept.hash).is_some_and(|(until, _)| *until >= kept.until)
+    }
+
+    pub(super) fn get(&self, hash: &[u8; 32]) -> Option<&str> {
+        self.0.get(hash).map(|(_, text)| &**text)
+    }
+
+    /// A text was written, or read: then it is not known how long it stays.
+    pub(super) fn add(&mut self, hash: [u8; 32], until: u64, text: &str) {
+        if self.0.len() >= REMEMBERED && !self.0.contains_key(&hash) {
+            self.0.clear();
+        }
+        let known = self.0.entry(hash).or_insert_with(|| (until, text.into()));
+        known.0 = known.0.max(until);
+    }
+
+    pub(super) fn written(&mut self, kept: &Kept) {
+        self.add(kept.hash, kept.until, &kept.text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity(grants: usize) -> Identity {
+        let grant = r#"{"pattern":"room:somewhere","allow":["subscribe"]}"#;
+        Identity {
+            user: "mina".into(),
+            info: None,
+            rights: serde_json::from_str(&format!("[{}]", vec![grant; grants].join(","))).unwrap(),
+            session: "s".into(),
+            session_token: String::new(),
+            issued_at: 0,
+            expires_at: None,
+        }
+    }
+
+    #[test]
+    fn short_rights_stay_and_long_ones_come_back_whole() {
+        assert_eq!(Kept::of(&identity(3), 5), None);
+        let long = identity(40);
+        let kept = Kept::of(&long, 5).unwrap();
+        assert!(kept.until > 5 && kept.until.is_multiple_of(STEP_MS));
+        assert_eq!(complete(identity(0), kept.text.as_bytes()).unwrap(), long);
+        let wordy = Identity { info: Some(Json::string(&"x".repeat(500))), ..identity(1) };
+        assert!(Kept::of(&wordy, 5).is_some());
+    }
+
+    #[test]
+    fn a_text_is_written_again_only_for_a_later_end() {
+        let mut remembered = Remembered::default();
+        let kept = Kept::of(&identity(40), 5).unwrap();
+        assert!(!remembered.has(&kept));
+        remembered.written(&kept);
+        assert!(remembered.has(&kept));
+        assert!(remembered.has(&Kept::of(&identity(40), 6).unwrap()));
+        assert!(!remembered.has(&Kept::of(&identity(40), 3 * STEP_MS).unwrap()));
+        // What was read may end any day.
+        let mut other = Remembered::default();
+        other.add(kept.hash, 0, &kept.text);
+        assert!(!other.has(&kept) && other.get(&kept.hash).is_some());
+    }
+}

@@ -1,0 +1,272 @@
+//! What a stream's or poll's address says: `?channels=…&ticket=…|cursor=…`, and `Last-Event-ID`.
+
+use http::HeaderMap;
+use tidings_protocol::{
+    Channel, Encode, Epoch, ErrorCode, VERSION,
+    client::{Connect, Cursor},
+    limits::MAX_OFFSET,
+};
+use tidings_server_core::{Refused, session::Wanted};
+
+/// Most channels of an address: the cursors of each, of inbox and `system:all`, and a session token have to fit into one `id`.
+pub const CHANNELS: usize = 20;
+/// Largest `id` of an event, in bytes: browsers send it back as a header.
+pub const ID_BYTES: usize = 2 * 1024;
+/// The `id` of the last event of a stream that ended for good: whoever comes back with it is told to stay away.
+pub const ENDED: &str = "ended";
+/// A place whose cursor is not known yet.
+const UNKNOWN: &str = "-";
+
+/// What the address says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Address {
+    /// The credential of a client that has come before. A secret.
+    session_token: Option<String>,
+    /// One-time. A secret.
+    ticket: Option<String>,
+    /// Random per page.
+    instance: Option<String>,
+    /// Places to go on from: of the inbox, of `system:all`, then of `channels` in their order. Empty: none was given.
+    cursors: Vec<Option<Cursor>>,
+    /// Channels besides inbox and `system:all`.
+    pub channels: Vec<Channel>,
+    /// How long a poll may wait, in milliseconds.
+    pub wait_ms: Option<u64>,
+    /// Longest silence the client wants on its stream, in milliseconds.
+    pub heartbeat_ms: Option<u64>,
+}
+
+impl Address {
+    /// Reads a request's query and headers. Parameters that are not known are left aside.
+    ///
+    /// # Errors
+    /// `bad_request`, naming the parameter; `replaced` to a stream that ended for good; `unknown_channel`.
+    pub fn parse(query: &str, headers: &HeaderMap) -> Result<Self, Refused> {
+        let mut address = Self::default();
+        let mut cursor = None;
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            match &*name {
+                "channels" => {
+                    for channel in value.split(',').filter(|name| !name.is_empty()) {
+                        address.add(channel)?;
+                    }
+                }
+                "channel" => address.add(&value)?,
+                "ticket" => address.ticket = Some(value.into_owned()),
+                "instance" => address.instance = Some(value.into_owned()),
+                "cursor" => cursor = Some(value.into_owned()),
+                "wait" => address.wait_ms = Some(milliseconds("wait", &value)?),
+                "heartbeat" => address.heartbeat_ms = Some(milliseconds("heartbeat", &value)?),
+                _ => {}
+            }
+        }
+        if let Some(id) = headers.get("last-event-id") {
+            let id = id.to_str().map_err(|_| bad("`Last-Event-ID` is none of this server's"))?;
+            if id == ENDED {
+                return Err(Refused::new(ErrorCode::Replaced, "this stream has ended for good"));
+            }
+            if id.len() > ID_BYTES {
+                return Err(bad("`Last-Event-ID` is none of this server's"));
+            }
+            let (places, token) = id.split_once('~').unwrap_or((id, ""));
+            cursor = Some(places.to_owned());
+            address.session_token =
+                Some(token).filter(|token| !token.is_empty()).map(str::to_owned);
+        }
+        if let Some(cursor) = cursor.filter(|cursor| !cursor.is_empty()) {
+            address.cursors = cursors(&cursor)?;
+            if address.cursors.len() != 2 + address.channels.len() {
+                return Err(bad(format!(
+                    "the cursor has {} places; inbox, `system:all` and `channels` make {}",
+                    address.cursors.len(),
+                    2 + address.channels.len()
+                )));
+            }
+        }
+        Ok(address)
+    }
+
+    /// The `connect` the address stands for.
+    #[must_use]
+    pub fn connect(&self) -> String {
+        let ticket = match &self.session_token {
+            // Spent by the stream that gave the token.
+            Some(_) => None,
+            None => self.ticket.clone(),
+        };
+        let connect = Connect {
+            id: None,
+            version: VERSION,
+            ticket,
+            token: None,
+            session_token: self.session_token.clone(),
+            instance: self.instance.clone(),
+            batch: None,
+            client: None,
+            cursors: None,
+        };
+        Encode::to_json(&connect)
+    }
+
+    /// What it is subscribed to, and where that goes on.
+    #[must_use]
+    pub fn wanted(&self) -> Wanted {
+        let of = |place: usize| self.cursors.get(place).copied().flatten();
+        let channels = self.channels.iter().enumerate();
+        Wanted {
+            pair: [of(0), of(1)],
+            channels: channels.map(|(at, channel)| (channel.clone(), of(at + 2))).collect(),
+        }
+    }
+
+    /// Whether the client goes on from where it was.
+    #[must_use]
+    pub fn goes_on(&self) -> bool {
+        !self.cursors.is_empty()
+    }
+
+    fn add(&mut self, name: &str) -> Result<(), Refused> {
+        let channel = Channel::parse(name)
+            .map_err(|error| Refused::new(ErrorCode::UnknownChannel, error.to_string()))?;
+        if self.channels.contains(&channel) {
+            return Err(bad(format!("`channels` names {name} twice")));
+        }
+        if channel.is_system() || channel.inbox_user().is_some() {
+            return Err(bad("inbox and `system:all` are part of every stream: leave them out"));
+        }
+        if self.channels.len() == CHANNELS {
+            return Err(bad(format!("`channels` has at most {CHANNELS}")));
+        }
+        self.channels.push(channel);
+        Ok(())
+    }
+}
+
+/// Cursors as a stream's `id` holds them.
+pub fn push_cursors(out: &mut Vec<u8>, places: impl Iterator<Item = Option<Cursor>>) {
+    for (at, cursor) in places.enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        match cursor {
+            None => out.extend_from_slice(UNKNOWN.as_bytes()),
+            Some(Cursor { epoch, offset }) => {
+                out.extend_from_slice(&epoch.to_bytes());
+                out.push(b'.');
+                push_number(out, offset);
+            }
+        }
+    }
+}
+
+/// Decimal digits, without the machinery of `format!`: one for each place of each event.
+fn push_number(out: &mut Vec<u8>, mut number: u64) {
+    let mut digits = [0; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[at..]);
+}
+
+fn cursors(text: &str) -> Result<Vec<Option<Cursor>>, Refused> {
+    let places = text.split(',').map(|place| {
+        if place == UNKNOWN {
+            return Some(None);
+        }
+        let (epoch, offset) = place.split_once('.')?;
+        let offset = offset.parse().ok().filter(|offset| *offset <= MAX_OFFSET)?;
+        Some(Some(Cursor { epoch: Epoch::parse(epoch).ok()?, offset }))
+    });
+    places
+        .take(CHANNELS + 3)
+        .collect::<Option<_>>()
+        .ok_or_else(|| bad("the cursor is none of this server's"))
+}
+
+fn milliseconds(name: &str, value: &str) -> Result<u64, Refused> {
+    value.parse().map_err(|_| bad(format!("`{name}` is a number of milliseconds")))
+}
+
+fn bad(detail: impl Into<String>) -> Refused {
+    Refused::new(ErrorCode::BadRequest, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(query: &str, id: Option<&'static str>) -> Result<Address, Refused> {
+        let mut headers = HeaderMap::new();
+        if let Some(id) = id {
+            headers.insert("last-event-id", http::HeaderValue::from_static(id));
+        }
+        Address::parse(query, &headers)
+    }
+
+    fn cursor(epoch: &str, offset: u64) -> Option<Cursor> {
+        Some(Cursor { epoch: Epoch::parse(epoch).unwrap(), offset })
+    }
+
+    #[test]
+    fn channels_are_listed_or_named_one_by_one() {
+        let address =
+            parse("channels=room:1,room%3A2&channel=room:a%2Cb&instance=p&x=y", None).unwrap();
+        let names: Vec<_> = address.channels.iter().map(Channel::as_str).collect();
+        assert_eq!(names, ["room:1", "room:2", "room:a,b"]);
+        assert!(!address.goes_on());
+        assert_eq!(address.connect(), r#"{"type":"connect","version":1,"instance":"p"}"#);
+    }
+
+    #[test]
+    fn an_id_speaks_before_the_ticket_that_was_spent_for_it() {
+        let id = "k3Jx0_aZ.41,-,Qm-81sTf.7~st_x";
+        let address = parse("ticket=tk_1&channels=room:1", Some(id)).unwrap();
+        assert_eq!(address.connect(), r#"{"type":"connect","version":1,"session_token":"st_x"}"#);
+        let wanted = address.wanted();
+        assert_eq!(wanted.pair, [cursor("k3Jx0_aZ", 41), None]);
+        assert_eq!(wanted.channels[0].1, cursor("Qm-81sTf", 7));
+    }
+
+    #[test]
+    fn a_cursor_goes_on_with_another_credential() {
+        let address = parse("cursor=k3Jx0_aZ.41,Qm-81sTf.0&ticket=tk_1", None).unwrap();
+        assert!(address.goes_on());
+        assert_eq!(address.connect(), r#"{"type":"connect","version":1,"ticket":"tk_1"}"#);
+    }
+
+    #[test]
+    fn cursors_come_back_as_they_were_written() {
+        let places = [cursor("k3Jx0_aZ", 0), None, cursor("Qm-81sTf", MAX_OFFSET)];
+        let mut text = Vec::new();
+        push_cursors(&mut text, places.into_iter());
+        assert_eq!(cursors(str::from_utf8(&text).unwrap()).unwrap(), places);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let many: Vec<_> = (0..21).map(|number| format!("room:{number}")).collect();
+        let cases = [
+            ("channels=Room:1", None, ErrorCode::UnknownChannel),
+            ("channels=room:1,room:1", None, ErrorCode::BadRequest),
+            ("channels=system:all", None, ErrorCode::BadRequest),
+            (&*format!("channels={}", many.join(",")), None, ErrorCode::BadRequest),
+            ("cursor=x", None, ErrorCode::BadRequest),
+            ("cursor=k3Jx0_aZ.1", None, ErrorCode::BadRequest),
+            ("cursor=k3Jx0_aZ.9007199254740992,-", None, ErrorCode::BadRequest),
+            ("cursor=k3Jx0_aZ.-1,-", None, ErrorCode::BadRequest),
+            ("wait=soon", None, ErrorCode::BadRequest),
+            ("heartbeat=-1", None, ErrorCode::BadRequest),
+            ("", Some("7"), ErrorCode::BadRequest),
+            ("", Some(ENDED), ErrorCode::Replaced),
+        ];
+        for (query, id, code) in cases {
+            assert_eq!(parse(query, id).unwrap_err().code, code, "{query} {id:?}");
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! How many frames one WebSocket message may be in.
+//!
+//! The codec bounds a message's bytes. Empty fragments have none: a message of them would go on for ever, unseen by every other
+//! limit. So frame headers are counted below the codec, as bytes go by.
+
+use std::{
+    error::Error,
+    fmt::{self, Display, Formatter},
+    io,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// A stream whose reader breaks off when a message has too many fragments.
+#[derive(Debug)]
+pub struct Counted<S> {
+    stream: S,
+    headers: Headers,
+    most: u32,
+}
+
+/// Why it broke off.
+#[derive(Clone, Copy, Debug)]
+pub struct TooManyFragments;
+
+impl Display for TooManyFragments {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str("a message has too many fragments")
+    }
+}
+
+impl Error for TooManyFragments {}
+
+impl<S> Counted<S> {
+    /// Lets messages of up to `most` frames through.
+    pub fn new(stream: S, most: u32) -> Self {
+        Self { stream, headers: Headers::default(), most }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if let Some(fresh) = buffer.filled().get(before..) {
+            self.headers.pass(fresh);
+        }
+        if self.headers.fragments > self.most {
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, TooManyFragments)));
+        }
+        read
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}
+
+/// Reads frame headers (RFC 6455, 5.2) and passes over payloads. Whether frames are right is the codec's business.
+#[derive(Debug, Default)]
+struct Headers {
+    /// Frames of the message under way.
+    fragments: u32,
+    /// Of the payload that is passed over.
+    left: u64,
+    /// The header so far.
+    header: [u8; 14],
+    have: u8,
+}
+
+impl Headers {
+    fn pass(&mut self, mut bytes: &[u8]) {
+        while let Some((first, rest)) = bytes.split_first() {
+            if self.left > 0 {
+                let skipped = usize::try_from(self.left).unwrap_or(usize::MAX).min(bytes.len());
+                self.left -= skipped as u64;
+                bytes = bytes.get(skipped..).unwrap_or_default();
+                continue;
+            }
+            bytes = rest;
+            if let Some(place) = self.header.get_mut(usize::from(self.have)) {
+                *place = *first;
+            }
+            self.have += 1;
+            if self.have >= 2 && self.have == self.length() {
+                self.frame();
+            }
+        }
+    }
+
+    /// How long the header is, once two bytes of it are known.
+    const fn length(&self) -> u8 {
+        let mask = if self.header[1] & 0x80 == 0 { 0 } else { 4 };
+        let extended = match self.header[1] & 0x7f {
+            126 => 2,
+            127 => 8,
+            _ => 0,
+        };
+        2 + mask + extended
+    }
+
+    /// A header is whole.
+    fn frame(&mut self) {
+        let [first, second, ..] = self.header;
+        let number = |bytes: &[u8]| {
+            bytes.iter().fold(0u64, |sum, byte| sum.wrapping_shl(8) | u64::from(*byte))
+        };
+        self.left = match second & 0x7f {
+            126 => number(&self.header[2..4]),
+            127 => number(&self.header[2..10]),
+            short => u64::from(short),
+        };
+        self.have = 0;
+        let control = first & 0x08 != 0;
+        if !control {
+            let last = first & 0x80 != 0;
+            self.fragments = if last { 0 } else { self.fragments.saturating_add(1) };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: u8 = 1;
+    const MORE: u8 = 0;
+    const PING: u8 = 9;
+
+    fn frame(kind: u8, last: bool, length: usize) -> Vec<u8> {
+        let mut frame = vec![kind | if last { 0x80 } else { 0 }];
+        match length {
+            0..126 => frame.push(0x80 | length as u8),
+            126..65_536 => {
+                frame.push(0x80 | 126);
+                frame.extend((length as u16).to_be_bytes());
+            }
+            _ => {
+                frame.push(0x80 | 127);
+                frame.extend((length as u64).to_be_bytes());
+            }
+        }
+        frame.extend([0; 4]);
+        // Payloads that look like headers.
+        frame.extend(vec![0x01; length]);
+        frame
+    }
+
+    fn fragments(frames: &[Vec<u8>], chunk: usize) -> u32 {
+        let mut headers = Headers::default();
+        for bytes in frames.concat().chunks(chunk) {
+            headers.pass(bytes);
+        }
+        headers.fragments
+    }
+
+    #[test]
+    fn fragments_are_counted_however_the_bytes_come() {
+        let frames = [
+            frame(TEXT, true, 5),
+            frame(TEXT, false, 0),
+            frame(PING, true, 3),
+            frame(MORE, false, 200),
+            frame(MORE, false, 70_000),
+            frame(PING, true, 0),
+        ];
+        for chunk in [1, 2, 3, 7, 1_024, usize::MAX] {
+            assert_eq!(fragments(&frames, chunk), 3, "{chunk}");
+        }
+    }
+
+    #[test]
+    fn a_whole_message_counts_anew() {
+        let frames = [
+            frame(TEXT, false, 1),
+            frame(MORE, true, 1),
+            frame(TEXT, true, 1),
+            frame(TEXT, false, 1),
+        ];
+        assert_eq!(fragments(&frames, usize::MAX), 1);
+    }
+}

@@ -1,0 +1,164 @@
+//! Long polling: one answer, sent once there is news or the wait is over.
+//!
+//! The answer is lines: first the call's own (where to go on from, and with what), then messages.
+
+use axum::{
+    body::Body,
+    response::{IntoResponse, Response},
+};
+use bytes::{BufMut, Bytes, BytesMut};
+use http::{HeaderValue, header};
+use tidings_protocol::{CloseCode, ErrorCode};
+use tokio::{
+    sync::oneshot,
+    time::{Instant, sleep_until},
+};
+
+use super::{
+    Broken, Incoming, Sign, Transport,
+    refusal::{self, Asker, is_last_word},
+    trail::{Passed, Trail},
+};
+
+/// How the next call goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// By its address: `?cursor=`.
+    Address,
+    /// By the `cursors` of its `connect`.
+    Connect,
+}
+
+/// What a call waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// Everything there is, greeting included.
+    All,
+    /// News: the client was greeted before.
+    News,
+}
+
+/// Bounds of one call.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// When it answers at the latest.
+    pub until: Instant,
+    /// Bytes after which it answers though there is more.
+    pub bytes: usize,
+}
+
+/// One call.
+#[derive(Debug)]
+pub struct LongPoll {
+    /// `None` once it was used.
+    answer: Option<oneshot::Sender<Response>>,
+    next: Next,
+    wait: Wait,
+    bounds: Bounds,
+    trail: Trail,
+    lines: BytesMut,
+    /// Something is worth an answer.
+    news: bool,
+    /// What was taken last belongs together with what comes next.
+    torn: bool,
+    error: Bytes,
+}
+
+impl LongPoll {
+    /// A call that is answered through `answer`.
+    #[must_use]
+    pub fn new(
+        next: Next,
+        wait: Wait,
+        bounds: Bounds,
+        trail: Trail,
+        answer: oneshot::Sender<Response>,
+    ) -> Self {
+        Self {
+            answer: Some(answer),
+            next,
+            wait,
+            bounds,
+            trail,
+            lines: BytesMut::new(),
+            news: matches!(wait, Wait::All),
+            torn: false,
+            error: Bytes::new(),
+        }
+    }
+
+    fn answer(&mut self) {
+        let Some(answer) = self.answer.take() else { return };
+        let mut body = match self.next {
+            Next::Address => self.trail.head_for_address(),
+            Next::Connect => self.trail.head_for_connect(),
+        };
+        body.push(b'\n');
+        body.extend_from_slice(&self.lines);
+        let kind = HeaderValue::from_static("application/x-ndjson");
+        let mut response = Body::from(body).into_response();
+        response.headers_mut().insert(header::CONTENT_TYPE, kind);
+        // Who is gone asks again from where it was.
+        let _gone = answer.send(response);
+    }
+}
+
+impl Transport for LongPoll {
+    const NAME: &'static str = "poll";
+    const ONCE: bool = true;
+
+    async fn receive(&mut self) -> Incoming {
+        if let Some(answer) = &mut self.answer {
+            tokio::select! {
+                () = answer.closed() => {}
+                () = sleep_until(self.bounds.until) => self.answer(),
+            }
+        }
+        Incoming::Ended
+    }
+
+    async fn feed(&mut self, frame: Bytes) -> Result<(), Broken> {
+        if is_last_word(&frame) {
+            self.error = frame;
+            return Ok(());
+        }
+        let passed = self.trail.pass(&frame);
+        self.torn = passed == Passed::Opening;
+        match passed {
+            Passed::Greeting if self.wait == Wait::News => return Ok(()),
+            Passed::Greeting | Passed::Reminder => {}
+            Passed::News | Passed::Opening => self.news = true,
+        }
+        self.lines.put(frame);
+        self.lines.put_u8(b'\n');
+        Ok(())
+    }
+
+    async fn flush(&mut self) -> Result<(), Broken> {
+        if self.lines.len() >= self.bounds.bytes && !self.torn {
+            self.answer();
+        }
+        match self.answer {
+            Some(_) => Ok(()),
+            // What comes now is for the next call.
+            None => Err(Broken),
+        }
+    }
+
+    async fn ping(&mut self) -> Result<Sign, Broken> {
+        Ok(Sign::Given)
+    }
+
+    fn rest(&mut self, settled: impl FnOnce() -> bool) {
+        if self.news && !self.torn && settled() {
+            self.answer();
+        }
+    }
+
+    async fn close(&mut self, _code: CloseCode, reason: &'static str) {
+        if let Some(answer) = self.answer.take() {
+            let code = ErrorCode::from_name(reason).unwrap_or(ErrorCode::Internal);
+            let _gone = answer.send(refusal::answer(Asker::Fetch, code, &self.error, 0));
+        }
+    }
+}

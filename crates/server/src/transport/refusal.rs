@@ -1,0 +1,78 @@
+//! Refusals by HTTP. A stream or poll that is not let in is told by the protocol's `error`; what stands around it depends on who asks.
+
+use axum::{
+    body::Body,
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use http::{HeaderValue, StatusCode, header};
+use tidings_protocol::{Encode, ErrorCode, Retry, ServerMessage};
+use tidings_server_core::{Refused, service};
+
+use super::sse;
+
+/// Who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asker {
+    /// A browser's `EventSource`, or a client like it: it sees no body but that of a 200, tries again after one, and gives up
+    /// after any other status.
+    EventSource,
+    /// A client that reads status and body.
+    Fetch,
+}
+
+/// The answer to who is not let in.
+#[must_use]
+pub fn refuse(asker: Asker, refused: &Refused, retry_ms: u64) -> Response {
+    metrics::counter!("tidings_refused_total", "code" => refused.code.as_str()).increment(1);
+    let error = Bytes::from(Encode::to_json(&service::error(refused)));
+    answer(asker, refused.code, &error, retry_ms)
+}
+
+/// The same where the session has already put its `error` into words.
+#[must_use]
+pub fn answer(asker: Asker, code: ErrorCode, error: &[u8], retry_ms: u64) -> Response {
+    let after = retry_after(error);
+    match (asker, code.retry()) {
+        (Asker::EventSource, Retry::Backoff) => {
+            let mut event = Vec::with_capacity(error.len() + 32);
+            sse::push_retry(&mut event, after.unwrap_or(0).max(retry_ms));
+            sse::push_data(&mut event, error);
+            sse::response(Body::from(event))
+        }
+        // It would read this status as the end, as it should; a body is not allowed.
+        (Asker::EventSource, Retry::Never) => StatusCode::NO_CONTENT.into_response(),
+        (Asker::EventSource, Retry::Ticket) => plain(StatusCode::UNAUTHORIZED, error, None),
+        (Asker::Fetch, _) => {
+            let status = StatusCode::from_u16(code.http()).unwrap_or(StatusCode::BAD_REQUEST);
+            plain(status, error, after)
+        }
+    }
+}
+
+fn plain(status: StatusCode, error: &[u8], retry_after_ms: Option<u64>) -> Response {
+    let mut response = (status, Bytes::copy_from_slice(error)).into_response();
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, json);
+    if let Some(after) = retry_after_ms {
+        let seconds = HeaderValue::from(after.div_ceil(1_000).max(1));
+        response.headers_mut().insert(header::RETRY_AFTER, seconds);
+    }
+    if status == StatusCode::UNAUTHORIZED {
+        let bearer = HeaderValue::from_static("Bearer");
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, bearer);
+    }
+    response
+}
+
+fn retry_after(error: &[u8]) -> Option<u64> {
+    match ServerMessage::decode(str::from_utf8(error).ok()?).ok()? {
+        ServerMessage::Error(error) => error.retry_after_ms,
+        _ => None,
+    }
+}
+
+/// Whether a message is the `error` that ends a connection: it answers nothing in particular.
+pub(super) fn is_last_word(frame: &[u8]) -> bool {
+    frame.starts_with(br#"{"type":"error","code":"#)
+}

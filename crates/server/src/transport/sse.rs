@@ -1,0 +1,253 @@
+//! Server-sent events: a response without end, one event a message.
+//!
+//! ```text
+//! id: <cursors>~<session token>     only for streams opened by an address; EventSource sends it back
+//! data: {"type":"notification",…}
+//! ```
+//!
+//! Two tasks pass the bytes on: the connection's own joins what waits into one chunk, the HTTP server's writes it. Between them is room
+//! for one chunk, so that a reader who takes nothing is noticed as on any other transport.
+
+use std::convert::Infallible;
+
+use axum::{body::Body, response::Response};
+use bytes::{BufMut, Bytes, BytesMut};
+use futures_util::stream;
+use http::{HeaderValue, header};
+use tidings_protocol::{CloseCode, ErrorCode, Retry, ServerMessage, server::Goaway};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    Broken, Incoming, Sign, Transport,
+    address::ENDED,
+    refusal::{self, Asker, is_last_word},
+    trail::Trail,
+};
+use crate::listen::Cut;
+
+/// What proxies and browsers see as silence is broken by this.
+const HEARTBEAT: &[u8] = b":\n\n";
+
+/// A stream, from before its first byte.
+#[derive(Debug)]
+pub struct Sse {
+    asker: Asker,
+    stage: Stage,
+    /// Written with the next flush.
+    chunk: BytesMut,
+    /// Where the client is; `None`: it keeps cursors itself, and events have no `id`.
+    trail: Option<Trail>,
+    /// Where the next event's `id` is put together.
+    id: Vec<u8>,
+    retry_ms: u64,
+    /// The client was told to come back: the stream ends with what is written next.
+    leaving: bool,
+    cut: Option<Cut>,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// Nobody knows yet whether there will be a stream.
+    Asked {
+        answer: oneshot::Sender<Response>,
+        error: Option<Bytes>,
+    },
+    Flowing(Outflow),
+    /// Everything was said; the other end still takes it.
+    Ending(oneshot::Receiver<()>),
+    Ended,
+}
+
+#[derive(Debug)]
+struct Outflow {
+    chunks: mpsc::Sender<Bytes>,
+    taken: oneshot::Receiver<()>,
+}
+
+impl Sse {
+    /// A stream that begins by sending its head to `answer`. `retry_ms` is after how long an `EventSource` comes back; `cut` ends the
+    /// link of one that takes nothing.
+    #[must_use]
+    pub fn new(
+        asker: Asker,
+        trail: Option<Trail>,
+        retry_ms: u64,
+        cut: Option<Cut>,
+        answer: oneshot::Sender<Response>,
+    ) -> Self {
+        let stage = Stage::Asked { answer, error: None };
+        let chunk = BytesMut::new();
+        Self { asker, stage, chunk, trail, id: Vec::new(), retry_ms, leaving: false, cut }
+    }
+
+    /// The client is in.
+    fn begin(&mut self) -> Result<(), Broken> {
+        let Stage::Asked { answer, .. } = std::mem::replace(&mut self.stage, Stage::Ended) else {
+            return Err(Broken);
+        };
+        let (chunks, body) = mpsc::channel(1);
+        let (held, taken) = oneshot::channel();
+        answer.send(response(chunked(body, held))).map_err(|_| Broken)?;
+        self.stage = Stage::Flowing(Outflow { chunks, taken });
+        push_retry(&mut self.chunk, self.retry_ms);
+        Ok(())
+    }
+
+    fn event(&mut self, frame: &[u8]) {
+        if let Some(trail) = &mut self.trail {
+            trail.pass(frame);
+            self.id.clear();
+            if is_last_word(frame) && ends_for_good(frame) {
+                self.id.extend_from_slice(ENDED.as_bytes());
+            } else {
+                trail.push_id(&mut self.id);
+            }
+            self.chunk.reserve(self.id.len() + frame.len() + 16);
+            self.chunk.put_slice(b"id: ");
+            self.chunk.put_slice(&self.id);
+            self.chunk.put_u8(b'\n');
+        }
+        push_data(&mut self.chunk, frame);
+    }
+
+    /// An `EventSource` knows of `goaway` only that it has to come back, and when: the stream ends with it.
+    fn goaway(&mut self, frame: &[u8]) {
+        if self.asker == Asker::EventSource
+            && frame.starts_with(br#"{"type":"goaway""#)
+            && let Ok(text) = str::from_utf8(frame)
+            && let Ok(ServerMessage::Goaway(Goaway { within_ms })) = ServerMessage::decode(text)
+        {
+            push_retry(&mut self.chunk, random_below(within_ms));
+            self.leaving = true;
+        }
+    }
+
+    /// The body ends after what it was given.
+    fn end(&mut self) {
+        self.stage = match std::mem::replace(&mut self.stage, Stage::Ended) {
+            Stage::Flowing(Outflow { taken, .. }) => Stage::Ending(taken),
+            stage => stage,
+        };
+    }
+
+    /// Waits until all was taken, or the other end is gone. Cancel-safe.
+    async fn taken(&mut self) {
+        if let Stage::Ending(taken) = &mut self.stage {
+            // Nothing is ever sent: the body's end is its drop.
+            let _dropped = taken.await;
+            self.stage = Stage::Ended;
+        }
+    }
+}
+
+impl Transport for Sse {
+    const NAME: &'static str = "sse";
+
+    async fn receive(&mut self) -> Incoming {
+        match &mut self.stage {
+            Stage::Asked { answer, .. } => answer.closed().await,
+            Stage::Flowing(outflow) => outflow.chunks.closed().await,
+            Stage::Ending(_) | Stage::Ended => self.taken().await,
+        }
+        Incoming::Ended
+    }
+
+    async fn feed(&mut self, frame: Bytes) -> Result<(), Broken> {
+        if let Stage::Asked { error, .. } = &mut self.stage {
+            if is_last_word(&frame) {
+                *error = Some(frame);
+                return Ok(());
+            }
+            self.begin()?;
+        }
+        self.event(&frame);
+        self.goaway(&frame);
+        Ok(())
+    }
+
+    async fn flush(&mut self) -> Result<(), Broken> {
+        match &self.stage {
+            Stage::Flowing(outflow) if !self.chunk.is_empty() => {
+                let chunk = std::mem::take(&mut self.chunk).freeze();
+                outflow.chunks.send(chunk).await.map_err(|_| Broken)?;
+            }
+            _ => {}
+        }
+        if self.leaving {
+            self.end();
+        }
+        Ok(())
+    }
+
+    async fn ping(&mut self) -> Result<Sign, Broken> {
+        self.chunk.put_slice(HEARTBEAT);
+        self.flush().await?;
+        Ok(Sign::Given)
+    }
+
+    async fn close(&mut self, _code: CloseCode, reason: &'static str) {
+        if matches!(self.stage, Stage::Asked { .. })
+            && let Stage::Asked { answer, error } = std::mem::replace(&mut self.stage, Stage::Ended)
+        {
+            let code = ErrorCode::from_name(reason).unwrap_or(ErrorCode::Internal);
+            let error = error.unwrap_or_default();
+            // Who is gone need not be told.
+            let _gone = answer.send(refusal::answer(self.asker, code, &error, self.retry_ms));
+            return;
+        }
+        self.end();
+        self.taken().await;
+    }
+}
+
+impl Drop for Sse {
+    /// A reader that takes nothing would hold its link until the kernel gives it up.
+    fn drop(&mut self) {
+        if let (Stage::Flowing(_) | Stage::Ending(_), Some(cut)) = (&self.stage, &self.cut) {
+            cut.off();
+        }
+    }
+}
+
+/// The body of the response. `held` is dropped with it: when all of it was taken, or the link is gone.
+fn chunked(mut chunks: mpsc::Receiver<Bytes>, held: oneshot::Sender<()>) -> Body {
+    Body::from_stream(stream::poll_fn(move |context| {
+        let _held = &held;
+        chunks.poll_recv(context).map(|chunk| chunk.map(Ok::<_, Infallible>))
+    }))
+}
+
+/// A stream's head: nobody may keep, change or hold it back.
+pub(super) fn response(body: Body) -> Response {
+    let mut response = Response::new(body);
+    for (name, value) in [
+        (header::CONTENT_TYPE, "text/event-stream"),
+        (header::CACHE_CONTROL, "no-store, no-transform"),
+        (header::HeaderName::from_static("x-accel-buffering"), "no"),
+    ] {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// After how long to come back.
+pub(super) fn push_retry(out: &mut impl BufMut, ms: u64) {
+    out.put_slice(format!("retry: {ms}\n\n").as_bytes());
+}
+
+/// An event without `id`. A message holds no raw newline, so it is one line.
+pub(super) fn push_data(out: &mut impl BufMut, frame: &[u8]) {
+    out.put_slice(b"data: ");
+    out.put_slice(frame);
+    out.put_slice(b"\n\n");
+}
+
+fn ends_for_good(error: &[u8]) -> bool {
+    let message = str::from_utf8(error).ok().and_then(|text| ServerMessage::decode(text).ok());
+    matches!(message, Some(ServerMessage::Error(error)) if error.retry == Retry::Never)
+}
+
+/// Spreads those who come back. A machine without randomness has worse worries than a storm.
+pub fn random_below(bound: u64) -> u64 {
+    getrandom::u64().unwrap_or_default() % bound.max(1)
+}

@@ -1,0 +1,327 @@
+//! Where a client is in each of its channels, known from the messages that go by.
+
+use tidings_protocol::{
+    Channel, Epoch, ServerMessage,
+    client::Cursor,
+    json::push_str_escaped,
+    server::{Connected, Refreshed, Subscribed},
+};
+
+use super::address::push_cursors;
+
+/// Cursors after the last message that went by, and the credential to come back with.
+#[derive(Debug, Default)]
+pub struct Trail {
+    session: String,
+    /// A secret.
+    session_token: String,
+    /// The inbox, `system:all`, then the others in the order of the address.
+    places: Vec<Place>,
+}
+
+#[derive(Debug)]
+struct Place {
+    /// As it stands in messages, quotes included; empty for the inbox of a user who is not known yet.
+    name: Box<str>,
+    cursor: Option<Cursor>,
+    /// Counts once the client was told what it missed before it.
+    after_the_gap: Option<Cursor>,
+}
+
+/// What a message is, as far as cursors are concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Passed {
+    /// A record, or anything else that says something new.
+    News,
+    /// `connected`, or a `subscribed` that takes up the client's cursor: nothing has happened since.
+    Greeting,
+    /// A `subscribed` that does not: what it means is in the next message.
+    Opening,
+    /// `expiring`: worth knowing, not worth waking anybody.
+    Reminder,
+}
+
+impl Trail {
+    /// At the places the client names, which are its `channels` after inbox and `system:all`.
+    #[must_use]
+    pub fn new(pair: [Option<Cursor>; 2], channels: &[(Channel, Option<Cursor>)]) -> Self {
+        let [inbox, system] = pair;
+        let mut places = Vec::with_capacity(2 + channels.len());
+        places.push(Place { name: Box::default(), cursor: inbox, after_the_gap: None });
+        places.push(Place::of(&Channel::system(), system));
+        places.extend(channels.iter().map(|(channel, cursor)| Place::of(channel, *cursor)));
+        Self { places, ..Self::default() }
+    }
+
+    /// A message goes to the client: everything up to it counts as received.
+    pub fn pass(&mut self, frame: &[u8]) -> Passed {
+        if self.pass_record(frame).is_some() {
+            return Passed::News;
+        }
+        let message = str::from_utf8(frame).ok().and_then(|text| ServerMessage::decode(text).ok());
+        match message {
+            Some(ServerMessage::Connected(connected)) => {
+                self.connected(connected);
+                return Passed::Greeting;
+            }
+            Some(ServerMessage::Refreshed(Refreshed { session_token, .. })) => {
+                self.session_token = session_token;
+            }
+            Some(ServerMessage::Subscribed(subscribed)) => return self.subscribed(&subscribed),
+            Some(ServerMessage::Unsubscribed(left)) => {
+                if let Some(place) = self.place(&left.channel) {
+                    place.cursor = None;
+                }
+            }
+            Some(ServerMessage::Snapshot(snapshot)) => {
+                let Cursor { epoch, offset } = snapshot.system;
+                self.reach(&snapshot.channel, Some(snapshot.epoch), snapshot.offset);
+                self.reach(&Channel::system(), Some(epoch), offset);
+            }
+            Some(ServerMessage::Gap(gap)) => {
+                // Of the pair, a snapshot follows: until it is there, the old cursor tells the gap again.
+                if let Some(place) = self.place(&gap.channel)
+                    && let Some(cursor) = place.after_the_gap.take()
+                {
+                    place.cursor = Some(cursor);
+                }
+            }
+            Some(ServerMessage::Skip(skip)) => self.reach(&skip.channel, None, skip.to),
+            Some(ServerMessage::Expiring(_)) => return Passed::Reminder,
+            // A record that somebody wrote in another form than this server does.
+            Some(other) => {
+                if let Some((channel, offset)) = record(&other) {
+                    self.reach(channel, None, offset);
+                }
+            }
+            None => {}
+        }
+        Passed::News
+    }
+
+    /// The fast way for what is sent most: `{"type":"…","channel":"…","offset":…`, as every record is written.
+    fn pass_record(&mut self, frame: &[u8]) -> Option<()> {
+        let rest = frame.strip_prefix(br#"{"type":""#)?;
+        let end = rest.iter().position(|byte| *byte == b'"')?;
+        let rest = rest.get(end..)?.strip_prefix(br#"","channel":"#)?;
+        for place in &mut self.places {
+            let Some(rest) = rest.strip_prefix(place.name.as_bytes()) else { continue };
+            let Some(digits) = rest.strip_prefix(br#","offset":"#) else { continue };
+            let cursor = place.cursor.as_mut()?;
+            let digits = digits.iter().take_while(|byte| byte.is_ascii_digit());
+            cursor.offset = digits.fold(0, |sum: u64, digit| {
+                sum.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'))
+            });
+            return Some(());
+        }
+        None
+    }
+
+    /// Cursors and session token as one text, for `id`.
+    pub fn push_id(&self, out: &mut Vec<u8>) {
+        push_cursors(out, self.places.iter().map(|place| place.cursor));
+        out.push(b'~');
+        out.extend_from_slice(self.session_token.as_bytes());
+    }
+
+    /// `{"session":…,"session_token":…,"cursor":…}`: the head of a poll's answer, for the next call's address.
+    #[must_use]
+    pub fn head_for_address(&self) -> Vec<u8> {
+        let mut out = self.head();
+        out.extend_from_slice(br#","cursor":""#);
+        push_cursors(&mut out, self.places.iter().map(|place| place.cursor));
+        out.extend_from_slice(br#""}"#);
+        out
+    }
+
+    /// `{"session":…,"session_token":…,"cursors":{…}}`: the same for the next call's `connect`.
+    #[must_use]
+    pub fn head_for_connect(&self) -> Vec<u8> {
+        let mut out = self.head();
+        out.extend_from_slice(br#","cursors":{"#);
+        let mut first = true;
+        for place in &self.places {
+            let Some(Cursor { epoch, offset }) = place.cursor else { continue };
+            if !std::mem::take(&mut first) {
+                out.push(b',');
+            }
+            out.extend_from_slice(place.name.as_bytes());
+            out.extend_from_slice(
+                format!(r#":{{"epoch":"{}","offset":{offset}}}"#, epoch.as_str()).as_bytes(),
+            );
+        }
+        out.extend_from_slice(b"}}");
+        out
+    }
+
+    fn head(&self) -> Vec<u8> {
+        let mut head = String::from(r#"{"session":"#);
+        push_str_escaped(&mut head, &self.session);
+        head.push_str(r#","session_token":"#);
+        push_str_escaped(&mut head, &self.session_token);
+        head.into_bytes()
+    }
+
+    fn connected(&mut self, connected: Connected) {
+        let Connected { user_id, session, session_token, .. } = connected;
+        self.session = session;
+        self.session_token = session_token;
+        if let (Ok(inbox), Some(place)) = (Channel::inbox(&user_id), self.places.first_mut()) {
+            place.name = name_of(&inbox);
+        }
+    }
+
+    /// A subscription begins. What the client knew stays true until it was told what it missed: a snapshot of the pair, a gap elsewhere.
+    fn subscribed(&mut self, begun: &Subscribed) -> Passed {
+        let Subscribed { channel, epoch, offset, recovered, .. } = begun;
+        let cursor = Some(Cursor { epoch: *epoch, offset: *offset });
+        let pair = channel.is_system() || channel.inbox_user().is_some();
+        if self.place(channel).is_none() {
+            self.places.push(Place::of(channel, None));
+        }
+        let Some(place) = self.place(channel) else { return Passed::News };
+        if *recovered {
+            place.cursor = cursor;
+            return Passed::Greeting;
+        }
+        if !pair && place.cursor.is_none() {
+            place.cursor = cursor;
+        } else if !pair {
+            place.after_the_gap = cursor;
+        }
+        Passed::Opening
+    }
+
+    fn reach(&mut self, channel: &Channel, epoch: Option<Epoch>, offset: u64) {
+        let Some(place) = self.place(channel) else { return };
+        let epoch = epoch.or_else(|| place.cursor.map(|cursor| cursor.epoch));
+        place.cursor = epoch.map(|epoch| Cursor { epoch, offset });
+    }
+
+    fn place(&mut self, channel: &Channel) -> Option<&mut Place> {
+        let name = name_of(channel);
+        self.places.iter_mut().find(|place| place.name == name)
+    }
+}
+
+impl Place {
+    fn of(channel: &Channel, cursor: Option<Cursor>) -> Self {
+        Self { name: name_of(channel), cursor, after_the_gap: None }
+    }
+}
+
+fn name_of(channel: &Channel) -> Box<str> {
+    let mut name = String::new();
+    push_str_escaped(&mut name, channel.as_str());
+    name.into()
+}
+
+fn record(message: &ServerMessage) -> Option<(&Channel, u64)> {
+    match message {
+        ServerMessage::Notification(one) => Some((&one.channel, one.offset)),
+        ServerMessage::Message(one) => Some((&one.channel, one.offset)),
+        ServerMessage::Marked(one) => Some((&one.channel, one.offset)),
+        ServerMessage::Trimmed(one) => Some((&one.channel, one.offset)),
+        ServerMessage::State(one) => Some((&one.channel, one.offset)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const INBOX: &str = "inbox:u1";
+
+    fn cursor(offset: u64) -> Option<Cursor> {
+        Some(Cursor { epoch: Epoch::parse("aaaaaaaa").unwrap(), offset })
+    }
+
+    fn trail(pair: [Option<Cursor>; 2], room: Option<Cursor>) -> Trail {
+        let mut trail = Trail::new(pair, &[(Channel::parse("room:\"1\"").unwrap(), room)]);
+        let connected = r#"{"type":"connected","user_id":"u1","session":"s","session_token":"st_x","message":"","version":1,"heartbeat_ms":1,"timeout_ms":1,"now":1,"limits":{"message_bytes":1,"subscriptions":1,"page":1}}"#;
+        assert_eq!(trail.pass(connected.as_bytes()), Passed::Greeting);
+        trail
+    }
+
+    fn id(trail: &Trail) -> String {
+        let mut id = Vec::new();
+        trail.push_id(&mut id);
+        String::from_utf8(id).unwrap()
+    }
+
+    fn subscribed(channel: &str, epoch: &str, offset: u64, recovered: bool) -> String {
+        format!(
+            r#"{{"type":"subscribed","channel":{channel},"epoch":"{epoch}","first":1,"top":9,"offset":{offset},"recovered":{recovered}}}"#
+        )
+    }
+
+    #[test]
+    fn records_move_the_place_of_their_channel() {
+        let mut trail = trail([cursor(4), cursor(0)], cursor(7));
+        assert_eq!(id(&trail), "aaaaaaaa.4,aaaaaaaa.0,aaaaaaaa.7~st_x");
+        for frame in [
+            r#"{"type":"notification","channel":"inbox:u1","offset":5,"id":"a","kind":"k","at":1,"data":{}}"#,
+            r#"{"type":"message","channel":"room:\"1\"","offset":12,"id":"a","at":1,"data":{"channel":"inbox:u1","offset":99}}"#,
+            r#"{"type":"skip","channel":"system:all","from":1,"to":3}"#,
+            // Written otherwise, but a record all the same.
+            r#"{"type":"notification", "offset":6, "channel":"inbox:u1","id":"a","kind":"k","at":1,"data":{}}"#,
+        ] {
+            assert_eq!(trail.pass(frame.as_bytes()), Passed::News, "{frame}");
+        }
+        assert_eq!(id(&trail), "aaaaaaaa.6,aaaaaaaa.3,aaaaaaaa.12~st_x");
+        trail.pass(br#"{"type":"refreshed","session_token":"st_y"}"#);
+        assert!(id(&trail).ends_with("~st_y"));
+    }
+
+    #[test]
+    fn nothing_counts_before_the_client_was_told_what_it_missed() {
+        let mut trail = trail([cursor(4), cursor(0)], cursor(7));
+        let was = id(&trail);
+        // The pair: only the snapshot says what the new place means.
+        let inbox = format!("\"{INBOX}\"");
+        assert_eq!(
+            trail.pass(subscribed(&inbox, "bbbbbbbb", 9, false).as_bytes()),
+            Passed::Opening
+        );
+        trail.pass(br#"{"type":"gap","channel":"inbox:u1","from":1,"to":9,"why":"epoch"}"#);
+        trail.pass(subscribed("\"system:all\"", "aaaaaaaa", 2, false).as_bytes());
+        assert_eq!(id(&trail), was);
+        trail.pass(br#"{"type":"snapshot","channel":"inbox:u1","epoch":"bbbbbbbb","offset":9,"system":{"epoch":"aaaaaaaa","offset":2},"counts":{"inbox":{"unread":0,"unseen":0},"system":{"unread":0,"unseen":0,"at":0}},"more":false,"system_more":false,"items":[]}"#);
+        assert_eq!(id(&trail), "bbbbbbbb.9,aaaaaaaa.2,aaaaaaaa.7~st_x");
+        // Elsewhere: the gap.
+        let room = r#""room:\"1\"""#;
+        trail.pass(subscribed(room, "cccccccc", 9, false).as_bytes());
+        assert!(id(&trail).contains(",aaaaaaaa.7~"));
+        trail.pass(br#"{"type":"gap","channel":"room:\"1\"","from":1,"to":9,"why":"epoch"}"#);
+        assert!(id(&trail).contains(",cccccccc.9~"));
+    }
+
+    #[test]
+    fn a_client_without_a_place_has_one_once_it_is_subscribed() {
+        let mut trail = trail([None, None], None);
+        assert_eq!(id(&trail), "-,-,-~st_x");
+        let room = r#""room:\"1\"""#;
+        trail.pass(subscribed(room, "aaaaaaaa", 3, false).as_bytes());
+        assert_eq!(id(&trail), "-,-,aaaaaaaa.3~st_x");
+        assert_eq!(trail.pass(subscribed(room, "bbbbbbbb", 0, true).as_bytes()), Passed::Greeting);
+        assert_eq!(id(&trail), "-,-,bbbbbbbb.0~st_x");
+        let head = String::from_utf8(trail.head_for_connect()).unwrap();
+        assert_eq!(
+            head,
+            r#"{"session":"s","session_token":"st_x","cursors":{"room:\"1\"":{"epoch":"bbbbbbbb","offset":0}}}"#
+        );
+        let head = String::from_utf8(trail.head_for_address()).unwrap();
+        assert_eq!(head, r#"{"session":"s","session_token":"st_x","cursor":"-,-,bbbbbbbb.0"}"#);
+        trail.pass(br#"{"type":"unsubscribed","channel":"room:\"1\"","code":"forbidden"}"#);
+        assert_eq!(id(&trail), "-,-,-~st_x");
+    }
+
+    #[test]
+    fn reminders_wake_nobody() {
+        let mut trail = trail([None, None], None);
+        assert_eq!(trail.pass(br#"{"type":"expiring","expires_at":5}"#), Passed::Reminder);
+        assert_eq!(trail.pass(br#"{"type":"goaway","within_ms":5}"#), Passed::News);
+        assert_eq!(trail.pass(b"pong"), Passed::News);
+    }
+}

@@ -1,0 +1,422 @@
+//! One client over any transport, by hand: what a scenario says and hears is the same for all of them.
+
+use std::{collections::VecDeque, net::SocketAddr};
+
+use reqwest::{Response, StatusCode};
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+use tokio_tungstenite::tungstenite::{Message, client::IntoClientRequest as _};
+
+use super::wish::{Ended, Kind, Offer, Resume, Wish};
+use crate::harness::{Socket, http, text, text_of, within};
+
+pub(crate) struct Link {
+    kind: Kind,
+    at: SocketAddr,
+    /// One, so that calls follow each other on one link.
+    http: reqwest::Client,
+    wish: Wish,
+    resume: Resume,
+    heard: VecDeque<Value>,
+    carrier: Carrier,
+    /// The next number of a message.
+    number: u64,
+    ended: Option<Ended>,
+}
+
+enum Carrier {
+    Socket(Box<Socket>),
+    Stream {
+        response: Response,
+        bytes: Vec<u8>,
+        /// Seen so far.
+        heartbeats: usize,
+        retry_ms: Option<u64>,
+    },
+    /// The next call, which is on its way already.
+    Poll(JoinHandle<Response>),
+    None,
+}
+
+impl Link {
+    /// Comes in. Refusals are found by [`Link::end`].
+    pub(crate) async fn open(kind: Kind, at: SocketAddr, offer: Offer, wish: Wish) -> Self {
+        let resume = match &offer {
+            Offer::Ticket(ticket) => Resume { ticket: ticket.clone(), ..Resume::default() },
+            Offer::Resume(resume) | Offer::Again(resume, _) => resume.clone(),
+        };
+        let mut link = Self {
+            kind,
+            at,
+            http: http(),
+            wish,
+            resume,
+            heard: VecDeque::new(),
+            carrier: Carrier::None,
+            number: 0,
+            ended: None,
+        };
+        match kind {
+            Kind::WebSocket => link.open_socket(&offer).await,
+            Kind::EventSource => link.open_by_address("sse", &offer).await,
+            Kind::AddressedPoll => link.open_by_address("poll", &offer).await,
+            Kind::FetchedStream => link.open_by_connect("sse", &offer).await,
+            Kind::FetchedPoll => link.open_by_connect("poll", &offer).await,
+        }
+        link
+    }
+
+    async fn open_socket(&mut self, offer: &Offer) {
+        let request = format!("ws://{}/v1/ws", self.at).into_client_request().unwrap();
+        let mut socket = Socket::open(self.at, request).await.unwrap();
+        socket.say(self.connect(offer)).await;
+        for channel in &self.wish.channels {
+            if !self.resume.cursors.contains_key(channel) {
+                socket.say(json!({ "type": "subscribe", "channel": channel })).await;
+            }
+        }
+        self.carrier = Carrier::Socket(Box::new(socket));
+    }
+
+    async fn open_by_address(&mut self, path: &str, offer: &Offer) {
+        let mut query: Vec<(&str, &str)> = Vec::new();
+        let mut id = None;
+        let mut bearer = None;
+        match offer {
+            Offer::Ticket(ticket) => query.push(("ticket", ticket)),
+            // As a browser does: the address stays as it was, spent ticket included.
+            Offer::Resume(resume) if self.kind == Kind::EventSource => {
+                query.push(("ticket", &resume.ticket));
+                id = Some(resume.place.clone());
+            }
+            Offer::Resume(resume) => {
+                query.push(("cursor", &resume.place));
+                // The first call of a client that comes back greets it again.
+                query.push(("wait", "0"));
+                bearer = Some(resume.token.clone());
+            }
+            Offer::Again(resume, ticket) => {
+                query.push(("ticket", ticket));
+                query.push(("cursor", resume.place.split('~').next().unwrap_or_default()));
+                query.push(("wait", "0"));
+            }
+        }
+        let query: Vec<_> =
+            query.into_iter().map(|(name, value)| format!("{name}={}", escaped(value))).collect();
+        let mut request = self.http.get(self.address(path, &query.join("&")));
+        if let Some(id) = id {
+            request = request.header("last-event-id", id);
+        }
+        if let Some(bearer) = bearer {
+            request = request.bearer_auth(bearer);
+        }
+        self.opened(within("an answer", request.send()).await.unwrap()).await;
+    }
+
+    async fn open_by_connect(&mut self, path: &str, offer: &Offer) {
+        let address = self.address(path, "");
+        let request = self.http.post(address).json(&self.connect(offer));
+        self.opened(within("an answer", request.send()).await.unwrap()).await;
+    }
+
+    /// With its channels: as a list where no name holds a comma, else one by one.
+    fn address(&self, path: &str, more: &str) -> String {
+        let names = &self.wish.channels;
+        let mut query: Vec<String> = if names.iter().any(|name| name.contains(',')) {
+            names.iter().map(|name| format!("channel={}", escaped(name))).collect()
+        } else {
+            vec![format!("channels={}", escaped(&names.join(",")))]
+        };
+        query.extend(self.wish.instance.iter().map(|name| format!("instance={name}")));
+        query.push(more.to_owned());
+        format!("http://{}/v1/{path}?{}", self.at, query.join("&"))
+    }
+
+    fn connect(&self, offer: &Offer) -> Value {
+        let mut connect = json!({ "type": "connect", "version": 1 });
+        match offer {
+            Offer::Ticket(ticket) => connect["ticket"] = json!(ticket),
+            Offer::Resume(resume) => {
+                connect["session_token"] = json!(resume.token);
+                connect["cursors"] = json!(resume.cursors);
+            }
+            Offer::Again(resume, ticket) => {
+                connect["ticket"] = json!(ticket);
+                connect["cursors"] = json!(resume.cursors);
+            }
+        }
+        if let Some(instance) = &self.wish.instance {
+            connect["instance"] = json!(instance);
+        }
+        connect
+    }
+
+    async fn opened(&mut self, response: Response) {
+        match self.kind {
+            Kind::EventSource | Kind::FetchedStream if response.status() == StatusCode::OK => {
+                assert_eq!(text_of(&response, "content-type").unwrap(), "text/event-stream");
+                assert_eq!(text_of(&response, "x-accel-buffering").unwrap(), "no");
+                let cache = text_of(&response, "cache-control").unwrap();
+                assert!(cache.contains("no-store") && cache.contains("no-transform"), "{cache}");
+                let (bytes, heartbeats, retry_ms) = (Vec::new(), 0, None);
+                self.carrier = Carrier::Stream { response, bytes, heartbeats, retry_ms };
+            }
+            Kind::AddressedPoll | Kind::FetchedPoll if response.status() == StatusCode::OK => {
+                self.take_answer(response).await;
+            }
+            _ => self.refused(response).await,
+        }
+    }
+
+    async fn refused(&mut self, response: Response) {
+        let status = response.status();
+        let ended = match (self.kind, status.as_u16()) {
+            (Kind::EventSource, 204) => Ended { retry: "never", code: None },
+            (_, status) => {
+                assert!(status >= 400, "{status}");
+                assert_eq!(text_of(&response, "content-type").unwrap(), "application/json");
+                let error: Value = response.json().await.unwrap();
+                assert_eq!(error["type"], "error");
+                if status == 401 {
+                    assert_eq!(error["retry"], "ticket");
+                }
+                ended(&error)
+            }
+        };
+        self.ended = Some(ended);
+    }
+
+    /// Takes a poll's answer and sends the next call.
+    async fn take_answer(&mut self, response: Response) {
+        let body = response.text().await.unwrap();
+        let mut lines = body.lines();
+        let head: Value = serde_json::from_str(lines.next().unwrap()).unwrap();
+        self.resume.token = text(&head["session_token"]);
+        self.resume.session = text(&head["session"]);
+        let next = match self.kind {
+            Kind::AddressedPoll => {
+                self.resume.place = text(&head["cursor"]);
+                let place = format!("cursor={}", escaped(&self.resume.place));
+                self.http.get(self.address("poll", &place)).bearer_auth(&self.resume.token)
+            }
+            _ => {
+                let cursors = head["cursors"].as_object().unwrap().clone();
+                self.resume.cursors = cursors.into_iter().collect();
+                let resume = Offer::Resume(self.resume.clone());
+                self.http.post(self.address("poll", "wait=20000")).json(&self.connect(&resume))
+            }
+        };
+        self.heard.extend(lines.map(|line| serde_json::from_str::<Value>(line).unwrap()));
+        self.carrier =
+            Carrier::Poll(tokio::spawn(async move { next.send().await.expect("an answer") }));
+    }
+
+    /// The next message; `None` at the end.
+    pub(crate) async fn maybe(&mut self) -> Option<Value> {
+        loop {
+            // An event's id stands before it.
+            while let Some(id) = self.heard.front().and_then(id_of) {
+                self.resume.place = id;
+                self.heard.pop_front();
+            }
+            if let Some(message) = self.heard.pop_front() {
+                self.note(&message);
+                return Some(message);
+            }
+            if self.ended.is_some() {
+                return None;
+            }
+            match &mut self.carrier {
+                Carrier::Socket(socket) => match socket.frame().await {
+                    Some(Message::Text(text)) => {
+                        let message = serde_json::from_str(&text).unwrap();
+                        self.heard.push_back(message);
+                    }
+                    Some(Message::Close(_)) | None => return None,
+                    Some(_) => {}
+                },
+                Carrier::Stream { response, bytes, heartbeats, retry_ms } => {
+                    // Cut off is the same as an end.
+                    let Ok(Some(chunk)) = within("a chunk", response.chunk()).await else {
+                        return None;
+                    };
+                    bytes.extend_from_slice(&chunk);
+                    while let Some(end) = bytes.windows(2).position(|two| two == b"\n\n") {
+                        let event: Vec<u8> = bytes.drain(..end + 2).collect();
+                        let event = String::from_utf8(event).unwrap();
+                        for line in event.lines() {
+                            if let Some(id) = line.strip_prefix("id: ") {
+                                assert!(id.len() <= 2_048, "{} bytes of id", id.len());
+                                self.heard.push_back(json!({ "id of the next": id }));
+                            } else if let Some(data) = line.strip_prefix("data: ") {
+                                self.heard.push_back(serde_json::from_str(data).unwrap());
+                            } else if let Some(ms) = line.strip_prefix("retry: ") {
+                                *retry_ms = Some(ms.parse().unwrap());
+                            } else if line == ":" {
+                                *heartbeats += 1;
+                            } else {
+                                assert!(line.is_empty(), "{line}");
+                            }
+                        }
+                    }
+                }
+                Carrier::Poll(call) => {
+                    let response = within("an answer", call).await.unwrap();
+                    self.carrier = Carrier::None;
+                    self.opened(response).await;
+                }
+                Carrier::None => return None,
+            }
+        }
+    }
+
+    /// Keeps what a client keeps.
+    fn note(&mut self, message: &Value) {
+        let channel = message["channel"].as_str().unwrap_or_default().to_owned();
+        let cursors = &mut self.resume.cursors;
+        match message["type"].as_str().unwrap() {
+            "connected" => {
+                self.resume.session = text(&message["session"]);
+                self.resume.token = text(&message["session_token"]);
+            }
+            "subscribed" if message["recovered"] == true => {
+                let cursor = json!({ "epoch": message["epoch"], "offset": message["offset"] });
+                cursors.insert(channel, cursor);
+            }
+            "subscribed" if !channel.starts_with("inbox") && channel != "system:all" => {
+                let cursor = json!({ "epoch": message["epoch"], "offset": message["offset"] });
+                cursors.insert(channel, cursor);
+            }
+            "snapshot" => {
+                let cursor = json!({ "epoch": message["epoch"], "offset": message["offset"] });
+                cursors.insert(channel, cursor);
+                cursors.insert("system:all".to_owned(), message["system"].clone());
+            }
+            "notification" | "message" | "marked" => {
+                if let Some(cursor) = cursors.get_mut(&channel) {
+                    cursor["offset"] = message["offset"].clone();
+                }
+            }
+            "error" if message["id"].is_null() && message["channel"].is_null() => {
+                self.ended = Some(ended(message));
+            }
+            _ => {}
+        }
+    }
+
+    pub(crate) async fn next(&mut self) -> Value {
+        let message = self.maybe().await;
+        message.unwrap_or_else(|| panic!("waited for a message; ended with {:?}", self.ended))
+    }
+
+    pub(crate) async fn hear(&mut self, kind: &str) -> Value {
+        let message = self.next().await;
+        assert_eq!(message["type"], kind, "{message}");
+        message
+    }
+
+    pub(crate) async fn until(&mut self, kind: &str) -> Value {
+        loop {
+            let message = self.next().await;
+            if message["type"] == kind {
+                return message;
+            }
+        }
+    }
+
+    /// Titles of the next notifications, offsets checked to rise by one from `first`.
+    pub(crate) async fn titles(&mut self, first: u64, count: usize) -> Vec<String> {
+        let mut titles = Vec::new();
+        while titles.len() < count {
+            let record = self.hear("notification").await;
+            assert_eq!(record["offset"], first + titles.len() as u64, "{record}");
+            titles.push(text(&record["data"]["title"]));
+        }
+        titles
+    }
+
+    /// Reads to the end.
+    pub(crate) async fn end(&mut self) -> Ended {
+        while self.maybe().await.is_some() {}
+        self.ended.clone().unwrap_or(Ended { retry: "backoff", code: None })
+    }
+
+    /// Goes: what it would come back with, and what it had taken in and nobody has asked for yet.
+    pub(crate) fn leave(mut self) -> (Resume, Vec<Value>) {
+        let mut unheard = Vec::new();
+        while let Some(message) = self.heard.pop_front() {
+            match id_of(&message) {
+                Some(id) => self.resume.place = id,
+                None => {
+                    self.note(&message);
+                    unheard.push(message);
+                }
+            }
+        }
+        (std::mem::take(&mut self.resume), unheard)
+    }
+
+    /// Says something; answers what comes back for it.
+    pub(crate) async fn say(&mut self, mut message: Value) -> Value {
+        self.number += 1;
+        message["id"] = json!(self.number);
+        let Carrier::Socket(socket) = &mut self.carrier else {
+            let (status, lines) = self.post(&message.to_string()).await;
+            assert_eq!(status, StatusCode::OK, "{lines:?}");
+            return lines.into_iter().find(|line| line["id"] == self.number).unwrap();
+        };
+        socket.say(message).await;
+        loop {
+            let answer = socket.next().await;
+            if answer["id"] == self.number {
+                return answer;
+            }
+            self.heard.push_back(answer);
+        }
+    }
+
+    /// Posts messages.
+    pub(crate) async fn post(&self, body: &str) -> (StatusCode, Vec<Value>) {
+        let Resume { session, token, .. } = &self.resume;
+        let address = format!("http://{}/v1/sessions/{session}/messages", self.at);
+        let request = self.http.post(address).bearer_auth(token);
+        let request = request.header("content-type", "application/json").body(body.to_owned());
+        let answer = within("an answer", request.send()).await.unwrap();
+        let status = answer.status();
+        let body = answer.text().await.unwrap();
+        (status, body.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
+    }
+
+    /// Heartbeats heard so far, and after how long an `EventSource` would come back.
+    pub(crate) fn stream(&self) -> (usize, Option<u64>) {
+        match &self.carrier {
+            Carrier::Stream { heartbeats, retry_ms, .. } => (*heartbeats, *retry_ms),
+            _ => (0, None),
+        }
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        if let Carrier::Poll(call) = &self.carrier {
+            call.abort();
+        }
+    }
+}
+
+fn id_of(entry: &Value) -> Option<String> {
+    entry["id of the next"].as_str().map(str::to_owned)
+}
+
+fn ended(error: &Value) -> Ended {
+    let retry = match error["retry"].as_str().unwrap() {
+        "ticket" => "ticket",
+        "never" => "never",
+        _ => "backoff",
+    };
+    Ended { retry, code: Some(text(&error["code"])) }
+}
+
+fn escaped(text: &str) -> String {
+    form_urlencoded::byte_serialize(text.as_bytes()).collect()
+}

@@ -1,0 +1,211 @@
+//! What comes down.
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::{
+    super::{
+        link::Link,
+        wish::{Kind, Offer, Wish},
+    },
+    enter,
+};
+use crate::{
+    harness::{Process, Server, created, text},
+    rooms::ROOM,
+};
+
+pub(in super::super) async fn receives_what_is_published_live(kind: Kind) {
+    let server = Server::start().await;
+    let mut link = enter(&server, kind, "mina", Wish::default()).await;
+    let mut other = enter(&server, kind, "tom", Wish::default()).await;
+    for number in 1..=3 {
+        server.notify("mina", &number.to_string()).await;
+    }
+    assert_eq!(link.titles(1, 3).await, ["1", "2", "3"]);
+    server.notify_to(json!({ "everyone": true }), "to all").await;
+    for link in [&mut link, &mut other] {
+        let record = link.hear("notification").await;
+        assert_eq!((&record["channel"], &record["offset"]), (&json!("system:all"), &json!(1)));
+    }
+}
+
+pub(in super::super) async fn hears_rooms_it_names_and_no_others(kind: Kind) {
+    let server = Server::start().await;
+    let mut link = enter(&server, kind, "mina", Wish::channels(&["room:a,b", ROOM])).await;
+    let publish = async |room: &str, data: u64| {
+        let room = room.replace(',', "%2C");
+        let path = format!("/v1/channels/{room}/messages");
+        created(server.backend(&path).json(&json!({ "data": data }))).await;
+    };
+    publish("room:another", 1).await;
+    publish(ROOM, 2).await;
+    let record = link.until("message").await;
+    assert_eq!((&record["channel"], &record["data"]), (&json!(ROOM), &json!(2)));
+    publish(ROOM, 3).await;
+    let record = link.hear("message").await;
+    assert_eq!((&record["offset"], &record["data"]), (&json!(2), &json!(3)));
+    // A room that was not granted is refused by name, and the rest goes on.
+    let none = Offer::Ticket(server.ticket("mina", json!({ "channels": [] })).await);
+    let mut link = Link::open(kind, server.at, none, Wish::channels(&[ROOM])).await;
+    let error = link.until("error").await;
+    assert_eq!((&error["code"], &error["channel"]), (&json!("forbidden"), &json!(ROOM)));
+    server.notify("mina", "goes on").await;
+    link.until("notification").await;
+}
+
+pub(in super::super) async fn resumes_after_kill_9_with_nothing_lost_or_doubled(kind: Kind) {
+    let folder = TempDir::new().unwrap();
+    let publish = async |server: &Process, number: u64| {
+        let body = json!({ "to": { "user": "mina" }, "type": "note", "title": number.to_string() });
+        created(server.backend("/v1/notifications").json(&body)).await;
+        let body = json!({ "data": number });
+        created(server.backend("/v1/channels/room:42/messages").json(&body)).await;
+    };
+    let mut server = Process::start(folder.path());
+    let grants = json!([{ "pattern": "room:*", "allow": ["subscribe"] }]);
+    let body = json!({ "user": "mina", "channels": grants });
+    let ticket = created(server.backend("/v1/tickets").json(&body)).await;
+    let wish = Wish::channels(&[ROOM]);
+    let mut offer = Offer::Ticket(text(&ticket["ticket"]));
+    let mut heard: [Vec<u64>; 2] = Default::default();
+    let mut hear = |message: &Value| match message["type"].as_str().unwrap() {
+        "notification" => heard[0].push(message["offset"].as_u64().unwrap()),
+        "message" => heard[1].push(message["offset"].as_u64().unwrap()),
+        "subscribed" | "connected" | "snapshot" => {}
+        other => panic!("heard {other}"),
+    };
+    let mut published = 0;
+    for life in 0..3 {
+        let mut link = Link::open(kind, server.at, offer, wish.clone()).await;
+        let mut begun = 0;
+        while begun < 3 {
+            let message = link.next().await;
+            assert!(life == 0 || message["type"] != "snapshot", "the cursors were taken up");
+            if message["type"] == "subscribed" {
+                assert_eq!(message["recovered"], life > 0, "{message}");
+                begun += 1;
+            }
+            hear(&message);
+        }
+        for _ in 0..6 {
+            published += 1;
+            publish(&server, published).await;
+        }
+        // Some was heard, the rest is on its way when the server dies.
+        let mut records = 0;
+        while records < 4 {
+            let message = link.next().await;
+            records += usize::from(message["offset"].is_u64() && message["id"].is_string());
+            hear(&message);
+        }
+        let (resume, unheard) = link.leave();
+        unheard.iter().for_each(&mut hear);
+        drop(server);
+        server = Process::start(folder.path());
+        published += 1;
+        publish(&server, published).await;
+        offer = Offer::Resume(resume);
+    }
+    let mut link = Link::open(kind, server.at, offer, wish).await;
+    published += 1;
+    publish(&server, published).await;
+    let (mut inbox, mut room) = (false, false);
+    while !(inbox && room) {
+        let message = link.next().await;
+        hear(&message);
+        inbox |= message["type"] == "notification" && message["offset"] == published;
+        room |= message["type"] == "message" && message["offset"] == published;
+    }
+    let all: Vec<u64> = (1..=published).collect();
+    assert_eq!(heard, [all.clone(), all]);
+}
+
+pub(in super::super) async fn goes_on_with_a_new_ticket_and_its_cursors(kind: Kind) {
+    let server = Server::start().await;
+    let mut link = enter(&server, kind, "mina", Wish::default()).await;
+    server.notify("mina", "1").await;
+    assert_eq!(link.titles(1, 1).await, ["1"]);
+    let (resume, _) = link.leave();
+    server.notify("mina", "2").await;
+    let again = Offer::Again(resume, server.ticket("mina", json!({})).await);
+    let mut link = Link::open(kind, server.at, again, Wish::default()).await;
+    link.hear("connected").await;
+    for _ in 0..2 {
+        assert_eq!(link.hear("subscribed").await["recovered"], true);
+    }
+    assert_eq!(link.titles(2, 1).await, ["2"]);
+}
+
+pub(in super::super) async fn is_told_of_a_gap(kind: Kind) {
+    let server = Server::start().await;
+    let mut link = enter(&server, kind, "mina", Wish::channels(&[ROOM])).await;
+    let publish = async |number: u64| {
+        let body = json!({ "data": number });
+        created(server.backend("/v1/channels/room:42/messages").json(&body)).await
+    };
+    let epoch = text(&publish(1).await["epoch"]);
+    link.until("message").await;
+    server.notify("mina", "1").await;
+    link.until("notification").await;
+    let (mut resume, _) = link.leave();
+    // A cursor of a log that is no more.
+    assert!(
+        kind == Kind::WebSocket
+            || kind == Kind::FetchedStream
+            || resume.place.contains(&epoch)
+            || resume.cursors.values().any(|cursor| cursor["epoch"] == epoch)
+    );
+    resume.place = resume.place.replacen(&epoch, "zzzzzzzz", 1);
+    resume.cursors.get_mut(ROOM).unwrap()["epoch"] = json!("zzzzzzzz");
+    publish(2).await;
+    let wish = Wish::channels(&[ROOM]);
+    let mut link = Link::open(kind, server.at, Offer::Resume(resume), wish.clone()).await;
+    link.hear("connected").await;
+    let mut gap = Value::Null;
+    while gap.is_null() {
+        let message = link.next().await;
+        match message["type"].as_str().unwrap() {
+            "subscribed" => {
+                assert_eq!(message["recovered"], message["channel"] != ROOM, "{message}");
+            }
+            "gap" => gap = message,
+            other => panic!("heard {other}"),
+        }
+    }
+    assert_eq!((&gap["channel"], &gap["why"]), (&json!(ROOM), &json!("epoch")));
+    assert_eq!((&gap["from"], &gap["to"]), (&json!(1), &json!(2)));
+    publish(3).await;
+    assert_eq!(link.until("message").await["offset"], 3);
+    // Told once: who comes back from there hears of no gap.
+    let (resume, _) = link.leave();
+    publish(4).await;
+    let mut link = Link::open(kind, server.at, Offer::Resume(resume), wish).await;
+    loop {
+        let message = link.next().await;
+        assert_ne!(message["type"], "gap");
+        if message["type"] == "message" {
+            assert_eq!(message["offset"], 4);
+            break;
+        }
+    }
+}
+
+/// More than sockets and mailbox hold together.
+const RECORDS: u64 = 400;
+
+pub(in super::super) async fn misses_nothing_when_it_reads_late(kind: Kind) {
+    let server = Server::with(|config| config.limits.mailbox_bytes = 128 * 1024).await;
+    let mut link = enter(&server, kind, "mina", Wish::default()).await;
+    let filler = "x".repeat(32 * 1024);
+    for number in 1..=RECORDS {
+        let title = number.to_string();
+        let body =
+            json!({ "to": { "user": "mina" }, "type": "note", "title": title, "data": filler });
+        created(server.backend("/v1/notifications").json(&body)).await;
+    }
+    let titles = link.titles(1, RECORDS as usize).await;
+    assert!(titles.iter().zip(1..).all(|(title, number)| *title == number.to_string()));
+    server.notify("mina", "live again").await;
+    assert_eq!(link.titles(RECORDS + 1, 1).await, ["live again"]);
+}

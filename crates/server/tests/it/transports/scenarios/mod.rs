@@ -1,0 +1,42 @@
+//! What has to hold over every transport.
+
+mod ending;
+mod hearing;
+mod saying;
+
+use serde_json::json;
+
+pub(super) use self::{ending::*, hearing::*, saying::*};
+use super::{
+    link::Link,
+    wish::{Kind, Offer, Wish},
+};
+use crate::harness::Server;
+
+async fn ticket(server: &Server, user: &str) -> Offer {
+    let all = json!([{ "pattern": "room:*", "allow": ["subscribe", "publish", "history"] }]);
+    Offer::Ticket(server.ticket(user, json!({ "channels": all })).await)
+}
+
+async fn open(server: &Server, kind: Kind, user: &str, wish: Wish) -> Link {
+    Link::open(kind, server.at, ticket(server, user).await, wish).await
+}
+
+/// In, and greeted.
+async fn enter(server: &Server, kind: Kind, user: &str, wish: Wish) -> Link {
+    let rooms = wish.channels.len();
+    let mut link = open(server, kind, user, wish).await;
+    let connected = link.hear("connected").await;
+    assert_eq!(connected["user_id"], user);
+    // The pair's come together, the rooms' whenever they are read.
+    let mut begun = 0;
+    let mut snapshot = false;
+    while begun < 2 + rooms || !snapshot {
+        match link.next().await["type"].as_str().unwrap() {
+            "subscribed" => begun += 1,
+            "snapshot" => snapshot = true,
+            other => panic!("heard {other}"),
+        }
+    }
+    link
+}

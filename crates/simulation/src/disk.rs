@@ -1,0 +1,123 @@
+//! The store as nodes reach it: the reference store behind a line that fails, on a machine that dies.
+
+use std::cell::Cell;
+
+use tidings_server_core::{
+    MemoryStore,
+    memory::Syncing,
+    store::{Answer, Query, Store, StoreError, Write, Written},
+};
+
+use crate::{env::Env, sight::Sight, tally::Count};
+
+/// What a write's fate is: one answer each.
+pub type Fates = Vec<Result<Written, StoreError>>;
+
+/// The store with its faults.
+#[derive(Debug)]
+pub struct Disk {
+    /// What it holds.
+    pub memory: MemoryStore,
+    /// Until then nobody reaches it.
+    away_until: Cell<u64>,
+    crashes: Cell<u32>,
+}
+
+impl Disk {
+    /// An empty one that keeps its contract.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        let memory = MemoryStore::new(seed, Syncing::BeforeTheAnswer);
+        Self { memory, away_until: Cell::new(0), crashes: Cell::new(0) }
+    }
+
+    /// How often it died: a commit that began before is of unknown fate.
+    #[must_use]
+    pub const fn crashes(&self) -> u32 {
+        self.crashes.get()
+    }
+
+    /// Its process dies and starts again: what was not synced is gone, and tickets are.
+    pub fn crash(&self, env: &mut Env) {
+        env.tally.count(Count::StoreCrash);
+        self.crashes.set(self.crashes.get() + 1);
+        self.memory.crash();
+        env.saw(Sight::StoreFailed);
+    }
+
+    /// Nobody reaches it for a while.
+    pub fn go_away(&self, env: &mut Env, ms: u64) {
+        self.away_until.set(env.now.mono + ms);
+        env.saw(Sight::StoreFailed);
+    }
+
+    /// It is back.
+    pub fn come_back(&self) {
+        self.away_until.set(0);
+    }
+
+    /// Commits a batch at the store's time `wall`. `cut_off`: nobody will hear whether it did.
+    pub fn commit(&self, env: &mut Env, wall: u64, writes: &[Write], cut_off: bool) -> Fates {
+        if self.is_away(env) || env.strikes(env.faults.away, Count::Away) {
+            return fail(env, writes, &StoreError::Unavailable("connection refused".into()));
+        }
+        if env.strikes(env.faults.full, Count::Full) {
+            let error = StoreError::Unavailable("no space left on device".into());
+            return fail(env, writes, &error);
+        }
+        if cut_off || env.strikes(env.faults.unknown, Count::Unknown) {
+            if env.rng.hits(5_000) {
+                self.store(env, wall, writes);
+                env.tally.more(Count::Unanswered, writes.len() as u64);
+            } else {
+                env.tally.more(Count::Unsynced, writes.len() as u64);
+            }
+            return fail(env, writes, &StoreError::Unknown("connection reset".into()));
+        }
+        self.store(env, wall, writes)
+    }
+
+    /// Each write in a savepoint of its own: one that fails, fails alone.
+    fn store(&self, env: &mut Env, wall: u64, writes: &[Write]) -> Fates {
+        let failing: Vec<bool> =
+            writes.iter().map(|_| env.strikes(env.faults.alone, Count::Alone)).collect();
+        let kept: Vec<Write> = (writes.iter().zip(&failing))
+            .filter(|(_, fails)| !**fails)
+            .map(|(write, _)| write.clone())
+            .collect();
+        let mut answers = self.memory.commit(wall, &kept).unwrap_or_default().into_iter();
+        let failed = || Err(StoreError::Unavailable("disk I/O error".to_owned()));
+        let none = || Err(StoreError::Unknown("no answer".to_owned()));
+        failing
+            .iter()
+            .map(|fails| if *fails { failed() } else { answers.next().unwrap_or_else(none) })
+            .collect()
+    }
+
+    /// Reads, or fails to.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub fn read(
+        &self,
+        env: &mut Env,
+        queries: &[Query],
+    ) -> Result<Vec<Result<Answer, StoreError>>, StoreError> {
+        if self.is_away(env) || env.strikes(env.faults.away, Count::Away) {
+            env.saw(Sight::StoreFailed);
+            return Err(StoreError::Unavailable("connection refused".into()));
+        }
+        self.memory.read(queries)
+    }
+
+    /// Whether nobody reaches it.
+    #[must_use]
+    pub const fn is_away(&self, env: &Env) -> bool {
+        env.now.mono < self.away_until.get()
+    }
+}
+
+fn fail(env: &mut Env, writes: &[Write], error: &StoreError) -> Fates {
+    env.saw(Sight::StoreFailed);
+    writes.iter().map(|_| Err(error.clone())).collect()
+}

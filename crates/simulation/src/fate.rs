@@ -1,0 +1,281 @@
+//! What happens in the world of a seed: who lives in it, what they do, and what befalls them.
+
+use std::{cell::RefCell, rc::Rc};
+
+use tidings_client_core::Event;
+use tidings_protocol::MarkSet;
+use tidings_server_core::{Limits, store::Retention};
+
+use crate::{
+    clock::Clock,
+    env::Way,
+    faults::Faults,
+    invariants::PATIENCE,
+    rng::Rng,
+    storage::Storage,
+    tally::Count,
+    world::{Setup, World},
+};
+
+/// An hour, by which clocks are set wrong.
+const HOUR: u64 = 3_600_000;
+/// What people mark.
+const MARKS: [MarkSet; 5] = [
+    MarkSet { seen: Some(true), read: None, archived: None },
+    MarkSet { seen: None, read: Some(true), archived: None },
+    MarkSet { seen: None, read: Some(false), archived: None },
+    MarkSet { seen: None, read: None, archived: Some(true) },
+    MarkSet { seen: None, read: None, archived: Some(false) },
+];
+const USERS: [&str; 3] = ["mina", "tom", "ada"];
+
+/// A world's own dangers, by chance in ten thousand per deed; missing in every other world, as [`Faults`] are.
+#[derive(Clone, Copy, Debug)]
+struct Dangers {
+    kill: u32,
+    store_crash: u32,
+    outage: u32,
+    roll: u32,
+    restore: u32,
+    trim: u32,
+    flush: u32,
+    revoke: u32,
+    step: u32,
+    tab_crash: u32,
+    reload: u32,
+    freeze: u32,
+    offline: u32,
+    cut: u32,
+}
+
+impl Dangers {
+    const fn drawn(rng: &mut Rng) -> Self {
+        Self {
+            kill: rng.chance(800),
+            store_crash: rng.chance(500),
+            outage: rng.chance(500),
+            roll: rng.chance(500),
+            restore: rng.chance(100),
+            trim: rng.chance(500),
+            flush: rng.chance(800),
+            revoke: rng.chance(500),
+            step: rng.chance(500),
+            tab_crash: rng.chance(800),
+            reload: rng.chance(500),
+            freeze: rng.chance(500),
+            offline: rng.chance(500),
+            cut: rng.chance(1_000),
+        }
+    }
+}
+
+/// Lives through a seed until all is quiet or a promise is broken; `told`: with a readable trace.
+#[must_use]
+pub fn live(seed: u64, told: bool) -> World {
+    let mut fate = Rng::new(!seed);
+    let mut world = begin(seed, told, &mut fate);
+    let dangers = Dangers::drawn(&mut fate);
+    for _ in 0..fate.between(20, 70) {
+        if world.breach.is_some() {
+            return world;
+        }
+        befall(&mut world, dangers, &mut fate);
+        act(&mut world, &mut fate);
+        let pause = match fate.between(0, 19) {
+            0 => fate.between(10_000, 50_000),
+            1..=4 => fate.between(1_000, 5_000),
+            _ => fate.between(0, 400),
+        };
+        world.run(pause);
+    }
+    world.env.tell("all is well again");
+    world.calm();
+    // The end: `breach` says how it went.
+    let _breach = world.try_settle(PATIENCE);
+    world
+}
+
+fn begin(seed: u64, told: bool, fate: &mut Rng) -> World {
+    let mailbox = [1_500, 4_000, 512 * 1024][fate.index(3)];
+    let limits = Limits {
+        mailbox_bytes: mailbox,
+        catch_up_bytes: (mailbox / 8) as u32,
+        catch_up_records: [3, 20, 100][fate.index(3)],
+        join_bytes: [500, 16 * 1024][fate.index(2)],
+        snapshot_items: [5, 50][fate.index(2)],
+        page: [5, 100][fate.index(2)],
+        ..Limits::default()
+    };
+    let mut world = World::of(Setup {
+        seed,
+        faults: Faults::drawn(fate),
+        limits,
+        nodes: [1, 1, 2, 3][fate.index(4)],
+        connections: [3, 16][fate.index(2)],
+        drift: true,
+        told,
+    });
+    world.session_ttl_ms = [30_000, 120_000, HOUR][fate.index(3)];
+    let users = fate.between(1, 3) as usize;
+    let mut profiles: Vec<Vec<Rc<RefCell<Storage>>>> = vec![Vec::new(); users];
+    // At most three a user, so that each finds a place whatever the limit.
+    for device in 0..fate.between(2, 2 + users as u64) {
+        let user = device as usize % users;
+        let shared = profiles[user].last().filter(|_| fate.hits(5_000)).cloned();
+        let profile = shared.unwrap_or_default();
+        profiles[user].push(profile.clone());
+        let (keep, parts, drift) = ([4, 50][fate.index(2)], fate.hits(5_000), fate.bits());
+        world.device_in(USERS[user], profile, |device| {
+            device.keep(keep);
+            if parts {
+                device.come_in_parts();
+            }
+            device.clock = Clock::drifting(drift);
+        });
+    }
+    world.run(fate.between(0, 3_000));
+    world
+}
+
+/// What people and backends do.
+fn act(world: &mut World, fate: &mut Rng) {
+    let device = fate.index(world.devices.len());
+    let user = world.devices[device].user.clone();
+    match fate.between(0, 19) {
+        0..=8 => {
+            // A burst now and then: more than a slow link takes.
+            let most = if fate.hits(1_000) { 30 } else { 4 };
+            for _ in 0..fate.between(1, most) {
+                world.notify(&user);
+                world.run(fate.between(0, 30));
+            }
+        }
+        9..=10 => {
+            world.notify_everyone();
+        }
+        11 => {
+            let users: Vec<String> = world.devices.iter().map(|one| one.user.clone()).collect();
+            let mut users: Vec<&str> = users.iter().map(String::as_str).collect();
+            users.sort_unstable();
+            users.dedup();
+            world.notify_all(&users);
+        }
+        12..=16 => {
+            let items = world.devices[device].view().items;
+            let mut ids: Vec<String> = items.iter().map(|item| item.id.to_string()).collect();
+            ids.retain(|_| fate.hits(3_000));
+            if !ids.is_empty() {
+                world.mark(device, &ids, MARKS[fate.index(MARKS.len())]);
+            }
+        }
+        17 => {
+            world.mark_all(device, MARKS[fate.index(MARKS.len())]);
+        }
+        18 => {
+            world.devices[device].more(&mut world.env);
+        }
+        _ => world.tell(device, Event::Woke),
+    }
+}
+
+/// What befalls them.
+fn befall(world: &mut World, dangers: Dangers, fate: &mut Rng) {
+    let Dangers { kill, store_crash, outage, roll, restore, trim, flush, revoke, .. } = dangers;
+    let node = fate.index(world.nodes.len());
+    let cluster = world.nodes.len() > 1;
+    if fate.hits(kill) && world.nodes[node].is_up() {
+        world.env.tell(format_args!("node {node} is killed"));
+        world.kill(node);
+        let wait = fate.between(200, 5_000);
+        world.env.after(wait, crate::env::Due::Starts { node });
+    }
+    if cluster && fate.hits(store_crash) {
+        world.env.tell("the store dies");
+        world.crash_store();
+        let wait = fate.between(100, 3_000);
+        world.disk.go_away(&mut world.env, wait);
+    }
+    if fate.hits(outage) {
+        let wait = fate.between(100, 5_000);
+        world.env.tell(format_args!("the store is away for {wait} ms"));
+        world.disk.go_away(&mut world.env, wait);
+    }
+    if fate.hits(roll) {
+        world.env.tell(format_args!("node {node} drains"));
+        world.roll(node, fate.between(0, 3_000));
+    }
+    if fate.hits(restore) {
+        world.env.tell("the store is restored");
+        world.restore();
+        for node in 0..world.nodes.len() {
+            world.env.after(1_000, crate::env::Due::Starts { node });
+        }
+    }
+    if fate.hits(trim) {
+        world.env.tell("retention runs");
+        let (records, items) = (fate.between(1, 30), fate.between(3, 60));
+        let age_ms = 1 << 40;
+        world.trim(&Retention { records, age_ms, items, keys_ms: age_ms, lanes_ms: age_ms });
+    }
+    if cluster && fate.hits(flush) {
+        world.env.tell("the bus loses everything");
+        world.flush_bus(fate.hits(5_000));
+    }
+    if fate.hits(revoke) {
+        let device = fate.index(world.devices.len());
+        // A user's credentials are told apart by their times, which wrong clocks make meaningless.
+        let everything = dangers.step == 0 && fate.hits(5_000);
+        world.env.tell(format_args!("device {device} is revoked"));
+        world.revoke(device, everything);
+    }
+    befall_devices(world, dangers, fate);
+}
+
+fn befall_devices(world: &mut World, dangers: Dangers, fate: &mut Rng) {
+    let Dangers { step, tab_crash, reload, freeze, offline, cut, .. } = dangers;
+    let index = fate.index(world.devices.len());
+    if fate.hits(step) {
+        let by = fate.between(0, 2 * HOUR) as i64 - HOUR as i64;
+        world.env.tally.count(Count::ClockStep);
+        world.env.tell(format_args!("a clock is set wrong by {by} ms"));
+        let node = fate.index(world.nodes.len());
+        if fate.hits(5_000) {
+            world.nodes[node].clock.step(by);
+        } else {
+            world.devices[index].clock.step(by);
+        }
+    }
+    if fate.hits(tab_crash) {
+        world.env.tell(format_args!("the tab of device {index} crashes"));
+        world.devices[index].crash(&mut world.env);
+    }
+    if fate.hits(reload) {
+        world.env.tell(format_args!("device {index} is reloaded"));
+        world.reload(index);
+    }
+    if fate.hits(freeze) {
+        let ms = fate.between(100, 60_000);
+        world.env.tally.count(Count::Freeze);
+        world.env.tell(format_args!("device {index} is frozen for {ms} ms"));
+        world.devices[index].frozen_until = world.env.now.mono + ms;
+    }
+    if fate.hits(offline) {
+        world.env.tally.count(Count::Offline);
+        world.env.tell(format_args!("device {index} goes offline"));
+        world.tell(index, Event::WentOffline);
+        if fate.hits(5_000) {
+            world.freeze(index);
+        }
+        world.run(fate.between(0, 3_000));
+        world.tell(index, Event::WentOnline);
+    }
+    if fate.hits(cut) {
+        world.env.tell(format_args!("something happens to the link of device {index}"));
+        match fate.between(0, 3) {
+            0 => world.cut(index),
+            1 => world.freeze(index),
+            2 => world.mute(index, Way::Up),
+            _ => world.mute(index, Way::Down),
+        }
+    }
+}

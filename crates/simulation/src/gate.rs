@@ -1,0 +1,131 @@
+//! Who is in at a node: hands claims to the store's seats, and ends whom a revocation hits.
+//!
+//! Which credentials a revocation hits is said in `crates/server` (`auth/revoked.rs`), out of reach of a simulation: [`hits`]
+//! says it again, the one rule of the product that this crate holds twice.
+
+use std::{collections::BTreeMap, rc::Rc};
+
+use tidings_protocol::ErrorCode;
+use tidings_server_core::{
+    MemoryStore, Refused,
+    seats::{Claim, Seat, Seats, Verdict},
+    store::{Revocation, Subject},
+};
+
+use crate::{env::Conn, sight::Guest};
+
+/// How long a node's seats outlive it, in milliseconds.
+const LEASE: u64 = 10_000;
+/// How often it renews its lease.
+pub const RENEW: u64 = 3_000;
+
+/// The book of one process.
+#[derive(Debug)]
+pub struct Gate {
+    /// Most connections of one user, over all nodes.
+    most: usize,
+    /// The process among all there ever were.
+    node: u64,
+    seats: BTreeMap<Conn, (Seat, Rc<Guest>)>,
+    last: u64,
+    revocations: Vec<Revocation>,
+}
+
+impl Gate {
+    /// An empty book of a process that knows who was revoked.
+    #[must_use]
+    pub const fn new(node: u64, most: usize, revocations: Vec<Revocation>) -> Self {
+        Self { most, node, seats: BTreeMap::new(), last: 0, revocations }
+    }
+
+    /// Most connections of one user.
+    #[must_use]
+    pub const fn most(&self) -> usize {
+        self.most
+    }
+
+    /// The process lives; if the store thought otherwise, its connections are counted in anew.
+    pub fn renew(&self, store: &MemoryStore, wall: u64) {
+        if let Ok(false) = store.renew(wall, self.node, LEASE) {
+            let claims: Vec<Claim> =
+                self.seats.values().map(|(seat, guest)| self.claim(*seat, guest)).collect();
+            let _full = store.claim(wall, &claims);
+        }
+    }
+
+    fn claim(&self, seat: Seat, guest: &Guest) -> Claim {
+        let Guest { user, instance, .. } = guest.clone();
+        Claim { user, seat, instance, limit: self.most }
+    }
+
+    /// Counts a connection in, and answers which older one of the same page has to go.
+    ///
+    /// # Errors
+    /// `revoked`, or `connections` when the user has too many.
+    pub fn admit(
+        &mut self,
+        store: &MemoryStore,
+        wall: u64,
+        conn: Conn,
+        guest: &Rc<Guest>,
+    ) -> Result<Option<Seat>, Refused> {
+        if self.is_revoked(guest) {
+            return Err(ErrorCode::Revoked.into());
+        }
+        self.last += 1;
+        let seat = Seat { node: self.node, number: self.last };
+        match store.claim(wall, &[self.claim(seat, guest)])?.pop() {
+            Some(Verdict::Admitted { replaced }) => {
+                self.seats.insert(conn, (seat, guest.clone()));
+                Ok(replaced)
+            }
+            Some(Verdict::Full { .. }) | None => Err(ErrorCode::Connections.into()),
+        }
+    }
+
+    /// A connection goes on under another credential; answers whether that one is revoked already.
+    pub fn renewed(&mut self, conn: Conn, guest: &Rc<Guest>) -> bool {
+        if let Some((_, held)) = self.seats.get_mut(&conn) {
+            *held = guest.clone();
+        }
+        self.is_revoked(guest)
+    }
+
+    /// Whose seat it is, if it is one of this process.
+    #[must_use]
+    pub fn holder(&self, seat: Seat) -> Option<Conn> {
+        self.seats.iter().find(|(_, (held, _))| *held == seat).map(|(conn, _)| *conn)
+    }
+
+    /// Gives a place back.
+    pub fn leave(&mut self, store: &MemoryStore, conn: Conn) {
+        if let Some((seat, _)) = self.seats.remove(&conn) {
+            let _gone = store.leave(&[seat]);
+        }
+    }
+
+    /// Notes a revocation, and answers whom it ends.
+    pub fn heed(&mut self, revocation: Revocation) -> Vec<Conn> {
+        let hit = |(conn, (_, guest)): (&Conn, &(Seat, Rc<Guest>))| {
+            hits(&revocation, guest).then_some(*conn)
+        };
+        let ended = self.seats.iter().filter_map(hit).collect();
+        if !self.revocations.contains(&revocation) {
+            self.revocations.push(revocation);
+        }
+        ended
+    }
+
+    fn is_revoked(&self, guest: &Guest) -> bool {
+        self.revocations.iter().any(|revocation| hits(revocation, guest))
+    }
+}
+
+/// A session's end is final; a user's is for what was issued before.
+#[must_use]
+pub fn hits(revocation: &Revocation, guest: &Guest) -> bool {
+    match &revocation.subject {
+        Subject::User(user) => *user == guest.user && guest.issued_at < revocation.at,
+        Subject::Session(session) | Subject::Jti(session) => *session == guest.session,
+    }
+}

@@ -1,0 +1,93 @@
+//! I2: logs are dense and immutable, with one body per (epoch, offset), whichever node tells it.
+
+use std::collections::BTreeMap;
+
+use tidings_protocol::{Channel, Epoch, ServerMessage};
+
+use super::{Checker, Scene};
+use crate::{model::log, sight::Sight};
+
+/// Every body told, and the epoch each connection was told for a channel.
+#[derive(Debug, Default)]
+pub(super) struct Dense {
+    bodies: BTreeMap<(Channel, Epoch, u64), String>,
+    epochs: BTreeMap<(crate::env::Conn, Channel), Epoch>,
+}
+
+impl Checker for Dense {
+    fn invariant(&self) -> &'static str {
+        "I2"
+    }
+
+    fn saw(&mut self, _: &Scene<'_>, sight: &Sight) -> Result<(), String> {
+        let Sight::Left { conn, said, .. } = sight else { return Ok(()) };
+        for one in said {
+            let (channel, offset) = match &one.message {
+                ServerMessage::Subscribed(answer) => {
+                    self.epochs.insert((*conn, answer.channel.clone()), answer.epoch);
+                    continue;
+                }
+                ServerMessage::Notification(record) => (&record.channel, record.offset),
+                ServerMessage::Marked(record) => (&record.channel, record.offset),
+                ServerMessage::Trimmed(record) => (&record.channel, record.offset),
+                ServerMessage::Message(record) => (&record.channel, record.offset),
+                _ => continue,
+            };
+            let Some(epoch) = self.epochs.get(&(*conn, channel.clone())) else { continue };
+            let body = self.bodies.entry((channel.clone(), *epoch, offset));
+            let first = body.or_insert_with(|| one.text.clone());
+            if *first != one.text {
+                return Err(format!("offset {offset} was {first} and is {}", one.text));
+            }
+        }
+        Ok(())
+    }
+
+    fn settled(&mut self, scene: &Scene<'_>) -> Result<(), String> {
+        for (channel, _) in scene.history.logs() {
+            let log = log(scene.store, channel);
+            let dense = |pair: &[tidings_server_core::store::Record]| {
+                pair[0].offset + 1 == pair[1].offset && pair[0].epoch == pair[1].epoch
+            };
+            if !log.windows(2).all(dense) {
+                return Err(format!("{channel} has a hole"));
+            }
+            for record in log {
+                let key = (channel.clone(), record.epoch, record.offset);
+                if self.bodies.get(&key).is_some_and(|told| told.as_bytes() != &record.frame[..]) {
+                    return Err(format!("{channel} {} is not what was told", record.offset));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::invariants::testing::{Stage, left, notification, subscribed};
+
+    #[test]
+    fn another_body_at_the_same_offset_is_found() {
+        let stage = Stage::new();
+        let mut checker = Dense::default();
+        let begin = subscribed(Epoch::from_bits(7), 0);
+        let record = notification("inbox:mina", 1, "a");
+        stage.saw(&mut checker, &left(&[&begin, &record])).unwrap();
+        stage.saw(&mut checker, &left(&[&record])).unwrap();
+        let other = notification("inbox:mina", 1, "b");
+        stage.saw(&mut checker, &left(&[&other])).unwrap_err();
+    }
+
+    #[test]
+    fn a_log_that_differs_from_what_was_told_is_found() {
+        let mut stage = Stage::new();
+        let place = stage.publish(0);
+        let mut checker = Dense::default();
+        let begin = subscribed(place.epoch, 0);
+        let other = notification("inbox:mina", 1, "not what is stored");
+        stage.saw(&mut checker, &left(&[&begin, &other])).unwrap();
+        checker.settled(&stage.scene()).unwrap_err();
+    }
+}

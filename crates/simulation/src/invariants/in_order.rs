@@ -1,0 +1,85 @@
+//! I3: on each connection the offsets of a channel rise by one from where its subscription began; what is left out is told by
+//! `gap`, `skip` or a new `subscribed`. Judged where frames leave the server, so that what a client mends is seen too; the app's end
+//! is judged by I4 and I12.
+
+use std::collections::BTreeMap;
+
+use tidings_protocol::{Channel, ServerMessage};
+
+use super::{Checker, Scene};
+use crate::{env::Conn, sight::Sight};
+
+/// Last offset told, by connection and channel.
+#[derive(Debug, Default)]
+pub(super) struct InOrder(BTreeMap<(Conn, Channel), u64>);
+
+impl InOrder {
+    fn record(&mut self, conn: Conn, channel: &Channel, offset: u64) -> Result<(), String> {
+        let Some(last) = self.0.get_mut(&(conn, channel.clone())) else {
+            return Err(format!("{channel} {offset} was sent to {conn} without a subscription"));
+        };
+        if offset != *last + 1 {
+            return Err(format!("{channel} {offset} was sent to {conn} after {last}"));
+        }
+        *last = offset;
+        Ok(())
+    }
+}
+
+impl Checker for InOrder {
+    fn invariant(&self) -> &'static str {
+        "I3"
+    }
+
+    fn saw(&mut self, _: &Scene<'_>, sight: &Sight) -> Result<(), String> {
+        let Sight::Left { conn, said, .. } = sight else { return Ok(()) };
+        for one in said {
+            match &one.message {
+                ServerMessage::Subscribed(answer) => {
+                    self.0.insert((*conn, answer.channel.clone()), answer.offset);
+                }
+                ServerMessage::Unsubscribed(ended) => {
+                    self.0.remove(&(*conn, ended.channel.clone()));
+                }
+                ServerMessage::Skip(skip) => {
+                    self.record(*conn, &skip.channel, skip.from)?;
+                    self.0.insert((*conn, skip.channel.clone()), skip.to);
+                }
+                ServerMessage::Notification(record) => {
+                    self.record(*conn, &record.channel, record.offset)?;
+                }
+                ServerMessage::Marked(record) => {
+                    self.record(*conn, &record.channel, record.offset)?
+                }
+                ServerMessage::Trimmed(record) => {
+                    self.record(*conn, &record.channel, record.offset)?;
+                }
+                ServerMessage::Message(record) => {
+                    self.record(*conn, &record.channel, record.offset)?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tidings_protocol::Epoch;
+
+    use super::*;
+    use crate::invariants::testing::{Stage, left, notification, subscribed};
+
+    #[test]
+    fn a_record_left_out_or_sent_twice_is_found() {
+        let stage = Stage::new();
+        let mut checker = InOrder::default();
+        let begin = subscribed(Epoch::from_bits(7), 3);
+        let record = |offset| notification("inbox:mina", offset, "");
+        stage.saw(&mut checker, &left(&[&begin, &record(4), &record(5)])).unwrap();
+        stage.saw(&mut checker, &left(&[&record(7)])).unwrap_err();
+        stage.saw(&mut checker, &left(&[&record(5)])).unwrap_err();
+        stage.saw(&mut checker, &left(&[&notification("system:all", 1, "")])).unwrap_err();
+    }
+}

@@ -1,0 +1,106 @@
+//! I6: one publisher's order is kept per channel: who waits for an answer before the next is found in that order, and a lane's
+//! intents are in the order of their `seq`.
+
+use std::collections::BTreeMap;
+
+use tidings_protocol::{Channel, Epoch, ServerMessage};
+
+use super::{Checker, Scene};
+use crate::sight::Sight;
+
+/// What was acknowledged when, by log: the highest offset.
+#[derive(Debug, Default)]
+pub(super) struct Publishers {
+    tops: BTreeMap<(Channel, Epoch), u64>,
+    /// The tops that a publish's sender knew when it sent it first.
+    known: BTreeMap<usize, BTreeMap<(Channel, Epoch), u64>>,
+}
+
+impl Checker for Publishers {
+    fn invariant(&self) -> &'static str {
+        "I6"
+    }
+
+    fn saw(&mut self, _: &Scene<'_>, sight: &Sight) -> Result<(), String> {
+        match sight {
+            Sight::Sent { publish } => {
+                self.known.insert(*publish, self.tops.clone());
+            }
+            Sight::Acknowledged { publish, places } => {
+                let known = self.known.remove(publish).unwrap_or_default();
+                for place in places {
+                    let log = (place.channel.clone(), place.epoch);
+                    if let Some(before) = known.get(&log)
+                        && *before >= place.offset
+                    {
+                        return Err(format!("{place:?} was sent after {before} was acknowledged"));
+                    }
+                    let top = self.tops.entry(log).or_insert(0);
+                    *top = place.offset.max(*top);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn settled(&mut self, scene: &Scene<'_>) -> Result<(), String> {
+        for (channel, log) in scene.history.logs() {
+            let mut lanes = BTreeMap::new();
+            for fact in &log.facts {
+                let ServerMessage::Marked(marked) = fact else { continue };
+                let (Some(lane), Some(seq)) = (&marked.client_id, marked.seq) else { continue };
+                if lanes.insert(lane.clone(), seq).is_some_and(|last| last >= seq) {
+                    return Err(format!("lane {lane} is out of order in {channel} at {seq}"));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tidings_protocol::{MarkSet, Offsets};
+    use tidings_server_core::{
+        Ids,
+        service::{self, MarkIntent},
+    };
+
+    use super::*;
+    use crate::invariants::testing::{Stage, inbox};
+
+    #[test]
+    fn a_later_publish_at_a_lower_offset_is_found() {
+        let mut stage = Stage::new();
+        let [one, two] = [stage.publish(0), stage.publish(1)];
+        let mut checker = Publishers::default();
+        let told = |publish, place: &tidings_server_core::store::Place| Sight::Acknowledged {
+            publish,
+            places: vec![place.clone()],
+        };
+        stage.saw(&mut checker, &Sight::Sent { publish: 0 }).unwrap();
+        stage.saw(&mut checker, &told(0, &two)).unwrap();
+        stage.saw(&mut checker, &Sight::Sent { publish: 1 }).unwrap();
+        stage.saw(&mut checker, &told(1, &one)).unwrap_err();
+    }
+
+    #[test]
+    fn a_lane_out_of_order_is_found() {
+        let mut stage = Stage::new();
+        let mark = |seq, read| {
+            let lane = service::lane("mina", Some("tab".into()), Some(seq)).unwrap();
+            let offsets = Some(Offsets { inbox: Some(vec![1]), system: None });
+            let set = MarkSet { read: Some(read), ..MarkSet::default() };
+            let intent = MarkIntent { epochs: Default::default(), offsets, up_to: None, set };
+            service::mark("mina", intent, lane, 1, &mut Ids::new(seq)).unwrap()
+        };
+        let [one, two] = [mark(1, true), mark(2, false)];
+        stage.publish(0);
+        stage.write(one);
+        stage.write(two);
+        Publishers::default().settled(&stage.scene()).unwrap();
+        stage.history.facts_mut(&inbox()).reverse();
+        Publishers::default().settled(&stage.scene()).unwrap_err();
+    }
+}

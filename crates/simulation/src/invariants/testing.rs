@@ -1,0 +1,105 @@
+//! Small logs and sights for the tests that show that each checker can fail.
+
+use std::rc::Rc;
+
+use tidings_protocol::{
+    Channel, Epoch, Json, ServerMessage,
+    rest::{PublishNotification, Target},
+};
+use tidings_server_core::{
+    Ids, MemoryStore,
+    memory::Syncing,
+    service,
+    store::{Op, Place, Store, Write, Written},
+};
+
+use super::{Checker, Scene};
+use crate::{
+    env::Conn,
+    model::History,
+    sight::{Guest, Page, Said, Sight},
+};
+
+/// A store in which `mina` has an inbox, and what is known of it.
+pub(super) struct Stage {
+    pub(super) store: MemoryStore,
+    pub(super) history: History,
+    pub(super) now: u64,
+    ids: Ids,
+}
+
+pub(super) const PAGE: Page = Page { device: 0, life: 0 };
+pub(super) const CONN: Conn = Conn { page: PAGE, transport: 1 };
+
+impl Stage {
+    pub(super) fn new() -> Self {
+        let store = MemoryStore::new(1, Syncing::BeforeTheAnswer);
+        let mut history = History::default();
+        let op = Op::OpenInbox { user: "mina".to_owned() };
+        store.commit(1, &[Write { key: None, lane: None, op }]).unwrap();
+        history.user(&store, "mina");
+        Self { store, history, now: 0, ids: Ids::new(1) }
+    }
+
+    pub(super) fn scene(&self) -> Scene<'_> {
+        let Self { store, history, now, .. } = self;
+        Scene { now: *now, store, history }
+    }
+
+    /// Stores publish number `number` for `mina`, as a backend without a key would.
+    pub(super) fn publish(&mut self, number: usize) -> Place {
+        let body = PublishNotification {
+            to: Target { user: Some("mina".into()), ..Target::default() },
+            kind: "like".into(),
+            title: crate::world::title(number),
+            ..PublishNotification::default()
+        };
+        let write = service::notify(&body, None, 1, &mut self.ids).unwrap();
+        self.write(write)
+    }
+
+    /// Stores a write with one record.
+    pub(super) fn write(&mut self, write: Write) -> Place {
+        let written = self.store.commit(1, &[write]).unwrap().remove(0).unwrap();
+        self.history.refresh(&self.store);
+        let Written::Records { records, .. } = written else { panic!("no record: {written:?}") };
+        let record = records[0].clone();
+        Place { channel: record.channel, epoch: record.epoch, offset: record.offset, id: record.id }
+    }
+
+    pub(super) fn saw(&self, checker: &mut dyn Checker, sight: &Sight) -> Result<(), String> {
+        checker.saw(&self.scene(), sight)
+    }
+}
+
+pub(super) fn inbox() -> Channel {
+    Channel::inbox("mina").unwrap()
+}
+
+pub(super) fn guest(session: &str, instance: &str) -> Rc<Guest> {
+    let (session, instance) = (session.to_owned(), Some(instance.to_owned()));
+    Rc::new(Guest { user: "mina".to_owned(), session, instance, issued_at: 10 })
+}
+
+/// Messages of a node to `mina`.
+pub(super) fn left(texts: &[&str]) -> Sight {
+    let read = |text: &&str| Said {
+        message: ServerMessage::decode(text).unwrap(),
+        text: (*text).to_owned(),
+    };
+    Sight::Left { conn: CONN, guest: guest("s", "p"), said: texts.iter().map(read).collect() }
+}
+
+pub(super) fn subscribed(epoch: Epoch, offset: u64) -> String {
+    format!(
+        r#"{{"type":"subscribed","channel":"inbox:mina","epoch":"{epoch}","first":1,"top":9,"offset":{offset},"recovered":true}}"#
+    )
+}
+
+pub(super) fn notification(channel: &str, offset: u64, data: &str) -> String {
+    let data = Json::string(data);
+    format!(
+        r#"{{"type":"notification","channel":"{channel}","offset":{offset},"id":"n{offset}","kind":"like","at":1,"data":{}}}"#,
+        data.as_str()
+    )
+}

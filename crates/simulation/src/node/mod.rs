@@ -1,0 +1,327 @@
+//! A server: drives sessions, hub, what follows the log, and the store, one commit at a time.
+
+mod log;
+mod sessions;
+
+use std::{collections::BTreeMap, rc::Rc, sync::Arc};
+
+use tidings_server_core::{
+    Follow, Hub, Limits, follow,
+    session::{Event, Request},
+    store::{Answer, Query, Revocation, Store, StoreError, Write, Written},
+};
+
+use crate::{
+    bus::News,
+    clock::Clock,
+    connection::{Connection, Line},
+    disk::Disk,
+    env::{Conn, Due, Env, Process, Way},
+    gate::{self, Gate},
+    sight::Sight,
+    tally::Count,
+};
+
+/// Who waits for a commit.
+#[derive(Clone, Copy, Debug)]
+enum Origin {
+    Session(Conn, Request),
+    Publisher(usize),
+    Revoker,
+}
+
+/// What the publisher hears.
+pub type Published = (usize, Result<Written, StoreError>);
+
+/// How nodes are made.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// What sessions obey.
+    pub limits: Arc<Limits>,
+    /// Most connections of a user at one node.
+    pub connections: usize,
+    /// Whether other nodes write to the same store. Alone, the store dies with its process.
+    pub cluster: bool,
+}
+
+/// One server process and what it leaves behind.
+#[derive(Debug)]
+pub struct Node {
+    /// Its process, another one after each start.
+    pub process: Process,
+    settings: Settings,
+    disk: Rc<Disk>,
+    /// Its clocks.
+    pub clock: Clock,
+    hub: Hub<Line>,
+    follow: Follow,
+    gate: Gate,
+    connections: BTreeMap<Conn, Connection>,
+    queued: Vec<(Origin, Write)>,
+    committing: Vec<(Origin, Write)>,
+    /// How often the store had died when the commit under way began.
+    crashes: u32,
+    /// What the other nodes are to hear.
+    pub news: Vec<News>,
+    up: bool,
+    draining: bool,
+    /// Most bytes that ever waited for one connection.
+    pub most_queued: usize,
+}
+
+impl Node {
+    /// A server on this store.
+    #[must_use]
+    pub fn new(
+        node: usize,
+        disk: Rc<Disk>,
+        settings: Settings,
+        clock: Clock,
+        env: &mut Env,
+    ) -> Self {
+        let gate = Gate::new(0, settings.connections, Vec::new());
+        let mut out = Vec::new();
+        let follow = Follow::new(polling(&settings), 0, clock.read(env.now), &mut out);
+        let mut node = Self {
+            process: Process { node, life: 0 },
+            settings,
+            disk,
+            clock,
+            hub: Hub::default(),
+            follow,
+            gate,
+            connections: BTreeMap::new(),
+            queued: Vec::new(),
+            committing: Vec::new(),
+            crashes: 0,
+            news: Vec::new(),
+            up: false,
+            draining: false,
+            most_queued: 0,
+        };
+        node.start(env);
+        node
+    }
+
+    /// Whether it runs.
+    #[must_use]
+    pub const fn is_up(&self) -> bool {
+        self.up
+    }
+
+    /// Whether a load balancer sends it anybody.
+    #[must_use]
+    pub const fn takes(&self) -> bool {
+        self.up && !self.draining
+    }
+
+    /// What sessions obey.
+    #[must_use]
+    pub const fn limits(&self) -> &Arc<Limits> {
+        &self.settings.limits
+    }
+
+    /// Time of the store: its own in a cluster, this machine's where it is embedded.
+    #[must_use]
+    pub const fn store_wall(&self, env: &Env) -> u64 {
+        if self.settings.cluster { env.now.wall } else { self.clock.read(env.now).wall }
+    }
+
+    /// Connections it holds.
+    pub fn connections(&self) -> impl Iterator<Item = Conn> {
+        self.connections.keys().copied()
+    }
+
+    /// Starts on the store that is left.
+    pub fn start(&mut self, env: &mut Env) {
+        if self.up {
+            return;
+        }
+        self.process.life += 1;
+        self.up = true;
+        self.draining = false;
+        self.hub = Hub::default();
+        let known = self.revocations();
+        let last = known.last().map_or(0, |(number, _)| *number);
+        let known = known.into_iter().map(|(_, revocation)| revocation).collect();
+        let number = u64::from(self.process.life) << 8 | self.process.node as u64;
+        self.gate = Gate::new(number, self.settings.connections, known);
+        self.renew(env);
+        let mut out = Vec::new();
+        self.follow =
+            Follow::new(polling(&self.settings), last, self.clock.read(env.now), &mut out);
+        self.follow_on(env, out);
+    }
+
+    /// Keeps its connections counted.
+    pub fn renew(&mut self, env: &mut Env) {
+        if !self.disk.is_away(env) {
+            self.gate.renew(&self.disk.memory, env.now.wall);
+        }
+        env.after(gate::RENEW, Due::Renews { of: self.process });
+    }
+
+    /// All revocations: a server does not start without them.
+    fn revocations(&self) -> Vec<(u64, Revocation)> {
+        let all = Query::Revocations { after: 0, limit: u32::MAX };
+        match self.disk.memory.read(&[all]).map(|mut answers| answers.pop()) {
+            Ok(Some(Ok(Answer::Revocations(all)))) => all,
+            _ => Vec::new(),
+        }
+    }
+
+    /// Dies. A commit under way has reached the disk, or not; nobody hears of it.
+    pub fn crash(&mut self, env: &mut Env) {
+        if !self.up {
+            return;
+        }
+        env.tally.count(Count::Kill);
+        if !self.committing.is_empty() {
+            let writes: Vec<Write> = self.committing.drain(..).map(|(_, write)| write).collect();
+            let wall = self.store_wall(env);
+            self.disk.commit(env, wall, &writes, true);
+        }
+        env.tally.more(Count::Unsynced, self.queued.len() as u64);
+        if !self.settings.cluster {
+            self.disk.crash(env);
+        }
+        self.end(env);
+    }
+
+    /// The process is gone: the operating system closes its sockets.
+    fn end(&mut self, env: &mut Env) {
+        self.up = false;
+        self.process.life += 1;
+        self.hub = Hub::default();
+        self.queued.clear();
+        self.committing.clear();
+        self.news.clear();
+        // Whom it could not end any more has to be ended by who comes after it.
+        env.saw(Sight::StoreFailed);
+        for conn in std::mem::take(&mut self.connections).into_keys() {
+            env.saw(Sight::Ended { conn });
+            env.close(conn, Way::Down, 1006);
+        }
+    }
+
+    /// Tells all connections that it will go away.
+    pub fn drain(&mut self, env: &mut Env, within_ms: u64) {
+        env.tally.count(Count::Drains);
+        self.draining = true;
+        let conns: Vec<Conn> = self.connections.keys().copied().collect();
+        for conn in conns {
+            self.feed(env, conn, Event::Draining { within_ms });
+        }
+    }
+
+    /// The drain is over: whoever is left has to go, then the process ends. Answers what commits under way led to.
+    pub fn stop(&mut self, env: &mut Env) -> Vec<Published> {
+        let conns: Vec<Conn> = self.connections.keys().copied().collect();
+        for conn in conns {
+            self.feed(env, conn, Event::Stopping);
+        }
+        let mut published = Vec::new();
+        while !self.committing.is_empty() {
+            published.extend(self.commit_done(env, self.process));
+        }
+        self.end(env);
+        published
+    }
+
+    /// A device dials in.
+    pub fn accept(&mut self, env: &mut Env, conn: Conn) {
+        let wait = env.delay();
+        env.tally.count(Count::Dials);
+        env.link(conn);
+        let (connection, out) =
+            Connection::new(&self.settings.limits, env.rng.bits(), self.clock.read(env.now));
+        self.connections.insert(conn, connection);
+        env.after(wait, Due::Opened(conn));
+        self.execute(env, conn, out);
+    }
+
+    /// A frame came up.
+    pub fn receive(&mut self, env: &mut Env, conn: Conn, text: String) {
+        let Some(connection) = self.connections.get_mut(&conn) else { return };
+        if connection.paused {
+            connection.unread.push(text);
+        } else {
+            self.feed(env, conn, Event::Received { text: &text });
+        }
+    }
+
+    /// Something happened to a session. What it leads to is done before this returns.
+    pub fn feed(&mut self, env: &mut Env, conn: Conn, event: Event<'_>) {
+        let gone = matches!(event, Event::TransportClosed);
+        self.step(env, conn, event);
+        if gone && self.connections.remove(&conn).is_some() {
+            self.gate.leave(&self.disk.memory, conn);
+            env.saw(Sight::Ended { conn });
+        }
+        self.settle(env);
+    }
+
+    fn step(&mut self, env: &mut Env, conn: Conn, event: Event<'_>) {
+        let Some(connection) = self.connections.get_mut(&conn) else { return };
+        let mut out = Vec::new();
+        connection.session.handle(self.clock.read(env.now), event, &mut out);
+        self.execute(env, conn, out);
+    }
+
+    /// Tells of lagging and draining, reads what was left unread, and writes.
+    fn settle(&mut self, env: &mut Env) {
+        let conns: Vec<Conn> = self.connections.keys().copied().collect();
+        for conn in conns {
+            while let Some(connection) = self.connections.get_mut(&conn) {
+                if let Some((channel, slot, sent)) = connection.take_lagged() {
+                    env.tally.count(Count::Lags);
+                    self.step(env, conn, Event::Lagged { channel, slot, sent });
+                } else if connection.awaits_drain && connection.is_low() {
+                    connection.awaits_drain = false;
+                    self.step(env, conn, Event::Drained);
+                } else if !connection.paused && !connection.unread.is_empty() {
+                    let text = connection.unread.remove(0);
+                    self.step(env, conn, Event::Received { text: &text });
+                } else {
+                    break;
+                }
+            }
+            self.start_writing(env, conn);
+        }
+    }
+
+    fn start_writing(&mut self, env: &mut Env, conn: Conn) {
+        let Some(connection) = self.connections.get_mut(&conn) else { return };
+        let bytes = connection.queued();
+        if bytes > 0 && !connection.writing {
+            connection.writing = true;
+            env.after(env.pace(conn), Due::Writes(conn));
+        }
+        if bytes > self.most_queued {
+            self.most_queued = bytes;
+            env.saw(Sight::Queued { conn, bytes, limits: self.settings.limits.clone() });
+        }
+    }
+
+    /// One more frame leaves.
+    pub fn write(&mut self, env: &mut Env, conn: Conn) {
+        let Some(connection) = self.connections.get_mut(&conn) else { return };
+        connection.writing = false;
+        connection.write(env, conn, self.settings.limits.join_bytes);
+        self.settle(env);
+    }
+}
+
+const fn polling(settings: &Settings) -> follow::Polling {
+    if settings.cluster { follow::Polling::Every { ms: 1_000 } } else { follow::Polling::Never }
+}
+
+/// Tickets are short texts here; their hash is the text itself.
+#[must_use]
+pub fn hash_of(ticket: &str) -> [u8; 32] {
+    let mut hash = [0; 32];
+    for (place, byte) in hash.iter_mut().zip(ticket.bytes()) {
+        *place = byte;
+    }
+    hash
+}

@@ -1,0 +1,108 @@
+//! Seeds in numbers: lives through them, on as many threads as there are cores, and says what became of them.
+
+use std::{
+    panic::{self, AssertUnwindSafe},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread,
+};
+
+use crate::{fate, invariants::Breach, tally::Tally};
+
+/// Each so many seeds one is lived through twice (I17).
+const TWICE: u64 = 25;
+
+/// What became of a seed.
+#[derive(Clone, Debug)]
+pub struct Lived {
+    /// Which.
+    pub seed: u64,
+    /// Hash of its trace; nothing when it ended in a panic.
+    pub trace: Option<u64>,
+    /// What happened.
+    pub tally: Tally,
+    /// The promise that was broken.
+    pub breach: Option<Breach>,
+}
+
+/// What became of many.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// Seeds lived through.
+    pub seeds: u64,
+    /// What happened in them.
+    pub tally: Tally,
+    /// Those in which a promise was broken, in order.
+    pub broken: Vec<(u64, Breach)>,
+}
+
+/// Lives through one seed. A panic, of a core or of a driver, is a broken promise like others.
+#[must_use]
+pub fn one(seed: u64, told: bool) -> Lived {
+    match panic::catch_unwind(AssertUnwindSafe(|| fate::live(seed, told))) {
+        Ok(world) => Lived {
+            seed,
+            trace: Some(world.env.trace.hash()),
+            tally: world.env.tally,
+            breach: world.breach,
+        },
+        Err(why) => {
+            let text = why.downcast_ref::<String>().map(String::as_str);
+            let what = text.or_else(|| why.downcast_ref::<&str>().copied());
+            let what = what.unwrap_or("a panic").to_owned();
+            let breach = Some(Breach { invariant: "no panic", what });
+            Lived { seed, trace: None, tally: Tally::default(), breach }
+        }
+    }
+}
+
+/// The same, now and then twice: the same seed must give the same trace.
+fn one_checked(seed: u64) -> Lived {
+    let mut lived = one(seed, false);
+    if seed.is_multiple_of(TWICE) && lived.breach.is_none() {
+        let again = one(seed, false);
+        if again.trace != lived.trace {
+            let what = format!("{:?}, then {:?}", lived.trace, again.trace);
+            lived.breach = Some(Breach { invariant: "I17", what });
+        }
+    }
+    lived
+}
+
+/// Lives through the seeds from `start` on. `seen` hears of each as it ends and says whether to go on.
+pub fn many(
+    start: u64,
+    seeds: u64,
+    threads: usize,
+    prepare: impl Fn() + Sync,
+    seen: impl Fn(&Outcome) -> bool + Sync,
+) -> Outcome {
+    let (next, stop) = (AtomicU64::new(0), AtomicBool::new(false));
+    let outcome = Mutex::new(Outcome::default());
+    thread::scope(|scope| {
+        for _ in 0..threads.max(1) {
+            scope.spawn(|| {
+                prepare();
+                while !stop.load(Ordering::Relaxed) {
+                    let place = next.fetch_add(1, Ordering::Relaxed);
+                    if place >= seeds {
+                        return;
+                    }
+                    let lived = one_checked(start + place);
+                    let mut outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner);
+                    outcome.seeds += 1;
+                    outcome.tally.add(&lived.tally);
+                    outcome.broken.extend(lived.breach.map(|breach| (lived.seed, breach)));
+                    if !seen(&outcome) {
+                        stop.store(true, Ordering::Relaxed);
+                    }
+                }
+            });
+        }
+    });
+    let mut outcome = outcome.into_inner().unwrap_or_else(PoisonError::into_inner);
+    outcome.broken.sort_by_key(|(seed, _)| *seed);
+    outcome
+}

@@ -1,0 +1,146 @@
+//! What backends do: they publish until they have an answer, make tickets and revoke.
+#![allow(clippy::panic, reason = "a simulation that publishes nonsense ends")]
+
+use tidings_client_core::Credential;
+use tidings_protocol::rest::{PublishNotification, RevocationRequest, Target, TicketRequest};
+use tidings_server_core::{
+    service::{self, Caller},
+    store::{IdempotencyKey, Store},
+};
+
+use super::{ANSWER, Publish, World, at, title};
+use crate::{
+    env::Due,
+    node::{Published, hash_of},
+    sight::{Page, Sight},
+    tally::Count,
+};
+
+impl World {
+    /// A backend notifies a user; answers the publish's number.
+    pub fn notify(&mut self, user: &str) -> usize {
+        self.publish(Target { user: Some(user.to_owned()), ..Target::default() })
+    }
+
+    /// A backend notifies everyone.
+    pub fn notify_everyone(&mut self) -> usize {
+        self.publish(Target { everyone: Some(true), ..Target::default() })
+    }
+
+    /// A backend notifies several users, in one transaction.
+    pub fn notify_all(&mut self, users: &[&str]) -> usize {
+        let users = users.iter().map(|user| (*user).to_owned()).collect();
+        self.publish(Target { users: Some(users), ..Target::default() })
+    }
+
+    fn publish(&mut self, to: Target) -> usize {
+        let number = self.publishes.len();
+        let body = PublishNotification {
+            to,
+            kind: "like".to_owned(),
+            title: title(number),
+            ..PublishNotification::default()
+        };
+        self.publishes.push(Publish { body, acknowledged: false });
+        self.env.saw(Sight::Sent { publish: number });
+        self.try_publish(number);
+        number
+    }
+
+    /// Sends a publish to some server; it is repeated until an answer comes.
+    pub(super) fn try_publish(&mut self, publish: usize) {
+        if self.publishes[publish].acknowledged {
+            return;
+        }
+        self.env.after(ANSWER, Due::PublisherRetries { publish });
+        if !self.env.strikes(self.env.faults.request, Count::Request)
+            && let Some(node) = self.some_node()
+        {
+            let of = self.nodes[node].process;
+            self.env.after(1, Due::Requested { of, publish });
+        }
+    }
+
+    /// A request arrives: the handler makes a write of it, with ids of its own each time.
+    pub(super) fn requested(&mut self, node: usize, publish: usize) {
+        let mut fingerprint = [0; 32];
+        fingerprint[..8].copy_from_slice(&(publish as u64).to_le_bytes());
+        let key = IdempotencyKey {
+            credential: "backend".to_owned(),
+            key: publish.to_string(),
+            fingerprint,
+        };
+        let wall = self.nodes[node].clock.read(self.env.now).wall;
+        match service::notify(&self.publishes[publish].body, Some(key), wall, &mut self.ids) {
+            Ok(write) => self.nodes[node].publish(&mut self.env, publish, write),
+            Err(refused) => panic!("the simulation publishes nonsense: {refused}"),
+        }
+    }
+
+    pub(super) fn published(&mut self, answers: Vec<Published>) {
+        for (publish, answer) in answers {
+            let Ok(outcome) =
+                answer.map_err(Into::into).and_then(|written| service::outcome(&written))
+            else {
+                continue;
+            };
+            if self.env.strikes(self.env.faults.request, Count::Response) {
+                continue;
+            }
+            self.env.tally.count(if outcome.replayed { Count::Replays } else { Count::Publishes });
+            self.env.saw(Sight::Acknowledged { publish, places: outcome.places });
+            self.publishes[publish].acknowledged = true;
+        }
+    }
+
+    /// A backend revokes the session a device had last, or everything of its user.
+    pub fn revoke(&mut self, device: usize, everything: bool) {
+        let mut body = RevocationRequest::default();
+        if everything {
+            body.user = Some(self.devices[device].user.clone());
+        } else {
+            body.session = self.sessions.get(&device).cloned();
+        }
+        let Some(node) = self.some_node() else { return };
+        let node = &mut self.nodes[node];
+        let wall = node.clock.read(self.env.now).wall;
+        if let Ok(write) = service::revoke(body, wall, node.limits()) {
+            node.revoke(&mut self.env, write);
+        }
+    }
+
+    /// The app's backend makes a ticket.
+    pub(super) fn make_ticket(&mut self, page: Page, attempt: u64) {
+        let fails = self.env.strikes(self.env.faults.ticket, Count::NoTicket) || self.tickets_fail;
+        let result = match self.some_node().filter(|_| !fails && !self.disk.is_away(&self.env)) {
+            Some(node) => self.ticket_of(node, page),
+            None => Err("the backend is away".to_owned()),
+        };
+        if let Some(device) = at(&mut self.devices, page) {
+            device.ticket(&mut self.env, attempt, result);
+        }
+    }
+
+    fn ticket_of(&mut self, node: usize, page: Page) -> Result<Credential, String> {
+        self.tickets += 1;
+        let text = format!("ticket-{}", self.tickets);
+        let session = format!("session-{}", self.tickets);
+        self.sessions.insert(page.device, session.clone());
+        let body = TicketRequest {
+            user: Some(self.devices[page.device].user.clone()),
+            session_ttl_ms: Some(self.session_ttl_ms),
+            ..TicketRequest::default()
+        };
+        let node = &self.nodes[node];
+        let (wall, limits) = (node.clock.read(self.env.now).wall, node.limits());
+        let store_wall = node.store_wall(&self.env);
+        service::grant(Caller::Backend, body, session, wall, limits)
+            .and_then(|grant| grant.encode())
+            .and_then(|grant| {
+                let hash = hash_of(&text);
+                Ok(self.disk.memory.put_ticket(store_wall, hash, limits.ticket_ms, grant)?)
+            })
+            .map(|()| Credential::Ticket(text))
+            .map_err(|refused| refused.to_string())
+    }
+}

@@ -1,0 +1,142 @@
+//! What people and operators do, and what befalls machines and links.
+
+use tidings_client_core::{Event, MarkTargets};
+use tidings_protocol::MarkSet;
+use tidings_server_core::{
+    follow,
+    store::{Retention, Store},
+};
+
+use super::World;
+use crate::{
+    env::{Due, Way},
+    faults::Faults,
+    sight::Sight,
+    tally::Count,
+};
+
+impl World {
+    /// A device marks items by id.
+    pub fn mark(&mut self, device: usize, ids: &[String], set: MarkSet) -> u64 {
+        self.devices[device].mark(&mut self.env, MarkTargets::Items(ids.to_vec()), set)
+    }
+
+    /// A device marks everything.
+    pub fn mark_all(&mut self, device: usize, set: MarkSet) -> u64 {
+        self.devices[device].mark(&mut self.env, MarkTargets::All, set)
+    }
+
+    /// Something happens to a device.
+    pub fn tell(&mut self, device: usize, event: Event) {
+        self.devices[device].feed(&mut self.env, event);
+    }
+
+    /// The page of a device is loaded again.
+    pub fn reload(&mut self, device: usize) {
+        self.devices[device].reload(&mut self.env);
+    }
+
+    /// The first server dies.
+    pub fn crash(&mut self) {
+        self.kill(0);
+    }
+
+    /// The first server starts.
+    pub fn restart(&mut self) {
+        self.start(0);
+    }
+
+    /// kill -9 of a server.
+    pub fn kill(&mut self, node: usize) {
+        self.history.refresh(&self.disk.memory);
+        self.nodes[node].crash(&mut self.env);
+    }
+
+    /// A server starts.
+    pub fn start(&mut self, node: usize) {
+        self.nodes[node].start(&mut self.env);
+    }
+
+    /// A server lets nobody in any more and sends everybody elsewhere; it stops after this long and starts again.
+    pub fn roll(&mut self, node: usize, within_ms: u64) {
+        if self.nodes[node].takes() {
+            self.nodes[node].drain(&mut self.env, within_ms);
+            let of = self.nodes[node].process;
+            self.env.after(within_ms + 2_000, Due::Stops { of });
+        }
+    }
+
+    /// The store's process dies and starts again.
+    pub fn crash_store(&mut self) {
+        self.history.refresh(&self.disk.memory);
+        self.disk.crash(&mut self.env);
+    }
+
+    /// The operator restores the store, with every server down.
+    pub fn restore(&mut self) {
+        for node in 0..self.nodes.len() {
+            self.kill(node);
+        }
+        self.env.tally.count(Count::Restores);
+        self.disk.memory.new_epochs();
+        self.env.saw(Sight::Restored);
+    }
+
+    /// Retention runs.
+    pub fn trim(&mut self, keep: &Retention) {
+        self.env.tally.count(Count::Trims);
+        self.history.refresh(&self.disk.memory);
+        let _again = self.disk.memory.trim(self.env.now.wall, keep);
+        // Trimming writes records that no commit tells of: whoever trims looks at the logs again.
+        if let Some(node) = self.some_node() {
+            self.nodes[node].follow(&mut self.env, follow::Event::HintsLost);
+        }
+    }
+
+    /// Cuts a device's connection, if it has one.
+    pub fn cut(&mut self, device: usize) {
+        if let Some(conn) = self.devices[device].conn() {
+            self.env.cut(conn);
+        }
+    }
+
+    /// Nothing gets through any more on a device's connection, and nobody is told.
+    pub fn freeze(&mut self, device: usize) {
+        if let Some(conn) = self.devices[device].conn() {
+            self.env.freeze(conn);
+        }
+    }
+
+    /// Nothing gets through any more in one direction of a device's connection, and nobody is told.
+    pub fn mute(&mut self, device: usize, way: Way) {
+        if let Some(conn) = self.devices[device].conn() {
+            self.env.mute(conn, way);
+        }
+    }
+
+    /// The bus loses what it carries; `noticed`: as by nodes whose connection to it broke.
+    pub fn flush_bus(&mut self, noticed: bool) {
+        self.bus.flush(&mut self.env);
+        for node in self.nodes.iter_mut().filter(|node| noticed && node.is_up()) {
+            node.follow(&mut self.env, follow::Event::HintsLost);
+        }
+    }
+
+    /// Everything bad ends. What was broken meanwhile has to mend itself.
+    pub fn calm(&mut self) {
+        self.env.faults = Faults::NONE;
+        self.tickets_fail = false;
+        self.disk.come_back();
+        for node in &mut self.nodes {
+            node.clock.step(0);
+            node.start(&mut self.env);
+        }
+        for device in &mut self.devices {
+            device.clock.step(0);
+            device.feed(&mut self.env, Event::WentOnline);
+            device.feed(&mut self.env, Event::Woke);
+            // Retries have ended for good; a person clicks.
+            device.feed(&mut self.env, Event::ConnectRequested);
+        }
+    }
+}

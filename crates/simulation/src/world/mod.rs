@@ -1,0 +1,305 @@
+//! Devices, servers, their store and bus, and backends, and the loop that lets time pass.
+#![allow(clippy::panic, reason = "a test of a world in which a promise is broken ends")]
+
+mod backends;
+mod deeds;
+mod dispatch;
+
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc, sync::Arc};
+
+use tidings_protocol::{Json, rest::PublishNotification};
+use tidings_server_core::{
+    Ids, Limits,
+    store::{Op, Store, Write},
+};
+
+use crate::{
+    bus::Bus,
+    clock::Clock,
+    device::Device,
+    disk::Disk,
+    env::{Conn, Env},
+    faults::Faults,
+    invariants::{self, Breach, Checker, End, Scene},
+    model::History,
+    node::{Node, Settings},
+    sight::Page,
+    storage::Storage,
+};
+
+/// Events of one world: more mean that something spins.
+const EVENTS_MAX: u64 = 2_000_000;
+/// How often it is looked whether all is quiet, in milliseconds.
+const LOOK: u64 = 250;
+/// How long a backend waits for an answer.
+const ANSWER: u64 = 500;
+
+/// What a world is made with.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// Everything comes of it.
+    pub seed: u64,
+    /// How bad it is.
+    pub faults: Faults,
+    /// What sessions obey.
+    pub limits: Limits,
+    /// Servers. One alone has its store inside; several share one, and a bus.
+    pub nodes: usize,
+    /// Most connections of a user.
+    pub connections: usize,
+    /// Servers' clocks drift.
+    pub drift: bool,
+    /// Prints a readable trace.
+    pub told: bool,
+}
+
+/// A publish of a backend, repeated with the same key until it is acknowledged.
+#[derive(Debug)]
+struct Publish {
+    body: PublishNotification,
+    acknowledged: bool,
+}
+
+/// Everything.
+#[derive(Debug)]
+pub struct World {
+    /// Time, chance and the wire.
+    pub env: Env,
+    /// The store.
+    pub disk: Rc<Disk>,
+    /// The servers.
+    pub nodes: Vec<Node>,
+    /// What they tell each other by.
+    pub bus: Bus,
+    /// The devices.
+    pub devices: Vec<Device>,
+    /// What the logs say.
+    pub history: History,
+    /// The first promise that was broken.
+    pub breach: Option<Breach>,
+    checkers: Vec<Box<dyn Checker>>,
+    /// Which node a connection is at.
+    routes: BTreeMap<Conn, usize>,
+    publishes: Vec<Publish>,
+    ids: Ids,
+    tickets: u64,
+    sessions: BTreeMap<usize, String>,
+    /// The app's ticket function fails.
+    pub tickets_fail: bool,
+    /// Life of the sessions that tickets open, in milliseconds.
+    pub session_ttl_ms: u64,
+    events: u64,
+}
+
+impl World {
+    /// A world of this seed with one server.
+    #[must_use]
+    pub fn new(seed: u64, faults: Faults) -> Self {
+        Self::with(seed, faults, Limits::default())
+    }
+
+    /// The same with other limits.
+    #[must_use]
+    pub fn with(seed: u64, faults: Faults, limits: Limits) -> Self {
+        Self::of(Setup {
+            seed,
+            faults,
+            limits,
+            nodes: 1,
+            connections: 16,
+            drift: false,
+            told: false,
+        })
+    }
+
+    /// A world as it is to be.
+    #[must_use]
+    pub fn of(setup: Setup) -> Self {
+        let Setup { seed, faults, limits, nodes, connections, drift, told } = setup;
+        let mut env = Env::new(seed, faults, told);
+        let disk = Rc::new(Disk::new(seed));
+        let settings = Settings { limits: Arc::new(limits), connections, cluster: nodes > 1 };
+        let node = |node| {
+            let clock = if drift { Clock::drifting(env.rng.bits()) } else { Clock::TRUE };
+            Node::new(node, disk.clone(), settings.clone(), clock, &mut env)
+        };
+        Self {
+            nodes: (0..nodes).map(node).collect(),
+            disk,
+            bus: Bus::default(),
+            devices: Vec::new(),
+            history: History::default(),
+            breach: None,
+            checkers: invariants::all(),
+            routes: BTreeMap::new(),
+            publishes: Vec::new(),
+            ids: Ids::new(seed ^ 0x5eed),
+            tickets: 0,
+            sessions: BTreeMap::new(),
+            tickets_fail: false,
+            session_ttl_ms: 3_600_000,
+            events: 0,
+            env,
+        }
+    }
+
+    /// Adds a device of a user with a browser profile of its own, and starts it; answers its index.
+    pub fn device(&mut self, user: &str) -> usize {
+        self.device_in(user, Rc::default(), |_| ())
+    }
+
+    /// The same in a profile that others may share, prepared somehow.
+    pub fn device_in(
+        &mut self,
+        user: &str,
+        profile: Rc<RefCell<Storage>>,
+        prepare: impl FnOnce(&mut Device),
+    ) -> usize {
+        let open = Write { key: None, lane: None, op: Op::OpenInbox { user: user.to_owned() } };
+        let _made = self.disk.memory.commit(self.env.now.wall, &[open]);
+        self.history.user(&self.disk.memory, user);
+        let index = self.devices.len();
+        let mut device = Device::new(index, user, profile, self.env.rng.bits());
+        prepare(&mut device);
+        device.start(&mut self.env);
+        self.devices.push(device);
+        index
+    }
+
+    /// A server that a load balancer would choose.
+    fn some_node(&mut self) -> Option<usize> {
+        let takes: Vec<usize> =
+            (0..self.nodes.len()).filter(|node| self.nodes[*node].takes()).collect();
+        (!takes.is_empty()).then(|| takes[self.env.rng.index(takes.len())])
+    }
+
+    /// Lets time pass, unless a promise is broken.
+    pub fn run(&mut self, ms: u64) {
+        self.run_until(ms, |_| false);
+        if self.breach.is_none() {
+            self.judge();
+        }
+    }
+
+    /// Lets time pass until something is so; false when it is not within `ms`.
+    pub fn run_until(&mut self, ms: u64, mut so: impl FnMut(&mut Self) -> bool) -> bool {
+        let until = self.env.now.mono + ms;
+        while self.breach.is_none() {
+            if so(self) {
+                return true;
+            }
+            let Some(due) = self.env.next(until) else {
+                self.env.advance(until);
+                return false;
+            };
+            self.happen(due);
+            self.pass_on();
+            self.judge();
+        }
+        false
+    }
+
+    /// Holds what was seen against what is promised.
+    fn judge(&mut self) {
+        if self.env.sights.is_empty() || self.breach.is_some() {
+            return;
+        }
+        self.history.refresh(&self.disk.memory);
+        let sights = std::mem::take(&mut self.env.sights);
+        let scene =
+            Scene { now: self.env.now.mono, store: &self.disk.memory, history: &self.history };
+        for sight in &sights {
+            for checker in &mut self.checkers {
+                if let Err(what) = checker.saw(&scene, sight) {
+                    let invariant = checker.invariant();
+                    self.breach.get_or_insert(Breach { invariant, what });
+                }
+            }
+        }
+    }
+
+    /// Whether everything published is acknowledged and every device shows what the logs say; else what is missing, with
+    /// the promise's number.
+    pub fn unsettled(&mut self) -> Option<(&'static str, String)> {
+        self.history.refresh(&self.disk.memory);
+        if let Some(publish) = self.publishes.iter().position(|one| !one.acknowledged) {
+            return Some(("I7", format!("publish {publish} has no answer")));
+        }
+        let ends: Vec<End> = self.devices.iter_mut().map(end).collect();
+        let scene =
+            Scene { now: self.env.now.mono, store: &self.disk.memory, history: &self.history };
+        ends.iter().find_map(|end| invariants::difference(&scene, end))
+    }
+
+    /// Lets time pass until all is quiet, then holds all of it against what is promised.
+    ///
+    /// # Errors
+    /// The promise that is broken: by something seen, by how all ends, or because it does not end within `ms`.
+    pub fn try_settle(&mut self, ms: u64) -> Result<(), Breach> {
+        let until = self.env.now.mono + ms;
+        while self.breach.is_none()
+            && let Some((invariant, what)) = self.unsettled()
+        {
+            if self.env.now.mono >= until {
+                let what = format!("after {ms} ms of quiet, {what}");
+                self.breach = Some(Breach { invariant, what });
+            }
+            self.run(LOOK);
+        }
+        self.judge();
+        self.history.refresh(&self.disk.memory);
+        let scene =
+            Scene { now: self.env.now.mono, store: &self.disk.memory, history: &self.history };
+        for checker in &mut self.checkers {
+            if let Err(what) = checker.settled(&scene) {
+                let invariant = checker.invariant();
+                self.breach.get_or_insert(Breach { invariant, what });
+            }
+        }
+        self.breach.clone().map_or(Ok(()), Err)
+    }
+
+    /// The same for tests.
+    ///
+    /// # Panics
+    /// When a promise is broken.
+    pub fn settle(&mut self, ms: u64) {
+        if let Err(breach) = self.try_settle(ms) {
+            panic!("{breach}");
+        }
+    }
+}
+
+/// The device a connection is of, if that is still its transport.
+fn of(devices: &mut [Device], conn: Conn) -> Option<&mut Device> {
+    at(devices, conn.page).filter(|device| device.transport == Some(conn.transport))
+}
+
+/// The device a page is of, if it is still there.
+fn at(devices: &mut [Device], page: Page) -> Option<&mut Device> {
+    devices.get_mut(page.device).filter(|device| device.page == page)
+}
+
+fn end(device: &mut Device) -> End {
+    End {
+        page: device.page,
+        user: device.user.clone(),
+        status: device.status(),
+        error: device.error().map(ToString::to_string),
+        pending: device.pending(),
+        view: device.view(),
+    }
+}
+
+/// The title by which a publish is found again.
+#[must_use]
+pub fn title(publish: usize) -> String {
+    format!("Notification {publish}")
+}
+
+/// The title in a record's body.
+#[must_use]
+pub(crate) fn publish_of(data: &Json) -> Option<String> {
+    let (_, rest) = data.as_str().split_once("Notification ")?;
+    Some(rest.chars().take_while(char::is_ascii_digit).collect())
+}

@@ -1,0 +1,123 @@
+import { mkdtemp, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+import { ROOT } from './paths.ts'
+import { Child, freePort, until } from './process.ts'
+
+/**
+ * What stands between browser and server:
+ * - `shipped`: the configuration in `deploy/nginx`, as it is
+ * - `plain`: `proxy_pass` and nothing else, so no WebSocket
+ * - `buffering`: holds back whatever streams, and lets no WebSocket through
+ * - `impatient`: the shipped one, cutting links that are silent for 5 s
+ */
+export type NginxKind = 'shipped' | 'plain' | 'buffering' | 'impatient'
+
+export const NGINX_PATH = process.env.NGINX_PATH ?? '/usr/sbin/nginx'
+
+/** The real nginx on a free port, everything it writes in a folder of its own. */
+export class Nginx {
+  readonly port: number
+  readonly #folder: string
+  readonly #child: Child
+
+  private constructor(port: number, folder: string) {
+    this.port = port
+    this.#folder = folder
+    this.#child = new Child(NGINX_PATH, ['-p', folder, '-c', 'nginx.conf', '-e', 'error.log'])
+  }
+
+  /** In front of the server on `target`. */
+  static async start(kind: NginxKind, target: number): Promise<Nginx> {
+    const folder = await mkdtemp(join(tmpdir(), 'tidings-nginx-'))
+    await mkdir(join(folder, 'temp'))
+    const port = await freePort()
+    await writeFile(join(folder, 'nginx.conf'), await configuration(kind, port, target, folder))
+    const nginx = new Nginx(port, folder)
+    await until(async () => {
+      if (!nginx.#child.running) throw new Error(`nginx did not start:\n${await nginx.log()}`)
+      return listens(port)
+    }, 'nginx to listen')
+    return nginx
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.port}`
+  }
+
+  /** What it said and wrote, for a test that failed. */
+  async log(): Promise<string> {
+    const files = ['error.log', 'access.log'].map(file => readFile(join(this.#folder, file), 'utf8').catch(() => ''))
+    return [this.#child.output, ...(await Promise.all(files))].join('\n')
+  }
+
+  /** What was logged of requests. */
+  async accessLog(): Promise<string> {
+    return readFile(join(this.#folder, 'access.log'), 'utf8')
+  }
+
+  async stop(): Promise<void> {
+    await this.#child.end('SIGTERM')
+    await rm(this.#folder, { recursive: true, force: true })
+  }
+}
+
+async function configuration(kind: NginxKind, port: number, target: number, folder: string): Promise<string> {
+  const [http, server] = kind === 'shipped' || kind === 'impatient' ? await shipped(kind, target, folder) : bare(kind, target)
+  const temps = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(name => `${name}_temp_path temp/${name};`)
+  // As root its workers would have another user, who can't write into the folder.
+  const user = process.getuid?.() === 0 ? 'user root;' : ''
+  return `
+    ${user}
+    daemon off;
+    master_process on;
+    worker_processes 1;
+    pid nginx.pid;
+    error_log error.log warn;
+    events { worker_connections 512; }
+    http {
+      access_log access.log;
+      ${temps.join('\n      ')}
+      ${http}
+      server {
+        listen 127.0.0.1:${port};
+        ${server}
+      }
+    }
+  `
+}
+
+/** The files of `deploy/nginx`. Only where they point is another: the upstream's port and the log. */
+async function shipped(kind: NginxKind, target: number, folder: string): Promise<[string, string]> {
+  const read = (name: string) => readFile(`${ROOT}deploy/nginx/${name}`, 'utf8')
+  const [http, server] = await Promise.all([read('tidings-http.conf'), read('tidings-server.conf')])
+  const log = replaced(server, '/var/log/nginx/tidings.log', join(folder, 'access.log'))
+  return [
+    replaced(http, '127.0.0.1:8787', `127.0.0.1:${target}`),
+    kind === 'impatient' ? replaced(replaced(log, 'read_timeout 75s', 'read_timeout 5s'), 'send_timeout 75s', 'send_timeout 5s') : log,
+  ]
+}
+
+function bare(kind: NginxKind, target: number): [string, string] {
+  const held = 'proxy_buffering on; proxy_ignore_headers X-Accel-Buffering;'
+  return ['', `location / { proxy_pass http://127.0.0.1:${target}; ${kind === 'buffering' ? held : ''} }`]
+}
+
+/** Fails where there is nothing to replace: the test would else run against something else than it says. */
+function replaced(text: string, what: string, by: string): string {
+  if (!text.includes(what)) throw new Error(`deploy/nginx has no ${what}`)
+  return text.replace(what, by)
+}
+
+function listens(port: number): Promise<boolean> {
+  return new Promise(resolve => {
+    const socket = connect(port, '127.0.0.1')
+    socket.on('connect', () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.on('error', () => resolve(false))
+  })
+}

@@ -1,0 +1,127 @@
+import { createServer, type Server as PageServer } from 'node:http'
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+
+import { EventSource as NpmEventSource } from 'eventsource'
+
+import { expect, test } from '../harness/test.ts'
+import { ticket, type Message } from '../harness/wire.ts'
+
+// Clients that know nothing of Tidings: a browser's own EventSource, and npm's.
+
+const to = { user: 'mina' }
+const TITLES = Array.from({ length: 30 }, (_, at) => `Number ${at}`)
+
+/** Publishes all, with two sudden deaths of the server under way. */
+async function publishThroughDeaths(server: import('../harness/server.ts').Server): Promise<void> {
+  for (const [at, title] of TITLES.entries()) {
+    const publishing = server.publishInsistently({ to, title })
+    if (at % 12 === 5) {
+      await server.kill()
+      await server.startAgain()
+    }
+    await publishing
+  }
+}
+
+/** An empty page of another origin than the server's. */
+async function emptyPage(): Promise<{ url: string; stop: () => void }> {
+  const page: PageServer = createServer((_, response) => response.setHeader('Content-Type', 'text/html').end('<!doctype html>'))
+  page.listen(0, '127.0.0.1')
+  await once(page, 'listening')
+  return { url: `http://127.0.0.1:${(page.address() as AddressInfo).port}/`, stop: () => page.close() }
+}
+
+declare global {
+  interface Window {
+    heard: { data: string; id: string }[]
+    source: EventSource
+    givenUp: number
+  }
+}
+
+test("a browser's EventSource resumes by itself after kill -9, with nothing lost and nothing doubled", async ({ page, server }) => {
+  const empty = await emptyPage()
+  await page.goto(empty.url)
+  await page.evaluate(address => {
+    window.heard = []
+    window.source = new EventSource(address)
+    window.source.onmessage = ({ data, lastEventId }) => window.heard.push({ data, id: lastEventId })
+  }, `${server.url}/v1/sse?ticket=${await ticket(server)}`)
+  const messages = async () => (await page.evaluate(() => window.heard)).map(({ data }) => JSON.parse(data) as Message)
+  await expect.poll(async () => (await messages()).some(({ type }) => type === 'snapshot')).toBe(true)
+
+  await publishThroughDeaths(server)
+
+  const titles = async () =>
+    (await messages()).filter(({ type }) => type === 'notification').map(({ data }) => (data as { title: string }).title)
+  await expect.poll(async () => (await titles()).length, { timeout: 40_000 }).toBe(TITLES.length)
+  expect(await titles()).toEqual(TITLES)
+  // One snapshot: it resumed, it did not begin again.
+  expect((await messages()).filter(({ type }) => type === 'snapshot')).toHaveLength(1)
+  const ids = await page.evaluate(() => window.heard.map(({ id }) => id))
+  expect(ids.every(id => id.includes('~'))).toBe(true)
+  await page.evaluate(() => window.source.close())
+  empty.stop()
+})
+
+test("a browser's EventSource gives up where it should, and a page goes on with a new ticket and the cursor", async ({ page, server }) => {
+  const empty = await emptyPage()
+  await page.goto(empty.url)
+  const open = (address: string) =>
+    page.evaluate(address => {
+      window.heard = []
+      window.givenUp = 0
+      window.source = new EventSource(address)
+      window.source.onmessage = ({ data, lastEventId }) => window.heard.push({ data, id: lastEventId })
+      window.source.onerror = () => {
+        if (window.source.readyState === EventSource.CLOSED) window.givenUp += 1
+      }
+    }, address)
+  // Final: 204. A new credential is wanted: 401.
+  for (const query of ['channels=nonsense', 'ticket=tk_none']) {
+    await open(`${server.url}/v1/sse?${query}`)
+    await expect.poll(() => page.evaluate(() => window.givenUp)).toBe(1)
+  }
+  await open(`${server.url}/v1/sse?ticket=${await ticket(server)}`)
+  await expect.poll(() => page.evaluate(() => window.heard.length)).toBe(4)
+  const revoked = await fetch(`${server.url}/v1/revocations`, {
+    method: 'POST',
+    headers: { Authorization: 'Bearer dev', 'Content-Type': 'application/json' },
+    body: JSON.stringify({ user: 'mina' }),
+  })
+  expect(revoked.status).toBe(202)
+  // The stream ends, it comes back by itself with what was revoked, and hears 401.
+  await expect.poll(() => page.evaluate(() => window.givenUp), { timeout: 30_000 }).toBe(1)
+  const last = await page.evaluate(() => window.heard.at(-1)!)
+  expect(JSON.parse(last.data)).toMatchObject({ type: 'error', code: 'revoked' })
+  await server.publish({ to, title: 'meanwhile' })
+  await open(`${server.url}/v1/sse?cursor=${last.id.split('~')[0]}&ticket=${await ticket(server)}`)
+  await expect.poll(() => page.evaluate(() => window.heard.length)).toBe(4)
+  const types = await page.evaluate(() => window.heard.map(({ data }) => (JSON.parse(data) as { type: string }).type))
+  expect(types).toEqual(['connected', 'subscribed', 'subscribed', 'notification'])
+  await page.evaluate(() => window.source.close())
+  empty.stop()
+})
+
+test("npm's eventsource resumes by itself after kill -9, with nothing lost and nothing doubled", async ({ server }) => {
+  const source = new NpmEventSource(`${server.url}/v1/sse?ticket=${await ticket(server)}`)
+  const heard: Message[] = []
+  const ids: string[] = []
+  source.onmessage = ({ data, lastEventId }) => {
+    heard.push(JSON.parse(data as string) as Message)
+    ids.push(lastEventId)
+  }
+  await expect.poll(() => heard.some(({ type }) => type === 'snapshot')).toBe(true)
+
+  await publishThroughDeaths(server)
+
+  const titles = () =>
+    heard.filter(({ type }) => type === 'notification').map(({ data }) => (data as { title: string }).title)
+  await expect.poll(() => titles().length, { timeout: 40_000 }).toBe(TITLES.length)
+  source.close()
+  expect(titles()).toEqual(TITLES)
+  expect(heard.filter(({ type }) => type === 'snapshot')).toHaveLength(1)
+  // It forgets the id of an event that has none, so each has one.
+  expect(ids.every(id => id.includes('~'))).toBe(true)
+})
