@@ -29,7 +29,7 @@ export default defineConfig({
       { find: /^tidings$/, replacement: at('./src/index.ts') },
       { find: /^tidings\/(react|svelte)$/, replacement: at('./src/$1/index.ts') },
       { find: /^tidings\/server$/, replacement: at('./src/server/index.ts') },
-      { find: /^tidings\/(dev|wasm)$/, replacement: at('./src/$1.ts') },
+      { find: /^tidings\/(channels|dev|wasm)$/, replacement: at('./src/$1.ts') },
     ],
   },
   test: {

@@ -1,4 +1,4 @@
-import { channels, type RawMessage } from './channel.js'
+import type { RawMessage } from './channels.js'
 import { CONNECTION, type RawConnection } from './connection.js'
 import { closed, invalid, TidingsError, type ErrorFacts } from './error.js'
 import type { Tell } from './host.js'
@@ -11,11 +11,12 @@ import { load, type Bundled } from './loader.js'
 import { mailbox } from './mailbox.js'
 import { check, checkUser, must } from './options.js'
 import { outbox, type RawFailed } from './outbox.js'
-import { cell, type Call } from './readable.js'
+import { PLUG, type Plug } from './plug.js'
+import { cell, type Call, type Part } from './readable.js'
 import { randomName, settings } from './settings.js'
 import { storage } from './storage.js'
 import { tickets } from './ticket.js'
-import type { Channel, Connection, Gap, Tidings, TidingsEvents, TidingsOptions } from './types.js'
+import type { Connection, Gap, Tidings, TidingsEvents, TidingsOptions } from './types.js'
 import { socketUrl } from './url.js'
 import * as words from './words.js'
 
@@ -87,24 +88,13 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
     discard: (id) => void later(words.DISCARD_FAILED, '', id),
   })
 
-  const rooms = channels({
-    call,
-    version: () => version,
-    wake: () => wake(),
-    follow(name, follows) {
-      // A core that is not there yet is told when it is.
-      if (link.alive()) link.tell(follows ? words.FOLLOW : words.UNFOLLOW, name)
-    },
-    read: (name, whole) => read(words.CHANNEL, Number(whole), name),
-    publish: (name, data) => intend((intent) => later(words.PUBLISH, `${name}\n${data}`, intent)),
-    older: (name) => intend((intent) => later(words.OLDER, name, intent)),
-  })
+  const parts: Part[] = [state, list, sent]
 
   // ---- the core's side ----
 
   const mail = mailbox({
     call,
-    parts: [state, list, sent, rooms],
+    parts,
     letter(what, number, text) {
       if (what === words.CHANGED || what === words.CHANNEL_CHANGED) {
         version++
@@ -116,11 +106,11 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
         const item = list.item(value as Entry)
         return () => item && events.tell('arrived', item)
       }
-      if (what === words.MESSAGE) return rooms.message(value as RawMessage)
+      if (what === words.MESSAGE && plug.channels) return plug.channels.message(value as RawMessage)
       if (what === words.GAP) {
         const gap = Object.freeze(value as Gap)
         return () => {
-          rooms.gap(gap)
+          plug.channels?.gap(gap)
           events.tell('gap', gap)
         }
       }
@@ -159,7 +149,7 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
     trouble: (problem) => report(problem),
     born() {
       tellUser()
-      rooms.again()
+      plug.channels?.again()
       if (wanted) tellNow(words.CONNECT)
     },
     lost(problem, again) {
@@ -235,11 +225,12 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
       if (!send(intent)) promises.end(intent)?.reject(over ? closed() : invalid('Too many calls while the core loads.'))
     })
 
-  return {
+  const plug: Plug = { owner: { ...owner, read, intend, later, tellNow, parts } }
+  const tidings: Tidings & { [PLUG]: Plug } = {
+    [PLUG]: plug,
     connection: state.readable,
     inbox: list.inbox,
     outbox: sent.outbox,
-    channel: (name) => rooms.channel(name) as unknown as Channel<typeof name>,
     on(event, fn) {
       must(typeof fn === 'function', 'fn', 'a function')
       const off = events.add(event, fn)
@@ -285,6 +276,7 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
     now: () => read(words.TIME),
     explain: () => link.read(words.WHY) ?? explained(state.readable.get()),
   }
+  return tidings
 }
 
 /** In words, what is so while there is no core to say it. */

@@ -1,8 +1,8 @@
 import { messageOf } from './error.js'
-import type { Lanes } from './lanes.js'
+import type { Ask } from './later/lanes.js'
 import type { Cache, Storage } from './storage.js'
 import type { Tickets } from './ticket.js'
-import { ABORT, CLAIM, CLOSED, KEEP, LANES_FAILED, LOAD, LOADED, OPENED, RECEIVED, RELEASE, SAVE, STORAGE_FAILED, TICKET, TICKETED, WIPE } from './words.js'
+import { ABORT, CLOSED, KEEP, KEPT, LANES_FAILED, LOAD, LOADED, OPENED, RECEIVED, SAVE, STORAGE_FAILED, TICKET, TICKETED, WIPE } from './words.js'
 
 /** What the core calls. None of it throws, and only `turn` calls back into the core. */
 export interface Host {
@@ -29,23 +29,11 @@ const UNSUPPORTED = 1003
 const UNSUPPORTED_BY_PAGE = 3003
 
 /** The world of one core: the app's ticket function, the browser's storage and sockets, as questions and answers. */
-export function host(needs: HostNeeds, tell: Tell): Omit<Host, 'turn'> & { release(): void } {
+export function host(needs: HostNeeds, tell: Tell, signal: AbortSignal): Omit<Host, 'turn'> {
   const { tickets, storage } = needs
   const failed = (error: unknown) => tell(STORAGE_FAILED, messageOf(error))
-  let lanes: Promise<Lanes> | undefined
-  // One after the other: a row must not be dropped before it is written.
-  const outbox = (work: (lanes: Lanes) => Promise<void>) => {
-    const done = (lanes ??= import('./lanes.js').then((module) => module.lanes(storage, tell))).then(async (made) => {
-      await work(made)
-      return made
-    })
-    lanes = done.catch(() => done)
-    done.catch((error: unknown) => tell(LANES_FAILED, messageOf(error)))
-  }
+  let lanes: Promise<Ask> | undefined
   return {
-    release() {
-      lanes?.then((made) => made.close(), () => {})
-    },
     url: needs.url,
     opened(socket, transport) {
       socket.addEventListener('open', () => tell(OPENED, '', transport))
@@ -64,10 +52,11 @@ export function host(needs: HostNeeds, tell: Tell): Omit<Host, 'turn'> & { relea
       else if (what === LOAD) storage.load(text).then((saved = '') => tell(LOADED, `${text}\n${saved}`), failed)
       else if (what === SAVE) storage.save(JSON.parse(text) as Cache).catch(failed)
       else if (what === WIPE) storage.wipe(text).catch(failed)
-      else if (what === KEEP) outbox((made) => made.keep(number, text))
-      else if (what === CLAIM) outbox((made) => made.claim(text))
-      else if (what === RELEASE) outbox((made) => made.release(text))
-      else needs.heard(what, number, text)
+      else if (what < KEEP) needs.heard(what, number, text)
+      else {
+        lanes ??= import('./later/lanes.js').then((module) => module.lanes(storage.transact, (word, ...told) => tell(KEPT + word, ...told), signal))
+        lanes.then((ask) => ask(what - KEEP, number, text)).catch((error: unknown) => tell(LANES_FAILED, messageOf(error)))
+      }
     },
   }
 }

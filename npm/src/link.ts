@@ -94,7 +94,6 @@ export function link(needs: LinkNeeds): Link {
     release = () => {
       core = undefined
       control.abort()
-      world.release()
       socket?.close()
       needs.tickets.abortAll()
       renewed()
@@ -114,7 +113,7 @@ export function link(needs: LinkNeeds): Link {
     const answer: Tell = (...told) => {
       if (mine !== undefined && core === mine) tell(...told)
     }
-    const world = host(needs, answer)
+    const world = host(needs, answer, control.signal)
     const drain = () => {
       for (const told of queue.splice(0)) answer(...told)
     }

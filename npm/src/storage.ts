@@ -6,9 +6,8 @@
 import { isText, record } from './foreign.js'
 
 const NAME = 'tidings'
+/** Caches under server and user, and the rows of the outbox under lists that begin with the same (later/lanes.ts). */
 const STORE = 'caches'
-/** The outbox: one row an intent, under [server, user, lane, seq]. */
-const ROWS = 'rows'
 
 /** What a cache is true at; written only over nothing, over lower offsets of the same epochs, or over an epoch left. */
 export interface Fence {
@@ -30,8 +29,13 @@ export interface Saved {
   readonly text: string
 }
 
-/** One transaction on a user's record; `work` must not wait inside, or the browser commits under it. */
-export type Transact = <T>(mode: IDBTransactionMode, user: string, work: (store: IDBObjectStore, key: string) => IDBRequest<T>) => Promise<T>
+/** One transaction on what is a user's; `work` must not wait inside, or the browser commits under it. */
+export type Transact = <T>(
+  mode: IDBTransactionMode,
+  user: string,
+  work: (store: IDBObjectStore, key: string) => IDBRequest<T>,
+  options?: IDBTransactionOptions,
+) => Promise<T>
 
 /** The caches of one server. Every promise is rejected when the browser gives no storage. */
 export interface Storage {
@@ -39,10 +43,7 @@ export interface Storage {
   save(cache: Cache): Promise<void>
   /** Deletes all caches and all rows of a user. */
   wipe(user: string): Promise<void>
-  /** One transaction on the rows of the outbox, done once it is on disk; `work` must not wait inside. */
-  rows<T>(mode: IDBTransactionMode, work: (store: IDBObjectStore) => IDBRequest<T>): Promise<T>
-  /** The address the rows are kept under. */
-  server(): string
+  readonly transact: Transact
   close(): void
 }
 
@@ -64,15 +65,10 @@ export function storage(server: () => string): Storage {
     return opening
   }
 
-  const transact: Transact = async (mode, user, work) => {
-    const transaction = (await database()).transaction(STORE, mode)
+  const transact: Transact = async (mode, user, work, options) => {
+    const transaction = (await database()).transaction(STORE, mode, options)
     const request = work(transaction.objectStore(STORE), `${server()}\n${user}`)
     return settled(request, transaction)
-  }
-
-  const rows: Storage['rows'] = async (mode, work) => {
-    const transaction = (await database()).transaction(ROWS, mode, { durability: 'strict' })
-    return settled(work(transaction.objectStore(ROWS)), transaction)
   }
 
   return {
@@ -81,36 +77,29 @@ export function storage(server: () => string): Storage {
       return isText(text) ? text : undefined
     },
     save: async (cache) => (await import('./later/saving.js')).save(transact, cache),
-    async wipe(user) {
-      // Keys of channels are the user, a tab and the channel; users have no control characters.
-      await transact('readwrite', user, (store, key) => store.delete(IDBKeyRange.bound(key, `${key}\t\uffff`)))
-      await rows('readwrite', (store) => store.delete(rowsOf(server(), user)))
-    },
-    rows,
-    server,
+    wipe: (user) =>
+      transact('readwrite', user, (store, key) => {
+        store.delete(IDBKeyRange.bound([key], [key, []]))
+        // Caches of channels are kept under user, tab and channel; users have no control characters.
+        return store.delete(IDBKeyRange.bound(key, `${key}\t\uffff`))
+      }),
+    transact,
     close,
   }
-}
-
-/** The keys of a user's rows, or of one lane's. */
-export function rowsOf(server: string, user: string, ...lane: string[]): IDBKeyRange {
-  return IDBKeyRange.bound([server, user, ...lane], [server, user, ...lane, []])
 }
 
 /** Opens the database; one that can't be opened is broken or newer, and only a cache: it is made anew, once. */
 async function open(): Promise<IDBDatabase> {
   const found = await attempt().catch(() => undefined)
-  if (found?.objectStoreNames.contains(STORE) && found.objectStoreNames.contains(ROWS)) return found
+  if (found?.objectStoreNames.contains(STORE)) return found
   found?.close()
   await settled(indexedDB.deleteDatabase(NAME))
   return attempt()
 }
 
 async function attempt(): Promise<IDBDatabase> {
-  const request = indexedDB.open(NAME, 2)
-  request.onupgradeneeded = () => {
-    for (const name of [STORE, ROWS]) if (!request.result.objectStoreNames.contains(name)) request.result.createObjectStore(name)
-  }
+  const request = indexedDB.open(NAME, 1)
+  request.onupgradeneeded = () => request.result.createObjectStore(STORE)
   return settled(request)
 }
 

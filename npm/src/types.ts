@@ -337,8 +337,6 @@ export interface Tidings {
   readonly connection: Readable<Connection>
   readonly inbox: Inbox
   readonly outbox: Outbox
-  /** A channel beside the inbox: the same name is the same object. Nothing is joined by this. */
-  channel<const N extends ChannelName>(name: N): Channel<N>
   /** Listens; the answer ends that. A listener that throws is reported and passed. */
   on<E extends keyof TidingsEvents>(event: E, fn: (event: TidingsEvents[E]) => void): () => void
   /** Another user, or nobody: swaps every readable to `initial` in one step. */

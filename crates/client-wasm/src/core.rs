@@ -83,26 +83,22 @@ impl Core {
     }
 
     /// What is so: `what` is one of [`words::read`](read). `show` (0 inbox, 1 unread, 2 archived, 3 all) and `kinds`
-    /// (types, each on a line; empty for all) choose a view of the inbox.
+    /// (types, each on a line; empty for all) choose a view of the inbox; of a channel, `kinds` is the name, and `show` 1
+    /// asks for every message in full.
     pub fn read(&self, what: u8, show: u8, kinds: &str, mono: f64, wall: f64) -> String {
         let driver = &*self.driver;
         let now = clocks(mono, wall);
         match what {
             read::CONNECTION => driver.connection(),
             read::INBOX => driver.inbox(&filter(show.into(), kinds)),
-            read::OUTBOX => {
-                let client = driver.client();
-                client.rest().map_or_else(String::new, |rest| rest::outbox(rest, &client))
-            }
-            read::CHANNEL => {
+            read::TIME => driver.client().server_time(now).to_json(),
+            _ => {
                 let client = driver.client();
                 let seen = &mut driver.seen.borrow_mut();
                 client.rest().map_or_else(String::new, |rest| {
-                    rest::channel(rest, &client, kinds, show != 0, seen)
+                    rest::read(rest, &client, what, show != 0, kinds, now, seen)
                 })
             }
-            read::TIME => driver.client().server_time(now).to_json(),
-            _ => driver.client().explain(now),
         }
     }
 }
@@ -132,7 +128,7 @@ fn event(what: u8, number: u64, other: u32, text: String) -> Option<Event> {
         },
         tell::LOADED => {
             // User ids have no control characters.
-            let (user, saved) = text.split_once('\n')?;
+            let (user, saved) = halves(&text)?;
             let saved = (!saved.is_empty()).then(|| String::from(saved));
             Event::StorageLoaded { user: String::from(user), saved }
         }
@@ -142,6 +138,12 @@ fn event(what: u8, number: u64, other: u32, text: String) -> Option<Event> {
         tell::REST_THERE => Event::RestLoaded,
         _ => return None,
     })
+}
+
+/// What is before and after the first line break.
+pub(crate) fn halves(text: &str) -> Option<(&str, &str)> {
+    let place = text.bytes().position(|byte| byte == b'\n')?;
+    Some((text.get(..place)?, text.get(place + 1..)?))
 }
 
 pub(crate) fn filter(show: u32, kinds: &str) -> Filter {

@@ -33,7 +33,7 @@ pub(crate) struct Driver {
     timer: Timer,
     items: RefCell<Items>,
     /// The messages TypeScript has, by channel.
-    pub(crate) seen: RefCell<Vec<Seen>>,
+    pub(crate) seen: RefCell<ManuallyDrop<Vec<Seen>>>,
 }
 
 impl Driver {
@@ -205,7 +205,7 @@ impl Drop for Driver {
     fn drop(&mut self) {
         let client = self.client.get_mut();
         if let Some(rest) = client.rest() {
-            rest::discard(rest, client);
+            rest::discard(rest, client, self.seen.get_mut());
         }
     }
 }

@@ -8,12 +8,12 @@ use std::{
 };
 
 use tidings_client_core::{
-    Client, Command, Config, Event, Filter, Lane, MarkTargets, MessageView, Readable, Rest,
+    Client, Command, Config, Event, Filter, Lane, MarkTargets, MessageView, Now, Readable, Rest,
 };
 use tidings_protocol::{Channel, Decode, Json, MarkSet};
 
 use crate::{
-    core::filter,
+    core::{filter, halves},
     json::{self, Items},
     words::{mark, read, say, tell},
 };
@@ -48,8 +48,8 @@ pub(crate) fn event(_: Rest, what: u8, number: u64, other: u32, text: String) ->
         tell::FOLLOW => Event::ChannelWanted { channel: Channel::parse(&text).ok()? },
         tell::UNFOLLOW => Event::ChannelUnwanted { channel: Channel::parse(&text).ok()? },
         tell::PUBLISH => {
-            let (channel, data) = text.split_once('\n')?;
-            let (channel, data) = (Channel::parse(channel).ok()?, Json::parse(data).ok()?);
+            let (channel, data) = halves(&text)?;
+            let (channel, data) = (Channel::parse(channel).ok()?, Json::from_json(data).ok()?);
             Event::PublishRequested { intent: number, channel, data }
         }
         tell::OLDER => {
@@ -99,10 +99,22 @@ pub(crate) fn said(_: Rest, command: Command, items: &mut Items) -> Option<(u8, 
     })
 }
 
-/// The outbox, as JSON.
+/// What the first part does not know: the outbox and channels, as JSON, and what the connection is about, in words.
 #[inline(never)]
-pub(crate) fn outbox(_: Rest, client: &Client) -> String {
-    json::outbox(client.outbox())
+pub(crate) fn read(
+    _: Rest,
+    client: &Client,
+    what: u8,
+    whole: bool,
+    name: &str,
+    now: Now,
+    seen: &mut Vec<Seen>,
+) -> String {
+    match what {
+        read::OUTBOX => json::outbox(client.outbox()),
+        read::CHANNEL => channel(client, name, whole, seen),
+        _ => client.explain(now),
+    }
 }
 
 /// The messages of one channel as TypeScript read them last: they cross once.
@@ -112,14 +124,7 @@ pub(crate) struct Seen {
 }
 
 /// A channel, as JSON; `whole`: whoever reads it knows no message of it.
-#[inline(never)]
-pub(crate) fn channel(
-    _: Rest,
-    client: &Client,
-    name: &str,
-    whole: bool,
-    seen: &mut Vec<Seen>,
-) -> String {
+fn channel(client: &Client, name: &str, whole: bool, seen: &mut Vec<Seen>) -> String {
     let Ok(channel) = Channel::parse(name) else { return String::new() };
     let view = client.channel(&channel);
     let place = seen.iter().position(|seen| seen.channel == channel);
@@ -162,9 +167,10 @@ pub(crate) fn inbox(_: Rest, client: &Client, items: &mut Items, filter: &Filter
     items.view(client, filter, &gone, loading, error.as_ref().map(json::error).as_deref())
 }
 
-/// Frees what a client holds.
+/// Frees what a client holds, and what was seen of it.
 #[inline(never)]
-pub(crate) fn discard(_: Rest, client: &mut ManuallyDrop<Client>) {
+pub(crate) fn discard(_: Rest, client: &mut ManuallyDrop<Client>, seen: &mut Vec<Seen>) {
+    drop(mem::take(seen));
     let empty = Client::new(Config::new(0, String::new(), String::new()));
     drop(ManuallyDrop::into_inner(mem::replace(client, ManuallyDrop::new(empty))));
 }

@@ -76,7 +76,7 @@ impl Client {
         let now = self.cx.now;
         if self.state.is_closed() {
             self.refuse_as_closed(&event);
-            self.cx.deliver([None; 3], Vec::new(), out);
+            self.cx.deliver([None; 3], out);
             return;
         }
         if let Event::RestLoaded = event {
@@ -438,18 +438,12 @@ impl Client {
             self.outbox = self.cx.outbox.snapshot();
         }
         self.cx.keep();
-        let channels = self.cx.refresh_channels();
-        self.tell_changes(before, outbox, channels, out);
+        self.cx.refresh_channels();
+        self.tell_changes(before, outbox, out);
     }
 
     /// Says which snapshots changed and when to come back. `before` is the inbox's revision as the app knows it.
-    pub(crate) fn tell_changes(
-        &mut self,
-        before: u64,
-        outbox: bool,
-        channels: Vec<Channel>,
-        out: &mut Vec<Command>,
-    ) {
+    pub(crate) fn tell_changes(&mut self, before: u64, outbox: bool, out: &mut Vec<Command>) {
         let inbox = self.cx.inbox.revision() != before;
         let connection = self.refresh_connection();
         let changed = [
@@ -457,7 +451,7 @@ impl Client {
             connection.then_some(Readable::Connection),
             outbox.then_some(Readable::Outbox),
         ];
-        self.cx.deliver(changed, channels, out);
+        self.cx.deliver(changed, out);
         let next = self.cx.timers.next();
         if next != self.timer {
             self.timer = next;

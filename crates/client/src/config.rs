@@ -115,7 +115,5 @@ impl Config {
         self.credential_timeout = self.credential_timeout.clamp(100, 3_600_000);
         self.keep = self.keep.max(1);
         self.items_max = self.items_max.max(self.keep);
-        self.adopt_every = self.adopt_every.clamp(1_000, 3_600_000);
-        self.messages_max = self.messages_max.max(1);
     }
 }

@@ -43,6 +43,19 @@ struct Numbers {
     lane: u64,
 }
 
+impl Numbers {
+    fn next_lane(&mut self, config: &Config) -> String {
+        self.lane += 1;
+        let mut lane = config.client_id.clone();
+        if planted::on(Planted::LaneWithoutLock) {
+            lane.clear();
+        }
+        lane.push('-');
+        self.lane.encode(&mut lane);
+        lane
+    }
+}
+
 /// Everything that outlives a state.
 #[derive(Debug)]
 pub(crate) struct Context {
@@ -81,7 +94,9 @@ pub(crate) struct Context {
 impl Context {
     pub(crate) fn new(mut config: Config) -> Self {
         config.check();
-        let mut context = Self {
+        let mut numbers = Numbers::default();
+        let outbox = Intents::new(numbers.next_lane(&config));
+        Self {
             now: Now { mono: 0, wall: 0 },
             world: World { wanted: false, online: true, visible: true },
             rng: Rng::new(config.seed),
@@ -91,7 +106,7 @@ impl Context {
             account: Account::default(),
             inbox: Inbox::default(),
             channels: Channels::default(),
-            outbox: Intents::new(String::new()),
+            outbox,
             keeper: Keeper::new(config.storage && config.lanes),
             store: Store::new(config.storage),
             rest: config.whole.then(Rest::is_there),
@@ -99,14 +114,18 @@ impl Context {
             began: 0,
             gap: None,
             duplicates: 0,
-            numbers: Numbers::default(),
+            numbers,
             reports: (0, 0),
             out: Vec::new(),
             told: Vec::new(),
             config,
-        };
-        context.outbox = Intents::new(context.next_lane());
-        context
+        }
+    }
+
+    /// Tells the app which channels changed, before anything that it is told of them.
+    pub(crate) fn tell_changed(&mut self, channels: Vec<Channel>) {
+        let changed = channels.into_iter().map(Command::ChannelChanged);
+        self.told.splice(0..0, changed);
     }
 
     /// Asks the driver for something.
@@ -197,14 +216,7 @@ impl Context {
 
     /// A name no other lane of this or another client has.
     pub(crate) fn next_lane(&mut self) -> String {
-        self.numbers.lane += 1;
-        let mut lane = self.config.client_id.clone();
-        if planted::on(Planted::LaneWithoutLock) {
-            lane.clear();
-        }
-        lane.push('-');
-        self.numbers.lane.encode(&mut lane);
-        lane
+        self.numbers.next_lane(&self.config)
     }
 
     /// Asks the app's ticket function.
@@ -225,18 +237,10 @@ impl Context {
     }
 
     /// Moves the commands to the driver's buffer: the machine's, then what changed, then what the app hears.
-    pub(crate) fn deliver(
-        &mut self,
-        changed: [Option<Readable>; 3],
-        channels: Vec<Channel>,
-        out: &mut Vec<Command>,
-    ) {
+    pub(crate) fn deliver(&mut self, changed: [Option<Readable>; 3], out: &mut Vec<Command>) {
         out.append(&mut self.out);
         for readable in changed.iter().flatten() {
             out.push(Command::Changed(*readable));
-        }
-        for channel in channels {
-            out.push(Command::ChannelChanged(channel));
         }
         out.append(&mut self.told);
     }

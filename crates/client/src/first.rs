@@ -101,7 +101,7 @@ impl Client {
         }
         let before = self.cx.inbox.revision();
         self.refresh_inbox();
-        self.tell_changes(before, false, Vec::new(), out);
+        self.tell_changes(before, false, out);
     }
 
     /// Takes a step of the first way. What is not on it comes back, as all does when something is due: every deadline of

@@ -3,7 +3,8 @@
 // through `useSyncExternalStore`, so what React shows is what the client holds, also under StrictMode, the
 // Compiler and concurrent rendering. The core is imported for its types only: there is one copy, the app's.
 
-export { useChannel, type ChannelView } from './channel.js'
+export { useChannel } from './channel.js'
+export type { ChannelView } from '../adapter/channels.js'
 export { useConnection, useServerTime, type ServerTimeOptions } from './connection.js'
 export { useTidingsEvent } from './events.js'
 export { useNotifications, useUnreadCount } from './inbox.js'

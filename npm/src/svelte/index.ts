@@ -2,6 +2,7 @@
 // and `createSubscriber` runs again what has read it. Plain modules, nothing to compile. The core is imported for its
 // types only: there is one copy, the app's, whose readables are Svelte stores as they are (`$inbox`).
 
+export { useChannel } from './channel.js'
 export { useConnection, useServerTime, type ServerTimeOptions } from './connection.js'
 export { useTidingsEvent } from './events.js'
 export { useNotifications, useUnreadCount } from './inbox.js'
@@ -9,6 +10,7 @@ export { setTidings, useTidings, type SetTidingsOptions } from './provider.js'
 export { useReadable, type Current } from './readable.js'
 export { useSeen, type Seen } from './seen.js'
 export type { MaybeGetter } from './getter.js'
+export type { ChannelView } from '../adapter/channels.js'
 export type { InitialInbox } from '../adapter/first-inbox.js'
 export type { SeenItem } from '../adapter/seen-watcher.js'
 export type { Notifications } from '../adapter/views.js'

@@ -1,9 +1,9 @@
 import 'fake-indexeddb/auto'
 import { IDBFactory } from 'fake-indexeddb'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { lanes } from '../../src/lanes.js'
+import { lanes } from '../../src/later/lanes.js'
 import { storage } from '../../src/storage.js'
-import { KEPT, LANES } from '../../src/words.js'
+import { CLAIM, KEEP, KEPT, LANES, RELEASE } from '../../src/words.js'
 
 /** Web Locks of one browser, as far as lanes use them. */
 function locks() {
@@ -31,7 +31,16 @@ afterEach(() => vi.unstubAllGlobals())
 function page() {
   const told: unknown[][] = []
   const saved = storage(() => 'wss://rt.example/v1/ws')
-  return { told, saved, ...lanes(saved, (...words) => void told.push(words)) }
+  const life = new AbortController()
+  const ask = lanes(saved.transact, (what, ...words) => void told.push([KEPT + what, ...words]), life.signal)
+  return {
+    told,
+    saved,
+    keep: (number: number, text: string) => ask(0, number, text),
+    claim: (user: string) => ask(CLAIM - KEEP, 0, user),
+    release: (lane: string) => ask(RELEASE - KEEP, 0, lane),
+    close: () => life.abort(),
+  }
 }
 
 const keep = (...changes: unknown[]) => JSON.stringify({ user: 'u1', changes })
@@ -70,6 +79,17 @@ test('a lane that another page holds is not written to', async () => {
   const [one, two] = [page(), page()]
   await one.keep(1, keep(['a-1', 1, 'x']))
   await expect(two.keep(1, keep(['a-1', 2, 'y']))).rejects.toThrow('another page')
+})
+
+test('a lane that was let go is anybody’s, after what was asked before', async () => {
+  const [one, two] = [page(), page()]
+  const kept = one.keep(1, keep(['a-1', 1, 'x']))
+  await one.release('a-1')
+  await kept
+  await vi.waitFor(async () => {
+    await two.claim('u1')
+    expect(two.told.at(-1)).toEqual([LANES, JSON.stringify(['u1', 'a-1', '1', 'x'])])
+  })
 })
 
 test('without Web Locks nothing is kept, and it is said why', async () => {

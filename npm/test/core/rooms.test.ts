@@ -1,5 +1,6 @@
 // @vitest-environment jsdom
 import { createTidings, type ChannelSnapshot, type Json, type Tidings, type TidingsOptions } from 'tidings'
+import { channel } from 'tidings/channels'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { EPOCH, FakeServer, type FakeSocket, type Sent } from './fake-server.js'
 
@@ -51,7 +52,7 @@ function make(options: Partial<TidingsOptions> = {}) {
 
 async function joined() {
   const client = make()
-  const room = client.channel('room:1')
+  const room = channel(client, 'room:1')
   room.subscribe(() => server.changed())
   client.outbox.subscribe(() => server.changed())
   const socket = await server.accept()
@@ -64,12 +65,13 @@ const texts = ({ messages }: ChannelSnapshot<Json>) => messages.map(({ data }) =
 describe('a channel', () => {
   test('is the same for the same name, and joins nothing by itself', () => {
     const client = make()
-    const room = client.channel('room:1')
-    expect(client.channel('room:1')).toBe(room)
+    const room = channel(client, 'room:1')
+    expect(channel(client, 'room:1')).toBe(room)
     expect(room.get()).toBe(room.initial)
     expect(client.connection.get().status).toBe('idle')
-    expect(() => client.channel('inbox:u1')).toThrow('inbox')
-    expect(() => client.channel('42' as never)).toThrow('namespace:name')
+    expect(() => channel(client, 'inbox:u1')).toThrow('inbox')
+    expect(() => channel(client, '42' as never)).toThrow('namespace:name')
+    expect(() => channel({} as Tidings, 'room:1')).toThrow('createTidings')
   })
 
   test('opens with what was said before, and tells what comes', async () => {
@@ -119,7 +121,7 @@ describe('a channel', () => {
   test('is refused without the right, and says why', async () => {
     server.answers['subscribe'] = (socket, { id }) => socket.say({ type: 'error', id, channel: 'room:1', code: 'forbidden', message: 'no', retry: 'never' })
     const client = make()
-    const room = client.channel('room:1')
+    const room = channel(client, 'room:1')
     room.subscribe(() => server.changed())
     await server.accept()
     await server.until(() => room.get().status === 'refused')
@@ -141,7 +143,7 @@ describe('a channel', () => {
   })
 
   test('what JSON can’t say is refused at once', () => {
-    const room = make().channel('room:1')
+    const room = channel(make(), 'room:1')
     expect(() => room.publish(undefined as never)).toThrow('JSON')
   })
 })

@@ -267,7 +267,7 @@ impl Room {
     }
 
     fn is_over(&self, config: &Config) -> bool {
-        let many = self.messages.len() > config.messages_max as usize;
+        let many = self.messages.len() > config.messages_max.max(1) as usize;
         many || (self.bytes > config.messages_bytes as usize && self.messages.len() > 1)
     }
 

@@ -20,8 +20,8 @@ impl Context {
         room.map(|room| room.shown.clone()).unwrap_or_default()
     }
 
-    /// Brings the snapshots up to date. Answers which changed.
-    pub(crate) fn refresh_channels(&mut self) -> Vec<Channel> {
+    /// Brings the snapshots up to date, and tells which changed.
+    pub(crate) fn refresh_channels(&mut self) {
         let mut changed = std::mem::take(&mut self.channels.left);
         self.settle_stored();
         let outbox = self.outbox.changes();
@@ -44,7 +44,7 @@ impl Context {
         if unsaved {
             self.save_channels_soon();
         }
-        changed
+        self.tell_changed(changed);
     }
 
     /// Drops own messages that are where their log is read, or that nobody waits to see there.

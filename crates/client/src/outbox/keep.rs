@@ -101,10 +101,15 @@ impl Context {
         if self.keeper.claiming {
             self.keeper.claiming = false;
             self.keeper.claimed = true;
-            self.set(Timer::Claim, self.config.adopt_every);
+            self.claim_later();
         } else {
             self.claim();
         }
+    }
+
+    /// Looks again in a while, which no setting makes a flood.
+    fn claim_later(&mut self) {
+        self.set(Timer::Claim, self.config.adopt_every.clamp(1_000, 3_600_000));
     }
 
     /// The lanes that nobody else holds came. One there is no room for, or that this version can't read, is let go again.
@@ -113,7 +118,7 @@ impl Context {
         if ours {
             self.keeper.claiming = false;
             self.keeper.claimed = true;
-            self.set(Timer::Claim, self.config.adopt_every);
+            self.claim_later();
         }
         let inbox = Channel::inbox(user).ok();
         for lane in lanes {
@@ -224,7 +229,7 @@ impl Intents {
         let mut idle = Vec::new();
         let mut place = 0;
         while let Some(lane) = self.held.get(place) {
-            let used = *lane == self.lane
+            let used = **lane == *self.lane
                 || self.list.iter().any(|intent| intent.lane == *lane && !intent.stored())
                 || self.failed.iter().any(|refused| refused.intent.lane == *lane);
             if used {
@@ -244,7 +249,7 @@ impl Intents {
     fn adopt(&mut self, lane: &Lane, inbox: &Channel, adopted: &mut u64) {
         let name: Arc<str> = Arc::from(&*lane.name);
         hold(&mut self.held, &name);
-        let mut place = self.list.iter().position(|intent| intent.lane == self.lane);
+        let mut place = self.list.iter().position(|intent| *intent.lane == *self.lane);
         for (seq, text) in &lane.rows {
             self.changes += 1;
             *adopted += 1;

@@ -65,7 +65,7 @@ pub(crate) enum Answer {
 #[derive(Debug)]
 pub(crate) struct Intents {
     /// Where new intents go.
-    lane: Arc<str>,
+    lane: String,
     next_seq: u64,
     /// Lanes that storage keeps rows of for this client, or did.
     held: Vec<Arc<str>>,
@@ -81,7 +81,7 @@ pub(crate) struct Intents {
 impl Intents {
     pub(crate) fn new(lane: String) -> Self {
         Self {
-            lane: Arc::from(lane),
+            lane,
             next_seq: 1,
             held: Vec::new(),
             list: Vec::new(),
@@ -93,7 +93,7 @@ impl Intents {
 
     /// Takes an intent.
     pub(crate) fn push(&mut self, number: u64, at: u64, body: Body) {
-        let (lane, seq) = (self.lane.clone(), self.next_seq);
+        let (lane, seq) = (Arc::from(&*self.lane), self.next_seq);
         self.next_seq += 1;
         self.changes += 1;
         let progress = Progress::New;
@@ -142,7 +142,7 @@ impl Intents {
         let mut room = WINDOW;
         for intent in &mut self.list {
             match intent.progress {
-                Progress::Unsent if room > 0 && (own || intent.lane != self.lane) => {
+                Progress::Unsent if room > 0 && (own || *intent.lane != *self.lane) => {
                     intent.progress = Progress::Sent(id);
                     let write =
                         |void| intent.body.message(Some(id), &intent.lane, intent.seq, void);
@@ -367,8 +367,8 @@ impl Intents {
                 intent.progress = Progress::New;
             }
         }
-        if self.lane == from {
-            self.lane = to;
+        if *self.lane == *from {
+            self.lane = String::from(&*to);
             self.next_seq = seq + 1;
         }
     }

@@ -1,7 +1,12 @@
+/** Rooms, chats and topics. */
+
 import { invalid, TidingsError, type ErrorFacts } from './error.js'
 import { listeners, type Listeners } from './listeners.js'
+import type { Tell } from './host.js'
+import { PLUG, type Plug } from './plug.js'
 import { cell, type Call, type Cell, type Part } from './readable.js'
-import type { Channel, ChannelEvents, ChannelSnapshot, Gap, Json, Member, Message, Stored } from './types.js'
+import type { Channel, ChannelEvents, ChannelName, ChannelSnapshot, Gap, Json, Member, Message, Tidings } from './types.js'
+import { CHANNEL, FOLLOW, OLDER, PUBLISH, UNFOLLOW } from './words.js'
 
 /**
  * A message as the core writes it: a key alone where it is known, because a payload crosses once. Flags: pending 1,
@@ -35,14 +40,17 @@ export interface RawMessage {
 /** What channels ask of their client. */
 export interface ChannelsOwner {
   readonly call: Call
+  /** What changes with what the core says. */
+  readonly parts: Part[]
   version(): number
-  wake(): void
-  /** Somebody reads it, or nobody does any more. */
-  follow(name: string, wanted: boolean): void
-  /** `whole`: every message in full. */
-  read(name: string, whole: boolean): Raw | null
-  publish(name: string, data: string): Promise<Stored>
-  older(name: string): Promise<void>
+  /** Connects, if nobody said otherwise. */
+  onWatch(): void
+  read<T>(what: number, show?: number, text?: string): T | null
+  intend<T>(send: (intent: number) => boolean): Promise<T>
+  /** Tells the core, now or later; `false`: it will not. */
+  later: (...told: Parameters<Tell>) => boolean
+  /** Tells the core, if it is there. */
+  tellNow: (...told: Parameters<Tell>) => boolean
 }
 
 /** The channels and the strings that move them. */
@@ -62,7 +70,7 @@ interface Room {
 }
 
 /** A channel's snapshot before anything is known. */
-export const CHANNEL: ChannelSnapshot<never> = Object.freeze({
+const EMPTY: ChannelSnapshot<never> = Object.freeze({
   status: 'idle',
   messages: Object.freeze([]),
   gap: null,
@@ -75,8 +83,20 @@ const NAME = /^(?!inbox:|system:)[a-z][a-z0-9_-]{0,31}:[^\p{Cc}]+$/u
 /** A name is as long as a user id may be. */
 const NAME_BYTES = 128
 
+/**
+ * A channel beside the inbox: `channel(tidings, 'room:42')`. The same name is the same object; nothing is joined by this.
+ *
+ * An entry of its own, so that apps without channels don't load it.
+ */
+export function channel<const N extends ChannelName>(client: Tidings, name: N): Channel<N> {
+  const plug = (client as Partial<Record<typeof PLUG, Plug>>)[PLUG]
+  if (plug === undefined) throw invalid('`channel` takes a client that createTidings() made.')
+  if (plug.channels === undefined) plug.owner.parts.push((plug.channels = channels(plug.owner)))
+  return plug.channels.channel(name) as unknown as Channel<N>
+}
+
 /** The channels of one client. */
-export function channels(owner: ChannelsOwner): Channels {
+function channels(owner: ChannelsOwner): Channels {
   const shared = new Map<string, WeakRef<Room>>()
   // Rooms that somebody reads; others live as long as somebody holds them.
   const read = new Map<string, Room>()
@@ -87,13 +107,14 @@ export function channels(owner: ChannelsOwner): Channels {
     const enter = () => {
       if (readers++ > 0) return
       read.set(name, room)
-      owner.follow(name, true)
-      owner.wake()
+      // A core that is not there yet is told when it is.
+      owner.tellNow(FOLLOW, name)
+      owner.onWatch()
     }
     const leave = () => {
       if (--readers > 0) return
       read.delete(name)
-      owner.follow(name, false)
+      owner.tellNow(UNFOLLOW, name)
     }
     /** Reads it until the answer is called; calling that twice is harmless. */
     const join = () => {
@@ -113,12 +134,13 @@ export function channels(owner: ChannelsOwner): Channels {
       const gap = was && told && was.from === told.from && was.to === told.to ? was : told
       return (last = { ...raw, messages: Object.freeze(list), gap, error: raw.error && new TidingsError(raw.error) })
     }
-    let last: ChannelSnapshot<Json> = CHANNEL
-    const value: Cell<ChannelSnapshot<Json>> = cell(CHANNEL as ChannelSnapshot<Json>, {
+    let last: ChannelSnapshot<Json> = EMPTY
+    const value: Cell<ChannelSnapshot<Json>> = cell(EMPTY as ChannelSnapshot<Json>, {
       call: owner.call,
       version: owner.version,
       read() {
-        const raw = owner.read(name, room.known.size === 0)
+        // `1`: every message in full.
+        const raw = owner.read<Raw>(CHANNEL, Number(room.known.size === 0), name)
         return raw && snapshot(raw)
       },
       onWatch: enter,
@@ -132,9 +154,9 @@ export function channels(owner: ChannelsOwner): Channels {
       publish(data) {
         const text = JSON.stringify(data) as string | undefined
         if (text === undefined) throw invalid('`publish` takes what JSON can say.')
-        return owner.publish(name, text)
+        return owner.intend((intent) => owner.later(PUBLISH, `${name}\n${text}`, intent))
       },
-      loadMore: () => owner.older(name),
+      loadMore: () => owner.intend((intent) => owner.later(OLDER, name, intent)),
       on(event, fn) {
         if (typeof fn !== 'function') throw invalid('`on` takes an event and a function.')
         const off = events.add(event, fn as never)
@@ -181,7 +203,7 @@ export function channels(owner: ChannelsOwner): Channels {
     again() {
       for (const [name, room] of read) {
         room.known = new Map()
-        owner.follow(name, true)
+        owner.tellNow(FOLLOW, name)
       }
     },
   }

@@ -1,0 +1,32 @@
+import type { Channel, ChannelName, ChannelSnapshot, MessageOf, Tidings } from 'tidings'
+
+import { channel } from '../channels.js'
+
+/** What `useChannel` gives: the channel's snapshot and what can be done in it. */
+export type ChannelView<N extends ChannelName> = ChannelSnapshot<MessageOf<N>> & Pick<Channel<N>, 'publish' | 'loadMore' | 'on'>
+
+/** The channel of a name; of `null` one that nothing is in and nothing can be done in. */
+export function channelOf<N extends ChannelName>(client: Tidings, name: N | null): Channel<N> {
+  return name === null ? (NONE as unknown as Channel<N>) : channel(client, name)
+}
+
+const EMPTY: ChannelSnapshot<never> = Object.freeze({
+  status: 'idle',
+  messages: Object.freeze([]),
+  gap: null,
+  hasMore: false,
+  loadingMore: false,
+  error: null,
+})
+
+const NONE = {
+  initial: EMPTY,
+  get: () => EMPTY,
+  subscribe(fn: (value: ChannelSnapshot<never>) => void) {
+    fn(EMPTY)
+    return () => {}
+  },
+  publish: () => Promise.reject(new Error('There is no channel to publish to: useChannel was given null.')),
+  loadMore: () => Promise.resolve(),
+  on: () => () => {},
+}

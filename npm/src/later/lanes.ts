@@ -1,0 +1,106 @@
+/**
+ * The outbox over reloads: rows in IndexedDB under [key of the user's cache, lane, seq], one lane to one living page. A page holds
+ * a Web Lock for each lane it writes to; the browser lets it go the moment the page is dead, and another page can have the
+ * lane.
+ */
+
+import type { Transact } from '../storage.js'
+
+/** What is done here is done: an intent is not shown as kept before it is on disk. */
+const STRICT: IDBTransactionOptions = { durability: 'strict' }
+
+/**
+ * Does what the core asks, one after the other, by the numbers of its words from `KEEP` on: keeps and drops rows, claims
+ * the lanes that no living page holds, releases a lane. Rejects when intents can't be kept.
+ */
+export type Ask = (what: number, number: number, text: string) => Promise<void>
+
+/** Tells the core, by the numbers of its words from `KEPT` on: rows are on disk, or these lanes were claimed. */
+export type Answer = (what: number, text?: string, number?: number) => void
+
+interface Keep {
+  readonly user: string
+  readonly changes: readonly (readonly [lane: string, seq: number, text?: string])[]
+}
+
+/** Lanes of one core; all are let go with the signal, because then it is gone. */
+export function lanes(transact: Transact, answer: Answer, signal: AbortSignal): Ask {
+  const held = new Map<string, () => void>()
+
+  /** Whether this page holds the lane now. */
+  const hold = (lane: string) =>
+    new Promise<boolean>((resolve, reject) => {
+      if (held.has(lane)) return resolve(true)
+      if (globalThis.navigator?.locks === undefined) throw new Error('this page has no Web Locks (is it served over https?)')
+      navigator.locks
+        .request(`tidings:${lane}`, { ifAvailable: true }, (lock) => {
+          if (lock === null || signal.aborted) return resolve(false)
+          return new Promise<void>((release) => {
+            held.set(lane, release)
+            resolve(true)
+          })
+        })
+        .catch(reject)
+    })
+
+  const letGo = (lane: string) => {
+    held.get(lane)?.()
+    held.delete(lane)
+  }
+
+  signal.addEventListener('abort', () => [...held.keys()].forEach(letGo))
+
+  /** `{user, changes: [[lane, seq, text] or [lane, seq] to drop it, …]}`, in one transaction. */
+  const keep = async (number: number, text: string) => {
+    const { user, changes } = JSON.parse(text) as Keep
+    for (const [lane, , row] of changes) {
+      if (row !== undefined && !(await hold(lane))) throw new Error('another page holds this lane')
+    }
+    const write = (store: IDBObjectStore, owner: string) => {
+      for (const [lane, seq, row] of changes) {
+        if (row === undefined) store.delete([owner, lane, seq])
+        else store.put(row, [owner, lane, seq])
+      }
+      return store.count()
+    }
+    await transact('readwrite', user, write, STRICT)
+    answer(0, '', number)
+  }
+
+  const claim = async (user: string) => {
+    const keys = await transact('readonly', user, (store, owner) => store.getAllKeys(within(owner)))
+    const free: string[] = []
+    for (const lane of new Set(keys.map((key) => String((key as IDBValidKey[])[1])))) {
+      if (!held.has(lane) && (await hold(lane))) free.push(lane)
+    }
+    const words = [user]
+    // Only now: until the lock was ours, its owner may have written.
+    for (const lane of free) {
+      let rows: IDBRequest<unknown[]> | undefined
+      const read = (store: IDBObjectStore, owner: string) => {
+        rows = store.getAll(within(owner, lane))
+        return store.getAllKeys(within(owner, lane))
+      }
+      const places = await transact('readonly', user, read)
+      for (const [place, key] of places.entries()) words.push(lane, String((key as IDBValidKey[])[2]), String(rows?.result[place]))
+    }
+    // Answered by its owner between the two looks: nothing is left of it.
+    for (const lane of free) if (!words.includes(lane)) letGo(lane)
+    answer(1, JSON.stringify(words))
+  }
+
+  let last = Promise.resolve()
+  return (what, number, text) => {
+    const work = async () => {
+      if (what === 0) await keep(number, text)
+      else if (what === 1) await claim(text)
+      else letGo(text)
+    }
+    return (last = last.then(work, work))
+  }
+}
+
+/** The keys of a user's rows, or of one lane's. */
+function within(...key: string[]): IDBKeyRange {
+  return IDBKeyRange.bound(key, [...key, []])
+}
