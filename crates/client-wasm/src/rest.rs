@@ -148,7 +148,7 @@ fn lanes(text: &str) -> Option<Event> {
             _ => lanes.push(Lane { name, rows: vec![row] }),
         }
     }
-    Some(Event::LanesClaimed { user, lanes })
+    Some(Event::LanesClaimed { user, lanes: lanes.into() })
 }
 
 /// The connection with what went wrong, as JSON.

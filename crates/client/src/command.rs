@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tidings_protocol::{Channel, Epoch, server::GapReason};
 
-use crate::{Error, FailedIntent, ItemView, MessageView, Stored, TransportKind};
+use crate::{Error, FailedIntent, ItemView, Later, MessageView, Stored, TransportKind};
 
 /// A snapshot that changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -124,7 +124,7 @@ pub enum Command {
         /// Comes back in the answer.
         number: u64,
         /// In order.
-        changes: Vec<Change>,
+        changes: Later<Vec<Change>>,
     },
     /// Take the lanes of `user` that have rows and no living holder; answer with `LanesClaimed` or `LanesFailed`.
     Claim {
@@ -149,7 +149,7 @@ pub enum Command {
         /// Where.
         channel: Channel,
         /// As in the snapshot.
-        message: Arc<MessageView>,
+        message: Later<Arc<MessageView>>,
     },
     /// Records are missing for good.
     Gap {

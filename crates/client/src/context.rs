@@ -122,12 +122,6 @@ impl Context {
         }
     }
 
-    /// Tells the app which channels changed, before anything that it is told of them.
-    pub(crate) fn tell_changed(&mut self, channels: Vec<Channel>) {
-        let changed = channels.into_iter().map(Command::ChannelChanged);
-        self.told.splice(0..0, changed);
-    }
-
     /// Asks the driver for something.
     pub(crate) fn ask(&mut self, command: Command) {
         self.out.push(command);

@@ -2,6 +2,8 @@
 
 use tidings_protocol::{Channel, Epoch, Json, MarkSet, codec::messages_of};
 
+use crate::Later;
+
 /// The time as the driver's two clocks tell it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Now {
@@ -251,7 +253,7 @@ pub enum Event {
         /// From `Claim`.
         user: String,
         /// With their rows; lanes this client holds already are left out.
-        lanes: Vec<Lane>,
+        lanes: Later<Vec<Lane>>,
     },
     /// Intents can't be kept (no storage, no locks): the client goes on in memory and says `durable: false`.
     LanesFailed {

@@ -60,6 +60,7 @@ mod heard;
 mod heartbeat;
 mod idle;
 mod inbox;
+mod later;
 mod leg;
 mod machine;
 mod offline;
@@ -79,6 +80,7 @@ pub use error::Error;
 pub use event::{
     Credential, Event, Filter, ItemKey, Kinds, Lane, MarkTargets, Now, Show, TransportKind, User,
 };
+pub use later::Later;
 pub use rest::Rest;
 pub use snapshot::{
     Author, ChannelStatus, ChannelView, Connection, FailedIntent, GapView, InboxStatus,

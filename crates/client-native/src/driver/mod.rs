@@ -256,7 +256,7 @@ impl Driver {
                 self.channels.show(&channel, view);
             }
             Command::Message { channel, message } => {
-                self.tell(Happening::Message { channel, message });
+                self.tell(Happening::Message { channel, message: Arc::clone(&message) });
             }
             Command::Load { user } => self.ask(Job::Load { key: user }),
             Command::Save { user, cursors, over, text } => {
@@ -264,7 +264,7 @@ impl Driver {
             }
             Command::Wipe { user } => self.ask(Job::Wipe { user }),
             Command::Keep { user, number, changes } => {
-                self.ask(Job::Keep { user, number, changes });
+                self.ask(Job::Keep { user, number, changes: changes.to_vec() });
             }
             Command::Claim { user } => self.ask(Job::Claim { user }),
             Command::Release { lane } => self.ask(Job::Release { lane }),

@@ -123,7 +123,7 @@ impl Worker {
 }
 
 fn claimed(user: String, lanes: Vec<Lane>) -> Event {
-    Event::LanesClaimed { user, lanes }
+    Event::LanesClaimed { user, lanes: lanes.into() }
 }
 
 fn storage_failed(error: &io::Error) -> Event {

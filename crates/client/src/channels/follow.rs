@@ -45,7 +45,7 @@ impl Context {
         if let Some(room) = self.channels.rooms.get_mut(place) {
             room.take(record.offset, Some(message.clone()), &self.config);
         }
-        self.tell(Command::Message { channel: record.channel.clone(), message });
+        self.tell(Command::Message { channel: record.channel.clone(), message: message.into() });
         self.watch();
         Ok(())
     }

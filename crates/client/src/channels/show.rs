@@ -6,7 +6,7 @@ use tidings_protocol::{Channel, Encode, Json};
 
 use super::room;
 use crate::{
-    Author, ChannelView, Error, MessageView,
+    Author, ChannelView, Command, Error, MessageView,
     context::Context,
     error::joined,
     outbox::{Deed, Intent, Progress},
@@ -22,7 +22,10 @@ impl Context {
 
     /// Brings the snapshots up to date, and tells which changed.
     pub(crate) fn refresh_channels(&mut self) {
-        let mut changed = std::mem::take(&mut self.channels.left);
+        // Before anything that the app is told of them.
+        for channel in std::mem::take(&mut self.channels.left) {
+            self.ask(Command::ChannelChanged(channel));
+        }
         self.settle_stored();
         let outbox = self.outbox.changes();
         let all = outbox != self.channels.shown;
@@ -38,13 +41,13 @@ impl Context {
             if let Some(room) = self.channels.rooms.get_mut(place)
                 && room.show(own, &self.config)
             {
-                changed.push(room.channel.clone());
+                let channel = room.channel.clone();
+                self.ask(Command::ChannelChanged(channel));
             }
         }
         if unsaved {
             self.save_channels_soon();
         }
-        self.tell_changed(changed);
     }
 
     /// Drops own messages that are where their log is read, or that nobody waits to see there.

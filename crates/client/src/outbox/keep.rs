@@ -63,7 +63,7 @@ impl Context {
         if !changes.is_empty() {
             self.keeper.last = number;
             self.bring_forward(Timer::Keep, PATIENCE);
-            self.ask(Command::Keep { user, number, changes });
+            self.ask(Command::Keep { user, number, changes: changes.into() });
         }
         for lane in self.outbox.take_idle() {
             self.ask(Command::Release { lane: String::from(&*lane) });

@@ -25,7 +25,7 @@ impl Disk {
         for command in commands {
             match command {
                 Command::Keep { number, changes, .. } => {
-                    for change in changes.clone() {
+                    for change in changes.to_vec() {
                         match change {
                             Change::Put { lane, seq, text } => {
                                 if !self.held.contains(&lane) {
@@ -50,7 +50,7 @@ impl Disk {
                         lanes.last_mut().unwrap().rows.push((*seq, text.clone()));
                     }
                     self.held.extend(lanes.iter().map(|lane| lane.name.clone()));
-                    answers.push(Event::LanesClaimed { user: user.clone(), lanes });
+                    answers.push(Event::LanesClaimed { user: user.clone(), lanes: lanes.into() });
                 }
                 Command::Release { lane } => self.held.retain(|held| held != lane),
                 Command::Wipe { .. } => self.rows.clear(),

@@ -1,0 +1,56 @@
+//! What only the rest of a client makes.
+
+use core::{fmt, ops::Deref};
+
+/// A value in an event or a command. How it is dropped is known to whoever made it, not to all that pass it on: what a
+/// browser loads first does not need the code for values that come with the rest.
+pub struct Later<T>(Box<dyn Whole<T>>);
+
+trait Whole<T>: Send + Sync {
+    fn look(&self) -> &T;
+    fn copy(&self) -> Later<T>;
+}
+
+struct Held<T>(T);
+
+impl<T: Clone + Send + Sync + 'static> Whole<T> for Held<T> {
+    fn look(&self) -> &T {
+        &self.0
+    }
+
+    fn copy(&self) -> Later<T> {
+        Later::from(self.0.clone())
+    }
+}
+
+impl<T: Clone + Send + Sync + 'static> From<T> for Later<T> {
+    fn from(value: T) -> Self {
+        Self(Box::new(Held(value)))
+    }
+}
+
+impl<T> Deref for Later<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.0.look()
+    }
+}
+
+impl<T> Clone for Later<T> {
+    fn clone(&self) -> Self {
+        self.0.copy()
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Later<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}
+
+impl<T: PartialEq> PartialEq for Later<T> {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
