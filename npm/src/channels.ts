@@ -3,9 +3,9 @@
 import { invalid, TidingsError, type ErrorFacts } from './error.js'
 import { listeners, type Listeners } from './listeners.js'
 import type { Tell } from './host.js'
-import { PLUG, type Plug } from './plug.js'
+import type { Plugged } from './plug.js'
 import { cell, type Call, type Cell, type Part } from './readable.js'
-import type { Channel, ChannelEvents, ChannelName, ChannelSnapshot, Gap, Json, Member, Message, Tidings } from './types.js'
+import type { Channel, ChannelEvents, ChannelName, ChannelSnapshot, Gap, Json, Member, Message, Tidings, TidingsEvents } from './types.js'
 import { CHANNEL, FOLLOW, OLDER, PUBLISH, UNFOLLOW } from './words.js'
 
 /**
@@ -40,6 +40,7 @@ export interface RawMessage {
 /** What channels ask of their client. */
 export interface ChannelsOwner {
   readonly call: Call
+  readonly events: Listeners<TidingsEvents>
   /** What changes with what the core says. */
   readonly parts: Part[]
   version(): number
@@ -57,7 +58,6 @@ export interface ChannelsOwner {
 export interface Channels extends Part {
   channel(name: string): Channel
   message(raw: RawMessage): () => void
-  gap(gap: Gap): void
   /** A core that knows nothing yet: tells it what is read. */
   again(): void
 }
@@ -89,7 +89,7 @@ const NAME_BYTES = 128
  * An entry of its own, so that apps without channels don't load it.
  */
 export function channel<const N extends ChannelName>(client: Tidings, name: N): Channel<N> {
-  const plug = (client as Partial<Record<typeof PLUG, Plug>>)[PLUG]
+  const { '~plug': plug } = client as Partial<Plugged>
   if (plug === undefined) throw invalid('`channel` takes a client that createTidings() made.')
   if (plug.channels === undefined) plug.owner.parts.push((plug.channels = channels(plug.owner)))
   return plug.channels.channel(name) as unknown as Channel<N>
@@ -171,6 +171,8 @@ function channels(owner: ChannelsOwner): Channels {
     return room
   }
 
+  owner.events.add('gap', (gap) => read.get(gap.channel)?.events.tell('gap', gap))
+
   return {
     channel(name) {
       if (typeof name !== 'string' || !NAME.test(name) || bytes(name) > NAME_BYTES) {
@@ -196,9 +198,6 @@ function channels(owner: ChannelsOwner): Channels {
       const room = read.get(channel)
       const made = entry.length > 1 ? message(entry, room?.known ?? new Map()) : undefined
       return () => made && room?.events.tell('message', made)
-    },
-    gap(gap) {
-      read.get(gap.channel)?.events.tell('gap', gap)
     },
     again() {
       for (const [name, room] of read) {

@@ -11,7 +11,7 @@ import { load, type Bundled } from './loader.js'
 import { mailbox } from './mailbox.js'
 import { check, checkUser, must } from './options.js'
 import { outbox, type RawFailed } from './outbox.js'
-import { PLUG, type Plug } from './plug.js'
+import type { Plug, Plugged } from './plug.js'
 import { cell, type Call, type Part } from './readable.js'
 import { randomName, settings } from './settings.js'
 import { storage } from './storage.js'
@@ -96,7 +96,7 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
     call,
     parts,
     letter(what, number, text) {
-      if (what === words.CHANGED || what === words.CHANNEL_CHANGED) {
+      if (what === words.CHANGED) {
         version++
         // The parts tell of it.
         return () => {}
@@ -107,13 +107,7 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
         return () => item && events.tell('arrived', item)
       }
       if (what === words.MESSAGE && plug.channels) return plug.channels.message(value as RawMessage)
-      if (what === words.GAP) {
-        const gap = Object.freeze(value as Gap)
-        return () => {
-          plug.channels?.gap(gap)
-          events.tell('gap', gap)
-        }
-      }
+      if (what === words.GAP) return () => events.tell('gap', Object.freeze(value as Gap))
       if (what === words.FAILED) return () => events.tell('failed', sent.failed(value as RawFailed))
       if (what === words.DONE) return () => promises.end(number)?.resolve(value)
       if (what === words.REFUSED) return () => promises.end(number)?.reject(error(value as ErrorFacts))
@@ -225,9 +219,9 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
       if (!send(intent)) promises.end(intent)?.reject(over ? closed() : invalid('Too many calls while the core loads.'))
     })
 
-  const plug: Plug = { owner: { ...owner, read, intend, later, tellNow, parts } }
-  const tidings: Tidings & { [PLUG]: Plug } = {
-    [PLUG]: plug,
+  const plug: Plug = { owner: { ...owner, events, read, intend, later, tellNow, parts } }
+  const tidings: Tidings & Plugged = {
+    '~plug': plug,
     connection: state.readable,
     inbox: list.inbox,
     outbox: sent.outbox,

@@ -6,7 +6,7 @@
 import { isText, record } from './foreign.js'
 
 const NAME = 'tidings'
-/** Caches under server and user, and the rows of the outbox under lists that begin with the same (later/lanes.ts). */
+/** Caches, and the rows of the outbox (later/lanes.ts). */
 const STORE = 'caches'
 
 /** What a cache is true at; written only over nothing, over lower offsets of the same epochs, or over an epoch left. */
@@ -77,12 +77,8 @@ export function storage(server: () => string): Storage {
       return isText(text) ? text : undefined
     },
     save: async (cache) => (await import('./later/saving.js')).save(transact, cache),
-    wipe: (user) =>
-      transact('readwrite', user, (store, key) => {
-        store.delete(IDBKeyRange.bound([key], [key, []]))
-        // Caches of channels are kept under user, tab and channel; users have no control characters.
-        return store.delete(IDBKeyRange.bound(key, `${key}\t\uffff`))
-      }),
+    // What else is a user's begins with the key of their cache and a tab; users have no control characters.
+    wipe: (user) => transact('readwrite', user, (store, key) => store.delete(IDBKeyRange.bound(key, `${key}\t\uffff`))),
     transact,
     close,
   }

@@ -37,7 +37,7 @@ export const UNREAD = 2
 export const ARCHIVED = 3
 export const UNARCHIVED = 4
 
-// What is read, in `Core.read`; the first three also change.
+// What is read, in `Core.read`; the first three and channels also change.
 export const CONNECTION = 0
 export const INBOX = 1
 export const OUTBOX = 2
@@ -60,8 +60,7 @@ export const DONE = 10
 export const REFUSED = 11
 export const SIGNED_OUT = 12
 export const REST = 13
-export const CHANNEL_CHANGED = 14
-export const MESSAGE = 15
-export const KEEP = 16
-export const CLAIM = 17
-export const RELEASE = 18
+export const MESSAGE = 14
+export const KEEP = 15
+export const CLAIM = 16
+export const RELEASE = 17

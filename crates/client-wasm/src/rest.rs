@@ -85,7 +85,7 @@ pub(crate) fn said(_: Rest, command: Command, items: &mut Items) -> Option<(u8, 
             (say::REFUSED, intent, json::error(&error))
         }
         Command::ChannelChanged(channel) => {
-            (say::CHANNEL_CHANGED, 0, String::from(channel.as_str()))
+            (say::CHANGED, read::CHANNEL.into(), String::from(channel.as_str()))
         }
         Command::Message { channel, message } => {
             (say::MESSAGE, 0, json::arrived(&channel, &message))

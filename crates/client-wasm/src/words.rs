@@ -75,7 +75,8 @@ pub mod mark {
     pub const UNARCHIVED: u8 = 4;
 }
 
-/// What [`Core::read`](crate::Core::read) reads; the first three are also what [`say::CHANGED`] names.
+/// What [`Core::read`](crate::Core::read) reads; the first three and channels are also what
+/// [`say::CHANGED`] names.
 pub mod read {
     /// The connection, as JSON.
     pub const CONNECTION: u8 = 0;
@@ -103,7 +104,7 @@ pub mod say {
     pub const SAVE: u8 = 3;
     /// Delete all caches and all rows of the user in `text`.
     pub const WIPE: u8 = 4;
-    /// Read snapshot `n` of [`read`](super::read) again.
+    /// Read snapshot `n` of [`read`](super::read) again; `text` names the channel, if it is one.
     pub const CHANGED: u8 = 5;
     /// A notification arrived: its entry.
     pub const ARRIVED: u8 = 6;
@@ -121,15 +122,13 @@ pub mod say {
     pub const SIGNED_OUT: u8 = 12;
     /// Load the rest of the module; answer with `tell::REST_THERE`.
     pub const REST: u8 = 13;
-    /// Read the channel in `text` again.
-    pub const CHANNEL_CHANGED: u8 = 14;
     /// A message came: `{channel, message}`.
-    pub const MESSAGE: u8 = 15;
+    pub const MESSAGE: u8 = 14;
     /// Keep, as request `n`: `{user, changes: [[lane, seq, text] or [lane, seq] to drop it, …]}`; answer with `tell::KEPT` or
     /// `tell::LANES_FAILED`.
-    pub const KEEP: u8 = 16;
+    pub const KEEP: u8 = 15;
     /// Take the lanes that dead pages of the user in `text` left; answer with `tell::LANES` or `tell::LANES_FAILED`.
-    pub const CLAIM: u8 = 17;
+    pub const CLAIM: u8 = 16;
     /// Hold the lane in `text` no longer.
-    pub const RELEASE: u8 = 18;
+    pub const RELEASE: u8 = 17;
 }

@@ -1,5 +1,5 @@
 /**
- * The outbox over reloads: rows in IndexedDB under [key of the user's cache, lane, seq], one lane to one living page. A page holds
+ * The outbox over reloads: rows in IndexedDB beside the user's cache, one lane to one living page. A page holds
  * a Web Lock for each lane it writes to; the browser lets it go the moment the page is dead, and another page can have the
  * lane.
  */
@@ -17,6 +17,9 @@ export type Ask = (what: number, number: number, text: string) => Promise<void>
 
 /** Tells the core, by the numbers of its words from `KEPT` on: rows are on disk, or these lanes were claimed. */
 export type Answer = (what: number, text?: string, number?: number) => void
+
+/** Of the greatest `seq` there can be, so that keys are in its order. */
+const DIGITS = 16
 
 interface Keep {
   readonly user: string
@@ -58,8 +61,9 @@ export function lanes(transact: Transact, answer: Answer, signal: AbortSignal): 
     }
     const write = (store: IDBObjectStore, owner: string) => {
       for (const [lane, seq, row] of changes) {
-        if (row === undefined) store.delete([owner, lane, seq])
-        else store.put(row, [owner, lane, seq])
+        const key = rowsOf(owner, lane) + String(seq).padStart(DIGITS, '0')
+        if (row === undefined) store.delete(key)
+        else store.put(row, key)
       }
       return store.count()
     }
@@ -68,9 +72,9 @@ export function lanes(transact: Transact, answer: Answer, signal: AbortSignal): 
   }
 
   const claim = async (user: string) => {
-    const keys = await transact('readonly', user, (store, owner) => store.getAllKeys(within(owner)))
+    const keys = await transact('readonly', user, (store, owner) => store.getAllKeys(below(rowsOf(owner))))
     const free: string[] = []
-    for (const lane of new Set(keys.map((key) => String((key as IDBValidKey[])[1])))) {
+    for (const lane of new Set(keys.map((key) => String(key).split('\t').at(-2) ?? ''))) {
       if (!held.has(lane) && (await hold(lane))) free.push(lane)
     }
     const words = [user]
@@ -78,11 +82,11 @@ export function lanes(transact: Transact, answer: Answer, signal: AbortSignal): 
     for (const lane of free) {
       let rows: IDBRequest<unknown[]> | undefined
       const read = (store: IDBObjectStore, owner: string) => {
-        rows = store.getAll(within(owner, lane))
-        return store.getAllKeys(within(owner, lane))
+        rows = store.getAll(below(rowsOf(owner, lane)))
+        return store.getAllKeys(below(rowsOf(owner, lane)))
       }
       const places = await transact('readonly', user, read)
-      for (const [place, key] of places.entries()) words.push(lane, String((key as IDBValidKey[])[2]), String(rows?.result[place]))
+      for (const [place, key] of places.entries()) words.push(lane, String(Number(String(key).split('\t').at(-1))), String(rows?.result[place]))
     }
     // Answered by its owner between the two looks: nothing is left of it.
     for (const lane of free) if (!words.includes(lane)) letGo(lane)
@@ -100,7 +104,10 @@ export function lanes(transact: Transact, answer: Answer, signal: AbortSignal): 
   }
 }
 
-/** The keys of a user's rows, or of one lane's. */
-function within(...key: string[]): IDBKeyRange {
-  return IDBKeyRange.bound(key, [...key, []])
-}
+/**
+ * How the keys of a user's rows begin, or those of one lane: the key of the user's cache, lane and `seq`. A cache of a
+ * channel has the channel after one tab; nothing in these has tabs.
+ */
+const rowsOf = (owner: string, lane?: string) => `${owner}\t\t${lane === undefined ? '' : `${lane}\t`}`
+
+const below = (start: string) => IDBKeyRange.bound(start, `${start}\uffff`)

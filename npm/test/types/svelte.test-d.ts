@@ -1,7 +1,8 @@
 // Checked by tsc, never run.
-import type { Connection, InboxFilter, InboxItem, Stored, Tidings } from 'tidings'
+import type { Connection, InboxFilter, InboxItem, Json, Message, Stored, Tidings } from 'tidings'
 import {
   setTidings,
+  useChannel,
   useConnection,
   useNotifications,
   useReadable,
@@ -42,6 +43,13 @@ inbox.items.push(item)
 inbox.unread = 1
 // @ts-expect-error -- views are not stores: the client's readables are
 inbox.subscribe(() => {})
+
+const room = useChannel(() => 'room:42' as const)
+is<readonly Message<Json>[]>(room.messages)
+is<Promise<Stored>>(room.publish({ text: 'hi' }))
+useChannel(null)
+// @ts-expect-error -- a channel has a namespace
+useChannel('42')
 
 is<number>(useUnreadCount().current)
 is<Connection['status']>(useConnection().status)

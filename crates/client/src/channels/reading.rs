@@ -155,7 +155,8 @@ impl Context {
         let Ok(channel) = Channel::parse(channel) else { return };
         let ours = self.account.user() == Some(user);
         let Some(place) = self.channels.find(&channel).filter(|_| ours) else { return };
-        let page = saved.and_then(|saved| Page::from_json(saved.strip_prefix(VERSION)?).ok());
+        let page = saved
+            .and_then(|saved| Page::from_json(saved.strip_prefix(|first| first == VERSION)?).ok());
         let shown = page.as_ref().map(|page| self.views(page));
         let Some(room) = self.channels.rooms.get_mut(place) else { return };
         match (page, shown) {

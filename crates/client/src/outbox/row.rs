@@ -17,7 +17,7 @@ use super::{Body, Deed, Intent};
 use crate::{Error, inbox::Mark};
 
 /// Version of the text.
-const VERSION: char = '1';
+const VERSION: &str = "1";
 
 /// What a row says.
 #[derive(Debug, PartialEq)]

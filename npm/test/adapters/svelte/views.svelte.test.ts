@@ -4,7 +4,7 @@ import { flushSync, mount, settled, unmount, type Component } from 'svelte'
 import { createTidings, type Connection, type InboxFilter, type Readable } from 'tidings'
 import * as react from 'tidings/react'
 import * as svelte from 'tidings/svelte'
-import { setTidings, useConnection, useNotifications, useReadable, useServerTime, useUnreadCount, type SeenItem } from 'tidings/svelte'
+import { setTidings, useChannel, useConnection, useNotifications, useReadable, useServerTime, useUnreadCount, type SeenItem } from 'tidings/svelte'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 
 import { fakeClient, item, live, readable, type FakeClient } from '../fake-client.js'
@@ -71,6 +71,44 @@ describe('the client’s readables', () => {
     tidings.close()
     flushSync()
     expect(shown()).toBe('closed 0 0')
+  })
+})
+
+describe('a channel', () => {
+  it('is read while something shows it, and changes with its name', async () => {
+    let name = $state<`room:${string}` | null>('room:1')
+    host(() => {
+      const room = useChannel(() => name)
+      return () => `${room.status} ${room.messages.length}`
+    })
+    // Each getter that is read is one subscription.
+    const [one, two] = [client.roomOf('room:1'), client.roomOf('room:2')]
+    expect([shown(), one.subscribers()]).toEqual(['idle 0', 2])
+    one.set({ ...one.initial, status: 'live' })
+    flushSync()
+    expect(shown()).toBe('live 0')
+    name = 'room:2'
+    flushSync()
+    await settled()
+    expect([shown(), one.subscribers(), two.subscribers()]).toEqual(['idle 0', 0, 2])
+    name = null
+    flushSync()
+    await settled()
+    expect([shown(), two.subscribers()]).toEqual(['idle 0', 0])
+  })
+
+  it('is published to by functions that need no `this`, and not without one', async () => {
+    let name = $state<`room:${string}` | null>('room:1')
+    let room: ReturnType<typeof useChannel> | undefined
+    host(() => {
+      room = useChannel(() => name)
+      return () => ''
+    })
+    const publish = room?.publish
+    await publish?.({ text: 'hi' })
+    expect(client.calls.at(-1)).toBe('publish {"text":"hi"}')
+    name = null
+    await expect(publish?.('x')).rejects.toThrow('null')
   })
 })
 
