@@ -1,4 +1,4 @@
-import type { RawMessage } from './channels.js'
+import type { Channels, RawMessage } from './channels.js'
 import { CONNECTION, type RawConnection } from './connection.js'
 import { closed, invalid, TidingsError, type ErrorFacts } from './error.js'
 import type { Tell } from './host.js'
@@ -106,7 +106,7 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
         const item = list.item(value as Entry)
         return () => item && events.tell('arrived', item)
       }
-      if (what === words.MESSAGE && plug.channels) return plug.channels.message(value as RawMessage)
+      if (what === words.MESSAGE) return (plug.channels as Channels).message(value as RawMessage)
       if (what === words.GAP) return () => events.tell('gap', Object.freeze(value as Gap))
       if (what === words.FAILED) return () => events.tell('failed', sent.failed(value as RawFailed))
       if (what === words.DONE) return () => promises.end(number)?.resolve(value)

@@ -2,7 +2,7 @@ import { messageOf } from './error.js'
 import type { Ask } from './later/lanes.js'
 import type { Cache, Storage } from './storage.js'
 import type { Tickets } from './ticket.js'
-import { ABORT, CLOSED, KEEP, KEPT, LANES_FAILED, LOAD, LOADED, OPENED, RECEIVED, SAVE, STORAGE_FAILED, TICKET, TICKETED, WIPE } from './words.js'
+import { ABORT, CLOSED, KEEP, KEPT, LOAD, LOADED, OPENED, RECEIVED, SAVE, STORAGE_FAILED, TICKET, TICKETED, WIPE } from './words.js'
 
 /** What the core calls. None of it throws, and only `turn` calls back into the core. */
 export interface Host {
@@ -54,8 +54,8 @@ export function host(needs: HostNeeds, tell: Tell, signal: AbortSignal): Omit<Ho
       else if (what === WIPE) storage.wipe(text).catch(failed)
       else if (what < KEEP) needs.heard(what, number, text)
       else {
-        lanes ??= import('./later/lanes.js').then((module) => module.lanes(storage.transact, (word, ...told) => tell(KEPT + word, ...told), signal))
-        lanes.then((ask) => ask(what - KEEP, number, text)).catch((error: unknown) => tell(LANES_FAILED, messageOf(error)))
+        lanes ??= import('./later/lanes.js').then((module) => module.lanes(storage.transact, tell, KEPT, signal))
+        lanes.then((ask) => ask(what - KEEP, number, text), failed)
       }
     },
   }

@@ -4,6 +4,7 @@
  * lane.
  */
 
+import type { Tell } from '../host.js'
 import type { Transact } from '../storage.js'
 
 /** What is done here is done: an intent is not shown as kept before it is on disk. */
@@ -11,12 +12,9 @@ const STRICT: IDBTransactionOptions = { durability: 'strict' }
 
 /**
  * Does what the core asks, one after the other, by the numbers of its words from `KEEP` on: keeps and drops rows, claims
- * the lanes that no living page holds, releases a lane. Rejects when intents can't be kept.
+ * the lanes that no living page holds, releases a lane.
  */
 export type Ask = (what: number, number: number, text: string) => Promise<void>
-
-/** Tells the core, by the numbers of its words from `KEPT` on: rows are on disk, or these lanes were claimed. */
-export type Answer = (what: number, text?: string, number?: number) => void
 
 /** Of the greatest `seq` there can be, so that keys are in its order. */
 const DIGITS = 16
@@ -26,8 +24,11 @@ interface Keep {
   readonly changes: readonly (readonly [lane: string, seq: number, text?: string])[]
 }
 
-/** Lanes of one core; all are let go with the signal, because then it is gone. */
-export function lanes(transact: Transact, answer: Answer, signal: AbortSignal): Ask {
+/**
+ * Lanes of one core; all are let go with the signal, because then it is gone. The core is told `kept`, the number of its word
+ * `KEPT`, when rows are on disk, and by the next two when lanes were claimed and when intents can't be kept.
+ */
+export function lanes(transact: Transact, tell: Tell, kept: number, signal: AbortSignal): Ask {
   const held = new Map<string, () => void>()
 
   /** Whether this page holds the lane now. */
@@ -68,7 +69,7 @@ export function lanes(transact: Transact, answer: Answer, signal: AbortSignal): 
       return store.count()
     }
     await transact('readwrite', user, write, STRICT)
-    answer(0, '', number)
+    tell(kept, '', number)
   }
 
   const claim = async (user: string) => {
@@ -90,7 +91,7 @@ export function lanes(transact: Transact, answer: Answer, signal: AbortSignal): 
     }
     // Answered by its owner between the two looks: nothing is left of it.
     for (const lane of free) if (!words.includes(lane)) letGo(lane)
-    answer(1, JSON.stringify(words))
+    tell(kept + 1, JSON.stringify(words))
   }
 
   let last = Promise.resolve()
@@ -100,7 +101,8 @@ export function lanes(transact: Transact, answer: Answer, signal: AbortSignal): 
       else if (what === 1) await claim(text)
       else letGo(text)
     }
-    return (last = last.then(work, work))
+    const failed = (error: unknown) => tell(kept + 2, error instanceof Error ? error.message : String(error))
+    return (last = last.then(work).catch(failed))
   }
 }
 

@@ -3,7 +3,7 @@ import { IDBFactory } from 'fake-indexeddb'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { lanes } from '../../src/later/lanes.js'
 import { storage } from '../../src/storage.js'
-import { CLAIM, KEEP, KEPT, LANES, RELEASE } from '../../src/words.js'
+import { CLAIM, KEEP, KEPT, LANES, LANES_FAILED, RELEASE } from '../../src/words.js'
 
 /** Web Locks of one browser, as far as lanes use them. */
 function locks() {
@@ -32,7 +32,7 @@ function page() {
   const told: unknown[][] = []
   const saved = storage(() => 'wss://rt.example/v1/ws')
   const life = new AbortController()
-  const ask = lanes(saved.transact, (what, ...words) => void told.push([KEPT + what, ...words]), life.signal)
+  const ask = lanes(saved.transact, (...words) => void told.push(words), KEPT, life.signal)
   return {
     told,
     saved,
@@ -78,7 +78,8 @@ test('a move is one transaction', async () => {
 test('a lane that another page holds is not written to', async () => {
   const [one, two] = [page(), page()]
   await one.keep(1, keep(['a-1', 1, 'x']))
-  await expect(two.keep(1, keep(['a-1', 2, 'y']))).rejects.toThrow('another page')
+  await two.keep(1, keep(['a-1', 2, 'y']))
+  expect(two.told).toEqual([[LANES_FAILED, expect.stringContaining('another page')]])
 })
 
 test('a lane that was let go is anybody’s, after what was asked before', async () => {
@@ -94,7 +95,9 @@ test('a lane that was let go is anybody’s, after what was asked before', async
 
 test('without Web Locks nothing is kept, and it is said why', async () => {
   vi.stubGlobal('navigator', {})
-  await expect(page().keep(1, keep(['a-1', 1, 'x']))).rejects.toThrow('Web Locks')
+  const one = page()
+  await one.keep(1, keep(['a-1', 1, 'x']))
+  expect(one.told).toEqual([[LANES_FAILED, expect.stringContaining('Web Locks')]])
 })
 
 test('wiping a user takes their rows and the caches of their channels, and nobody else’s', async () => {

@@ -8,6 +8,7 @@
 )]
 
 #[path = "../chaos/server.rs"]
+#[allow(dead_code, reason = "servers that share a store are the other suite's")]
 mod server;
 
 mod author;

@@ -242,7 +242,7 @@ impl Intents {
         let place = self.find(error.client_id.as_deref(), error.seq, error.id)?;
         if let Some(expected) = error.expected {
             self.recall();
-            self.renumber(place, expected, Arc::from(lane));
+            self.renumber(place, expected, &Arc::from(lane));
             return Some(Refusal::Moved);
         }
         if error.retry != Retry::Never {
@@ -353,7 +353,7 @@ impl Intents {
 
     /// Moves what the server has not taken from the lane of the intent at `place` to a new one. What is below `expected` it
     /// took before: that is asked for again where it was, or it would be done twice.
-    fn renumber(&mut self, place: usize, expected: u64, to: Arc<str>) {
+    fn renumber(&mut self, place: usize, expected: u64, to: &Arc<str>) {
         let Some(refused) = self.list.get(place) else { return };
         // A hole lies before what it kept from being taken, whatever the server says.
         let (from, expected) = (refused.lane.clone(), expected.min(refused.seq));
@@ -368,7 +368,7 @@ impl Intents {
             }
         }
         if *self.lane == *from {
-            self.lane = String::from(&*to);
+            self.lane = String::from(&**to);
             self.next_seq = seq + 1;
         }
     }

@@ -25,7 +25,7 @@ impl Disk {
         for command in commands {
             match command {
                 Command::Keep { number, changes, .. } => {
-                    for change in changes.to_vec() {
+                    for change in changes.iter().cloned() {
                         match change {
                             Change::Put { lane, seq, text } => {
                                 if !self.held.contains(&lane) {
