@@ -76,3 +76,18 @@ async fn what_was_stored_though_its_commit_had_no_answer_is_heard() {
     assert_eq!((status, &*code), (503, "storage_unavailable"));
     assert_eq!(socket.titles(1).await, ["stored after all"]);
 }
+
+#[tokio::test]
+async fn an_idle_client_hears_that_its_list_was_trimmed() {
+    let server = Server::with(|config| {
+        config.retention.items = 1;
+        config.store.trim_interval_ms = 20;
+    })
+    .await;
+    let mut socket = server.connect("mina").await;
+    server.notify("mina", "one").await;
+    server.notify("mina", "two").await;
+    assert_eq!(socket.titles(2).await, ["one", "two"]);
+    let trimmed = socket.hear("trimmed").await;
+    assert_eq!((&trimmed["offset"], &trimmed["up_to"]), (&json!(3), &json!(1)));
+}
