@@ -5,7 +5,6 @@ use std::rc::Rc;
 use tidings_client_core::{
     Backoff, Client, Config, Credential, Event, Filter, Kinds, Now, Show, User,
 };
-use tidings_protocol::Encode;
 use wasm_bindgen::prelude::*;
 
 use crate::{
@@ -89,12 +88,11 @@ impl Core {
         match what {
             read::CONNECTION => driver.connection(),
             read::INBOX => driver.inbox(&filter(show.into(), kinds)),
-            read::OUTBOX => {
+            _ => {
                 let client = driver.client();
-                client.rest().map_or_else(String::new, |rest| rest::outbox(rest, &client))
+                let rest = client.rest();
+                rest.map_or_else(String::new, |rest| rest::read(rest, what, &client, now))
             }
-            read::TIME => driver.client().server_time(now).to_json(),
-            _ => driver.client().explain(now),
         }
     }
 }

@@ -4,11 +4,14 @@
 
 use std::mem::{self, ManuallyDrop};
 
-use tidings_client_core::{Client, Command, Config, Event, Filter, MarkTargets, Readable, Rest};
-use tidings_protocol::{Decode, MarkSet};
+use tidings_client_core::{
+    Client, Command, Config, Event, Filter, MarkTargets, Now, Readable, Rest,
+};
+use tidings_protocol::{Decode, Encode, MarkSet};
 
 use crate::{
     core::filter,
+    driver::Driver,
     json::{self, Items},
     words::{mark, read, say, tell},
 };
@@ -44,17 +47,18 @@ pub(crate) fn event(_: Rest, what: u8, number: u64, other: u32, text: String) ->
     })
 }
 
-/// What a command of the rest has the host say: a word, a number and a text.
+/// Does what the first part never asks for.
 #[inline(never)]
-pub(crate) fn said(_: Rest, command: Command, items: &mut Items) -> Option<(u8, u64, String)> {
-    Some(match command {
+pub(crate) fn execute(_: Rest, driver: &Driver, command: Command) {
+    let (what, number, text) = match command {
+        Command::CloseTransport { transport, code } => return driver.close_socket(transport, code),
         Command::AbortCredential { attempt } => (say::ABORT, attempt, String::new()),
         Command::Save { user, cursors, over, text } => {
             (say::SAVE, 0, json::cache(&user, &cursors, &over, &text))
         }
         Command::Wipe { user } => (say::WIPE, 0, user),
         Command::Changed(Readable::Outbox) => (say::CHANGED, read::OUTBOX.into(), String::new()),
-        Command::Arrived(item) => (say::ARRIVED, 0, items.single(&item)),
+        Command::Arrived(item) => (say::ARRIVED, 0, driver.entry(&item)),
         Command::Gap { channel, from, to, why } => {
             (say::GAP, 0, json::gap(&channel, from, to, why))
         }
@@ -67,15 +71,20 @@ pub(crate) fn said(_: Rest, command: Command, items: &mut Items) -> Option<(u8, 
             (say::REFUSED, intent, json::error(&error))
         }
         Command::SignedOut { discarded } => (say::SIGNED_OUT, discarded.into(), String::new()),
-        // The driver does these itself.
-        _ => return None,
-    })
+        // The driver did these itself.
+        _ => return,
+    };
+    driver.say(what, number, &text);
 }
 
-/// The outbox, as JSON.
+/// What the first part has nothing to say of; see [`words::read`](read).
 #[inline(never)]
-pub(crate) fn outbox(_: Rest, client: &Client) -> String {
-    json::outbox(client.outbox())
+pub(crate) fn read(_: Rest, what: u8, client: &Client, now: Now) -> String {
+    match what {
+        read::OUTBOX => json::outbox(client.outbox()),
+        read::TIME => client.server_time(now).to_json(),
+        _ => client.explain(now),
+    }
 }
 
 /// The connection with what went wrong, as JSON.

@@ -12,6 +12,7 @@ use crate::{
     clock::Clock,
     inbox::Inbox,
     outbox::Intents,
+    rest,
     rng::Rng,
     storage::Store,
     timers::{Timer, TimerTable},
@@ -77,7 +78,9 @@ pub(crate) struct Context {
 
 impl Context {
     pub(crate) fn new(mut config: Config) -> Self {
-        config.check();
+        if config.whole {
+            rest::check(Rest::is_there(), &mut config);
+        }
         let mut context = Self {
             now: Now { mono: 0, wall: 0 },
             world: World { wanted: false, online: true, visible: true },
