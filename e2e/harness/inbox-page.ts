@@ -22,10 +22,16 @@ export class InboxPage {
     await this.page.goto(this.url + path)
   }
 
-  /** Opens the page and waits until it is live. */
+  /** Opens the page and waits until it is live, with all of its code. */
   async openLive(): Promise<void> {
     await this.open()
     await this.isLive()
+    await expect.poll(() => this.hasRest()).toBe(true)
+  }
+
+  /** Whether what the core loads last, once the inbox is there, has come. */
+  hasRest(): Promise<boolean> {
+    return this.page.evaluate(() => performance.getEntriesByType('resource').some(({ name }) => /\/rest-[^/]+\.js$/.test(name)))
   }
 
   /** Connected, and the inbox is neither loading nor a saved one. */

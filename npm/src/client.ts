@@ -268,16 +268,15 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
       events.clear()
     },
     now: () => read(words.TIME),
-    explain: () => link.read(words.WHY) ?? explained(state.readable.get()),
+    explain: () => link.read(words.WHY) || explained(state.readable.get()),
   }
   return tidings
 }
 
-/** In words, what is so while there is no core to say it. */
+/** In words, what is so while there is no core to say it, or only its first part. */
 function explained({ status, error }: Connection): string {
-  if (error !== null) return `${error.message} Nothing is tried until connect().`
-  if (status === 'connecting') return 'The core is being loaded.'
+  if (error !== null) return `${error.message} connect() tries again.`
   if (status === 'signed-out') return 'Nobody is signed in: setUser() connects.'
   if (status === 'closed') return closed().message
-  return 'Nobody asked for a connection: subscribe, or call connect().'
+  return status === 'idle' ? 'Nobody asked for a connection: subscribe, or call connect().' : `It is ${status}.`
 }

@@ -5,7 +5,6 @@ use std::rc::Rc;
 use tidings_client_core::{
     Backoff, Client, Config, Credential, Event, Filter, Kinds, Now, Show, User,
 };
-use tidings_protocol::Encode;
 use wasm_bindgen::prelude::*;
 
 use crate::{
@@ -91,7 +90,6 @@ impl Core {
         match what {
             read::CONNECTION => driver.connection(),
             read::INBOX => driver.inbox(&filter(show.into(), kinds)),
-            read::TIME => driver.client().server_time(now).to_json(),
             _ => {
                 let client = driver.client();
                 let seen = &mut driver.seen.borrow_mut();

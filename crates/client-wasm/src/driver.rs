@@ -6,7 +6,7 @@ use std::{
     rc::Rc,
 };
 
-use tidings_client_core::{Client, Command, Event, Filter, Now, Readable};
+use tidings_client_core::{Client, Command, Event, Filter, ItemView, Now, Readable};
 
 use crate::{
     host::Host,
@@ -154,14 +154,6 @@ impl Driver {
                 }
                 return;
             }
-            Command::CloseTransport { transport, code } => {
-                if self.holds(transport)
-                    && let Some(socket) = self.socket.take()
-                {
-                    socket.close(code);
-                }
-                return;
-            }
             Command::SetTimer { at } => return self.timer.set(at),
             Command::FetchCredential { attempt, user } => {
                 (say::TICKET, attempt, user.unwrap_or_default())
@@ -174,14 +166,32 @@ impl Driver {
             Command::Changed(Readable::Inbox) => (say::CHANGED, read::INBOX.into(), String::new()),
             command => {
                 let rest = self.client.borrow().rest();
-                let items = &mut self.items.borrow_mut();
-                let Some(said) = rest.and_then(|rest| rest::said(rest, command, items)) else {
-                    return;
-                };
-                said
+                if let Some(rest) = rest {
+                    rest::execute(rest, self, command);
+                }
+                return;
             }
         };
-        self.host.say(what, number as f64, &text);
+        self.say(what, number, &text);
+    }
+
+    /// Has the host do or hear something.
+    pub(crate) fn say(&self, what: u8, number: u64, text: &str) {
+        self.host.say(what, number as f64, text);
+    }
+
+    /// Closes a socket, if it is the one in use.
+    pub(crate) fn close_socket(&self, id: u64, code: u16) {
+        if self.holds(id)
+            && let Some(socket) = self.socket.take()
+        {
+            socket.close(code);
+        }
+    }
+
+    /// One item's entry, as JSON.
+    pub(crate) fn entry(&self, item: &ItemView) -> String {
+        self.items.borrow_mut().single(item)
     }
 
     fn open(&self, transport: u64) {

@@ -10,10 +10,11 @@ use std::{
 use tidings_client_core::{
     Client, Command, Config, Event, Filter, Lane, MarkTargets, MessageView, Now, Readable, Rest,
 };
-use tidings_protocol::{Channel, Decode, Json, MarkSet};
+use tidings_protocol::{Channel, Decode, Encode, Json, MarkSet};
 
 use crate::{
     core::{filter, halves},
+    driver::Driver,
     json::{self, Items},
     words::{mark, read, say, tell},
 };
@@ -62,17 +63,18 @@ pub(crate) fn event(_: Rest, what: u8, number: u64, other: u32, text: String) ->
     })
 }
 
-/// What a command of the rest has the host say: a word, a number and a text.
+/// Does what the first part never asks for.
 #[inline(never)]
-pub(crate) fn said(_: Rest, command: Command, items: &mut Items) -> Option<(u8, u64, String)> {
-    Some(match command {
+pub(crate) fn execute(_: Rest, driver: &Driver, command: Command) {
+    let (what, number, text) = match command {
+        Command::CloseTransport { transport, code } => return driver.close_socket(transport, code),
         Command::AbortCredential { attempt } => (say::ABORT, attempt, String::new()),
         Command::Save { user, cursors, over, text } => {
             (say::SAVE, 0, json::cache(&user, &cursors, &over, &text))
         }
         Command::Wipe { user } => (say::WIPE, 0, user),
         Command::Changed(Readable::Outbox) => (say::CHANGED, read::OUTBOX.into(), String::new()),
-        Command::Arrived(item) => (say::ARRIVED, 0, items.single(&item)),
+        Command::Arrived(item) => (say::ARRIVED, 0, driver.entry(&item)),
         Command::Gap { channel, from, to, why } => {
             (say::GAP, 0, json::gap(&channel, from, to, why))
         }
@@ -94,12 +96,13 @@ pub(crate) fn said(_: Rest, command: Command, items: &mut Items) -> Option<(u8, 
         Command::Claim { user } => (say::CLAIM, 0, user),
         Command::Release { lane } => (say::RELEASE, 0, lane),
         Command::SignedOut { discarded } => (say::SIGNED_OUT, discarded.into(), String::new()),
-        // The driver does these itself.
-        _ => return None,
-    })
+        // The driver did these itself.
+        _ => return,
+    };
+    driver.say(what, number, &text);
 }
 
-/// What the first part does not know: the outbox and channels, as JSON, and what the connection is about, in words.
+/// What the first part has nothing to say of; see [`words::read`](read).
 #[inline(never)]
 pub(crate) fn read(
     _: Rest,
@@ -112,6 +115,7 @@ pub(crate) fn read(
 ) -> String {
     match what {
         read::OUTBOX => json::outbox(client.outbox()),
+        read::TIME => client.server_time(now).to_json(),
         read::CHANNEL => channel(client, name, whole, seen),
         _ => client.explain(now),
     }

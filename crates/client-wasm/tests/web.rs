@@ -22,16 +22,16 @@ wasm_bindgen_test_configure!(run_in_browser);
     turn() { this.turns++; this.core.run(performance.now(), Date.now()); for (const check of [...this.waiting]) check() }
     url() { return this.address }
     tell(what, text = '', number = 0, other = 0) { this.core.tell(what, number, other, text) }
-    read(what) { return this.core.read(what, 0, '[]', performance.now(), Date.now()) }
+    read(what) { return this.core.read(what, 0, '', performance.now(), Date.now()) }
     opened(socket, transport) {
-      socket.addEventListener('open', () => this.tell(13, '', transport))
-      socket.addEventListener('message', ({ data }) => this.tell(14, data, transport))
-      socket.addEventListener('close', ({ code, reason }) => this.tell(15, reason, transport, code))
+      socket.addEventListener('open', () => this.tell(4, '', transport))
+      socket.addEventListener('message', ({ data }) => this.tell(5, data, transport))
+      socket.addEventListener('close', ({ code, reason }) => this.tell(17, reason, transport, code))
     }
     say(what, number, text) {
       this.said.push(what)
-      if (what === 0) queueMicrotask(() => this.tell(10, 'T', number))
-      if (what === 2) queueMicrotask(() => this.tell(11, text + '\n'))
+      if (what === 0) queueMicrotask(() => this.tell(2, 'T', number))
+      if (what === 2) queueMicrotask(() => this.tell(3, text + '\n'))
     }
     status() { return JSON.parse(this.read(0)).status }
     count(what) { return this.said.filter(said => said === what).length }

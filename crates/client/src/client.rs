@@ -32,7 +32,8 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client that has done nothing yet. Settings that would stall or spin it are brought into range.
+    /// A client that has done nothing yet. Settings that would stall or spin it are brought into range, once all of it is
+    /// there.
     #[must_use]
     pub fn new(config: Config) -> Self {
         let cx = Context::new(config);
@@ -80,6 +81,7 @@ impl Client {
             return;
         }
         if let Event::RestLoaded = event {
+            self.cx.config.check();
             self.cx.claim();
             if let State::Connected(state) = &mut self.state {
                 state.go_on(&mut self.cx);

@@ -13,6 +13,7 @@ use crate::{
     clock::Clock,
     inbox::Inbox,
     outbox::{ADOPTED, Intents, Keeper},
+    rest,
     rng::Rng,
     storage::Store,
     timers::{Timer, TimerTable},
@@ -93,7 +94,9 @@ pub(crate) struct Context {
 
 impl Context {
     pub(crate) fn new(mut config: Config) -> Self {
-        config.check();
+        if config.whole {
+            rest::check(Rest::is_there(), &mut config);
+        }
         let mut numbers = Numbers::default();
         let outbox = Intents::new(numbers.next_lane(&config));
         Self {

@@ -5,7 +5,7 @@
 //! else calls. So every such function wants a [`Rest`], which a client has only once that code is there: whoever
 //! compiles can't have forgotten to wait.
 
-use crate::{Client, Command, Event, Now};
+use crate::{Client, Command, Config, Event, Now};
 
 /// Proof that the whole client is loaded.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +28,12 @@ pub(crate) fn handle(
     out: &mut Vec<Command>,
 ) {
     client.handle_any(event, jumped, out);
+}
+
+/// Brings settings that would stall or spin the client into range.
+#[inline(never)]
+pub(crate) fn check(_: Rest, config: &mut Config) {
+    config.check();
 }
 
 /// In words: why it is not connected, and what happens next.

@@ -48,6 +48,8 @@ pub struct Claim {
     pub instance: Option<String>,
     /// Most connections of the user.
     pub limit: usize,
+    /// It was counted until its node's lease ended: takes no place of its page's other connection, which came meanwhile.
+    pub anew: bool,
 }
 
 /// A place that is taken.
@@ -72,6 +74,12 @@ pub enum Verdict {
         /// How many.
         taken: usize,
     },
+    /// To a claim made anew: the page has another connection by now. This one is to be ended so that a page which still holds it
+    /// connects again, for after all leases ended the older connection may have been the first to claim.
+    Superseded {
+        /// The other one.
+        by: Seat,
+    },
 }
 
 /// Decides a claim against the places its user has, and changes them accordingly. A claim that comes twice has its place already.
@@ -82,6 +90,11 @@ pub fn decide(places: &mut Vec<Taken>, claim: &Claim) -> Verdict {
     let older = claim.instance.as_ref().and_then(|instance| {
         places.iter().position(|taken| taken.instance.as_ref() == Some(instance))
     });
+    if claim.anew
+        && let Some(taken) = older.and_then(|older| places.get(older))
+    {
+        return Verdict::Superseded { by: taken.seat };
+    }
     let replaced = older.map(|older| places.swap_remove(older).seat);
     // Whoever replaces brings its own place.
     if replaced.is_none() && places.len() >= claim.limit {
@@ -97,7 +110,7 @@ mod tests {
 
     fn claim(node: u64, number: u64, instance: Option<&str>) -> Claim {
         let instance = instance.map(str::to_owned);
-        Claim { user: "u1".into(), seat: Seat { node, number }, instance, limit: 2 }
+        Claim { user: "u1".into(), seat: Seat { node, number }, instance, limit: 2, anew: false }
     }
 
     #[test]
@@ -119,6 +132,20 @@ mod tests {
         let verdict = decide(&mut places, &claim(2, 1, Some("page")));
         assert_eq!(verdict, Verdict::Admitted { replaced });
         assert_eq!(places.len(), 2);
+    }
+
+    #[test]
+    fn a_claim_made_anew_takes_a_free_place_and_none_of_its_pages_newer_connection() {
+        let mut places = Vec::new();
+        let anew = |number, instance| Claim { anew: true, ..claim(1, number, instance) };
+        decide(&mut places, &claim(2, 1, Some("page")));
+        let by = Seat { node: 2, number: 1 };
+        assert_eq!(decide(&mut places, &anew(1, Some("page"))), Verdict::Superseded { by });
+        let admitted = Verdict::Admitted { replaced: None };
+        assert_eq!(decide(&mut places, &anew(2, Some("other"))), admitted);
+        assert_eq!(decide(&mut places, &anew(3, None)), Verdict::Full { taken: 2 });
+        let seats: Vec<Seat> = places.iter().map(|taken| taken.seat).collect();
+        assert_eq!(seats, [by, Seat { node: 1, number: 2 }]);
     }
 
     #[test]

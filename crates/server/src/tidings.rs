@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 use tidings_protocol::rest::{Stored, TicketAnswer, TicketRequest};
 use tidings_server_core::{
     Ids, Refused,
+    follow::Event,
     service::{self, Caller},
     store::{IdempotencyKey, Store},
 };
@@ -195,16 +196,17 @@ impl Drop for Tidings {
     }
 }
 
-/// Removes what retention does not keep, now and then, a little at a time.
+/// Removes what retention does not keep, now and then, a little at a time. That writes records which no commit tells of, so the logs
+/// are looked at afterwards, whether or not all of it succeeded.
 async fn trim(node: Arc<Node>, config: Config) {
     let mut turns = interval(config.trim_interval());
     let retention = config.retention();
     loop {
         turns.tick().await;
         loop {
-            let (node, retention) = (Arc::clone(&node), retention.clone());
+            let (own, retention) = (Arc::clone(&node), retention.clone());
             let step = tokio::task::spawn_blocking(move || {
-                node.store.trim(node.clock.now().wall, &retention)
+                own.store.trim(own.clock.now().wall, &retention)
             });
             match step.await {
                 Ok(Ok(true)) => sleep(Duration::from_millis(10)).await,
@@ -216,6 +218,7 @@ async fn trim(node: Arc<Node>, config: Config) {
                 Err(_) => return,
             }
         }
+        node.follower.tell(Event::HintsLost);
     }
 }
 

@@ -44,18 +44,22 @@ impl Gate {
         self.most
     }
 
-    /// The process lives; if the store thought otherwise, its connections are counted in anew.
-    pub fn renew(&self, store: &MemoryStore, wall: u64) {
-        if let Ok(false) = store.renew(wall, self.node, LEASE) {
-            let claims: Vec<Claim> =
-                self.seats.values().map(|(seat, guest)| self.claim(*seat, guest)).collect();
-            let _full = store.claim(wall, &claims);
-        }
+    /// The process lives; if the store thought otherwise, its connections are counted in anew. Answers which are to end, because
+    /// there is no place for them any more.
+    pub fn renew(&self, store: &MemoryStore, wall: u64) -> Vec<Conn> {
+        let Ok(false) = store.renew(wall, self.node, LEASE) else { return Vec::new() };
+        let anew =
+            |(seat, guest): &(Seat, Rc<Guest>)| Claim { anew: true, ..self.claim(*seat, guest) };
+        let claims: Vec<Claim> = self.seats.values().map(anew).collect();
+        let Ok(verdicts) = store.claim(wall, &claims) else { return Vec::new() };
+        let refused = |verdict: &Verdict| !matches!(verdict, Verdict::Admitted { .. });
+        let all = self.seats.keys().zip(verdicts);
+        all.filter(|(_, verdict)| refused(verdict)).map(|(conn, _)| *conn).collect()
     }
 
     fn claim(&self, seat: Seat, guest: &Guest) -> Claim {
         let Guest { user, instance, .. } = guest.clone();
-        Claim { user, seat, instance, limit: self.most }
+        Claim { user, seat, instance, limit: self.most, anew: false }
     }
 
     /// Counts a connection in, and answers which older one of the same page has to go.
@@ -79,7 +83,9 @@ impl Gate {
                 self.seats.insert(conn, (seat, guest.clone()));
                 Ok(replaced)
             }
-            Some(Verdict::Full { .. }) | None => Err(ErrorCode::Connections.into()),
+            Some(Verdict::Full { .. } | Verdict::Superseded { .. }) | None => {
+                Err(ErrorCode::Connections.into())
+            }
         }
     }
 

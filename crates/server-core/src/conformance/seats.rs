@@ -11,6 +11,7 @@ pub(super) const CASES: &[Case] = &[
     ("who leaves makes room", who_leaves_makes_room),
     ("a page takes its older place from any node", a_page_takes_its_older_place),
     ("a node that ends frees its places", a_node_that_ends),
+    ("a claim made anew takes nobody's place", a_claim_made_anew),
     ("claims of one batch see each other", claims_of_one_batch),
 ];
 
@@ -28,7 +29,8 @@ fn shared(store: &dyn Store) -> Option<&dyn Seats> {
 }
 
 fn claim(user: &str, node: u64, number: u64) -> Claim {
-    Claim { user: user.into(), seat: Seat { node, number }, instance: None, limit: LIMIT }
+    let (user, seat) = (user.into(), Seat { node, number });
+    Claim { user, seat, instance: None, limit: LIMIT, anew: false }
 }
 
 fn give(seats: &dyn Seats, claim: Claim) -> Verdict {
@@ -77,6 +79,23 @@ fn a_node_that_ends(store: &dyn Store) {
     assert!(!seats.renew(T0, 1, TTL).unwrap(), "its places are gone: it claims them anew");
     assert_eq!(give(seats, claim("u1", 1, 1)), ADMITTED);
     assert_eq!(give(seats, claim("u1", 1, 2)), Verdict::Full { taken: 2 });
+}
+
+fn a_claim_made_anew(store: &dyn Store) {
+    let Some(seats) = shared(store) else { return };
+    let of_page =
+        |node, number| Claim { instance: Some("page".into()), ..claim("u1", node, number) };
+    give(seats, of_page(1, 1));
+    seats.renew(T0, 1, 0).unwrap();
+    assert_eq!(give(seats, of_page(2, 1)), ADMITTED, "the page came back elsewhere meanwhile");
+    assert!(!seats.renew(T0, 1, TTL).unwrap());
+    let by = Seat { node: 2, number: 1 };
+    let anew = Claim { anew: true, ..of_page(1, 1) };
+    assert_eq!(give(seats, anew.clone()), Verdict::Superseded { by });
+    assert_eq!(give(seats, claim("u1", 1, 2)), ADMITTED);
+    assert_eq!(give(seats, claim("u1", 3, 1)), Verdict::Full { taken: 2 }, "one place each");
+    seats.leave(&[by]).unwrap();
+    assert_eq!(give(seats, anew), ADMITTED, "the place is free");
 }
 
 fn claims_of_one_batch(store: &dyn Store) {

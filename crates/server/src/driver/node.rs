@@ -93,6 +93,8 @@ pub struct Node {
     pub readers: Readers,
     /// Subscriptions.
     pub shards: Arc<Shards>,
+    /// Finds what no commit here tells of.
+    pub follower: Follower,
     /// Connections.
     pub registry: Arc<Registry>,
     /// Who comes again and again.
@@ -148,7 +150,8 @@ impl Node {
         if let Some(bus) = &bus {
             listen(&**bus, follower.clone(), Arc::clone(&registry), number);
         }
-        let fan_out = FanOut { shards: Arc::clone(&shards), follower, bus: bus.clone() };
+        let fan_out =
+            FanOut { shards: Arc::clone(&shards), follower: follower.clone(), bus: bus.clone() };
         Ok(Arc::new(Self {
             clock,
             writer: Writer::start(&store, fan_out, settings.write_queue)?,
@@ -158,6 +161,7 @@ impl Node {
             settings,
             store,
             shards,
+            follower,
             auth,
             bus,
             seating,

@@ -85,7 +85,8 @@ impl Seating {
         number: u64,
     ) -> Result<(), Refused> {
         let seat = Seat { node: self.node, number };
-        let claim = Claim { user: user.to_owned(), seat, instance, limit: self.per_user };
+        let (user, limit) = (user.to_owned(), self.per_user);
+        let claim = Claim { user, seat, instance, limit, anew: false };
         let (sender, answer) = oneshot::channel();
         let full = || StoreError::Unavailable("too many connections wait for a place".to_owned());
         self.jobs.try_send(Job::Claim(claim, sender)).map_err(|_| full())?;
@@ -103,6 +104,9 @@ impl Seating {
                 ErrorCode::Connections,
                 format!("this user has {taken} connections already"),
             )),
+            Verdict::Superseded { .. } => {
+                Err(Refused::new(ErrorCode::Connections, "this page has a newer connection"))
+            }
         }
     }
 
@@ -211,7 +215,8 @@ impl Thread {
         }
     }
 
-    /// Renews the lease. Where it had ended, or the database lost it, everybody here claims anew; who is one too many by now ends.
+    /// Renews the lease. Where it had ended, or the database lost it, everybody here claims anew; who is one too many by now ends,
+    /// and whose page came back elsewhere meanwhile.
     fn renew(&mut self) {
         self.renew_at = Instant::now() + self.parts.lease / 3;
         let Some(seats) = self.parts.store.seats() else { return };
@@ -238,13 +243,17 @@ impl Thread {
                 seat: Seat { node: self.parts.node, number },
                 instance,
                 limit: self.parts.per_user,
+                anew: true,
             })
             .collect();
         for some in claims.chunks(TOGETHER) {
             let Ok(verdicts) = seats.claim(Clock::wall(), some) else { return };
             for (claim, verdict) in some.iter().zip(verdicts) {
-                if matches!(verdict, Verdict::Full { .. }) {
-                    self.parts.registry.end(claim.seat.number);
+                match verdict {
+                    Verdict::Admitted { .. } => {}
+                    Verdict::Full { .. } | Verdict::Superseded { .. } => {
+                        self.parts.registry.end(claim.seat.number);
+                    }
                 }
             }
         }

@@ -10,6 +10,7 @@ use std::{
 };
 
 use tidings_server_core::{
+    follow::Event,
     hub::{Delivery, Hint, Hubs as _},
     session::Request,
     store::{Record, Store, StoreError, Write, Written},
@@ -151,7 +152,9 @@ impl FanOut {
         let mut shards = &*self.shards;
         while let Ok(batch) = answered.recv() {
             let mut news = Vec::new();
+            let mut doubtful = false;
             for (asker, answer, since) in batch {
+                doubtful |= matches!(answer, Err(StoreError::Unknown(_)));
                 if let Ok(Written::Records { records, .. }) = &answer {
                     for record in records {
                         let Record { channel, epoch, offset: top, .. } = record;
@@ -167,6 +170,10 @@ impl FanOut {
                     metrics::histogram!("tidings_publish_seconds").record(since.elapsed());
                 }
                 asker.answer(answer);
+            }
+            // What was stored after all is nobody's hint: the log itself has to be asked.
+            if doubtful {
+                self.follower.tell(Event::HintsLost);
             }
             if let Some(bus) = &self.bus {
                 bus.tell(&news);

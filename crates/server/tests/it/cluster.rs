@@ -172,6 +172,34 @@ async fn a_page_that_comes_back_to_another_node_replaces_its_older_connection() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_node_whose_lease_ended_takes_no_place_from_a_page_that_went_elsewhere() {
+    let url = postgres::server().database();
+    let start = || async {
+        let url = url.clone();
+        Server::with(move |config| {
+            config.store.url.0 = url;
+            config.store.lease_ms = 9_000;
+            config.limits.connections_per_user = 1;
+        })
+        .await
+    };
+    let (one, two) = (start().await, start().await);
+    let page = json!({ "instance": "page" });
+    let mut older = one.connecting("mina", page.clone()).await;
+    older.hear("connected").await;
+    // Nothing tells the first node: there is no bus.
+    let mut newer = two.connecting("mina", page).await;
+    newer.hear("connected").await;
+    let ended = "DELETE FROM node WHERE id NOT IN (SELECT node FROM seat)";
+    postgres::execute(&url, ended);
+    assert_eq!(older.end().await, End::new(1012, "restart"), "it may come back as the newer one");
+    let mut third = two.connecting("mina", json!({})).await;
+    assert_eq!(third.end().await, End::new(4230, "connections"), "the newer one is counted");
+    two.notify("mina", "1").await;
+    assert_eq!(newer.until("notification").await["data"]["title"], "1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn publishes_are_refused_with_a_time_to_come_back_while_the_database_is_away() {
     let mut database = tidings_backing::Postgres::start();
     let node = node(&database.database(), "", 1_000).await;

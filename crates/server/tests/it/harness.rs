@@ -7,7 +7,8 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tidings_server::{Config, StartError};
+use tidings_server::{Config, StartError, Tidings, listen};
+use tidings_server_core::store::Store;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::oneshot,
@@ -54,15 +55,47 @@ impl Server {
 
     /// A server with other settings than those of development.
     pub(crate) async fn with(set: impl FnOnce(&mut Config)) -> Self {
+        Self::serving(set, |config, listener, stopped| async {
+            let stopped = async { drop(stopped.await) };
+            tidings_server::run(config, listener, stopped).await
+        })
+        .await
+    }
+
+    /// A server on a store of the test's own.
+    pub(crate) async fn on(store: impl Store) -> Self {
+        Self::serving(
+            |_| {},
+            |config, listener, stopped| async {
+                let bounds = listen::Bounds {
+                    header_timeout: PATIENCE,
+                    user_timeout: PATIENCE,
+                    accept_rate: 100,
+                    links: 100,
+                };
+                let tidings = Tidings::builder(config).store(store).build()?;
+                let stopped = async { drop(stopped.await) };
+                listen::serve(listener, tidings.router(), bounds, stopped).await;
+                Ok(())
+            },
+        )
+        .await
+    }
+
+    async fn serving<S>(
+        set: impl FnOnce(&mut Config),
+        serve: impl FnOnce(Config, TcpListener, oneshot::Receiver<()>) -> S,
+    ) -> Self
+    where
+        S: Future<Output = Result<(), StartError>> + Send + 'static,
+    {
         let folder = TempDir::new().unwrap();
         let mut config = Config { dev: true, data: folder.path().to_owned(), ..Config::default() };
         set(&mut config);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let at = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
-        let running = tokio::spawn(tidings_server::run(config, listener, async {
-            let _dropped = stopped.await;
-        }));
+        let running = tokio::spawn(serve(config, listener, stopped));
         Self { at, http: http(), stop: Some(stop), running, _folder: folder }
     }
 

@@ -26,3 +26,4 @@ mod sockets;
 mod store;
 mod store_model;
 mod transports;
+mod unsaid;

@@ -28,6 +28,11 @@ pub(crate) fn open() -> Postgres {
     Postgres::open(&connector(&server().database())).unwrap()
 }
 
+/// Executes SQL in the database of a URL.
+pub(crate) fn execute(url: &str, sql: &str) -> String {
+    server().execute(name(url), sql)
+}
+
 /// The name in a URL.
 fn name(url: &str) -> &str {
     url.rsplit('/').next().unwrap()

@@ -156,7 +156,9 @@ impl Node {
     /// Keeps its connections counted.
     pub fn renew(&mut self, env: &mut Env) {
         if !self.disk.is_away(env) {
-            self.gate.renew(&self.disk.memory, env.now.wall);
+            for conn in self.gate.renew(&self.disk.memory, env.now.wall) {
+                self.feed(env, conn, Event::Stopping);
+            }
         }
         env.after(gate::RENEW, Due::Renews { of: self.process });
     }

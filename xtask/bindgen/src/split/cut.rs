@@ -376,7 +376,8 @@ fn is_door(name: &str) -> bool {
     let readable = format!("{:#}", rustc_demangle::demangle(name));
     let path = readable.trim_start_matches('<');
     let end = path.find(['<', '>', ' ', '(']).unwrap_or(path.len());
-    path[..end].split("::").skip(1).any(|part| part == DOORS)
+    let (module, _) = path[..end].rsplit_once("::").unwrap_or_default();
+    module.split("::").skip(1).any(|part| part == DOORS)
 }
 
 fn places(module: &Module) -> BTreeMap<FunctionId, Place> {
@@ -478,5 +479,33 @@ fn export(module: &mut Module, item: ExportItem, name: &str) {
     let wanted = place(&item);
     if !module.exports.iter().any(|export| place(&export.item) == wanted) {
         module.exports.add(name, item);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn doors_are_functions_of_modules_of_that_name() {
+        for (name, door) in [
+            ("_RNvNtCs1_19tidings_client_core4rest6handle", true),
+            ("_RNvNtNtCs1_19tidings_client_core5inbox4rest5tally", true),
+            ("_RNvNtCs1_19tidings_client_core5first4rest", false),
+            ("_RNvCs1_4rest6handle", false),
+            ("core_run", false),
+        ] {
+            assert_eq!(is_door(name), door, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_part_has_its_own_bytes_and_no_zeros_it_need_not_have() {
+        let bytes = [1, 0, 2, 3, 0, 0, 0, 0, 0, 0, 0, 0, 4];
+        let mut of_rest = [false; 13];
+        of_rest[2] = true;
+        assert_eq!(runs(&bytes, &of_rest, false), [(0, 1), (3, 4), (12, 13)]);
+        assert_eq!(runs(&bytes, &of_rest, true), [(2, 3)]);
+        assert_eq!(runs(&bytes, &[false; 13], false), [(0, 4), (12, 13)], "a short gap is filled");
     }
 }

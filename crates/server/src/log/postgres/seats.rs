@@ -93,7 +93,7 @@ async fn claim(inner: &Inner, claims: &[Claim]) -> Result<Vec<Verdict>, StoreErr
             .collect();
         let replaced = verdicts.iter().filter_map(|verdict| match verdict {
             Verdict::Admitted { replaced } => *replaced,
-            Verdict::Full { .. } => None,
+            Verdict::Full { .. } | Verdict::Superseded { .. } => None,
         });
         let (nodes, numbers) = columns(given.iter().map(|claim| claim.seat));
         let users: Vec<&str> = given.iter().map(|claim| claim.user.as_str()).collect();

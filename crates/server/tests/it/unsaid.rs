@@ -1,0 +1,93 @@
+//! Records that are in the log without a commit that told of them: subscribers hear of them all the same, with no write to come.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use serde_json::json;
+use tempfile::TempDir;
+use tidings_server::log::Sqlite;
+use tidings_server_core::store::{Answer, Query, Retention, Store, StoreError, Write, Written};
+
+use super::harness::{Server, refused};
+
+/// SQLite whose answer to the next commit is lost on its way, when told to.
+#[derive(Debug)]
+struct Forgetful {
+    sqlite: Sqlite,
+    loses: Arc<AtomicBool>,
+    _folder: TempDir,
+}
+
+impl Store for Forgetful {
+    fn commit(
+        &self,
+        wall: u64,
+        writes: &[Write],
+    ) -> Result<Vec<Result<Written, StoreError>>, StoreError> {
+        let answer = self.sqlite.commit(wall, writes);
+        match self.loses.swap(false, Ordering::SeqCst) {
+            true => Err(StoreError::Unknown("the answer was lost".into())),
+            false => answer,
+        }
+    }
+
+    fn read(&self, queries: &[Query]) -> Result<Vec<Result<Answer, StoreError>>, StoreError> {
+        self.sqlite.read(queries)
+    }
+
+    fn put_ticket(
+        &self,
+        wall: u64,
+        hash: [u8; 32],
+        ttl_ms: u64,
+        grant: bytes::Bytes,
+    ) -> Result<(), StoreError> {
+        self.sqlite.put_ticket(wall, hash, ttl_ms, grant)
+    }
+
+    fn take_ticket(&self, wall: u64, hash: [u8; 32]) -> Result<Option<bytes::Bytes>, StoreError> {
+        self.sqlite.take_ticket(wall, hash)
+    }
+
+    fn trim(&self, wall: u64, retention: &Retention) -> Result<bool, StoreError> {
+        self.sqlite.trim(wall, retention)
+    }
+
+    fn health(&self) -> Result<(), StoreError> {
+        self.sqlite.health()
+    }
+}
+
+#[tokio::test]
+async fn what_was_stored_though_its_commit_had_no_answer_is_heard() {
+    let folder = TempDir::new().unwrap();
+    let loses = Arc::new(AtomicBool::new(false));
+    let sqlite = Sqlite::open(folder.path()).unwrap();
+    let store = Forgetful { sqlite, loses: Arc::clone(&loses), _folder: folder };
+    let server = Server::on(store).await;
+    let mut socket = server.connect("mina").await;
+    server.notify("mina", "answered").await;
+    assert_eq!(socket.titles(1).await, ["answered"]);
+    loses.store(true, Ordering::SeqCst);
+    let body = json!({ "to": { "user": "mina" }, "type": "note", "title": "stored after all" });
+    let (status, code) = refused(server.backend("/v1/notifications").json(&body)).await;
+    assert_eq!((status, &*code), (503, "storage_unavailable"));
+    assert_eq!(socket.titles(1).await, ["stored after all"]);
+}
+
+#[tokio::test]
+async fn an_idle_client_hears_that_its_list_was_trimmed() {
+    let server = Server::with(|config| {
+        config.retention.items = 1;
+        config.store.trim_interval_ms = 20;
+    })
+    .await;
+    let mut socket = server.connect("mina").await;
+    server.notify("mina", "one").await;
+    server.notify("mina", "two").await;
+    assert_eq!(socket.titles(2).await, ["one", "two"]);
+    let trimmed = socket.hear("trimmed").await;
+    assert_eq!((&trimmed["offset"], &trimmed["up_to"]), (&json!(3), &json!(1)));
+}

@@ -1,0 +1,42 @@
+// What a page loads until its first inbox is there, and what waits for the rest.
+import type { Route } from '@playwright/test'
+
+import { expect, test } from '../harness/test.ts'
+
+const REST = /\/rest-[^/]+\.js$/
+
+test('a first inbox does without the rest of the core, and what happens meanwhile waits for it', async ({ inbox, server, page }) => {
+  for (const title of ['first', 'second']) await server.publish({ to: { user: 'mina' }, title })
+  const held: Route[] = []
+  await page.route(REST, route => void held.push(route))
+
+  await inbox.open()
+  await inbox.isLive()
+  await inbox.shows(['second', 'first'])
+  await inbox.hasBadge(2)
+  await expect.poll(() => held.length, 'asked for once the inbox is there').toBe(1)
+
+  await server.publish({ to: { user: 'mina' }, title: 'third' })
+  await inbox.press('first', 'Mark read')
+  // Both are the rest's to show.
+  await inbox.shows(['second', 'first'])
+
+  await held[0]?.continue()
+  await inbox.shows(['third', 'second', 'first'])
+  await expect(inbox.toast('third')).toHaveCount(1)
+  await inbox.hasBadge(2)
+  expect(inbox.sockets, 'over the same connection').toHaveLength(1)
+})
+
+test('a rest that did not load is asked for again', async ({ inbox, server, page }) => {
+  let tries = 0
+  await page.route(REST, route => {
+    tries += 1
+    return tries === 1 ? route.abort() : route.continue()
+  })
+  await inbox.open()
+  await inbox.isLive()
+  await server.publish({ to: { user: 'mina' }, title: 'Paid' })
+  await inbox.shows(['Paid'])
+  expect(tries).toBe(2)
+})
