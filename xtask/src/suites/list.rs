@@ -81,13 +81,15 @@ pub(crate) const SUITES: [Suite; 14] = [
 
 fn rust(step: &mut Step) -> Result<Counts, Failure> {
     system::ensure(&[STRACE, POSTGRESQL, REDIS], step)?;
-    // The browser driver's tests want a browser: suite wasm-test.
+    // The browser driver's integration tests want a browser: suite wasm-test.
     let test = ["test", "--workspace", "--exclude", "tidings-client-wasm", "--no-fail-fast"];
     let mut test = cargo(&test);
     // Tests of other crates run the server's binary, which is built before the first test starts.
     test.env("TIDINGS_BIN", repo::target().join("debug/tidings"));
     let succeeded = step.status(&mut test)?.success();
-    counted(step, succeeded)
+    let unit = ["test", "--package", "tidings-client-wasm", "--lib", "--no-fail-fast"];
+    let unit_succeeded = step.status(&mut cargo(&unit))?.success();
+    counted(step, succeeded && unit_succeeded)
 }
 
 fn npm(step: &mut Step) -> Result<Counts, Failure> {
