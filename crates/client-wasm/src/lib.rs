@@ -35,7 +35,8 @@ mod socket;
 mod timer;
 pub mod words;
 
-/// Half the size of the standard library's allocator; a page's few hundred kilobytes need no better one.
+/// A fraction of the standard library's allocator. It finds room by walking a list, which a page's few hundred kilobytes
+/// keep short.
 #[cfg(target_arch = "wasm32")]
 #[global_allocator]
 static ALLOCATOR: lol_alloc::LockedAllocator<lol_alloc::FreeListAllocator> =

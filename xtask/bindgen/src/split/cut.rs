@@ -29,15 +29,6 @@ pub(crate) struct Parts {
 /// the same in each.
 type Place = usize;
 
-/// What a function uses.
-#[derive(Default)]
-struct Uses {
-    calls: BTreeSet<Place>,
-    globals: BTreeSet<GlobalId>,
-    tables: BTreeSet<TableId>,
-    memories: BTreeSet<MemoryId>,
-}
-
 /// What can be reached from what the module offers.
 #[derive(Default)]
 struct Reached {
@@ -103,7 +94,7 @@ impl Plan {
         for place in 0..ids.len() {
             named.insert(name(place), place);
         }
-        let uses = uses(module, &ids, &place_of);
+        let calls = calls(module, &ids, &place_of);
         let is_door = |place: Place| is_door(&name(place));
         let mut roots: Vec<Place> = Vec::new();
         for export in module.exports.iter() {
@@ -130,7 +121,7 @@ impl Plan {
                     if stop(place) {
                         reached.doors.insert(place);
                     } else if reached.functions.insert(place) {
-                        open.extend(&uses[place].calls);
+                        open.extend(&calls[place]);
                         let targets = references.of_functions.get(&name(place));
                         ways.extend(targets.into_iter().flatten().cloned());
                     }
@@ -175,7 +166,7 @@ impl Plan {
         let doors = entered.iter().map(|place| (*place, slot())).collect();
         let mut wanted = BTreeSet::new();
         for place in alive.difference(&first) {
-            wanted.extend(uses[*place].calls.iter().filter(|called| {
+            wanted.extend(calls[*place].iter().filter(|called| {
                 // What is imported from outside is handed on, so that the rest needs nothing but the first part.
                 let imported =
                     matches!(module.funcs.get(ids[**called]).kind, FunctionKind::Import(_));
@@ -384,32 +375,28 @@ fn places(module: &Module) -> BTreeMap<FunctionId, Place> {
     module.funcs.iter().enumerate().map(|(place, function)| (function.id(), place)).collect()
 }
 
-fn uses(module: &Module, ids: &[FunctionId], place_of: &BTreeMap<FunctionId, Place>) -> Vec<Uses> {
+/// Whom each function calls.
+fn calls(
+    module: &Module,
+    ids: &[FunctionId],
+    place_of: &BTreeMap<FunctionId, Place>,
+) -> Vec<BTreeSet<Place>> {
     struct Look<'a> {
         place_of: &'a BTreeMap<FunctionId, Place>,
-        uses: Uses,
+        calls: BTreeSet<Place>,
     }
     impl Visitor<'_> for Look<'_> {
         fn visit_function_id(&mut self, id: &FunctionId) {
-            self.uses.calls.insert(self.place_of[id]);
-        }
-        fn visit_global_id(&mut self, id: &GlobalId) {
-            self.uses.globals.insert(*id);
-        }
-        fn visit_table_id(&mut self, id: &TableId) {
-            self.uses.tables.insert(*id);
-        }
-        fn visit_memory_id(&mut self, id: &MemoryId) {
-            self.uses.memories.insert(*id);
+            self.calls.insert(self.place_of[id]);
         }
     }
     ids.iter()
         .map(|id| {
-            let mut look = Look { place_of, uses: Uses::default() };
+            let mut look = Look { place_of, calls: BTreeSet::new() };
             if let FunctionKind::Local(function) = &module.funcs.get(*id).kind {
                 dfs_in_order(&mut look, function, function.entry_block());
             }
-            look.uses
+            look.calls
         })
         .collect()
 }
