@@ -1,4 +1,4 @@
-import { savedText } from '../harness/saved.ts'
+import { savedInboxes } from '../harness/saved.ts'
 import { EVERY_FRAMEWORK, expect, test } from '../harness/test.ts'
 
 test('kill -9 while publishing: every acknowledged notification is shown once, in order, without a reload', EVERY_FRAMEWORK, async ({ inbox, server, page }) => {
@@ -55,7 +55,7 @@ test('the saved inbox is shown at once after a reload, before there is a connect
   for (const title of ['one', 'two']) await server.publish({ to: { user: 'mina' }, title })
   await inbox.openLive()
   await inbox.press('one', 'Mark read')
-  await expect.poll(() => savedText(page)).toMatch(/\\"read\\":true/)
+  await expect.poll(() => savedInboxes(page)).toMatch(/\\"read\\":true/)
   await server.kill()
   await page.reload()
   await inbox.shows(['two', 'one'])
