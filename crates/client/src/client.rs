@@ -12,6 +12,7 @@ use crate::{
     inbox::Log,
     machine::{Input, State},
     outbox::{Body, Deed, Unresolved, too_large},
+    requests::Said,
     rest,
     timers::Timer,
 };
@@ -264,6 +265,17 @@ impl Client {
                 self.cx.lanes_failed(reason);
                 self.on(Input::Work);
             }
+            Event::RequestAnswered { request, status, retry_after_ms } => {
+                self.cx.request_answered(*request, *status, *retry_after_ms);
+            }
+            Event::RequestReceived { request, text } => {
+                self.cx.request_received(*request, text);
+                self.carry();
+            }
+            Event::RequestEnded { request, reason } => {
+                self.cx.request_ended(*request, reason.as_deref());
+                self.carry();
+            }
             Event::TransportOpened { transport } => {
                 self.on(Input::Opened { transport: *transport })
             }
@@ -280,6 +292,7 @@ impl Client {
             Event::TimerFired => self.timer = None,
             Event::WentOnline => {
                 self.cx.world.online = true;
+                self.cx.ladder.reset();
                 self.on(Input::Online);
             }
             Event::WentOffline => {
@@ -309,6 +322,8 @@ impl Client {
                 self.on(Input::CacheSettled);
             }
             Timer::Lost => self.lost = true,
+            Timer::Post => self.cx.post_overdue(),
+            Timer::Reopen => self.cx.reopen_due(),
             Timer::Cache => self.cx.caches_overdue(),
             Timer::Claim => {
                 if self.state.may_send() || !self.cx.keeper.may_send() {
@@ -326,6 +341,26 @@ impl Client {
             Timer::Save => self.cx.save(),
             Timer::SignOut => self.sign_out(),
             timer => self.on(Input::Due(timer, late)),
+        }
+    }
+
+    /// What the machine asked of transports made of requests is done, and what comes of it happens to the machine.
+    fn carry(&mut self) {
+        loop {
+            let heard = self.cx.carry();
+            if heard.is_empty() {
+                return;
+            }
+            for (transport, said) in &heard {
+                let transport = *transport;
+                self.on(match said {
+                    Said::Alive => Input::Alive { transport },
+                    Said::Busy(after) => Input::Busy { transport, after: *after },
+                    Said::Closed(code, reason) => Input::Closed { transport, code: *code, reason },
+                    Said::Opened => Input::Opened { transport },
+                    Said::Text(text) => Input::Message { transport, text },
+                });
+            }
         }
     }
 
@@ -435,6 +470,7 @@ impl Client {
         let before = self.cx.inbox.revision();
         self.refresh_inbox();
         self.refresh_loads();
+        self.carry();
         let outbox = self.cx.outbox.differs_from(&self.outbox);
         if outbox {
             self.outbox = self.cx.outbox.snapshot();

@@ -42,7 +42,8 @@ pub enum Change {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
     // ---- transports ----
-    /// Open a transport. Answer with `TransportOpened`, or `TransportClosed` when it can't be opened.
+    /// Open a transport. Answer with `TransportOpened`, or `TransportClosed` when it can't be opened. SSE and long poll are
+    /// not asked for: the client makes them of `Request`s.
     OpenTransport {
         /// Number of this transport; later events carry it.
         transport: u64,
@@ -62,6 +63,26 @@ pub enum Command {
         transport: u64,
         /// 1000, or 3000–4999.
         code: u16,
+    },
+
+    // ---- requests: what transports other than WebSocket are made of ----
+    /// Make an HTTP request, `POST` with `Content-Type: application/json`, and answer with `RequestAnswered`,
+    /// `RequestReceived` for each piece of the body as soon as it is there, and `RequestEnded`. Several may be under way; redirects
+    /// are failures, and nothing may keep the answer.
+    Request {
+        /// Number of this request; later events carry it.
+        request: u64,
+        /// Behind the server's `/v1/`, with its query: `sse?heartbeat=25000`.
+        path: String,
+        /// For `Authorization: Bearer`. A secret: never log.
+        bearer: Option<String>,
+        /// UTF-8 text. Secrets may be in it: never log.
+        body: String,
+    },
+    /// Its answer is not wanted any more: no event of it, either.
+    AbortRequest {
+        /// This one.
+        request: u64,
     },
 
     // ---- the app's ticket function ----

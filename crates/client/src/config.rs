@@ -52,8 +52,12 @@ pub struct Config {
     pub arrived_max_age: u64,
     /// Milliseconds without a connection until `lost`. Default 5,000.
     pub lost_after: u64,
-    /// Transports in the order they are tried. Default: WebSocket only.
+    /// Transports, the best first; one that does not get through is left for the next. Drivers that can do `Request`
+    /// name all three. Default: WebSocket only.
     pub transports: Vec<TransportKind>,
+    /// Milliseconds on another transport than the best until a better one is tried; doubled, up to 32 times as long, with each try
+    /// that fails, a sixth where the best one worked before. Default 60,000.
+    pub climb_after: u64,
     /// Storage exists: `Load` and `Save` are wanted.
     pub storage: bool,
     /// It keeps the outbox, too: `Keep`, `Claim` and `Release` are wanted.
@@ -94,6 +98,7 @@ impl Config {
             arrived_max_age: 60_000,
             lost_after: 5_000,
             transports: vec![TransportKind::Ws],
+            climb_after: 60_000,
             storage: false,
             lanes: false,
             adopt_every: 15_000,
@@ -113,6 +118,7 @@ impl Config {
         self.timeout = self.timeout.clamp(100, 3_600_000);
         self.probe_timeout = self.probe_timeout.clamp(100, self.timeout.max(100));
         self.credential_timeout = self.credential_timeout.clamp(100, 3_600_000);
+        self.climb_after = self.climb_after.clamp(1_000, 3_600_000);
         self.keep = self.keep.max(1);
         self.items_max = self.items_max.max(self.keep);
     }

@@ -10,6 +10,7 @@ use tidings_protocol::{
 use crate::{
     Command, Error, TransportKind,
     auth::{Refresher, Renewal},
+    climb::Climb,
     connecting::Connecting,
     context::Context,
     ended::Ended,
@@ -29,7 +30,7 @@ const WINDOW_MAX: u64 = 3_600_000;
 /// A connection.
 #[derive(Debug)]
 pub(crate) struct Connected {
-    transport: u64,
+    pub(crate) transport: u64,
     kind: TransportKind,
     heartbeat: Heartbeat,
     refresher: Refresher,
@@ -40,6 +41,8 @@ pub(crate) struct Connected {
     bytes: usize,
     /// The server refused an intent for now: no more until the timer.
     held: bool,
+    /// A better transport that is being tried.
+    pub(crate) climb: Option<Climb>,
     /// The last error that was no answer, and when: the close that follows is explained by it.
     error: Option<(u64, Failure)>,
 }
@@ -71,6 +74,7 @@ impl Connected {
         cx: &mut Context,
     ) -> State {
         let mut state = Self::new(transport, kind, connected, cx);
+        cx.greeted(transport, connected);
         state.go_on(cx);
         State::Connected(Box::new(state))
     }
@@ -79,6 +83,7 @@ impl Connected {
     pub(crate) fn go_on(&mut self, cx: &mut Context) {
         cx.claim();
         cx.channels_connected(self.transport, self.page);
+        Climb::schedule(cx);
         self.work(cx);
     }
 
@@ -90,16 +95,18 @@ impl Connected {
         cx: &mut Context,
     ) -> Self {
         cx.trouble = None;
+        cx.ladder.accepted(cx.now.mono);
         Refresher::schedule(connected.expires_at, cx);
         Self {
             transport,
             kind,
-            heartbeat: Heartbeat::begin(connected, cx),
+            heartbeat: Heartbeat::begin(kind, connected, cx),
             refresher: Refresher::default(),
             resume: Resume::begin(transport, cx),
             page: connected.limits.page.clamp(1, PAGE_DEFAULT),
             bytes: connected.limits.message_bytes as usize,
             held: false,
+            climb: None,
             error: None,
         }
     }
@@ -136,6 +143,18 @@ impl Connected {
             Input::Closed { transport, code, reason } if transport == self.transport => {
                 return Err(End::Gone(self.explained(code, reason, cx)));
             }
+            Input::Alive { transport } if transport == self.transport => Heartbeat::heard(cx),
+            Input::Busy { transport, after } if transport == self.transport => {
+                self.hold(after, cx);
+                cx.outbox.recall();
+            }
+            Input::Closed { transport, .. }
+            | Input::Opened { transport }
+            | Input::Message { transport, .. }
+                if self.climb.as_ref().is_some_and(|climb| climb.is_of(transport)) =>
+            {
+                self.climbing(input, cx);
+            }
             Input::Credential { attempt, result } => {
                 let renewal = self.refresher.fetched(attempt, result, self.transport, cx);
                 if renewal == Renewal::SignedOut {
@@ -166,12 +185,20 @@ impl Connected {
                 cx.outbox.recall();
                 self.work(cx);
             }
+            Timer::Climb => self.climb_due(cx),
             Timer::Credential => self.refresher.overdue(cx),
             Timer::Goaway => return Err(End::Goaway),
             Timer::Ping => self.heartbeat.ping(self.transport, cx),
             Timer::Refresh => self.refresher.begin(cx),
             Timer::Rooms => cx.rooms_overdue()?,
-            Timer::Silence => self.heartbeat.silent(late, self.transport, cx)?,
+            Timer::Silence => {
+                let silent = self.heartbeat.silent(late, self.transport, cx);
+                if silent.is_err() && self.kind == TransportKind::Sse {
+                    // Let in and then held back, as some proxies do.
+                    cx.ladder.step_down(&cx.config);
+                }
+                silent?;
+            }
             Timer::Steady => cx.failures.reset(),
             Timer::Sync => self.resume.overdue(cx)?,
             _ => {}
@@ -240,6 +267,7 @@ impl Connected {
             Heard::Pong(pong) => self.pong(pong, cx)?,
             Heard::Refreshed(answer) => {
                 self.refresher.refreshed(answer, cx);
+                cx.renewed(self.transport, &answer.session_token);
                 cx.ask_refused_again();
             }
             Heard::Skip(skip) => {
@@ -248,6 +276,7 @@ impl Connected {
             }
             Heard::Snapshot(snapshot) => self.resume.snapshot(snapshot, cx)?,
             Heard::Subscribed(answer) => {
+                cx.owes_no_more(self.transport, &answer.channel);
                 self.resume.subscribed(answer, cx)?;
                 cx.room_subscribed(answer)?;
                 cx.channels_work();
@@ -257,8 +286,8 @@ impl Connected {
                 self.resume.unsubscribed(&ended.channel, cx)?;
                 cx.room_unsubscribed(ended);
             }
-            // A second greeting means nothing.
-            Heard::Connected(_) => {}
+            // A second greeting is that of a stream that was opened again.
+            Heard::Connected(again) => cx.greeted(self.transport, again),
         }
         Ok(())
     }
@@ -303,6 +332,9 @@ impl Connected {
 
     /// An error: of an intent, a refresh, a page, a subscription, or of the connection.
     fn refused(&mut self, error: &server::Error, cx: &mut Context) -> Result<(), End> {
+        if let Some(channel) = &error.channel {
+            cx.owes_no_more(self.transport, channel);
+        }
         let at = cx.now.wall;
         let lane = if error.expected.is_some() { cx.next_lane() } else { String::new() };
         match cx.outbox.refused(error, at, lane) {
@@ -311,12 +343,7 @@ impl Connected {
                 self.answered(cx);
             }
             Some(Refusal::Moved) => self.work(cx),
-            Some(Refusal::Later) => {
-                self.held = true;
-                let wait = error.retry_after_ms.unwrap_or(cx.config.backoff.base);
-                let jitter = cx.rng.up_to(cx.config.backoff.base);
-                cx.set(Timer::Answer, wait.saturating_add(jitter));
-            }
+            Some(Refusal::Later) => self.hold(error.retry_after_ms, cx),
             None if self.refresher.refused(error, cx)? => {}
             None if cx.inbox.pager.take_answer(error.id) => {
                 cx.end_loads(&Error::of_server(error));
@@ -334,11 +361,24 @@ impl Connected {
         Ok(())
     }
 
+    /// The server takes nothing up for now.
+    fn hold(&mut self, after: Option<u64>, cx: &mut Context) {
+        self.held = true;
+        let wait = after.unwrap_or(cx.config.backoff.base);
+        let jitter = cx.rng.up_to(cx.config.backoff.base);
+        cx.set(Timer::Answer, wait.saturating_add(jitter));
+    }
+
     /// Why the server closed: what it said just before, else the code.
-    fn explained(&mut self, code: u16, reason: &str, cx: &Context) -> Failure {
+    fn explained(&mut self, code: u16, reason: &str, cx: &mut Context) -> Failure {
         match self.error.take() {
             Some((at, failure)) if cx.now.mono.saturating_sub(at) <= cx.config.timeout => failure,
-            _ => Failure::of_close(code, reason),
+            _ => {
+                if code == CloseCode::ABNORMAL.0 && cx.timers.at(Timer::Goaway).is_none() {
+                    cx.ladder.cut(cx.now.mono, cx.heard, &cx.config);
+                }
+                Failure::of_close(code, reason)
+            }
         }
     }
 
@@ -398,6 +438,27 @@ impl Connected {
         }
     }
 
+    /// Goes on over another transport, which was told the cursors. What is shown stays as it is.
+    pub(crate) fn move_to(
+        &mut self,
+        transport: u64,
+        kind: TransportKind,
+        greeting: &server::Connected,
+        cx: &mut Context,
+    ) {
+        let was_live = self.resume.is_live();
+        self.let_go_of_answers(cx);
+        let code = CloseCode::NORMAL.0;
+        cx.ask(Command::CloseTransport { transport: self.transport, code });
+        *self = Self::new(transport, kind, greeting, cx);
+        self.resume.goes_on(was_live);
+        cx.greeted(transport, greeting);
+        cx.claim();
+        cx.channels_moved(self.transport, self.page);
+        Climb::schedule(cx);
+        self.work(cx);
+    }
+
     pub(crate) fn leave(&mut self, cx: &mut Context) {
         self.let_go(cx);
         let code = CloseCode::NORMAL.0;
@@ -405,9 +466,15 @@ impl Connected {
     }
 
     fn let_go(&mut self, cx: &mut Context) {
+        cx.channels_disconnected();
+        self.let_go_of_answers(cx);
+    }
+
+    /// Nothing that was asked is answered any more.
+    fn let_go_of_answers(&mut self, cx: &mut Context) {
         Heartbeat::end(cx);
         Resume::end(cx);
-        cx.channels_disconnected();
+        self.give_up_climb(cx);
         self.refresher.end(cx);
         cx.timers.cancel(Timer::Answer);
         cx.timers.cancel(Timer::Goaway);

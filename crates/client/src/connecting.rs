@@ -57,6 +57,9 @@ impl Connecting {
                 if state.transport() == Some(transport) =>
             {
                 cx.timers.cancel(Timer::Connect);
+                if code == CloseCode::ABNORMAL.0 {
+                    cx.ladder.missed(&cx.config);
+                }
                 State::failed(Failure::of_close(code, reason), cx)
             }
             (state, Input::Message { transport, text }) if state.transport() == Some(transport) => {
@@ -65,7 +68,10 @@ impl Connecting {
             (state, Input::Due(Timer::Connect, _)) => {
                 let code = match state {
                     Self::Fetching { .. } => ErrorCode::TicketTimeout,
-                    _ => ErrorCode::Network,
+                    _ => {
+                        cx.ladder.missed(&cx.config);
+                        ErrorCode::Network
+                    }
                 };
                 state.give_up(Failure::new(code, ""), cx)
             }
@@ -87,7 +93,7 @@ impl Connecting {
 
     pub(crate) fn open(credential: &Credential, cx: &mut Context) -> State {
         let transport = cx.next_transport();
-        let kind = cx.first_transport();
+        let kind = cx.ladder.kind(&cx.config);
         cx.ask(Command::OpenTransport { transport, kind });
         cx.set(Timer::Connect, cx.config.timeout);
         let credential = Box::new(credential.clone());
@@ -113,18 +119,7 @@ impl Connecting {
         credential: &Credential,
         cx: &mut Context,
     ) -> State {
-        let (name, version) = cx.config.library.clone();
-        let mut connect = Connect {
-            id: None,
-            version: VERSION,
-            ticket: None,
-            token: None,
-            session_token: None,
-            instance: Some(cx.config.instance.clone()),
-            batch: Some(true),
-            client: Some(ClientInfo { name: Some(name), version: Some(version) }),
-            cursors: None,
-        };
+        let mut connect = greeting(cx.config.instance.clone(), cx);
         carry(credential, &mut connect.ticket, &mut connect.token);
         if let Some(fold) = cx.inbox.fold() {
             let cursors = connect.cursors.get_or_insert_default();
@@ -181,5 +176,21 @@ impl Connecting {
             | Self::Loading { transport, .. }
             | Self::Greeting { transport, .. } => Some(*transport),
         }
+    }
+}
+
+/// A `connect` without credential and cursors.
+pub(crate) fn greeting(instance: String, cx: &Context) -> Connect {
+    let (name, version) = cx.config.library.clone();
+    Connect {
+        id: None,
+        version: VERSION,
+        ticket: None,
+        token: None,
+        session_token: None,
+        instance: Some(instance),
+        batch: Some(true),
+        client: Some(ClientInfo { name: Some(name), version: Some(version) }),
+        cursors: None,
     }
 }

@@ -6,13 +6,15 @@ use tidings_protocol::{
 };
 
 use crate::{
-    Command, Config, Error, FailedIntent, Now, Readable, Rest, Stored, TransportKind,
+    Command, Config, Error, FailedIntent, Now, Readable, Rest, Stored,
     account::Account,
     backoff::Failures,
     channels::Channels,
     clock::Clock,
     inbox::Inbox,
+    ladder::Ladder,
     outbox::{ADOPTED, Intents, Keeper},
+    requests::Requests,
     rest,
     rng::Rng,
     storage::Store,
@@ -66,6 +68,8 @@ pub(crate) struct Context {
     pub(crate) rng: Rng,
     pub(crate) timers: TimerTable,
     pub(crate) failures: Failures,
+    pub(crate) ladder: Ladder,
+    pub(crate) requests: Requests,
     pub(crate) clock: Clock,
     pub(crate) account: Account,
     pub(crate) inbox: Inbox,
@@ -79,6 +83,10 @@ pub(crate) struct Context {
     pub(crate) trouble: Option<Error>,
     /// Monotonic time the last attempt began.
     pub(crate) began: u64,
+    /// When the connection last brought something, on the monotonic clock.
+    pub(crate) heard: u64,
+    /// Milliseconds of silence that end the connection, where nothing is pinged.
+    pub(crate) quiet: Option<u64>,
     /// The last gap told, until a snapshot closes it: a cut in between must not tell it twice.
     pub(crate) gap: Option<(Channel, u64, u64)>,
     /// Records that came again and were dropped.
@@ -87,7 +95,7 @@ pub(crate) struct Context {
     /// Start of the report window, and reports in it.
     reports: (u64, u32),
     /// For the machine: transports, credentials, storage.
-    out: Vec<Command>,
+    pub(crate) out: Vec<Command>,
     /// For the app, delivered after the snapshots changed, so that a handler never sees less than it is told.
     told: Vec<Command>,
 }
@@ -105,6 +113,8 @@ impl Context {
             rng: Rng::new(config.seed),
             timers: TimerTable::default(),
             failures: Failures::default(),
+            ladder: Ladder::default(),
+            requests: Requests::default(),
             clock: Clock::default(),
             account: Account::default(),
             inbox: Inbox::default(),
@@ -115,6 +125,8 @@ impl Context {
             rest: config.whole.then(Rest::is_there),
             trouble: None,
             began: 0,
+            heard: 0,
+            quiet: None,
             gap: None,
             duplicates: 0,
             numbers,
@@ -222,10 +234,6 @@ impl Context {
         let user = self.account.user().map(String::from);
         self.ask(Command::FetchCredential { attempt, user });
         attempt
-    }
-
-    pub(crate) fn first_transport(&self) -> TransportKind {
-        self.config.transports.first().copied().unwrap_or(TransportKind::Ws)
     }
 
     /// What is shown and what is wanted outlives the page.

@@ -284,6 +284,31 @@ pub enum Event {
         reason: String,
     },
 
+    // ---- requests ----
+    /// A request has its answer's head.
+    RequestAnswered {
+        /// From `Request`.
+        request: u64,
+        /// HTTP status.
+        status: u16,
+        /// `Retry-After` in milliseconds, where it can be read.
+        retry_after_ms: Option<u64>,
+    },
+    /// A piece of the answer's body came, as it came.
+    RequestReceived {
+        /// From `Request`.
+        request: u64,
+        /// UTF-8, cut between any two characters.
+        text: String,
+    },
+    /// The answer is complete, or there won't be any more of it.
+    RequestEnded {
+        /// From `Request`.
+        request: u64,
+        /// Why it ended before it was complete, in words.
+        reason: Option<String>,
+    },
+
     // ---- the world ----
     /// The timer of `SetTimer` went off (early or late does no harm).
     TimerFired,

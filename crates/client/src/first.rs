@@ -13,7 +13,7 @@ use tidings_protocol::{
 };
 
 use crate::{
-    Client, Command, Credential, Event, Rest, User, connected::Connected, connecting::Connecting,
+    Client, Command, Credential, Event, Rest, TransportKind, User, connected::Connected, connecting::Connecting,
     machine::State, rest, timers::Timer,
 };
 
@@ -131,7 +131,7 @@ impl Client {
                     attempt: answered,
                     result: Ok(credential @ (Credential::Ticket(_) | Credential::Token(_))),
                 },
-            ) if *attempt == answered => {
+            ) if *attempt == answered && cx.ladder.kind(&cx.config) == TransportKind::Ws => {
                 self.state = Connecting::open(&credential, cx);
             }
             (

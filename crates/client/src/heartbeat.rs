@@ -1,8 +1,10 @@
 //! Whether the other end is still there: a ping each interval, and a deadline for any sign of life after it.
+//!
+//! What is made of requests has nothing to ping: there the server breaks each silence that is as long as the interval.
 
 use tidings_protocol::{ErrorCode, server::Connected};
 
-use crate::{Command, context::Context, error::Failure, timers::Timer};
+use crate::{Command, TransportKind, context::Context, error::Failure, timers::Timer};
 
 /// Written out: it is sent more often than anything else.
 const PING: &str = "{\"type\":\"ping\"}";
@@ -21,14 +23,20 @@ pub(crate) struct Heartbeat {
 }
 
 impl Heartbeat {
-    pub(crate) fn begin(connected: &Connected, cx: &mut Context) -> Self {
-        let interval = connected.heartbeat_ms.max(INTERVAL_MIN).min(cx.config.heartbeat);
+    pub(crate) fn begin(kind: TransportKind, connected: &Connected, cx: &mut Context) -> Self {
+        let wished = cx.config.heartbeat.min(cx.ladder.heartbeat);
+        let interval = connected.heartbeat_ms.max(INTERVAL_MIN).min(wished);
         let timeout = connected.timeout_ms.max(INTERVAL_MIN).min(cx.config.timeout);
-        cx.set(Timer::Ping, interval);
+        cx.quiet = (kind != TransportKind::Ws).then_some(interval.saturating_add(timeout));
+        if cx.quiet.is_none() {
+            cx.set(Timer::Ping, interval);
+        }
+        Self::heard(cx);
         Self { interval, timeout, pinged: None }
     }
 
     pub(crate) fn end(cx: &mut Context) {
+        cx.quiet = None;
         cx.timers.cancel(Timer::Ping);
         cx.timers.cancel(Timer::Silence);
     }
@@ -41,6 +49,10 @@ impl Heartbeat {
 
     /// Something happened that may have cost the link: a short deadline instead of trust in the transport's state.
     pub(crate) fn probe(&mut self, transport: u64, cx: &mut Context) {
+        if cx.quiet.is_some() {
+            cx.renew(transport);
+            return;
+        }
         self.send(transport, cx.config.probe_timeout, cx);
     }
 
@@ -52,7 +64,11 @@ impl Heartbeat {
 
     /// Any traffic is a sign of life.
     pub(crate) fn heard(cx: &mut Context) {
-        cx.timers.cancel(Timer::Silence);
+        cx.heard = cx.now.mono;
+        match cx.quiet {
+            Some(quiet) => cx.set(Timer::Silence, quiet),
+            None => cx.timers.cancel(Timer::Silence),
+        }
     }
 
     /// A pong states the server's time.
@@ -69,6 +85,9 @@ impl Heartbeat {
         cx: &mut Context,
     ) -> Result<(), Failure> {
         if late > LATE {
+            if let Some(quiet) = cx.quiet {
+                cx.set(Timer::Silence, quiet);
+            }
             self.probe(transport, cx);
             return Ok(());
         }

@@ -31,6 +31,7 @@
 //! | `first`, `rest` | what a browser loads first, and the door to what it loads later |
 //! | `machine` | the connection's states and what moves between them; `idle`, `connecting`, `connected`, `waiting`, `offline`, `ended` are one each |
 //! | `context` | what all states share: clocks, deadlines, inbox, outbox, commands so far |
+//! | `ladder`, `climb`, `requests` | which transport gets through; transports made of HTTP requests |
 //! | `backoff`, `timers`, `clock`, `rng` | when to try again; one table of deadlines; server time and sleep; jitter |
 //! | `heard` | the messages a client acts on |
 //! | `heartbeat`, `auth` | signs of life; credentials and their refresh |
@@ -45,6 +46,7 @@ mod auth;
 mod backoff;
 mod channels;
 mod client;
+mod climb;
 mod clock;
 mod command;
 mod config;
@@ -60,11 +62,13 @@ mod heard;
 mod heartbeat;
 mod idle;
 mod inbox;
+mod ladder;
 mod later;
 mod leg;
 mod machine;
 mod offline;
 mod outbox;
+mod requests;
 mod rest;
 mod resume;
 mod rng;

@@ -39,6 +39,10 @@ pub(crate) enum State {
 /// What a state hears of, after the client has noted what concerns all states.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Input<'a> {
+    /// Something came over the transport, though no message.
+    Alive { transport: u64 },
+    /// The server takes no messages for now, for these milliseconds if it said so.
+    Busy { transport: u64, after: Option<u64> },
     /// The cache came, or will not.
     CacheSettled,
     /// `close()`.

@@ -49,6 +49,11 @@ impl Resume {
         Self { transport, legs: [Leg::Asked; 2], repairs: 0, caught_up: false }
     }
 
+    /// The list followed the logs before, over another transport.
+    pub(crate) fn goes_on(&mut self, was_live: bool) {
+        self.caught_up = was_live;
+    }
+
     pub(crate) fn end(cx: &mut Context) {
         cx.timers.cancel(Timer::Steady);
         cx.timers.cancel(Timer::Sync);

@@ -9,6 +9,8 @@ pub(crate) enum Timer {
     Cache,
     /// Time to look for lanes of dead clients, or the last look had no answer.
     Claim,
+    /// A better transport is tried, or that took too long.
+    Climb,
     /// The connection attempt's current step took too long.
     Connect,
     /// The refresh's ticket, or its answer, took too long.
@@ -29,8 +31,12 @@ pub(crate) enum Timer {
     Older,
     /// Time for a ping.
     Ping,
+    /// Messages that went up by request had no answer.
+    Post,
     /// Time for a new credential.
     Refresh,
+    /// A stream is opened again, for other channels.
+    Reopen,
     /// The wait between attempts is over.
     Retry,
     /// A channel's subscription makes no progress.
@@ -48,10 +54,11 @@ pub(crate) enum Timer {
 }
 
 impl Timer {
-    pub(crate) const ALL: [Self; 21] = [
+    pub(crate) const ALL: [Self; 24] = [
         Self::Answer,
         Self::Cache,
         Self::Claim,
+        Self::Climb,
         Self::Connect,
         Self::Credential,
         Self::Goaway,
@@ -62,7 +69,9 @@ impl Timer {
         Self::More,
         Self::Older,
         Self::Ping,
+        Self::Post,
         Self::Refresh,
+        Self::Reopen,
         Self::Retry,
         Self::Rooms,
         Self::Save,

@@ -50,6 +50,8 @@ impl CloseCode {
     pub const AWAY: Self = Self(1001);
     /// A frame that broke the WebSocket protocol.
     pub const PROTOCOL: Self = Self(1002);
+    /// What clients call an end without a close frame; never sent.
+    pub const ABNORMAL: Self = Self(1006);
     /// A text frame that is not UTF-8.
     pub const INVALID_UTF8: Self = Self(1007);
     /// A message over the size limit. Retried: the message is dropped, so the next connection is

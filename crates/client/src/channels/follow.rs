@@ -131,7 +131,10 @@ impl Context {
                 self.end_older(place, Some(&Error::of_server(error)));
                 return true;
             }
-            if room.leg() == Some(Leg::Asked) && error.id == Some(room.asked) {
+            // Where subscribing means to open a stream again, an answer names the channel and no question.
+            let of_channel = error.id.is_none() && error.channel.as_ref() == Some(&room.channel);
+            let of_question = error.id == Some(room.asked) && room.leg() == Some(Leg::Asked);
+            if of_question || (of_channel && room.leg().is_some()) {
                 // What may be tried again is, by the timer that waits for the answer.
                 if error.retry == Retry::Never {
                     self.shut_out(place, Error::of_server(error));

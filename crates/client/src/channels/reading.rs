@@ -1,9 +1,15 @@
 //! Who reads what: joining, leaving, and the cache of a channel.
 
-use tidings_protocol::{Channel, Decode, ErrorCode, client::Unsubscribe, server::Page};
+use tidings_protocol::{
+    Channel, Channels, Decode, ErrorCode,
+    client::{Cursor, Unsubscribe},
+    server::Page,
+};
 
 use super::room::{self, Room, Stand};
-use crate::{Command, Error, context::Context, storage::VERSION, timers::Timer};
+use crate::{
+    Command, Error, context::Context, inbox::LOGS, storage::VERSION, timers::Timer,
+};
 
 /// Milliseconds a channel waits for its cache.
 const PATIENCE: u64 = 2_000;
@@ -77,6 +83,40 @@ impl Context {
                 room.stand = Stand::Away;
             }
         }
+    }
+
+    /// What is followed on one connection goes on on another, which was told the cursors.
+    pub(crate) fn channels_moved(&mut self, transport: u64, page: u32) {
+        self.channels.link = Some((transport, page));
+        for place in 0..self.channels.rooms.len() {
+            let Some(room) = self.channels.rooms.get_mut(place) else { continue };
+            room.older.cut();
+            if room.cursor.is_none() && room.leg().is_some() {
+                room.stand = Stand::Away;
+            }
+            self.advance(place);
+        }
+    }
+
+    /// Where everything that is followed goes on, inbox and `system:all` included if the `pair` is wanted; and what has
+    /// nowhere to go on from yet.
+    pub(crate) fn followed(&self, pair: bool) -> (Channels<Cursor>, Vec<Channel>) {
+        let (mut cursors, mut fresh) = (Channels::default(), Vec::new());
+        if let Some(fold) = self.inbox.fold().filter(|_| pair) {
+            for &log in &LOGS {
+                cursors.insert(fold.channel_of(log), fold.cursor(log));
+            }
+        }
+        for room in &self.channels.rooms {
+            if !matches!(room.stand, Stand::Away | Stand::Joined(..)) {
+                continue;
+            }
+            match room.cursor {
+                Some(cursor) => drop(cursors.insert(room.channel.clone(), cursor)),
+                None => fresh.push(room.channel.clone()),
+            }
+        }
+        (cursors, fresh)
     }
 
     /// A credential may let in whom another one did not, and a channel that was left makes room for another.

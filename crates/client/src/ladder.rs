@@ -1,0 +1,268 @@
+//! Which transport is used: from the best that gets through down to the one that always does, and up again.
+//!
+//! ```text
+//!   ws ──does not open, or is cut again and again──► sse ──does not open, or is held back──► poll ──► ws …
+//!    ▲                                                │                                        │
+//!    └───────────a probe gets through─────────────────┴────────────────────────────────────────┘
+//! ```
+//!
+//! A server that is away looks like a network that lets nothing through, so the ladder has no bottom: after its last rung
+//! comes the first. A rung that once worked is given a second chance before the next. What an idle connection is cut
+//! by is answered first by a shorter heartbeat, and by a step down only where that does not help.
+
+use crate::{Config, TransportKind, rng::Rng};
+
+/// Shortest heartbeat, in milliseconds.
+const HEARTBEAT_MIN: u64 = 1_000;
+/// A connection that was silent for less, in milliseconds, was not cut for that.
+const IDLE_MIN: u64 = 1_000;
+/// A connection that lived for as long, in milliseconds, is none of those that are cut again and again.
+const LIVED: u64 = 60_000;
+/// Connections cut in silence, one after the other, until the next rung is tried.
+const CUTS_MAX: u32 = 4;
+/// Most doublings of the wait before a climb.
+const DOUBLINGS_MAX: u32 = 5;
+
+/// Where a client stands, and what it knows of the network. The network itself may change: [`Ladder::reset`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ladder {
+    /// A place in `Config::transports`.
+    rung: u8,
+    /// Attempts in a row that did not get through on it.
+    missed: u8,
+    /// Rungs that got through, a bit each.
+    proven: u8,
+    /// Connections cut in silence, in a row.
+    cuts: u32,
+    /// Climbs that failed, in a row.
+    climbs: u32,
+    /// How long the last one cut had been silent, in milliseconds.
+    idle: u64,
+    /// Monotonic time the connection was accepted.
+    accepted: u64,
+    /// Longest silence the network is known to bear, in milliseconds.
+    pub(crate) heartbeat: u64,
+}
+
+impl Default for Ladder {
+    fn default() -> Self {
+        Self {
+            rung: 0,
+            missed: 0,
+            proven: 0,
+            cuts: 0,
+            climbs: 0,
+            idle: 0,
+            accepted: 0,
+            heartbeat: u64::MAX,
+        }
+    }
+}
+
+impl Ladder {
+    /// The transport to use.
+    pub(crate) fn kind(&self, config: &Config) -> TransportKind {
+        kind_of(self.rung, config)
+    }
+
+    /// A connection was accepted at this time.
+    pub(crate) fn accepted(&mut self, now: u64) {
+        self.accepted = now;
+        self.proven |= 1 << self.rung;
+    }
+
+    /// An attempt did not get through to a server.
+    pub(crate) fn missed(&mut self, config: &Config) {
+        self.missed += 1;
+        let chances = if self.proven & (1 << self.rung) == 0 { 1 } else { 2 };
+        if self.missed >= chances {
+            self.step_down(config);
+        }
+    }
+
+    /// A connection ended and nobody said why. `heard`: when it last brought something.
+    pub(crate) fn cut(&mut self, now: u64, heard: u64, config: &Config) {
+        let (lived, idle) = (now.saturating_sub(self.accepted), now.saturating_sub(heard));
+        if lived < IDLE_MIN {
+            // Nobody cut it for being idle: it was let in and then not.
+            self.missed(config);
+            return;
+        }
+        self.missed = 0;
+        if lived >= LIVED {
+            self.cuts = 0;
+        }
+        if idle < IDLE_MIN {
+            return;
+        }
+        self.cuts += 1;
+        // One is an accident; two alike are a rule of the network.
+        if idle.abs_diff(self.idle) <= (idle / 5).max(500) {
+            let borne = (idle * 3 / 5).max(HEARTBEAT_MIN);
+            self.heartbeat = self.heartbeat.min(borne);
+        }
+        self.idle = idle;
+        if self.cuts >= CUTS_MAX {
+            self.step_down(config);
+        }
+    }
+
+    /// The transport opens, and yet brings nothing.
+    pub(crate) fn step_down(&mut self, config: &Config) {
+        self.missed = 0;
+        self.cuts = 0;
+        self.rung += 1;
+        if usize::from(self.rung) >= config.transports.len() {
+            self.rung = 0;
+        }
+    }
+
+    /// Another network: what was known of the old one means nothing.
+    pub(crate) fn reset(&mut self) {
+        *self = Self { accepted: self.accepted, ..Self::default() };
+    }
+
+    /// Milliseconds until a better transport is tried; `None`: there is none.
+    pub(crate) fn climb_in(&self, config: &Config, rng: &mut Rng) -> Option<u64> {
+        if self.rung == 0 {
+            return None;
+        }
+        let wait = config.climb_after << self.climbs.min(DOUBLINGS_MAX);
+        // It worked before: most likely only the server was away.
+        let wait = if self.proven & 1 == 0 { wait } else { wait / 6 };
+        Some(wait.saturating_add(rng.up_to(wait / 4)))
+    }
+
+    /// The transport to try: the best, and the others in turn.
+    pub(crate) fn higher(&self, config: &Config) -> (u8, TransportKind) {
+        let rung = (self.climbs % u32::from(self.rung.max(1))) as u8;
+        (rung, kind_of(rung, config))
+    }
+
+    /// A better transport got through, and is used from now on.
+    pub(crate) fn climbed(&mut self, rung: u8) {
+        *self = Self { rung, missed: 0, cuts: 0, climbs: 0, ..*self };
+    }
+
+    /// It did not.
+    pub(crate) fn slipped(&mut self) {
+        self.climbs += 1;
+    }
+}
+
+fn kind_of(rung: u8, config: &Config) -> TransportKind {
+    config.transports.get(usize::from(rung)).copied().unwrap_or(TransportKind::Ws)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use TransportKind::{Poll, Sse, Ws};
+
+    fn config() -> Config {
+        let mut config = Config::new(1, "page".into(), "lane".into());
+        config.transports = vec![Ws, Sse, Poll];
+        config
+    }
+
+    #[test]
+    fn what_never_got_through_is_left_at_once_and_what_did_at_the_second_miss() {
+        let config = config();
+        let mut ladder = Ladder::default();
+        let mut kinds = Vec::new();
+        for _ in 0..5 {
+            kinds.push(ladder.kind(&config));
+            ladder.missed(&config);
+        }
+        assert_eq!(kinds, [Ws, Sse, Poll, Ws, Sse]);
+
+        let mut ladder = Ladder::default();
+        ladder.accepted(0);
+        let mut kinds = Vec::new();
+        for _ in 0..6 {
+            kinds.push(ladder.kind(&config));
+            ladder.missed(&config);
+        }
+        assert_eq!(kinds, [Ws, Ws, Sse, Poll, Ws, Ws]);
+    }
+
+    #[test]
+    fn one_rung_is_never_left() {
+        let mut config = config();
+        config.transports = vec![Ws];
+        let mut ladder = Ladder::default();
+        for _ in 0..9 {
+            ladder.missed(&config);
+            assert_eq!(ladder.kind(&config), Ws);
+        }
+        assert_eq!(ladder.climb_in(&config, &mut Rng::new(1)), None);
+    }
+
+    #[test]
+    fn the_second_cut_after_the_same_silence_shortens_the_heartbeat() {
+        let config = config();
+        let mut ladder = Ladder::default();
+        ladder.accepted(0);
+        ladder.cut(20_000, 15_000, &config);
+        assert_eq!(ladder.heartbeat, u64::MAX, "one is an accident");
+        ladder.accepted(30_000);
+        ladder.cut(35_400, 30_200, &config);
+        assert_eq!(ladder.heartbeat, 3_120);
+        assert_eq!(ladder.kind(&config), Ws);
+        // It did not help.
+        ladder.accepted(40_000);
+        ladder.cut(42_000, 40_100, &config);
+        ladder.accepted(50_000);
+        ladder.cut(52_000, 50_100, &config);
+        assert_eq!((ladder.heartbeat, ladder.kind(&config)), (1_140, Sse));
+    }
+
+    #[test]
+    fn accidents_far_apart_mean_nothing() {
+        let config = config();
+        let mut ladder = Ladder::default();
+        let mut now = 0;
+        for idle in [2_000, 9_000, 3_000, 20_000, 5_000, 11_000] {
+            ladder.accepted(now);
+            now += 100_000;
+            ladder.cut(now, now - idle, &config);
+        }
+        assert_eq!((ladder.heartbeat, ladder.kind(&config)), (u64::MAX, Ws));
+    }
+
+    #[test]
+    fn who_is_let_in_and_thrown_out_at_once_was_not_let_in() {
+        let config = config();
+        let mut ladder = Ladder::default();
+        for (now, after) in [(0, Ws), (1_000, Sse), (2_000, Sse), (3_000, Poll)] {
+            ladder.accepted(now);
+            ladder.cut(now + 50, now + 40, &config);
+            assert_eq!(ladder.kind(&config), after, "{now}");
+        }
+    }
+
+    #[test]
+    fn climbs_take_turns_and_come_ever_later() {
+        let config = config();
+        let mut ladder = Ladder::default();
+        let mut rng = Rng::new(3);
+        ladder.missed(&config);
+        ladder.missed(&config);
+        assert_eq!(ladder.kind(&config), Poll);
+        let mut tried = Vec::new();
+        for doubling in [1, 2, 4, 8, 16, 32, 32] {
+            let wait = ladder.climb_in(&config, &mut rng).unwrap();
+            let least = config.climb_after * doubling;
+            assert!((least..=least * 5 / 4).contains(&wait), "{wait}");
+            tried.push(ladder.higher(&config).1);
+            ladder.slipped();
+        }
+        assert_eq!(tried, [Ws, Sse, Ws, Sse, Ws, Sse, Ws]);
+        ladder.climbed(1);
+        assert_eq!(ladder.kind(&config), Sse);
+        assert_eq!(ladder.higher(&config).1, Ws);
+        ladder.reset();
+        assert_eq!(ladder.kind(&config), Ws);
+    }
+}

@@ -1,0 +1,438 @@
+//! Transports made of HTTP requests, for networks that let no WebSocket through.
+//!
+//! ```text
+//!   machine ──OpenTransport, Send, CloseTransport──► Requests ──Request, AbortRequest──► driver
+//!   machine ◄──Opened, Message, Closed────────────── Requests ◄──RequestAnswered, …───── driver
+//! ```
+//!
+//! The machine talks to these as to any transport; what is different about them is known only here. Down comes one long
+//! answer (`sse`) or one answer a call (`poll`); messages go up in requests of their own, one under way at a time. What is
+//! followed is said when a stream is opened, so that subscribing means to open it again, from the cursors.
+//!
+//! | file | what |
+//! |---|---|
+//! | `mod` | what the machine asks for, and what comes of it |
+//! | `link` | one such transport: its session, what waits to go up, answers under way |
+//! | `stream` | lines and events from pieces |
+
+mod link;
+mod stream;
+
+use tidings_protocol::{
+    Channel, CloseCode, Decode, Encode, ErrorCode, Retry,
+    client::{Connect, Subscribe},
+    codec::Reader,
+    server,
+};
+
+use crate::{Command, TransportKind, context::Context, timers::Timer};
+use link::{Answer, Down, Format, Link, Session, head, problem};
+use stream::{Events, TooLong};
+
+/// Channels without a cursor that one address may name.
+const ADDRESS_MAX: usize = 20;
+/// Milliseconds between a wish to follow another channel and doing so: pages ask for several at once.
+const GATHER: u64 = 20;
+/// What a transport that simply ended is closed with.
+const ABNORMAL: u16 = CloseCode::ABNORMAL.0;
+
+/// What the machine hears of a transport.
+#[derive(Debug)]
+pub(crate) enum Said {
+    /// Something came, though no message.
+    Alive,
+    /// The server takes no messages up for now, for these milliseconds if it said so.
+    Busy(Option<u64>),
+    /// It ended.
+    Closed(u16, String),
+    /// It can carry messages.
+    Opened,
+    /// A message.
+    Text(String),
+}
+
+/// All transports made of requests: the one in use, and perhaps one that is being tried.
+#[derive(Debug, Default)]
+pub(crate) struct Requests {
+    links: Vec<Link>,
+    /// Last number given out.
+    last: u64,
+    heard: Vec<(u64, Said)>,
+}
+
+impl Requests {
+    fn find(&self, transport: u64) -> Option<usize> {
+        self.links.iter().position(|link| link.transport == transport)
+    }
+
+    fn link(&mut self, transport: u64) -> Option<&mut Link> {
+        self.links.iter_mut().find(|link| link.transport == transport)
+    }
+
+    fn next(&mut self) -> u64 {
+        self.last += 1;
+        self.last
+    }
+}
+
+impl Context {
+    /// Takes the commands that are for these transports, and answers what the machine has to hear.
+    pub(crate) fn carry(&mut self) -> Vec<(u64, Said)> {
+        for command in core::mem::take(&mut self.out) {
+            match &command {
+                Command::OpenTransport { transport, kind }
+                    if matches!(kind, TransportKind::Sse | TransportKind::Poll) =>
+                {
+                    let interval = self.config.heartbeat.min(self.ladder.heartbeat);
+                    self.requests.links.push(Link::new(*transport, *kind, interval));
+                    self.requests.heard.push((*transport, Said::Opened));
+                }
+                Command::Send { transport, text } => match self.requests.find(*transport) {
+                    Some(place) => self.carry_message(place, text),
+                    None => self.ask(command),
+                },
+                Command::CloseTransport { transport, .. } => {
+                    match self.requests.find(*transport) {
+                        Some(place) => {
+                            self.abort(place);
+                            self.requests.links.remove(place);
+                        }
+                        None => self.ask(command),
+                    }
+                }
+                _ => self.ask(command),
+            }
+        }
+        for place in 0..self.requests.links.len() {
+            self.post(place);
+        }
+        if self.requests.heard.is_empty() {
+            self.requests.links.retain(|link| !link.over);
+        }
+        core::mem::take(&mut self.requests.heard)
+    }
+
+    /// A connection over one of these was accepted, or its stream was opened again.
+    pub(crate) fn greeted(&mut self, transport: u64, connected: &server::Connected) {
+        if let Some(link) = self.requests.link(transport) {
+            let server::Connected { session, session_token, heartbeat_ms, .. } = connected;
+            link.session = Session { name: session.clone(), token: session_token.clone() };
+            link.entry = Some(session_token.clone());
+            link.interval = link.interval.min(*heartbeat_ms);
+        }
+    }
+
+    /// The session has a newer token: the stream ends with the older one, unless it is opened again.
+    pub(crate) fn renewed(&mut self, transport: u64, session_token: &str) {
+        if let Some(link) = self.requests.link(transport) {
+            link.entry = Some(String::from(session_token));
+            link.stale = true;
+            self.bring_forward(Timer::Reopen, 0);
+        }
+    }
+
+    /// The server has said how it goes on with a channel, or that it does not.
+    pub(crate) fn owes_no_more(&mut self, transport: u64, channel: &Channel) {
+        if let Some(link) = self.requests.link(transport) {
+            link.owed.retain(|owed| owed != channel);
+            if link.crowded && link.owed.is_empty() {
+                link.stale = true;
+                self.bring_forward(Timer::Reopen, 0);
+            }
+        }
+    }
+
+    /// What there is to enter this session with elsewhere.
+    pub(crate) fn entry(&self, transport: u64) -> Option<String> {
+        self.requests.links.get(self.requests.find(transport)?)?.entry.clone()
+    }
+
+    /// The link may be dead without anybody saying so: opens it again, unless that was just done.
+    pub(crate) fn renew(&mut self, transport: u64) {
+        let now = self.now.mono;
+        if let Some(place) = self.requests.find(transport)
+            && let Some(link) = self.requests.links.get(place)
+            && now.saturating_sub(link.opened) >= self.config.timeout
+        {
+            self.enter(place, false);
+        }
+    }
+
+    /// Opens streams again whose channels or credential changed.
+    pub(crate) fn reopen_due(&mut self) {
+        for place in 0..self.requests.links.len() {
+            if self.requests.links.get(place).is_some_and(|link| link.stale && !link.over) {
+                self.enter(place, false);
+            }
+        }
+    }
+
+    /// Messages that went up had no answer in time.
+    pub(crate) fn post_overdue(&mut self) {
+        for place in 0..self.requests.links.len() {
+            if self.requests.links.get(place).is_some_and(|link| link.post.is_some()) {
+                self.end_link(place, ABNORMAL, "a message had no answer");
+            }
+        }
+    }
+
+    /// A request has its status.
+    pub(crate) fn request_answered(&mut self, request: u64, status: u16, after: Option<u64>) {
+        if let Some((_, answer)) = self.answer(request) {
+            answer.status = Some(status);
+            answer.after = after;
+        }
+    }
+
+    /// A piece of an answer came.
+    pub(crate) fn request_received(&mut self, request: u64, piece: &str) {
+        let mut found = Vec::new();
+        let Some((place, answer)) = self.answer(request) else { return };
+        let taken = answer.take(piece, &mut |line| found.push(String::from(line)));
+        self.lines(place, request, found);
+        if taken == Err(TooLong) {
+            self.end_link(place, ABNORMAL, "a message is longer than any server sends");
+        }
+    }
+
+    /// A request is over. `reason`: before its answer was complete.
+    pub(crate) fn request_ended(&mut self, request: u64, reason: Option<&str>) {
+        let Some((place, answer)) = self.answer(request) else { return };
+        let good = answer.is_good() && reason.is_none();
+        let rest = String::from(answer.rest());
+        if good && !rest.is_empty() {
+            self.lines(place, request, vec![rest]);
+        }
+        let Some(link) = self.requests.links.get_mut(place) else { return };
+        if let Some(answer) = link.post.take_if(|post| post.request == request) {
+            self.timers.cancel(Timer::Post);
+            if !good {
+                self.post_refused(place, &answer, reason);
+            }
+            return;
+        }
+        let Some(down) = link.down.take() else { return };
+        match link.kind {
+            TransportKind::Poll if good => {
+                let news = link.owed.is_empty() && !link.crowded && !link.stale;
+                let transport = link.transport;
+                self.requests.heard.push((transport, Said::Alive));
+                self.enter(place, news);
+            }
+            _ => self.down_ended(place, &down.answer, reason),
+        }
+    }
+
+    /// A message of the machine.
+    fn carry_message(&mut self, place: usize, text: &str) {
+        let Ok(mut reader) = Reader::check(text) else { return };
+        let kind = reader.kind();
+        let Some(link) = self.requests.links.get_mut(place) else { return };
+        match &*kind {
+            "connect" => {
+                link.connect = Connect::from_json(text).ok().map(Box::new);
+                self.enter(place, false);
+            }
+            "subscribe" => {
+                let Ok(Subscribe { channel, since, .. }) = Subscribe::from_json(text) else {
+                    return;
+                };
+                link.afresh |= since.is_none() && channel.inbox_user().is_some();
+                if link.afresh || !link.owed.contains(&channel) {
+                    link.stale = true;
+                    self.bring_forward(Timer::Reopen, GATHER);
+                }
+            }
+            // A stream opened the next time does without. Silence says more than a ping up could: it is the way
+            // down that matters.
+            "unsubscribe" | "ping" => {}
+            _ => link.push(text),
+        }
+    }
+
+    /// Opens what comes down, from the cursors. `news`: goes on with a poll, where only what is new says anything.
+    fn enter(&mut self, place: usize, news: bool) {
+        let afresh = self.requests.links.get(place).is_some_and(|link| link.afresh);
+        let (cursors, mut fresh) = self.followed(!afresh);
+        let request = self.requests.next();
+        let (now, timeout) = (self.now.mono, self.config.timeout);
+        let Some(link) = self.requests.links.get_mut(place) else { return };
+        let Some(connect) = &mut link.connect else { return };
+        let mut owed: Vec<Channel> = cursors.iter().map(|(channel, _)| channel.clone()).collect();
+        link.crowded = fresh.len() > ADDRESS_MAX;
+        fresh.truncate(ADDRESS_MAX);
+        let mut path = String::from(match link.kind {
+            TransportKind::Poll => "poll?wait=",
+            _ => "sse?heartbeat=",
+        });
+        let interval = if link.kind == TransportKind::Poll && !news { 0 } else { link.interval };
+        interval.encode(&mut path);
+        for channel in fresh {
+            path.push_str("&channel=");
+            path.push_str(&channel.to_url_segment());
+            owed.push(channel);
+        }
+        connect.cursors = (!cursors.is_empty()).then_some(cursors);
+        if link.entry.is_some() {
+            connect.session_token.clone_from(&link.entry);
+        }
+        let body = connect.to_json();
+        // Spent by this.
+        connect.ticket = None;
+        connect.token = None;
+        if !news {
+            link.owed = owed;
+            link.afresh = false;
+        }
+        link.stale = false;
+        link.opened = now;
+        let format = match link.kind {
+            TransportKind::Poll => Format::Lines { begun: false },
+            _ => Format::Events(Events::default()),
+        };
+        let before = link.down.replace(Down { answer: Answer::new(request), format });
+        if link.entry.is_some() && !news {
+            self.timers.bring_forward(Timer::Silence, now, timeout);
+        }
+        if let Some(before) = before {
+            self.ask(Command::AbortRequest { request: before.answer.request });
+        }
+        self.ask(Command::Request { request, path, bearer: None, body });
+    }
+
+    /// Sends up what waits, unless something is on its way.
+    fn post(&mut self, place: usize) {
+        let request = self.requests.last + 1;
+        let timeout = self.config.timeout;
+        let Some(link) = self.requests.links.get_mut(place) else { return };
+        if link.post.is_some() || link.over || link.entry.is_none() {
+            return;
+        }
+        let Some(body) = link.take_up() else { return };
+        self.requests.last = request;
+        link.post = Some(Answer::new(request));
+        let path = crate::error::joined(&["sessions/", &link.session.name, "/messages"]);
+        let bearer = Some(link.session.token.clone());
+        self.set(Timer::Post, timeout);
+        self.ask(Command::Request { request, path, bearer, body });
+    }
+
+    /// Lines of an answer.
+    fn lines(&mut self, place: usize, request: u64, lines: Vec<String>) {
+        let Some(link) = self.requests.links.get_mut(place) else { return };
+        let transport = link.transport;
+        let heard = &mut self.requests.heard;
+        let down = link.down.as_mut().filter(|down| down.answer.request == request);
+        let Some(down) = down else {
+            heard.extend(lines.into_iter().map(|line| (transport, Said::Text(line))));
+            return;
+        };
+        if down.answer.is_good() {
+            heard.push((transport, Said::Alive));
+        }
+        for line in lines {
+            let text = match &mut down.format {
+                Format::Events(events) => events.line(&line),
+                Format::Lines { begun: true } => Some(line),
+                Format::Lines { begun } => match head(&line) {
+                    Some(session) => {
+                        *begun = true;
+                        link.entry = Some(session.token.clone());
+                        link.session = session;
+                        None
+                    }
+                    None => {
+                        let reason = "the answer to a poll is none of a Tidings server";
+                        return self.end_link(place, ABNORMAL, reason);
+                    }
+                },
+            };
+            heard.extend(text.map(|text| (transport, Said::Text(text))));
+        }
+    }
+
+    /// What comes down ended, or was refused.
+    fn down_ended(&mut self, place: usize, answer: &Answer, reason: Option<&str>) {
+        let refusal = server::Error::from_json(answer.refusal());
+        if let (Some(_), Ok(refusal)) = (answer.status, refusal)
+            && let Some(link) = self.requests.links.get(place)
+        {
+            let text = refusal.to_json();
+            self.requests.heard.push((link.transport, Said::Text(text)));
+        }
+        let reason = explained(answer, reason);
+        self.end_link(place, ABNORMAL, &reason);
+    }
+
+    /// Messages up were not taken.
+    fn post_refused(&mut self, place: usize, answer: &Answer, reason: Option<&str>) {
+        let Some(link) = self.requests.links.get_mut(place) else { return };
+        let code = problem(answer.refusal()).and_then(|code| ErrorCode::from_name(&code));
+        let busy = match (code, answer.status) {
+            (Some(code), _) => code.retry() == Retry::Backoff,
+            (None, Some(status)) => status == 429,
+            (None, None) => false,
+        };
+        if busy {
+            link.forget_up();
+            let said = Said::Busy(answer.after);
+            self.requests.heard.push((link.transport, said));
+            return;
+        }
+        let close = code.and_then(ErrorCode::close).map_or(ABNORMAL, |close| close.0);
+        let reason = explained(answer, reason);
+        self.end_link(place, close, &reason);
+    }
+
+    /// A transport is over; the machine hears why.
+    fn end_link(&mut self, place: usize, code: u16, reason: &str) {
+        self.abort(place);
+        if let Some(link) = self.requests.links.get_mut(place)
+            && !link.over
+        {
+            link.over = true;
+            let said = Said::Closed(code, String::from(reason));
+            self.requests.heard.push((link.transport, said));
+        }
+    }
+
+    /// Lets go of a transport's requests.
+    fn abort(&mut self, place: usize) {
+        let Some(link) = self.requests.links.get_mut(place) else { return };
+        let down = link.down.take().map(|down| down.answer.request);
+        let post = link.post.take().map(|post| post.request);
+        if post.is_some() {
+            self.timers.cancel(Timer::Post);
+        }
+        for request in [down, post].into_iter().flatten() {
+            self.ask(Command::AbortRequest { request });
+        }
+    }
+
+    /// Which link and answer a request is of.
+    fn answer(&mut self, request: u64) -> Option<(usize, &mut Answer)> {
+        for (place, link) in self.requests.links.iter_mut().enumerate() {
+            let Link { down, post, .. } = link;
+            let answers = [down.as_mut().map(|down| &mut down.answer), post.as_mut()];
+            if let Some(answer) =
+                answers.into_iter().flatten().find(|answer| answer.request == request)
+            {
+                return Some((place, answer));
+            }
+        }
+        None
+    }
+}
+
+/// Why an answer is not what it should be, in words.
+fn explained(answer: &Answer, reason: Option<&str>) -> String {
+    match (answer.status, reason) {
+        (None | Some(200), Some(reason)) => String::from(reason),
+        (None | Some(200), None) => String::from("the stream ended"),
+        (Some(status), _) => {
+            let mut text = String::from("the server, or a proxy before it, answered HTTP ");
+            u64::from(status).encode(&mut text);
+            text
+        }
+    }
+}
