@@ -6,13 +6,8 @@
 use tidings_protocol::{CloseCode, server};
 
 use crate::{
-    Command, TransportKind,
-    connected::Connected,
-    connecting::greeting,
-    context::Context,
-    heard::Heard,
-    machine::Input,
-    timers::Timer,
+    Command, TransportKind, connected::Connected, connecting::greeting, context::Context,
+    heard::Heard, machine::Input, timers::Timer,
 };
 
 /// Milliseconds until it is tried again, when the page is hidden at the time.

@@ -2,7 +2,7 @@
 
 use tidings_protocol::Encode;
 
-use crate::{Now, Status, context::Context, error::joined, machine::State};
+use crate::{Now, Status, TransportKind, context::Context, error::joined, machine::State};
 
 /// One or two plain sentences: what is the case, and what happens next.
 pub(crate) fn explain(state: &State, cx: &Context, now: Now) -> String {
@@ -22,6 +22,14 @@ pub(crate) fn explain(state: &State, cx: &Context, now: Now) -> String {
         at.saturating_sub(now.wall).div_ceil(1_000).encode(&mut text);
         text.push_str(" s.");
     }
+    text.push_str(match state.transport() {
+        _ if cx.ladder.is_at_the_top() => "",
+        Some(TransportKind::Sse) => {
+            " Over server-sent events, until a better transport gets through."
+        }
+        Some(TransportKind::Poll) => " Over long polling, until a better transport gets through.",
+        _ => "",
+    });
     match &cx.trouble {
         Some(error) => joined(&[&text, " Last error, ", &error.code, ": ", &error.message]),
         None => text,

@@ -13,8 +13,8 @@ use tidings_protocol::{
 };
 
 use crate::{
-    Client, Command, Credential, Event, Rest, TransportKind, User, connected::Connected, connecting::Connecting,
-    machine::State, rest, timers::Timer,
+    Client, Command, Credential, Event, Rest, TransportKind, User, connected::Connected,
+    connecting::Connecting, machine::State, rest, timers::Timer,
 };
 
 /// Most events held, and most bytes of frames. Frames beyond are dropped: resume finds what was in them.

@@ -65,6 +65,11 @@ impl Ladder {
         kind_of(self.rung, config)
     }
 
+    /// Nothing better could be tried.
+    pub(crate) fn is_at_the_top(&self) -> bool {
+        self.rung == 0
+    }
+
     /// A connection was accepted at this time.
     pub(crate) fn accepted(&mut self, now: u64) {
         self.accepted = now;
@@ -124,7 +129,7 @@ impl Ladder {
 
     /// Milliseconds until a better transport is tried; `None`: there is none.
     pub(crate) fn climb_in(&self, config: &Config, rng: &mut Rng) -> Option<u64> {
-        if self.rung == 0 {
+        if self.is_at_the_top() {
             return None;
         }
         let wait = config.climb_after << self.climbs.min(DOUBLINGS_MAX);

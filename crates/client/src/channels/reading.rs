@@ -7,9 +7,7 @@ use tidings_protocol::{
 };
 
 use super::room::{self, Room, Stand};
-use crate::{
-    Command, Error, context::Context, inbox::LOGS, storage::VERSION, timers::Timer,
-};
+use crate::{Command, Error, context::Context, inbox::LOGS, storage::VERSION, timers::Timer};
 
 /// Milliseconds a channel waits for its cache.
 const PATIENCE: u64 = 2_000;

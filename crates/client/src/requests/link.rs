@@ -105,6 +105,8 @@ pub(super) struct Answer {
     pub(super) status: Option<u16>,
     /// Milliseconds until the server wants to be asked again.
     pub(super) after: Option<u64>,
+    /// It is over: there is nothing to abort.
+    pub(super) done: bool,
     lines: Lines,
     /// The body of a refusal.
     refusal: String,
@@ -112,7 +114,14 @@ pub(super) struct Answer {
 
 impl Answer {
     pub(super) fn new(request: u64) -> Self {
-        Self { request, status: None, after: None, lines: Lines::default(), refusal: String::new() }
+        Self {
+            request,
+            status: None,
+            after: None,
+            done: false,
+            lines: Lines::default(),
+            refusal: String::new(),
+        }
     }
 
     pub(super) fn is_good(&self) -> bool {
@@ -120,11 +129,7 @@ impl Answer {
     }
 
     /// Takes a piece of the body; `each` gets the lines of an answer that is no refusal.
-    pub(super) fn take(
-        &mut self,
-        piece: &str,
-        each: &mut dyn FnMut(&str),
-    ) -> Result<(), TooLong> {
+    pub(super) fn take(&mut self, piece: &str, each: &mut dyn FnMut(&str)) -> Result<(), TooLong> {
         if self.is_good() {
             return self.lines.push(piece, each);
         }

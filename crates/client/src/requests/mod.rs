@@ -33,6 +33,8 @@ use stream::{Events, TooLong};
 const ADDRESS_MAX: usize = 20;
 /// Milliseconds between a wish to follow another channel and doing so: pages ask for several at once.
 const GATHER: u64 = 20;
+/// Something else than a server answered, such as a network that wants its users to sign in.
+const FOREIGN: &str = "the answer to a poll is none of a Tidings server";
 /// What a transport that simply ended is closed with.
 const ABNORMAL: u16 = CloseCode::ABNORMAL.0;
 
@@ -91,15 +93,13 @@ impl Context {
                     Some(place) => self.carry_message(place, text),
                     None => self.ask(command),
                 },
-                Command::CloseTransport { transport, .. } => {
-                    match self.requests.find(*transport) {
-                        Some(place) => {
-                            self.abort(place);
-                            self.requests.links.remove(place);
-                        }
-                        None => self.ask(command),
+                Command::CloseTransport { transport, .. } => match self.requests.find(*transport) {
+                    Some(place) => {
+                        self.abort(place);
+                        self.requests.links.remove(place);
                     }
-                }
+                    None => self.ask(command),
+                },
                 _ => self.ask(command),
             }
         }
@@ -198,6 +198,7 @@ impl Context {
     /// A request is over. `reason`: before its answer was complete.
     pub(crate) fn request_ended(&mut self, request: u64, reason: Option<&str>) {
         let Some((place, answer)) = self.answer(request) else { return };
+        answer.done = true;
         let good = answer.is_good() && reason.is_none();
         let rest = String::from(answer.rest());
         if good && !rest.is_empty() {
@@ -212,8 +213,8 @@ impl Context {
             return;
         }
         let Some(down) = link.down.take() else { return };
-        match link.kind {
-            TransportKind::Poll if good => {
+        match down.format {
+            Format::Lines { begun: true } if good => {
                 let news = link.owed.is_empty() && !link.crowded && !link.stale;
                 let transport = link.transport;
                 self.requests.heard.push((transport, Said::Alive));
@@ -341,10 +342,7 @@ impl Context {
                         link.session = session;
                         None
                     }
-                    None => {
-                        let reason = "the answer to a poll is none of a Tidings server";
-                        return self.end_link(place, ABNORMAL, reason);
-                    }
+                    None => return self.end_link(place, ABNORMAL, FOREIGN),
                 },
             };
             heard.extend(text.map(|text| (transport, Said::Text(text))));
@@ -399,13 +397,15 @@ impl Context {
     /// Lets go of a transport's requests.
     fn abort(&mut self, place: usize) {
         let Some(link) = self.requests.links.get_mut(place) else { return };
-        let down = link.down.take().map(|down| down.answer.request);
-        let post = link.post.take().map(|post| post.request);
+        let down = link.down.take().map(|down| down.answer);
+        let post = link.post.take();
         if post.is_some() {
             self.timers.cancel(Timer::Post);
         }
-        for request in [down, post].into_iter().flatten() {
-            self.ask(Command::AbortRequest { request });
+        for answer in [down, post].into_iter().flatten() {
+            if !answer.done {
+                self.ask(Command::AbortRequest { request: answer.request });
+            }
         }
     }
 

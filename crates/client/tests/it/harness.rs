@@ -21,6 +21,8 @@ pub(crate) struct Rig {
     pub(crate) obeyed: usize,
     /// The transport the client may use.
     pub(crate) transport: Option<u64>,
+    /// Requests under way, as [`crate::request`] has them.
+    pub(crate) requests: Vec<crate::request::Asked>,
     /// The ticket request that is out.
     pub(crate) fetching: Option<u64>,
     /// All ticket requests so far.
@@ -59,6 +61,7 @@ impl Rig {
             commands: Vec::new(),
             obeyed: 0,
             transport: None,
+            requests: Vec::new(),
             fetching: None,
             fetches: 0,
             timer: None,
@@ -219,6 +222,7 @@ impl Rig {
             Command::AbortCredential { attempt } => {
                 assert_eq!(self.fetching.take(), Some(*attempt), "aborts what is out");
             }
+            Command::Request { .. } | Command::AbortRequest { .. } => self.obey_request(command),
             Command::SetTimer { at } => self.timer = *at,
             _ => {}
         }
