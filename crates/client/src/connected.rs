@@ -74,7 +74,7 @@ impl Connected {
         cx: &mut Context,
     ) -> State {
         let mut state = Self::new(transport, kind, connected, cx);
-        cx.greeted(transport, connected);
+        state.greeted(connected, cx);
         state.go_on(cx);
         State::Connected(Box::new(state))
     }
@@ -100,7 +100,7 @@ impl Connected {
         Self {
             transport,
             kind,
-            heartbeat: Heartbeat::begin(kind, connected, cx),
+            heartbeat: Heartbeat::begin(connected, cx),
             refresher: Refresher::default(),
             resume: Resume::begin(transport, cx),
             page: connected.limits.page.clamp(1, PAGE_DEFAULT),
@@ -108,6 +108,14 @@ impl Connected {
             held: false,
             climb: None,
             error: None,
+        }
+    }
+
+    /// What a connection made of requests has to know beside.
+    fn greeted(&self, connected: &server::Connected, cx: &mut Context) {
+        if self.kind != TransportKind::Ws {
+            self.heartbeat.listen(cx);
+            cx.greeted(self.transport, connected);
         }
     }
 
@@ -302,7 +310,7 @@ impl Connected {
         if fit == Fit::Again || Resume::is_elsewhere(snapshot, cx) {
             return false;
         }
-        Heartbeat::heard(cx);
+        cx.heard = cx.now.mono;
         if fit == Fit::Forward {
             self.resume.begin_at(snapshot, cx);
             self.resume.go_on(cx);
@@ -314,7 +322,7 @@ impl Connected {
     pub(crate) fn takes_subscribed(&mut self, answer: &Subscribed, cx: &mut Context) -> bool {
         let taken = Resume::names_held_epoch(answer, cx) && self.resume.takes(answer, cx);
         if taken {
-            Heartbeat::heard(cx);
+            cx.heard = cx.now.mono;
         }
         taken
     }
@@ -452,7 +460,7 @@ impl Connected {
         cx.ask(Command::CloseTransport { transport: self.transport, code });
         *self = Self::new(transport, kind, greeting, cx);
         self.resume.goes_on(was_live);
-        cx.greeted(transport, greeting);
+        self.greeted(greeting, cx);
         cx.claim();
         cx.channels_moved(self.transport, self.page);
         Climb::schedule(cx);

@@ -4,7 +4,7 @@
 
 use tidings_protocol::{ErrorCode, server::Connected};
 
-use crate::{Command, TransportKind, context::Context, error::Failure, timers::Timer};
+use crate::{Command, context::Context, error::Failure, timers::Timer};
 
 /// Written out: it is sent more often than anything else.
 const PING: &str = "{\"type\":\"ping\"}";
@@ -23,16 +23,19 @@ pub(crate) struct Heartbeat {
 }
 
 impl Heartbeat {
-    pub(crate) fn begin(kind: TransportKind, connected: &Connected, cx: &mut Context) -> Self {
+    pub(crate) fn begin(connected: &Connected, cx: &mut Context) -> Self {
         let wished = cx.config.heartbeat.min(cx.ladder.heartbeat);
         let interval = connected.heartbeat_ms.max(INTERVAL_MIN).min(wished);
         let timeout = connected.timeout_ms.max(INTERVAL_MIN).min(cx.config.timeout);
-        cx.quiet = (kind != TransportKind::Ws).then_some(interval.saturating_add(timeout));
-        if cx.quiet.is_none() {
-            cx.set(Timer::Ping, interval);
-        }
-        Self::heard(cx);
+        cx.set(Timer::Ping, interval);
         Self { interval, timeout, pinged: None }
+    }
+
+    /// There is nothing to ping: the server breaks the silence.
+    pub(crate) fn listen(&self, cx: &mut Context) {
+        cx.timers.cancel(Timer::Ping);
+        cx.quiet = Some(self.interval.saturating_add(self.timeout));
+        Self::heard(cx);
     }
 
     pub(crate) fn end(cx: &mut Context) {
