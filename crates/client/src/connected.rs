@@ -310,7 +310,6 @@ impl Connected {
         if fit == Fit::Again || Resume::is_elsewhere(snapshot, cx) {
             return false;
         }
-        cx.heard = cx.now.mono;
         if fit == Fit::Forward {
             self.resume.begin_at(snapshot, cx);
             self.resume.go_on(cx);
@@ -320,11 +319,7 @@ impl Connected {
 
     /// Takes the answer to a subscription, unless it contradicts what was asked or is of another log than what is there.
     pub(crate) fn takes_subscribed(&mut self, answer: &Subscribed, cx: &mut Context) -> bool {
-        let taken = Resume::names_held_epoch(answer, cx) && self.resume.takes(answer, cx);
-        if taken {
-            cx.heard = cx.now.mono;
-        }
-        taken
+        Resume::names_held_epoch(answer, cx) && self.resume.takes(answer, cx)
     }
 
     fn pong(&mut self, pong: &Pong, cx: &mut Context) -> Result<(), Failure> {

@@ -87,7 +87,8 @@ impl Ladder {
 
     /// A connection ended and nobody said why. `heard`: when it last brought something.
     pub(crate) fn cut(&mut self, now: u64, heard: u64, config: &Config) {
-        let (lived, idle) = (now.saturating_sub(self.accepted), now.saturating_sub(heard));
+        let lived = now.saturating_sub(self.accepted);
+        let idle = lived.min(now.saturating_sub(heard));
         if lived < IDLE_MIN {
             // Nobody cut it for being idle: it was let in and then not.
             self.missed(config);
