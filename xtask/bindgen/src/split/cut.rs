@@ -1,18 +1,19 @@
-//! The cut itself: which functions and constants load first, and the two modules made of that.
+//! The cut itself: the two modules made of what the plan says.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::{Context as _, bail, ensure};
-use walrus::ir::{Value, Visitor, dfs_in_order};
+use anyhow::{Context as _, bail};
+use walrus::ir::Value;
 use walrus::{
     ConstExpr, DataKind, ElementItems, ElementKind, ExportItem, FunctionBuilder, FunctionId,
     FunctionKind, GlobalId, GlobalKind, ImportKind, MemoryId, Module, ModuleConfig, TableId,
 };
 
-use super::graph::{Constant, References, Target};
+use super::{
+    graph::References,
+    plan::{Place, Plan, elements, places},
+};
 
-/// Functions of modules of this name are the doors to what loads later.
-const DOORS: &str = "rest";
 /// The name under which the rest imports what the first part has.
 const FIRST: &str = "first";
 /// Exports for wasm-bindgen's own glue; the package's does without.
@@ -23,37 +24,6 @@ pub(crate) struct Parts {
     pub(crate) whole: Vec<u8>,
     pub(crate) first: Vec<u8>,
     pub(crate) rest: Vec<u8>,
-}
-
-/// Everything is found by its place among the functions: all three modules are read from the same bytes, so places are
-/// the same in each.
-type Place = usize;
-
-/// What can be reached from what the module offers.
-#[derive(Default)]
-struct Reached {
-    functions: BTreeSet<Place>,
-    constants: BTreeSet<Constant>,
-    /// Where the way was not followed further.
-    doors: BTreeSet<Place>,
-}
-
-/// The plan of a cut.
-struct Plan {
-    /// All that anybody can call. The table has more: what wasm-bindgen only described.
-    alive: BTreeSet<Place>,
-    /// What loads first, imported functions and doors included.
-    first: BTreeSet<Place>,
-    /// Doors that the first part goes through, with the slots of the table where the rest puts them.
-    doors: BTreeMap<Place, u32>,
-    /// Functions of the first part that the rest calls, with the slots where it finds them.
-    shared: BTreeMap<Place, u32>,
-    /// Constants that the first part refers to.
-    first_constants: BTreeSet<Constant>,
-    /// Constants that only the rest refers to.
-    rest_constants: BTreeSet<Constant>,
-    /// Slots the table has in all.
-    slots: u32,
 }
 
 pub(crate) fn cut(whole: &[u8], references: &References) -> anyhow::Result<Parts> {
@@ -86,98 +56,6 @@ fn bare(mut module: Module) -> Vec<u8> {
 }
 
 impl Plan {
-    fn make(module: &Module, references: &References) -> anyhow::Result<Self> {
-        let ids: Vec<FunctionId> = module.funcs.iter().map(walrus::Function::id).collect();
-        let place_of = places(module);
-        let name = |place: Place| module.funcs.get(ids[place]).name.clone().unwrap_or_default();
-        let mut named: BTreeMap<String, Place> = BTreeMap::new();
-        for place in 0..ids.len() {
-            named.insert(name(place), place);
-        }
-        let calls = calls(module, &ids, &place_of);
-        let is_door = |place: Place| is_door(&name(place));
-        let mut roots: Vec<Place> = Vec::new();
-        for export in module.exports.iter() {
-            if let ExportItem::Function(id) = export.item {
-                roots.push(place_of[&id]);
-            }
-        }
-        roots.extend(module.start.map(|id| place_of[&id]));
-        let (table, elements) = elements(module)?;
-        for (_, id) in &elements {
-            let place = place_of[id];
-            // What nobody ever took the address of is wasm-bindgen's own.
-            if !references.addressed.contains(&name(place)) {
-                roots.push(place);
-            }
-        }
-
-        let reach = |stop: &dyn Fn(Place) -> bool| {
-            let mut reached = Reached::default();
-            let mut open = roots.clone();
-            let mut ways: Vec<Target> = Vec::new();
-            loop {
-                if let Some(place) = open.pop() {
-                    if stop(place) {
-                        reached.doors.insert(place);
-                    } else if reached.functions.insert(place) {
-                        open.extend(&calls[place]);
-                        let targets = references.of_functions.get(&name(place));
-                        ways.extend(targets.into_iter().flatten().cloned());
-                    }
-                } else if let Some(way) = ways.pop() {
-                    match way {
-                        Target::Function(name) => open.extend(named.get(&name)),
-                        Target::Constant(constant) => {
-                            let targets = references.of_constants.get(&constant);
-                            if reached.constants.insert(constant) {
-                                ways.extend(targets.into_iter().flatten().cloned());
-                            }
-                        }
-                    }
-                } else {
-                    return reached;
-                }
-            }
-        };
-        let Reached { functions: first, constants, doors: entered } = reach(&is_door);
-        let alive = reach(&|_| false).functions;
-        ensure!(
-            !entered.is_empty(),
-            "nothing is called through a module named `{DOORS}`: there is nothing to split"
-        );
-        for door in &entered {
-            let addressed =
-                references.of_functions.values().chain(references.of_constants.values()).flatten();
-            let mut addressed =
-                addressed.filter(|target| **target == Target::Function(name(*door)));
-            ensure!(
-                addressed.next().is_none(),
-                "{} is a door, so nothing may take its address",
-                name(*door)
-            );
-        }
-
-        let mut slots = u32::try_from(module.tables.get(table).initial)?;
-        let mut slot = || {
-            slots += 1;
-            slots - 1
-        };
-        let doors = entered.iter().map(|place| (*place, slot())).collect();
-        let mut wanted = BTreeSet::new();
-        for place in alive.difference(&first) {
-            wanted.extend(calls[*place].iter().filter(|called| {
-                // What is imported from outside is handed on, so that the rest needs nothing but the first part.
-                let imported =
-                    matches!(module.funcs.get(ids[**called]).kind, FunctionKind::Import(_));
-                imported || first.contains(called)
-            }));
-        }
-        let shared = wanted.into_iter().map(|place| (place, slot())).collect();
-        let rest_constants = references.constants.difference(&constants).cloned().collect();
-        Ok(Self { alive, first, doors, shared, first_constants: constants, rest_constants, slots })
-    }
-
     /// All of it, for those who load it at once.
     fn whole(&self, mut module: Module) -> anyhow::Result<Vec<u8>> {
         let (table, elements) = elements(&module)?;
@@ -362,66 +240,6 @@ fn runs(bytes: &[u8], of_rest: &[bool], rest: bool) -> Vec<(usize, usize)> {
     runs
 }
 
-/// Whether a function belongs to a module named `rest`: `crate::rest::f` or `<crate::rest::T>::f`.
-fn is_door(name: &str) -> bool {
-    let readable = format!("{:#}", rustc_demangle::demangle(name));
-    let path = readable.trim_start_matches('<');
-    let end = path.find(['<', '>', ' ', '(']).unwrap_or(path.len());
-    let (module, _) = path[..end].rsplit_once("::").unwrap_or_default();
-    module.split("::").skip(1).any(|part| part == DOORS)
-}
-
-fn places(module: &Module) -> BTreeMap<FunctionId, Place> {
-    module.funcs.iter().enumerate().map(|(place, function)| (function.id(), place)).collect()
-}
-
-/// Whom each function calls.
-fn calls(
-    module: &Module,
-    ids: &[FunctionId],
-    place_of: &BTreeMap<FunctionId, Place>,
-) -> Vec<BTreeSet<Place>> {
-    struct Look<'a> {
-        place_of: &'a BTreeMap<FunctionId, Place>,
-        calls: BTreeSet<Place>,
-    }
-    impl Visitor<'_> for Look<'_> {
-        fn visit_function_id(&mut self, id: &FunctionId) {
-            self.calls.insert(self.place_of[id]);
-        }
-    }
-    ids.iter()
-        .map(|id| {
-            let mut look = Look { place_of, calls: BTreeSet::new() };
-            if let FunctionKind::Local(function) = &module.funcs.get(*id).kind {
-                dfs_in_order(&mut look, function, function.entry_block());
-            }
-            look.calls
-        })
-        .collect()
-}
-
-/// The table of functions, and what is in it, slot by slot.
-fn elements(module: &Module) -> anyhow::Result<(TableId, Vec<(u32, FunctionId)>)> {
-    let mut found = None;
-    let mut all = Vec::new();
-    for element in module.elements.iter() {
-        let (
-            ElementKind::Active { table, offset: ConstExpr::Value(Value::I32(start)) },
-            ElementItems::Functions(items),
-        ) = (&element.kind, &element.items)
-        else {
-            bail!("an element segment that is no list of functions at a number");
-        };
-        ensure!(found.is_none_or(|found| found == *table), "functions in two tables");
-        found = Some(*table);
-        for (place, id) in items.iter().enumerate() {
-            all.push((start.cast_unsigned() + u32::try_from(place)?, *id));
-        }
-    }
-    Ok((found.context("no table of functions")?, all))
-}
-
 /// Makes these the table's contents, a segment for each stretch of slots.
 fn set_elements(module: &mut Module, table: TableId, mut slots: Vec<(u32, FunctionId)>) {
     let old: Vec<_> = module.elements.iter().map(walrus::Element::id).collect();
@@ -472,19 +290,6 @@ fn export(module: &mut Module, item: ExportItem, name: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn doors_are_functions_of_modules_of_that_name() {
-        for (name, door) in [
-            ("_RNvNtCs1_19tidings_client_core4rest6handle", true),
-            ("_RNvNtNtCs1_19tidings_client_core5inbox4rest5tally", true),
-            ("_RNvNtCs1_19tidings_client_core5first4rest", false),
-            ("_RNvCs1_4rest6handle", false),
-            ("core_run", false),
-        ] {
-            assert_eq!(is_door(name), door, "{name}");
-        }
-    }
 
     #[test]
     fn a_part_has_its_own_bytes_and_no_zeros_it_need_not_have() {

@@ -9,6 +9,7 @@
 
 mod cut;
 mod graph;
+mod plan;
 
 use std::path::Path;
 
