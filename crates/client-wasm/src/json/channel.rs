@@ -1,0 +1,87 @@
+//! Rooms, chats, topics: a message in full once, then its key.
+
+use std::sync::Arc;
+
+use tidings_client_core::{ChannelStatus, ChannelView, MessageView};
+use tidings_protocol::{Channel, Encode, Json, json::push_str_escaped};
+
+use super::{
+    error,
+    object::{Object, list},
+};
+
+/// `{status, messages: [entry…], gap, hasMore, loadingMore, error}`. A message that TypeScript knows is `[key]`, another one
+/// `[key, flags, id, offset, at, from, payload, error]`; flags are pending 1, own 2. `known`: what it knows, in order.
+pub(crate) fn channel(view: &ChannelView, known: &[Arc<MessageView>]) -> String {
+    let status = match view.status {
+        ChannelStatus::CatchingUp => "catching-up",
+        ChannelStatus::Idle => "idle",
+        ChannelStatus::Joining => "joining",
+        ChannelStatus::Live => "live",
+        ChannelStatus::Refused => "refused",
+    };
+    let mut out = Object::new();
+    out.text("status", status);
+    let gap_text = view.gap.map(|gap| {
+        let mut out = Object::new();
+        out.key("from", &gap.from);
+        out.key("to", &gap.to);
+        out.text("why", gap.why.as_str());
+        out.end()
+    });
+    out.raw("gap", gap_text.as_deref());
+    out.key("hasMore", &view.has_more);
+    out.key("loadingMore", &view.loading_more);
+    out.raw("error", view.error.as_ref().map(error).as_deref());
+    // Both lists are in the same order, but for what came in between.
+    let mut rest = known;
+    list(out.slot("messages"), &view.messages, |out, message| {
+        let place = rest.iter().position(|known| Arc::ptr_eq(known, message));
+        if let Some(place) = place {
+            rest = rest.get(place + 1..).unwrap_or_default();
+        }
+        entry(out, message, place.is_some());
+    });
+    out.end()
+}
+
+/// `{channel, message}`.
+pub(crate) fn arrived(channel: &Channel, message: &MessageView) -> String {
+    let mut out = Object::new();
+    out.key("channel", channel);
+    entry(out.slot("message"), message, false);
+    out.end()
+}
+
+fn entry(out: &mut String, message: &MessageView, known: bool) {
+    out.push('[');
+    message.key.encode(out);
+    if !known {
+        let own = message.from.as_ref().is_some_and(|from| from.own);
+        out.push(',');
+        (u64::from(message.pending) | u64::from(own) << 1).encode(out);
+        out.push(',');
+        push_str_escaped(out, &message.id);
+        out.push(',');
+        out.push_str(
+            &message.offset.map_or_else(|| String::from("null"), |offset| offset.to_json()),
+        );
+        out.push(',');
+        message.at.encode(out);
+        out.push(',');
+        match &message.from {
+            None => out.push_str("null"),
+            Some(from) => {
+                let mut author = Object::new();
+                author.key("user", &from.user);
+                author.raw("info", from.info.as_ref().map(Json::as_str));
+                out.push_str(&author.end());
+            }
+        }
+        out.push(',');
+        out.push_str(message.data.as_str());
+        out.push(',');
+        out.push_str(&message.failed.as_ref().map_or_else(|| String::from("null"), error));
+    }
+    out.push(']');
+}

@@ -1,0 +1,49 @@
+//! Objects and arrays, written as text.
+
+use tidings_protocol::{Encode, json::push_str_escaped};
+
+/// An object under construction.
+pub(super) struct Object(String);
+
+impl Object {
+    pub(super) fn new() -> Self {
+        Self(String::new())
+    }
+
+    /// Where the value of this key goes.
+    pub(super) fn slot(&mut self, key: &str) -> &mut String {
+        self.0.push(if self.0.is_empty() { '{' } else { ',' });
+        push_str_escaped(&mut self.0, key);
+        self.0.push(':');
+        &mut self.0
+    }
+
+    pub(super) fn key(&mut self, key: &str, value: &impl Encode) {
+        value.encode(self.slot(key));
+    }
+
+    pub(super) fn text(&mut self, key: &str, value: &str) {
+        push_str_escaped(self.slot(key), value);
+    }
+
+    pub(super) fn raw(&mut self, key: &str, json: Option<&str>) {
+        self.slot(key).push_str(json.unwrap_or("null"));
+    }
+
+    pub(super) fn end(mut self) -> String {
+        self.0.push('}');
+        self.0
+    }
+}
+
+/// An array.
+pub(super) fn list<T>(out: &mut String, values: &[T], mut write: impl FnMut(&mut String, &T)) {
+    out.push('[');
+    for (place, value) in values.iter().enumerate() {
+        if place > 0 {
+            out.push(',');
+        }
+        write(out, value);
+    }
+    out.push(']');
+}
