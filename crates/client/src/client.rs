@@ -1,17 +1,15 @@
 //! The client: takes events in order, lets the machine act, and says what changed.
 
-use tidings_protocol::{Channel, ErrorCode, Json, codec::messages_of, limits};
+use tidings_protocol::{Channel, ErrorCode, codec::messages_of};
 
 use crate::{
     ChannelView, Command, Config, Connection, Error, Event, Filter, InboxSummary, InboxView,
-    ItemView, MarkTargets, Now, Outbox, Readable, Rest, Status, Stored,
+    ItemView, Now, Outbox, Readable, Rest, Status,
     context::Context,
     explain,
     first::Held,
     idle::Idle,
-    inbox::Log,
     machine::{Input, State},
-    outbox::{Body, Deed, Unresolved, too_large},
     requests::Said,
     rest,
     timers::Timer,
@@ -189,7 +187,7 @@ impl Client {
         self.cx.duplicates
     }
 
-    fn on(&mut self, input: Input<'_>) {
+    pub(crate) fn on(&mut self, input: Input<'_>) {
         let state = core::mem::replace(&mut self.state, State::Idle(Idle));
         self.state = state.on(input, &mut self.cx);
     }
@@ -361,102 +359,6 @@ impl Client {
                     Said::Text(text) => Input::Message { transport, text },
                 });
             }
-        }
-    }
-
-    fn mark(&mut self, intent: u64, targets: &MarkTargets, set: tidings_protocol::MarkSet) {
-        let (code, detail) = match self.cx.inbox.fold() {
-            Some(_) if self.cx.account.is_leaving() => (ErrorCode::SignedOut, ""),
-            Some(fold) => match Body::resolve(fold, targets, set) {
-                Ok(body) => {
-                    self.intend(intent, body);
-                    return;
-                }
-                Err(Unresolved::Nothing) => {
-                    let cursor = fold.cursor(Log::Inbox);
-                    let stored = Stored {
-                        channel: fold.channel.clone(),
-                        epoch: cursor.epoch,
-                        offset: cursor.offset,
-                        id: String::new(),
-                    };
-                    self.cx.settle(intent, Some(stored));
-                    return;
-                }
-                Err(Unresolved::Size) => {
-                    (ErrorCode::InvalidArgument, "more than 500 items at once")
-                }
-                Err(Unresolved::Unknown(id)) => (ErrorCode::NotFound, id),
-            },
-            None if self.cx.account.is_nobody() => (ErrorCode::SignedOut, ""),
-            None => (ErrorCode::NotFound, "nothing is loaded yet"),
-        };
-        self.cx.refuse(intent, code, detail);
-    }
-
-    fn publish(&mut self, intent: u64, channel: &Channel, data: &Json) {
-        let body = Body { channel: channel.clone(), deed: Deed::Publish(data.clone()) };
-        if self.cx.account.is_nobody() || self.cx.account.is_leaving() {
-            self.cx.refuse(intent, ErrorCode::SignedOut, "");
-        } else if body.is_over(limits::MESSAGE_BYTES) {
-            self.cx.refuse_with(intent, too_large());
-        } else {
-            self.intend(intent, body);
-        }
-    }
-
-    fn intend(&mut self, intent: u64, body: Body) {
-        if self.cx.outbox.unanswered() >= self.cx.config.outbox_max as usize {
-            self.cx.refuse(intent, ErrorCode::OutboxFull, "");
-            return;
-        }
-        let at = self.cx.now.wall;
-        self.cx.outbox.push(intent, at, body);
-        self.cx.keep();
-        self.on(Input::Work);
-    }
-
-    fn more(&mut self, filter: &Filter, intent: u64) {
-        if self.cx.account.is_nobody() {
-            self.cx.refuse(intent, ErrorCode::SignedOut, "");
-            return;
-        }
-        let had = self.cx.inbox.showing(filter);
-        if !self.cx.inbox.pager.wait(filter, intent, had) {
-            self.cx.refuse(intent, ErrorCode::Flood, "");
-            return;
-        }
-        self.cx.bring_forward(Timer::More, self.cx.config.timeout);
-        self.on(Input::Work);
-    }
-
-    fn sign_out(&mut self) {
-        self.cx.sign_out();
-        self.on(Input::Restart);
-    }
-
-    fn close(&mut self) {
-        if self.cx.account.is_leaving() {
-            self.cx.sign_out();
-        }
-        self.cx.close_calls();
-        self.cx.trouble = None;
-        self.on(Input::Close);
-        self.cx.timers = crate::timers::TimerTable::default();
-    }
-
-    /// After `close()`: calls are answered, everything else is past caring.
-    fn refuse_as_closed(&mut self, event: &Event) {
-        match event {
-            Event::MarkRequested { intent, .. }
-            | Event::MoreRequested { intent, .. }
-            | Event::PublishRequested { intent, .. }
-            | Event::OlderRequested { intent, .. }
-            | Event::FailedRetried { intent, .. } => {
-                self.cx.refuse(*intent, ErrorCode::ClosedByApp, "");
-            }
-            Event::SignOutRequested { .. } => self.cx.tell(Command::SignedOut { discarded: 0 }),
-            _ => {}
         }
     }
 

@@ -27,7 +27,7 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | `client` | takes events, lets the machine act, says what changed |
+//! | `client`, `calls` | takes events, lets the machine act, says what changed; what the app asks for |
 //! | `first`, `rest` | what a browser loads first, and the door to what it loads later |
 //! | `machine` | the connection's states and what moves between them; `idle`, `connecting`, `connected`, `waiting`, `offline`, `ended` are one each |
 //! | `context` | what all states share: clocks, deadlines, inbox, outbox, commands so far |
@@ -44,6 +44,7 @@
 mod account;
 mod auth;
 mod backoff;
+mod calls;
 mod channels;
 mod client;
 mod climb;
