@@ -1,10 +1,16 @@
 //! Any events in any order: no panic, one transport, one ticket request, one timer. The rig checks.
 
 use proptest::prelude::*;
-use tidings_client_core::{Credential, Event, Filter, Kinds, Lane, MarkTargets, Show, User};
+use tidings_client_core::{
+    Credential, Event, Filter, Kinds, Lane, MarkTargets, Show, TransportKind, User,
+};
 use tidings_protocol::{Json, MarkSet};
 
-use crate::{harness::Rig, room, says};
+use crate::{
+    harness::Rig,
+    request::{answer, beginning},
+    room, says,
+};
 
 fn text() -> impl Strategy<Value = String> {
     let offset = 0..6_u64;
@@ -90,6 +96,17 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
+fn transports() -> impl Strategy<Value = Vec<TransportKind>> {
+    use TransportKind::{Poll, Sse, Ws};
+    prop::sample::select(vec![
+        vec![Ws],
+        vec![Ws, Sse, Poll],
+        vec![Sse],
+        vec![Poll, Sse],
+        vec![Sse, Poll],
+    ])
+}
+
 /// Rows of a dead client: sound, refused, broken, of tomorrow.
 const ROWS: [&str; 4] = [
     "11\n{\"type\":\"publish\",\"channel\":\"room:1\",\"data\":1}",
@@ -99,12 +116,39 @@ const ROWS: [&str; 4] = [
 ];
 
 #[derive(Clone, Debug)]
+enum Reply {
+    Ended(Option<&'static str>),
+    /// An event of a stream, or a line.
+    Piece(String),
+    Status(u16),
+    /// Status, head and messages of a stream, a poll or a post.
+    Whole(Vec<String>),
+}
+
+fn reply() -> impl Strategy<Value = Reply> {
+    let events = text().prop_map(|text| Reply::Piece(format!("data: {text}\n\n")));
+    prop_oneof![
+        2 => prop::sample::select(vec![None, Some("reset")]).prop_map(Reply::Ended),
+        6 => events,
+        2 => text().prop_map(|text| Reply::Piece(format!("{text}\n"))),
+        1 => Just(Reply::Piece(":\n\n".into())),
+        1 => "\\PC{0,40}".prop_map(Reply::Piece),
+        4 => Just(Reply::Status(200)),
+        1 => prop::sample::select(vec![204, 301, 401, 429, 502, 503]).prop_map(Reply::Status),
+        4 => prop::collection::vec(text(), 0..4).prop_map(Reply::Whole),
+        3 => Just(Reply::Whole(beginning(&["a"]))),
+    ]
+}
+
+#[derive(Clone, Debug)]
 enum Op {
     Any(Event),
     Advance(u64, u64),
     Close(u16),
     Open,
     Receive(String),
+    /// Something of one of the requests under way.
+    Request(usize, Reply),
     Ticket(Result<Credential, String>),
 }
 
@@ -121,11 +165,49 @@ fn op() -> impl Strategy<Value = Op> {
         1 => prop::sample::select(vec![1000, 1006, 4001, 4103, 4208, 65535]).prop_map(Op::Close),
         3 => Just(Op::Open),
         10 => text().prop_map(Op::Receive),
+        8 => (0..4_usize, reply()).prop_map(|(which, reply)| Op::Request(which, reply)),
         4 => ticket.prop_map(Op::Ticket),
     ]
 }
 
 impl Rig {
+    fn reply(&mut self, which: usize, reply: Reply) {
+        let Some(asked) = self.requests.get(which % self.requests.len().max(1)).cloned() else {
+            return;
+        };
+        match reply {
+            Reply::Ended(reason) => self.request_ended(asked.number, reason),
+            Reply::Piece(text) => self.piece(asked.number, &text),
+            Reply::Status(status) => self.status(asked.number, status),
+            Reply::Whole(messages) => {
+                let body = if asked.path.starts_with("poll?") {
+                    answer("st", &messages)
+                } else if asked.path.starts_with("sse?") {
+                    messages.iter().map(|message| format!("data: {message}\n\n")).collect()
+                } else {
+                    messages.join("\n")
+                };
+                self.status(asked.number, 200);
+                self.piece_if_open(asked.number, &body);
+                if !asked.path.starts_with("sse?") {
+                    self.end_if_open(asked.number);
+                }
+            }
+        }
+    }
+
+    fn piece_if_open(&mut self, number: u64, text: &str) {
+        if self.requests.iter().any(|asked| asked.number == number) {
+            self.piece(number, text);
+        }
+    }
+
+    fn end_if_open(&mut self, number: u64) {
+        if self.requests.iter().any(|asked| asked.number == number) {
+            self.request_ended(number, None);
+        }
+    }
+
     fn apply(&mut self, op: Op) {
         match op {
             Op::Any(event) => self.event(event),
@@ -148,6 +230,7 @@ impl Rig {
                     self.receive(&text);
                 }
             }
+            Op::Request(which, reply) => self.reply(which, reply),
             Op::Ticket(result) => {
                 if self.fetching.is_some() {
                     self.ticket(result);
@@ -162,9 +245,10 @@ proptest! {
 
     /// What a browser loads first makes the same choices as the whole client, or leaves them to it.
     #[test]
-    fn a_client_in_two_parts_does_what_a_whole_one_does(ops in prop::collection::vec(op(), 1..60), storage: bool, head in 0..6_usize) {
+    fn a_client_in_two_parts_does_what_a_whole_one_does(ops in prop::collection::vec(op(), 1..60), storage: bool, head in 0..6_usize, kinds in transports()) {
         let rig = |whole| Rig::with(|config| {
             config.storage = storage;
+            config.transports.clone_from(&kinds);
             config.whole = whole;
         });
         let (mut whole, mut parts) = (rig(true), rig(false));
@@ -192,9 +276,10 @@ proptest! {
     }
 
     #[test]
-    fn no_soup_of_events_breaks_the_contract(ops in prop::collection::vec(op(), 1..150), storage: bool, lanes: bool) {
+    fn no_soup_of_events_breaks_the_contract(ops in prop::collection::vec(op(), 1..150), storage: bool, lanes: bool, kinds in transports()) {
         let mut rig = Rig::with(|config| {
             config.storage = storage;
+            config.transports.clone_from(&kinds);
             config.lanes = lanes;
             config.channels_max = 1;
             config.messages_max = 3;
@@ -210,6 +295,7 @@ proptest! {
             prop_assert!(rig.client.outbox().pending <= 4);
             prop_assert!(rig.client.outbox().failed.len() <= 2);
             prop_assert!(!rig.client.explain(rig.now).is_empty());
+            prop_assert!(rig.requests.len() <= 4, "two transports at most");
         }
     }
 }
