@@ -257,8 +257,8 @@ impl Auth {
     }
 
     async fn ticket(&self, ticket: String, entrance: &Entrance) -> Result<Identity, Refused> {
-        let origin = entrance.origin.clone();
-        let spend = self.readers.run(move |store| ticket::spend(store, &ticket, origin.as_deref()));
+        let page = entrance.page.clone();
+        let spend = self.readers.run(move |store| ticket::spend(store, &ticket, &page));
         let grant = spend.await?;
         self.not_revoked(grant.identity(String::new()))
     }

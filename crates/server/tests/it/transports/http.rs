@@ -294,6 +294,33 @@ async fn a_cookie_opens_streams_for_the_sites_own_pages_only() {
 }
 
 #[tokio::test]
+async fn a_ticket_for_the_servers_own_origin_opens_for_its_own_pages_gets() {
+    type Headers<'a> = &'a [(&'a str, &'a str)];
+    let server = Server::start().await;
+    let own = format!("http://{}", server.at);
+    let sent = ("sec-fetch-site", "same-origin");
+    let cases: [(&str, Headers<'_>, u16); 5] = [
+        (&own, &[sent], 200),
+        (&own, &[], 401),
+        (&own, &[("sec-fetch-site", "cross-site")], 401),
+        // A page of this machine, which may come in, but not with this ticket.
+        (&own, &[sent, ("origin", "http://localhost:5173")], 401),
+        ("http://localhost:5173", &[sent], 401),
+    ];
+    for (origin, headers, status) in cases {
+        for path in ["/v1/sse", "/v1/poll"] {
+            let ticket = server.ticket("mina", json!({ "origin": origin })).await;
+            let mut request = server.request(Method::GET, &format!("{path}?ticket={ticket}"));
+            for (name, value) in headers {
+                request = request.header(*name, *value);
+            }
+            let answer = request.send().await.unwrap();
+            assert_eq!(answer.status(), status, "{path} {origin} {headers:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_header_may_carry_any_credential_of_a_stream() {
     let server = Server::start().await;
     let ticket = server.ticket("mina", json!({})).await;
