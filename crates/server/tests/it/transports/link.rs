@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::{Message, client::IntoClientRequest as _};
 
 use super::wish::{Ended, Kind, Offer, Resume, Wish};
-use crate::harness::{Socket, http, text, text_of, within};
+use crate::harness::{Server, Socket, http, text, text_of, within};
 
 pub(crate) struct Link {
     kind: Kind,
@@ -339,6 +339,11 @@ impl Link {
     pub(crate) async fn end(&mut self) -> Ended {
         while self.maybe().await.is_some() {}
         self.ended.clone().unwrap_or(Ended { retry: "backoff", code: None })
+    }
+
+    /// What is asked or said next goes to another server. A poll that is on its way already is answered by the one before.
+    pub(crate) fn turn_to(&mut self, server: &Server) {
+        self.at = server.at;
     }
 
     /// Goes: what it would come back with, and what it had taken in and nobody has asked for yet.

@@ -2,6 +2,7 @@
 
 mod http;
 mod link;
+mod nodes;
 mod scenarios;
 mod wish;
 
