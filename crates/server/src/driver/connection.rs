@@ -211,8 +211,13 @@ impl<T: Transport> Connection<T> {
                 () = std::future::ready(()), if more => {}
             }
         };
-        if let (Some(seat), Some(seating)) = (self.seat.take(), &self.node.seating) {
-            seating.leave(seat.number());
+        if let Some(seat) = self.seat.take() {
+            let number = seat.number();
+            // Out of the book first: who is in it when the node's lease ended is counted anew.
+            drop(seat);
+            if let Some(seating) = &self.node.seating {
+                seating.leave(number);
+            }
         }
         if let End::Closed(code, reason) = end {
             let close = self.transport.close(code, reason);
