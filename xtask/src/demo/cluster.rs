@@ -222,3 +222,19 @@ fn is_to_return(what: &str, and: &str, stop: &AtomicBool) -> bool {
 fn is_back(pid: u32) {
     println!("It is back. Kill it again: kill -9 {pid}");
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The containers' nginx gets its configuration by `sed`, which says nothing where there is nothing to replace.
+    #[test]
+    fn deploy_compose_yml_replaces_what_the_configuration_has() {
+        let text = |name: &str| fs::read_to_string(repo::root().join(name)).unwrap();
+        let (compose, nginx) = (text("deploy/compose.yml"), text(NGINX_CONF));
+        for place in ["127.0.0.1:LISTEN", "127.0.0.1:ONE", "127.0.0.1:TWO"] {
+            assert!(compose.contains(&format!("s/{place}/")), "{place}");
+            assert_eq!(nginx.matches(place).count(), 1, "{place}");
+        }
+    }
+}
