@@ -187,7 +187,7 @@ impl<T: Transport> Connection<T> {
                 };
                 let event = match claimed {
                     Ok(()) => self.admit(*arrival),
-                    Err(refused) => Event::NotAdmitted(refused),
+                    Err(refused) => Self::not_admitted(refused),
                 };
                 self.feed(event);
                 continue;

@@ -12,6 +12,7 @@ use tidings_server_core::{
 use super::Connection;
 use crate::{
     driver::{line::Outlet, registry::Arrival},
+    metrics,
     transport::Transport,
 };
 
@@ -21,8 +22,7 @@ impl<T: Transport> Connection<T> {
         match checked {
             Ok(identity) => self.feed(Event::Authenticated(Box::new(identity))),
             Err(refused) => {
-                metrics::counter!("tidings_refused_total", "code" => refused.code.as_str())
-                    .increment(1);
+                metrics::refused(T::NAME, refused.code);
                 self.feed(Event::AuthRefused(refused));
             }
         }
@@ -103,9 +103,7 @@ impl<T: Transport> Connection<T> {
         }
         None
     }
-}
 
-impl<T> Connection<T> {
     /// Counts the connection in on this node.
     pub(super) fn admit(&mut self, arrival: Arrival) -> Event<'static> {
         let node = &self.node;
@@ -125,8 +123,14 @@ impl<T> Connection<T> {
                 if let Some(seating) = &node.seating {
                     seating.leave(number);
                 }
-                Event::NotAdmitted(refused)
+                Self::not_admitted(refused)
             }
         }
+    }
+
+    /// It can't be counted in.
+    pub(super) fn not_admitted(refused: Refused) -> Event<'static> {
+        metrics::refused(T::NAME, refused.code);
+        Event::NotAdmitted(refused)
     }
 }

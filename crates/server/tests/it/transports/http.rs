@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     bad_input::patient,
-    harness::{Bystander, Server, refused, text, within},
+    harness::{Bystander, Process, Server, http, refused, text, within},
 };
 
 pub(super) async fn enter(server: &Server, kind: Kind, user: &str) -> Link {
@@ -320,4 +320,33 @@ async fn who_polls_without_end_is_told_to_wait() {
     assert_eq!(flood.json::<Value>().await.unwrap()["code"], "flood");
     // Another session of the same user is not concerned.
     enter(&server, Kind::AddressedPoll, "mina").await;
+}
+
+#[tokio::test]
+async fn what_comes_and_what_is_refused_is_counted_by_transport() {
+    // A process of its own: figures are a process's.
+    let folder = tempfile::TempDir::new().unwrap();
+    let server = Process::start(folder.path());
+    let open = |path: &str| http().get(format!("http://{}{path}", server.at)).send();
+    let (socket, _) = server.connect("mina").await;
+    for path in ["/v1/sse?ticket=tk_none", "/v1/poll?ticket=tk_none", "/v1/poll?wait=soon"] {
+        open(path).await.unwrap();
+    }
+    let foreign = http().get(format!("http://{}/v1/sse", server.at));
+    foreign.header("origin", "https://evil.example").send().await.unwrap();
+    let text = open("/metrics").await.unwrap().text().await.unwrap();
+    for figure in [
+        "tidings_connections{transport=\"ws\"} 1",
+        "tidings_opened_total{transport=\"ws\"} 1",
+        "tidings_opened_total{transport=\"sse\"} 1",
+        "tidings_opened_total{transport=\"poll\"} 1",
+        "tidings_refused_total{transport=\"sse\",code=\"ticket_invalid\"} 1",
+        "tidings_refused_total{transport=\"sse\",code=\"origin_refused\"} 1",
+        "tidings_refused_total{transport=\"poll\",code=\"ticket_invalid\"} 1",
+        "tidings_refused_total{transport=\"poll\",code=\"bad_request\"} 1",
+        "tidings_requests_total{method=\"GET\",route=\"/v1/poll\",status=\"401\"} 1",
+    ] {
+        assert!(text.lines().any(|line| line == figure), "{figure} in\n{text}");
+    }
+    drop(socket);
 }
