@@ -77,6 +77,8 @@ pub(crate) struct Report {
     generator_core: usize,
     seconds: u32,
     payload_bytes: u32,
+    subscribers: u32,
+    publishers: u32,
     rows: Vec<Row>,
 }
 
@@ -88,6 +90,8 @@ impl Report {
             generator_core: cores.generator,
             seconds: args.seconds,
             payload_bytes: args.bytes,
+            subscribers: args.subscribers,
+            publishers: args.publishers,
             rows: Vec::new(),
         }
     }
@@ -101,6 +105,8 @@ impl Report {
             generator_core: 1,
             seconds: 1,
             payload_bytes: 1,
+            subscribers: 1,
+            publishers: 1,
             rows: Vec::new(),
         }
     }
@@ -108,10 +114,13 @@ impl Report {
     /// Of what these figures are, in a sentence.
     pub(crate) fn conditions(&self) -> String {
         let runs = self.rows.iter().map(|row| row.runs.len()).max().unwrap_or_default();
-        format!(
-            "Medians of {runs} runs of {} s with {} bytes of payload, on: {}.\n",
-            self.seconds, self.payload_bytes, self.machine
-        )
+        let load = format!(
+            "{} subscribers, {} publishers, {} bytes of payload",
+            grouped(self.subscribers.into()),
+            self.publishers,
+            self.payload_bytes
+        );
+        format!("Medians of {runs} runs of {} s: {load}; {}.\n", self.seconds, self.machine)
     }
 
     /// Adds one run's figure.
