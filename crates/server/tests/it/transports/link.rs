@@ -162,7 +162,8 @@ impl Link {
     }
 
     pub(crate) async fn next(&mut self) -> Value {
-        let message = self.maybe().await;
+        // Not only each chunk: heartbeats come for ever.
+        let message = within("a message", self.maybe()).await;
         message.unwrap_or_else(|| panic!("waited for a message; ended with {:?}", self.ended))
     }
 
