@@ -1,10 +1,9 @@
 import { mkdtemp, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 import { ROOT } from './paths.ts'
-import { Child, freePort, until } from './process.ts'
+import { Child, freePort, listens, until } from './process.ts'
 
 /**
  * What stands between browser and server:
@@ -109,15 +108,4 @@ function bare(kind: NginxKind, target: number): [string, string] {
 function replaced(text: string, what: string, by: string): string {
   if (!text.includes(what)) throw new Error(`deploy/nginx has no ${what}`)
   return text.replace(what, by)
-}
-
-function listens(port: number): Promise<boolean> {
-  return new Promise(resolve => {
-    const socket = connect(port, '127.0.0.1')
-    socket.on('connect', () => {
-      socket.destroy()
-      resolve(true)
-    })
-    socket.on('error', () => resolve(false))
-  })
 }

@@ -12,3 +12,5 @@ export const RESULTS = `${ROOT}e2e/results`
 export const STRICT_PAGE = `${RESULTS}/strict-page`
 /** The real server. */
 export const SERVER = process.env.TIDINGS_BIN ?? `${ROOT}target/release/tidings`
+/** The program behind `cargo xtask`. */
+export const XTASK = process.env.TIDINGS_XTASK ?? `${ROOT}target/debug/xtask`

@@ -1,14 +1,15 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer, type AddressInfo } from 'node:net'
+import { connect, createServer, type AddressInfo } from 'node:net'
 
 /** A child process that is ended by its own id, and whose output can be shown when a test fails. */
 export class Child {
   readonly #process: ChildProcess
   readonly #output: string[] = []
 
-  constructor(command: string, args: readonly string[], env: Readonly<Record<string, string>> = {}) {
-    this.#process = spawn(command, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+  /** `detached`: in a process group of its own, as a terminal starts a command. */
+  constructor(command: string, args: readonly string[], env: Readonly<Record<string, string>> = {}, { detached = false } = {}) {
+    this.#process = spawn(command, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'], detached })
     for (const stream of [this.#process.stdout, this.#process.stderr]) {
       stream?.on('data', (text: Buffer) => this.#output.push(text.toString()))
     }
@@ -16,6 +17,11 @@ export class Child {
 
   get output(): string {
     return this.#output.join('')
+  }
+
+  get pid(): number {
+    if (this.#process.pid === undefined) throw new Error(`The process did not start:\n${this.output}`)
+    return this.#process.pid
   }
 
   get running(): boolean {
@@ -28,6 +34,14 @@ export class Child {
     const gone = once(this.#process, 'exit')
     this.#process.kill(signal)
     await gone
+  }
+
+  /** What Ctrl-C does to a detached one: a signal to everybody in its group. Waits for its end and answers its exit code. */
+  async interrupt(): Promise<number | null> {
+    const gone = once(this.#process, 'exit')
+    process.kill(-this.pid, 'SIGINT')
+    await gone
+    return this.#process.exitCode
   }
 
   /** Waits until `url` answers with a success; fails with the output when the process ends instead. */
@@ -56,4 +70,16 @@ export async function freePort(): Promise<number> {
   server.close()
   await once(server, 'close')
   return port
+}
+
+/** Whether somebody takes connections there. */
+export function listens(port: number): Promise<boolean> {
+  return new Promise(resolve => {
+    const socket = connect(port, '127.0.0.1')
+    socket.on('connect', () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.on('error', () => resolve(false))
+  })
 }

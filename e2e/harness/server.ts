@@ -63,29 +63,12 @@ export class Server {
     await rm(this.#folder, { recursive: true, force: true })
   }
 
-  /** Publishes and returns the notification's id once it is stored. `key` makes a repeat the same one. */
-  async publish({ type = 'message', ...notice }: Notice, key: string = crypto.randomUUID()): Promise<string> {
-    const response = await fetch(`${this.url}/v1/notifications`, {
-      method: 'POST',
-      headers: { Authorization: 'Bearer dev', 'Content-Type': 'application/json', 'Idempotency-Key': key },
-      body: JSON.stringify({ type, ...notice }),
-    })
-    if (response.status !== 201) throw new Error(`publish: ${response.status} ${await response.text()}`)
-    const { results } = (await response.json()) as { results: [{ notification_id: string }] }
-    return results[0].notification_id
+  publish(notice: Notice, key?: string): Promise<string> {
+    return publish(this.url, notice, key)
   }
 
-  /** Publishes, and while there is no answer repeats it with the same key, as a backend should. */
-  async publishInsistently(notice: Notice): Promise<string> {
-    const key = crypto.randomUUID()
-    for (;;) {
-      try {
-        return await this.publish(notice, key)
-      } catch (error) {
-        if (!(error instanceof TypeError || /^Error: publish: 5/.test(String(error)))) throw error
-        await new Promise(resolve => setTimeout(resolve, 20))
-      }
-    }
+  publishInsistently(notice: Notice): Promise<string> {
+    return publishInsistently(this.url, notice)
   }
 
   get #data(): string {
@@ -96,5 +79,34 @@ export class Server {
     const config = join(this.#folder, 'tidings.toml')
     const listen = `127.0.0.1:${this.port}`
     return new Child(SERVER, ['serve', '--dev', '--listen', listen, '--data', this.#data, '--config', config])
+  }
+}
+
+/** Publishes and returns the notification's id once it is stored. `key` makes a repeat the same one. */
+export async function publish(
+  url: string,
+  { type = 'message', ...notice }: Notice,
+  key: string = crypto.randomUUID(),
+): Promise<string> {
+  const response = await fetch(`${url}/v1/notifications`, {
+    method: 'POST',
+    headers: { Authorization: 'Bearer dev', 'Content-Type': 'application/json', 'Idempotency-Key': key },
+    body: JSON.stringify({ type, ...notice }),
+  })
+  if (response.status !== 201) throw new Error(`publish: ${response.status} ${await response.text()}`)
+  const { results } = (await response.json()) as { results: [{ notification_id: string }] }
+  return results[0].notification_id
+}
+
+/** Publishes, and while there is no answer repeats it with the same key, as a backend should. */
+export async function publishInsistently(url: string, notice: Notice): Promise<string> {
+  const key = crypto.randomUUID()
+  for (;;) {
+    try {
+      return await publish(url, notice, key)
+    } catch (error) {
+      if (!(error instanceof TypeError || /^Error: publish: 5/.test(String(error)))) throw error
+      await new Promise(resolve => setTimeout(resolve, 20))
+    }
   }
 }

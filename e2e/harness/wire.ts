@@ -69,11 +69,11 @@ export class Inbox {
   }
 }
 
-export async function ticket(server: Server, user = 'mina'): Promise<string> {
+export async function ticket(server: Server, user = 'mina', origin?: string): Promise<string> {
   const response = await fetch(`${server.url}/v1/tickets`, {
     method: 'POST',
     headers: { Authorization: 'Bearer dev', 'Content-Type': 'application/json' },
-    body: JSON.stringify({ user }),
+    body: JSON.stringify({ user, ...(origin !== undefined && { origin }) }),
   })
   return ((await response.json()) as { ticket: string }).ticket
 }

@@ -104,6 +104,35 @@ test("a browser's EventSource gives up where it should, and a page goes on with 
   empty.stop()
 })
 
+test("a ticket for one origin opens an EventSource of its pages, named or the server's own, and of no others", async ({ page, server }) => {
+  const empty = await emptyPage()
+  const elsewhere = new URL(empty.url).origin
+  const heard = (origin: string) =>
+    ticket(server, 'mina', origin).then(ticket =>
+      page.evaluate(
+        address =>
+          new Promise<string>(resolve => {
+            const source = new EventSource(address)
+            const end = (how: string) => {
+              resolve(how)
+              source.close()
+            }
+            source.onmessage = ({ data }) => end((JSON.parse(data as string) as { type: string }).type)
+            source.onerror = () => end(source.readyState === EventSource.CLOSED ? 'refused' : 'cut off')
+          }),
+        `${server.url}/v1/sse?ticket=${ticket}`,
+      ),
+    )
+  // Any answer of the server's is a page of its origin: browsers send no `Origin` from there.
+  await page.goto(`${server.url}/healthz`)
+  expect(await heard(server.url)).toBe('connected')
+  expect(await heard(elsewhere)).toBe('refused')
+  await page.goto(empty.url)
+  expect(await heard(elsewhere)).toBe('connected')
+  expect(await heard(server.url)).toBe('refused')
+  empty.stop()
+})
+
 test("npm's eventsource resumes by itself after kill -9, with nothing lost and nothing doubled", async ({ server }) => {
   const source = new NpmEventSource(`${server.url}/v1/sse?ticket=${await ticket(server)}`)
   const heard: Message[] = []

@@ -25,7 +25,6 @@ use std::process::ExitCode;
 
 use failure::Failure;
 use lexopt::prelude::*;
-use package::Example;
 use steps::{Outcome, Steps};
 use wasm::Wish;
 
@@ -35,7 +34,7 @@ type Entry = (&'static str, &'static str, &'static str);
 const COMMANDS: [Entry; 11] = [
     (
         "demo",
-        "[--svelte|--cluster]",
+        "[--svelte] [--cluster] [--prebuilt]",
         "run the example with a server on this machine, or with two, PostgreSQL, Redis and nginx",
     ),
     ("test", "[--only SUITE…] [--list]", "run all suites, real browser included"),
@@ -82,11 +81,7 @@ fn run() -> Result<bool, Failure> {
     };
     match command.as_str() {
         "test" => return suites::run(&mut args),
-        "demo" => match choice(args, &["svelte", "cluster"])? {
-            Some("cluster") => demo::cluster::run()?,
-            Some(_) => demo::run(Example::Svelte)?,
-            None => demo::run(Example::React)?,
-        },
+        "demo" => demo::command(args)?,
         "setup" => setup::run(args)?,
         "wasm" => no_more(args).and_then(|()| build_wasm())?,
         "package" => no_more(args).and_then(|()| build_package())?,
@@ -147,19 +142,12 @@ fn help() {
 }
 
 /// The rest of the command line must be `--name` or nothing.
-fn flag(args: lexopt::Parser, name: &str) -> Result<bool, Failure> {
-    Ok(choice(args, &[name])?.is_some())
-}
-
-/// At most one option, and nothing behind it.
-fn choice<'a>(mut args: lexopt::Parser, names: &[&'a str]) -> Result<Option<&'a str>, Failure> {
-    let Some(given) = args.next()? else { return Ok(None) };
-    let known = match &given {
-        Long(given) => names.iter().find(|name| *name == given).copied(),
-        _ => None,
-    };
-    let Some(name) = known else { return Err(given.unexpected().into()) };
-    no_more(args).map(|()| Some(name))
+fn flag(mut args: lexopt::Parser, name: &str) -> Result<bool, Failure> {
+    match args.next()? {
+        None => Ok(false),
+        Some(Long(given)) if given == name => no_more(args).map(|()| true),
+        Some(other) => Err(other.unexpected().into()),
+    }
 }
 
 /// The command line must end here.

@@ -106,10 +106,15 @@ impl Root {
 
 fn may_install() -> Option<Root> {
     find("apt-get")?;
-    if output_of(Command::new("id").arg("-u")).is_some_and(|id| id.trim() == "0") {
+    if is_root() {
         return Some(Root::Already);
     }
     output_of(Command::new("sudo").args(["-n", "true"])).map(|_| Root::Sudo)
+}
+
+/// Whether this runs as root.
+pub(crate) fn is_root() -> bool {
+    output_of(Command::new("id").arg("-u")).is_some_and(|id| id.trim() == "0")
 }
 
 /// A program on the search path.

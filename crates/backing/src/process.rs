@@ -4,6 +4,7 @@ use std::{
     env, fs,
     io::Write as _,
     net::TcpListener,
+    os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
@@ -33,6 +34,8 @@ impl Process {
         keeper.arg(command.get_program()).args(command.get_args());
         let log = fs::File::options().create(true).append(true).open(log).unwrap();
         let errors = log.try_clone().unwrap();
+        // What ends its starter by the keyboard, or by a signal to a whole group, is not for the keeper: it has to tidy up after it.
+        keeper.process_group(0);
         // Folders that other users may not enter are no place to start from.
         keeper.current_dir("/").stdin(Stdio::piped()).stdout(log).stderr(errors);
         Self { keeper: keeper.spawn().expect("sh starts") }
@@ -86,11 +89,11 @@ pub(crate) fn signal(pid: u32, signal: &str) {
     assert!(status.unwrap().success(), "no signal reaches process {pid}");
 }
 
-/// Whether a process is there.
+/// Whether a process is there and runs: one that ended and that nobody waited for yet does not.
 pub(crate) fn is_alive(pid: u32) -> bool {
-    let mut asked = Command::new("kill");
-    asked.args(["-0", &pid.to_string()]).stderr(Stdio::null());
-    asked.status().is_ok_and(|status| status.success())
+    let asked = Command::new("ps").args(["-o", "stat=", "-p", &pid.to_string()]).output();
+    let state = asked.map(|told| String::from_utf8_lossy(&told.stdout).trim().to_owned());
+    state.is_ok_and(|state| !state.is_empty() && !state.starts_with('Z'))
 }
 
 /// The number in the first line of a file.
@@ -103,4 +106,23 @@ pub(crate) fn last_words(log: &Path) -> String {
     let text = fs::read_to_string(log).unwrap_or_default();
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(15)..].join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn a_process_that_was_killed_is_seen_to_be_gone_before_anybody_waited_for_it() {
+        let mut child = Command::new("sleep").arg("600").spawn().unwrap();
+        assert!(is_alive(child.id()));
+        signal(child.id(), "KILL");
+        while is_alive(child.id()) {
+            thread::yield_now();
+        }
+        child.wait().unwrap();
+        assert!(!is_alive(child.id()));
+    }
 }

@@ -8,9 +8,9 @@ use clap::{Parser, ValueEnum};
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask bench")]
 pub(crate) struct Args {
-    /// Which bench.
-    #[arg(value_enum, default_value = "all")]
-    pub(crate) bench: Bench,
+    /// What to measure. Default: everything.
+    #[arg(long, value_enum, num_args = 1.., value_name = "WHAT")]
+    pub(crate) only: Vec<Bench>,
     /// Runs of each; the median counts.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=25))]
     pub(crate) runs: u32,
@@ -35,24 +35,30 @@ pub(crate) struct Args {
     /// Where the figures go as JSON.
     #[arg(long, default_value = "target/bench/latest.json")]
     pub(crate) json: PathBuf,
+    /// A file whose table of figures is written anew, between `<!-- bench -->` and `<!-- /bench -->`; needs everything measured.
+    #[arg(long, value_name = "README.md", conflicts_with = "only")]
+    pub(crate) readme: Option<PathBuf>,
 }
 
 /// What can be measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Bench {
-    /// All of them.
-    All,
-    /// Deliveries of everyone-messages.
-    Fanout,
     /// Memory of connections that wait.
     Idle,
+    /// Deliveries of everyone-messages over WebSocket, and the CPU of each.
+    Fanout,
+    /// The same as server-sent events, beside WebSocket.
+    Sse,
     /// Durable publishes.
     Publish,
+    /// Durable publishes on PostgreSQL, beside SQLite.
+    Postgres,
 }
 
 impl Args {
-    pub(crate) fn wants(&self, bench: Bench) -> bool {
-        self.bench == Bench::All || self.bench == bench
+    /// Whether one of these is asked for.
+    pub(crate) fn wants(&self, benches: &[Bench]) -> bool {
+        self.only.is_empty() || benches.iter().any(|bench| self.only.contains(bench))
     }
 }
 
@@ -65,5 +71,16 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn what_is_measured_can_be_chosen() {
+        let wants = |words: &[&str], benches: &[Bench]| {
+            let words = ["bench"].iter().chain(words);
+            Args::try_parse_from(words).unwrap().wants(benches)
+        };
+        assert!(wants(&[], &[Bench::Idle]));
+        assert!(wants(&["--only", "sse", "idle"], &[Bench::Fanout, Bench::Sse]));
+        assert!(!wants(&["--only", "sse"], &[Bench::Publish, Bench::Postgres]));
     }
 }

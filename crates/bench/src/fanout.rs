@@ -9,10 +9,11 @@ use std::rc::Rc;
 
 use crate::{
     BenchError,
-    args::Args,
+    args::{Args, Bench},
     load::{self, Pace},
     machine::Cores,
     report::{Figure, Report, Unit},
+    step::Step,
     subject::{Binaries, Kind, Running, To, Way},
     swarm::Swarm,
 };
@@ -28,17 +29,22 @@ pub(crate) async fn run(
     label: &str,
     report: &mut Report,
 ) -> Result<(), BenchError> {
-    let subjects = [
-        (Kind::Tidings, Way::Frames, "tidings"),
-        (Kind::Node, Way::Frames, "node ws"),
-        (Kind::Tidings, Way::JoinedFrames, "tidings, joined frames"),
-        (Kind::Tidings, Way::EventSource, "tidings, EventSource"),
-        (Kind::Tidings, Way::FetchedStream, "tidings, fetched stream"),
+    let (fanout, sse) = (&[Bench::Fanout], &[Bench::Sse]);
+    let subjects: [(_, _, _, &[Bench]); 5] = [
+        (Kind::Tidings, Way::Frames, "tidings", &[Bench::Fanout, Bench::Sse]),
+        (Kind::Node, Way::Frames, "node ws", fanout),
+        (Kind::Tidings, Way::JoinedFrames, "tidings, joined frames", fanout),
+        (Kind::Tidings, Way::EventSource, "tidings, EventSource", sse),
+        (Kind::Tidings, Way::FetchedStream, "tidings, fetched stream", sse),
     ];
-    for (kind, way, name) in subjects {
+    for (kind, way, name, benches) in subjects {
+        if !args.wants(benches) {
+            continue;
+        }
         for saturated in [false, true] {
             let mode = if saturated { "saturated" } else { "windowed" };
-            eprintln!("{label}: fan-out to {} subscribers of {name}, {mode}…", args.subscribers);
+            let what = format!("fan-out to {} subscribers of {name}, {mode}", args.subscribers);
+            let step = Step::begin(format!("{label}: {what}"));
             let subject = Rc::new(Running::start(kind, binaries, cores).await?);
             let swarm = Swarm::open(&subject, args.subscribers, way).await?;
             let (tally, subscribers) = (&swarm.tally, u64::from(args.subscribers));
@@ -66,6 +72,7 @@ pub(crate) async fn run(
             let metric = format!("CPU of a delivery to {subscribers}, {mode}");
             report.add(&metric, Unit::Microseconds, name, Figure::of(cpu));
             swarm.close().await;
+            step.end();
         }
     }
     Ok(())

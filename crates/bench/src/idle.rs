@@ -7,10 +7,11 @@ use std::rc::Rc;
 
 use crate::{
     BenchError,
-    args::Args,
+    args::{Args, Bench},
     http::Http,
     machine::Cores,
     report::{Figure, Report, Unit},
+    step::Step,
     subject::{Binaries, Kind, Running, To, Way},
     swarm::Swarm,
 };
@@ -31,7 +32,10 @@ pub(crate) async fn run(
         (Kind::Tidings, Way::EventSource, "tidings, streams"),
     ];
     for (kind, way, name) in subjects {
-        eprintln!("{label}: {} idle connections to {name}…", args.connections);
+        if !args.wants(&[Bench::Idle]) {
+            continue;
+        }
+        let step = Step::begin(format!("{label}: {} idle connections to {name}", args.connections));
         let subject = Rc::new(Running::start(kind, binaries, cores).await?);
         Swarm::open(&subject, WARM_UP, way).await?.close().await;
         let before = subject.settled_memory().await?;
@@ -50,6 +54,7 @@ pub(crate) async fn run(
         let after = "idle connection, after one everyone-message";
         report.add(after, Unit::Bytes, name, Figure::of(each(woken)));
         swarm.close().await;
+        step.end();
     }
     Ok(())
 }

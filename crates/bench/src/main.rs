@@ -14,7 +14,9 @@
 //! | `swarm` | thousands of connections at once |
 //! | `load` | publishers, and what is measured while they publish |
 //! | `idle`, `fanout`, `publish` | the benches |
+//! | `step` | what is measured now, and how long it took |
 //! | `report` | medians, ratios, table, JSON |
+//! | `readme` | the figures as README.md states them |
 
 mod args;
 mod events;
@@ -25,17 +27,19 @@ mod idle;
 mod load;
 mod machine;
 mod publish;
+mod readme;
 mod report;
 mod socket;
+mod step;
 mod subject;
 mod swarm;
 
-use std::{io, process::ExitCode};
+use std::{io, process::ExitCode, time::Instant};
 
 use clap::Parser as _;
 use tokio::task::LocalSet;
 
-use args::{Args, Bench};
+use args::Args;
 use report::Report;
 use subject::Binaries;
 
@@ -93,20 +97,20 @@ fn run(args: &Args) -> Result<(), BenchError> {
         .build()
         .map_err(BenchError::io("starting tokio"))?;
     LocalSet::new().block_on(&runtime, async {
+        let began = Instant::now();
         for run in 1..=args.runs {
             let label = format!("run {run} of {}", args.runs);
-            if args.wants(Bench::Idle) {
-                idle::run(args, &binaries, &cores, &label, &mut report).await?;
-            }
-            if args.wants(Bench::Fanout) {
-                fanout::run(args, &binaries, &cores, &label, &mut report).await?;
-            }
-            if args.wants(Bench::Publish) {
-                publish::run(args, &binaries, &cores, &label, &mut report).await?;
-            }
+            idle::run(args, &binaries, &cores, &label, &mut report).await?;
+            fanout::run(args, &binaries, &cores, &label, &mut report).await?;
+            publish::run(args, &binaries, &cores, &label, &mut report).await?;
         }
+        eprintln!("all of it took {} s", began.elapsed().as_secs());
         Ok(())
     })?;
     report.print();
-    report.write(&args.json)
+    report.write(&args.json)?;
+    match &args.readme {
+        Some(file) => readme::write(file, &report),
+        None => Ok(()),
+    }
 }

@@ -8,10 +8,11 @@
 
 use crate::{
     BenchError,
-    args::Args,
+    args::{Args, Bench},
     load::{self, Pace},
     machine::Cores,
     report::{Figure, Report, Unit},
+    step::Step,
     subject::{Binaries, Kind, Running, To},
 };
 
@@ -22,14 +23,18 @@ pub(crate) async fn run(
     label: &str,
     report: &mut Report,
 ) -> Result<(), BenchError> {
-    let subjects = [
-        (Kind::Tidings, "tidings"),
-        (Kind::TidingsPostgres, "tidings on PostgreSQL"),
-        (Kind::Node, "node ws"),
-        (Kind::NodeDurable, "node ws, fdatasync"),
+    let (publish, postgres) = (&[Bench::Publish], &[Bench::Postgres]);
+    let subjects: [(_, _, &[Bench]); 4] = [
+        (Kind::Tidings, "tidings", &[Bench::Publish, Bench::Postgres]),
+        (Kind::TidingsPostgres, "tidings on PostgreSQL", postgres),
+        (Kind::Node, "node ws", publish),
+        (Kind::NodeDurable, "node ws, fdatasync", publish),
     ];
-    for (kind, name) in subjects {
-        eprintln!("{label}: {} publishers to {name}…", args.publishers);
+    for (kind, name, benches) in subjects {
+        if !args.wants(benches) {
+            continue;
+        }
+        let step = Step::begin(format!("{label}: {} publishers to {name}", args.publishers));
         let subject = Running::start(kind, binaries, cores).await?;
         let users = 0..args.publishers;
         let requests = users.map(|user| subject.publish(To::User(user), args.bytes)).collect();
@@ -44,6 +49,7 @@ pub(crate) async fn run(
             let latency = measured.percentile(percent).as_secs_f64() * 1_000.0;
             report.add(&metric, Unit::Milliseconds, name, Figure::of(latency));
         }
+        step.end();
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Medians, ratios to Node, a table for people and JSON for machines.
+//! Medians, ratios to what was measured beside, a table for people and JSON for machines.
 
 use std::{fs, path::Path};
 
@@ -6,8 +6,10 @@ use serde::Serialize;
 
 use crate::{BenchError, args::Args, load::Measured, machine};
 
-/// What the others are compared with.
-const BASELINE: &str = "node ws";
+/// What the others are compared with: another server that does the plain job.
+const NODE: &str = "node ws";
+/// And Tidings itself in its plainest form: over WebSocket, a frame a message, on SQLite.
+const TIDINGS: &str = "tidings";
 
 /// Of a figure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -61,8 +63,10 @@ struct Row {
     subject: String,
     runs: Vec<Figure>,
     median: f64,
-    /// Median divided by the baseline's.
+    /// Median divided by that of `node ws`.
     to_node: Option<f64>,
+    /// Median divided by that of `tidings`, for its other forms.
+    to_tidings: Option<f64>,
 }
 
 /// Everything measured.
@@ -73,6 +77,8 @@ pub(crate) struct Report {
     generator_core: usize,
     seconds: u32,
     payload_bytes: u32,
+    subscribers: u32,
+    publishers: u32,
     rows: Vec<Row>,
 }
 
@@ -84,8 +90,37 @@ impl Report {
             generator_core: cores.generator,
             seconds: args.seconds,
             payload_bytes: args.bytes,
+            subscribers: args.subscribers,
+            publishers: args.publishers,
             rows: Vec::new(),
         }
+    }
+
+    /// Nothing measured yet.
+    #[cfg(test)]
+    pub(crate) fn empty(machine: &str) -> Self {
+        Self {
+            machine: machine.to_owned(),
+            server_core: 0,
+            generator_core: 1,
+            seconds: 1,
+            payload_bytes: 1,
+            subscribers: 1,
+            publishers: 1,
+            rows: Vec::new(),
+        }
+    }
+
+    /// Of what these figures are, in a sentence.
+    pub(crate) fn conditions(&self) -> String {
+        let runs = self.rows.iter().map(|row| row.runs.len()).max().unwrap_or_default();
+        let load = format!(
+            "{} subscribers, {} publishers, {} bytes of payload",
+            grouped(self.subscribers.into()),
+            self.publishers,
+            self.payload_bytes
+        );
+        format!("Medians of {runs} runs of {} s: {load}; {}.\n", self.seconds, self.machine)
     }
 
     /// Adds one run's figure.
@@ -101,6 +136,7 @@ impl Report {
                 runs: vec![figure],
                 median: 0.0,
                 to_node: None,
+                to_tidings: None,
             }),
         }
         self.conclude();
@@ -110,13 +146,21 @@ impl Report {
         for row in &mut self.rows {
             row.median = median(row.runs.iter().map(|run| run.value));
         }
-        let baseline: Vec<_> = self.rows.iter().filter(|row| row.subject == BASELINE).collect();
-        let baseline: Vec<_> =
-            baseline.iter().map(|row| (row.metric.clone(), row.median)).collect();
+        let medians: Vec<_> = self
+            .rows
+            .iter()
+            .map(|row| (row.metric.clone(), row.subject.clone(), row.median))
+            .collect();
         for row in &mut self.rows {
-            let found = baseline.iter().find(|(metric, _)| *metric == row.metric);
-            row.to_node =
-                found.map(|(_, median)| row.median / median).filter(|ratio| ratio.is_finite());
+            let to = |subject: &str| {
+                let mut same = medians.iter().filter(|(metric, ..)| *metric == row.metric);
+                let (.., median) = same.find(|(_, other, _)| other == subject)?;
+                Some(row.median / median).filter(|ratio| ratio.is_finite())
+            };
+            let (to_node, to_tidings) = (to(NODE), to(TIDINGS));
+            row.to_node = to_node;
+            let is_other_form = row.subject != TIDINGS && row.subject.starts_with(TIDINGS);
+            row.to_tidings = to_tidings.filter(|_| is_other_form);
         }
         // One metric's subjects stand together, in the order they were first measured.
         let order: Vec<_> = self.rows.iter().map(|row| row.metric.clone()).collect();
@@ -130,10 +174,20 @@ impl Report {
             self.machine, self.server_core, self.generator_core
         );
         println!(
-            "medians; payload {} bytes; ratio to `{BASELINE}`; shares of their core\n",
+            "medians; payload {} bytes; ratios to `{NODE}` and to `{TIDINGS}`; shares of their core\n",
             self.payload_bytes
         );
-        let header = ["", "subject", "median", "spread", "ratio", "server", "generator", "others"];
+        let header = [
+            "",
+            "subject",
+            "median",
+            "spread",
+            "÷ node",
+            "÷ tidings",
+            "server",
+            "generator",
+            "others",
+        ];
         let mut lines = vec![header.map(String::from)];
         let mut last = "";
         for row in &self.rows {
@@ -152,7 +206,8 @@ impl Report {
                 row.subject.clone(),
                 shown(row.median, row.unit),
                 spread(row),
-                row.to_node.map(|ratio| format!("{ratio:.2}×")).unwrap_or_default(),
+                row.to_node.map(times).unwrap_or_default(),
+                row.to_tidings.map(times).unwrap_or_default(),
                 share(|run| run.server_core),
                 share(|run| run.generator_core),
                 share(|run| run.others),
@@ -188,6 +243,30 @@ impl Report {
         println!("\nall runs: {}", path.display());
         Ok(())
     }
+}
+
+/// A figure's median with its ratios, for whoever states it elsewhere.
+pub(crate) struct Stated {
+    pub(crate) median: String,
+    pub(crate) to_node: Option<f64>,
+    pub(crate) to_tidings: Option<f64>,
+}
+
+impl Report {
+    /// What was measured of a subject; the metric by its beginning, because the rest holds what was asked for.
+    pub(crate) fn stated(&self, metric: &str, end: &str, subject: &str) -> Option<Stated> {
+        let is_it = |row: &&Row| {
+            row.subject == subject && row.metric.starts_with(metric) && row.metric.ends_with(end)
+        };
+        let row = self.rows.iter().find(is_it)?;
+        let median = shown(row.median, row.unit);
+        Some(Stated { median, to_node: row.to_node, to_tidings: row.to_tidings })
+    }
+}
+
+/// A ratio as people read it.
+pub(crate) fn times(ratio: f64) -> String {
+    format!("{ratio:.2}×")
 }
 
 fn spread(row: &Row) -> String {
@@ -248,20 +327,14 @@ mod tests {
     }
 
     #[test]
-    fn each_subject_is_compared_with_node_doing_the_same() {
-        let mut report = Report {
-            machine: String::new(),
-            server_core: 0,
-            generator_core: 1,
-            seconds: 1,
-            payload_bytes: 1,
-            rows: Vec::new(),
-        };
+    fn each_subject_is_compared_with_those_that_do_the_same() {
+        let mut report = Report::empty("");
         for (metric, subject, value) in [
             ("a", "tidings", 30.0),
             ("b", "tidings", 5.0),
-            ("a", BASELINE, 10.0),
+            ("a", NODE, 10.0),
             ("a", "tidings", 50.0),
+            ("a", "tidings, otherwise", 60.0),
         ] {
             report.add(metric, Unit::PerSecond, subject, Figure::of(value));
         }
@@ -270,10 +343,11 @@ mod tests {
                 .rows
                 .iter()
                 .find(|row| row.subject == subject && row.metric == metric)
+                .map(|row| (row.to_node, row.to_tidings))
                 .unwrap()
-                .to_node
         };
-        assert_eq!(ratio("tidings", "a"), Some(4.0));
-        assert_eq!(ratio("tidings", "b"), None);
+        assert_eq!(ratio("tidings", "a"), (Some(4.0), None));
+        assert_eq!(ratio("tidings, otherwise", "a"), (Some(6.0), Some(1.5)));
+        assert_eq!(ratio("tidings", "b"), (None, None));
     }
 }

@@ -79,7 +79,7 @@ pub enum Command {
     },
     /// End what this hits: the sessions of this node, and its credentials at every entrance. A revocation may come twice.
     Heed(Revocation),
-    /// The one deadline: feed `DeadlinePassed` at this monotonic time (replaces the earlier one); `None`: none.
+    /// The one deadline: feed `DeadlinePassed` once at this monotonic time (replaces the earlier one); `None`: none.
     SetDeadline {
         /// Milliseconds as `Now::mono`.
         at: Option<u64>,

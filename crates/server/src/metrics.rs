@@ -4,6 +4,7 @@ use std::{sync::OnceLock, time::Duration};
 
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tidings_protocol::ErrorCode;
 
 /// Upper ends for times, in seconds: from a sync on a fast disk to a client that is given up.
 const SECONDS: &[f64] = &[
@@ -40,6 +41,12 @@ pub fn render() -> Option<String> {
     recorder().map(PrometheusHandle::render)
 }
 
+/// Counts a connection, or a poll's call, that was not let in.
+pub fn refused(transport: &'static str, code: ErrorCode) {
+    let labels = [("transport", transport), ("code", code.as_str())];
+    metrics::counter!("tidings_refused_total", &labels).increment(1);
+}
+
 /// Folds what histograms gathered: without it their memory grows until somebody asks for the figures.
 pub async fn upkeep() {
     let Some(handle) = recorder() else { return };
@@ -55,7 +62,8 @@ fn describe() {
     describe_counter!("tidings_frames_received_total", "Messages from clients, by transport.");
     describe_counter!("tidings_records_total", "Records that became durable.");
     describe_counter!("tidings_deliveries_total", "Records queued for live subscribers.");
-    describe_counter!("tidings_refused_total", "Connections refused, by code.");
+    describe_counter!("tidings_opened_total", "Connections begun, by transport; each poll is one.");
+    describe_counter!("tidings_refused_total", "Connections refused, by transport and code.");
     describe_counter!("tidings_auth_failures_total", "Credentials refused, by code.");
     describe_counter!(
         "tidings_slow_consumers_total",

@@ -197,7 +197,8 @@ impl Drop for Tidings {
 }
 
 /// Removes what retention does not keep, now and then, a little at a time. That writes records which no commit tells of, so the logs
-/// are looked at afterwards, whether or not all of it succeeded.
+/// are looked at afterwards, whether or not all of it succeeded: this node is told here, which can't be lost, and every other one looks
+/// after its own turn or with its next poll.
 async fn trim(node: Arc<Node>, config: Config) {
     let mut turns = interval(config.trim_interval());
     let retention = config.retention();
@@ -215,7 +216,10 @@ async fn trim(node: Arc<Node>, config: Config) {
                     tracing::warn!(%error, "old records could not be removed");
                     break;
                 }
-                Err(_) => return,
+                Err(error) => {
+                    tracing::error!(%error, "the removal of old records broke off");
+                    break;
+                }
             }
         }
         node.follower.tell(Event::HintsLost);

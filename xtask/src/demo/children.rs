@@ -1,8 +1,9 @@
-//! The demo's two programs: started with a log, watched, and ended with it.
+//! The demo's programs: started with a log, watched, and ended with it.
 
 use std::fs::OpenOptions;
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{self, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -34,6 +35,8 @@ impl Child {
         let out = open().map_err(Failure::io("open", &log))?;
         let err = open().map_err(Failure::io("open", &log))?;
         command.stdin(Stdio::null()).stdout(out).stderr(err);
+        // Ctrl-C is for the demo, which ends its programs in order, and not for all of them at once.
+        command.process_group(0);
         let process = command.spawn().map_err(|source| Failure::Io {
             doing: format!("run `{}`", shown(&command)),
             source,

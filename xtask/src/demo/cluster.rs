@@ -3,14 +3,13 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tidings_backing::{Postgres, Redis};
 
 use super::children::{Child, pause};
-use super::{API_KEY, AWAY, USER, port, prepare, start_backend};
+use super::{API_KEY, AWAY, USER, Wanted, port, prepare, server, start_backend, stop_by_ctrl_c};
 use crate::failure::Failure;
 use crate::node;
 use crate::package::Example;
@@ -22,9 +21,9 @@ use crate::system::{self, NGINX, POSTGRESQL, REDIS};
 const NGINX_CONF: &str = "deploy/nginx/cluster.conf";
 
 /// Builds what is not built, runs until Ctrl-C.
-pub(crate) fn run() -> Result<(), Failure> {
+pub(super) fn run(wanted: Wanted) -> Result<(), Failure> {
     let logs = repo::scratch().join("logs");
-    let mut steps = Steps::new(8);
+    let mut steps = Steps::new(4 + wanted.built.steps());
     steps.run("Checking node and npm", &logs.join("demo-node.log"), |_| {
         node::check().map(|()| Outcome::Done)
     })?;
@@ -32,24 +31,22 @@ pub(crate) fn run() -> Result<(), Failure> {
     steps.run("Looking for PostgreSQL, Redis and nginx", &system, |step| {
         system::ensure(&[POSTGRESQL, REDIS, NGINX], step).map(|()| Outcome::Done)
     })?;
-    prepare(Example::React, &mut steps)?;
-
-    let stop = Arc::new(AtomicBool::new(false));
-    let asked = Arc::clone(&stop);
-    ctrlc::set_handler(move || asked.store(true, Ordering::SeqCst))
-        .map_err(|error| Failure::Check(format!("could not listen for Ctrl-C: {error}")))?;
+    prepare(wanted, &mut steps)?;
+    let stop = stop_by_ctrl_c()?;
 
     let mut cluster = None;
     let log = logs.join("demo-start.log");
     steps.run("Starting PostgreSQL and Redis", &log, |_| {
-        cluster = Some(Cluster::on(Postgres::start(), Redis::start())?);
+        cluster = Some(Cluster::on(wanted.example, Postgres::start(), Redis::start())?);
         Ok(Outcome::Done)
     })?;
     let Some(mut cluster) = cluster else { return Ok(()) };
     steps.run("Starting two nodes, nginx and the example's backend", &log, |_| {
         cluster.start(&stop).map(|()| Outcome::Done)
     })?;
-    cluster.print_guide();
+    if !stop.load(Ordering::SeqCst) {
+        cluster.print_guide();
+    }
     while !stop.load(Ordering::SeqCst) {
         cluster.tend(&stop)?;
         pause(Duration::from_millis(100), &stop);
@@ -65,13 +62,14 @@ struct Cluster {
     nodes: Vec<(u16, Child)>,
     redis: Redis,
     postgres: Postgres,
+    example: Example,
     database: String,
     front: u16,
     page: u16,
 }
 
 impl Cluster {
-    fn on(postgres: Postgres, redis: Redis) -> Result<Self, Failure> {
+    fn on(example: Example, postgres: Postgres, redis: Redis) -> Result<Self, Failure> {
         let database = postgres.database();
         let (front, page) = (port::free_from(8787)?, port::free_from(5173)?);
         Ok(Self {
@@ -80,6 +78,7 @@ impl Cluster {
             nodes: Vec::new(),
             redis,
             postgres,
+            example,
             database,
             front,
             page,
@@ -97,7 +96,7 @@ impl Cluster {
         let mut nginx = self.start_nginx(first, second)?;
         nginx.wait_until_it_answers(self.front, "/readyz", stop)?;
         self.nginx = Some(nginx);
-        let mut backend = start_backend(Example::React, self.page, &self.url())?;
+        let mut backend = start_backend(self.example, self.page, &self.url())?;
         backend.wait_until_it_answers(self.page, "/", stop)?;
         self.backend = Some(backend);
         Ok(())
@@ -108,7 +107,7 @@ impl Cluster {
     }
 
     fn start_node(&self, port: u16) -> Result<Child, Failure> {
-        let mut command = Command::new(repo::target().join("release/tidings"));
+        let mut command = Command::new(server());
         command.current_dir(repo::root()).args(["serve", "--dev", "--listen"]);
         command.arg(format!("127.0.0.1:{port}"));
         let config = repo::root().join("examples/react/tidings.toml");
@@ -132,7 +131,10 @@ impl Cluster {
         repo::write(&config, text.as_bytes())?;
         let nginx = system::find("nginx").unwrap_or_else(|| PathBuf::from("/usr/sbin/nginx"));
         let mut command = Command::new(nginx);
-        command.arg("-p").arg(&folder).arg("-c").arg(&config).args(["-g", "daemon off;"]);
+        command.arg("-p").arg(&folder).arg("-c").arg(&config).args(["-e", "stderr"]);
+        // As root its workers would have another user, who can't write into the folder.
+        let user = if system::is_root() { "user root;" } else { "" };
+        command.arg("-g").arg(format!("daemon off; {user}"));
         Child::start(command, "demo-nginx")
     }
 
@@ -141,23 +143,23 @@ impl Cluster {
         for place in 0..self.nodes.len() {
             let Some((port, node)) = self.nodes.get_mut(place) else { continue };
             let port = *port;
-            if let Some(status) = node.ended()? {
-                gone(&format!("The node on port {port}"), &format!(" ({status})"), stop);
+            let Some(status) = node.ended()? else { continue };
+            if is_to_return(&format!("The node on port {port}"), &format!(" ({status})"), stop) {
                 let mut node = self.start_node(port)?;
                 node.wait_until_it_answers(port, "/readyz", stop)?;
-                println!("It is back. Kill it again: kill -9 {}", node.pid());
+                is_back(node.pid());
                 self.nodes[place].1 = node;
             }
         }
-        if !self.redis.runs() {
-            gone("Redis", ": nodes find each other's records by polling", stop);
+        let polls = ": nodes find each other's records by polling";
+        if !self.redis.runs() && is_to_return("Redis", polls, stop) {
             self.redis.restart();
-            println!("It is back. Kill it again: kill -9 {}", self.redis.pid());
+            is_back(self.redis.pid());
         }
-        if !self.postgres.runs() {
-            gone("PostgreSQL", ": publishes are answered 503 with Retry-After", stop);
+        let refuses = ": publishes are answered 503 with Retry-After";
+        if !self.postgres.runs() && is_to_return("PostgreSQL", refuses, stop) {
             self.postgres.restart();
-            println!("It is back. Kill it again: kill -9 {}", self.postgres.pid());
+            is_back(self.postgres.pid());
         }
         for child in [&mut self.nginx, &mut self.backend].into_iter().flatten() {
             if let Some(status) = child.ended()? {
@@ -210,7 +212,29 @@ impl Cluster {
     }
 }
 
-fn gone(what: &str, and: &str, stop: &AtomicBool) {
+/// Says that a part is gone, and waits a while; false when the demo ends meanwhile.
+fn is_to_return(what: &str, and: &str, stop: &AtomicBool) -> bool {
     println!("{what} is gone{and}; starting it again in {} s.", AWAY.as_secs());
     pause(AWAY, stop);
+    !stop.load(Ordering::SeqCst)
+}
+
+fn is_back(pid: u32) {
+    println!("It is back. Kill it again: kill -9 {pid}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The containers' nginx gets its configuration by `sed`, which says nothing where there is nothing to replace.
+    #[test]
+    fn deploy_compose_yml_replaces_what_the_configuration_has() {
+        let text = |name: &str| fs::read_to_string(repo::root().join(name)).unwrap();
+        let (compose, nginx) = (text("deploy/compose.yml"), text(NGINX_CONF));
+        for place in ["127.0.0.1:LISTEN", "127.0.0.1:ONE", "127.0.0.1:TWO"] {
+            assert!(compose.contains(&format!("s/{place}/")), "{place}");
+            assert_eq!(nginx.matches(place).count(), 1, "{place}");
+        }
+    }
 }

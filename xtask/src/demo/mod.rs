@@ -1,14 +1,17 @@
 //! `cargo xtask demo`: from a fresh clone to an inbox in the browser, and a server to be killed.
 
 mod children;
-pub(crate) mod cluster;
+mod cluster;
 mod port;
 
+use std::env;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+
+use lexopt::prelude::*;
 
 use crate::failure::Failure;
 use crate::node;
@@ -25,19 +28,50 @@ const API_KEY: &str = "dev";
 /// Who the example shows first, before anybody chose.
 const USER: &str = "mina";
 
+/// What is asked for.
+#[derive(Clone, Copy)]
+struct Wanted {
+    example: Example,
+    built: Built,
+}
+
+/// What is to be built first.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Built {
+    /// Whatever is missing or stale.
+    Now,
+    /// Nothing: all of it is there.
+    Before,
+}
+
+/// Runs what the arguments ask for, until Ctrl-C.
+pub(crate) fn command(mut args: lexopt::Parser) -> Result<(), Failure> {
+    let mut wanted = Wanted { example: Example::React, built: Built::Now };
+    let mut in_a_cluster = false;
+    while let Some(arg) = args.next()? {
+        match arg {
+            Long("svelte") => wanted.example = Example::Svelte,
+            Long("cluster") => in_a_cluster = true,
+            Long("prebuilt") => wanted.built = Built::Before,
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    match in_a_cluster {
+        true => cluster::run(wanted),
+        false => run(wanted),
+    }
+}
+
 /// Builds what is not built, runs the example of one framework until Ctrl-C.
-pub(crate) fn run(example: Example) -> Result<(), Failure> {
+fn run(wanted: Wanted) -> Result<(), Failure> {
+    let Wanted { example, built } = wanted;
     let logs = repo::scratch().join("logs");
-    let mut steps = Steps::new(6);
+    let mut steps = Steps::new(2 + built.steps());
     steps.run("Checking node and npm", &logs.join("demo-node.log"), |_| {
         node::check().map(|()| Outcome::Done)
     })?;
-    prepare(example, &mut steps)?;
-
-    let stop = Arc::new(AtomicBool::new(false));
-    let asked = Arc::clone(&stop);
-    ctrlc::set_handler(move || asked.store(true, Ordering::SeqCst))
-        .map_err(|error| Failure::Check(format!("could not listen for Ctrl-C: {error}")))?;
+    prepare(wanted, &mut steps)?;
+    let stop = stop_by_ctrl_c()?;
 
     let ports = Ports { server: port::free_from(8787)?, page: port::free_from(5173)? };
     let mut server = None;
@@ -77,8 +111,31 @@ pub(crate) fn run(example: Example) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Builds everything the example needs: four steps of a series.
-pub(crate) fn prepare(example: Example, steps: &mut Steps) -> Result<(), Failure> {
+/// Set by Ctrl-C, and by a terminal that closes.
+fn stop_by_ctrl_c() -> Result<Arc<AtomicBool>, Failure> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let asked = Arc::clone(&stop);
+    ctrlc::set_handler(move || asked.store(true, Ordering::SeqCst))
+        .map_err(|error| Failure::Check(format!("could not listen for Ctrl-C: {error}")))?;
+    Ok(stop)
+}
+
+impl Built {
+    /// How many steps [`prepare`] is.
+    fn steps(self) -> usize {
+        match self {
+            Self::Now => 4,
+            Self::Before => 0,
+        }
+    }
+}
+
+/// Builds everything the example needs.
+fn prepare(wanted: Wanted, steps: &mut Steps) -> Result<(), Failure> {
+    let Wanted { example, built } = wanted;
+    if built == Built::Before {
+        return Ok(());
+    }
     let logs = repo::scratch().join("logs");
     let log = |name: &str| logs.join(format!("{name}.log"));
     steps.run("Building the wasm", &log("wasm"), |step| wasm::build(Wish::Soonest, step))?;
@@ -92,6 +149,12 @@ fn build_server(step: &mut Step) -> Result<Outcome, Failure> {
     let mut cargo = Command::new("cargo");
     cargo.current_dir(repo::root()).args(["build", "--release", "--package", "tidings-server"]);
     step.run(&mut cargo).map(|()| Outcome::Done)
+}
+
+/// The server: this workspace's, in release mode, or another.
+fn server() -> PathBuf {
+    let built = || repo::target().join("release/tidings");
+    env::var_os("TIDINGS_BIN").map_or_else(built, PathBuf::from)
 }
 
 /// The ports in use; the usual ones if they were free.
@@ -112,7 +175,7 @@ fn data_folder() -> PathBuf {
 }
 
 fn start_server(ports: Ports) -> Result<Child, Failure> {
-    let mut command = Command::new(repo::target().join("release/tidings"));
+    let mut command = Command::new(server());
     command.current_dir(repo::root()).args(["serve", "--dev", "--listen"]);
     command.arg(format!("127.0.0.1:{}", ports.server)).arg("--data").arg(data_folder());
     let config = repo::root().join("examples/react/tidings.toml");

@@ -106,7 +106,7 @@ fn npm(step: &mut Step) -> Result<Counts, Failure> {
 }
 
 fn e2e(step: &mut Step) -> Result<Counts, Failure> {
-    system::ensure(&[CHROMIUM, CHROMEDRIVER, NGINX], step)?;
+    system::ensure(&[CHROMIUM, CHROMEDRIVER, NGINX, POSTGRESQL, REDIS], step)?;
     build_package(step)?;
     for example in Example::ALL {
         package::build_example(example, step)?;
@@ -116,6 +116,9 @@ fn e2e(step: &mut Step) -> Result<Counts, Failure> {
     node::install(&folder, step)?;
     let mut test = node::npm(&folder);
     test.arg("test").env("TIDINGS_BIN", repo::target().join("debug/tidings"));
+    // One test is of the demo.
+    let this = std::env::current_exe().map_err(Failure::io("find", Path::new("this program")))?;
+    test.env("TIDINGS_XTASK", this);
     let succeeded = step.status(&mut test)?.success();
     let mut counts = counted(step, succeeded)?;
     for folder in Example::ALL.map(Example::folder).into_iter().chain([folder]) {

@@ -19,11 +19,12 @@ use crate::{
     driver::connection::{self, Opening, Said},
     error::ApiError,
     listen::Cut,
+    metrics,
     transport::{
         Transport,
         address::Address,
         poll::{Bounds, LongPoll, Next, Wait},
-        refusal::{Asker, refuse},
+        refusal::{self, Asker},
         sse::{Sse, random_below},
         trail::Trail,
         visit::Visit,
@@ -42,7 +43,7 @@ pub(super) async fn stream(State(api): State<Api>, request: Request) -> Response
     let retry_ms = retry + random_below(*retry);
     let (parts, asked) = match ask(&api, request).await {
         Ok(asked) => asked,
-        Err(refused) => return refuse(asker, &refused, retry_ms),
+        Err(refused) => return refuse::<Sse>(asker, &refused, retry_ms),
     };
     let Asked { address, text } = asked;
     let heartbeat = api.limits().heartbeat_ms;
@@ -58,8 +59,8 @@ pub(super) async fn stream(State(api): State<Api>, request: Request) -> Response
     let transport = Sse::new(asker, trail, retry_ms, cut, answer);
     let opening = Opening { said: Some(Said::Connect(text)), wanted, idle_ms };
     match serve(&api, &parts, transport, opening) {
-        Ok(()) => answered.await.unwrap_or_else(|_| broken(asker, retry_ms)),
-        Err(refused) => refuse(asker, &refused, retry_ms),
+        Ok(()) => answered.await.unwrap_or_else(|_| broken::<Sse>(asker, retry_ms)),
+        Err(refused) => refuse::<Sse>(asker, &refused, retry_ms),
     }
 }
 
@@ -71,7 +72,7 @@ pub(super) async fn poll(State(api): State<Api>, request: Request) -> Response {
     };
     let (parts, asked) = match ask(&api, request).await {
         Ok(asked) => asked,
-        Err(refused) => return refuse(asker, &refused, 0),
+        Err(refused) => return refuse::<LongPoll>(asker, &refused, 0),
     };
     let Asked { address, text } = asked;
     let streams = &api.node.settings.streams;
@@ -92,8 +93,8 @@ pub(super) async fn poll(State(api): State<Api>, request: Request) -> Response {
     let transport = LongPoll::new(next, wait, bounds, trail, answer);
     let opening = Opening { said: Some(Said::Connect(text)), wanted, idle_ms: None };
     match serve(&api, &parts, transport, opening) {
-        Ok(()) => answered.await.unwrap_or_else(|_| broken(asker, 0)),
-        Err(refused) => refuse(asker, &refused, 0),
+        Ok(()) => answered.await.unwrap_or_else(|_| broken::<LongPoll>(asker, 0)),
+        Err(refused) => refuse::<LongPoll>(asker, &refused, 0),
     }
 }
 
@@ -163,7 +164,13 @@ fn serve<T: Transport>(
     Ok(())
 }
 
+/// Who is not let in.
+fn refuse<T: Transport>(asker: Asker, refused: &Refused, retry_ms: u64) -> Response {
+    metrics::refused(T::NAME, refused.code);
+    refusal::refuse(asker, refused, retry_ms)
+}
+
 /// The connection ended without a word: its task was stopped.
-fn broken(asker: Asker, retry_ms: u64) -> Response {
-    refuse(asker, &ErrorCode::Internal.into(), retry_ms)
+fn broken<T: Transport>(asker: Asker, retry_ms: u64) -> Response {
+    refuse::<T>(asker, &ErrorCode::Internal.into(), retry_ms)
 }

@@ -4,7 +4,7 @@ use http::{HeaderMap, Method, header};
 use tidings_protocol::ErrorCode;
 use tidings_server_core::Refused;
 
-use crate::transport::origin::Origins;
+use crate::transport::origin::{self, Origins};
 
 /// The cookie's value; never for an empty name.
 pub(crate) fn find<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
@@ -26,10 +26,7 @@ pub(crate) fn may_speak(
 ) -> Result<(), Refused> {
     let allowed = match headers.get(header::ORIGIN) {
         Some(_) => origins.admit(headers),
-        None => {
-            method == Method::GET
-                && headers.get("sec-fetch-site").is_some_and(|site| site == "same-origin")
-        }
+        None => origin::is_own(method, headers),
     };
     if allowed {
         Ok(())

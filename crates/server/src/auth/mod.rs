@@ -2,6 +2,7 @@
 //!
 //! | file | what |
 //! |---|---|
+//! | `who.rs` | who calls the REST surface, and what that one may do |
 //! | `api_key.rs` | backends' keys, kept as hashes, compared in constant time |
 //! | `ticket.rs` | one-time tickets: random, kept as hashes, spent by one atomic take |
 //! | `session_token.rs` | signed bearers that re-enter a session |
@@ -22,6 +23,7 @@ mod revoked;
 mod secrets;
 mod session_token;
 mod ticket;
+mod who;
 
 use std::{
     fmt::{self, Debug, Formatter},
@@ -33,7 +35,7 @@ use http::{HeaderMap, Method, header};
 use tidings_protocol::{ErrorCode, rest::TicketAnswer};
 use tidings_server_core::{
     Identity, Limits, Refused,
-    service::{Caller, Grant},
+    service::Grant,
     session::Credential,
     store::{Answer, Query, Revocation, Store},
 };
@@ -58,6 +60,7 @@ use crate::{
 pub use api_key::ApiKeys;
 pub use jwt::{JwtKey, KeyError};
 pub use secrets::{Secret, secret};
+pub use who::Who;
 
 /// What is checked, and with which keys.
 #[derive(Debug)]
@@ -102,79 +105,6 @@ impl Debug for Auth {
     /// Keys stay out of logs.
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.debug_struct("Auth").field("api_keys", &self.api_keys).finish_non_exhaustive()
-    }
-}
-
-/// Who calls the REST surface.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Who {
-    /// A backend; the name of its key.
-    Backend(Arc<str>),
-    /// A user, by a JWT.
-    User(Box<Identity>),
-    /// A user, by a session token: it re-enters and reads, but nothing that outlives it comes of it.
-    Session(Box<Identity>),
-}
-
-impl Who {
-    /// As services take it.
-    #[must_use]
-    pub fn caller(&self) -> Caller<'_> {
-        match self {
-            Self::Backend(_) => Caller::Backend,
-            Self::User(identity) | Self::Session(identity) => Caller::User(identity),
-        }
-    }
-
-    /// A stable name of the credential, for idempotency keys.
-    #[must_use]
-    pub fn credential(&self) -> String {
-        match self {
-            Self::Backend(name) => format!("key:{name}"),
-            Self::User(identity) | Self::Session(identity) => format!("user:{}", identity.user),
-        }
-    }
-
-    /// Refuses users.
-    ///
-    /// # Errors
-    /// `forbidden`.
-    pub fn backend(&self) -> Result<(), Refused> {
-        match self {
-            Self::Backend(_) => Ok(()),
-            Self::User(_) | Self::Session(_) => Err(Refused::new(
-                ErrorCode::Forbidden,
-                "only a backend with an API key may do this",
-            )),
-        }
-    }
-
-    /// Refuses session tokens, which may not open further sessions.
-    ///
-    /// # Errors
-    /// `forbidden`.
-    pub fn opens(&self) -> Result<(), Refused> {
-        match self {
-            Self::Backend(_) | Self::User(_) => Ok(()),
-            Self::Session(_) => Err(Refused::new(
-                ErrorCode::Forbidden,
-                "a session token re-enters its session and opens no other",
-            )),
-        }
-    }
-
-    /// Refuses backends.
-    ///
-    /// # Errors
-    /// `forbidden`.
-    pub fn user(&self) -> Result<&Identity, Refused> {
-        match self {
-            Self::User(identity) | Self::Session(identity) => Ok(identity),
-            Self::Backend(_) => Err(Refused::new(
-                ErrorCode::Forbidden,
-                "only a user may do this, with a JWT or session token of their own",
-            )),
-        }
     }
 }
 
@@ -257,8 +187,8 @@ impl Auth {
     }
 
     async fn ticket(&self, ticket: String, entrance: &Entrance) -> Result<Identity, Refused> {
-        let origin = entrance.origin.clone();
-        let spend = self.readers.run(move |store| ticket::spend(store, &ticket, origin.as_deref()));
+        let page = entrance.page.clone();
+        let spend = self.readers.run(move |store| ticket::spend(store, &ticket, &page));
         let grant = spend.await?;
         self.not_revoked(grant.identity(String::new()))
     }

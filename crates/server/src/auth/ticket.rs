@@ -8,7 +8,7 @@ use tidings_protocol::{
 };
 use tidings_server_core::{Limits, Refused, service::Grant, store::Store};
 
-use crate::driver::Clock;
+use crate::{driver::Clock, transport::origin::Page};
 
 const PREFIX: &str = "tk_";
 
@@ -34,15 +34,11 @@ pub(super) fn issue(
 }
 
 /// Spends a ticket. Unknown, spent, expired and meant for another page: one answer, in about the same time.
-pub(super) fn spend(
-    store: &dyn Store,
-    ticket: &str,
-    origin: Option<&str>,
-) -> Result<Grant, Refused> {
+pub(super) fn spend(store: &dyn Store, ticket: &str, page: &Page) -> Result<Grant, Refused> {
     let invalid = || Refused::from(ErrorCode::TicketInvalid);
     let bytes = store.take_ticket(Clock::wall(), hash(ticket))?.ok_or_else(invalid)?;
     let grant = Grant::decode(&bytes)?;
-    if grant.origin.is_some() && grant.origin.as_deref() != origin {
+    if grant.origin.as_ref().is_some_and(|origin| !page.is_of(origin)) {
         return Err(invalid());
     }
     Ok(grant)
@@ -76,20 +72,27 @@ mod tests {
         let wall = Clock::wall();
         let ticket = issue(&store, &grant(None), wall, &Limits::default()).unwrap().ticket;
         assert_eq!(ticket.len(), 3 + 43);
-        assert_eq!(spend(&store, &ticket, None).unwrap().user, "u1");
-        assert_eq!(spend(&store, &ticket, None).unwrap_err().code, ErrorCode::TicketInvalid);
+        assert_eq!(spend(&store, &ticket, &Page::Unknown).unwrap().user, "u1");
+        assert_eq!(
+            spend(&store, &ticket, &Page::Unknown).unwrap_err().code,
+            ErrorCode::TicketInvalid
+        );
     }
 
     #[test]
     fn a_ticket_for_one_page_opens_nowhere_else() {
         let store = MemoryStore::new(1, Syncing::BeforeTheAnswer);
         let own = "https://app.example";
-        for (from, opens) in
-            [(Some(own), true), (Some("https://evil.example"), false), (None, false)]
-        {
+        for (from, opens) in [
+            (Page::Named(own.into()), true),
+            (Page::Named("https://evil.example".into()), false),
+            (Page::Own("app.example".into()), true),
+            (Page::Own("evil.example".into()), false),
+            (Page::Unknown, false),
+        ] {
             let wall = Clock::wall();
             let made = issue(&store, &grant(Some(own)), wall, &Limits::default()).unwrap();
-            assert_eq!(spend(&store, &made.ticket, from).is_ok(), opens, "{from:?}");
+            assert_eq!(spend(&store, &made.ticket, &from).is_ok(), opens, "{from:?}");
         }
     }
 }

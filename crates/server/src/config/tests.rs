@@ -62,6 +62,35 @@ fn file_environment_and_flags_follow_each_other() {
 }
 
 #[test]
+fn the_containers_are_told_settings_that_there_are() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/compose.yml");
+    let text = fs::read_to_string(file).unwrap();
+    let told: Vec<(&str, &str)> = text
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("TIDINGS_")?.split_once(": "))
+        .collect();
+    let names: Vec<_> = told.iter().map(|(name, _)| format!("TIDINGS_{name}")).collect();
+    let environment: Vec<_> =
+        names.iter().zip(&told).map(|(name, (_, value))| (&**name, *value)).collect();
+    let config = load("", &environment).unwrap();
+    // Whatever is no setting is passed over, so each is to be seen in what came of it.
+    let became = |name: &str| match name {
+        "API_KEY" => "change-me".to_owned(),
+        "STORE_URL" => config.store.url.0.clone(),
+        "BUS_URL" => config.bus.url.0.clone(),
+        "ORIGINS" => config.origins.join(","),
+        "TRUSTED_PROXIES" => {
+            config.trusted_proxies.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+        }
+        other => panic!("nobody looks at {other} here"),
+    };
+    assert!(told.len() >= 5, "{told:?}");
+    for (name, value) in told {
+        assert_eq!(became(name), value, "{name}");
+    }
+}
+
+#[test]
 fn wrong_settings_say_which_and_why() {
     let cases = [
         ("lissten = \"127.0.0.1:1\"", "lissten"),

@@ -1,18 +1,19 @@
-//! One task a connection: feeds its session and executes what the session asks for.
+//! One task a connection: feeds its session with what comes, and writes out what waits. What the session asks for is done in `deeds.rs`.
+
+mod deeds;
 
 use std::sync::Arc;
 
-use tidings_protocol::{CloseCode, ErrorCode};
+use tidings_protocol::CloseCode;
 use tidings_server_core::{
     Identity, Limits, Refused, Session,
-    hub::GoLive,
-    session::{Command, Credential, Event, Guard, Wanted},
+    session::{Credential, Event, Guard, Wanted},
 };
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::{
     entrance::Entrance,
-    line::{Line, Notice, Outlet},
+    line::{Line, Notice},
     node::Node,
     registry::{Arrival, Place, Seat},
 };
@@ -186,7 +187,7 @@ impl<T: Transport> Connection<T> {
                 };
                 let event = match claimed {
                     Ok(()) => self.admit(*arrival),
-                    Err(refused) => Event::NotAdmitted(refused),
+                    Err(refused) => Self::not_admitted(refused),
                 };
                 self.feed(event);
                 continue;
@@ -211,8 +212,13 @@ impl<T: Transport> Connection<T> {
                 () = std::future::ready(()), if more => {}
             }
         };
-        if let (Some(seat), Some(seating)) = (self.seat.take(), &self.node.seating) {
-            seating.leave(seat.number());
+        if let Some(seat) = self.seat.take() {
+            let number = seat.number();
+            // Out of the book first: who is in it when the node's lease ended is counted anew.
+            drop(seat);
+            if let Some(seating) = &self.node.seating {
+                seating.leave(number);
+            }
         }
         if let End::Closed(code, reason) = end {
             let close = self.transport.close(code, reason);
@@ -220,17 +226,6 @@ impl<T: Transport> Connection<T> {
             let _late = timeout(self.node.settings.close_timeout, close).await;
         }
         self.feed(Event::TransportClosed);
-    }
-
-    fn authenticated(&mut self, checked: Result<Identity, Refused>) {
-        match checked {
-            Ok(identity) => self.feed(Event::Authenticated(Box::new(identity))),
-            Err(refused) => {
-                metrics::counter!("tidings_refused_total", "code" => refused.code.as_str())
-                    .increment(1);
-                self.feed(Event::AuthRefused(refused));
-            }
-        }
     }
 
     /// Writes some of what waits, and whether there is more.
@@ -316,107 +311,6 @@ impl<T: Transport> Connection<T> {
                 Notice::Stopping => Event::Stopping,
             };
             self.feed(event);
-        }
-    }
-
-    fn feed(&mut self, event: Event<'_>) {
-        let mut commands = Vec::new();
-        self.session.handle(self.node.clock.now(), event, &mut commands);
-        self.execute(commands);
-    }
-
-    /// Executes commands in order; answers that are known at once are fed before anything else is.
-    fn execute(&mut self, mut commands: Vec<Command>) {
-        while !commands.is_empty() {
-            let mut next = Vec::new();
-            for command in commands {
-                if let Some(answer) = self.perform(command) {
-                    self.session.handle(self.node.clock.now(), answer, &mut next);
-                }
-            }
-            commands = next;
-        }
-    }
-
-    fn perform(&mut self, command: Command) -> Option<Event<'static>> {
-        let (node, line) = (&self.node, &self.line);
-        match command {
-            Command::Send(frame) => line.send(frame),
-            Command::Read { request, query } => node.readers.ask(line, request, query),
-            Command::Commit { request, write } => node.writer.ask(line, request, *write),
-            Command::SetDeadline { at } => self.deadline = at,
-            Command::JoinFrames => self.flow.joined = true,
-            Command::AwaitDrain => self.flow.awaits_drain = true,
-            Command::PauseReading => self.flow.paused = true,
-            Command::ResumeReading => self.flow.paused = false,
-            Command::Close { code, reason } => self.closing = Some((code, reason)),
-            Command::Ping => self.later.ping = true,
-            Command::Authenticate { credential } => self.later.credential = Some(credential),
-            Command::Admit { user, session, instance, issued_at } => {
-                let number = node.registry.number();
-                let arrival = Arrival { number, user, session, instance, issued_at };
-                if node.seating.is_none() {
-                    return Some(self.admit(arrival));
-                }
-                self.later.arrival = Some(Box::new(arrival));
-            }
-            Command::Renew { session, issued_at } => {
-                let Some(seat) = &self.seat else { return None };
-                node.registry.renew(seat, &session, issued_at);
-                // A revocation between the check and this hit neither the old name nor the new.
-                if node.auth.is_revoked(seat.user(), &session, issued_at) {
-                    return Some(Event::Revoked);
-                }
-            }
-            Command::Attach { channel } => {
-                let slot = node.shards.of(&channel).attach(&channel, Outlet(Arc::clone(line)));
-                return Some(Event::Attached { channel, slot });
-            }
-            Command::GoLive { channel, slot, epoch, sent } => {
-                let answer = node.shards.of(&channel).go_live(&channel, slot, epoch, sent);
-                return Some(match answer {
-                    GoLive::Live => Event::WentLive { channel, slot },
-                    GoLive::Behind => Event::FellBehind { channel, slot },
-                });
-            }
-            Command::Detach { channel, slot } => node.shards.of(&channel).detach(&channel, slot),
-            Command::Tops { id, of } => {
-                let top = |(channel, slot): (_, _)| {
-                    let top = node.shards.of(&channel).live_top(&channel, slot)?;
-                    Some((channel, top))
-                };
-                return Some(Event::TopsRead {
-                    id,
-                    tops: of.into_iter().filter_map(top).collect(),
-                });
-            }
-        }
-        None
-    }
-}
-
-impl<T> Connection<T> {
-    /// Counts the connection in on this node.
-    fn admit(&mut self, arrival: Arrival) -> Event<'static> {
-        let node = &self.node;
-        let who = (arrival.user.clone(), arrival.session.clone(), arrival.issued_at);
-        let number = arrival.number;
-        let admitted = match node.registry.admit(arrival, &self.line) {
-            // A revocation between the check and this saw neither: whoever is in the book by now is told of later ones.
-            Ok(_) if node.auth.is_revoked(&who.0, &who.1, who.2) => Err(ErrorCode::Revoked.into()),
-            other => other,
-        };
-        match admitted {
-            Ok(seat) => {
-                self.seat = Some(seat);
-                Event::Admitted
-            }
-            Err(refused) => {
-                if let Some(seating) = &node.seating {
-                    seating.leave(number);
-                }
-                Event::NotAdmitted(refused)
-            }
         }
     }
 }

@@ -4,11 +4,13 @@ use std::{net::IpAddr, pin::Pin};
 
 use tidings_server_core::{Identity, Refused, session::Credential, store::Revocation};
 
+use crate::transport::origin::Page;
+
 /// A connection's way in, as its request told it.
 #[derive(Clone, Debug, Default)]
 pub struct Entrance {
-    /// The `Origin` header, checked already.
-    pub origin: Option<Box<str>>,
+    /// Whose page, checked already.
+    pub page: Page,
     /// What an `Authorization` header or cookie offers when `connect` offers nothing. A secret.
     pub ambient: Option<Ambient>,
     /// The peer, as far as trusted proxies tell.

@@ -103,43 +103,49 @@ impl Thread {
     }
 
     fn run(mut self, waiting: &mpsc::Receiver<Event>) {
-        loop {
-            // A read that is wanted does not wait for news, but takes them along.
-            let first = match (&self.read, self.deadline) {
-                (Some(_), _) => waiting.try_recv().map_err(|_| RecvTimeoutError::Timeout),
-                (None, None) => waiting.recv().map_err(|_| RecvTimeoutError::Disconnected),
-                (None, Some(at)) => {
-                    let left = at.saturating_sub(self.parts.clock.now().mono);
-                    waiting.recv_timeout(Duration::from_millis(left))
+        while self.turn(waiting) {}
+    }
+
+    /// Waits for what comes next and does it; false when nobody is left to tell anything.
+    fn turn(&mut self, waiting: &mpsc::Receiver<Event>) -> bool {
+        // A read that is wanted does not wait for news, but takes them along.
+        let first = match (&self.read, self.deadline) {
+            (Some(_), _) => waiting.try_recv().map_err(|_| RecvTimeoutError::Timeout),
+            (None, None) => waiting.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            (None, Some(at)) => {
+                let left = at.saturating_sub(self.parts.clock.now().mono);
+                waiting.recv_timeout(Duration::from_millis(left))
+            }
+        };
+        match first {
+            Ok(first) => {
+                for event in std::iter::once(first).chain(waiting.try_iter().take(TOGETHER)) {
+                    self.feed(event);
+                }
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return false,
+        }
+        if self.lost.swap(false, Ordering::Relaxed) {
+            self.feed(Event::HintsLost);
+        }
+        if self.deadline.is_some_and(|at| at <= self.parts.clock.now().mono) {
+            // It goes off once. What the machine wants after it, it says; where that is nothing, it says nothing.
+            self.deadline = None;
+            self.feed(Event::DeadlinePassed);
+        }
+        if let Some((request, queries)) = self.read.take() {
+            let event = match self.parts.store.read(&queries) {
+                Ok(answers) => Event::Read { request, answers },
+                Err(error) => {
+                    tracing::debug!(%error, "what others wrote could not be read yet");
+                    Event::ReadFailed { request }
                 }
             };
-            match first {
-                Ok(first) => {
-                    for event in std::iter::once(first).chain(waiting.try_iter().take(TOGETHER)) {
-                        self.feed(event);
-                    }
-                }
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return,
-            }
-            if self.lost.swap(false, Ordering::Relaxed) {
-                self.feed(Event::HintsLost);
-            }
-            if self.deadline.is_some_and(|at| at <= self.parts.clock.now().mono) {
-                self.feed(Event::DeadlinePassed);
-            }
-            if let Some((request, queries)) = self.read.take() {
-                let event = match self.parts.store.read(&queries) {
-                    Ok(answers) => Event::Read { request, answers },
-                    Err(error) => {
-                        tracing::debug!(%error, "what others wrote could not be read yet");
-                        Event::ReadFailed { request }
-                    }
-                };
-                self.feed(event);
-            }
-            self.count();
+            self.feed(event);
         }
+        self.count();
+        true
     }
 
     fn feed(&mut self, event: Event) {
@@ -167,3 +173,6 @@ impl Thread {
         self.counted = now;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,8 @@
 pub mod clock;
 pub mod connection;
 pub mod entrance;
+#[cfg(test)]
+mod flaky;
 pub mod follower;
 pub mod line;
 pub mod node;

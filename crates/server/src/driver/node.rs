@@ -179,10 +179,15 @@ impl Node {
     }
 }
 
-/// What another node's revocation does here.
+/// What another node's revocation does here. Weak: who checks credentials holds the writer, which the follower's thread must not keep
+/// alive, for the writer's thread tells the follower.
 fn heed(auth: &Arc<dyn Authenticate>, registry: &Arc<Registry>) -> Box<dyn Fn(Revocation) + Send> {
-    let (auth, registry) = (Arc::clone(auth), Arc::clone(registry));
-    Box::new(move |revocation| registry.revoke(&auth.heed(&revocation)))
+    let (auth, registry) = (Arc::downgrade(auth), Arc::clone(registry));
+    Box::new(move |revocation| {
+        if let Some(auth) = auth.upgrade() {
+            registry.revoke(&auth.heed(&revocation));
+        }
+    })
 }
 
 fn listen(bus: &dyn Bus, follower: Follower, registry: Arc<Registry>, node: u64) {

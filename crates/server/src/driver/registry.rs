@@ -102,6 +102,7 @@ impl Registry {
         }
         book.open += 1;
         metrics::gauge!("tidings_connections", "transport" => transport).increment(1.0);
+        metrics::counter!("tidings_opened_total", "transport" => transport).increment(1);
         Ok(Place { registry: Arc::clone(self), transport })
     }
 

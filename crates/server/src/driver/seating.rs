@@ -1,6 +1,7 @@
 //! A user's places over all nodes, claimed and given back by a thread of its own: those that wait together go together.
 
 use std::{
+    collections::BTreeMap,
     io,
     sync::{
         Arc,
@@ -25,6 +26,8 @@ use crate::bus::{Bus, Signal};
 const TOGETHER: usize = 64;
 /// Claims and departures that may wait.
 const WAITING: usize = 16_384;
+/// After a store that failed, the next attempt.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// What a seating works with.
 #[derive(Debug)]
@@ -68,7 +71,7 @@ impl Seating {
         let (jobs, waiting) = mpsc::sync_channel(WAITING);
         let seating =
             Self { jobs, node: parts.node, per_user: parts.per_user, bus: parts.bus.clone() };
-        let mut thread = Thread { parts, renew_at: Instant::now(), gone: Vec::new() };
+        let mut thread = Thread::new(parts);
         thread.renew();
         thread::Builder::new().name("tidings-seats".into()).spawn(move || thread.run(&waiting))?;
         Ok(seating)
@@ -139,12 +142,29 @@ struct Thread {
     renew_at: Instant,
     /// Places to give back.
     gone: Vec<Seat>,
+    /// Connections whose places were lost with the lease, by number: to be counted anew.
+    uncounted: BTreeMap<u64, Claim>,
+    /// The store failed to count them: not before this.
+    claim_at: Instant,
+    /// Everybody is looked at once more with the next renewal: a connection that was counted just before the lease ended was not in the
+    /// book yet.
+    looks_again: bool,
 }
 
 impl Thread {
+    fn new(parts: Parts) -> Self {
+        let now = Instant::now();
+        let (gone, uncounted) = (Vec::new(), BTreeMap::new());
+        Self { parts, renew_at: now, gone, uncounted, claim_at: now, looks_again: false }
+    }
+
     fn run(mut self, waiting: &mpsc::Receiver<Job>) {
         loop {
-            let left = self.renew_at.saturating_duration_since(Instant::now());
+            let at = match self.uncounted.is_empty() {
+                true => self.renew_at,
+                false => self.renew_at.min(self.claim_at),
+            };
+            let left = at.saturating_duration_since(Instant::now());
             let first = match waiting.recv_timeout(left) {
                 Ok(job) => Some(job),
                 Err(RecvTimeoutError::Timeout) => None,
@@ -154,7 +174,10 @@ impl Thread {
             let (mut claims, mut askers) = (Vec::new(), Vec::new());
             for job in first.into_iter().chain(waiting.try_iter().take(TOGETHER - 1)) {
                 match job {
-                    Job::Leave(seat) => self.gone.push(seat),
+                    Job::Leave(seat) => {
+                        self.uncounted.remove(&seat.number);
+                        self.gone.push(seat);
+                    }
                     Job::End(sender) => ended = Some(sender),
                     Job::Claim(claim, asker) => {
                         claims.push(claim);
@@ -162,8 +185,9 @@ impl Thread {
                     }
                 }
             }
-            // Departures first: they make room.
+            // Departures first: they make room. Then those who were here before.
             self.leave();
+            self.claim_anew();
             if !claims.is_empty() {
                 self.claim(&claims, askers);
             }
@@ -222,33 +246,47 @@ impl Thread {
         let Some(seats) = self.parts.store.seats() else { return };
         let ttl = u64::try_from(self.parts.lease.as_millis()).unwrap_or(u64::MAX);
         match seats.renew(Clock::wall(), self.parts.node, ttl) {
-            Ok(true) => {}
-            Ok(false) => self.claim_anew(),
+            Ok(true) => {
+                if std::mem::take(&mut self.looks_again) {
+                    self.uncounted = self.everybody();
+                }
+            }
+            Ok(false) => {
+                self.uncounted = self.everybody();
+                self.looks_again = !self.uncounted.is_empty();
+            }
             Err(error) => {
                 tracing::debug!(%error, "the node's lease could not be renewed");
-                self.renew_at = Instant::now() + Duration::from_secs(1);
+                self.renew_at = Instant::now() + AGAIN;
             }
         }
+        self.claim_anew();
     }
 
-    fn claim_anew(&self) {
+    fn everybody(&self) -> BTreeMap<u64, Claim> {
+        let claim = |(user, number, instance)| {
+            let seat = Seat { node: self.parts.node, number };
+            let limit = self.parts.per_user;
+            (number, Claim { user, seat, instance, limit, anew: true })
+        };
+        self.parts.registry.everybody().into_iter().map(claim).collect()
+    }
+
+    /// Counts in again whose places were lost. Where the store fails in the middle, the rest waits for it to come back.
+    fn claim_anew(&mut self) {
         let Some(seats) = self.parts.store.seats() else { return };
-        let claims: Vec<Claim> = self
-            .parts
-            .registry
-            .everybody()
-            .into_iter()
-            .map(|(user, number, instance)| Claim {
-                user,
-                seat: Seat { node: self.parts.node, number },
-                instance,
-                limit: self.parts.per_user,
-                anew: true,
-            })
-            .collect();
-        for some in claims.chunks(TOGETHER) {
-            let Ok(verdicts) = seats.claim(Clock::wall(), some) else { return };
+        while !self.uncounted.is_empty() && self.claim_at <= Instant::now() {
+            let some: Vec<Claim> = self.uncounted.values().take(TOGETHER).cloned().collect();
+            let verdicts = match seats.claim(Clock::wall(), &some) {
+                Ok(verdicts) => verdicts,
+                Err(error) => {
+                    tracing::debug!(%error, "connections could not be counted anew yet");
+                    self.claim_at = Instant::now() + AGAIN;
+                    return;
+                }
+            };
             for (claim, verdict) in some.iter().zip(verdicts) {
+                self.uncounted.remove(&claim.seat.number);
                 match verdict {
                     Verdict::Admitted { .. } => {}
                     Verdict::Full { .. } | Verdict::Superseded { .. } => {
@@ -259,3 +297,6 @@ impl Thread {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

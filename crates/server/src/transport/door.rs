@@ -8,7 +8,7 @@ use std::{
 use axum::extract::ConnectInfo;
 use http::{HeaderMap, Method, header, request::Parts};
 
-use super::origin::Origins;
+use super::origin::{Origins, Page};
 use crate::{
     auth::cookie,
     driver::{Entrance, Node, entrance::Ambient},
@@ -32,7 +32,7 @@ impl Door {
     /// A request's way in, once its origin was admitted.
     pub(crate) fn entrance(&self, parts: &Parts) -> Box<Entrance> {
         Box::new(Entrance {
-            origin: text(&parts.headers, header::ORIGIN).map(Box::from),
+            page: Page::of(&parts.method, &parts.headers),
             ambient: self.ambient(&parts.method, &parts.headers),
             address: self.address(parts),
         })

@@ -24,7 +24,6 @@ pub enum Asker {
 /// The answer to who is not let in.
 #[must_use]
 pub fn refuse(asker: Asker, refused: &Refused, retry_ms: u64) -> Response {
-    metrics::counter!("tidings_refused_total", "code" => refused.code.as_str()).increment(1);
     let error = Bytes::from(Encode::to_json(&service::error(refused)));
     answer(asker, refused.code, &error, retry_ms)
 }

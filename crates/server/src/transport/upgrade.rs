@@ -20,7 +20,10 @@ use super::{
     door::Door,
     ws::{Sizes, Ws},
 };
-use crate::driver::connection::{self, Opening, Said};
+use crate::{
+    driver::connection::{self, Opening, Said},
+    metrics,
+};
 
 impl Door {
     /// Answers an upgrade request.
@@ -30,8 +33,7 @@ impl Door {
     pub async fn open(&self, request: Request) -> Response {
         let (parts, _) = request.into_parts();
         if !self.origins.admit(&parts.headers) {
-            metrics::counter!("tidings_refused_total", "code" => ErrorCode::OriginRefused.as_str())
-                .increment(1);
+            metrics::refused(Ws::NAME, ErrorCode::OriginRefused);
             return (
                 StatusCode::FORBIDDEN,
                 "This page's origin is not allowed; add it to `origins` in the server's settings.\n",
@@ -64,6 +66,7 @@ impl Door {
                 }
                 // It has no place: a peer that does not agree to the close may not hold it open.
                 Err(refused) => tokio::spawn(async move {
+                    metrics::refused(Ws::NAME, refused.code);
                     let refusal = refuse(transport, &refused);
                     let _late = timeout(node.settings.close_timeout, refusal).await;
                 }),

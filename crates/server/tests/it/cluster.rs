@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Two nodes on a database of their own.
-async fn nodes(bus: &str) -> [Server; 2] {
+pub(crate) async fn nodes(bus: &str) -> [Server; 2] {
     let url = postgres::server().database();
     [node(&url, bus, 1_000).await, node(&url, bus, 1_000).await]
 }

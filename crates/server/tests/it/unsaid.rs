@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use tidings_server::log::Sqlite;
 use tidings_server_core::store::{Answer, Query, Retention, Store, StoreError, Write, Written};
 
-use super::harness::{Server, refused};
+use super::harness::{Server, refused, within};
 
 /// SQLite whose answer to the next commit is lost on its way, when told to.
 #[derive(Debug)]
@@ -90,4 +90,25 @@ async fn an_idle_client_hears_that_its_list_was_trimmed() {
     assert_eq!(socket.titles(2).await, ["one", "two"]);
     let trimmed = socket.hear("trimmed").await;
     assert_eq!((&trimmed["offset"], &trimmed["up_to"]), (&json!(3), &json!(1)));
+}
+
+#[tokio::test]
+async fn a_server_that_went_lets_its_store_go() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().to_owned();
+    let sqlite = Sqlite::open(&path).unwrap();
+    let loses = Arc::new(AtomicBool::new(false));
+    let mut server = Server::on(Forgetful { sqlite, loses, _folder: folder }).await;
+    let socket = server.connect("mina").await;
+    server.notify("mina", "the last").await;
+    drop(socket);
+    server.drain();
+    server.gone().await;
+    // Its threads hold the store, and the store its folder.
+    within("the end of its threads", async {
+        while path.exists() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
 }

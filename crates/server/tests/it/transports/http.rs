@@ -10,10 +10,10 @@ use super::{
 };
 use crate::{
     bad_input::patient,
-    harness::{Bystander, Process, Server, created, refused, text, within},
+    harness::{Bystander, Process, Server, http, refused, text, within},
 };
 
-async fn enter(server: &Server, kind: Kind, user: &str) -> Link {
+pub(super) async fn enter(server: &Server, kind: Kind, user: &str) -> Link {
     let offer = Offer::Ticket(server.ticket(user, json!({})).await);
     let mut link = Link::open(kind, server.at, offer, Wish::default()).await;
     link.until("snapshot").await;
@@ -277,40 +277,6 @@ async fn a_poll_takes_what_is_too_much_for_one_answer_in_several() {
 }
 
 #[tokio::test]
-async fn a_cookie_opens_streams_for_the_sites_own_pages_only() {
-    let server = Server::with(|config| config.auth.cookie = "session".to_owned()).await;
-    let cookie = format!("session={}", server.token("mina").await);
-    let ask = |headers: &[(&str, &str)]| {
-        let mut request = server.request(Method::GET, "/v1/sse").header("cookie", &cookie);
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        request.send()
-    };
-    assert_eq!(ask(&[("origin", "http://localhost:1")]).await.unwrap().status(), 200);
-    assert_eq!(ask(&[("sec-fetch-site", "same-origin")]).await.unwrap().status(), 200);
-    assert_eq!(ask(&[("sec-fetch-site", "cross-site")]).await.unwrap().status(), 401);
-    assert_eq!(ask(&[]).await.unwrap().status(), 401);
-}
-
-#[tokio::test]
-async fn a_header_may_carry_any_credential_of_a_stream() {
-    let server = Server::start().await;
-    let ticket = server.ticket("mina", json!({})).await;
-    let jwt = server.token("mina").await;
-    let (resume, _) = enter(&server, Kind::FetchedStream, "mina").await.leave();
-    for bearer in [&ticket, &jwt, &resume.token] {
-        for path in ["/v1/sse", "/v1/poll"] {
-            // A ticket is spent by the first.
-            let spent = bearer == &ticket && path == "/v1/poll";
-            let answer =
-                server.request(Method::GET, path).bearer_auth(bearer).send().await.unwrap();
-            assert_eq!(answer.status(), if spent { 401 } else { 200 }, "{path} {bearer}");
-        }
-    }
-}
-
-#[tokio::test]
 async fn a_poll_that_waits_is_told_of_a_drain() {
     let mut server = Server::with(|config| config.limits.connections_per_user = 1).await;
     let (resume, _) = enter(&server, Kind::AddressedPoll, "mina").await.leave();
@@ -328,43 +294,6 @@ async fn a_poll_that_waits_is_told_of_a_drain() {
     let message: Value = serde_json::from_str(answer.lines().nth(1).unwrap()).unwrap();
     assert_eq!(message["type"], "goaway", "{answer}");
     server.gone().await;
-}
-
-#[tokio::test]
-async fn many_rights_come_back_with_a_short_id_after_a_restart() {
-    let folder = tempfile::TempDir::new().unwrap();
-    let server = Process::start(folder.path());
-    let grants: Vec<_> = (0..64)
-        .map(|number| json!({ "pattern": format!("room:{number:03}-{}", "x".repeat(100)), "allow": ["subscribe"] }))
-        .collect();
-    let rooms: Vec<_> = grants.iter().take(20).map(|grant| text(&grant["pattern"])).collect();
-    let body =
-        json!({ "user": "u".repeat(128), "channels": grants, "info": { "name": "n".repeat(900) } });
-    let ticket = created(server.backend("/v1/tickets").json(&body)).await;
-    let wish = Wish { channels: rooms.clone(), instance: None };
-    let offer = Offer::Ticket(text(&ticket["ticket"]));
-    let mut link = Link::open(Kind::EventSource, server.at, offer, wish.clone()).await;
-    let mut begun = 0;
-    while begun < 22 {
-        begun += usize::from(link.next().await["type"] == "subscribed");
-    }
-    let publish = async |server: &Process, number: u64| {
-        let path = format!("/v1/channels/{}/messages", rooms[19]);
-        created(server.backend(&path).json(&json!({ "data": number }))).await;
-    };
-    publish(&server, 1).await;
-    // Its `id` is checked to be within its bounds as it comes in.
-    assert_eq!(link.until("message").await["offset"], 1);
-    let (resume, _) = link.leave();
-    assert!(resume.place.len() > 400, "{}", resume.place);
-    drop(server);
-    let server = Process::start(folder.path());
-    publish(&server, 2).await;
-    let mut link = Link::open(Kind::EventSource, server.at, Offer::Resume(resume), wish).await;
-    assert_eq!(link.until("message").await["offset"], 2);
-    // Without the ticket, what it granted is still what counts.
-    let foreign = link.say(json!({ "type": "history", "channel": "room:other" })).await;
-    assert_eq!(foreign["code"], "forbidden");
 }
 
 #[tokio::test]
@@ -391,4 +320,33 @@ async fn who_polls_without_end_is_told_to_wait() {
     assert_eq!(flood.json::<Value>().await.unwrap()["code"], "flood");
     // Another session of the same user is not concerned.
     enter(&server, Kind::AddressedPoll, "mina").await;
+}
+
+#[tokio::test]
+async fn what_comes_and_what_is_refused_is_counted_by_transport() {
+    // A process of its own: figures are a process's.
+    let folder = tempfile::TempDir::new().unwrap();
+    let server = Process::start(folder.path());
+    let open = |path: &str| http().get(format!("http://{}{path}", server.at)).send();
+    let (socket, _) = server.connect("mina").await;
+    for path in ["/v1/sse?ticket=tk_none", "/v1/poll?ticket=tk_none", "/v1/poll?wait=soon"] {
+        open(path).await.unwrap();
+    }
+    let foreign = http().get(format!("http://{}/v1/sse", server.at));
+    foreign.header("origin", "https://evil.example").send().await.unwrap();
+    let text = open("/metrics").await.unwrap().text().await.unwrap();
+    for figure in [
+        "tidings_connections{transport=\"ws\"} 1",
+        "tidings_opened_total{transport=\"ws\"} 1",
+        "tidings_opened_total{transport=\"sse\"} 1",
+        "tidings_opened_total{transport=\"poll\"} 1",
+        "tidings_refused_total{transport=\"sse\",code=\"ticket_invalid\"} 1",
+        "tidings_refused_total{transport=\"sse\",code=\"origin_refused\"} 1",
+        "tidings_refused_total{transport=\"poll\",code=\"ticket_invalid\"} 1",
+        "tidings_refused_total{transport=\"poll\",code=\"bad_request\"} 1",
+        "tidings_requests_total{method=\"GET\",route=\"/v1/poll\",status=\"401\"} 1",
+    ] {
+        assert!(text.lines().any(|line| line == figure), "{figure} in\n{text}");
+    }
+    drop(socket);
 }

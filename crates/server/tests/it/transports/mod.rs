@@ -1,7 +1,9 @@
 //! One suite for every way a client may come: the same scenarios over WebSocket, streams and polls.
 
+mod credentials;
 mod http;
 mod link;
+mod nodes;
 mod scenarios;
 mod wish;
 

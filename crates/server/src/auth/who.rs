@@ -1,0 +1,79 @@
+//! Who calls the REST surface.
+
+use std::sync::Arc;
+
+use tidings_protocol::ErrorCode;
+use tidings_server_core::{Identity, Refused, service::Caller};
+
+/// Who calls the REST surface.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Who {
+    /// A backend; the name of its key.
+    Backend(Arc<str>),
+    /// A user, by a JWT.
+    User(Box<Identity>),
+    /// A user, by a session token: it re-enters and reads, but nothing that outlives it comes of it.
+    Session(Box<Identity>),
+}
+
+impl Who {
+    /// As services take it.
+    #[must_use]
+    pub fn caller(&self) -> Caller<'_> {
+        match self {
+            Self::Backend(_) => Caller::Backend,
+            Self::User(identity) | Self::Session(identity) => Caller::User(identity),
+        }
+    }
+
+    /// A stable name of the credential, for idempotency keys.
+    #[must_use]
+    pub fn credential(&self) -> String {
+        match self {
+            Self::Backend(name) => format!("key:{name}"),
+            Self::User(identity) | Self::Session(identity) => format!("user:{}", identity.user),
+        }
+    }
+
+    /// Refuses users.
+    ///
+    /// # Errors
+    /// `forbidden`.
+    pub fn backend(&self) -> Result<(), Refused> {
+        match self {
+            Self::Backend(_) => Ok(()),
+            Self::User(_) | Self::Session(_) => Err(Refused::new(
+                ErrorCode::Forbidden,
+                "only a backend with an API key may do this",
+            )),
+        }
+    }
+
+    /// Refuses session tokens, which may not open further sessions.
+    ///
+    /// # Errors
+    /// `forbidden`.
+    pub fn opens(&self) -> Result<(), Refused> {
+        match self {
+            Self::Backend(_) | Self::User(_) => Ok(()),
+            Self::Session(_) => Err(Refused::new(
+                ErrorCode::Forbidden,
+                "a session token re-enters its session and opens no other",
+            )),
+        }
+    }
+
+    /// Refuses backends.
+    ///
+    /// # Errors
+    /// `forbidden`.
+    pub fn user(&self) -> Result<&Identity, Refused> {
+        match self {
+            Self::User(identity) | Self::Session(identity) => Ok(identity),
+            Self::Backend(_) => Err(Refused::new(
+                ErrorCode::Forbidden,
+                "only a user may do this, with a JWT or session token of their own",
+            )),
+        }
+    }
+}

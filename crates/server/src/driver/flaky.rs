@@ -1,0 +1,123 @@
+//! A store that fails where a test wants it to.
+
+use std::sync::{
+    atomic::{AtomicUsize, Ordering},
+    mpsc,
+};
+
+use bytes::Bytes;
+use tidings_server_core::{
+    MemoryStore,
+    memory::Syncing,
+    seats::{Claim, Seat, Seats, Verdict},
+    store::{Answer, Query, Retention, Store, StoreError, Write, Written},
+};
+
+/// What was asked of it.
+#[derive(Debug, PartialEq)]
+pub(super) enum Asked {
+    /// Places, by their numbers.
+    Claimed(Vec<u64>),
+    /// Something it failed to do.
+    Failed,
+    /// To take places back.
+    Left,
+    /// To read.
+    Read,
+}
+
+/// A store in memory that does some things so many times, and then fails.
+#[derive(Debug)]
+pub(super) struct Flaky {
+    pub(super) store: MemoryStore,
+    /// Batches of claims it still takes.
+    pub(super) claims: AtomicUsize,
+    /// Reads it still answers.
+    pub(super) reads: AtomicUsize,
+    told: mpsc::Sender<Asked>,
+}
+
+impl Flaky {
+    /// One that fails at nothing yet, and tells what it is asked.
+    pub(super) fn new(told: mpsc::Sender<Asked>) -> Self {
+        let for_ever = || AtomicUsize::new(usize::MAX);
+        let store = MemoryStore::new(1, Syncing::BeforeTheAnswer);
+        Self { store, claims: for_ever(), reads: for_ever(), told }
+    }
+
+    fn tell(&self, asked: Asked) {
+        // The test may have heard enough.
+        let _ended = self.told.send(asked);
+    }
+
+    fn fails(&self, left: &AtomicUsize) -> Result<(), StoreError> {
+        let fewer = |left: usize| left.checked_sub(1);
+        if left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fewer).is_ok() {
+            return Ok(());
+        }
+        self.tell(Asked::Failed);
+        Err(StoreError::Unavailable("the test says so".to_owned()))
+    }
+}
+
+impl Store for Flaky {
+    fn commit(
+        &self,
+        wall: u64,
+        writes: &[Write],
+    ) -> Result<Vec<Result<Written, StoreError>>, StoreError> {
+        self.store.commit(wall, writes)
+    }
+
+    fn read(&self, queries: &[Query]) -> Result<Vec<Result<Answer, StoreError>>, StoreError> {
+        self.fails(&self.reads)?;
+        self.tell(Asked::Read);
+        self.store.read(queries)
+    }
+
+    fn put_ticket(
+        &self,
+        wall: u64,
+        hash: [u8; 32],
+        ttl_ms: u64,
+        grant: Bytes,
+    ) -> Result<(), StoreError> {
+        self.store.put_ticket(wall, hash, ttl_ms, grant)
+    }
+
+    fn take_ticket(&self, wall: u64, hash: [u8; 32]) -> Result<Option<Bytes>, StoreError> {
+        self.store.take_ticket(wall, hash)
+    }
+
+    fn trim(&self, wall: u64, retention: &Retention) -> Result<bool, StoreError> {
+        self.store.trim(wall, retention)
+    }
+
+    fn health(&self) -> Result<(), StoreError> {
+        self.store.health()
+    }
+
+    fn seats(&self) -> Option<&dyn Seats> {
+        Some(self)
+    }
+}
+
+impl Seats for Flaky {
+    fn claim(&self, wall: u64, claims: &[Claim]) -> Result<Vec<Verdict>, StoreError> {
+        self.fails(&self.claims)?;
+        let verdicts = self.store.claim(wall, claims)?;
+        let numbers = claims.iter().map(|claim| claim.seat.number).collect();
+        self.tell(Asked::Claimed(numbers));
+        Ok(verdicts)
+    }
+
+    fn leave(&self, seats: &[Seat]) -> Result<(), StoreError> {
+        self.store.leave(seats)?;
+        self.tell(Asked::Left);
+        Ok(())
+    }
+
+    fn renew(&self, wall: u64, node: u64, ttl_ms: u64) -> Result<bool, StoreError> {
+        self.store.renew(wall, node, ttl_ms)
+    }
+}

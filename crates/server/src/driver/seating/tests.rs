@@ -1,0 +1,79 @@
+//! Against a store whose places can't be counted for a while.
+
+use std::sync::atomic::Ordering;
+
+use tidings_server_core::seats::Seats as _;
+
+use super::*;
+use crate::driver::{
+    flaky::{Asked, Flaky},
+    line::Line,
+    registry::{Arrival, Bounds},
+};
+
+const NODE: u64 = 1;
+/// More than two transactions of claims.
+const CONNECTIONS: usize = 2 * TOGETHER + 10;
+/// Far more than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn user(number: usize) -> String {
+    format!("u{number}")
+}
+
+#[test]
+fn who_lost_a_place_with_the_lease_is_counted_anew_though_the_store_fails_in_the_middle() {
+    let (told, asked) = mpsc::channel();
+    let store = Arc::new(Flaky::new(told));
+    store.claims.store(1, Ordering::SeqCst);
+    let registry = Arc::new(Registry::new(Bounds { per_user: 1, total: CONNECTIONS }));
+    let line = Arc::new(Line::new(1_000));
+    let mut seats: Vec<_> = (0..CONNECTIONS)
+        .map(|at| {
+            let (number, user, session) = (registry.number(), user(at), "s".to_owned());
+            let arrival = Arrival { number, user, session, instance: None, issued_at: 0 };
+            registry.admit(arrival, &line).unwrap()
+        })
+        .collect();
+    // They are here, and the store knows nothing of the node: the first renewal finds that out.
+    let seating = Seating::start(Parts {
+        store: Arc::clone(&store) as _,
+        registry: Arc::clone(&registry),
+        bus: None,
+        node: NODE,
+        per_user: 1,
+        lease: Duration::from_secs(3_600),
+    })
+    .unwrap();
+    let hear = || asked.recv_timeout(PATIENCE).expect("the node asks");
+    let mut counted = match hear() {
+        Asked::Claimed(numbers) => numbers,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(hear(), Asked::Failed);
+    // One of those who wait goes meanwhile.
+    let gone = seats.pop().unwrap().number();
+    seating.leave(gone);
+    store.claims.store(usize::MAX, Ordering::SeqCst);
+    let mut left = false;
+    while !left || counted.iter().filter(|number| **number != gone).count() < CONNECTIONS - 1 {
+        match hear() {
+            Asked::Claimed(numbers) => counted.extend(numbers),
+            Asked::Left => left = true,
+            Asked::Failed | Asked::Read => {}
+        }
+    }
+    let elsewhere = Claim {
+        user: String::new(),
+        seat: Seat { node: NODE + 1, number: 1 },
+        instance: None,
+        limit: 1,
+        anew: false,
+    };
+    for at in 0..CONNECTIONS {
+        let claim = Claim { user: user(at), ..elsewhere.clone() };
+        let verdict = store.store.claim(Clock::wall(), &[claim]).unwrap().remove(0);
+        let is_free = at == CONNECTIONS - 1;
+        assert_eq!(verdict == Verdict::Admitted { replaced: None }, is_free, "{at}: {verdict:?}");
+    }
+}
