@@ -13,10 +13,9 @@ export interface Part {
 export class Demo {
   readonly #child = new Child(XTASK, ['demo', '--cluster', '--prebuilt'], { TIDINGS_BIN: SERVER }, { detached: true })
 
-  static async start(): Promise<Demo> {
-    const demo = new Demo()
-    await demo.says(/End +Ctrl-C/)
-    return demo
+  /** Waits until everything runs. */
+  async started(): Promise<void> {
+    await this.says(/End +Ctrl-C/)
   }
 
   get output(): string {
@@ -61,9 +60,9 @@ export class Demo {
     await this.#child.end('SIGTERM')
   }
 
-  /** What is still there of it. */
+  /** What is still there of it, as far as it told what there is. */
   async remains(): Promise<string[]> {
-    const urls = [this.page, this.url, ...this.nodes, this.#told(/(postgres:\S+)/)[1]!, this.#told(/(redis:\S+)/)[1]!]
+    const urls = [...this.output.matchAll(/(?:http|postgres|redis):\/\/\S+/g)].map(([url]) => url.replace(/,$/, ''))
     const ports = urls.map(url => Number(new URL(url).port))
     const listening = await Promise.all(ports.map(async port => ((await listens(port)) ? [`port ${port}`] : [])))
     const running = this.parts.filter(({ pid }) => isRunning(pid)).map(({ pid }) => `process ${pid}`)

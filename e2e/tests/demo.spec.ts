@@ -6,7 +6,7 @@ import { expect, test as base } from '../harness/test.ts'
 // `cargo xtask demo --cluster`, as somebody tries it: two nodes, PostgreSQL, Redis and nginx.
 const test = base.extend<{ demo: Demo }>({
   demo: async ({}, use, info) => {
-    const demo = await Demo.start()
+    const demo = new Demo()
     await use(demo)
     await demo.stop()
     if (info.status !== info.expectedStatus) await info.attach('demo', { body: demo.output })
@@ -14,6 +14,7 @@ const test = base.extend<{ demo: Demo }>({
 })
 
 test('the demo of a cluster shows what either node takes, brings back what is killed, and leaves nothing behind', async ({ demo, page }) => {
+  await demo.started()
   const inbox = new InboxPage(page, demo.page)
   await inbox.openLive()
   const to = { user: 'mina' }
@@ -41,5 +42,12 @@ test('the demo of a cluster shows what either node takes, brings back what is ki
   await inbox.hasBadge(titles.length)
 
   expect(await demo.interrupt()).toBe(0)
+  expect(await demo.remains()).toEqual([])
+})
+
+test('the demo of a cluster leaves nothing behind when it is interrupted while it starts', async ({ demo }) => {
+  await demo.says(/Starting PostgreSQL/)
+  expect(await demo.interrupt()).toBe(0)
+  expect(demo.output).not.toMatch(/End +Ctrl-C/)
   expect(await demo.remains()).toEqual([])
 })

@@ -9,7 +9,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::process::{Process, find, folder, free_port, is_alive, last_words, pid_in, signal};
+use crate::process::{
+    Process, find, folder, free_port, is_alive, is_root, last_words, output, pid_in, signal,
+};
 
 /// Far more than a start takes, crash recovery included.
 const START: Duration = Duration::from_secs(60);
@@ -74,7 +76,7 @@ impl Postgres {
         openssl.args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-config"]);
         openssl.arg(&config).arg("-keyout").arg(server.folder.join("server.key"));
         openssl.arg("-out").arg(server.folder.join("server.crt")).current_dir("/");
-        let made = openssl.output().expect("openssl runs");
+        let made = output(&mut openssl);
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         fs::remove_file(&config).unwrap();
         server.restart();
@@ -89,7 +91,7 @@ impl Postgres {
         let mut init = as_postgres(&program("initdb"));
         init.arg("-D").arg(&folder).args(["-U", "postgres", "-A", "trust", "-E", "UTF8"]);
         init.args(["--locale=C", "--no-sync"]).current_dir("/");
-        let made = init.output().expect("initdb runs");
+        let made = output(&mut init);
         let words = String::from_utf8_lossy(&made.stderr).into_owned();
         assert!(made.status.success(), "initdb: {words}");
         let settings = settings.iter().map(ToString::to_string).collect();
@@ -119,7 +121,7 @@ impl Postgres {
     /// # Panics
     /// It failed.
     pub fn execute(&self, database: &str, sql: &str) -> String {
-        let output = self.psql(database, sql).output().expect("psql runs");
+        let output = output(&mut self.psql(database, sql));
         let words = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success(), "{sql}: {words}");
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
@@ -292,8 +294,7 @@ fn program(name: &str) -> PathBuf {
 
 /// The program as a command of a user who may run it.
 fn as_postgres(program: &Path) -> Command {
-    let id = Command::new("id").arg("-u").output().expect("id runs");
-    if String::from_utf8_lossy(&id.stdout).trim() != "0" {
+    if !is_root() {
         return Command::new(program);
     }
     let user = env::var("TIDINGS_POSTGRES_USER").unwrap_or_else(|_| "postgres".to_owned());

@@ -4,9 +4,12 @@ use std::{
     env, fs,
     io::Write as _,
     net::TcpListener,
-    os::unix::process::CommandExt as _,
+    os::unix::{
+        fs::MetadataExt as _,
+        process::{CommandExt as _, ExitStatusExt as _},
+    },
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, Output, Stdio},
     sync::atomic::{AtomicU32, Ordering},
 };
 
@@ -87,6 +90,25 @@ pub(crate) fn find(program: &str, folders: &[PathBuf], package: &str) -> PathBuf
 pub(crate) fn signal(pid: u32, signal: &str) {
     let status = Command::new("kill").arg(format!("-{signal}")).arg(pid.to_string()).status();
     assert!(status.unwrap().success(), "no signal reaches process {pid}");
+}
+
+/// Runs a short program in a group of its own and answers what it said. A signal that is meant for this program's group may still hit it
+/// before it has one; then it has done nothing yet, and is run again.
+pub(crate) fn output(command: &mut Command) -> Output {
+    const SIGINT: i32 = 2;
+    command.process_group(0);
+    loop {
+        let output = command.output();
+        let output = output.unwrap_or_else(|error| panic!("{command:?} does not run: {error}"));
+        if output.status.signal() != Some(SIGINT) {
+            return output;
+        }
+    }
+}
+
+/// Whether this runs as root.
+pub(crate) fn is_root() -> bool {
+    fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
 }
 
 /// Whether a process is there and runs: one that ended and that nobody waited for yet does not.
