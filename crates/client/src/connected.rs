@@ -277,6 +277,7 @@ impl Connected {
                 self.refresher.refreshed(answer, cx);
                 cx.renewed(self.transport, &answer.session_token);
                 cx.ask_refused_again();
+                cx.channels_work();
             }
             Heard::Skip(skip) => {
                 self.resume.skip(skip, cx)?;
@@ -284,9 +285,9 @@ impl Connected {
             }
             Heard::Snapshot(snapshot) => self.resume.snapshot(snapshot, cx)?,
             Heard::Subscribed(answer) => {
-                cx.owes_no_more(self.transport, &answer.channel);
+                let owed = cx.owes_no_more(self.transport, &answer.channel);
                 self.resume.subscribed(answer, cx)?;
-                cx.room_subscribed(answer)?;
+                cx.room_subscribed(answer, owed)?;
                 cx.channels_work();
             }
             Heard::Trimmed(record) => self.resume.trimmed(record, cx)?,
@@ -345,8 +346,9 @@ impl Connected {
                 cx.failed(failed);
                 self.answered(cx);
             }
-            Some(Refusal::Moved) => self.work(cx),
+            Some(Refusal::Mended) => self.work(cx),
             Some(Refusal::Later) => self.hold(error.retry_after_ms, cx),
+            Some(Refusal::Stale) => {}
             None if self.refresher.refused(error, cx)? => {}
             None if cx.inbox.pager.take_answer(error.id) => {
                 cx.end_loads(&Error::of_server(error));

@@ -23,11 +23,17 @@ const KEYS: u64 = 1 << 51;
 type Step = Result<(), Failure>;
 
 impl Context {
-    pub(crate) fn room_subscribed(&mut self, answer: &Subscribed) -> Step {
+    /// The server says how it goes on with a channel; `owed`: as a stream that was opened for it.
+    pub(crate) fn room_subscribed(&mut self, answer: &Subscribed, owed: bool) -> Step {
         let Some(place) = self.channels.find(&answer.channel) else { return Ok(()) };
         let Some(room) = self.channels.rooms.get_mut(place) else { return Ok(()) };
-        // The answer to an older question says nothing any more; without a number it comes by itself.
-        if room.leg().is_none() || answer.id.is_some_and(|id| id != room.asked) {
+        // Without a number it comes by itself, and is of the subscription before where another was just asked for: what came
+        // since was not taken, so that its gap is not all that is missing.
+        let ours = match answer.id {
+            Some(id) => id == room.asked,
+            None => owed || room.leg() != Some(Leg::Asked),
+        };
+        if room.leg().is_none() || !ours {
             return Ok(());
         }
         let at = Cursor { epoch: answer.epoch, offset: answer.offset };
@@ -126,8 +132,9 @@ impl Context {
         for place in 0..self.channels.rooms.len() {
             let Some(room) = self.channels.rooms.get_mut(place) else { continue };
             if room.older.take_answer(error.id) {
-                // Without the right to read back there is nothing older for this user.
-                room.older.more &= error.retry != Retry::Never;
+                if error.retry == Retry::Never {
+                    room.older.bar();
+                }
                 self.end_older(place, Some(&Error::of_server(error)));
                 return true;
             }
@@ -165,7 +172,7 @@ impl Context {
             let id = self.upcoming_request();
             let Some(room) = self.channels.rooms.get_mut(place) else { continue };
             if room.older.wants_page() && room.leg().is_some_and(Leg::follows) {
-                if !room.older.more {
+                if !room.older.has_more() {
                     self.end_older(place, None);
                     continue;
                 }

@@ -5,6 +5,7 @@
 //! storage, an intent is kept there before it is sent and until it is answered; another client of the user adopts the
 //! lane of one that died, and goes on with it ([`keep`](self::keep)).
 
+mod hole;
 mod intent;
 mod keep;
 mod row;
@@ -44,10 +45,12 @@ struct Refused {
 pub(crate) enum Refusal {
     /// Final: rolled back.
     Final(FailedIntent),
-    /// The lane goes on under a new name: send again.
-    Moved,
+    /// There was a hole in the lane, which is none any more: send again.
+    Mended,
     /// Not now: send again later.
     Later,
+    /// An earlier send was meant: what came of the last one is still to be heard.
+    Stale,
 }
 
 /// What an `ack` meant.
@@ -239,17 +242,25 @@ impl Intents {
         at: u64,
         lane: String,
     ) -> Option<Refusal> {
-        let place = self.find(error.client_id.as_deref(), error.seq, error.id)?;
-        if let Some(expected) = error.expected {
-            self.recall();
-            self.renumber(place, expected, &Arc::from(lane));
-            return Some(Refusal::Moved);
+        let place = self.find(error.client_id.as_deref(), error.seq, error.id);
+        if error.retry == Retry::Never {
+            return Some(Refusal::Final(self.fail(place?, at, Error::of_server(error))));
         }
-        if error.retry != Retry::Never {
-            self.recall();
-            return Some(Refusal::Later);
-        }
-        Some(Refusal::Final(self.fail(place, at, Error::of_server(error))))
+        // Final answers are the same to each send. One that says "not now", or how far the lane was, is true of its own send
+        // alone: after another one, moving on by it would have the same thing done twice.
+        let Some(place) = place.filter(|place| self.was_last_sent_as(*place, error.id)) else {
+            return error.seq.map(|_| Refusal::Stale);
+        };
+        self.recall();
+        Some(match error.expected {
+            Some(expected) => {
+                if !self.fill(place, expected) {
+                    self.renumber(place, expected, &Arc::from(lane));
+                }
+                Refusal::Mended
+            }
+            None => Refusal::Later,
+        })
     }
 
     /// Keeps the newest refused intents.
@@ -349,28 +360,6 @@ impl Intents {
         self.changes += 1;
         self.done.push((intent.lane, intent.seq));
         intent.body
-    }
-
-    /// Moves what the server has not taken from the lane of the intent at `place` to a new one. What is below `expected` it
-    /// took before: that is asked for again where it was, or it would be done twice.
-    fn renumber(&mut self, place: usize, expected: u64, to: &Arc<str>) {
-        let Some(refused) = self.list.get(place) else { return };
-        // A hole lies before what it kept from being taken, whatever the server says.
-        let (from, expected) = (refused.lane.clone(), expected.min(refused.seq));
-        let mut seq = 0;
-        for intent in &mut self.list {
-            if intent.lane == from && !intent.stored() && intent.seq >= expected {
-                seq += 1;
-                self.done.push((from.clone(), intent.seq));
-                intent.lane = to.clone();
-                intent.seq = seq;
-                intent.progress = Progress::New;
-            }
-        }
-        if *self.lane == *from {
-            self.lane = String::from(&**to);
-            self.next_seq = seq + 1;
-        }
     }
 }
 

@@ -1,16 +1,25 @@
 //! A device: drives the client core as a browser or an app would, and keeps what its app saw.
 
-use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
+mod app;
+mod lanes;
+mod stored;
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
 
 use tidings_client_core::{
-    Client, Command, Config, Credential, Error, Event, FailedIntent, Filter, InboxView, ItemKey,
-    Kinds, MarkTargets, Now, Readable, Show, Status, Stored, User,
+    Client, Command, Config, Credential, Error, Event, FailedIntent, ItemKey, Now, Status, Stored,
+    TransportKind, User,
 };
-use tidings_protocol::{Channel, MarkSet, server::GapReason};
+use tidings_protocol::{Channel, server::GapReason};
 
+use self::lanes::Desk;
 use crate::{
     clock::Clock,
-    env::{Conn, Due, Env, Way},
+    env::{Asked, Conn, Due, Env, Way},
     sight::{Page, Sight},
     storage::{Save, Saved, Storage},
     tally::Count,
@@ -21,6 +30,8 @@ use crate::{
 pub struct Seen {
     /// Every notification that arrived, in order.
     pub arrived: Vec<ItemKey>,
+    /// Every message that came to a room, in order: where, and at which offset.
+    pub messages: Vec<(Channel, u64)>,
     /// Every gap.
     pub gaps: Vec<(Channel, u64, u64, GapReason)>,
     /// Answers to intents.
@@ -37,6 +48,15 @@ pub struct Seen {
     pub repairs: u32,
 }
 
+/// What the network around a device does to what it does not like.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Network {
+    /// It lets no WebSocket through.
+    pub no_sockets: bool,
+    /// It holds streams back until this much of them is there; 0: it does not.
+    pub holds_back: usize,
+}
+
 /// One tab or app of a user.
 #[derive(Debug)]
 pub struct Device {
@@ -50,12 +70,26 @@ pub struct Device {
     pub transport: Option<u64>,
     /// Storage, which survives a reload. Tabs of one profile share it.
     pub storage: Rc<RefCell<Storage>>,
+    /// What it asked of the outbox's storage.
+    desk: Desk,
+    /// Requests without a complete answer.
+    requests: BTreeSet<u64>,
+    /// The network it is in.
+    pub network: Network,
+    /// What that holds back, by request.
+    held: BTreeMap<u64, String>,
     /// Its clocks.
     pub clock: Clock,
     /// What the app was told.
     pub seen: Seen,
     /// Until then nothing runs in it: a tab the browser has frozen, a lid that is closed.
     pub frozen_until: u64,
+    /// What carries its connection, as the app was last told.
+    carrier: Option<TransportKind>,
+    /// The rooms its app shows, whatever page it is.
+    reads: BTreeSet<Channel>,
+    /// Those of them that were subscribed on this transport.
+    joined: BTreeSet<Channel>,
     intents: u64,
     dropped: u64,
 }
@@ -65,7 +99,10 @@ impl Device {
     #[must_use]
     pub fn new(index: usize, user: &str, storage: Rc<RefCell<Storage>>, seed: u64) -> Self {
         let page = Page { device: index, life: 0 };
-        let config = config(page, seed);
+        let mut config = Config::new(seed, String::new(), String::new());
+        config.storage = true;
+        config.lanes = true;
+        name(&mut config, page, seed);
         Self {
             user: user.to_owned(),
             page,
@@ -73,31 +110,56 @@ impl Device {
             config,
             transport: None,
             storage,
+            desk: Desk::default(),
+            requests: BTreeSet::new(),
+            network: Network::default(),
+            held: BTreeMap::new(),
             clock: Clock::TRUE,
             seen: Seen::default(),
             frozen_until: 0,
+            carrier: None,
+            reads: BTreeSet::new(),
+            joined: BTreeSet::new(),
             intents: 0,
             dropped: 0,
         }
     }
 
+    /// Changes its settings, before it starts.
+    pub fn set(&mut self, change: impl FnOnce(&mut Config)) {
+        change(&mut self.config);
+        self.client = Client::new(self.config.clone());
+    }
+
     /// Keeps fewer items than usual, in memory and in storage.
     pub fn keep(&mut self, items: u32) {
-        self.config.keep = items;
-        self.client = Client::new(self.config.clone());
+        self.set(|config| config.keep = items);
     }
 
     /// Comes in two parts, as in a browser.
     pub fn come_in_parts(&mut self) {
-        self.config.whole = false;
-        self.client = Client::new(self.config.clone());
+        self.set(|config| config.whole = false);
     }
 
-    /// The app starts: it knows its user and wants a connection.
+    /// Whether it goes by requests where no socket gets through.
+    #[must_use]
+    pub fn steps_down(&self) -> bool {
+        self.config.transports.len() > 1
+    }
+
+    /// Its browser has no Web Locks, as on a page that is not served over https.
+    pub const fn lack_locks(&mut self) {
+        self.desk.lack_locks();
+    }
+
+    /// The app starts: it knows its user, shows its rooms and wants a connection.
     pub fn start(&mut self, env: &mut Env) {
         env.saw(Sight::Began { page: self.page, user: self.user.clone() });
         let user = User::Named(self.user.clone());
         self.feed(env, Event::UserChanged(user));
+        for channel in self.reads.clone() {
+            self.feed(env, Event::ChannelWanted { channel });
+        }
         self.feed(env, Event::ConnectRequested);
     }
 
@@ -105,7 +167,7 @@ impl Device {
     pub fn reload(&mut self, env: &mut Env) {
         env.tally.count(Count::Reload);
         self.feed(env, Event::Hidden);
-        if let Some(conn) = self.conn() {
+        for conn in self.conns() {
             env.close(conn, Way::Up, 1001);
         }
         self.begin_anew(env);
@@ -114,17 +176,21 @@ impl Device {
     /// The tab crashes: nothing is said to anybody. A new one takes its place.
     pub fn crash(&mut self, env: &mut Env) {
         env.tally.count(Count::TabCrash);
-        if let Some(conn) = self.conn() {
+        for conn in self.conns() {
             env.cut(conn);
         }
         self.begin_anew(env);
     }
 
     fn begin_anew(&mut self, env: &mut Env) {
+        self.die(env);
         self.transport = None;
+        self.requests.clear();
+        self.held.clear();
+        self.joined.clear();
+        self.carrier = None;
         self.page.life += 1;
-        let Config { keep, whole, .. } = self.config;
-        self.config = Config { keep, whole, ..config(self.page, env.rng.bits()) };
+        name(&mut self.config, self.page, env.rng.bits());
         self.client = Client::new(self.config.clone());
         self.seen = Seen::default();
         self.dropped = 0;
@@ -133,38 +199,12 @@ impl Device {
         self.start(env);
     }
 
-    /// The app marks items; answers the intent's number.
-    pub fn mark(&mut self, env: &mut Env, targets: MarkTargets, set: MarkSet) -> u64 {
-        let intent = self.intend(env);
-        let page = self.page;
-        env.saw(Sight::Intended { page, intent, targets: targets.clone(), set });
-        self.feed(env, Event::MarkRequested { intent, targets, set });
-        intent
-    }
-
-    /// The app wants older items.
-    pub fn more(&mut self, env: &mut Env) -> u64 {
-        env.tally.count(Count::Loads);
-        let intent = self.intend(env);
-        self.feed(env, Event::MoreRequested { filter: everything(), intent });
-        intent
-    }
-
-    fn intend(&mut self, env: &mut Env) -> u64 {
-        env.tally.count(Count::Marks);
-        self.intents += 1;
-        self.intents
-    }
-
-    /// The connection it holds, if any.
+    /// The connections it holds: a socket, requests.
     #[must_use]
-    pub fn conn(&self) -> Option<Conn> {
-        self.transport.map(|transport| self.conn_of(transport))
-    }
-
-    /// The whole list as the app sees it.
-    pub fn view(&mut self) -> InboxView {
-        self.client.inbox(&everything())
+    pub fn conns(&self) -> Vec<Conn> {
+        let socket = self.transport.map(|transport| self.conn_of(transport));
+        let requests = self.requests.iter().map(|request| Conn::of_request(self.page, *request));
+        socket.into_iter().chain(requests).collect()
     }
 
     /// Whether it is connected.
@@ -212,24 +252,31 @@ impl Device {
         let page = self.page;
         match command {
             Command::OpenTransport { transport, .. } => {
-                assert_eq!(self.transport, None, "{page:?} opens a second transport");
+                assert_eq!(self.transport, None, "{page:?} opens a second socket");
                 self.transport = Some(transport);
+                self.joined.clear();
                 self.seen.dials += 1;
                 let wait = env.delay();
                 env.after(wait, Due::Dial(self.conn_of(transport)));
             }
             Command::Send { transport, text } if self.transport == Some(transport) => {
-                // On a dead link it may ask whatever it likes.
-                let conn = self.conn_of(transport);
-                if text.starts_with("{\"type\":\"subscribe\"") && !env.is_dead(conn, Way::Down) {
-                    self.seen.repairs += 1;
-                    env.tally.count(Count::Repairs);
-                }
-                env.send(conn, Way::Up, text);
+                self.send(env, transport, text);
             }
             Command::CloseTransport { transport, code } if self.transport == Some(transport) => {
                 self.transport = None;
                 env.close(self.conn_of(transport), Way::Up, code);
+            }
+            Command::Request { request, path, bearer, body } => {
+                self.requests.insert(request);
+                let asked = Asked { path, bearer, body };
+                let (conn, wait) = (Conn::of_request(page, request), env.delay());
+                env.after(wait, Due::Asks(conn, Box::new(asked)));
+            }
+            Command::AbortRequest { request } => {
+                if self.requests.remove(&request) {
+                    self.held.remove(&request);
+                    env.close(Conn::of_request(page, request), Way::Up, 1000);
+                }
             }
             Command::FetchCredential { attempt, .. } => {
                 self.seen.tickets += 1;
@@ -246,52 +293,32 @@ impl Device {
             }
             Command::Load { user } => {
                 let wait = env.rng.between(1, 5);
-                env.after(wait, Due::Loaded { page, user });
+                env.after(wait, Due::Loaded { page, key: user });
             }
             Command::Save { user, cursors, over, text } => {
-                let save = Box::new(Save { user, saved: Saved { cursors, text }, over });
+                let (saved, life) = (Saved { cursors, text }, self.storage.borrow().life());
+                let save = Box::new(Save { key: user, saved, over, life });
                 env.after(1, Due::Saves { page, save });
             }
             Command::Wipe { user } => self.storage.borrow_mut().wipe(&user),
-            Command::Changed(Readable::Inbox | Readable::Outbox) => self.show(env),
+            command @ (Command::Keep { .. } | Command::Claim { .. } | Command::Release { .. }) => {
+                self.ask(env, command);
+            }
             command => self.hear(env, command),
         }
     }
 
-    /// The app reads what changed.
-    fn show(&mut self, env: &mut Env) {
-        let items = self.view().items.len();
-        env.saw(Sight::Held {
-            page: self.page,
-            intents: self.client.outbox().pending as usize,
-            intents_max: self.config.outbox_max as usize,
-            items,
-            items_max: self.config.items_max as usize,
-        });
-    }
-
-    /// The app is told something.
-    fn hear(&mut self, env: &mut Env, command: Command) {
-        let page = self.page;
-        match command {
-            Command::Arrived(item) => {
-                env.tally.count(Count::Arrivals);
-                env.saw(Sight::Arrived { page, key: item.key.clone() });
-                self.seen.arrived.push(item.key);
+    fn send(&mut self, env: &mut Env, transport: u64, text: String) {
+        let conn = self.conn_of(transport);
+        if let Some(channel) = subscribed_in(&text) {
+            // On a dead link it may ask whatever it likes.
+            let again = channel.namespace() != "room" || !self.joined.insert(channel);
+            if again && !env.is_dead(conn, Way::Down) {
+                self.seen.repairs += 1;
+                env.tally.count(Count::Repairs);
             }
-            Command::Gap { channel, from, to, why } => {
-                env.tally.count(Count::Gaps);
-                self.seen.gaps.push((channel, from, to, why));
-            }
-            Command::Settled { intent, result } => {
-                env.tally.count(if result.is_ok() { Count::Stored } else { Count::Refusals });
-                env.saw(Sight::Answered { page, intent, result: result.clone() });
-                self.seen.settled.insert(intent, result);
-            }
-            Command::Failed(failed) => self.seen.failed.push(failed),
-            Command::Report(error) => self.seen.reports.push(error),
-            _ => {}
         }
+        env.send(conn, Way::Up, text);
     }
 
     /// A transport was closed by the network or the server.
@@ -299,6 +326,39 @@ impl Device {
         if self.transport == Some(transport) {
             self.transport = None;
             self.feed(env, Event::TransportClosed { transport, code, reason: String::new() });
+        }
+    }
+
+    /// The head of an answer came.
+    pub fn answered(&mut self, env: &mut Env, request: u64, status: u16, after: Option<u64>) {
+        if self.requests.contains(&request) {
+            self.feed(env, Event::RequestAnswered { request, status, retry_after_ms: after });
+        }
+    }
+
+    /// A piece of an answer came, or is held back with what came before it.
+    pub fn received(&mut self, env: &mut Env, request: u64, piece: &str) {
+        if !self.requests.contains(&request) {
+            return;
+        }
+        let held = self.held.entry(request).or_default();
+        held.push_str(if piece.is_empty() { ":\n\n" } else { piece });
+        if held.len() < self.network.holds_back {
+            env.tally.count(Count::HeldBack);
+            return;
+        }
+        let text = self.held.remove(&request).unwrap_or_default();
+        self.feed(env, Event::RequestReceived { request, text });
+    }
+
+    /// An answer ended; `cut`: before it was complete.
+    pub fn ended(&mut self, env: &mut Env, request: u64, cut: bool) {
+        if self.requests.remove(&request) {
+            if let Some(text) = self.held.remove(&request) {
+                self.feed(env, Event::RequestReceived { request, text });
+            }
+            let reason = cut.then(|| "connection reset".to_owned());
+            self.feed(env, Event::RequestEnded { request, reason });
         }
     }
 
@@ -315,64 +375,23 @@ impl Device {
         env.tally.count(Count::Rest);
         self.feed(env, Event::RestLoaded);
     }
-
-    /// Storage answers a load, or fails to.
-    pub fn loaded(&mut self, env: &mut Env, user: String) {
-        if env.rng.hits(env.faults.load) {
-            if env.rng.hits(5_000) {
-                env.tally.count(Count::LoadHung);
-                return;
-            }
-            env.tally.count(Count::LoadFailed);
-            let reason = "UnknownError".to_owned();
-            return self.feed(env, Event::StorageFailed { reason });
-        }
-        let mut saved = self.storage.borrow().load(&user).cloned();
-        if let Some(saved) = &mut saved
-            && env.strikes(env.faults.corrupt, Count::Corrupt)
-        {
-            let cut = env.rng.index(saved.text.len());
-            saved.text = saved.text.chars().take(cut).collect();
-            self.storage.borrow_mut().wipe(&user);
-            return self.feed(env, Event::StorageLoaded { user, saved: Some(saved.text.clone()) });
-        }
-        env.tally.more(Count::Cached, u64::from(saved.is_some()));
-        env.saw(Sight::Loaded { page: self.page, saved: saved.clone() });
-        self.feed(env, Event::StorageLoaded { user, saved: saved.map(|saved| saved.text) });
-    }
-
-    /// Storage commits a save, or does not.
-    pub fn saves(&mut self, env: &mut Env, page: Page, save: Box<Save>) {
-        if page != self.page && env.rng.hits(5_000) {
-            // The tab died with the transaction open.
-            return;
-        }
-        let quota = env.rng.hits(5_000);
-        let what = if quota { Count::Quota } else { Count::SaveAborted };
-        if env.strikes(env.faults.save, what) {
-            let reason = if quota { "QuotaExceededError" } else { "AbortError" }.to_owned();
-            if page == self.page {
-                self.feed(env, Event::StorageFailed { reason });
-            }
-        } else if self.storage.borrow_mut().save(&save) {
-            env.tally.count(Count::Saves);
-            let Save { user, saved, .. } = *save;
-            env.saw(Sight::Saved { page, user, saved });
-        }
-    }
 }
 
-fn everything() -> Filter {
-    Filter { show: Show::All, kinds: Kinds::default() }
+/// Names a page is known by: nobody else's.
+fn name(config: &mut Config, Page { device, life }: Page, seed: u64) {
+    config.seed = seed;
+    config.instance = format!("page-{device}-{life}-{seed}");
+    config.client_id = format!("lane-{device}-{life}-{seed}");
 }
 
-fn config(page: Page, seed: u64) -> Config {
-    let Page { device, life } = page;
-    let mut config = Config::new(
-        seed,
-        format!("page-{device}-{life}-{seed}"),
-        format!("lane-{device}-{life}-{seed}"),
-    );
-    config.storage = true;
-    config
+/// The channel a frame asks to follow.
+fn subscribed_in(text: &str) -> Option<Channel> {
+    use tidings_protocol::ClientMessage;
+    if !text.starts_with("{\"type\":\"subscribe\"") {
+        return None;
+    }
+    match ClientMessage::decode(text).ok()? {
+        ClientMessage::Subscribe(ask) => Some(ask.channel),
+        _ => None,
+    }
 }
