@@ -1,8 +1,8 @@
 import { messageOf } from './error.js'
 import type { Ask } from './later/lanes.js'
-import type { Cache, Storage } from './storage.js'
+import type { Storage } from './storage.js'
 import type { Tickets } from './ticket.js'
-import { ABORT, CLOSED, KEEP, KEPT, LOAD, LOADED, OPENED, RECEIVED, SAVE, STORAGE_FAILED, TICKET, TICKETED, WIPE } from './words.js'
+import { ABORT, CLOSED, KEEP, KEPT, LOAD, LOADED, OPENED, RECEIVED, STORAGE_FAILED, TICKET, TICKETED, WIPE } from './words.js'
 
 /** What the core calls. None of it throws, and only `turn` calls back into the core. */
 export interface Host {
@@ -32,7 +32,7 @@ const UNSUPPORTED_BY_PAGE = 3003
 export function host(needs: HostNeeds, tell: Tell, signal: AbortSignal): Omit<Host, 'turn'> {
   const { tickets, storage } = needs
   const failed = (error: unknown) => tell(STORAGE_FAILED, messageOf(error))
-  let lanes: Promise<Ask> | undefined
+  let disk: Promise<Ask> | undefined
   return {
     url: needs.url,
     opened(socket, transport) {
@@ -50,12 +50,12 @@ export function host(needs: HostNeeds, tell: Tell, signal: AbortSignal): Omit<Ho
       if (what === TICKET) tickets.request(number, text || undefined, ([kind, given]) => tell(TICKETED, given, number, kind))
       else if (what === ABORT) tickets.abort(number)
       else if (what === LOAD) storage.load(text).then((saved = '') => tell(LOADED, `${text}\n${saved}`), failed)
-      else if (what === SAVE) storage.save(JSON.parse(text) as Cache).catch(failed)
-      else if (what === WIPE) storage.wipe(text).catch(failed)
-      else if (what < KEEP) needs.heard(what, number, text)
+      else if (what > WIPE && what < KEEP) needs.heard(what, number, text)
       else {
-        lanes ??= import('./later/lanes.js').then((module) => module.lanes(storage.transact, tell, KEPT, signal))
-        lanes.then((ask) => ask(what - KEEP, number, text), failed)
+        // At once too, because what is loaded next is not to find it.
+        if (what === WIPE) storage.wipe(text).catch(failed)
+        disk ??= import('./later/lanes.js').then((module) => module.lanes(storage, failed, tell, KEPT, signal))
+        disk.then((ask) => ask(what - KEEP, number, text), failed)
       }
     },
   }

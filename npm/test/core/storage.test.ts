@@ -39,6 +39,34 @@ test('writes only over lower offsets of the same epochs, or over an epoch that w
   expect(await caches.load('u1')).toBe('new epoch')
 })
 
+test('keeps so many channels of a user, and lets the one go that was written longest ago', async () => {
+  const caches = storage(() => 'ws://a', 3)
+  const save = (user: string, at = 1) => caches.save({ user, ...fence(at, at), text: user })
+  const left = async (user: string) => {
+    const names = ['room:1', 'room:2', 'room:3', 'room:4', 'room:5']
+    const found = await Promise.all(names.map((name) => caches.load(`${user}\t${name}`)))
+    return names.filter((_, place) => found[place] !== undefined)
+  }
+  for (const room of ['room:1', 'room:2', 'room:3']) await save(`u1\t${room}`)
+  await save('u1')
+  await save('u2\troom:1')
+  expect(await left('u1')).toEqual(['room:1', 'room:2', 'room:3'])
+  await save('u1\troom:1', 2)
+  await save('u1\troom:4')
+  expect(await left('u1')).toEqual(['room:1', 'room:3', 'room:4'])
+  // What may not be written takes nobody's place.
+  await save('u1\troom:1', 1)
+  await save('u1\troom:5')
+  await save('u1\troom:5', 2)
+  expect(await left('u1')).toEqual(['room:1', 'room:4', 'room:5'])
+  expect(await caches.load('u1'), 'an inbox counts for nothing').toBe('u1')
+  expect(await left('u2'), 'nor does another user').toEqual(['room:1'])
+  await caches.wipe('u1')
+  expect(await left('u1')).toEqual([])
+  await save('u1\troom:2')
+  expect(await left('u1')).toEqual(['room:2'])
+})
+
 test('two tabs that save at once leave the newer', async () => {
   const [one, two] = [storage(() => 'ws://a'), storage(() => 'ws://a')]
   await Promise.all([one.save({ user: 'u1', ...fence(7), text: 'seven' }), two.save({ user: 'u1', ...fence(6), text: 'six' })])

@@ -199,14 +199,6 @@ impl Room {
         news
     }
 
-    /// Whether it holds the own message that came from this place of the outbox.
-    pub(crate) fn shows(&self, lane: &str, seq: u64) -> bool {
-        let from_there = |message: &Arc<MessageView>| {
-            message.place.as_ref().is_some_and(|place| place.1 == seq && *place.0 == *lane)
-        };
-        self.messages.iter().any(from_there)
-    }
-
     /// Another credential may grant to read back.
     pub(crate) fn unbar(&mut self) {
         self.stale |= self.older.unbar(self.messages.is_empty());
@@ -218,13 +210,18 @@ impl Room {
             && self.bytes < config.messages_bytes as usize
     }
 
+    /// Lanes and `seq`s of own messages.
+    pub(crate) fn lanes(&self) -> impl Iterator<Item = &(Arc<str>, u64)> {
+        self.messages.iter().filter_map(|message| message.lane.as_ref())
+    }
+
     /// What storage keeps: the page a server might have sent, with the newest `keep` messages.
     pub(crate) fn saved(&self, keep: usize) -> Option<String> {
         let Cursor { epoch, offset } = self.cursor?;
         let mut messages = Vec::new();
         let cut = self.messages.len().saturating_sub(keep);
         for message in self.messages.iter().skip(cut) {
-            messages.push(to_record(&self.channel, message));
+            messages.push(to_record(&self.channel, message).into());
         }
         let page = Page {
             id: None,
@@ -303,14 +300,15 @@ pub(crate) fn view(key: u64, record: &Message, user: Option<&str>) -> Arc<Messag
         info: member.info.clone(),
         own: user == Some(&member.user),
     });
-    let lane = record.client_id.as_deref().filter(|_| from.as_ref().is_some_and(|from| from.own));
+    let own = from.as_ref().is_some_and(|author| author.own);
+    let lane = record.client_id.as_deref().zip(record.seq).filter(|_| own);
     Arc::new(MessageView {
         key,
         id: Arc::from(&*record.id),
         offset: Some(record.offset),
         at: record.at,
-        place: lane.map(Arc::from).zip(record.seq),
         from,
+        lane: lane.map(|(lane, seq)| (Arc::from(lane), seq)),
         data: record.data.clone(),
         pending: false,
         failed: None,
@@ -322,7 +320,7 @@ fn to_record(channel: &Channel, message: &MessageView) -> Message {
         .from
         .as_ref()
         .map(|author| Member { user: author.user.clone(), info: author.info.clone() });
-    let (client_id, seq) = message.place.clone().unzip();
+    let (client_id, seq) = message.lane.clone().unzip();
     Message {
         channel: channel.clone(),
         offset: message.offset.unwrap_or_default(),

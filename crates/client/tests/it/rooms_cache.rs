@@ -196,3 +196,23 @@ fn an_own_message_in_the_cache_and_in_the_outbox_of_a_dead_life_is_shown_once() 
         assert!(rig.take().iter().any(drops), "its row is not needed any more");
     }
 }
+
+#[test]
+fn an_empty_room_is_not_saved_again_and_again() {
+    let mut rig = start();
+    rig.want(ROOM);
+    loaded(&mut rig, None);
+    let (id, _) = rig.asked_to_subscribe();
+    rig.receive(&subscribed(id, "AAAAAAAA", 1, 0, 0, false));
+    rig.advance(250);
+    assert_eq!(
+        saved(&mut rig),
+        None,
+        "a log that nobody has written to has no place to go on from"
+    );
+    assert!(rig.timer.is_none_or(|at| at > rig.now.mono + 1_000), "and wants no further look");
+    rig.receive(&subscribed(id, "roomone1", 1, 0, 0, true));
+    rig.receive(&message(1));
+    rig.advance(250);
+    assert_eq!(saved(&mut rig).unwrap().0.1, 1);
+}
