@@ -15,6 +15,8 @@ export type CoreOptions = readonly [
   cap: number,
   maxAttempts: number,
   heartbeat: number,
+  transports: number,
+  climbAfter: number,
   keep: number,
   storage: boolean,
 ]

@@ -255,6 +255,7 @@ export interface Connection {
   readonly attempt: number
   /** When the next attempt is due. */
   readonly retryAt: number | null
+  /** The one in use. */
   readonly transport: 'ws' | 'sse' | 'poll' | 'relay' | null
   /** The newest items are kept over reloads. */
   readonly durable: boolean
@@ -325,6 +326,13 @@ export interface TidingsOptions {
   backoff?: { base?: number; cap?: number; maxAttempts?: number }
   /** Between pings; the server may ask for less. Default 25 s. */
   heartbeat?: number
+  /** Ways to the server, the best first: where one does not get through, the next is tried by itself. Default: all three. */
+  transports?: readonly ('ws' | 'sse' | 'poll')[]
+  /**
+   * On another transport than the best: how long until a better one is tried, beside the one in use. Doubled with each try that
+   * fails, up to 32 times; a sixth where the best one worked before. Default 60 s.
+   */
+  climbAfter?: number
   /** How many of the newest items are kept. Default 50. */
   keep?: number
   /** The compiled core, for pages that don't want the inlined one. */

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use tidings_client_core::{
-    Backoff, Client, Config, Credential, Event, Filter, Kinds, Now, Show, User,
+    Backoff, Client, Config, Credential, Event, Filter, Kinds, Now, Show, TransportKind, User,
 };
 use wasm_bindgen::prelude::*;
 
@@ -25,8 +25,9 @@ impl Core {
     /// A client that has done nothing yet.
     ///
     /// `seed` is a random integer below 2^53, `instance` names the client, `client_id` its outbox lanes. Backoff and
-    /// heartbeat are in milliseconds, `max_attempts` 0 stands for no limit, `keep` counts items, `storage` says whether
-    /// caches are wanted, and `whole` whether the whole module is loaded.
+    /// heartbeat are in milliseconds, `max_attempts` 0 stands for no limit, `transports` holds two bits for each, the best in the
+    /// lowest (1 WebSocket, 2 SSE, 3 poll), `keep` counts items, `storage` says whether caches are wanted, and `whole`
+    /// whether the whole module is loaded.
     #[wasm_bindgen(constructor)]
     #[expect(
         clippy::too_many_arguments,
@@ -41,6 +42,8 @@ impl Core {
         cap: f64,
         max_attempts: u32,
         heartbeat: f64,
+        transports: u32,
+        climb_after: f64,
         keep: u32,
         storage: bool,
         whole: bool,
@@ -54,6 +57,8 @@ impl Core {
             max_attempts: (max_attempts > 0).then_some(max_attempts),
         };
         config.heartbeat = heartbeat as u64;
+        config.transports = kinds(transports);
+        config.climb_after = climb_after as u64;
         config.keep = keep;
         config.storage = storage;
         config.lanes = storage;
@@ -104,6 +109,20 @@ impl Core {
 /// Both clocks, in milliseconds.
 fn clocks(mono: f64, wall: f64) -> Now {
     Now { mono: mono as u64, wall: wall as u64 }
+}
+
+/// Transports, two bits each.
+fn kinds(mut transports: u32) -> Vec<TransportKind> {
+    let mut kinds = Vec::new();
+    while transports != 0 {
+        kinds.push(match transports % 4 {
+            1 => TransportKind::Ws,
+            2 => TransportKind::Sse,
+            _ => TransportKind::Poll,
+        });
+        transports /= 4;
+    }
+    kinds
 }
 
 /// What a call means. A number that means nothing is no event.
@@ -160,6 +179,14 @@ mod tests {
 
     fn told(what: u8, number: u64, other: u32, text: &str) -> Event {
         event(what, number, other, text.to_owned()).unwrap()
+    }
+
+    #[test]
+    fn transports_come_in_their_order() {
+        use TransportKind::{Poll, Sse, Ws};
+        assert_eq!(kinds(0b11_10_01), [Ws, Sse, Poll]);
+        assert_eq!(kinds(0b01_11), [Poll, Ws]);
+        assert_eq!(kinds(2), [Sse]);
     }
 
     #[test]

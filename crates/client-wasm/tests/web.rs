@@ -92,6 +92,8 @@ fn made(url: &str, storage: bool) -> TestHost {
         30_000.0,
         0,
         25_000.0,
+        1,
+        60_000.0,
         50,
         storage,
         true,
