@@ -16,7 +16,6 @@ export type CoreOptions = readonly [
   maxAttempts: number,
   heartbeat: number,
   transports: number,
-  climbAfter: number,
   keep: number,
   storage: boolean,
 ]

@@ -328,11 +328,6 @@ export interface TidingsOptions {
   heartbeat?: number
   /** Ways to the server, the best first: where one does not get through, the next is tried by itself. Default: all three. */
   transports?: readonly ('ws' | 'sse' | 'poll')[]
-  /**
-   * On another transport than the best: how long until a better one is tried, beside the one in use. Doubled with each try that
-   * fails, up to 32 times; a sixth where the best one worked before. Default 60 s.
-   */
-  climbAfter?: number
   /** How many of the newest items are kept. Default 50. */
   keep?: number
   /** The compiled core, for pages that don't want the inlined one. */

@@ -26,7 +26,7 @@ impl Core {
     ///
     /// `seed` is a random integer below 2^53, `instance` names the client, `client_id` its outbox lanes. Backoff and
     /// heartbeat are in milliseconds, `max_attempts` 0 stands for no limit, `transports` holds two bits for each, the best in the
-    /// lowest (1 WebSocket, 2 SSE, 3 poll), `keep` counts items, `storage` says whether caches are wanted, and `whole`
+    /// lowest (0 WebSocket, 1 SSE, 2 poll), and above the sixth their number, `keep` counts items, `storage` says whether caches are wanted, and `whole`
     /// whether the whole module is loaded.
     #[wasm_bindgen(constructor)]
     #[expect(
@@ -43,7 +43,6 @@ impl Core {
         max_attempts: u32,
         heartbeat: f64,
         transports: u32,
-        climb_after: f64,
         keep: u32,
         storage: bool,
         whole: bool,
@@ -58,7 +57,6 @@ impl Core {
         };
         config.heartbeat = heartbeat as u64;
         config.transports = kinds(transports);
-        config.climb_after = climb_after as u64;
         config.keep = keep;
         config.storage = storage;
         config.lanes = storage;
@@ -74,6 +72,14 @@ impl Core {
     /// Something happened: `what` is one of [`words::tell`](tell), which says what goes with it.
     pub fn tell(&self, what: u8, number: f64, other: f64, text: String) {
         let (number, other) = (number as u64, other as u32);
+        if matches!(what, tell::OPENED | tell::RECEIVED | tell::CLOSED) {
+            if !self.driver.holds(number) {
+                return;
+            }
+            if what == tell::CLOSED {
+                self.driver.let_go();
+            }
+        }
         let event = match self.driver.client().rest() {
             Some(rest) if what > tell::REST_THERE => rest::event(rest, what, number, other, text),
             _ => event(what, number, other, text),
@@ -111,17 +117,16 @@ fn clocks(mono: f64, wall: f64) -> Now {
     Now { mono: mono as u64, wall: wall as u64 }
 }
 
-/// Transports, two bits each.
-fn kinds(mut transports: u32) -> Vec<TransportKind> {
-    let mut kinds = Vec::new();
-    while transports != 0 {
-        kinds.push(match transports % 4 {
-            1 => TransportKind::Ws,
-            2 => TransportKind::Sse,
-            _ => TransportKind::Poll,
-        });
-        transports /= 4;
-    }
+/// Transports, two bits each, and above the third how many there are. Written out: a loop would be a hundred bytes more.
+fn kinds(transports: u32) -> Vec<TransportKind> {
+    let kind = |shift: u32| match (transports >> shift) & 3 {
+        0 => TransportKind::Ws,
+        1 => TransportKind::Sse,
+        2 => TransportKind::Poll,
+        _ => TransportKind::Relay,
+    };
+    let mut kinds = vec![kind(0), kind(2), kind(4)];
+    kinds.truncate((transports >> 6) as usize);
     kinds
 }
 
@@ -184,9 +189,9 @@ mod tests {
     #[test]
     fn transports_come_in_their_order() {
         use TransportKind::{Poll, Sse, Ws};
-        assert_eq!(kinds(0b11_10_01), [Ws, Sse, Poll]);
-        assert_eq!(kinds(0b01_11), [Poll, Ws]);
-        assert_eq!(kinds(2), [Sse]);
+        assert_eq!(kinds(0b11_10_01_00), [Ws, Sse, Poll]);
+        assert_eq!(kinds(0b10_00_00_10), [Poll, Ws]);
+        assert_eq!(kinds(0b01_00_00_01), [Sse]);
     }
 
     #[test]

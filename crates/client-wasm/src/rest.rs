@@ -186,10 +186,15 @@ pub(crate) fn inbox(_: Rest, client: &Client, items: &mut Items, filter: &Filter
     items.view(client, filter, &gone, loading, error.as_ref().map(json::error).as_deref())
 }
 
-/// Frees what a client holds, and what was seen of it.
+/// Frees what a client holds, what was seen of it, and what it has not heard of.
 #[inline(never)]
-pub(crate) fn discard(_: Rest, client: &mut ManuallyDrop<Client>, seen: &mut Vec<Seen>) {
-    drop(mem::take(seen));
+pub(crate) fn discard(
+    _: Rest,
+    client: &mut ManuallyDrop<Client>,
+    seen: &mut Vec<Seen>,
+    queue: &mut Vec<Event>,
+) {
+    drop((mem::take(seen), mem::take(queue)));
     let empty = Client::new(Config::new(0, String::new(), String::new()));
     drop(ManuallyDrop::into_inner(mem::replace(client, ManuallyDrop::new(empty))));
 }
