@@ -16,14 +16,10 @@ export type Make = (what: number, number: number, text: string) => void
  */
 export function requests(socket: () => string, tell: Tell, answered: number, signal: AbortSignal): Make {
   const running = new Map<number, AbortController>()
-  const forbidden = new Set<string>()
 
   signal.addEventListener('abort', () => {
     for (const number of [...running.keys()]) abort(number)
   })
-  // Browsers tell a page only here that it was its own policy, and the code that asked nothing but "failed".
-  globalThis.addEventListener?.('securitypolicyviolation', ({ blockedURI, disposition }) => disposition === 'enforce' && forbidden.add(originOf(blockedURI)), { signal })
-
   const abort = (number: number) => {
     running.get(number)?.abort()
     running.delete(number)
@@ -38,7 +34,13 @@ export function requests(socket: () => string, tell: Tell, answered: number, sig
     }
     const address = socket().replace(/^ws(.+)ws$/, 'http$1')
     let begun = false
+    let forbidden = false
     let why = ''
+    // Only here does a browser say that it was the page's own policy; who asks hears that it failed.
+    const violated = ({ blockedURI, disposition, effectiveDirective }: SecurityPolicyViolationEvent) => {
+      forbidden ||= disposition === 'enforce' && effectiveDirective === 'connect-src' && originOf(blockedURI) === originOf(address)
+    }
+    globalThis.addEventListener?.('securitypolicyviolation', violated)
     try {
       if (address === '') throw new Error()
       const [path = '', bearer = '', ...body] = text.split('\n')
@@ -58,8 +60,9 @@ export function requests(socket: () => string, tell: Tell, answered: number, sig
       await read(response, (piece) => say(1, piece))
     } catch {
       // What a browser throws says less than is known here, and might repeat a secret.
-      why = begun ? 'the answer broke off' : await cause(address, forbidden)
+      why = begun ? 'the answer broke off' : await cause(address, () => forbidden)
     }
+    globalThis.removeEventListener?.('securitypolicyviolation', violated)
     say(2, why)
     running.delete(number)
   }
@@ -88,11 +91,11 @@ function patience(after: string | null): string {
 }
 
 /** Why a request had no answer, as far as a page can know. */
-async function cause(address: string, forbidden: ReadonlySet<string>): Promise<string> {
+async function cause(address: string, forbidden: () => boolean): Promise<string> {
   if (address === '') return 'there is no address of a server: see `url`'
   // The browser tells of a violation after the failure.
   await new Promise((resolve) => setTimeout(resolve))
-  if (forbidden.has(originOf(address))) return "the page's Content-Security-Policy forbids it: add the server's address to connect-src"
+  if (forbidden()) return "the page's Content-Security-Policy forbids it: add the server's address to connect-src"
   if (address.startsWith('http:') && globalThis.location?.protocol === 'https:') return 'the page came by https and may not ask by http: serve Tidings by https'
   if (globalThis.navigator?.onLine === false) return 'there is no network'
   return "no answer that the page may read: the server is away, a proxy before it refuses, or the page's origin is not among the server's `origins`"

@@ -7,6 +7,9 @@ import { ANSWERED, ENDED, PIECE } from '../../src/words.js'
 
 type Told = readonly [what: number, text: string, number: number, other: number]
 
+/** Only a broken run waits for so long. */
+const PATIENCE = { timeout: 20_000 }
+
 let server: Server
 let socket: string
 let answer: (request: IncomingMessage, response: ServerResponse, body: string) => void
@@ -97,7 +100,7 @@ test('a body is told in pieces, as they come, wherever it is cut, and characters
   for (let at = 1; at < bytes.length; at += 1) {
     write(bytes.subarray(at, at + 1))
     const whole = new TextDecoder().decode(bytes.subarray(0, at + 1), { stream: true })
-    await vi.waitFor(() => expect(pieces().join('')).toBe(whole))
+    await vi.waitFor(() => expect(pieces().join('')).toBe(whole), PATIENCE)
   }
   end()
   expect(await hear(ENDED)).toBe('')
@@ -123,11 +126,11 @@ test('an aborted request ends at the server, and nothing more is told of it', as
   ask(0, 2, 'two\n\n')
   await Promise.all([hear(PIECE), hear(PIECE, 2)])
   ask(1, 1, '')
-  await vi.waitFor(() => expect(closed).toEqual(['/rt/v1/one']))
+  await vi.waitFor(() => expect(closed).toEqual(['/rt/v1/one']), PATIENCE)
   expect(told.some(([what]) => what === ENDED)).toBe(false)
   // The core is gone.
   life.abort()
-  await vi.waitFor(() => expect(closed).toEqual(['/rt/v1/one', '/rt/v1/two']))
+  await vi.waitFor(() => expect(closed).toEqual(['/rt/v1/one', '/rt/v1/two']), PATIENCE)
   expect(told.some(([what]) => what === ENDED)).toBe(false)
 })
 
@@ -210,12 +213,15 @@ test('what keeps a request from its answer is named, without its secrets', async
   const { origin } = new URL(socket.replace('ws', 'http'))
   let violate = (_: object) => {}
   vi.stubGlobal('addEventListener', (_: string, listener: typeof violate) => (violate = listener))
+  const removed = vi.fn()
+  vi.stubGlobal('removeEventListener', removed)
   vi.stubGlobal('fetch', async () => {
     // Told after the failure, as browsers do it.
-    setTimeout(() => violate({ blockedURI: `${origin}/rt/v1/poll`, disposition: 'enforce' }))
+    setTimeout(() => violate({ blockedURI: `${origin}/rt/v1/poll`, disposition: 'enforce', effectiveDirective: 'connect-src' }))
     throw new TypeError('Failed to fetch')
   })
   expect(await ended(4)).toMatch(/Content-Security-Policy.*connect-src/)
+  expect(removed).toHaveBeenCalledExactlyOnceWith('securitypolicyviolation', violate)
   vi.unstubAllGlobals()
 
   socket = ''
