@@ -79,10 +79,11 @@ test.describe('through a proxy without WebSocket settings', () => {
     await nginx.reload('shipped')
     await page.evaluate(() => dispatchEvent(new Event('online')))
     const titles = ['before']
-    do {
-      titles.unshift(`during ${titles.length}`)
-      await server.publish({ to, title: titles[0]! })
-    } while (!(await inbox.states()).includes('connected by ws'))
+    for (const title of Array.from({ length: 20 }, (_, at) => `during ${at}`)) {
+      titles.unshift(title)
+      await server.publish({ to, title })
+    }
+    await inbox.isBy('ws')
     titles.unshift('after')
     await server.publish({ to, title: 'after' })
     await inbox.shows(titles)
