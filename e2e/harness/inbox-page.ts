@@ -8,6 +8,7 @@ export class InboxPage {
   tickets = 0
   /** WebSockets opened so far. */
   readonly sockets: WebSocket[] = []
+  #noting: Promise<unknown> | undefined
 
   constructor(page: Page, url: string) {
     this.page = page
@@ -19,6 +20,7 @@ export class InboxPage {
   }
 
   async open(path = '/'): Promise<void> {
+    await (this.#noting ??= this.page.addInitScript(noteStates))
     await this.page.goto(this.url + path)
   }
 
@@ -52,6 +54,16 @@ export class InboxPage {
 
   async hasState(status: string): Promise<void> {
     await expect(this.page.getByTestId('connection')).toHaveAttribute('data-status', status)
+  }
+
+  /** By which transport it is connected. */
+  async isBy(transport: 'ws' | 'sse' | 'poll', timeout = 40_000): Promise<void> {
+    await expect(this.page.getByTestId('connection')).toHaveAttribute('data-transport', transport, { timeout })
+  }
+
+  /** Every state the page has shown since it was loaded, with its transport where there is one: `connected by sse`. */
+  states(): Promise<string[]> {
+    return this.page.evaluate(() => (window as unknown as { states: string[] }).states)
   }
 
   get titles(): Locator {
@@ -97,4 +109,15 @@ export class InboxPage {
   toast(title: string): Locator {
     return this.page.locator('.toast').filter({ hasText: title })
   }
+}
+
+/** Runs in the page. */
+function noteStates(): void {
+  const states: string[] = []
+  new MutationObserver(() => {
+    const shown = document.querySelector<HTMLElement>('[data-testid="connection"]')?.dataset
+    const state = shown?.transport === undefined ? shown?.status : `${shown.status} by ${shown.transport}`
+    if (state !== undefined && state !== states.at(-1)) states.push(state)
+  }).observe(document, { childList: true, subtree: true, attributeFilter: ['data-status', 'data-transport'] })
+  Object.assign(window, { states })
 }

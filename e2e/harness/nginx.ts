@@ -14,6 +14,9 @@ import { Child, freePort, listens, until } from './process.ts'
  */
 export type NginxKind = 'shipped' | 'plain' | 'buffering' | 'impatient'
 
+/** Where it says itself which one it is. */
+const KIND = '/nginx-kind'
+
 export const NGINX_PATH = process.env.NGINX_PATH ?? '/usr/sbin/nginx'
 
 /** The real nginx on a free port, everything it writes in a folder of its own. */
@@ -22,9 +25,12 @@ export class Nginx {
   readonly #folder: string
   readonly #child: Child
 
-  private constructor(port: number, folder: string) {
+  readonly #target: number
+
+  private constructor(port: number, folder: string, target: number) {
     this.port = port
     this.#folder = folder
+    this.#target = target
     this.#child = new Child(NGINX_PATH, ['-p', folder, '-c', 'nginx.conf', '-e', 'error.log'])
   }
 
@@ -34,7 +40,7 @@ export class Nginx {
     await mkdir(join(folder, 'temp'))
     const port = await freePort()
     await writeFile(join(folder, 'nginx.conf'), await configuration(kind, port, target, folder))
-    const nginx = new Nginx(port, folder)
+    const nginx = new Nginx(port, folder, target)
     await until(async () => {
       if (!nginx.#child.running) throw new Error(`nginx did not start:\n${await nginx.log()}`)
       return listens(port)
@@ -44,6 +50,13 @@ export class Nginx {
 
   get url(): string {
     return `http://127.0.0.1:${this.port}`
+  }
+
+  /** Goes on with another configuration, as an operator does it: links that are open stay with the old one. */
+  async reload(kind: NginxKind): Promise<void> {
+    await writeFile(join(this.#folder, 'nginx.conf'), await configuration(kind, this.port, this.#target, this.#folder))
+    this.#child.signal('SIGHUP')
+    await until(async () => (await fetch(`${this.url}${KIND}`).then(answer => answer.text(), () => '')) === kind, `nginx to be ${kind}`)
   }
 
   /** What it said and wrote, for a test that failed. */
@@ -82,6 +95,7 @@ async function configuration(kind: NginxKind, port: number, target: number, fold
       ${http}
       server {
         listen 127.0.0.1:${port};
+        location = ${KIND} { return 200 ${kind}; }
         ${server}
       }
     }

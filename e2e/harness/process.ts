@@ -28,6 +28,11 @@ export class Child {
     return this.#process.exitCode === null && this.#process.signalCode === null
   }
 
+  /** Tells it something that does not end it. */
+  signal(signal: NodeJS.Signals): void {
+    this.#process.kill(signal)
+  }
+
   /** Ends it and waits until it is gone. */
   async end(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
     if (!this.running) return

@@ -1,17 +1,7 @@
-import { Nginx, type NginxKind } from '../harness/nginx.ts'
-import { expect, test as base } from '../harness/test.ts'
+import { expect, test } from '../harness/behind-nginx.ts'
 import { poll, RawSocket, RawStream, ticket } from '../harness/wire.ts'
 
 // The server through the real nginx, by clients that hide nothing.
-const test = base.extend<{ kind: NginxKind; nginx: Nginx }>({
-  kind: ['shipped', { option: true }],
-  nginx: async ({ kind, server }, use, info) => {
-    const nginx = await Nginx.start(kind, server.port)
-    await use(nginx)
-    if (info.status !== info.expectedStatus) await info.attach('nginx', { body: await nginx.log() })
-    await nginx.stop()
-  },
-})
 
 const to = { user: 'mina' }
 

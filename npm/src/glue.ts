@@ -15,6 +15,7 @@ export type CoreOptions = readonly [
   cap: number,
   maxAttempts: number,
   heartbeat: number,
+  transports: number,
   keep: number,
   storage: boolean,
 ]

@@ -1,8 +1,8 @@
 import { messageOf } from './error.js'
-import type { Ask } from './later/lanes.js'
+import type { Ask } from './later/world.js'
 import type { Storage } from './storage.js'
 import type { Tickets } from './ticket.js'
-import { ABORT, CLOSED, KEEP, KEPT, LOAD, LOADED, OPENED, RECEIVED, STORAGE_FAILED, TICKET, TICKETED, WIPE } from './words.js'
+import { ABORT, CLOSED, ENDED, KEEP, KEPT, LOAD, LOADED, OPENED, RECEIVED, REQUEST, STORAGE_FAILED, TICKET, TICKETED, WIPE } from './words.js'
 
 /** What the core calls. None of it throws, and only `turn` calls back into the core. */
 export interface Host {
@@ -28,11 +28,11 @@ export interface HostNeeds {
 const UNSUPPORTED = 1003
 const UNSUPPORTED_BY_PAGE = 3003
 
-/** The world of one core: the app's ticket function, the browser's storage and sockets, as questions and answers. */
+/** The world of one core: the app's ticket function, the browser's storage, sockets and requests, as questions and answers. */
 export function host(needs: HostNeeds, tell: Tell, signal: AbortSignal): Omit<Host, 'turn'> {
   const { tickets, storage } = needs
   const failed = (error: unknown) => tell(STORAGE_FAILED, messageOf(error))
-  let disk: Promise<Ask> | undefined
+  let more: Promise<Ask> | undefined
   return {
     url: needs.url,
     opened(socket, transport) {
@@ -54,8 +54,15 @@ export function host(needs: HostNeeds, tell: Tell, signal: AbortSignal): Omit<Ho
       else {
         // At once too, because what is loaded next is not to find it.
         if (what === WIPE) storage.wipe(text).catch(failed)
-        disk ??= import('./later/lanes.js').then((module) => module.lanes(storage, failed, tell, KEPT, signal))
-        disk.then((ask) => ask(what - KEEP, number, text), failed)
+        more ??= import('./later/world.js').then((module) => module.world(storage, failed, needs.url, tell, KEPT, signal))
+        more.then(
+          (ask) => ask(what - KEEP, number, text),
+          (error: unknown) => {
+            more = undefined
+            if (what < REQUEST) failed(error)
+            else tell(ENDED, messageOf(error), number)
+          },
+        )
       }
     },
   }

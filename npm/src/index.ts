@@ -8,7 +8,7 @@ const bundled: Bundled = {
   core: async () => unpack((await import('./first.js')).default),
   async rest() {
     // What the rest will ask for, so that it is there when there is no network any more.
-    const [rest] = await Promise.all([import('./rest.js'), import('./later/saving.js'), import('./later/lanes.js')])
+    const [rest] = await Promise.all([import('./rest.js'), import('./later/saving.js'), import('./later/world.js')])
     return unpack(rest.default)
   },
 }

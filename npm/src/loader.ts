@@ -40,7 +40,6 @@ export function load(source: WasmSource | undefined, bundled: Bundled): Promise<
 }
 
 async function start(source: WasmSource | undefined, bundled: Bundled): Promise<Loaded> {
-  if (typeof WebSocket === 'undefined') throw new Error()
   glue.initSync({ module: await compiled(source === undefined ? await bundled.core() : await (await import('./later/source.js')).fetched(source)) })
   const more = source === undefined ? bundled.rest : undefined
   let rest: WebAssembly.Module | undefined

@@ -1,4 +1,5 @@
 import type { CoreOptions } from './glue.js'
+import { TRANSPORTS } from './options.js'
 import type { TidingsOptions } from './types.js'
 
 /** A random name: of a client, so that its next connection replaces its last, and of the lanes of its intents. */
@@ -7,9 +8,11 @@ export function randomName(): string {
 }
 
 /** What a core is made with. Its lanes are its own; the instance is that of the client it serves. */
-export function settings({ backoff = {}, heartbeat = 25_000, keep = 50, storage }: TidingsOptions, instance: string): CoreOptions {
+export function settings({ backoff = {}, heartbeat = 25_000, transports = TRANSPORTS, keep = 50, storage }: TidingsOptions, instance: string): CoreOptions {
   const { base = 1_000, cap = 30_000, maxAttempts = 0 } = backoff
   const durable = storage !== 'memory' && typeof indexedDB !== 'undefined'
+  // Each by the length of its name less two, in two bits of its own: the first in the lowest. Above them, their number.
+  const ways = transports.reduce((ways, { length }, place) => ways + (length - 2) * 4 ** place, transports.length * 64)
   // The seed is for jitter only.
-  return [Math.random() * 2 ** 53, instance, randomName(), base, cap, maxAttempts, heartbeat, keep, durable]
+  return [Math.random() * 2 ** 53, instance, randomName(), base, cap, maxAttempts, heartbeat, ways, keep, durable]
 }

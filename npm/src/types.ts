@@ -256,6 +256,7 @@ export interface Connection {
   readonly attempt: number
   /** When the next attempt is due. */
   readonly retryAt: number | null
+  /** The one in use. */
   readonly transport: 'ws' | 'sse' | 'poll' | 'relay' | null
   /** The newest items are kept over reloads. */
   readonly durable: boolean
@@ -326,6 +327,8 @@ export interface TidingsOptions {
   backoff?: { base?: number; cap?: number; maxAttempts?: number }
   /** Between pings; the server may ask for less. Default 25 s. */
   heartbeat?: number
+  /** Ways to the server, the best first: where one does not get through, the next is tried by itself. Default: all three. */
+  transports?: readonly ('ws' | 'sse' | 'poll')[]
   /** How many of the newest items are kept. Default 50. */
   keep?: number
   /** Of how many channels the newest messages are kept; the one written longest ago goes. Default 256. */

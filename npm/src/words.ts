@@ -29,6 +29,9 @@ export const OLDER = 24
 export const KEPT = 25
 export const LANES = 26
 export const LANES_FAILED = 27
+export const ANSWERED = 28
+export const PIECE = 29
+export const ENDED = 30
 
 // What a mark sets.
 export const SEEN = 0
@@ -64,3 +67,5 @@ export const MESSAGE = 14
 export const KEEP = 15
 export const CLAIM = 16
 export const RELEASE = 17
+export const REQUEST = 18
+export const ABORT_REQUEST = 19

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use tidings_client_core::{
-    Backoff, Client, Config, Credential, Event, Filter, Kinds, Now, Show, User,
+    Backoff, Client, Config, Credential, Event, Filter, Kinds, Now, Show, TransportKind, User,
 };
 use wasm_bindgen::prelude::*;
 
@@ -25,8 +25,9 @@ impl Core {
     /// A client that has done nothing yet.
     ///
     /// `seed` is a random integer below 2^53, `instance` names the client, `client_id` its outbox lanes. Backoff and
-    /// heartbeat are in milliseconds, `max_attempts` 0 stands for no limit, `keep` counts items, `storage` says whether
-    /// caches are wanted, and `whole` whether the whole module is loaded.
+    /// heartbeat are in milliseconds, `max_attempts` 0 stands for no limit, `transports` holds two bits for each, the best in the
+    /// lowest (0 WebSocket, 1 SSE, 2 poll), and above the sixth their number, `keep` counts items, `storage` says whether caches are wanted, and `whole`
+    /// whether the whole module is loaded.
     #[wasm_bindgen(constructor)]
     #[expect(
         clippy::too_many_arguments,
@@ -41,6 +42,7 @@ impl Core {
         cap: f64,
         max_attempts: u32,
         heartbeat: f64,
+        transports: u32,
         keep: u32,
         storage: bool,
         whole: bool,
@@ -54,6 +56,7 @@ impl Core {
             max_attempts: (max_attempts > 0).then_some(max_attempts),
         };
         config.heartbeat = heartbeat as u64;
+        config.transports = kinds(transports);
         config.keep = keep;
         config.storage = storage;
         config.lanes = storage;
@@ -69,6 +72,14 @@ impl Core {
     /// Something happened: `what` is one of [`words::tell`](tell), which says what goes with it.
     pub fn tell(&self, what: u8, number: f64, other: f64, text: String) {
         let (number, other) = (number as u64, other as u32);
+        if matches!(what, tell::OPENED | tell::RECEIVED | tell::CLOSED) {
+            if !self.driver.holds(number) {
+                return;
+            }
+            if what == tell::CLOSED {
+                self.driver.let_go();
+            }
+        }
         let event = match self.driver.client().rest() {
             Some(rest) if what > tell::REST_THERE => rest::event(rest, what, number, other, text),
             _ => event(what, number, other, text),
@@ -104,6 +115,19 @@ impl Core {
 /// Both clocks, in milliseconds.
 fn clocks(mono: f64, wall: f64) -> Now {
     Now { mono: mono as u64, wall: wall as u64 }
+}
+
+/// Transports, two bits each, and above the third how many there are. Written out: a loop would be a hundred bytes more.
+fn kinds(transports: u32) -> Vec<TransportKind> {
+    let kind = |shift: u32| match (transports >> shift) & 3 {
+        0 => TransportKind::Ws,
+        1 => TransportKind::Sse,
+        2 => TransportKind::Poll,
+        _ => TransportKind::Relay,
+    };
+    let mut kinds = vec![kind(0), kind(2), kind(4)];
+    kinds.truncate((transports >> 6) as usize);
+    kinds
 }
 
 /// What a call means. A number that means nothing is no event.
@@ -160,6 +184,14 @@ mod tests {
 
     fn told(what: u8, number: u64, other: u32, text: &str) -> Event {
         event(what, number, other, text.to_owned()).unwrap()
+    }
+
+    #[test]
+    fn transports_come_in_their_order() {
+        use TransportKind::{Poll, Sse, Ws};
+        assert_eq!(kinds(0b11_10_01_00), [Ws, Sse, Poll]);
+        assert_eq!(kinds(0b10_00_00_10), [Poll, Ws]);
+        assert_eq!(kinds(0b01_00_00_01), [Sse]);
     }
 
     #[test]

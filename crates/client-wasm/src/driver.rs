@@ -27,7 +27,9 @@ pub(crate) struct Driver {
     host: Host,
     /// Borrowed only while the core works, and the core calls nobody: callbacks always find it free.
     client: RefCell<ManuallyDrop<Client>>,
-    queue: RefCell<Vec<Event>>,
+    queue: RefCell<ManuallyDrop<Vec<Event>>>,
+    /// What the core wants done, while that is done.
+    commands: RefCell<ManuallyDrop<Vec<Command>>>,
     running: Cell<bool>,
     socket: RefCell<Option<Socket>>,
     timer: Timer,
@@ -42,6 +44,7 @@ impl Driver {
             host,
             client: RefCell::new(ManuallyDrop::new(client)),
             queue: RefCell::default(),
+            commands: RefCell::default(),
             running: Cell::new(false),
             socket: RefCell::default(),
             timer: Timer::default(),
@@ -52,18 +55,6 @@ impl Driver {
 
     /// Something happened. Handled at once, or after what is being handled.
     pub(crate) fn push(&self, event: Event) {
-        if let Event::TransportOpened { transport }
-        | Event::TransportReceived { transport, .. }
-        | Event::TransportClosed { transport, .. } = event
-        {
-            // A socket that was let go may still speak; nobody hears it.
-            if !self.holds(transport) {
-                return;
-            }
-        }
-        if let Event::TransportClosed { .. } = event {
-            self.socket.take();
-        }
         self.queue.borrow_mut().push(event);
         self.turn();
     }
@@ -90,22 +81,19 @@ impl Driver {
         if self.timer.take_due(now.mono) {
             self.queue.borrow_mut().insert(0, Event::TimerFired);
         }
-        loop {
-            // A statement of its own: the queue must not stay borrowed while commands are executed.
-            let events = mem::take(&mut *self.queue.borrow_mut());
-            if events.is_empty() {
-                break;
-            }
-            for event in events {
-                let mut commands = Vec::new();
-                self.client.borrow_mut().handle(now, event, &mut commands);
-                for command in commands {
-                    self.execute(command);
-                }
+        while let Some(event) = first(&self.queue) {
+            self.client.borrow_mut().handle(now, event, &mut self.commands.borrow_mut());
+            while let Some(command) = first(&self.commands) {
+                self.execute(command);
             }
         }
         self.timer.arm(now.mono, self);
         self.running.set(false);
+    }
+
+    /// The socket ended by itself.
+    pub(crate) fn let_go(&self) {
+        self.socket.take();
     }
 
     /// The client, to read from.
@@ -139,7 +127,8 @@ impl Driver {
         self.socket.take();
     }
 
-    fn holds(&self, transport: u64) -> bool {
+    /// Whether this socket is the one in use. One that was let go may still speak; nobody hears it.
+    pub(crate) fn holds(&self, transport: u64) -> bool {
         self.socket.borrow().as_ref().is_some_and(|socket| socket.id() == transport)
     }
 
@@ -166,10 +155,11 @@ impl Driver {
             Command::Changed(Readable::Inbox) => (say::CHANGED, read::INBOX.into(), String::new()),
             command => {
                 let rest = self.client.borrow().rest();
-                if let Some(rest) = rest {
-                    rest::execute(rest, self, command);
-                }
-                return;
+                return match rest {
+                    Some(rest) => rest::execute(rest, self, command),
+                    // Nothing asks for these before.
+                    None => mem::forget(command),
+                };
             }
         };
         self.say(what, number, &text);
@@ -215,7 +205,13 @@ impl Drop for Driver {
     fn drop(&mut self) {
         let client = self.client.get_mut();
         if let Some(rest) = client.rest() {
-            rest::discard(rest, client, self.seen.get_mut());
+            rest::discard(rest, client, self.seen.get_mut(), self.queue.get_mut());
         }
     }
+}
+
+/// Takes the first of a list, which is free again at once: who gets it may add to the list.
+fn first<T>(list: &RefCell<ManuallyDrop<Vec<T>>>) -> Option<T> {
+    let mut list = list.borrow_mut();
+    (!list.is_empty()).then(|| list.remove(0))
 }

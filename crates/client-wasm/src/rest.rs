@@ -59,6 +59,15 @@ pub(crate) fn event(_: Rest, what: u8, number: u64, other: u32, text: String) ->
         tell::KEPT => Event::Kept { number },
         tell::LANES => lanes(&text)?,
         tell::LANES_FAILED => Event::LanesFailed { reason: text },
+        tell::ANSWERED => Event::RequestAnswered {
+            request: number,
+            status: other as u16,
+            retry_after_ms: text.parse().ok(),
+        },
+        tell::PIECE => Event::RequestReceived { request: number, text },
+        tell::ENDED => {
+            Event::RequestEnded { request: number, reason: (!text.is_empty()).then_some(text) }
+        }
         _ => return None,
     })
 }
@@ -95,6 +104,12 @@ pub(crate) fn execute(_: Rest, driver: &Driver, command: Command) {
         Command::Keep { user, number, changes } => (say::KEEP, number, json::keep(&user, &changes)),
         Command::Claim { user } => (say::CLAIM, 0, user),
         Command::Release { lane } => (say::RELEASE, 0, lane),
+        Command::Request { request, path, bearer, body } => (
+            say::REQUEST,
+            request,
+            [&*path, bearer.as_deref().unwrap_or_default(), &*body].join("\n"),
+        ),
+        Command::AbortRequest { request } => (say::ABORT_REQUEST, request, String::new()),
         Command::SignedOut { discarded } => (say::SIGNED_OUT, discarded.into(), String::new()),
         // The driver did these itself.
         _ => return,
@@ -171,10 +186,15 @@ pub(crate) fn inbox(_: Rest, client: &Client, items: &mut Items, filter: &Filter
     items.view(client, filter, &gone, loading, error.as_ref().map(json::error).as_deref())
 }
 
-/// Frees what a client holds, and what was seen of it.
+/// Frees what a client holds, what was seen of it, and what it has not heard of.
 #[inline(never)]
-pub(crate) fn discard(_: Rest, client: &mut ManuallyDrop<Client>, seen: &mut Vec<Seen>) {
-    drop(mem::take(seen));
+pub(crate) fn discard(
+    _: Rest,
+    client: &mut ManuallyDrop<Client>,
+    seen: &mut Vec<Seen>,
+    queue: &mut Vec<Event>,
+) {
+    drop((mem::take(seen), mem::take(queue)));
     let empty = Client::new(Config::new(0, String::new(), String::new()));
     drop(ManuallyDrop::into_inner(mem::replace(client, ManuallyDrop::new(empty))));
 }
@@ -244,7 +264,21 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_is_its_status_its_pieces_and_its_end() {
+        let answered = |retry_after_ms| {
+            Some(Event::RequestAnswered { request: 7, status: 429, retry_after_ms })
+        };
+        assert_eq!(told(tell::ANSWERED, 7, 429, "1500"), answered(Some(1_500)));
+        assert_eq!(told(tell::ANSWERED, 7, 429, ""), answered(None));
+        let piece = Event::RequestReceived { request: 7, text: "a\nb".into() };
+        assert_eq!(told(tell::PIECE, 7, 0, "a\nb"), Some(piece));
+        let ended = |reason| Some(Event::RequestEnded { request: 7, reason });
+        assert_eq!(told(tell::ENDED, 7, 0, ""), ended(None));
+        assert_eq!(told(tell::ENDED, 7, 0, "cut"), ended(Some("cut".into())));
+    }
+
+    #[test]
     fn an_unknown_number_is_no_event() {
-        assert_eq!(told(tell::LANES_FAILED + 1, 0, 0, ""), None);
+        assert_eq!(told(tell::ENDED + 1, 0, 0, ""), None);
     }
 }

@@ -59,6 +59,12 @@ pub mod tell {
     pub const LANES: u8 = 26;
     /// Intents can't be kept.
     pub const LANES_FAILED: u8 = 27;
+    /// Request `n` is answered with status `m`; `text`: milliseconds until the server wants to be asked again, if it says so.
+    pub const ANSWERED: u8 = 28;
+    /// A piece of the answer to request `n`.
+    pub const PIECE: u8 = 29;
+    /// There is no more of the answer to request `n`; `text`: why it is not complete, empty where it is.
+    pub const ENDED: u8 = 30;
 }
 
 /// What a mark sets.
@@ -131,4 +137,9 @@ pub mod say {
     pub const CLAIM: u8 = 16;
     /// Hold the lane in `text` no longer.
     pub const RELEASE: u8 = 17;
+    /// Make request `n`: the path behind `/v1/`, `\n`, the bearer if there is one, `\n`, and the body. Answer with
+    /// `tell::ANSWERED`, `tell::PIECE` for each piece, and `tell::ENDED`.
+    pub const REQUEST: u8 = 18;
+    /// The answer to request `n` is not wanted any more.
+    pub const ABORT_REQUEST: u8 = 19;
 }

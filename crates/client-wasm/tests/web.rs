@@ -92,6 +92,7 @@ fn made(url: &str, storage: bool) -> TestHost {
         30_000.0,
         0,
         25_000.0,
+        0b01_00_00_00,
         50,
         storage,
         true,

@@ -12,6 +12,8 @@ use crate::{
 
 /// Milliseconds until it is tried again, when the page is hidden at the time.
 const HIDDEN: u64 = 60_000;
+/// Milliseconds over which the clients of a network that came back try a better one.
+const SPREAD: u64 = 1_000;
 /// Longest name of an instance.
 const INSTANCE_MAX: usize = 64;
 
@@ -54,6 +56,15 @@ impl Connected {
             cx.set(Timer::Climb, HIDDEN);
         } else {
             self.climb = Some(Climb::begin(cx));
+        }
+    }
+
+    /// Another network, and the connection holds: the new one may let more through than the old one did.
+    pub(crate) fn climb_soon(&mut self, cx: &mut Context) {
+        cx.ladder.stand_on(self.kind(), &cx.config);
+        if self.climb.is_none() && cx.timers.at(Timer::Climb).is_some() {
+            let wait = cx.rng.up_to(SPREAD);
+            cx.set(Timer::Climb, wait);
         }
     }
 

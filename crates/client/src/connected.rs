@@ -169,9 +169,13 @@ impl Connected {
                     return Err(End::SignedOut);
                 }
             }
-            Input::Doubt | Input::Offline | Input::Online | Input::RetryNow | Input::Woke
-                if cx.world.visible =>
-            {
+            Input::Online => {
+                self.climb_soon(cx);
+                if cx.world.visible {
+                    self.heartbeat.probe(self.transport, cx);
+                }
+            }
+            Input::Doubt | Input::Offline | Input::RetryNow | Input::Woke if cx.world.visible => {
                 self.heartbeat.probe(self.transport, cx);
             }
             Input::Due(timer, late) => self.due(timer, late, cx)?,
@@ -198,20 +202,30 @@ impl Connected {
             Timer::Goaway => return Err(End::Goaway),
             Timer::Ping => self.heartbeat.ping(self.transport, cx),
             Timer::Refresh => self.refresher.begin(cx),
-            Timer::Rooms => cx.rooms_overdue()?,
+            Timer::Rooms => {
+                let overdue = cx.rooms_overdue();
+                self.unless_held_back(overdue, cx)?;
+            }
             Timer::Silence => {
                 let silent = self.heartbeat.silent(late, self.transport, cx);
-                if silent.is_err() && self.kind == TransportKind::Sse {
-                    // Let in and then held back, as some proxies do.
-                    cx.ladder.step_down(&cx.config);
-                }
-                silent?;
+                self.unless_held_back(silent, cx)?;
             }
             Timer::Steady => cx.failures.reset(),
-            Timer::Sync => self.resume.overdue(cx)?,
+            Timer::Sync => {
+                let overdue = self.resume.overdue(cx);
+                self.unless_held_back(overdue, cx)?;
+            }
             _ => {}
         }
         Ok(())
+    }
+
+    /// A stream that does not bring what it owes was let in and then held back, as proxies do that fill a buffer first.
+    fn unless_held_back(&self, owed: Result<(), Failure>, cx: &mut Context) -> Result<(), Failure> {
+        if owed.is_err() && self.kind == TransportKind::Sse {
+            cx.ladder.step_down(&cx.config);
+        }
+        owed
     }
 
     fn message(&mut self, text: &str, cx: &mut Context) -> Result<(), End> {

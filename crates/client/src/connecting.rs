@@ -87,13 +87,12 @@ impl Connecting {
                 cx.trouble = None;
                 State::Ended(Ended::SignedOut)
             }
-            Ok(credential) => Self::open(credential, cx),
+            Ok(credential) => Self::open(cx.ladder.kind(&cx.config), credential, cx),
         }
     }
 
-    pub(crate) fn open(credential: &Credential, cx: &mut Context) -> State {
+    pub(crate) fn open(kind: TransportKind, credential: &Credential, cx: &mut Context) -> State {
         let transport = cx.next_transport();
-        let kind = cx.ladder.kind(&cx.config);
         cx.ask(Command::OpenTransport { transport, kind });
         cx.set(Timer::Connect, cx.config.timeout);
         let credential = Box::new(credential.clone());

@@ -35,12 +35,17 @@ pub(crate) struct Held {
 
 impl Held {
     fn push(&mut self, event: Event) {
-        if let Event::TransportReceived { text, .. } = &event {
-            if self.events.len() >= HELD_MAX || self.bytes + text.len() > BYTES_MAX {
-                return;
+        // Taken apart, because how to drop any event is known to the rest.
+        let event = match event {
+            Event::TransportReceived { transport, text } => {
+                if self.events.len() >= HELD_MAX || self.bytes + text.len() > BYTES_MAX {
+                    return;
+                }
+                self.bytes += text.len();
+                Event::TransportReceived { transport, text }
             }
-            self.bytes += text.len();
-        }
+            event => event,
+        };
         self.events.push(event);
     }
 
@@ -132,7 +137,7 @@ impl Client {
                     result: Ok(credential @ (Credential::Ticket(_) | Credential::Token(_))),
                 },
             ) if *attempt == answered && cx.ladder.kind(&cx.config) == TransportKind::Ws => {
-                self.state = Connecting::open(&credential, cx);
+                self.state = Connecting::open(TransportKind::Ws, &credential, cx);
             }
             (
                 State::Connecting(Connecting::Opening { transport, kind, credential }),

@@ -128,6 +128,13 @@ impl Ladder {
         *self = Self { accepted: self.accepted, ..Self::default() };
     }
 
+    /// A connection holds on this transport, whatever else is known.
+    pub(crate) fn stand_on(&mut self, kind: TransportKind, config: &Config) {
+        if let Some(rung) = config.transports.iter().position(|other| *other == kind) {
+            self.rung = rung as u8;
+        }
+    }
+
     /// Milliseconds until a better transport is tried; `None`: there is none.
     pub(crate) fn climb_in(&self, config: &Config, rng: &mut Rng) -> Option<u64> {
         if self.is_at_the_top() {

@@ -12,11 +12,11 @@ const WORDS: Record<Connection['status'], string> = {
   closed: 'Closed',
 }
 
-/** Where the connection stands, in a word. What needs an answer is the banner's. */
+/** Where the connection stands, in a word; why it does not, for who points at it. What needs an answer is the banner's. */
 export function ConnectionState() {
-  const { status } = useConnection()
+  const { status, transport, error } = useConnection()
   return (
-    <span className="state" data-status={status} data-testid="connection">
+    <span className="state" data-status={status} data-transport={transport} title={error?.message} data-testid="connection">
       <span className="visually-hidden">Connection: </span>
       <span className="state-word">{WORDS[status]}</span>
     </span>

@@ -21,7 +21,6 @@ export async function fetched(source: WasmSource): Promise<Code> {
 
 /** Why a core can't load, in better words than the browser's. */
 export function refusal(message: string): string {
-  if (typeof WebSocket === 'undefined') return 'there is no WebSocket here; Node has one from version 22'
   if (typeof WebAssembly === 'undefined') return 'this browser is too old, or WebAssembly is switched off'
   if (typeof DecompressionStream === 'undefined' && /DecompressionStream/.test(message)) return 'this browser is too old: it has no DecompressionStream'
   // Chromium, Firefox and Safari each have their own words, but all of them name one of these.

@@ -21,6 +21,11 @@ describe('options', () => {
     ['backoff.maxAttempts', { backoff: { maxAttempts: 0 } }],
     ['keepChannels', { keepChannels: 0 }],
     ['heartbeat', { heartbeat: 10 }],
+    ['transports', { transports: 'ws' }],
+    ['transports', { transports: [] }],
+    ['transports', { transports: ['ws', 'sse', 'poll', 'ws'] }],
+    ['transports', { transports: ['websocket'] }],
+    ['transports', { transports: null }],
     ['keep', { keep: 0 }],
     ['keep', { keep: 1_001 }],
     ['logger', { logger: {} }],
@@ -59,14 +64,6 @@ describe('on a server', () => {
     expect(await client.signOut()).toEqual({ discarded: 0 })
     expect(client.now()).toBeNull()
     expect(client.explain()).toContain('connect()')
-  })
-
-  test('an explicit connect where there is no WebSocket says so', async () => {
-    vi.stubGlobal('WebSocket', undefined)
-    const client = createTidings(fine)
-    const failed = new Promise((resolve) => client.connection.subscribe(({ status, error }) => status === 'failed' && resolve(error)))
-    client.connect()
-    expect(await failed).toMatchObject({ code: 'wasm_unavailable', fault: 'browser', message: expect.stringContaining('WebSocket') })
   })
 })
 

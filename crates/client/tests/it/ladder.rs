@@ -14,7 +14,7 @@ use crate::{
 
 use TransportKind::{Poll, Sse, Ws};
 
-fn wanting() -> Rig {
+pub(crate) fn wanting() -> Rig {
     let mut rig = Rig::with(all_transports);
     rig.event(Event::UserChanged(User::Named("u1".into())));
     rig.event(Event::ConnectRequested);
@@ -22,7 +22,7 @@ fn wanting() -> Rig {
 }
 
 /// What the client tries now; a stream or poll is known by its request.
-fn tried(rig: &mut Rig) -> TransportKind {
+pub(crate) fn tried(rig: &mut Rig) -> TransportKind {
     if rig.fetching.is_none() {
         rig.wait_for_attempt();
     }
@@ -38,7 +38,7 @@ fn tried(rig: &mut Rig) -> TransportKind {
 }
 
 /// The network or the server answers nothing good.
-fn fails(rig: &mut Rig, kind: TransportKind) {
+pub(crate) fn fails(rig: &mut Rig, kind: TransportKind) {
     match kind {
         Ws => rig.cut(),
         _ => {
@@ -49,7 +49,7 @@ fn fails(rig: &mut Rig, kind: TransportKind) {
 }
 
 /// A client that is connected by a stream, because its first socket did not open.
-fn stepped_down() -> Rig {
+pub(crate) fn stepped_down() -> Rig {
     let mut rig = wanting();
     assert_eq!(tried(&mut rig), Ws);
     fails(&mut rig, Ws);

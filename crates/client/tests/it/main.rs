@@ -19,6 +19,7 @@ mod harness;
 mod heartbeat;
 mod holes_are_repaired;
 mod ladder;
+mod ladder_networks;
 mod lost_and_offline;
 mod marks;
 mod model;

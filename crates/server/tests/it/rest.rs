@@ -224,6 +224,8 @@ async fn pages_of_allowed_origins_may_call() {
         text_of(&answer, "access-control-allow-origin").as_deref(),
         Some("https://app.example")
     );
+    let readable = text_of(&answer, "access-control-expose-headers").unwrap();
+    assert!(readable.contains("retry-after"), "{readable}: the SDK waits as long as it is told");
 }
 
 #[tokio::test]

@@ -20,7 +20,7 @@ export function client({ act, mount }: Harness): void {
     afterEach(() => tidings.close())
 
     /** Waits until it is so of the client, whose parts load when they are needed, and lets the page follow. */
-    const until = (so: () => boolean) => act(() => vi.waitFor(() => expect(so()).toBe(true)))
+    const until = (so: () => boolean) => act(() => vi.waitFor(() => expect(so()).toBe(true), { timeout: 20_000 }))
     const connected = () => until(() => tidings.connection.get().status === 'connected')
 
     async function open(user: string | null) {

@@ -1,0 +1,110 @@
+/**
+ * Requests to the server, for the transports that are made of them. What comes back is told as it comes; what it means is
+ * the core's business.
+ */
+
+import type { Tell } from '../host.js'
+
+/** Does what the core asks, by the numbers of its words from `REQUEST` on: makes a request, or aborts one. */
+export type Make = (what: number, number: number, text: string) => void
+
+/**
+ * Requests of one core; all are aborted with the signal, because then it is gone. The core is told `answered`, the number of
+ * its word `ANSWERED`, when a head is there, and by the next two of each piece of a body and of its end.
+ *
+ * `socket` gives the address of the server's socket, empty where there is none.
+ */
+export function requests(socket: () => string, tell: Tell, answered: number, signal: AbortSignal): Make {
+  const running = new Map<number, AbortController>()
+
+  signal.addEventListener('abort', () => {
+    for (const number of [...running.keys()]) abort(number)
+  })
+  const abort = (number: number) => {
+    running.get(number)?.abort()
+    running.delete(number)
+  }
+
+  const make = async (number: number, text: string) => {
+    const control = new AbortController()
+    running.set(number, control)
+    /** After an abort nobody wants to hear of it. */
+    const say = (what: number, text = '', other = 0) => {
+      if (running.get(number) === control) tell(answered + what, text, number, other)
+    }
+    const address = socket().replace(/^ws(.+)ws$/, 'http$1')
+    let begun = false
+    let forbidden = false
+    let why = ''
+    // Only here does a browser say that it was the page's own policy; who asks hears that it failed.
+    const violated = ({ blockedURI, disposition, effectiveDirective }: SecurityPolicyViolationEvent) => {
+      forbidden ||= disposition === 'enforce' && effectiveDirective === 'connect-src' && originOf(blockedURI) === originOf(address)
+    }
+    globalThis.addEventListener?.('securitypolicyviolation', violated)
+    try {
+      if (address === '') throw new Error()
+      const [path = '', bearer = '', ...body] = text.split('\n')
+      const response = await fetch(address + path, {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json', ...(bearer && { Authorization: `Bearer ${bearer}` }) },
+        body: body.join('\n'),
+        cache: 'no-store',
+        // A proxy before one's own origin may want the page's cookies; another origin gets none.
+        credentials: 'same-origin',
+        redirect: 'error',
+        referrerPolicy: 'no-referrer',
+        signal: control.signal,
+      })
+      begun = true
+      say(0, patience(response.headers.get('retry-after')), response.status)
+      await read(response, (piece) => say(1, piece))
+    } catch {
+      // What a browser throws says less than is known here, and might repeat a secret.
+      why = begun ? 'the answer broke off' : await cause(address, () => forbidden)
+    }
+    globalThis.removeEventListener?.('securitypolicyviolation', violated)
+    say(2, why)
+    running.delete(number)
+  }
+
+  return (what, number, text) => (what === 0 ? void make(number, text) : abort(number))
+}
+
+/** A body's text, in the pieces in which it comes; characters stay whole. */
+async function read(response: Response, each: (piece: string) => void): Promise<void> {
+  const decoder = new TextDecoder()
+  const reader = response.body?.getReader()
+  // A browser without streams has it all at the end: enough for polls, and a stream is left for them.
+  if (reader === undefined) return each(await response.text())
+  for (;;) {
+    const { done, value } = await reader.read()
+    const piece = decoder.decode(value, { stream: !done })
+    if (piece !== '') each(piece)
+    if (done) return
+  }
+}
+
+/** `Retry-After` in milliseconds: it is in seconds, or a date. */
+function patience(after: string | null): string {
+  const wait = Number(after) * 1000 || Date.parse(after ?? '') - Date.now()
+  return wait > 0 ? String(Math.ceil(wait)) : ''
+}
+
+/** Why a request had no answer, as far as a page can know. */
+async function cause(address: string, forbidden: () => boolean): Promise<string> {
+  if (address === '') return 'there is no address of a server: see `url`'
+  // The browser tells of a violation after the failure.
+  await new Promise((resolve) => setTimeout(resolve))
+  if (forbidden()) return "the page's Content-Security-Policy forbids it: add the server's address to connect-src"
+  if (address.startsWith('http:') && globalThis.location?.protocol === 'https:') return 'the page came by https and may not ask by http: serve Tidings by https'
+  if (globalThis.navigator?.onLine === false) return 'there is no network'
+  return "no answer that the page may read: the server is away, a proxy before it refuses, or the page's origin is not among the server's `origins`"
+}
+
+function originOf(address: string): string {
+  try {
+    return new URL(address).origin
+  } catch {
+    return address
+  }
+}
