@@ -111,8 +111,8 @@ impl Context {
 
     /// Nothing of the current user is shown or asked for any more; unsent intents wait for the user's return.
     fn put_away(&mut self) {
-        self.keep();
         self.save();
+        self.keep();
         let error = Error::new(ErrorCode::SignedOut, "");
         self.end_loads(&error);
         self.clear_channels(&error);

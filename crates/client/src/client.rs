@@ -377,8 +377,8 @@ impl Client {
         if outbox {
             self.outbox = self.cx.outbox.snapshot();
         }
-        self.cx.keep();
         self.cx.refresh_channels();
+        self.cx.keep();
         self.tell_changes(before, outbox, out);
     }
 

@@ -248,7 +248,8 @@ pub enum Event {
         /// From `Keep`; it answers those before it, too.
         number: u64,
     },
-    /// The lanes of `user` that no living client holds, now held by this one. May be empty.
+    /// The lanes of `user` that no living client holds, now held by this one. May be empty. Answers a `Claim`; comes
+    /// unasked, too, where a driver knows that the holder of a lane died.
     LanesClaimed {
         /// From `Claim`.
         user: String,

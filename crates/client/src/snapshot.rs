@@ -145,6 +145,8 @@ pub struct MessageView {
     pub at: u64,
     /// Nobody where a backend wrote it.
     pub from: Option<Author>,
+    /// Lane and `seq` of an own one, by which it is known over restarts.
+    pub lane: Option<(Arc<str>, u64)>,
     /// The app's payload.
     pub data: Json,
     /// It has no answer yet.

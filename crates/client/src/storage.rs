@@ -150,6 +150,13 @@ impl Context {
         self.timers.cancel(Timer::Save);
         self.save_channels();
         self.save_inbox();
+        // Asked for after this, so that it is done after this.
+        self.outbox.finish_shown();
+    }
+
+    /// Whether storage lacks something that is shown, and will get it.
+    pub(crate) fn is_unsaved(&self) -> bool {
+        self.store.usable && (self.store.dirty || self.has_unsaved_channels())
     }
 
     fn save_inbox(&mut self) {

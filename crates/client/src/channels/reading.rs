@@ -235,16 +235,20 @@ impl Context {
         }
     }
 
+    pub(crate) fn has_unsaved_channels(&self) -> bool {
+        self.channels.rooms.iter().any(|room| room.unsaved)
+    }
+
     fn save_channel(&mut self, place: usize) {
         let (usable, keep) = (self.store.usable(), self.config.keep as usize);
         if let Some(user) = self.account.user()
             && let Some(room) = self.channels.rooms.get_mut(place)
-            && room.unsaved
             && usable
+            && std::mem::take(&mut room.unsaved)
+            // Of a log that nobody has written to there is nothing to go on from.
             && let Some(cursor) = room.cursor.filter(|cursor| !room::is_unborn(*cursor))
             && let Some(page) = room.saved(keep)
         {
-            room.unsaved = false;
             let mut text = String::from(VERSION);
             text.push_str(&page);
             let command = Command::Save {

@@ -205,6 +205,11 @@ impl Room {
             && self.bytes < config.messages_bytes as usize
     }
 
+    /// Lanes and `seq`s of own messages.
+    pub(crate) fn lanes(&self) -> impl Iterator<Item = &(Arc<str>, u64)> {
+        self.messages.iter().filter_map(|message| message.lane.as_ref())
+    }
+
     /// What storage keeps: the page a server might have sent, with the newest `keep` messages.
     pub(crate) fn saved(&self, keep: usize) -> Option<String> {
         let Cursor { epoch, offset } = self.cursor?;
@@ -290,12 +295,15 @@ pub(crate) fn view(key: u64, record: &Message, user: Option<&str>) -> Arc<Messag
         info: member.info.clone(),
         own: user == Some(&member.user),
     });
+    let own = from.as_ref().is_some_and(|author| author.own);
+    let lane = record.client_id.as_deref().zip(record.seq).filter(|_| own);
     Arc::new(MessageView {
         key,
         id: Arc::from(&*record.id),
         offset: Some(record.offset),
         at: record.at,
         from,
+        lane: lane.map(|(lane, seq)| (Arc::from(lane), seq)),
         data: record.data.clone(),
         pending: false,
         failed: None,
@@ -307,14 +315,15 @@ fn to_record(channel: &Channel, message: &MessageView) -> Message {
         .from
         .as_ref()
         .map(|author| Member { user: author.user.clone(), info: author.info.clone() });
+    let (client_id, seq) = message.lane.clone().unzip();
     Message {
         channel: channel.clone(),
         offset: message.offset.unwrap_or_default(),
         id: String::from(&*message.id),
         at: message.at,
         from,
-        client_id: None,
-        seq: None,
+        client_id: client_id.map(|lane| String::from(&*lane)),
+        seq,
         data: message.data.clone(),
     }
 }

@@ -66,6 +66,15 @@ impl Context {
         });
     }
 
+    /// What other clients left in storage may be in the channels already: they died before storage could forget it.
+    pub(crate) fn answer_from_rooms(&mut self) {
+        for room in &self.channels.rooms {
+            for (lane, seq) in room.lanes() {
+                self.outbox.echoed(Some(lane), Some(*seq));
+            }
+        }
+    }
+
     fn own_messages(&self, channel: &Channel) -> Vec<Arc<MessageView>> {
         let mut own = Vec::new();
         for intent in self.outbox.pending() {
@@ -109,6 +118,7 @@ impl Context {
             offset,
             at: intent.at,
             from,
+            lane: Some((intent.lane.clone(), intent.seq)),
             data: data.clone(),
             pending: offset.is_none() && failed.is_none(),
             failed: failed.cloned(),

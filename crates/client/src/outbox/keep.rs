@@ -1,8 +1,8 @@
 //! The outbox over restarts: rows in storage, one lane to one living client.
 //!
 //! ```text
-//!  made ──Keep──► row stored ──Kept──► sent ──ack──► row dropped
-//!                     │                            │
+//!  made ──Keep──► row stored ──Kept──► sent ──ack──► shown by its log ──Save──► row dropped
+//!                     │                                                       │
 //!  a client dies here or anywhere between: its lane is claimed by another client of the user,
 //!  which sends what has no answer again, under the same (client_id, seq)
 //! ```
@@ -52,10 +52,20 @@ impl Keeper {
 
 impl Context {
     /// Has storage keep what is new and drop what is done. Without storage, what is new may be sent at once.
+    ///
+    /// What a log shows is done once storage has that log: a client that dies in between comes back with either the
+    /// intent or the fact, and sending an intent again does no harm.
     pub(crate) fn keep(&mut self) {
         if !self.keeper.usable {
             self.outbox.go_without();
             return;
+        }
+        if self.outbox.has_shown() {
+            if self.is_unsaved() {
+                self.save_channels_soon();
+            } else {
+                self.outbox.finish_shown();
+            }
         }
         let Some(user) = self.account.user().map(String::from) else { return };
         let number = self.keeper.last + 1;
@@ -112,10 +122,11 @@ impl Context {
         self.set(Timer::Claim, self.config.adopt_every.clamp(1_000, 3_600_000));
     }
 
-    /// The lanes that nobody else holds came. One there is no room for, or that this version can't read, is let go again.
+    /// The lanes that nobody else holds came, or one whose holder died just now. One there is no room for, or that this
+    /// version can't read, is let go again.
     pub(crate) fn claimed(&mut self, user: &str, lanes: &[Lane]) {
         let ours = self.account.user() == Some(user);
-        if ours {
+        if ours && self.keeper.claiming {
             self.keeper.claiming = false;
             self.keeper.claimed = true;
             self.claim_later();
@@ -135,6 +146,7 @@ impl Context {
                 _ => self.ask(Command::Release { lane: lane.name.clone() }),
             }
         }
+        self.answer_from_rooms();
         self.outbox.forget_failed(self.config.failed_max as usize);
     }
 
@@ -205,9 +217,19 @@ impl Intents {
         }
     }
 
+    fn has_shown(&self) -> bool {
+        !self.shown.is_empty()
+    }
+
+    /// Storage has what the logs show, or is asked for it.
+    pub(crate) fn finish_shown(&mut self) {
+        self.done.append(&mut self.shown);
+    }
+
     /// There is no storage.
     fn go_without(&mut self) {
         self.done.clear();
+        self.shown.clear();
         for intent in &mut self.list {
             if intent.progress == Progress::New {
                 intent.progress = Progress::Unsent;
@@ -230,7 +252,8 @@ impl Intents {
         let mut place = 0;
         while let Some(lane) = self.held.get(place) {
             let used = **lane == *self.lane
-                || self.list.iter().any(|intent| intent.lane == *lane && !intent.stored())
+                || self.list.iter().any(|intent| intent.lane == *lane)
+                || self.shown.iter().any(|(shown, _)| shown == lane)
                 || self.failed.iter().any(|refused| refused.intent.lane == *lane);
             if used {
                 place += 1;

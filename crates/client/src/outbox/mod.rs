@@ -19,7 +19,7 @@ use tidings_protocol::{
 
 use crate::{
     Change, Error, FailedIntent, IntentKind, Outbox, Stored,
-    inbox::{Fold, Log, drop_where},
+    inbox::{Fold, Log},
 };
 
 pub(crate) use intent::{Body, Deed, Intent, Progress, Unresolved};
@@ -74,6 +74,8 @@ pub(crate) struct Intents {
     failed: Vec<Refused>,
     /// Rows that storage need not keep any more.
     done: Vec<(Arc<str>, u64)>,
+    /// Rows of what a log shows by now; storage keeps them until it has what that log shows.
+    shown: Vec<(Arc<str>, u64)>,
     /// Counts what snapshots may show differently.
     changes: u64,
 }
@@ -87,6 +89,7 @@ impl Intents {
             list: Vec::new(),
             failed: Vec::new(),
             done: Vec::new(),
+            shown: Vec::new(),
             changes: 0,
         }
     }
@@ -183,7 +186,6 @@ impl Intents {
             return Some(Answer::Lost(*error));
         }
         intent.progress = Progress::Stored(Cursor { epoch: ack.epoch, offset: ack.offset });
-        self.done.push((intent.lane.clone(), intent.seq));
         let stored = Stored {
             channel: ack.channel.clone(),
             epoch: ack.epoch,
@@ -205,7 +207,9 @@ impl Intents {
         let place = self.list.iter().position(ours)?;
         let (number, open) =
             self.list.get(place).map(|intent| (intent.number, !intent.stored()))?;
-        self.forget(place);
+        let Intent { lane, seq, .. } = self.list.remove(place);
+        self.changes += 1;
+        self.shown.push((lane, seq));
         Some((number, open))
     }
 
@@ -221,15 +225,18 @@ impl Intents {
     /// Drops what the server stored and a log shows. `cursor_of`: where the log of a body is, `Some(None)` where it is not
     /// followed; `None` for bodies that are not meant.
     pub(crate) fn settle(&mut self, cursor_of: &dyn Fn(&Body) -> Option<Option<Cursor>>) {
-        let before = self.list.len();
-        drop_where(&mut self.list, &|intent| match (intent.progress, cursor_of(&intent.body)) {
+        let over = |intent: &Intent| match (intent.progress, cursor_of(&intent.body)) {
             (Progress::Stored(place), Some(Some(cursor))) => {
                 place.epoch != cursor.epoch || place.offset <= cursor.offset
             }
             (Progress::Stored(_), Some(None)) => true,
             _ => false,
-        });
-        self.changes += u64::from(before != self.list.len());
+        };
+        while let Some(place) = self.list.iter().position(over) {
+            let Intent { lane, seq, .. } = self.list.remove(place);
+            self.changes += 1;
+            self.shown.push((lane, seq));
+        }
     }
 
     /// The server refused an intent; `lane` names the next lane should this one have a hole.

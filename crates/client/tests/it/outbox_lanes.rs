@@ -87,6 +87,12 @@ fn settle(rig: &mut Rig, disk: &mut Disk) {
     }
 }
 
+/// The same, once what the client shows was saved as well.
+fn settle_saved(rig: &mut Rig, disk: &mut Disk) {
+    rig.advance(250);
+    settle(rig, disk);
+}
+
 /// A client `name` of `u1`, connected, and in possession of what others left.
 fn born(name: &str, disk: &mut Disk) -> Rig {
     let mut rig = Rig::with(|config| lanes(config, name));
@@ -126,7 +132,7 @@ fn nothing_is_sent_before_it_is_kept() {
     assert_eq!(rig.published(), lane("one-1", [1]));
     assert_eq!(disk.seqs("one-1"), [1]);
     rig.receive(&ack("one-1", 1, 1));
-    settle(&mut rig, &mut disk);
+    settle_saved(&mut rig, &mut disk);
     assert!(disk.rows.is_empty(), "it has its answer");
 }
 
@@ -147,7 +153,7 @@ fn a_crash_between_keeping_and_sending_loses_nothing() {
     assert_eq!(rig.client.outbox().pending, 2);
     rig.receive(&ack("one-1", 1, 1));
     rig.receive(&ack("one-1", 2, 2));
-    settle(&mut rig, &mut disk);
+    settle_saved(&mut rig, &mut disk);
     assert!(disk.rows.is_empty());
     assert_eq!(disk.held, Vec::<String>::new(), "a lane that is done with is let go");
 }
@@ -166,7 +172,7 @@ fn a_crash_between_the_answer_and_the_row_sends_again_under_the_same_number() {
     let mut rig = born("two", &mut disk);
     assert_eq!(rig.published(), lane("one-1", [1]), "the server answers it as it did");
     rig.receive(&ack("one-1", 1, 1));
-    settle(&mut rig, &mut disk);
+    settle_saved(&mut rig, &mut disk);
     assert_eq!(rig.client.outbox().pending, 0);
     assert!(disk.rows.is_empty());
 }
@@ -263,8 +269,10 @@ fn a_refusal_is_remembered_over_restarts() {
     assert!(!failed[0].error.retry);
     rig.want(ROOM);
     assert_eq!(rig.texts(), ["a", "b"], "both are shown, one as failed");
+    rig.event(Event::StorageLoaded { user: "u1\troom:1".into(), saved: None });
+    rig.joined(1, 1);
     rig.receive(&ack("one-1", 2, 1));
-    settle(&mut rig, &mut disk);
+    settle_saved(&mut rig, &mut disk);
 
     rig.take();
     rig.event(Event::FailedRetried { id: failed[0].id, intent: 7 });
@@ -456,6 +464,147 @@ fn an_echo_in_the_history_answers_what_a_dead_tab_left() {
         r#"{{"type":"page","id":{id},"channel":"room:1","epoch":"roomone1","offset":1,"more":false,"messages":[{echo}]}}"#
     ));
     assert_eq!(rig.texts(), ["m1"], "once");
-    settle(&mut rig, &mut disk);
+    settle_saved(&mut rig, &mut disk);
     assert!(disk.rows.is_empty());
+}
+
+/// What was asked of storage since the last look: a save of the room, a row given up.
+fn asked_of_storage(rig: &mut Rig) -> Vec<&'static str> {
+    let word = |command: &Command| match command {
+        Command::Save { user, .. } if user == "u1\troom:1" => Some("save"),
+        Command::Keep { changes, .. } => {
+            let dropped = changes.iter().any(|change| matches!(change, Change::Drop { .. }));
+            dropped.then_some("drop")
+        }
+        _ => None,
+    };
+    rig.take().iter().filter_map(word).collect()
+}
+
+/// A client in the room with one message there, and the room's cache once it was saved.
+fn saved_in_room(disk: &mut Disk) -> (Rig, String) {
+    let mut rig = born("one", disk);
+    rig.want(ROOM);
+    rig.event(Event::StorageLoaded { user: "u1\troom:1".into(), saved: None });
+    rig.joined(0, 0);
+    rig.publish(1, "a");
+    settle(&mut rig, disk);
+    rig.take();
+    rig.receive(&ack("one-1", 1, 1));
+    rig.receive(&message_of(1, "u1", r#""client_id":"one-1","seq":1,"#));
+    rig.advance(250);
+    let text = rig.commands.iter().find_map(|command| match command {
+        Command::Save { user, text, .. } if user == "u1\troom:1" => Some(text.clone()),
+        _ => None,
+    });
+    (rig, text.unwrap())
+}
+
+#[test]
+fn a_row_is_given_up_only_after_the_room_that_shows_it_was_saved() {
+    let mut disk = Disk::default();
+    let mut rig = born("one", &mut disk);
+    rig.want(ROOM);
+    rig.event(Event::StorageLoaded { user: "u1\troom:1".into(), saved: None });
+    rig.joined(0, 0);
+    rig.publish(1, "a");
+    settle(&mut rig, &mut disk);
+    rig.advance(250);
+    rig.take();
+    rig.receive(&ack("one-1", 1, 1));
+    rig.advance(1_000);
+    assert_eq!(asked_of_storage(&mut rig), [""; 0], "no record, nothing to save");
+    rig.receive(&message_of(1, "u1", r#""client_id":"one-1","seq":1,"#));
+    assert_eq!(asked_of_storage(&mut rig), [""; 0], "not before the room was saved");
+    rig.advance(250);
+    assert_eq!(asked_of_storage(&mut rig), ["save", "drop"]);
+}
+
+#[test]
+fn a_crash_between_the_save_and_the_row_shows_a_message_once_and_sends_nothing() {
+    for rows_first in [true, false] {
+        let mut disk = Disk::default();
+        let (rig, room) = saved_in_room(&mut disk);
+        drop(rig);
+        disk.died();
+        assert_eq!(disk.seqs("one-1"), [1], "the crash came before the row was given up");
+
+        let mut rig = Rig::with(|config| lanes(config, "two"));
+        rig.event(Event::UserChanged(User::Named("u1".into())));
+        rig.event(Event::StorageLoaded { user: "u1".into(), saved: None });
+        let cache = Event::StorageLoaded { user: "u1\troom:1".into(), saved: Some(room) };
+        rig.want(ROOM);
+        if rows_first {
+            settle(&mut rig, &mut disk);
+            assert_eq!(rig.texts(), ["a"], "as pending");
+            rig.event(cache);
+        } else {
+            rig.event(cache);
+            settle(&mut rig, &mut disk);
+        }
+        assert_eq!(rig.texts(), ["m1"], "once");
+        assert_eq!(rig.client.outbox().pending, 0);
+        settle_saved(&mut rig, &mut disk);
+        connect(&mut rig, &mut disk);
+        assert_eq!(rig.published(), []);
+        assert!(disk.rows.is_empty() && disk.held.is_empty());
+    }
+}
+
+#[test]
+fn without_a_reader_of_its_room_a_row_goes_with_its_answer() {
+    let mut disk = Disk::default();
+    let mut rig = born("one", &mut disk);
+    rig.publish(1, "a");
+    settle_saved(&mut rig, &mut disk);
+    rig.take();
+    rig.receive(&ack("one-1", 1, 1));
+    assert_eq!(asked_of_storage(&mut rig), ["drop"]);
+}
+
+#[test]
+fn a_lane_is_taken_over_unasked_when_its_holder_dies() {
+    let mut disk = Disk::default();
+    let mut other = born("one", &mut disk);
+    other.cut();
+    other.take();
+    other.publish(1, "a");
+    settle(&mut other, &mut disk);
+    let mut rig = born("two", &mut disk);
+    rig.cut();
+    rig.publish(1, "b");
+    settle(&mut rig, &mut disk);
+    rig.take();
+    let row = disk.rows[&("one-1".to_owned(), 1)].clone();
+    let lanes = vec![Lane { name: "one-1".into(), rows: vec![(1, row)] }];
+    rig.event(Event::LanesClaimed { user: "u1".into(), lanes: lanes.clone().into() });
+    assert_eq!(rig.client.outbox().pending, 2, "shown at once, connected or not");
+    rig.event(Event::LanesClaimed { user: "u1".into(), lanes: lanes.clone().into() });
+    assert_eq!(rig.client.outbox().pending, 2, "once");
+    rig.reopen();
+    rig.receive(&says::connected("u1"));
+    settle(&mut rig, &mut disk);
+    assert_eq!(rig.published(), [lane("one-1", [1]), lane("two-1", [1])].concat());
+
+    // Whoever waited for it is another user by now.
+    rig.event(Event::UserChanged(User::Named("u2".into())));
+    rig.take();
+    rig.event(Event::LanesClaimed {
+        user: "u1".into(),
+        lanes: vec![Lane { name: "dead-1".into(), rows: lanes[0].rows.clone() }].into(),
+    });
+    assert!(rig.commands.contains(&Command::Release { lane: "dead-1".into() }));
+    assert_eq!(rig.client.outbox().pending, 0);
+}
+
+#[test]
+fn a_lane_that_comes_unasked_puts_off_no_look_for_others() {
+    let mut disk = Disk::default();
+    let mut rig = born("two", &mut disk);
+    rig.advance(5_000);
+    rig.receive(&says::pong(""));
+    rig.take();
+    rig.event(Event::LanesClaimed { user: "u1".into(), lanes: Vec::new().into() });
+    rig.advance(10_000);
+    assert!(rig.commands.contains(&Command::Claim { user: "u1".into() }));
 }

@@ -141,3 +141,23 @@ fn leaving_saves_what_is_not_saved_yet() {
     rig.advance(1);
     assert_eq!(saved(&mut rig).unwrap().0.1, 1);
 }
+
+#[test]
+fn an_empty_room_is_not_saved_again_and_again() {
+    let mut rig = start();
+    rig.want(ROOM);
+    loaded(&mut rig, None);
+    let (id, _) = rig.asked_to_subscribe();
+    rig.receive(&subscribed(id, "AAAAAAAA", 1, 0, 0, false));
+    rig.advance(250);
+    assert_eq!(
+        saved(&mut rig),
+        None,
+        "a log that nobody has written to has no place to go on from"
+    );
+    assert!(rig.timer.is_none_or(|at| at > rig.now.mono + 1_000), "and wants no further look");
+    rig.receive(&subscribed(id, "roomone1", 1, 0, 0, true));
+    rig.receive(&message(1));
+    rig.advance(250);
+    assert_eq!(saved(&mut rig).unwrap().0.1, 1);
+}
