@@ -5,7 +5,7 @@ import type { TidingsOptions } from './types.js'
 /** Throws at once, naming the option, so that the stack leads to the caller. */
 export function check(options: TidingsOptions): void {
   must(isObject(options), 'options', 'an object with `url` and `ticket`')
-  const { url, ticket, user, storage, backoff = {}, heartbeat, keep, logger } = options
+  const { url, ticket, user, storage, backoff = {}, heartbeat, keep, keepChannels, logger } = options
   // A missing url may come later, by a function or by an environment: it is reported at connect.
   must(['string', 'function', 'undefined'].includes(typeof url), 'url', 'an address or a function that gives one')
   must(typeof ticket === 'function', 'ticket', 'a function that fetches a ticket')
@@ -17,6 +17,7 @@ export function check(options: TidingsOptions): void {
   within(1, backoff.maxAttempts, 'backoff.maxAttempts')
   within(1_000, heartbeat, 'heartbeat')
   within(1, keep, 'keep', 1_000)
+  within(1, keepChannels, 'keepChannels', 10_000)
   must(logger === undefined || typeof logger?.error === 'function', 'logger', 'an object such as console')
 }
 

@@ -1,5 +1,5 @@
 /**
- * Caches in IndexedDB: one record per server and user. The core decides what is in a record; here is only when it may
+ * Caches in IndexedDB: one record per server and user, and one for each of their newest channels. The core decides what is in a record; here is only when it may
  * be written, because another tab may have written meanwhile.
  */
 
@@ -47,8 +47,8 @@ export interface Storage {
   close(): void
 }
 
-/** Caches of the server at this address. Nothing is opened before it is needed. */
-export function storage(server: () => string): Storage {
+/** Caches of the server at this address, of each user so many channels. Nothing is opened before it is needed. */
+export function storage(server: () => string, channelsMax: number): Storage {
   let opening: Promise<IDBDatabase> | undefined
 
   const close = () => {
@@ -76,7 +76,7 @@ export function storage(server: () => string): Storage {
       const { text } = record(await transact('readonly', user, (store, key) => store.get(key)))
       return isText(text) ? text : undefined
     },
-    save: async (cache) => (await import('./later/saving.js')).save(transact, cache),
+    save: async (cache) => (await import('./later/saving.js')).save(transact, cache, channelsMax),
     // What else is a user's begins with the key of their cache and a tab; users have no control characters.
     wipe: (user) => transact('readwrite', user, (store, key) => store.delete(IDBKeyRange.bound(key, `${key}\t\uffff`))),
     transact,

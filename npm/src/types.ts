@@ -327,6 +327,8 @@ export interface TidingsOptions {
   heartbeat?: number
   /** How many of the newest items are kept. Default 50. */
   keep?: number
+  /** Of how many channels the newest messages are kept; the one written longest ago goes. Default 256. */
+  keepChannels?: number
   /** The compiled core, for pages that don't want the inlined one. */
   wasm?: WasmSource
   logger?: Logger

@@ -2,18 +2,36 @@
 
 import type { Cache, Fence, Saved, Transact } from '../storage.js'
 
-/** Writes a cache, if it may be. */
-export async function save(transact: Transact, cache: Cache): Promise<void> {
+/** Writes a cache, if it may be; that of a channel too many takes the place of the one written longest ago. */
+export async function save(transact: Transact, cache: Cache, channelsMax: number): Promise<void> {
   const { user, cursors, text } = cache
   await transact('readwrite', user, (store, key) => {
     const request = store.get(key)
     request.onsuccess = () => {
       // Whatever is there was written by some version of this, or by nobody.
       const old: unknown = (request.result as Partial<Saved> | null | undefined)?.cursors
-      if (!Array.isArray(old) || mayReplace(old, cache)) store.put({ cursors, text } satisfies Saved, key)
+      if (Array.isArray(old) && !mayReplace(old, cache)) return
+      store.put({ cursors, text } satisfies Saved, key)
+      const [owner = '', channel] = key.split('\t')
+      if (channel !== undefined) makeRoom(store, `${owner}\t`, channel, channelsMax)
     }
     return request
   })
+}
+
+/**
+ * Under `owner` itself, where no channel is, stands which of a user's channels have a cache, the one written last at the
+ * end: to look into each cache for that would be to read all of them.
+ */
+function makeRoom(store: IDBObjectStore, owner: string, channel: string, most: number) {
+  const request = store.get(owner)
+  request.onsuccess = () => {
+    const known: unknown[] = Array.isArray(request.result) ? request.result : []
+    if (known.at(-1) === channel) return
+    const kept = [...known.filter((other) => other !== channel), channel]
+    for (const gone of kept.splice(0, Math.max(0, kept.length - most))) store.delete(owner + String(gone))
+    store.put(kept, owner)
+  }
 }
 
 /** Whether a cache that is true at `old` may be replaced. */

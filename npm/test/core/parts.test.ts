@@ -19,6 +19,7 @@ describe('options', () => {
     ['backoff.base', { backoff: { base: '1s' } }],
     ['backoff.cap', { backoff: { cap: Number.NaN } }],
     ['backoff.maxAttempts', { backoff: { maxAttempts: 0 } }],
+    ['keepChannels', { keepChannels: 0 }],
     ['heartbeat', { heartbeat: 10 }],
     ['keep', { keep: 0 }],
     ['keep', { keep: 1_001 }],

@@ -12,13 +12,13 @@ beforeEach(() => {
 
 test('opens nothing before it is needed', () => {
   const open = vi.spyOn(indexedDB, 'open')
-  storage(() => 'ws://a')
+  storage(() => 'ws://a', 256)
   expect(open).not.toHaveBeenCalled()
 })
 
 test('gives back what was saved, by server and user', async () => {
-  const a = storage(() => 'ws://a')
-  const b = storage(() => 'ws://b')
+  const a = storage(() => 'ws://a', 256)
+  const b = storage(() => 'ws://b', 256)
   await a.save({ user: 'u1', ...fence(1), text: 'text' })
   expect(await a.load('u1')).toBe('text')
   expect(await a.load('u2')).toBeUndefined()
@@ -26,7 +26,7 @@ test('gives back what was saved, by server and user', async () => {
 })
 
 test('writes only over lower offsets of the same epochs, or over an epoch that was left', async () => {
-  const caches = storage(() => 'ws://a')
+  const caches = storage(() => 'ws://a', 256)
   await caches.save({ user: 'u1', ...fence(5, 5), text: 'five' })
   await caches.save({ user: 'u1', ...fence(4, 9), text: 'lower inbox' })
   await caches.save({ user: 'u1', ...fence(9, 4), text: 'lower system' })
@@ -39,14 +39,42 @@ test('writes only over lower offsets of the same epochs, or over an epoch that w
   expect(await caches.load('u1')).toBe('new epoch')
 })
 
+test('keeps so many channels of a user, and lets the one go that was written longest ago', async () => {
+  const caches = storage(() => 'ws://a', 3)
+  const save = (user: string, at = 1) => caches.save({ user, ...fence(at, at), text: user })
+  const left = async (user: string) => {
+    const names = ['room:1', 'room:2', 'room:3', 'room:4', 'room:5']
+    const found = await Promise.all(names.map((name) => caches.load(`${user}\t${name}`)))
+    return names.filter((_, place) => found[place] !== undefined)
+  }
+  for (const room of ['room:1', 'room:2', 'room:3']) await save(`u1\t${room}`)
+  await save('u1')
+  await save('u2\troom:1')
+  expect(await left('u1')).toEqual(['room:1', 'room:2', 'room:3'])
+  await save('u1\troom:1', 2)
+  await save('u1\troom:4')
+  expect(await left('u1')).toEqual(['room:1', 'room:3', 'room:4'])
+  // What may not be written takes nobody's place.
+  await save('u1\troom:1', 1)
+  await save('u1\troom:5')
+  await save('u1\troom:5', 2)
+  expect(await left('u1')).toEqual(['room:1', 'room:4', 'room:5'])
+  expect(await caches.load('u1'), 'an inbox counts for nothing').toBe('u1')
+  expect(await left('u2'), 'nor does another user').toEqual(['room:1'])
+  await caches.wipe('u1')
+  expect(await left('u1')).toEqual([])
+  await save('u1\troom:2')
+  expect(await left('u1')).toEqual(['room:2'])
+})
+
 test('two tabs that save at once leave the newer', async () => {
-  const [one, two] = [storage(() => 'ws://a'), storage(() => 'ws://a')]
+  const [one, two] = [storage(() => 'ws://a', 256), storage(() => 'ws://a', 256)]
   await Promise.all([one.save({ user: 'u1', ...fence(7), text: 'seven' }), two.save({ user: 'u1', ...fence(6), text: 'six' })])
   expect(await one.load('u1')).toBe('seven')
 })
 
 test('wipes one user and no other', async () => {
-  const caches = storage(() => 'ws://a')
+  const caches = storage(() => 'ws://a', 256)
   await caches.save({ user: 'u1', ...fence(1), text: 'one' })
   await caches.save({ user: 'u2', ...fence(1), text: 'two' })
   await caches.wipe('u1')
@@ -55,7 +83,7 @@ test('wipes one user and no other', async () => {
 })
 
 test('a record of another shape is nothing, and is written over', async () => {
-  const caches = storage(() => 'ws://a')
+  const caches = storage(() => 'ws://a', 256)
   await caches.save({ user: 'u1', ...fence(9), text: 'text' })
   const db = await new Promise<IDBDatabase>((resolve) => {
     const request = indexedDB.open('tidings')
@@ -80,7 +108,7 @@ test('a database that can\'t be opened is deleted and made anew', async () => {
       resolve()
     }
   })
-  const caches = storage(() => 'ws://a')
+  const caches = storage(() => 'ws://a', 256)
   await caches.save({ user: 'u1', ...fence(1), text: 'text' })
   expect(await caches.load('u1')).toBe('text')
 })
@@ -93,13 +121,13 @@ test('a database without its store is made anew too', async () => {
       resolve()
     }
   })
-  const caches = storage(() => 'ws://a')
+  const caches = storage(() => 'ws://a', 256)
   await caches.save({ user: 'u1', ...fence(1), text: 'text' })
   expect(await caches.load('u1')).toBe('text')
 })
 
 test('a transaction that fails says why', async () => {
-  const caches = storage(() => 'ws://a')
+  const caches = storage(() => 'ws://a', 256)
   vi.spyOn(IDBObjectStore.prototype, 'put').mockImplementation(function (this: IDBObjectStore, ...given) {
     return this.add(...given)
   })
@@ -109,7 +137,7 @@ test('a transaction that fails says why', async () => {
 
 test('no storage is an error, and tried again the next time', async () => {
   vi.stubGlobal('indexedDB', undefined)
-  const caches = storage(() => 'ws://a')
+  const caches = storage(() => 'ws://a', 256)
   await expect(caches.load('u1')).rejects.toThrow()
   vi.stubGlobal('indexedDB', new IDBFactory())
   await caches.save({ user: 'u1', ...fence(1), text: 'text' })
@@ -117,7 +145,7 @@ test('no storage is an error, and tried again the next time', async () => {
 })
 
 test('another tab may delete the database meanwhile', async () => {
-  const caches = storage(() => 'ws://a')
+  const caches = storage(() => 'ws://a', 256)
   await caches.save({ user: 'u1', ...fence(1), text: 'text' })
   await new Promise((resolve) => {
     indexedDB.deleteDatabase('tidings').onsuccess = resolve
