@@ -33,6 +33,9 @@ export function host(needs: HostNeeds, tell: Tell, signal: AbortSignal): Omit<Ho
   const { tickets, storage } = needs
   const failed = (error: unknown) => tell(STORAGE_FAILED, messageOf(error))
   let lanes: Promise<Ask> | undefined
+  let disk = Promise.resolve()
+  /** One after the other: a row goes after the cache that shows its fact was saved, and nothing comes back after a wipe. */
+  const inTurn = (work: () => Promise<void>) => (disk = disk.then(work).catch(failed))
   return {
     url: needs.url,
     opened(socket, transport) {
@@ -50,12 +53,16 @@ export function host(needs: HostNeeds, tell: Tell, signal: AbortSignal): Omit<Ho
       if (what === TICKET) tickets.request(number, text || undefined, ([kind, given]) => tell(TICKETED, given, number, kind))
       else if (what === ABORT) tickets.abort(number)
       else if (what === LOAD) storage.load(text).then((saved = '') => tell(LOADED, `${text}\n${saved}`), failed)
-      else if (what === SAVE) storage.save(JSON.parse(text) as Cache).catch(failed)
-      else if (what === WIPE) storage.wipe(text).catch(failed)
-      else if (what < KEEP) needs.heard(what, number, text)
+      else if (what === SAVE) inTurn(() => storage.save(JSON.parse(text) as Cache))
+      else if (what === WIPE) {
+        // At once too, because what is loaded next is not to find it.
+        storage.wipe(text).catch(failed)
+        inTurn(() => storage.wipe(text))
+      } else if (what < KEEP) needs.heard(what, number, text)
       else {
         lanes ??= import('./later/lanes.js').then((module) => module.lanes(storage.transact, tell, KEPT, signal))
-        lanes.then((ask) => ask(what - KEEP, number, text), failed)
+        const asked = lanes
+        inTurn(async () => (await asked)(what - KEEP, number, text))
       }
     },
   }

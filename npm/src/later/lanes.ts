@@ -1,7 +1,7 @@
 /**
  * The outbox over reloads: rows in IndexedDB beside the user's cache, one lane to one living page. A page holds
- * a Web Lock for each lane it writes to; the browser lets it go the moment the page is dead, and another page can have the
- * lane.
+ * a Web Lock for each lane it writes to; the browser lets it go the moment the page is dead, and the page that waits for it
+ * has the lane. A page that was reloaded waits for its own last life, which may be a moment longer in dying.
  */
 
 import type { Tell } from '../host.js'
@@ -12,9 +12,12 @@ const STRICT: IDBTransactionOptions = { durability: 'strict' }
 
 /**
  * Does what the core asks, one after the other, by the numbers of its words from `KEEP` on: keeps and drops rows, claims
- * the lanes that no living page holds, releases a lane.
+ * the lanes that no living page holds and waits for the others, releases a lane.
  */
 export type Ask = (what: number, number: number, text: string) => Promise<void>
+
+/** Locks of other pages' lanes that one page waits for; lanes beyond are found when the core looks again. */
+const AWAITED_MAX = 32
 
 /** Of the greatest `seq` there can be, so that keys are in its order. */
 const DIGITS = 16
@@ -26,18 +29,20 @@ interface Keep {
 
 /**
  * Lanes of one core; all are let go with the signal, because then it is gone. The core is told `kept`, the number of its word
- * `KEPT`, when rows are on disk, and by the next two when lanes were claimed and when intents can't be kept.
+ * `KEPT`, when rows are on disk, and by the next two when lanes were claimed, asked for or not, and when intents can't be
+ * kept.
  */
 export function lanes(transact: Transact, tell: Tell, kept: number, signal: AbortSignal): Ask {
   const held = new Map<string, () => void>()
+  const awaited = new Map<string, AbortController>()
 
-  /** Whether this page holds the lane now. */
-  const hold = (lane: string) =>
+  /** Whether this page holds the lane, once its lock was granted or refused. */
+  const lock = (lane: string, options: LockOptions) =>
     new Promise<boolean>((resolve, reject) => {
       if (held.has(lane)) return resolve(true)
       if (globalThis.navigator?.locks === undefined) throw new Error('this page has no Web Locks (is it served over https?)')
       navigator.locks
-        .request(`tidings:${lane}`, { ifAvailable: true }, (lock) => {
+        .request(`tidings:${lane}`, options, (lock) => {
           if (lock === null || signal.aborted) return resolve(false)
           return new Promise<void>((release) => {
             held.set(lane, release)
@@ -47,12 +52,36 @@ export function lanes(transact: Transact, tell: Tell, kept: number, signal: Abor
         .catch(reject)
     })
 
+  const hold = (lane: string) => lock(lane, { ifAvailable: true })
+
   const letGo = (lane: string) => {
     held.get(lane)?.()
     held.delete(lane)
   }
 
-  signal.addEventListener('abort', () => [...held.keys()].forEach(letGo))
+  /** Waits until the page that holds the lane is dead, and tells what it left. */
+  const wait = (user: string, lane: string) => {
+    const control = new AbortController()
+    awaited.set(lane, control)
+    const over = () => awaited.delete(lane)
+    const granted = () =>
+      inTurn(async () => {
+        over()
+        if (held.has(lane)) await report(user, [lane], false)
+      })
+    // Where the wait is given up, nothing is to be done; if the browser ends it, the core's next look begins another.
+    lock(lane, { signal: control.signal }).then(granted, over)
+  }
+
+  const giveUp = (lane: string) => {
+    awaited.get(lane)?.abort()
+    awaited.delete(lane)
+  }
+
+  signal.addEventListener('abort', () => {
+    ;[...awaited.keys()].forEach(giveUp)
+    ;[...held.keys()].forEach(letGo)
+  })
 
   /** `{user, changes: [[lane, seq, text] or [lane, seq] to drop it, …]}`, in one transaction. */
   const keep = async (number: number, text: string) => {
@@ -74,10 +103,20 @@ export function lanes(transact: Transact, tell: Tell, kept: number, signal: Abor
 
   const claim = async (user: string) => {
     const keys = await transact('readonly', user, (store, owner) => store.getAllKeys(below(rowsOf(owner))))
+    const found = new Set(keys.map((key) => String(key).split('\t').at(-2) ?? ''))
+    // Its page has an answer for everything in it, or it is of another user.
+    for (const lane of awaited.keys()) if (!found.has(lane)) giveUp(lane)
     const free: string[] = []
-    for (const lane of new Set(keys.map((key) => String(key).split('\t').at(-2) ?? ''))) {
-      if (!held.has(lane) && (await hold(lane))) free.push(lane)
+    for (const lane of found) {
+      if (held.has(lane) || awaited.has(lane)) continue
+      if (await hold(lane)) free.push(lane)
+      else if (awaited.size < AWAITED_MAX) wait(user, lane)
     }
+    await report(user, free, true)
+  }
+
+  /** Tells what is in lanes that are held now; unless it was asked for, only if there is something. */
+  const report = async (user: string, free: readonly string[], asked: boolean) => {
     const words = [user]
     // Only now: until the lock was ours, its owner may have written.
     for (const lane of free) {
@@ -91,19 +130,18 @@ export function lanes(transact: Transact, tell: Tell, kept: number, signal: Abor
     }
     // Answered by its owner between the two looks: nothing is left of it.
     for (const lane of free) if (!words.includes(lane)) letGo(lane)
-    tell(kept + 1, JSON.stringify(words))
+    if (asked || words.length > 1) tell(kept + 1, JSON.stringify(words))
   }
 
+  const failed = (error: unknown) => tell(kept + 2, error instanceof Error ? error.message : String(error))
   let last = Promise.resolve()
-  return (what, number, text) => {
-    const work = async () => {
+  const inTurn = (work: () => Promise<void>) => (last = last.then(work).catch(failed))
+  return (what, number, text) =>
+    inTurn(async () => {
       if (what === 0) await keep(number, text)
       else if (what === 1) await claim(text)
       else letGo(text)
-    }
-    const failed = (error: unknown) => tell(kept + 2, error instanceof Error ? error.message : String(error))
-    return (last = last.then(work).catch(failed))
-  }
+    })
 }
 
 /**
