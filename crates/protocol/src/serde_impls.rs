@@ -8,8 +8,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use crate::{
     Channel, Epoch, Json, Retry,
     client::{Cursor, Since},
-    codec::Reason,
-    server::GapReason,
+    codec::{Decode as _, Reason},
+    server::{GapReason, Posted},
 };
 
 macro_rules! as_strings {
@@ -74,5 +74,21 @@ impl<'de> Deserialize<'de> for Since {
             Some(_) => Err(D::Error::custom(Reason::UnknownWord.as_str())),
             None => value.to::<Cursor>().map(Self::Cursor).map_err(D::Error::custom),
         }
+    }
+}
+
+impl Serialize for Posted {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Message(message) => message.serialize(serializer),
+            Self::Notification(note) => note.serialize(serializer),
+            Self::Other(record) => record.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Posted {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::from_json(Json::deserialize(deserializer)?.as_str()).map_err(D::Error::custom)
     }
 }

@@ -38,6 +38,49 @@ pub enum GapReason {
     Retention,
 }
 
+/// A record as a page lists it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Posted {
+    /// Of a room, chat or topic.
+    Message(Message),
+    /// Of a topic.
+    Notification(Notification),
+    /// A record of another type, as it came: newer servers may list what this library does not know.
+    Other(Json),
+}
+
+impl Posted {
+    /// What it says, if it is of a type that says something: a topic's notification reads as a message from nobody.
+    #[must_use]
+    pub fn into_message(self) -> Option<Message> {
+        match self {
+            Self::Message(message) => Some(message),
+            Self::Notification(note) => Some(note.into()),
+            Self::Other(_) => None,
+        }
+    }
+}
+
+impl From<Message> for Posted {
+    fn from(message: Message) -> Self {
+        Self::Message(message)
+    }
+}
+
+impl From<Notification> for Posted {
+    fn from(note: Notification) -> Self {
+        Self::Notification(note)
+    }
+}
+
+impl From<Notification> for Message {
+    /// As a message from nobody.
+    fn from(note: Notification) -> Self {
+        let Notification { channel, offset, id, at, data, .. } = note;
+        Self { channel, offset, id, at, from: None, client_id: None, seq: None, data }
+    }
+}
+
 messages! {
     /// A message from server to client.
     pub enum ServerMessage {
@@ -169,7 +212,7 @@ messages! {
             /// Of an inbox or `system:all`.
             pub items: Option<Vec<Item>>,
             /// Of other channels.
-            pub messages: Option<Vec<Message>>,
+            pub messages: Option<Vec<Posted>>,
         }
         /// Answers `presence`.
         "members" Members {

@@ -8,7 +8,7 @@ use crate::{
     Channel, ClientMessage, Counts, Epoch, Item, Json, MarkSet, Offsets, Retry, ServerMessage,
     SystemCounts, Tally, UpTo,
     client::{ClientInfo, Cursor, Epochs, Since},
-    server::{GapReason, Member, SessionLimits},
+    server::{GapReason, Member, Posted, SessionLimits},
 };
 
 /// One declaration.
@@ -65,6 +65,7 @@ pub fn parts() -> Vec<Declaration> {
         Declaration::of::<UpTo>(config),
         Declaration::of::<SessionLimits>(config),
         Declaration::of::<Member>(config),
+        Declaration::of::<Posted>(config),
     ]
 }
 
@@ -106,6 +107,7 @@ declared! {
     Epoch = "string", "Identity of a channel's log, compared for equality only.";
     GapReason = "\"epoch\" | \"retention\"", "Why a range is missing.";
     Json = "unknown", "Any JSON value; the app's own.";
+    Posted = "ServerMessages[\"message\"] | ServerMessages[\"notification\"]", "A record as a page lists it. Others may come; pass what you don't know.";
     Retry = "\"backoff\" | \"never\" | \"ticket\"", "What a client does after an error or a close.";
     Since = "Cursor | \"first\" | \"now\"", "Where a subscription starts.";
 }

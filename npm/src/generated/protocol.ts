@@ -137,6 +137,9 @@ export type Member = {
   info?: Json
 }
 
+/** A record as a page lists it. Others may come; pass what you don't know. */
+export type Posted = ServerMessages["message"] | ServerMessages["notification"]
+
 /** Messages from client to server, by their `type`. */
 export interface ClientMessages {
   /** The first message of a connection: who is there and where to resume. At most 64 KiB. */
@@ -396,7 +399,7 @@ export interface ServerMessages {
     /** Of an inbox or `system:all`. */
     items?: Array<Item>
     /** Of other channels. */
-    messages?: Array<ServerMessages["message"]>
+    messages?: Array<Posted>
   }
   /** Answers `presence`. */
   members: {

@@ -55,9 +55,7 @@ impl Context {
         if self.channels.find(&record.channel).is_none() {
             return Ok(());
         }
-        let Notification { channel, offset, id, at, data, .. } = record.clone();
-        let (from, client_id, seq) = (None, None, None);
-        self.room_message(&Message { channel, offset, id, at, from, client_id, seq, data })
+        self.room_message(&record.clone().into())
     }
 
     /// A record that shows nothing.
@@ -197,7 +195,9 @@ impl Context {
     pub(super) fn views(&mut self, page: &Page) -> Vec<Arc<MessageView>> {
         let mut views = Vec::new();
         for record in page.messages.iter().flatten() {
-            views.push(self.view_of(record, Some(page.epoch)));
+            if let Some(record) = record.clone().into_message() {
+                views.push(self.view_of(&record, Some(page.epoch)));
+            }
         }
         views
     }

@@ -216,7 +216,7 @@ impl Room {
         let mut messages = Vec::new();
         let cut = self.messages.len().saturating_sub(keep);
         for message in self.messages.iter().skip(cut) {
-            messages.push(to_record(&self.channel, message));
+            messages.push(to_record(&self.channel, message).into());
         }
         let page = Page {
             id: None,

@@ -97,3 +97,22 @@ fn nobody_can_load_what_nobody_reads() {
     older(&mut rig, 1);
     assert_eq!(rig.ended(1).unwrap().unwrap_err().code, "not_found");
 }
+
+#[test]
+fn a_topics_notifications_are_read_back_as_messages_of_nobody() {
+    let mut rig = Rig::live();
+    rig.want(ROOM);
+    let (id, _) = rig.asked_to_subscribe();
+    rig.receive(&subscribed(id, "roomone1", 1, 3, 3, false));
+    let (id, _) = rig.asked_for_page();
+    let record = |kind: &str, offset: u64| {
+        message(offset).replace(r#""type":"message""#, &format!(r#""type":"{kind}","kind":"k""#))
+    };
+    let listed = [record("notification", 3), record("poll", 2), message(1)].join(",");
+    rig.receive(&format!(
+        r#"{{"type":"page","id":{id},"channel":"room:1","epoch":"roomone1","offset":3,"more":false,"messages":[{listed}]}}"#
+    ));
+    assert_eq!(rig.texts(), ["m1", "m3"], "what nobody knows is passed");
+    let from: Vec<_> = rig.room().messages.iter().map(|one| one.from.is_some()).collect();
+    assert_eq!(from, [true, false]);
+}

@@ -5,7 +5,7 @@ use crate::{
     Channel, Epoch, Json, Retry,
     client::{Cursor, Since},
     json::{push_str_escaped, push_u64},
-    server::GapReason,
+    server::{GapReason, Message, Notification, Posted},
 };
 
 /// Implements both traits for an enum of words.
@@ -210,6 +210,26 @@ impl Decode for Since {
                 reader.fail(Reason::UnknownWord);
                 Self::Now
             }
+        }
+    }
+}
+
+impl Encode for Posted {
+    fn encode(&self, out: &mut String) {
+        match self {
+            Self::Message(message) => message.encode(out),
+            Self::Notification(note) => note.encode(out),
+            Self::Other(record) => record.encode(out),
+        }
+    }
+}
+
+impl Decode for Posted {
+    fn read(reader: &mut Reader<'_>) -> Self {
+        match &*reader.kind() {
+            "message" => Self::Message(Message::read(reader)),
+            "notification" => Self::Notification(Notification::read(reader)),
+            _ => Self::Other(Json::read(reader)),
         }
     }
 }

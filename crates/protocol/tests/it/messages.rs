@@ -7,7 +7,28 @@ use serde_json::value::RawValue;
 use tidings_protocol::{
     ClientMessage, DecodeError, ServerMessage,
     codec::{Envelope, Reason, messages_of},
+    server::{Message, Page, Posted},
 };
+
+#[test]
+fn a_page_lists_messages_notifications_and_what_nobody_knows_yet() {
+    let text = &crate::support::read("server")["page.notifications"];
+    let poll = r#"{"type":"poll","channel":"topic:releases","offset":6,"options":[1]}"#;
+    let text = text.replace("\"messages\":[", &format!("\"messages\":[{poll},"));
+    let ServerMessage::Page(Page { messages: Some(posted), .. }) =
+        ServerMessage::decode(&text).unwrap()
+    else {
+        panic!("{text}")
+    };
+    let [Posted::Other(other), Posted::Notification(note), Posted::Message(message)] = &posted[..]
+    else {
+        panic!("{posted:?}")
+    };
+    assert_eq!((other.as_str(), note.kind.as_str(), message.offset), (poll, "release", 7));
+    let said: Vec<Message> = posted.into_iter().filter_map(Posted::into_message).collect();
+    let said: Vec<_> = said.iter().map(|one| (one.offset, one.from.is_some())).collect();
+    assert_eq!(said, [(8, false), (7, true)], "a notification is from nobody");
+}
 
 #[test]
 fn a_doubled_key_is_refused_wherever_we_read_it() {
@@ -144,7 +165,7 @@ fn agrees<T: PartialEq + std::fmt::Debug>(
         }
         (Err(error), Ok(_)) => {
             // serde lets map keys come twice, integers pass 2^53, surrogates stand alone in skipped
-            // text, arrays stand for structs, and messages in a page have any type.
+            // text, and arrays stand for structs.
             use Reason::{Duplicate, NotObject, Surrogate, TooLarge, UnknownType};
             prop_assert!(
                 matches!(

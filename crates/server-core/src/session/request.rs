@@ -5,7 +5,7 @@ use tidings_protocol::{
     client::{Cursor, History, Mark, Publish, Refresh, Since, Subscribe, Unsubscribe, Void},
     codec::Envelope,
     rights::Right,
-    server::{self, Message, ServerMessage},
+    server::{self, Posted, ServerMessage},
 };
 
 use super::{
@@ -364,22 +364,15 @@ fn send_messages(
     turn.send(&server::Page { id, channel, epoch, offset, more, items: None, messages });
 }
 
-/// A record as a page lists it. A topic's notifications are listed as messages from nobody.
-fn message_of(record: &Record) -> Option<Message> {
-    match ServerMessage::decode(str::from_utf8(&record.frame).ok()?).ok()? {
-        ServerMessage::Message(message) => Some(message),
-        ServerMessage::Notification(note) => Some(Message {
-            channel: note.channel,
-            offset: note.offset,
-            id: note.id,
-            at: note.at,
-            from: None,
-            client_id: None,
-            seq: None,
-            data: note.data,
-        }),
-        _ => None,
-    }
+/// A record as a page lists it. A topic's notifications are listed as messages from nobody, because there are clients that
+/// read nothing else in a page.
+fn message_of(record: &Record) -> Option<Posted> {
+    let message = match ServerMessage::decode(str::from_utf8(&record.frame).ok()?).ok()? {
+        ServerMessage::Message(message) => message,
+        ServerMessage::Notification(note) => note.into(),
+        _ => return None,
+    };
+    Some(message.into())
 }
 
 /// Known to the protocol, built in a later storey: answered as unknown, so that clients treat it like an older server.

@@ -1,6 +1,9 @@
 //! What a client asks for once it is in.
 
-use tidings_protocol::{ServerMessage, server::Ack};
+use tidings_protocol::{
+    ServerMessage,
+    server::{Ack, Posted},
+};
 use tidings_server_core::{
     session::{Command, Event},
     store::{NO_LOG, StoreError},
@@ -188,8 +191,9 @@ fn history_pages_items_with_states_and_rooms_with_messages() {
         server.say(&mut peer, &format!(r#"{{"type":"history","channel":"room:a",{ask}}}"#));
         match &peer.got()[..] {
             [ServerMessage::Page(page)] => {
-                let found: Vec<_> =
-                    page.messages.iter().flatten().map(|message| message.offset).collect();
+                let listed = page.messages.clone().unwrap_or_default();
+                let said = listed.into_iter().filter_map(Posted::into_message);
+                let found: Vec<_> = said.map(|message| message.offset).collect();
                 assert_eq!((found, page.offset), (expected, 3), "{ask}");
             }
             other => panic!("{other:?}"),
