@@ -14,6 +14,7 @@ import { createTidingsServer } from 'tidings/server'
 
 import { HttpError, isSameOrigin, readJson, sendJson } from './server/http.mjs'
 import { servePage } from './server/page.mjs'
+import { channelsOf, rooms } from './server/rooms.mjs'
 import { cookieFor, userOf, users } from './server/session.mjs'
 
 const { env } = process
@@ -34,7 +35,7 @@ const page = servePage({ folder, publicUrl })
 
 const giveTicket = tidings.nodeTicketHandler(request => {
   const user = userOf(request)
-  return user && { user: user.id, info: { name: user.name }, ...(sessionTtlMs && { sessionTtlMs }) }
+  return user && { user: user.id, info: { name: user.name }, channels: channelsOf(user.id), ...(sessionTtlMs && { sessionTtlMs }) }
 })
 
 const routes = {
@@ -83,6 +84,7 @@ function sendConfig(request, response) {
   sendJson(response, 200, {
     url: publicUrl,
     users,
+    rooms: rooms.map(({ id, name, members }) => ({ id, name, members })),
     user: userOf(request)?.id ?? null,
     types,
     // Only the well-known key of a `--dev` server is ever shown to a page.

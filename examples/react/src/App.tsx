@@ -7,9 +7,11 @@ import { Bell } from './Bell'
 import { ConnectionBanner } from './ConnectionBanner'
 import { ConnectionState } from './ConnectionState'
 import { CurlLine } from './CurlLine'
+import { Icon } from './Icon'
 import { Inbox } from './Inbox'
 import { Link, useLocation } from './location'
 import { PublishForm } from './PublishForm'
+import { Rooms } from './Rooms'
 import { Route } from './Route'
 import { SignedOut } from './SignedOut'
 import { ThemeToggle } from './ThemeToggle'
@@ -40,13 +42,16 @@ export function App({ tidings, config }: { tidings: Tidings; config: Config }) {
           </Link>
           <ConnectionState />
           <div className="bar-end">
+            <Link className="icon-button" href="/rooms" aria-label="Rooms">
+              <Icon name="rooms" />
+            </Link>
             <Bell />
             <ThemeToggle />
             <UserMenu users={config.users} user={user} onSwitch={switchUser} />
           </div>
         </header>
         <ConnectionBanner />
-        <main id="main" tabIndex={-1} className={user !== null && location.pathname === '/' ? 'page page-home' : 'page'}>
+        <main id="main" tabIndex={-1} className={user === null ? 'page' : classOf(location.pathname)}>
           {user === null ? (
             <SignedOut users={config.users} onSignIn={switchUser} />
           ) : location.pathname === '/' ? (
@@ -57,6 +62,8 @@ export function App({ tidings, config }: { tidings: Tidings; config: Config }) {
                 {config.curlKey && <CurlLine url={config.url} apiKey={config.curlKey} user={user} />}
               </div>
             </>
+          ) : isRooms(location.pathname) ? (
+            <Rooms key={user} rooms={config.rooms} user={user} pathname={location.pathname} />
           ) : (
             <Route location={location} />
           )}
@@ -65,4 +72,11 @@ export function App({ tidings, config }: { tidings: Tidings; config: Config }) {
       </ToastsProvider>
     </TidingsProvider>
   )
+}
+
+const isRooms = (pathname: string) => /^\/rooms(\/|$)/.test(pathname)
+
+function classOf(pathname: string) {
+  if (pathname === '/') return 'page page-home'
+  return isRooms(pathname) ? 'page page-rooms' : 'page'
 }

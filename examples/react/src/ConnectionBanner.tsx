@@ -41,7 +41,7 @@ export function ConnectionBanner() {
       {status === 'offline' ? (
         <div className="banner">
           <p>
-            <strong>You are offline.</strong> This is the inbox as last seen; changes you make are sent later.
+            <strong>You are offline.</strong> This is what was last seen; what you do is sent later.
           </p>
         </div>
       ) : (

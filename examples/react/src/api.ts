@@ -5,10 +5,18 @@ export interface User {
   readonly name: string
 }
 
+export interface Room {
+  readonly id: string
+  readonly name: string
+  /** Ids of the users who may enter. */
+  readonly members: readonly string[]
+}
+
 export interface Config {
   /** The Tidings server, as this browser reaches it. */
   readonly url: string
   readonly users: readonly User[]
+  readonly rooms: readonly Room[]
   /** Id of the user who is signed in. */
   readonly user: string | null
   readonly types: readonly string[]

@@ -5,8 +5,16 @@ interface DemoData {
   readonly routing?: { readonly type: 'navigate'; readonly path: string; readonly params?: Readonly<Record<string, string>> }
 }
 
+/** What people say in a room. */
+interface RoomMessage {
+  readonly text: string
+}
+
 declare module 'tidings' {
   interface Register {
+    channels: { room: { message: RoomMessage } }
+    /** What the ticket says of a user, for others to see. */
+    user: { readonly name: string }
     notifications: {
       message: DemoData
       comment: DemoData

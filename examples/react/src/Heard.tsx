@@ -1,0 +1,29 @@
+import { useEffect, useState } from 'react'
+import type { ChannelView } from 'tidings/react'
+
+import { authorOf } from './Message'
+
+const HEARD_MAX = 5
+
+/** Reads out what others say. The list itself does not: older messages and own ones that are stored are no news. */
+export function Heard({ on }: Pick<ChannelView<`room:${string}`>, 'on'>) {
+  const [heard, setHeard] = useState<readonly { readonly key: string; readonly text: string }[]>([])
+
+  useEffect(
+    () =>
+      on('message', message => {
+        if (message.from?.self) return
+        const text = `${authorOf(message)}: ${message.data.text}`
+        setHeard(before => [...before, { key: message.key, text }].slice(-HEARD_MAX))
+      }),
+    [on],
+  )
+
+  return (
+    <div className="visually-hidden" role="log" aria-label="New messages">
+      {heard.map(({ key, text }) => (
+        <p key={key}>{text}</p>
+      ))}
+    </div>
+  )
+}

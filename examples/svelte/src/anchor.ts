@@ -1,0 +1,27 @@
+import type { Attachment } from 'svelte/attachments'
+
+/** How near the end counts as being there, in pixels. */
+const NEAR = 48
+
+interface Line {
+  readonly key: string
+  readonly from: { readonly self: boolean } | null
+}
+
+/**
+ * Keeps a list that grows at both ends where its reader is: at the end if they were there, else at the line they read. An
+ * own message is always scrolled to.
+ */
+export function anchor(): (messages: readonly Line[]) => Attachment<HTMLElement> {
+  let last = { height: 0, first: '', last: '' }
+  return messages => element => {
+    const before = last
+    const [first, newest] = [messages[0]?.key ?? '', messages.at(-1)]
+    const grown = element.scrollHeight - before.height
+    const own = newest?.key !== before.last && newest?.from?.self === true
+    const atEnd = element.scrollTop + element.clientHeight >= before.height - NEAR
+    if (own || atEnd) element.scrollTop = element.scrollHeight
+    else if (first !== before.first) element.scrollTop += grown
+    last = { height: element.scrollHeight, first, last: newest?.key ?? '' }
+  }
+}
