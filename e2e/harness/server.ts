@@ -67,6 +67,28 @@ export class Server {
     return publish(this.url, notice, key)
   }
 
+  /** A backend says something in a channel; answers once it is stored. */
+  async say(channel: string, data: unknown): Promise<void> {
+    const response = await fetch(this.#messagesOf(channel), {
+      method: 'POST',
+      headers: { Authorization: 'Bearer dev', 'Content-Type': 'application/json' },
+      body: JSON.stringify({ data }),
+    })
+    if (response.status !== 201) throw new Error(`say: ${response.status} ${await response.text()}`)
+  }
+
+  /** What is stored of a channel, its first hundred messages, in order. */
+  async said(channel: string): Promise<unknown[]> {
+    const response = await fetch(`${this.#messagesOf(channel)}?after=0&limit=100`, { headers: { Authorization: 'Bearer dev' } })
+    if (response.status !== 200) throw new Error(`said: ${response.status} ${await response.text()}`)
+    const { messages } = (await response.json()) as { messages: { data: unknown }[] }
+    return messages.map(({ data }) => data)
+  }
+
+  #messagesOf(channel: string): string {
+    return `${this.url}/v1/channels/${encodeURIComponent(channel)}/messages`
+  }
+
   publishInsistently(notice: Notice): Promise<string> {
     return publishInsistently(this.url, notice)
   }

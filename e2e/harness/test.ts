@@ -4,6 +4,7 @@ import { Backend } from './backend.ts'
 import { InboxPage } from './inbox-page.ts'
 import type { Framework } from './paths.ts'
 import { Proxy } from './proxy.ts'
+import { RoomPage } from './room-page.ts'
 import { Server } from './server.ts'
 
 export interface Options {
@@ -26,6 +27,9 @@ interface Fixtures {
   inbox: InboxPage
   /** One more page in the same browser, or in another one. */
   another: (context?: BrowserContext) => Promise<InboxPage>
+  /** The same for rooms: a page that is not open yet, and one more in the same browser, or in a user's own one. */
+  room: RoomPage
+  anotherRoom: (user?: 'mina' | 'jun') => Promise<RoomPage>
 }
 
 export const test = base.extend<Options & Fixtures>({
@@ -66,6 +70,23 @@ export const test = base.extend<Options & Fixtures>({
 
   another: async ({ context, backend }, use) => {
     await use(async (other = context) => new InboxPage(await other.newPage(), backend.url))
+  },
+
+  room: async ({ page, backend }, use) => {
+    await use(new RoomPage(page, backend.url))
+  },
+
+  anotherRoom: async ({ context, backend, browser }, use) => {
+    const contexts: BrowserContext[] = []
+    await use(async user => {
+      let other = context
+      if (user !== undefined) {
+        contexts.push((other = await browser.newContext()))
+        await other.addCookies([{ name: 'tidings_demo_user', value: user, url: backend.url }])
+      }
+      return new RoomPage(await other.newPage(), backend.url)
+    })
+    for (const other of contexts) await other.close()
   },
 })
 
