@@ -94,7 +94,7 @@ test('a refusal in the middle holds nothing up; it is shown, over a reload too, 
   await page.getByRole('link', { name: 'Notices' }).click()
   await room.isRoomLive()
   await room.hasMessage('May I?', 'failed')
-  await expect(room.message('May I?')).toContainText('Not sent.')
+  await expect(room.message('May I?')).toContainText('Not sent. You may not write here.')
   await page.reload()
   await room.isRoomLive()
   await room.hasMessage('May I?', 'failed')

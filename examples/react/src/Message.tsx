@@ -30,7 +30,7 @@ export function Message({ message, onRetry, onDiscard }: MessageProps) {
             'Sending…'
           ) : (
             <>
-              <span className="message-failed">Not sent. {failed?.message}</span>
+              <span className="message-failed">Not sent. {failed?.code === 'forbidden' ? 'You may not write here.' : failed?.message}</span>
               <button className="button quiet" onClick={onRetry} aria-label={`Retry: ${data.text}`}>
                 Retry
               </button>

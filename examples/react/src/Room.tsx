@@ -78,7 +78,7 @@ export function Room({ channel, title }: { channel: `room:${string}`; title: str
       <p className="room-waiting" role="status">
         {waiting > 0 && status !== 'connected' && `${waiting} waiting for a connection`}
       </p>
-      <Composer ref={composer} title={title} onSend={text => void room.publish({ text })} />
+      {room.status !== 'refused' && <Composer ref={composer} title={title} onSend={text => void room.publish({ text })} />}
     </section>
   )
 }
