@@ -170,7 +170,7 @@ export interface Message<D> {
   readonly data: D
   /** It has no answer yet. */
   readonly pending: boolean
-  /** Why it was refused for good; it is in `outbox.failed`, too, to be tried again or thrown away. */
+  /** Why it was refused for good: `outbox.retry(key)` tries again, `outbox.discard(key)` throws it away. */
   readonly failed: TidingsError | null
 }
 
@@ -209,6 +209,7 @@ export interface Channel<N extends ChannelName = ChannelName> extends Readable<C
 
 /** An intent that was refused for good. */
 export interface FailedIntent {
+  /** Of a message: its `key`. */
   readonly id: string
   readonly kind: 'mark' | 'publish'
   readonly channel: string

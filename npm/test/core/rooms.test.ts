@@ -110,7 +110,7 @@ describe('a channel', () => {
     await expect(room.publish('x')).rejects.toMatchObject({ code: 'forbidden' })
     expect(room.get().messages[0]?.failed).toMatchObject({ code: 'forbidden' })
     const [failed] = client.outbox.get().failed
-    expect(failed).toMatchObject({ kind: 'publish', channel: 'room:1' })
+    expect(failed).toMatchObject({ kind: 'publish', channel: 'room:1', id: room.get().messages[0]?.key })
     server.answers['publish'] = publish
     await client.outbox.retry(failed?.id ?? '')
     await server.until(() => room.get().messages[0]?.offset === 1)
