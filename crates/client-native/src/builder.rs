@@ -51,6 +51,7 @@ pub struct Builder {
     user: User,
     buffer: usize,
     state: Option<PathBuf>,
+    keep_channels: usize,
     config: Config,
 }
 
@@ -59,7 +60,15 @@ impl Builder {
         let mut config = Config::new(0, String::new(), String::new());
         config.library.0 = String::from("tidings-rust");
         config.library.1 = String::from(env!("CARGO_PKG_VERSION"));
-        Self { url, provider: None, user: User::Unknown, buffer: 1_024, state: None, config }
+        Self {
+            url,
+            provider: None,
+            user: User::Unknown,
+            buffer: 1_024,
+            state: None,
+            keep_channels: 256,
+            config,
+        }
     }
 
     /// The function that gets a ticket, asked for every attempt, with a deadline of 10 s.
@@ -132,6 +141,13 @@ impl Builder {
         self
     }
 
+    /// Of how many channels of a user the state folder keeps the newest messages; the one written longest ago goes.
+    /// Default 256.
+    pub fn keep_channels(mut self, channels: usize) -> Self {
+        self.keep_channels = channels;
+        self
+    }
+
     /// Oldest notification that counts as arriving; `None`: any age, so that each record that comes
     /// by resume is reported. Default 60 s: an app that shows toasts does not want yesterday's.
     pub fn arrived_max_age(mut self, age: Option<Duration>) -> Self {
@@ -157,7 +173,11 @@ impl Builder {
         let endpoint = websocket(&self.url)?;
         let provider = self.provider.ok_or(BuildError::TicketMissing)?;
         let mut config = self.config;
-        let bounds = [("buffer", self.buffer == 0), ("keep", config.keep == 0)];
+        let bounds = [
+            ("buffer", self.buffer == 0),
+            ("keep", config.keep == 0),
+            ("keep_channels", self.keep_channels == 0),
+        ];
         if let Some((name, _)) = bounds.into_iter().find(|(_, zero)| *zero) {
             return Err(BuildError::Zero(name));
         }
@@ -166,7 +186,7 @@ impl Builder {
         let state = match self.state {
             Some(folder) => {
                 let name = folder.display().to_string();
-                let opened = State::open(&folder);
+                let opened = State::open(&folder, self.keep_channels);
                 Some(opened.map_err(|error| BuildError::State(name, error.to_string()))?)
             }
             None => None,
@@ -241,6 +261,8 @@ mod tests {
         assert_eq!(bare.err(), Some(BuildError::TicketMissing));
         assert_eq!(ready().buffer(0).build().err(), Some(BuildError::Zero("buffer")));
         assert_eq!(ready().keep(0).build().err(), Some(BuildError::Zero("keep")));
+        let none = ready().keep_channels(0).build().err();
+        assert_eq!(none, Some(BuildError::Zero("keep_channels")));
         let scheme = Client::builder("ftp://x").ticket(async || String::new()).build();
         assert!(matches!(scheme.err(), Some(BuildError::Endpoint(EndpointError::Scheme(_)))));
     }

@@ -11,22 +11,24 @@ use tidings_protocol::Epoch;
 
 use super::{Cursors, names::file_name};
 
-/// Most caches kept of one user; the one that was written longest ago goes.
-const CACHES_MAX: usize = 256;
+/// No channel is named so: in file names their `:` is escaped.
+const INBOX: &str = "inbox";
 
 pub(super) struct Caches {
     folder: PathBuf,
+    /// Most channels kept of one user; the one that was written longest ago goes.
+    channels_max: usize,
     /// Held while a cache is compared and replaced.
     lock: File,
 }
 
 impl Caches {
-    pub(super) fn open(folder: &Path) -> io::Result<Self> {
+    pub(super) fn open(folder: &Path, channels_max: usize) -> io::Result<Self> {
         let caches = folder.join("caches");
         fs::create_dir_all(&caches)?;
         let lock =
             File::options().create(true).truncate(false).write(true).open(folder.join("lock"))?;
-        Ok(Self { folder: caches, lock })
+        Ok(Self { folder: caches, channels_max, lock })
     }
 
     pub(super) fn load(&self, key: &str) -> io::Result<Option<String>> {
@@ -65,7 +67,9 @@ impl Caches {
             && !path.exists()
         {
             fs::create_dir_all(folder)?;
-            make_room(folder)?;
+            if path.file_name() != Some(INBOX.as_ref()) {
+                make_room(folder, self.channels_max)?;
+            }
         }
         // Synced before it takes the place of the old one: a crash leaves the one or the other.
         let new = path.with_extension("new");
@@ -86,22 +90,26 @@ impl Caches {
         Ok(String::from_utf8(saved).ok().and_then(|saved| parse(&saved)))
     }
 
-    /// A key is a user, or a user, a tab and a channel; no channel is named as the other file is.
+    /// A key is a user, or a user, a tab and a channel.
     fn path(&self, key: &str) -> PathBuf {
-        let (user, channel) = key.split_once('\t').unwrap_or((key, "inbox"));
+        let (user, channel) = key.split_once('\t').unwrap_or((key, INBOX));
         self.folder.join(file_name(user)).join(file_name(channel))
     }
 }
 
-fn make_room(folder: &Path) -> io::Result<()> {
+/// Before one more channel is kept.
+fn make_room(folder: &Path, channels_max: usize) -> io::Result<()> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
+        if entry.file_name() == INBOX {
+            continue;
+        }
         let written = entry.metadata()?.modified().unwrap_or(SystemTime::UNIX_EPOCH);
         files.push((written, entry.path()));
     }
     files.sort();
-    let over = (files.len() + 1).saturating_sub(CACHES_MAX);
+    let over = (files.len() + 1).saturating_sub(channels_max);
     for (_, path) in files.into_iter().take(over) {
         fs::remove_file(path)?;
     }
@@ -123,6 +131,8 @@ fn may_replace(old: Cursors, new: Cursors, over: &[Epoch]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::state::outbox::tests::Folder;
 
@@ -133,7 +143,7 @@ mod tests {
     #[test]
     fn a_cache_is_replaced_by_newer_ones_only() {
         let folder = Folder::new();
-        let caches = Caches::open(folder.path()).unwrap();
+        let caches = Caches::open(folder.path(), 256).unwrap();
         assert_eq!(caches.load("u1").unwrap(), None);
         let steps = [
             (at(1, 5), &[][..], "five\nlines", "five\nlines"),
@@ -151,7 +161,7 @@ mod tests {
     #[test]
     fn a_user_is_wiped_with_their_channels_and_nobody_else() {
         let folder = Folder::new();
-        let caches = Caches::open(folder.path()).unwrap();
+        let caches = Caches::open(folder.path(), 256).unwrap();
         for key in ["u1", "u1\troom:1", "u12", "u12\troom:1"] {
             caches.save(key, at(1, 1), &[], key).unwrap();
         }
@@ -163,7 +173,7 @@ mod tests {
     #[test]
     fn what_is_broken_counts_as_nothing() {
         let folder = Folder::new();
-        let caches = Caches::open(folder.path()).unwrap();
+        let caches = Caches::open(folder.path(), 256).unwrap();
         caches.save("u1", at(1, 1), &[], "text").unwrap();
         fs::write(caches.path("u1"), "torn").unwrap();
         assert_eq!(caches.load("u1").unwrap(), None);
@@ -172,13 +182,25 @@ mod tests {
     }
 
     #[test]
-    fn caches_are_bounded() {
+    fn the_channel_that_was_written_longest_ago_goes_and_the_inbox_never() {
         let folder = Folder::new();
-        let caches = Caches::open(folder.path()).unwrap();
-        for number in 0..=CACHES_MAX {
-            caches.save(&format!("u\troom:{number}"), at(1, 1), &[], "x").unwrap();
+        let caches = Caches::open(folder.path(), 3).unwrap();
+        let written = |key: &str, at: u64| {
+            let time = SystemTime::UNIX_EPOCH + Duration::from_secs(at);
+            File::options().write(true).open(caches.path(key)).unwrap().set_modified(time).unwrap();
+        };
+        let save = |key: &str, number: u64| {
+            caches.save(key, at(1, number), &[], "x").unwrap();
+            written(key, number);
+        };
+        save("u", 1);
+        for number in 2..=4 {
+            save(&format!("u\troom:{number}"), number);
         }
-        let files = fs::read_dir(caches.folder.join("u")).unwrap().count();
-        assert_eq!(files, CACHES_MAX);
+        save("u\troom:2", 5);
+        save("u\troom:6", 6);
+        let keys = ["u", "u\troom:2", "u\troom:3", "u\troom:4", "u\troom:6"];
+        let left = keys.map(|key| caches.load(key).unwrap().is_some());
+        assert_eq!(left, [true, true, false, true, true]);
     }
 }

@@ -43,9 +43,9 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// Opens the folder, or makes it.
-    pub(crate) fn open(folder: &Path) -> io::Result<Self> {
-        let caches = Caches::open(folder)?;
+    /// Opens the folder, or makes it. `channels_max`: of so many channels a user has caches.
+    pub(crate) fn open(folder: &Path, channels_max: usize) -> io::Result<Self> {
+        let caches = Caches::open(folder, channels_max)?;
         let outbox = Outbox::open(folder)?;
         let (jobs, todo) = mpsc::channel();
         let (done, answers) = unbounded_channel();
