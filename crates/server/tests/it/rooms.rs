@@ -1,6 +1,10 @@
 //! Channels beside the inbox: who may, what they hear, and pages of what was.
 
 use serde_json::{Value, json};
+use tidings_protocol::{
+    ServerMessage,
+    server::{Page, Posted},
+};
 
 use super::harness::{Server, Socket, answered, created};
 
@@ -134,6 +138,12 @@ async fn a_topic_notification_reaches_its_subscribers() {
         answered(server.request(http::Method::GET, path).bearer_auth("dev"), http::StatusCode::OK)
             .await;
     assert_eq!(page["messages"][0]["id"], stored["notification_id"]);
+    socket.say(json!({ "type": "history", "id": 7, "channel": "topic:news" })).await;
+    let listed = socket.hear("page").await;
+    let listed = ServerMessage::decode(&listed.to_string()).unwrap();
+    let ServerMessage::Page(Page { messages: Some(posted), .. }) = listed else { panic!() };
+    let read: Vec<_> = posted.into_iter().filter_map(Posted::into_message).collect();
+    assert_eq!((read.len(), read[0].offset, &read[0].from), (1, 1, &None), "from nobody");
     let body = json!({ "data": "from a backend" });
     created(server.backend(path).json(&body)).await;
     let message = socket.hear("message").await;
