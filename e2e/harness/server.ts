@@ -67,6 +67,10 @@ export class Server {
     return publish(this.url, notice, key)
   }
 
+  publishInsistently(notice: Notice): Promise<string> {
+    return publishInsistently(this.url, notice)
+  }
+
   /** A backend says something in a channel; answers once it is stored. */
   async say(channel: string, data: unknown): Promise<void> {
     const response = await fetch(this.#messagesOf(channel), {
@@ -87,10 +91,6 @@ export class Server {
 
   #messagesOf(channel: string): string {
     return `${this.url}/v1/channels/${encodeURIComponent(channel)}/messages`
-  }
-
-  publishInsistently(notice: Notice): Promise<string> {
-    return publishInsistently(this.url, notice)
   }
 
   get #data(): string {

@@ -59,7 +59,7 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
     }
   }
   const asked = tickets(options.ticket)
-  const saved = storage(url, options.keepChannels ?? 256)
+  const saved = storage(url, options.keepChannels)
   const error = (facts: ErrorFacts) => new TidingsError(facts.code.startsWith('ticket_') ? { ...facts, cause: asked.cause() } : facts)
 
   // ---- what the app reads ----

@@ -1,8 +1,8 @@
 import { messageOf } from './error.js'
 import type { Ask } from './later/lanes.js'
-import type { Cache, Storage } from './storage.js'
+import type { Storage } from './storage.js'
 import type { Tickets } from './ticket.js'
-import { ABORT, CLOSED, KEEP, KEPT, LOAD, LOADED, OPENED, RECEIVED, SAVE, STORAGE_FAILED, TICKET, TICKETED, WIPE } from './words.js'
+import { ABORT, CLOSED, KEEP, KEPT, LOAD, LOADED, OPENED, RECEIVED, STORAGE_FAILED, TICKET, TICKETED, WIPE } from './words.js'
 
 /** What the core calls. None of it throws, and only `turn` calls back into the core. */
 export interface Host {
@@ -32,10 +32,7 @@ const UNSUPPORTED_BY_PAGE = 3003
 export function host(needs: HostNeeds, tell: Tell, signal: AbortSignal): Omit<Host, 'turn'> {
   const { tickets, storage } = needs
   const failed = (error: unknown) => tell(STORAGE_FAILED, messageOf(error))
-  let lanes: Promise<Ask> | undefined
-  let disk = Promise.resolve()
-  /** One after the other: a row goes after the cache that shows its fact was saved, and nothing comes back after a wipe. */
-  const inTurn = (work: () => Promise<void>) => (disk = disk.then(work).catch(failed))
+  let disk: Promise<Ask> | undefined
   return {
     url: needs.url,
     opened(socket, transport) {
@@ -53,16 +50,12 @@ export function host(needs: HostNeeds, tell: Tell, signal: AbortSignal): Omit<Ho
       if (what === TICKET) tickets.request(number, text || undefined, ([kind, given]) => tell(TICKETED, given, number, kind))
       else if (what === ABORT) tickets.abort(number)
       else if (what === LOAD) storage.load(text).then((saved = '') => tell(LOADED, `${text}\n${saved}`), failed)
-      else if (what === SAVE) inTurn(() => storage.save(JSON.parse(text) as Cache))
-      else if (what === WIPE) {
-        // At once too, because what is loaded next is not to find it.
-        storage.wipe(text).catch(failed)
-        inTurn(() => storage.wipe(text))
-      } else if (what < KEEP) needs.heard(what, number, text)
+      else if (what > WIPE && what < KEEP) needs.heard(what, number, text)
       else {
-        lanes ??= import('./later/lanes.js').then((module) => module.lanes(storage.transact, tell, KEPT, signal))
-        const asked = lanes
-        inTurn(async () => (await asked)(what - KEEP, number, text))
+        // At once too, because what is loaded next is not to find it.
+        if (what === WIPE) storage.wipe(text).catch(failed)
+        disk ??= import('./later/lanes.js').then((module) => module.lanes(storage, failed, tell, KEPT, signal))
+        disk.then((ask) => ask(what - KEEP, number, text), failed)
       }
     },
   }

@@ -48,7 +48,7 @@ export interface Storage {
 }
 
 /** Caches of the server at this address, of each user so many channels. Nothing is opened before it is needed. */
-export function storage(server: () => string, channelsMax: number): Storage {
+export function storage(server: () => string, channelsMax?: number): Storage {
   let opening: Promise<IDBDatabase> | undefined
 
   const close = () => {

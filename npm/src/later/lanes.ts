@@ -5,19 +5,24 @@
  */
 
 import type { Tell } from '../host.js'
-import type { Transact } from '../storage.js'
+import type { Cache, Storage } from '../storage.js'
 
 /** What is done here is done: an intent is not shown as kept before it is on disk. */
 const STRICT: IDBTransactionOptions = { durability: 'strict' }
 
 /**
  * Does what the core asks, one after the other, by the numbers of its words from `KEEP` on: keeps and drops rows, claims
- * the lanes that no living page holds and waits for the others, releases a lane.
+ * the lanes that no living page holds and waits for the others, releases a lane. So are caches written, whose words come
+ * before `KEEP`: a row is given up after the cache that shows its fact was saved, and what is written late does not come back
+ * after a wipe.
  */
 export type Ask = (what: number, number: number, text: string) => Promise<void>
 
 /** Locks of other pages' lanes that one page waits for; lanes beyond are found when the core looks again. */
 const AWAITED_MAX = 32
+
+/** Words before `KEEP`; test/core/host.test.ts holds them against words.ts, which this can't load without its page's entry. */
+const [SAVE, WIPE] = [-12, -11]
 
 /** Of the greatest `seq` there can be, so that keys are in its order. */
 const DIGITS = 16
@@ -28,11 +33,12 @@ interface Keep {
 }
 
 /**
- * Lanes of one core; all are let go with the signal, because then it is gone. The core is told `kept`, the number of its word
+ * Storage and lanes of one core; all lanes are let go with the signal, because then it is gone. The core is told `kept`, the number of its word
  * `KEPT`, when rows are on disk, and by the next two when lanes were claimed, asked for or not, and when intents can't be
- * kept.
+ * kept; `unsaved` is told why a cache was not written.
  */
-export function lanes(transact: Transact, tell: Tell, kept: number, signal: AbortSignal): Ask {
+export function lanes(storage: Storage, unsaved: (error: unknown) => void, tell: Tell, kept: number, signal: AbortSignal): Ask {
+  const { transact } = storage
   const held = new Map<string, () => void>()
   const awaited = new Map<string, AbortController>()
 
@@ -140,6 +146,8 @@ export function lanes(transact: Transact, tell: Tell, kept: number, signal: Abor
     inTurn(async () => {
       if (what === 0) await keep(number, text)
       else if (what === 1) await claim(text)
+      else if (what === SAVE) await storage.save(JSON.parse(text) as Cache).catch(unsaved)
+      else if (what === WIPE) await storage.wipe(text).catch(unsaved)
       else letGo(text)
     })
 }

@@ -3,7 +3,7 @@
 import type { Cache, Fence, Saved, Transact } from '../storage.js'
 
 /** Writes a cache, if it may be; that of a channel too many takes the place of the one written longest ago. */
-export async function save(transact: Transact, cache: Cache, channelsMax: number): Promise<void> {
+export async function save(transact: Transact, cache: Cache, channelsMax = 256): Promise<void> {
   const { user, cursors, text } = cache
   await transact('readwrite', user, (store, key) => {
     const request = store.get(key)

@@ -1,5 +1,5 @@
 import 'fake-indexeddb/auto'
-import { IDBFactory } from 'fake-indexeddb'
+import { IDBFactory, IDBObjectStore } from 'fake-indexeddb'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { host, type HostNeeds } from '../../src/host.js'
 import { storage } from '../../src/storage.js'
@@ -14,7 +14,7 @@ afterEach(() => vi.unstubAllGlobals())
 /** A host over the real storage, with what it told its core, and a save that waits until it is let go. */
 function world() {
   const told: unknown[][] = []
-  const real = storage(() => 'wss://rt.example/v1/ws', 256)
+  const real = storage(() => 'wss://rt.example/v1/ws')
   const done: string[] = []
   let letGo = () => {}
   const held = new Promise<void>((resolve) => (letGo = resolve))
@@ -72,9 +72,13 @@ test('what was asked before a wipe does not come back after it', async () => {
 })
 
 test('a save that fails says so, and what was asked after it is done all the same', async () => {
-  const { told, say } = world()
-  say(SAVE, 0, 'no JSON')
+  const { told, say, letGo } = world()
+  vi.spyOn(IDBObjectStore.prototype, 'put').mockImplementationOnce(() => {
+    throw new Error('quota')
+  })
+  say(SAVE, 0, cache('too much'))
+  letGo()
   say(KEEP, 1, row)
   await vi.waitFor(() => expect(told).toContainEqual([KEPT, '', 1]), 10_000)
-  expect(told[0]?.[0]).toBe(STORAGE_FAILED)
+  expect(told[0]).toEqual([STORAGE_FAILED, expect.any(String)])
 })

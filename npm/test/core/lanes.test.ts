@@ -54,9 +54,9 @@ afterEach(() => vi.unstubAllGlobals())
 /** A page's lanes, and what they told its core. */
 function page() {
   const told: unknown[][] = []
-  const saved = storage(() => 'wss://rt.example/v1/ws', 256)
+  const saved = storage(() => 'wss://rt.example/v1/ws')
   const life = new AbortController()
-  const ask = lanes(saved.transact, (...words) => void told.push(words), KEPT, life.signal)
+  const ask = lanes(saved, () => {}, (...words) => void told.push(words), KEPT, life.signal)
   return {
     told,
     saved,

@@ -12,13 +12,13 @@ beforeEach(() => {
 
 test('opens nothing before it is needed', () => {
   const open = vi.spyOn(indexedDB, 'open')
-  storage(() => 'ws://a', 256)
+  storage(() => 'ws://a')
   expect(open).not.toHaveBeenCalled()
 })
 
 test('gives back what was saved, by server and user', async () => {
-  const a = storage(() => 'ws://a', 256)
-  const b = storage(() => 'ws://b', 256)
+  const a = storage(() => 'ws://a')
+  const b = storage(() => 'ws://b')
   await a.save({ user: 'u1', ...fence(1), text: 'text' })
   expect(await a.load('u1')).toBe('text')
   expect(await a.load('u2')).toBeUndefined()
@@ -26,7 +26,7 @@ test('gives back what was saved, by server and user', async () => {
 })
 
 test('writes only over lower offsets of the same epochs, or over an epoch that was left', async () => {
-  const caches = storage(() => 'ws://a', 256)
+  const caches = storage(() => 'ws://a')
   await caches.save({ user: 'u1', ...fence(5, 5), text: 'five' })
   await caches.save({ user: 'u1', ...fence(4, 9), text: 'lower inbox' })
   await caches.save({ user: 'u1', ...fence(9, 4), text: 'lower system' })
@@ -68,13 +68,13 @@ test('keeps so many channels of a user, and lets the one go that was written lon
 })
 
 test('two tabs that save at once leave the newer', async () => {
-  const [one, two] = [storage(() => 'ws://a', 256), storage(() => 'ws://a', 256)]
+  const [one, two] = [storage(() => 'ws://a'), storage(() => 'ws://a')]
   await Promise.all([one.save({ user: 'u1', ...fence(7), text: 'seven' }), two.save({ user: 'u1', ...fence(6), text: 'six' })])
   expect(await one.load('u1')).toBe('seven')
 })
 
 test('wipes one user and no other', async () => {
-  const caches = storage(() => 'ws://a', 256)
+  const caches = storage(() => 'ws://a')
   await caches.save({ user: 'u1', ...fence(1), text: 'one' })
   await caches.save({ user: 'u2', ...fence(1), text: 'two' })
   await caches.wipe('u1')
@@ -83,7 +83,7 @@ test('wipes one user and no other', async () => {
 })
 
 test('a record of another shape is nothing, and is written over', async () => {
-  const caches = storage(() => 'ws://a', 256)
+  const caches = storage(() => 'ws://a')
   await caches.save({ user: 'u1', ...fence(9), text: 'text' })
   const db = await new Promise<IDBDatabase>((resolve) => {
     const request = indexedDB.open('tidings')
@@ -108,7 +108,7 @@ test('a database that can\'t be opened is deleted and made anew', async () => {
       resolve()
     }
   })
-  const caches = storage(() => 'ws://a', 256)
+  const caches = storage(() => 'ws://a')
   await caches.save({ user: 'u1', ...fence(1), text: 'text' })
   expect(await caches.load('u1')).toBe('text')
 })
@@ -121,13 +121,13 @@ test('a database without its store is made anew too', async () => {
       resolve()
     }
   })
-  const caches = storage(() => 'ws://a', 256)
+  const caches = storage(() => 'ws://a')
   await caches.save({ user: 'u1', ...fence(1), text: 'text' })
   expect(await caches.load('u1')).toBe('text')
 })
 
 test('a transaction that fails says why', async () => {
-  const caches = storage(() => 'ws://a', 256)
+  const caches = storage(() => 'ws://a')
   vi.spyOn(IDBObjectStore.prototype, 'put').mockImplementation(function (this: IDBObjectStore, ...given) {
     return this.add(...given)
   })
@@ -137,7 +137,7 @@ test('a transaction that fails says why', async () => {
 
 test('no storage is an error, and tried again the next time', async () => {
   vi.stubGlobal('indexedDB', undefined)
-  const caches = storage(() => 'ws://a', 256)
+  const caches = storage(() => 'ws://a')
   await expect(caches.load('u1')).rejects.toThrow()
   vi.stubGlobal('indexedDB', new IDBFactory())
   await caches.save({ user: 'u1', ...fence(1), text: 'text' })
@@ -145,7 +145,7 @@ test('no storage is an error, and tried again the next time', async () => {
 })
 
 test('another tab may delete the database meanwhile', async () => {
-  const caches = storage(() => 'ws://a', 256)
+  const caches = storage(() => 'ws://a')
   await caches.save({ user: 'u1', ...fence(1), text: 'text' })
   await new Promise((resolve) => {
     indexedDB.deleteDatabase('tidings').onsuccess = resolve
