@@ -138,7 +138,8 @@ pub enum Command {
     // ---- the outbox, where `Config::lanes` says that the driver keeps it ----
     /// Do all of this in one transaction and make it durable; answer with `Kept`, or with `LanesFailed`. Before the first
     /// row of a lane is written, this client holds the lane: no other gets it by `Claim` until `Release`, or until
-    /// this client is dead.
+    /// this client is dead. Not before what was to be saved before is: a row that is dropped is of a fact that a cache
+    /// shows. Nor does anything that was asked before a `Wipe` come after it.
     Keep {
         /// Whose.
         user: String,
