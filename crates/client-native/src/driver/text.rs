@@ -76,7 +76,7 @@ mod tests {
     #[test]
     fn an_error_is_a_line_and_no_page() {
         assert_eq!(bounded(String::from("short")), "short");
-        let long = bounded("é".repeat(WORDS_MAX));
+        let long = bounded("é".repeat(WORDS_MAX + 1));
         assert_eq!((long.chars().count(), long.chars().last()), (WORDS_MAX + 1, Some('…')));
     }
 }
