@@ -345,7 +345,7 @@ impl<T: Transport> Connection<T> {
             Command::Read { request, query } => node.readers.ask(line, request, query),
             Command::Commit { request, write } => node.writer.ask(line, request, *write),
             Command::SetDeadline { at } => self.deadline = at,
-            Command::JoinFrames => self.flow.joined = true,
+            Command::JoinFrames => self.flow.joined = T::JOINS,
             Command::AwaitDrain => self.flow.awaits_drain = true,
             Command::PauseReading => self.flow.paused = true,
             Command::ResumeReading => self.flow.paused = false,

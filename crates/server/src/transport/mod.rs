@@ -61,6 +61,8 @@ pub enum Sign {
 pub trait Transport: Send + 'static {
     /// Its name in figures.
     const NAME: &'static str;
+    /// A frame may hold several messages, where the client takes that. Others say one at a time, whatever the client says.
+    const JOINS: bool = false;
     /// It ends with one answer, and its client comes again for the next.
     const ONCE: bool = false;
 

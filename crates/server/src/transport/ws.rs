@@ -77,6 +77,7 @@ impl Ws {
 
 impl Transport for Ws {
     const NAME: &'static str = "ws";
+    const JOINS: bool = true;
 
     async fn receive(&mut self) -> Incoming {
         match self.message().await {
