@@ -2,6 +2,7 @@
 
 mod http;
 mod link;
+mod polls;
 mod scenarios;
 mod wish;
 
