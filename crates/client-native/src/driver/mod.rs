@@ -278,12 +278,6 @@ impl Driver {
             }
             Command::Claim { user } => self.ask(Job::Claim { user }),
             Command::Release { lane } => self.ask(Job::Release { lane }),
-            // Only transports that are not configured are made of these.
-            Command::Request { request, .. } => {
-                let reason = Some(String::from("this client speaks WebSocket alone"));
-                return Some(Event::RequestEnded { request, reason });
-            }
-            Command::AbortRequest { .. } => {}
             // Nor is it asked this: the core was made whole.
             Command::LoadRest => return Some(Event::RestLoaded),
             Command::SignedOut { discarded } => debug!(discarded, "signed out"),

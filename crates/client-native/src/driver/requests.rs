@@ -31,7 +31,7 @@ use super::text::{Text, bounded};
 const KEPT: Duration = Duration::from_secs(2);
 /// Links kept: one for what goes up, one for what comes down.
 const KEPT_MAX: usize = 2;
-/// Most bytes read at once, and in a head.
+/// About the most bytes read at once, and in a head.
 const READ_MAX: usize = 64 << 10;
 
 #[cfg(feature = "tls")]
@@ -206,3 +206,6 @@ fn words(error: &(dyn std::error::Error + 'static)) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
+
+#[cfg(test)]
+mod tests;
