@@ -1,4 +1,4 @@
-//! Real PostgreSQL and Redis servers for tests and benches.
+//! Real PostgreSQL, Redis and nginx servers for tests and benches.
 //!
 //! Each has a temporary folder and a free port of its own, and ends with the process that started it, however that ends. They can
 //! be killed and started again on the same data, which is what most tests of a cluster are about.
@@ -13,9 +13,11 @@
     reason = "a fixture that can't be set up has nothing to hand back"
 )]
 
+mod nginx;
 mod postgres;
 mod process;
 mod redis;
 
+pub use nginx::Nginx;
 pub use postgres::Postgres;
 pub use redis::Redis;

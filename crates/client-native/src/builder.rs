@@ -2,7 +2,7 @@
 
 use std::{future::Future, path::PathBuf, sync::Arc, sync::atomic::AtomicBool, time::Duration};
 
-use tidings_client_core::{Backoff, Config, Event, User};
+use tidings_client_core::{Backoff, Config, Event, TransportKind, User};
 use tokio::{
     runtime::Handle,
     sync::{Notify, broadcast, mpsc, watch},
@@ -12,7 +12,7 @@ use crate::{
     client::{Client, Shared},
     credential::{CredentialRequest, IntoCredential, Provider, provider},
     driver::{Asking, Driver, Inlets, Outlets},
-    endpoint::{EndpointError, websocket},
+    endpoint::{Endpoint, EndpointError},
     state::State,
 };
 
@@ -32,6 +32,9 @@ pub enum BuildError {
     /// A bound of 0.
     #[error("`{0}` must be at least 1")]
     Zero(&'static str),
+    /// No transport, one twice, or one that is none of a process.
+    #[error("transports: {0}; name some of Ws, Sse and Poll, each once, the best first")]
+    Transports(&'static str),
     /// Not inside tokio.
     #[error("build() must be called within a tokio runtime, on which the client's task will run")]
     NoRuntime,
@@ -60,6 +63,7 @@ impl Builder {
         let mut config = Config::new(0, String::new(), String::new());
         config.library.0 = String::from("tidings-rust");
         config.library.1 = String::from(env!("CARGO_PKG_VERSION"));
+        config.transports = vec![TransportKind::Ws, TransportKind::Sse, TransportKind::Poll];
         Self {
             url,
             provider: None,
@@ -135,6 +139,23 @@ impl Builder {
         self
     }
 
+    /// Ways to the server, the best first. Default: WebSocket, then server-sent events, then long poll.
+    ///
+    /// One that does not get through, or is held back by a proxy, is left for the next, and a better one is tried again later,
+    /// beside the one in use; the app sees nothing of it but [`crate::Connection::transport`]. With one alone there is no
+    /// such choice: it is tried for ever.
+    pub fn transports(mut self, transports: impl IntoIterator<Item = TransportKind>) -> Self {
+        self.config.transports = transports.into_iter().collect();
+        self
+    }
+
+    /// Time on another transport than the best until a better one is tried; longer with each try that fails, up to
+    /// 32 times, and a sixth where the best one worked before. Default 60 s, at least 1 s.
+    pub fn climb_after(mut self, time: Duration) -> Self {
+        self.config.climb_after = millis(time);
+        self
+    }
+
     /// Items of the inbox kept in memory below loaded pages. Default 50.
     pub fn keep(mut self, items: u32) -> Self {
         self.config.keep = items;
@@ -167,10 +188,10 @@ impl Builder {
     /// listens, marks or calls [`Client::connect`].
     ///
     /// # Errors
-    /// [`BuildError`]: the address, a missing ticket function, a bound of 0, or no runtime.
+    /// [`BuildError`]: the address, a missing ticket function, a bound of 0, no transports, or no runtime.
     pub fn build(self) -> Result<Client, BuildError> {
         let runtime = Handle::try_current().map_err(|_| BuildError::NoRuntime)?;
-        let endpoint = websocket(&self.url)?;
+        let endpoint = Endpoint::of(&self.url)?;
         let provider = self.provider.ok_or(BuildError::TicketMissing)?;
         let mut config = self.config;
         let bounds = [
@@ -180,6 +201,9 @@ impl Builder {
         ];
         if let Some((name, _)) = bounds.into_iter().find(|(_, zero)| *zero) {
             return Err(BuildError::Zero(name));
+        }
+        if let Some(what) = wrong_with(&config.transports) {
+            return Err(BuildError::Transports(what));
         }
         // Memory is given in powers of two; beyond this the channel itself would refuse by a panic.
         let buffer = self.buffer.min(1 << 24);
@@ -234,6 +258,18 @@ impl std::fmt::Debug for Builder {
     }
 }
 
+/// What these transports can't be used for, if anything.
+fn wrong_with(transports: &[TransportKind]) -> Option<&'static str> {
+    if transports.is_empty() {
+        return Some("none is named");
+    }
+    if transports.contains(&TransportKind::Relay) {
+        return Some("Relay is for tabs of a browser");
+    }
+    let twice = |(place, kind)| transports.iter().skip(place + 1).any(|other| other == kind);
+    transports.iter().enumerate().any(twice).then_some("one is named twice")
+}
+
 fn random() -> Result<u64, BuildError> {
     getrandom::u64().map_err(|error| BuildError::Randomness(error.to_string()))
 }
@@ -263,6 +299,11 @@ mod tests {
         assert_eq!(ready().keep(0).build().err(), Some(BuildError::Zero("keep")));
         let none = ready().keep_channels(0).build().err();
         assert_eq!(none, Some(BuildError::Zero("keep_channels")));
+        for wrong in [&[][..], &[TransportKind::Relay], &[TransportKind::Poll; 2]] {
+            let built = ready().transports(wrong.iter().copied()).build();
+            assert!(matches!(built.err(), Some(BuildError::Transports(_))), "{wrong:?}");
+        }
+        assert!(ready().transports([TransportKind::Poll, TransportKind::Ws]).build().is_ok());
         let scheme = Client::builder("ftp://x").ticket(async || String::new()).build();
         assert!(matches!(scheme.err(), Some(BuildError::Endpoint(EndpointError::Scheme(_)))));
     }

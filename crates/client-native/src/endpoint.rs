@@ -1,4 +1,4 @@
-//! From the app's `url` to the address of the WebSocket.
+//! From the app's `url` to the addresses of the server.
 
 use http::Uri;
 
@@ -19,48 +19,67 @@ pub enum EndpointError {
     TlsMissing(String),
 }
 
-/// The WebSocket address of a server at `url`, which may have a path the server is nested under.
-pub(crate) fn websocket(url: &str) -> Result<Uri, EndpointError> {
-    let malformed = || EndpointError::Malformed(url.to_owned());
-    let uri: Uri = url.parse().map_err(|_| malformed())?;
-    let scheme = match uri.scheme_str() {
-        Some("http" | "ws") => "ws",
-        Some("https" | "wss") if cfg!(feature = "tls") => "wss",
-        Some("https" | "wss") => return Err(EndpointError::TlsMissing(url.to_owned())),
-        Some(_) => return Err(EndpointError::Scheme(url.to_owned())),
-        None => return Err(malformed()),
-    };
-    if uri.query().is_some() {
-        return Err(EndpointError::Query(url.to_owned()));
+/// Where a server is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Endpoint {
+    /// Of the WebSocket.
+    pub(crate) websocket: Uri,
+    /// What all addresses of requests begin with: `…/v1/`.
+    pub(crate) requests: String,
+}
+
+impl Endpoint {
+    /// Of the server at `url`, which may have a path the server is nested under.
+    pub(crate) fn of(url: &str) -> Result<Self, EndpointError> {
+        let malformed = || EndpointError::Malformed(url.to_owned());
+        let uri: Uri = url.parse().map_err(|_| malformed())?;
+        let [socket, request] = match uri.scheme_str() {
+            Some("http" | "ws") => ["ws", "http"],
+            Some("https" | "wss") if cfg!(feature = "tls") => ["wss", "https"],
+            Some("https" | "wss") => return Err(EndpointError::TlsMissing(url.to_owned())),
+            Some(_) => return Err(EndpointError::Scheme(url.to_owned())),
+            None => return Err(malformed()),
+        };
+        if uri.query().is_some() {
+            return Err(EndpointError::Query(url.to_owned()));
+        }
+        let authority = uri.authority().ok_or_else(malformed)?;
+        let path = uri.path().trim_end_matches('/');
+        let websocket =
+            format!("{socket}://{authority}{path}/v1/ws").parse().map_err(|_| malformed())?;
+        Ok(Self { websocket, requests: format!("{request}://{authority}{path}/v1/") })
     }
-    let authority = uri.authority().ok_or_else(malformed)?;
-    let path = uri.path().trim_end_matches('/');
-    format!("{scheme}://{authority}{path}/v1/ws").parse().map_err(|_| malformed())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn addresses(url: &str) -> Result<(String, String), EndpointError> {
+        Endpoint::of(url).map(|found| (found.websocket.to_string(), found.requests))
+    }
+
     #[test]
     fn keeps_host_port_and_the_path_it_is_nested_under() {
         let cases = [
-            ("http://127.0.0.1:8787", "ws://127.0.0.1:8787/v1/ws"),
-            ("http://127.0.0.1:8787/", "ws://127.0.0.1:8787/v1/ws"),
-            ("ws://rt.example.com", "ws://rt.example.com/v1/ws"),
-            ("http://example.com/rt/", "ws://example.com/rt/v1/ws"),
-            ("http://[::1]:80/rt", "ws://[::1]:80/rt/v1/ws"),
+            ("http://127.0.0.1:8787", "127.0.0.1:8787/v1/"),
+            ("http://127.0.0.1:8787/", "127.0.0.1:8787/v1/"),
+            ("ws://rt.example.com", "rt.example.com/v1/"),
+            ("http://example.com/rt/", "example.com/rt/v1/"),
+            ("http://[::1]:80/rt", "[::1]:80/rt/v1/"),
         ];
-        for (url, expected) in cases {
-            assert_eq!(websocket(url).unwrap().to_string(), expected);
+        for (url, place) in cases {
+            let expected = (format!("ws://{place}ws"), format!("http://{place}"));
+            assert_eq!(addresses(url).unwrap(), expected);
         }
     }
 
     #[test]
     fn encrypts_where_the_page_would() {
-        let found = websocket("https://rt.example.com");
+        let found = addresses("https://rt.example.com");
         if cfg!(feature = "tls") {
-            assert_eq!(found.unwrap().to_string(), "wss://rt.example.com/v1/ws");
+            let [socket, requests] = ["wss://rt.example.com/v1/ws", "https://rt.example.com/v1/"];
+            assert_eq!(found.unwrap(), (socket.to_owned(), requests.to_owned()));
         } else {
             assert!(matches!(found, Err(EndpointError::TlsMissing(_))));
         }
@@ -68,9 +87,9 @@ mod tests {
 
     #[test]
     fn refuses_what_is_not_an_address() {
-        assert!(matches!(websocket(""), Err(EndpointError::Malformed(_))));
-        assert!(matches!(websocket("rt.example.com"), Err(EndpointError::Malformed(_))));
-        assert!(matches!(websocket("ftp://x"), Err(EndpointError::Scheme(_))));
-        assert!(matches!(websocket("http://x/?ticket=1"), Err(EndpointError::Query(_))));
+        assert!(matches!(addresses(""), Err(EndpointError::Malformed(_))));
+        assert!(matches!(addresses("rt.example.com"), Err(EndpointError::Malformed(_))));
+        assert!(matches!(addresses("ftp://x"), Err(EndpointError::Scheme(_))));
+        assert!(matches!(addresses("http://x/?ticket=1"), Err(EndpointError::Query(_))));
     }
 }

@@ -20,7 +20,7 @@
 //! # }
 //! ```
 //!
-//! A [`Client`] is a handle; one task behind it owns the core, the socket and the one timer. The
+//! A [`Client`] is a handle; one task behind it owns the core, the links and the one timer. The
 //! connection is wanted from the first listener, mark or [`Client::connect`] on, and is kept up
 //! (backoff, heartbeat, resume without loss) until [`Client::disconnect`], [`Client::close`] or the
 //! last handle is dropped.
@@ -37,7 +37,11 @@
 //! | why there is no connection | [`Client::connection`], [`Client::explain`] |
 //!
 //! With [`Builder::state`], cursors, the newest items and messages and whatever has no answer yet are kept in a folder:
-//! a process that is killed, at any moment, loses nothing of it, and the next one goes on. This version speaks WebSocket.
+//! a process that is killed, at any moment, loses nothing of it, and the next one goes on.
+//!
+//! It speaks WebSocket; where a network lets none through, server-sent events; where that is held back, long poll; and climbs up
+//! again when it can, without a gap ([`Builder::transports`]). [`Connection::transport`] names the one in use. Requests are
+//! HTTP/1.1, straight to the server: no proxy of the environment, no redirects, no cookies.
 
 mod body;
 mod builder;
@@ -66,5 +70,5 @@ pub use room::{Channel, Subscription};
 pub use tidings_client_core::{
     Author, Backoff, ChannelStatus, ChannelView, Connection, Credential, Error, FailedIntent,
     GapView, InboxStatus, InboxView, IntentKind, ItemKey, ItemView as InboxItem,
-    MessageView as Message, Outbox as OutboxView, Status, Stored,
+    MessageView as Message, Outbox as OutboxView, Status, Stored, TransportKind,
 };

@@ -1,13 +1,11 @@
-//! Encryption for `wss`.
-
-use std::sync::Arc;
+//! Encryption for `wss` and `https`.
 
 use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
-use tokio_tungstenite::Connector;
+use std::sync::Arc;
 
 /// Trusts the system's certificates. Names its crypto provider, because rustls's process-wide
 /// default is the app's to choose.
-pub(crate) fn connector() -> Result<Connector, String> {
+pub(crate) fn config() -> Result<ClientConfig, String> {
     let found = rustls_native_certs::load_native_certs();
     let mut roots = RootCertStore::empty();
     let (taken, _) = roots.add_parsable_certificates(found.certs);
@@ -19,5 +17,5 @@ pub(crate) fn connector() -> Result<Connector, String> {
         .map_err(|error| error.to_string())?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    Ok(Connector::Rustls(Arc::new(config)))
+    Ok(config)
 }

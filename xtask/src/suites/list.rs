@@ -80,7 +80,7 @@ pub(crate) const SUITES: [Suite; 14] = [
 ];
 
 fn rust(step: &mut Step) -> Result<Counts, Failure> {
-    system::ensure(&[STRACE, POSTGRESQL, REDIS], step)?;
+    system::ensure(&[STRACE, POSTGRESQL, REDIS, NGINX], step)?;
     // The browser driver's integration tests want a browser: suite wasm-test.
     let test = ["test", "--workspace", "--exclude", "tidings-client-wasm", "--no-fail-fast"];
     let mut test = cargo(&test);

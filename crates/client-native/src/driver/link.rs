@@ -218,7 +218,7 @@ impl Open {
 /// Opens the WebSocket; the core has the deadline. The error in words, with the HTTP status where
 /// there is one.
 async fn connect(endpoint: Uri) -> Result<Socket, String> {
-    let config = WebSocketConfig::default()
+    let settings = WebSocketConfig::default()
         // The default of 128 KiB is zeroed on each read attempt.
         .read_buffer_size(8 << 10)
         .max_message_size(Some(FRAME_BYTES))
@@ -228,13 +228,23 @@ async fn connect(endpoint: Uri) -> Result<Socket, String> {
     #[cfg(feature = "tls")]
     let opened = {
         let encrypted = endpoint.scheme_str() == Some("wss");
-        let connector = if encrypted { Some(crate::tls::connector()?) } else { None };
-        tokio_tungstenite::connect_async_tls_with_config(endpoint, Some(config), nodelay, connector)
-            .await
+        let connector = if encrypted {
+            let config = std::sync::Arc::new(crate::tls::config()?);
+            Some(tokio_tungstenite::Connector::Rustls(config))
+        } else {
+            None
+        };
+        tokio_tungstenite::connect_async_tls_with_config(
+            endpoint,
+            Some(settings),
+            nodelay,
+            connector,
+        )
+        .await
     };
     #[cfg(not(feature = "tls"))]
     let opened =
-        tokio_tungstenite::connect_async_with_config(endpoint, Some(config), nodelay).await;
+        tokio_tungstenite::connect_async_with_config(endpoint, Some(settings), nodelay).await;
     match opened {
         Ok((socket, _)) => Ok(socket),
         Err(tungstenite::Error::Http(answer)) => {

@@ -4,13 +4,14 @@ mod asking;
 mod channels;
 mod clock;
 mod link;
+mod requests;
+mod text;
 
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::Arc,
 };
 
-use http::Uri;
 use tidings_client_core::{
     ChannelView, Client, Command, Connection, Error, Event, Filter, InboxView, MarkTargets, Outbox,
     Readable, Status, Stored,
@@ -24,6 +25,7 @@ use tracing::{debug, warn};
 
 use crate::{
     Happening,
+    endpoint::Endpoint,
     state::{Job, State},
 };
 
@@ -31,6 +33,7 @@ pub(crate) use asking::Asking;
 use channels::Channels;
 use clock::{Clock, alarm};
 use link::Link;
+use requests::Requests;
 
 /// The final answer of an intent.
 type Answer = Result<Option<Stored>, Error>;
@@ -86,6 +89,7 @@ pub(crate) struct Driver {
     core: Client,
     clock: Clock,
     link: Link,
+    requests: Requests,
     asking: Asking,
     /// What outlives the process, where the app wants that.
     state: Option<State>,
@@ -106,7 +110,7 @@ pub(crate) struct Driver {
 impl Driver {
     pub(crate) fn new(
         core: Client,
-        endpoint: Uri,
+        endpoint: Endpoint,
         asking: Asking,
         state: Option<State>,
         inlets: Inlets,
@@ -116,7 +120,8 @@ impl Driver {
         Self {
             core,
             clock: Clock::start(),
-            link: Link::new(endpoint),
+            link: Link::new(endpoint.websocket),
+            requests: Requests::new(endpoint.requests),
             asking,
             state,
             channels: Channels::new(sender),
@@ -151,6 +156,7 @@ impl Driver {
             input = self.inputs.recv() => input.map_or(Next::Abandoned, Next::Input),
             () = self.wanted.notified() => Next::Event(Event::ConnectRequested),
             event = self.link.next() => Next::Event(event),
+            event = self.requests.next() => Next::Event(event),
             event = self.asking.next() => Next::Event(event),
             event = answer_of(&mut self.state) => Next::Event(event),
             () = alarm(due) => {
@@ -231,6 +237,10 @@ impl Driver {
             }
             Command::Send { transport, text } => self.link.send(transport, text),
             Command::CloseTransport { transport, code } => self.link.close(transport, code),
+            Command::Request { request, path, bearer, body } => {
+                self.requests.begin(request, &path, bearer.as_deref(), body);
+            }
+            Command::AbortRequest { request } => self.requests.abort(request),
             Command::FetchCredential { attempt, user } => self.asking.begin(attempt, user),
             Command::AbortCredential { attempt } => self.asking.abort(attempt),
             Command::SetTimer { at } => self.timer = at,
@@ -268,12 +278,6 @@ impl Driver {
             }
             Command::Claim { user } => self.ask(Job::Claim { user }),
             Command::Release { lane } => self.ask(Job::Release { lane }),
-            // Only transports that are not configured are made of these.
-            Command::Request { request, .. } => {
-                let reason = Some(String::from("this client speaks WebSocket alone"));
-                return Some(Event::RequestEnded { request, reason });
-            }
-            Command::AbortRequest { .. } => {}
             // Nor is it asked this: the core was made whole.
             Command::LoadRest => return Some(Event::RestLoaded),
             Command::SignedOut { discarded } => debug!(discarded, "signed out"),

@@ -12,7 +12,7 @@ use tidings_backing::{Postgres, Redis};
 use tokio::task::JoinSet;
 
 use crate::{
-    Ledger, USERS,
+    Ledger, USERS, WAYS,
     api::Api,
     compare,
     dice::Dice,
@@ -166,9 +166,11 @@ async fn acknowledged(storm: &Storm, more: u64, what: &str) {
 /// A client of every user on each node.
 async fn subscribers(urls: &[String]) -> Vec<Subscriber> {
     let made = urls.iter().enumerate().flat_map(|(node, url)| {
-        USERS.into_iter().map(move |user| async move {
-            let name = format!("client of {user} on node {node}");
-            Subscriber::new(&Api::new(url.clone()), url, user, name).await
+        // Both clients of a user come differently.
+        let ways = WAYS.into_iter().cycle().skip(node);
+        USERS.into_iter().zip(ways).map(move |(user, way)| async move {
+            let name = format!("client of {user} on node {node} over {way:?}");
+            Subscriber::new(&Api::new(url.clone()), url, user, way, name).await
         })
     });
     join_all(made).await

@@ -1,6 +1,6 @@
 //! Kills the real server fifty times while backends publish and clients listen, and loses nothing.
 //!
-//! At each kill at least twenty publishes are in flight; ten thousand are acknowledged in all. A
+//! Clients come over every transport. At each kill at least twenty publishes are in flight; ten thousand are acknowledged in all. A
 //! publisher that got no answer repeats with the same `Idempotency-Key`. In the end, what was
 //! acknowledged, what the clients' callbacks were called with and what the server's list holds must
 //! be the same: 0 lost, 0 doubled, 0 out of order.
@@ -22,6 +22,7 @@ mod cluster;
 mod dice;
 mod ledger;
 mod publisher;
+#[allow(dead_code, reason = "goodbyes are another suite's")]
 mod server;
 mod storm;
 mod subscriber;
@@ -29,6 +30,7 @@ mod subscriber;
 use std::{env, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
+use tidings_client::TransportKind::{self, Poll, Sse, Ws};
 use tidings_protocol::rest::Target;
 use tokio::task::JoinSet;
 
@@ -47,6 +49,8 @@ const KILLS: u64 = 50;
 /// this.
 const PER_KILL: u64 = 220;
 const USERS: [&str; 6] = ["mina", "jo:el", "zoë", "li/u", "sam", "ada"];
+/// How clients come, in turn.
+const WAYS: [&[TransportKind]; 4] = [&[Ws, Sse, Poll], &[Sse], &[Poll], &[Ws]];
 const LAST_WORD: &str = "last word";
 /// Hangs are failures that say where.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -105,11 +109,13 @@ async fn loses_doubles_and_reorders_nothing_over_fifty_kills() {
     compare(&api, &Ledger::new(acknowledged).unwrap(), subscribers).await;
 }
 
-/// One client for each user, and a second device of the first.
+/// One client for each user, and a second device of the first: some of each transport, some on the whole ladder.
 async fn subscribers(api: &Api, url: &str) -> Vec<Subscriber> {
-    let users = USERS.into_iter().chain([USERS[0]]).enumerate();
-    let made =
-        users.map(|(n, user)| Subscriber::new(api, url, user, format!("client {n} of {user}")));
+    let users = USERS.into_iter().chain([USERS[0]]).zip(WAYS.into_iter().cycle());
+    let made = users.enumerate().map(|(n, (user, way))| {
+        let name = format!("client {n} of {user} over {way:?}");
+        Subscriber::new(api, url, user, way, name)
+    });
     join_all(made).await
 }
 

@@ -40,7 +40,7 @@ pub(crate) struct Server {
     folder: Folder,
     port: u16,
     running: Option<Child>,
-    /// Settings by environment: where its store and its bus are.
+    /// Settings by environment, such as where its store and its bus are.
     settings: Vec<(&'static str, String)>,
 }
 
@@ -54,9 +54,13 @@ impl Server {
 
     /// A node on a store and a bus that others use too.
     pub(crate) fn node(binary: PathBuf, store: String, bus: String) -> Self {
-        let mut node = Self::new(binary);
-        node.settings = vec![("TIDINGS_STORE_URL", store), ("TIDINGS_BUS_URL", bus)];
-        node
+        Self::new(binary).set("TIDINGS_STORE_URL", store).set("TIDINGS_BUS_URL", bus)
+    }
+
+    /// With a setting by its environment variable.
+    pub(crate) fn set(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.settings.push((name, value.into()));
+        self
     }
 
     pub(crate) fn url(&self) -> String {
@@ -115,6 +119,15 @@ impl Server {
         let mut child = self.running.take().unwrap();
         let status = child.wait().unwrap();
         assert!(!status.success(), "it was killed, but ended well: {status}");
+    }
+
+    /// SIGTERM: it says goodbye, and ends by itself.
+    pub(crate) async fn drain(&mut self) {
+        let mut child = self.running.take().unwrap();
+        let mut kill = Command::new("kill");
+        assert!(kill.arg("-TERM").arg(child.id().to_string()).status().unwrap().success());
+        let ended = tokio::task::spawn_blocking(move || child.wait().unwrap()).await.unwrap();
+        assert!(ended.success(), "it was asked to end, but {ended}: {}", self.last_words());
     }
 
     fn log(&self) -> PathBuf {

@@ -3,7 +3,7 @@
 use std::{pin::pin, time::Duration};
 
 use futures_util::StreamExt as _;
-use tidings_client::{Backoff, Body, Client, Happening, InboxStatus};
+use tidings_client::{Backoff, Body, Client, Happening, InboxStatus, TransportKind};
 use tidings_protocol::{Channel, Epoch};
 use tokio::{sync::watch, task::JoinHandle};
 
@@ -31,7 +31,13 @@ pub(crate) struct Subscriber {
 impl Subscriber {
     /// A client of `user` that is live: what is published from now on are callbacks, not the
     /// snapshot's.
-    pub(crate) async fn new(api: &Api, url: &str, user: &str, name: String) -> Self {
+    pub(crate) async fn new(
+        api: &Api,
+        url: &str,
+        user: &str,
+        transports: &[TransportKind],
+        name: String,
+    ) -> Self {
         let client = {
             let (api, asked) = (api.clone(), user.to_owned());
             Client::builder(url)
@@ -40,6 +46,9 @@ impl Subscriber {
                     async move { api.ticket(&user).await }
                 })
                 .user(user)
+                .transports(transports.iter().copied())
+                // As often as the server dies, those on the ladder should be on their way up again.
+                .climb_after(Duration::from_secs(1))
                 // Fifty deaths in a minute: a person's patience would make a long test.
                 .backoff(Backoff { base: 20, cap: 200, max_attempts: None })
                 .arrived_max_age(None)

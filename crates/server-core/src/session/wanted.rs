@@ -19,11 +19,15 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    /// Adds what `connect` says. It wins: a client that names a place twice means the one it wrote itself.
+    /// Adds what `connect` says. It wins: a client that names a place twice means the one it wrote itself. It comes first: where not
+    /// all may be followed, those stay that were.
     pub(super) fn with(mut self: Box<Self>, cursors: Channels<Cursor>) -> Box<Self> {
-        for (channel, cursor) in cursors {
-            self.channels.retain(|(other, _)| *other != channel);
-            self.channels.push((channel, Some(cursor)));
+        let named = std::mem::take(&mut self.channels);
+        self.channels.extend(cursors.into_iter().map(|(channel, cursor)| (channel, Some(cursor))));
+        for (channel, cursor) in named {
+            if !self.channels.iter().any(|(other, _)| *other == channel) {
+                self.channels.push((channel, cursor));
+            }
         }
         self
     }

@@ -33,7 +33,7 @@ struct Place {
 pub enum Passed {
     /// A record, or anything else that says something new.
     News,
-    /// `connected`, or a `subscribed` that takes up the client's cursor: nothing has happened since.
+    /// `connected`, or a `subscribed` that takes up the client's cursor as it is: nothing has happened since.
     Greeting,
     /// A `subscribed` that does not: what it means is in the next message.
     Opening,
@@ -173,7 +173,7 @@ impl Trail {
 
     /// A subscription begins. What the client knew stays true until it was told what it missed: a snapshot of the pair, a gap elsewhere.
     fn subscribed(&mut self, begun: &Subscribed) -> Passed {
-        let Subscribed { channel, epoch, offset, recovered, .. } = begun;
+        let Subscribed { channel, epoch, offset, recovered, top, .. } = begun;
         let cursor = Some(Cursor { epoch: *epoch, offset: *offset });
         let pair = channel.is_system() || channel.inbox_user().is_some();
         if self.place(channel).is_none() {
@@ -181,8 +181,12 @@ impl Trail {
         }
         let Some(place) = self.place(channel) else { return Passed::News };
         if *recovered {
+            // A log that nobody had written to has its epoch now: the client has to know before the first record.
+            let is_born = place.cursor.is_some_and(|known| known.epoch != *epoch);
+            // Where the client says its cursors in `connect`, this is all there is to see of it. The pair always has an epoch.
+            let may_be = !pair && place.cursor.is_none() && *offset == 0 && *top > 0;
             place.cursor = cursor;
-            return Passed::Greeting;
+            return if is_born || may_be { Passed::Opening } else { Passed::Greeting };
         }
         if !pair && place.cursor.is_none() {
             place.cursor = cursor;
@@ -304,7 +308,8 @@ mod tests {
         let room = r#""room:\"1\"""#;
         trail.pass(subscribed(room, "aaaaaaaa", 3, false).as_bytes());
         assert_eq!(id(&trail), "-,-,aaaaaaaa.3~st_x");
-        assert_eq!(trail.pass(subscribed(room, "bbbbbbbb", 0, true).as_bytes()), Passed::Greeting);
+        assert_eq!(trail.pass(subscribed(room, "aaaaaaaa", 3, true).as_bytes()), Passed::Greeting);
+        assert_eq!(trail.pass(subscribed(room, "bbbbbbbb", 0, true).as_bytes()), Passed::Opening);
         assert_eq!(id(&trail), "-,-,bbbbbbbb.0~st_x");
         let head = String::from_utf8(trail.head_for_connect()).unwrap();
         assert_eq!(
@@ -315,6 +320,23 @@ mod tests {
         assert_eq!(head, r#"{"session":"s","session_token":"st_x","cursor":"-,-,bbbbbbbb.0"}"#);
         trail.pass(br#"{"type":"unsubscribed","channel":"room:\"1\"","code":"forbidden"}"#);
         assert_eq!(id(&trail), "-,-,-~st_x");
+    }
+
+    #[test]
+    fn a_log_that_begins_is_news_though_nothing_was_missed() {
+        let room = r#""room:\"1\"""#;
+        let begun = subscribed(room, "aaaaaaaa", 0, true);
+        // The client named its cursor in `connect`, of which nothing is known here.
+        let mut unknown = trail([None, None], None);
+        assert_eq!(unknown.pass(begun.as_bytes()), Passed::Opening);
+        // Here it is.
+        let nowhere = Some(Cursor { epoch: Epoch::parse("AAAAAAAA").unwrap(), offset: 0 });
+        let mut known = trail([None, None], nowhere);
+        assert_eq!(known.pass(begun.as_bytes()), Passed::Opening);
+        // Nobody has written to it yet, so there is nothing to know.
+        let empty = begun.replace("\"top\":9", "\"top\":0");
+        let mut unknown = trail([None, None], None);
+        assert_eq!(unknown.pass(empty.as_bytes()), Passed::Greeting);
     }
 
     #[test]

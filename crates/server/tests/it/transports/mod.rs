@@ -4,6 +4,7 @@ mod credentials;
 mod http;
 mod link;
 mod nodes;
+mod polls;
 mod scenarios;
 mod wish;
 

@@ -1,0 +1,121 @@
+//! A client, and everything it was called with.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
+
+use futures_util::StreamExt as _;
+use tidings_client::{
+    Body, Builder, ChannelStatus, Client, Connection, Happening, InboxStatus, Status, Subscription,
+    TransportKind,
+};
+use tokio::{sync::watch, task::JoinHandle};
+
+use crate::world::patiently;
+
+pub(crate) struct Ear {
+    pub(crate) client: Client,
+    /// Titles of notifications, and payloads of messages as `room: payload`, in the order of the calls.
+    heard: watch::Receiver<Vec<String>>,
+    /// Ends with the client.
+    listening: JoinHandle<()>,
+    /// How often a connection was lost.
+    interrupted: Arc<AtomicU32>,
+}
+
+impl Ear {
+    /// A client that is live. A gap, a refused intent or an error that is final fails the test.
+    pub(crate) async fn open(builder: Builder) -> Self {
+        let ear = Self::new(builder);
+        ear.until(|connection| connection.status == Status::Connected).await;
+        ear.live().await;
+        ear
+    }
+
+    /// The same, wherever it stands.
+    pub(crate) fn new(builder: Builder) -> Self {
+        let client = builder.build().unwrap();
+        let (sender, heard) = watch::channel(Vec::new());
+        let mut happenings = Box::pin(client.happenings());
+        let listening = tokio::spawn(async move {
+            while let Some(happening) = happenings.next().await {
+                let word = match happening.unwrap() {
+                    Happening::Arrived(item) => {
+                        let body: Body = Body::of(&item).unwrap();
+                        body.title
+                    }
+                    Happening::Message { channel, message } => {
+                        format!("{channel}: {}", message.data.as_str())
+                    }
+                    // A server that is away is reported, and that is all it may be.
+                    Happening::Error(error) if error.retry => continue,
+                    other => panic!("{other:?}"),
+                };
+                sender.send_modify(|all| all.push(word));
+            }
+        });
+        let (interrupted, counted) = (Arc::new(AtomicU32::new(0)), client.connection_changes());
+        tokio::spawn(count_interruptions(counted, Arc::clone(&interrupted)));
+        Self { client, heard, listening, interrupted }
+    }
+
+    /// How often the app saw that there is no connection any more.
+    pub(crate) fn interruptions(&self) -> u32 {
+        self.interrupted.load(Ordering::SeqCst)
+    }
+
+    /// Waits until the inbox follows the log.
+    pub(crate) async fn live(&self) {
+        let mut changes = self.client.inbox().changes();
+        let live = changes.wait_for(|inbox| inbox.status == InboxStatus::Live);
+        drop(patiently("a live inbox", live).await.unwrap());
+    }
+
+    /// Waits for a state of the connection.
+    pub(crate) async fn until(&self, reached: impl FnMut(&Connection) -> bool) -> Connection {
+        let mut changes = self.client.connection_changes();
+        let waited = patiently("a state of the connection", changes.wait_for(reached)).await;
+        waited.unwrap().clone()
+    }
+
+    /// Waits until this transport is used.
+    pub(crate) async fn over(&self, kind: TransportKind) {
+        self.until(|connection| connection.transport == Some(kind)).await;
+    }
+
+    /// Waits until this was heard; answers all until then.
+    pub(crate) async fn hear(&self, word: &str) -> Vec<String> {
+        let mut heard = self.heard.clone();
+        let waited = heard.wait_for(|all| all.iter().any(|one| one == word));
+        let all = patiently(word, waited).await;
+        all.unwrap_or_else(|_| panic!("the listener ended before {word}")).clone()
+    }
+
+    /// Reads a room; the subscription is live.
+    pub(crate) async fn join(&self, room: &str) -> Subscription {
+        let subscription = self.client.channel(room).unwrap().subscribe().await.unwrap();
+        let mut changes = subscription.changes();
+        let live = changes.wait_for(|view| view.status == ChannelStatus::Live);
+        drop(patiently(room, live).await.unwrap());
+        subscription
+    }
+
+    /// Says goodbye; fails if a callback did.
+    pub(crate) async fn close(self) -> Vec<String> {
+        patiently("a goodbye", self.client.close()).await;
+        self.listening.await.unwrap();
+        self.heard.borrow().clone()
+    }
+}
+
+async fn count_interruptions(mut changes: watch::Receiver<Connection>, count: Arc<AtomicU32>) {
+    let mut connected = false;
+    while changes.changed().await.is_ok() {
+        let status = changes.borrow_and_update().status;
+        if connected && matches!(status, Status::Waiting | Status::Connecting) {
+            count.fetch_add(1, Ordering::SeqCst);
+        }
+        connected = status == Status::Connected;
+    }
+}

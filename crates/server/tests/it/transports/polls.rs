@@ -1,0 +1,68 @@
+//! Polls of rooms that nobody was in, or has written to.
+
+use serde_json::{Value, json};
+
+use crate::harness::{Server, within};
+
+/// A call, and its lines: the head, then messages.
+async fn poll(server: &Server, query: &str, connect: &Value) -> Vec<Value> {
+    let url = format!("http://{}/v1/poll?{query}", server.at);
+    let request = reqwest::Client::new().post(url).json(connect);
+    let answer = within("an answer", request.send()).await.unwrap();
+    let text = answer.error_for_status().unwrap().text().await.unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+async fn greeting(server: &Server) -> Value {
+    let rights = json!([{ "pattern": "room:*", "allow": ["subscribe"] }]);
+    let ticket = server.ticket("mina", json!({ "channels": rights })).await;
+    json!({ "type": "connect", "version": 1, "batch": true, "ticket": ticket })
+}
+
+#[tokio::test]
+async fn a_call_that_joins_many_rooms_waits_for_nothing_else() {
+    // An answer that only comes because time is up does not come.
+    let server = Server::with(|config| config.limits.timeout_ms = 3_600_000).await;
+    let rooms: Vec<_> = (0..20).map(|room| format!("channel=room%3A{room}")).collect();
+    // In which order the rooms are read is up to the store's threads.
+    for _ in 0..20 {
+        let lines = poll(&server, &rooms.join("&"), &greeting(&server).await).await;
+        let begun = lines.iter().filter(|line| line["type"] == "subscribed").count();
+        assert_eq!(begun, 2 + rooms.len());
+    }
+}
+
+#[tokio::test]
+async fn who_follows_a_room_is_told_its_epoch_with_its_first_record() {
+    let server = Server::start().await;
+    let lines = poll(&server, "channel=room%3A1", &greeting(&server).await).await;
+    let nowhere = &lines[0]["cursors"]["room:1"];
+    assert_eq!(*nowhere, json!({ "epoch": "AAAAAAAA", "offset": 0 }));
+    let body = json!({ "data": "first" });
+    let publish = server.backend("/v1/channels/room:1/messages").json(&body);
+    publish.send().await.unwrap().error_for_status().unwrap();
+    let connect = json!({
+        "type": "connect", "version": 1, "batch": true,
+        "session_token": lines[0]["session_token"], "cursors": lines[0]["cursors"],
+    });
+    let lines = poll(&server, "wait=25000", &connect).await;
+    let epoch = &lines[0]["cursors"]["room:1"]["epoch"];
+    let of_room: Vec<_> = lines.iter().filter(|line| line["channel"] == "room:1").collect();
+    assert_eq!(of_room.len(), 2, "{lines:?}");
+    assert_eq!((&of_room[0]["type"], &of_room[0]["epoch"]), (&json!("subscribed"), epoch));
+    assert_eq!((&of_room[1]["type"], &of_room[1]["data"]), (&json!("message"), &json!("first")));
+}
+
+#[tokio::test]
+async fn a_room_that_is_followed_does_not_make_room_for_another() {
+    // Inbox, messages to everyone, and one more.
+    let server = Server::with(|config| config.limits.subscriptions = 3).await;
+    let lines = poll(&server, "channel=room%3A9", &greeting(&server).await).await;
+    let mut connect = greeting(&server).await;
+    connect["cursors"] = lines[0]["cursors"].clone();
+    let lines = poll(&server, "channel=room%3A1", &connect).await;
+    let refused: Vec<_> = lines.iter().filter(|line| line["type"] == "error").collect();
+    assert_eq!(refused.len(), 1, "{lines:?}");
+    assert_eq!(refused[0]["channel"], "room:1");
+    assert_eq!(refused[0]["code"], "subscriptions");
+}
