@@ -97,7 +97,7 @@ mod tests {
                 offset: Some(offset),
                 at: 1,
                 from: None,
-                place: None,
+                lane: None,
                 data: words(offset, 0),
                 pending: false,
                 failed: None,

@@ -10,7 +10,7 @@ use tidings_client_core::{ChannelStatus, ChannelView, MessageView};
 use tidings_protocol::{
     Channel, Decode,
     rights::Right,
-    server::{GapReason, Message, Page as History},
+    server::{GapReason, Message, Page as History, Posted},
 };
 
 use super::{Checker, End, Scene};
@@ -73,7 +73,8 @@ impl Rooms {
             // Another log by now.
             return Ok(());
         }
-        let messages = page.messages.unwrap_or_default();
+        let listed = page.messages.unwrap_or_default().into_iter();
+        let messages: Vec<Message> = listed.filter_map(Posted::into_message).collect();
         for one in &messages {
             // Of others' lanes nothing is kept.
             let plain = |one: &Message| Message { client_id: None, seq: None, ..one.clone() };
@@ -203,7 +204,7 @@ mod tests {
             offset,
             at: 1,
             from,
-            place: None,
+            lane: None,
             data: words(message, 0),
             pending: offset.is_none(),
             failed: None,
@@ -239,7 +240,7 @@ mod tests {
                 offset: 3,
                 more: false,
                 items: None,
-                messages: Some(messages.map(plain).collect()),
+                messages: Some(messages.map(plain).map(Posted::from).collect()),
             };
             edit(&mut page);
             let saved = Saved {
