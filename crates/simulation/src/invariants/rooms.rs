@@ -257,7 +257,10 @@ mod tests {
         let hole = |page: &mut History| drop(page.messages.as_mut().unwrap().remove(1));
         saves(&stage, &mut checker, hole).unwrap_err();
         saves(&stage, &mut checker, |page| page.offset = 4).unwrap_err();
-        let other = |page: &mut History| page.messages.as_mut().unwrap()[0].data = words(9, 0);
+        let other = |page: &mut History| match page.messages.as_mut().unwrap().first_mut() {
+            Some(Posted::Message(first)) => first.data = words(9, 0),
+            other => panic!("{other:?}"),
+        };
         saves(&stage, &mut checker, other).unwrap_err();
         // Another log: nothing can be said of it.
         saves(&stage, &mut checker, |page| page.epoch = Epoch::from_bits(7)).unwrap();
