@@ -195,6 +195,10 @@ impl Intents {
             offset: ack.offset,
             id: ack.record_id.clone().unwrap_or_default(),
         };
+        if lost {
+            // Stored before its row broke: no log can be asked whether it shows what nobody can read.
+            self.forget(place);
+        }
         Some(Answer::Stored(number, stored))
     }
 

@@ -428,6 +428,19 @@ fn a_row_that_is_broken_gives_up_its_place_and_says_so() {
     assert!(rig.commands.iter().any(told));
 }
 
+/// Found by the simulation (seed 266 of its day).
+#[test]
+fn a_row_that_broke_after_it_was_stored_is_done_with() {
+    let mut disk = Disk::default();
+    disk.rows.insert(("dead-1".into(), 4), "1{".into());
+    let mut rig = born("two", &mut disk);
+    rig.want(ROOM);
+    rig.receive(&ack("dead-1", 4, 9));
+    settle_saved(&mut rig, &mut disk);
+    assert!(disk.rows.is_empty() && disk.held.is_empty());
+    assert_eq!(rig.client.outbox().pending, 0);
+}
+
 #[test]
 fn a_lane_of_a_newer_version_is_left_alone() {
     let mut disk = Disk::default();
