@@ -145,6 +145,9 @@ pub struct MessageView {
     pub at: u64,
     /// Nobody where a backend wrote it.
     pub from: Option<Author>,
+    /// Of an own message that is stored: its place in the outbox, lane and `seq`. A copy of the intent that another life left there is
+    /// known by it.
+    pub place: Option<(Arc<str>, u64)>,
     /// The app's payload.
     pub data: Json,
     /// It has no answer yet.

@@ -41,6 +41,12 @@ pub(crate) struct Channels {
 }
 
 impl Channels {
+    /// Whether an own message that came from this place of the outbox is shown as the log has it.
+    pub(crate) fn show(&self, channel: &Channel, lane: &str, seq: u64) -> bool {
+        let room = self.find(channel).and_then(|place| self.rooms.get(place));
+        room.is_some_and(|room| room.shows(lane, seq))
+    }
+
     fn find(&self, channel: &Channel) -> Option<usize> {
         self.rooms.iter().position(|room| room.channel == *channel)
     }

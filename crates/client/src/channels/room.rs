@@ -199,6 +199,14 @@ impl Room {
         news
     }
 
+    /// Whether it holds the own message that came from this place of the outbox.
+    pub(crate) fn shows(&self, lane: &str, seq: u64) -> bool {
+        let from_there = |message: &Arc<MessageView>| {
+            message.place.as_ref().is_some_and(|place| place.1 == seq && *place.0 == *lane)
+        };
+        self.messages.iter().any(from_there)
+    }
+
     /// Whether another page would find room.
     pub(crate) fn has_room(&self, config: &Config) -> bool {
         self.messages.len() < config.messages_max as usize
@@ -290,11 +298,13 @@ pub(crate) fn view(key: u64, record: &Message, user: Option<&str>) -> Arc<Messag
         info: member.info.clone(),
         own: user == Some(&member.user),
     });
+    let lane = record.client_id.as_deref().filter(|_| from.as_ref().is_some_and(|from| from.own));
     Arc::new(MessageView {
         key,
         id: Arc::from(&*record.id),
         offset: Some(record.offset),
         at: record.at,
+        place: lane.map(Arc::from).zip(record.seq),
         from,
         data: record.data.clone(),
         pending: false,
@@ -307,14 +317,15 @@ fn to_record(channel: &Channel, message: &MessageView) -> Message {
         .from
         .as_ref()
         .map(|author| Member { user: author.user.clone(), info: author.info.clone() });
+    let (client_id, seq) = message.place.clone().unzip();
     Message {
         channel: channel.clone(),
         offset: message.offset.unwrap_or_default(),
         id: String::from(&*message.id),
         at: message.at,
         from,
-        client_id: None,
-        seq: None,
+        client_id: client_id.map(|lane| String::from(&*lane)),
+        seq,
         data: message.data.clone(),
     }
 }

@@ -109,6 +109,7 @@ impl Context {
             offset,
             at: intent.at,
             from,
+            place: None,
             data: data.clone(),
             pending: offset.is_none() && failed.is_none(),
             failed: failed.cloned(),

@@ -130,7 +130,10 @@ impl Context {
             let foreign = lane.rows.iter().any(|(_, text)| row::is_foreign(text));
             match &inbox {
                 Some(inbox) if ours && !foreign && lane.rows.len() <= room => {
-                    self.outbox.adopt(lane, inbox, &mut self.keeper.adopted);
+                    let channels = &self.channels;
+                    let is_fact =
+                        |body: &Body, seq| channels.show(&body.channel, &lane.name, seq);
+                    self.outbox.adopt(lane, inbox, &is_fact, &mut self.keeper.adopted);
                 }
                 _ => self.ask(Command::Release { lane: lane.name.clone() }),
             }
@@ -245,8 +248,15 @@ impl Intents {
         self.held.iter().any(|held| **held == *lane)
     }
 
-    /// Goes on with a lane of another life. Its intents are older than all of this one.
-    fn adopt(&mut self, lane: &Lane, inbox: &Channel, adopted: &mut u64) {
+    /// Goes on with a lane of another life. Its intents are older than all of this one. What `is_fact` knows was stored, though
+    /// that life did not live to see it: it is done.
+    fn adopt(
+        &mut self,
+        lane: &Lane,
+        inbox: &Channel,
+        is_fact: &dyn Fn(&Body, u64) -> bool,
+        adopted: &mut u64,
+    ) {
         let name: Arc<str> = Arc::from(&*lane.name);
         hold(&mut self.held, &name);
         let mut place = self.list.iter().position(|intent| *intent.lane == *self.lane);
@@ -263,6 +273,10 @@ impl Intents {
                 Some(row) => (row.at, row.body, row.refused),
                 None => (0, Body { channel: inbox.clone(), deed: Deed::Lost }, None),
             };
+            if is_fact(&body, *seq) {
+                self.done.push((name.clone(), *seq));
+                continue;
+            }
             let (lane, progress) = (name.clone(), Progress::Unsent);
             let intent = Intent { number, at, lane, seq: *seq, body, progress, doom };
             if let Some((at, error)) = refused {

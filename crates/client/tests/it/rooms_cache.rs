@@ -1,4 +1,4 @@
-use tidings_client_core::{ChannelStatus, Command, Event, User};
+use tidings_client_core::{Change, ChannelStatus, Command, Event, Lane, User};
 use tidings_protocol::{
     Epoch,
     client::{Cursor, Since},
@@ -6,7 +6,7 @@ use tidings_protocol::{
 
 use crate::{
     harness::Rig,
-    room::{ROOM, message, subscribed},
+    room::{ROOM, message, message_of, subscribed},
     says,
 };
 
@@ -140,4 +140,53 @@ fn leaving_saves_what_is_not_saved_yet() {
     rig.take();
     rig.advance(1);
     assert_eq!(saved(&mut rig).unwrap().0.1, 1);
+}
+
+/// Found by the simulation (seeds 4 and 77 of its day): the life that said it died between the echo and the answer.
+#[test]
+fn an_own_message_in_the_cache_and_in_the_outbox_of_a_dead_life_is_shown_once() {
+    let mut first = Rig::with(|config| config.storage = true);
+    first.event(Event::UserChanged(User::Named("u1".into())));
+    first.event(Event::StorageLoaded { user: "u1".into(), saved: None });
+    first.event(Event::ConnectRequested);
+    first.greet();
+    first.want(ROOM);
+    loaded(&mut first, None);
+    first.joined(0, 0);
+    first.receive(&message_of(1, "u1", r#""client_id":"dead-1","seq":1,"#));
+    first.receive(&message_of(2, "u2", r#""client_id":"other-1","seq":1,"#));
+    first.advance(250);
+    let (_, _, text) = saved(&mut first).unwrap();
+    assert!(!text.contains("other-1"), "what others' lanes are called is nobody's business");
+
+    for lanes_first in [true, false] {
+        let mut rig = Rig::with(|config| {
+            config.storage = true;
+            config.lanes = true;
+        });
+        rig.event(Event::UserChanged(User::Named("u1".into())));
+        rig.event(Event::StorageLoaded { user: "u1".into(), saved: None });
+        rig.want(ROOM);
+        let row = |seq: u64| {
+            let sent = r#"{"type":"publish","channel":"room:1","client_id":"dead-1","seq":0,"data":{"text":"m"}}"#;
+            (seq, format!("15\n{}", sent.replace(":0", &format!(":{seq}")).replace("\"m\"", &format!("\"m{seq}\""))))
+        };
+        let lane = Lane { name: "dead-1".into(), rows: vec![row(1), row(3)] };
+        let claimed = Event::LanesClaimed { user: "u1".into(), lanes: vec![lane].into() };
+        if lanes_first {
+            rig.event(claimed);
+            loaded(&mut rig, Some(&text));
+        } else {
+            loaded(&mut rig, Some(&text));
+            rig.event(claimed);
+        }
+        assert_eq!(rig.texts(), ["m1", "m2", "m3"], "lanes first: {lanes_first}");
+        assert_eq!(rig.client.outbox().pending, 1);
+        let dropped = Change::Drop { lane: "dead-1".into(), seq: 1 };
+        let drops = |command: &Command| match command {
+            Command::Keep { changes, .. } => changes.contains(&dropped),
+            _ => false,
+        };
+        assert!(rig.take().iter().any(drops), "its row is not needed any more");
+    }
 }
