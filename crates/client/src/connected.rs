@@ -347,6 +347,7 @@ impl Connected {
             }
             Some(Refusal::Moved) => self.work(cx),
             Some(Refusal::Later) => self.hold(error.retry_after_ms, cx),
+            Some(Refusal::Stale) => {}
             None if self.refresher.refused(error, cx)? => {}
             None if cx.inbox.pager.take_answer(error.id) => {
                 cx.end_loads(&Error::of_server(error));

@@ -48,6 +48,8 @@ pub(crate) enum Refusal {
     Moved,
     /// Not now: send again later.
     Later,
+    /// An earlier send was meant: what came of the last one is still to be heard.
+    Stale,
 }
 
 /// What an `ack` meant.
@@ -239,17 +241,29 @@ impl Intents {
         at: u64,
         lane: String,
     ) -> Option<Refusal> {
-        let place = self.find(error.client_id.as_deref(), error.seq, error.id)?;
-        if let Some(expected) = error.expected {
-            self.recall();
-            self.renumber(place, expected, &Arc::from(lane));
-            return Some(Refusal::Moved);
+        let place = self.find(error.client_id.as_deref(), error.seq, error.id);
+        if error.retry == Retry::Never {
+            return Some(Refusal::Final(self.fail(place?, at, Error::of_server(error))));
         }
-        if error.retry != Retry::Never {
-            self.recall();
-            return Some(Refusal::Later);
-        }
-        Some(Refusal::Final(self.fail(place, at, Error::of_server(error))))
+        // Final answers are the same to each send. One that says "not now", or how far the lane was, is true of its own send
+        // alone: after another one, moving on by it would have the same thing done twice.
+        let Some(place) = place.filter(|place| self.was_last_sent_as(*place, error.id)) else {
+            return error.seq.map(|_| Refusal::Stale);
+        };
+        self.recall();
+        Some(match error.expected {
+            Some(expected) => {
+                self.renumber(place, expected, &Arc::from(lane));
+                Refusal::Moved
+            }
+            None => Refusal::Later,
+        })
+    }
+
+    /// Whether a request is the last send of an intent. An answer without a number can't be told from that to an earlier one.
+    fn was_last_sent_as(&self, place: usize, request: Option<u64>) -> bool {
+        let sent = self.list.get(place).map(|intent| intent.progress);
+        request.is_none_or(|request| sent == Some(Progress::Sent(request)))
     }
 
     /// Keeps the newest refused intents.

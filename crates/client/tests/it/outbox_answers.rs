@@ -1,4 +1,4 @@
-use tidings_client_core::Status;
+use tidings_client_core::{Command, Status};
 use tidings_protocol::ClientMessage;
 
 use crate::{
@@ -68,6 +68,41 @@ fn a_hole_in_the_lane_moves_what_is_unanswered_to_a_new_one() {
     assert!(settled(&rig, 1));
 }
 
+/// Found by the simulation (seeds 4 and 1645 of its day): what had been sent again was sent a third time over a new lane, and the server
+/// stored both.
+#[test]
+fn a_refusal_of_an_earlier_send_moves_nothing() {
+    let mut rig = Rig::live_with(&["a", "b"]);
+    rig.mark(1, &["a"], READ);
+    rig.mark(2, &["b"], READ);
+    let ids = |rig: &mut Rig| {
+        let of = |message: &ClientMessage| match message {
+            ClientMessage::Mark(mark) => mark.id,
+            _ => None,
+        };
+        rig.sent().iter().filter_map(of).collect::<Vec<u64>>()
+    };
+    let first = ids(&mut rig);
+    let fields = |id: u64, seq: u64| format!(r#""id":{id},"client_id":"lane-1","seq":{seq},"#);
+    let refused = |id, seq, code| says::error(&fields(id, seq), code, "backoff");
+    rig.receive(&refused(first[0], 1, "restart"));
+    rig.advance(2_000);
+    let second = ids(&mut rig);
+    assert_eq!(second.len(), 2, "both are sent again");
+    // The link was slow: this was said of the first time.
+    let hole = refused(first[1], 2, "sequence").replace('}', ",\"expected\":1}");
+    rig.receive(&hole);
+    rig.receive(&refused(first[1], 2, "flood"));
+    rig.advance(2_000);
+    assert!(ids(&mut rig).is_empty(), "the second time is still to be answered");
+    assert!(!rig.commands.iter().any(|command| matches!(command, Command::Report(_))));
+    // The same of the second time is heeded.
+    rig.receive(&hole.replace(&format!("\"id\":{}", first[1]), &format!("\"id\":{}", second[1])));
+    let moved = lanes(&mut rig);
+    assert_eq!(moved, lane(&moved[0].0, [1, 2]));
+    assert_ne!(moved[0].0, "lane-1");
+}
+
 #[test]
 fn a_passing_refusal_waits_and_sends_everything_again() {
     let mut rig = Rig::live_with(&["a", "b"]);
@@ -97,7 +132,7 @@ fn an_answer_that_stays_away_is_asked_for_again() {
     let answers = rig
         .commands
         .iter()
-        .filter(|c| matches!(c, tidings_client_core::Command::Settled { .. }))
+        .filter(|c| matches!(c, Command::Settled { .. }))
         .count();
     assert_eq!(answers, 1);
 }
