@@ -277,6 +277,7 @@ impl Connected {
                 self.refresher.refreshed(answer, cx);
                 cx.renewed(self.transport, &answer.session_token);
                 cx.ask_refused_again();
+                cx.channels_work();
             }
             Heard::Skip(skip) => {
                 self.resume.skip(skip, cx)?;

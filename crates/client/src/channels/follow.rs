@@ -126,8 +126,9 @@ impl Context {
         for place in 0..self.channels.rooms.len() {
             let Some(room) = self.channels.rooms.get_mut(place) else { continue };
             if room.older.take_answer(error.id) {
-                // Without the right to read back there is nothing older for this user.
-                room.older.more &= error.retry != Retry::Never;
+                if error.retry == Retry::Never {
+                    room.older.bar();
+                }
                 self.end_older(place, Some(&Error::of_server(error)));
                 return true;
             }
@@ -165,7 +166,7 @@ impl Context {
             let id = self.upcoming_request();
             let Some(room) = self.channels.rooms.get_mut(place) else { continue };
             if room.older.wants_page() && room.leg().is_some_and(Leg::follows) {
-                if !room.older.more {
+                if !room.older.has_more() {
                     self.end_older(place, None);
                     continue;
                 }

@@ -12,6 +12,8 @@ pub(crate) struct Older {
     pub(crate) before: u64,
     /// The log has more below it.
     pub(crate) more: bool,
+    /// The credential does not grant to read it.
+    barred: bool,
     /// The first page is wanted, which nobody has to call for.
     first: bool,
     calls: Vec<u64>,
@@ -32,6 +34,23 @@ impl Older {
     pub(crate) fn reached(&mut self, before: u64, more: bool) {
         self.before = before;
         self.more = more;
+    }
+
+    /// There is more that may be read.
+    pub(crate) fn has_more(&self) -> bool {
+        self.more && !self.barred
+    }
+
+    /// Without the right to read back there is nothing older for this user.
+    pub(crate) fn bar(&mut self) {
+        self.barred = true;
+    }
+
+    /// Another credential may grant it. `empty`: nothing is held, and the first page is still wanted. Answers whether that is news.
+    pub(crate) fn unbar(&mut self, empty: bool) -> bool {
+        let news = core::mem::take(&mut self.barred);
+        self.first |= news && empty && self.more;
+        news
     }
 
     /// Somebody wants older messages. `false`: too many wait already.

@@ -117,14 +117,15 @@ impl Context {
         (cursors, fresh)
     }
 
-    /// A credential may let in whom another one did not, and a channel that was left makes room for another.
+    /// A credential may let in, or let read back, whom another one did not, and a channel that was left makes room for another.
     pub(crate) fn ask_refused_again(&mut self) {
         for place in 0..self.channels.rooms.len() {
-            if let Some(room) = self.channels.rooms.get_mut(place)
-                && let Stand::Refused(_) = room.stand
-            {
-                room.stand = Stand::Away;
-                room.stale = true;
+            if let Some(room) = self.channels.rooms.get_mut(place) {
+                room.unbar();
+                if let Stand::Refused(_) = room.stand {
+                    room.stand = Stand::Away;
+                    room.stale = true;
+                }
             }
             self.advance(place);
         }
@@ -265,7 +266,7 @@ impl Context {
         };
         let Some(room) = self.channels.rooms.get_mut(place) else { return };
         room.stale = true;
-        if room.cursor.is_some() && !(room.older.more && room.has_room(&self.config)) {
+        if room.cursor.is_some() && !(room.older.has_more() && room.has_room(&self.config)) {
             self.settle(intent, None);
         } else if room.older.wait(intent) {
             self.bring_forward(Timer::Older, self.config.timeout);

@@ -207,6 +207,11 @@ impl Room {
         self.messages.iter().any(from_there)
     }
 
+    /// Another credential may grant to read back.
+    pub(crate) fn unbar(&mut self) {
+        self.stale |= self.older.unbar(self.messages.is_empty());
+    }
+
     /// Whether another page would find room.
     pub(crate) fn has_room(&self, config: &Config) -> bool {
         self.messages.len() < config.messages_max as usize
@@ -265,7 +270,7 @@ impl Room {
             status: self.status(),
             messages,
             gap: self.gap,
-            has_more: self.older.more && self.has_room(config),
+            has_more: self.older.has_more() && self.has_room(config),
             loading_more: self.older.is_wanted(),
             error: refused,
         };

@@ -72,6 +72,34 @@ fn without_the_right_to_read_back_a_room_begins_empty() {
     assert_eq!(rig.client.connection().status, Status::Connected);
 }
 
+/// Found by the simulation (seed 1462 of its day): the room stayed empty for as long as the page lived.
+#[test]
+fn a_credential_that_grants_to_read_back_brings_what_another_did_not() {
+    for over_a_cut in [true, false] {
+        let mut rig = Rig::live();
+        rig.want(ROOM);
+        let (id, _) = rig.asked_to_subscribe();
+        rig.receive(&subscribed(id, "roomone1", 1, 9, 9, false));
+        let (id, _) = rig.asked_for_page();
+        let fields = format!(r#""id":{id},"channel":"room:1","#);
+        rig.receive(&says::error(&fields, "forbidden", "never"));
+        assert!(!rig.room().has_more);
+        if over_a_cut {
+            rig.cut();
+            rig.reopen();
+            rig.receive(&says::connected("u1"));
+            let (id, _) = rig.asked_to_subscribe();
+            rig.receive(&subscribed(id, "roomone1", 1, 9, 9, true));
+        } else {
+            rig.receive(r#"{"type":"refreshed","session_token":"st_other"}"#);
+        }
+        let (id, _) = rig.asked_for_page();
+        rig.receive(&page(id, "roomone1", 9, true, &[9, 8]));
+        assert_eq!(rig.texts(), ["m8", "m9"]);
+        assert!(rig.room().has_more);
+    }
+}
+
 #[test]
 fn memory_is_bounded_by_messages_and_by_bytes() {
     let mut rig = opened(|config| config.messages_max = 3);
