@@ -217,8 +217,12 @@ impl Open {
 
     /// A write has its end: `ack` or `error`.
     pub(super) fn settled(&mut self, intent: Intent, written: &Written, turn: &mut Turn<'_>) {
+        // What is not right any more may have been right the first time: a repeat has that answer. And a place behind a hole was not
+        // consumed, so that nothing final can be said of it.
         let outcome = match (&intent.kind, service::outcome(written)) {
-            (Kind::Refusal(why), _) => return turn.send(&intent.error(why)),
+            (Kind::Refusal(why), Ok(outcome)) if outcome.places.is_empty() => {
+                return turn.send(&intent.error(why));
+            }
             (_, Err(why)) => return turn.send(&intent.error(&why)),
             (_, Ok(outcome)) => outcome,
         };

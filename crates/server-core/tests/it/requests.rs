@@ -96,6 +96,33 @@ fn a_final_refusal_consumes_its_place_in_the_lane() {
     assert_eq!(ack(&mut peer).seq, Some(5));
 }
 
+/// Found by the simulation (seeds 1377 and 1711 of its day): the app was told that a message was refused which stood in the room.
+#[test]
+fn a_repeat_is_answered_as_the_first_time_whatever_the_credential_grants_now() {
+    let mut server = Server::new();
+    let mut peer = inside(&mut server, "u1+rooms");
+    let publish = |seq| {
+        format!(r#"{{"type":"publish","channel":"room:a","client_id":"l","seq":{seq},"data":1}}"#)
+    };
+    server.say(&mut peer, &publish(1));
+    let first = ack(&mut peer);
+    server.say(&mut peer, r#"{"type":"refresh","ticket":"u1"}"#);
+    peer.got();
+    server.say(&mut peer, &publish(1));
+    let again = ack(&mut peer);
+    assert_eq!((again.record_id, again.duplicate), (first.record_id, Some(true)));
+    // Nothing final is said of a place that the lane has not come to.
+    server.say(&mut peer, &publish(3));
+    let error = peer.error();
+    assert_eq!((error.code.as_str(), error.expected), ("sequence", Some(2)));
+    server.say(&mut peer, &publish(2));
+    assert_eq!(peer.error().code, "forbidden");
+    server.say(&mut peer, r#"{"type":"refresh","ticket":"u1+rooms"}"#);
+    peer.got();
+    server.say(&mut peer, &publish(3));
+    assert_eq!(ack(&mut peer).offset, 2);
+}
+
 #[test]
 fn a_void_is_acknowledged_and_what_it_consumed_can_not_be_sent_again() {
     let mut server = Server::new();
