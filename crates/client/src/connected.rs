@@ -346,7 +346,7 @@ impl Connected {
                 cx.failed(failed);
                 self.answered(cx);
             }
-            Some(Refusal::Moved) => self.work(cx),
+            Some(Refusal::Mended) => self.work(cx),
             Some(Refusal::Later) => self.hold(error.retry_after_ms, cx),
             Some(Refusal::Stale) => {}
             None if self.refresher.refused(error, cx)? => {}

@@ -131,8 +131,7 @@ impl Context {
             match &inbox {
                 Some(inbox) if ours && !foreign && lane.rows.len() <= room => {
                     let channels = &self.channels;
-                    let is_fact =
-                        |body: &Body, seq| channels.show(&body.channel, &lane.name, seq);
+                    let is_fact = |body: &Body, seq| channels.show(&body.channel, &lane.name, seq);
                     self.outbox.adopt(lane, inbox, &is_fact, &mut self.keeper.adopted);
                 }
                 _ => self.ask(Command::Release { lane: lane.name.clone() }),

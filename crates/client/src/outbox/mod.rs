@@ -5,6 +5,7 @@
 //! storage, an intent is kept there before it is sent and until it is answered; another client of the user adopts the
 //! lane of one that died, and goes on with it ([`keep`](self::keep)).
 
+mod hole;
 mod intent;
 mod keep;
 mod row;
@@ -44,8 +45,8 @@ struct Refused {
 pub(crate) enum Refusal {
     /// Final: rolled back.
     Final(FailedIntent),
-    /// The lane goes on under a new name: send again.
-    Moved,
+    /// There was a hole in the lane, which is none any more: send again.
+    Mended,
     /// Not now: send again later.
     Later,
     /// An earlier send was meant: what came of the last one is still to be heard.
@@ -253,17 +254,13 @@ impl Intents {
         self.recall();
         Some(match error.expected {
             Some(expected) => {
-                self.renumber(place, expected, &Arc::from(lane));
-                Refusal::Moved
+                if !self.fill(place, expected) {
+                    self.renumber(place, expected, &Arc::from(lane));
+                }
+                Refusal::Mended
             }
             None => Refusal::Later,
         })
-    }
-
-    /// Whether a request is the last send of an intent. An answer without a number can't be told from that to an earlier one.
-    fn was_last_sent_as(&self, place: usize, request: Option<u64>) -> bool {
-        let sent = self.list.get(place).map(|intent| intent.progress);
-        request.is_none_or(|request| sent == Some(Progress::Sent(request)))
     }
 
     /// Keeps the newest refused intents.
@@ -363,28 +360,6 @@ impl Intents {
         self.changes += 1;
         self.done.push((intent.lane, intent.seq));
         intent.body
-    }
-
-    /// Moves what the server has not taken from the lane of the intent at `place` to a new one. What is below `expected` it
-    /// took before: that is asked for again where it was, or it would be done twice.
-    fn renumber(&mut self, place: usize, expected: u64, to: &Arc<str>) {
-        let Some(refused) = self.list.get(place) else { return };
-        // A hole lies before what it kept from being taken, whatever the server says.
-        let (from, expected) = (refused.lane.clone(), expected.min(refused.seq));
-        let mut seq = 0;
-        for intent in &mut self.list {
-            if intent.lane == from && !intent.stored() && intent.seq >= expected {
-                seq += 1;
-                self.done.push((from.clone(), intent.seq));
-                intent.lane = to.clone();
-                intent.seq = seq;
-                intent.progress = Progress::New;
-            }
-        }
-        if *self.lane == *from {
-            self.lane = String::from(&**to);
-            self.next_seq = seq + 1;
-        }
     }
 }
 

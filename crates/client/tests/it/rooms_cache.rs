@@ -169,7 +169,13 @@ fn an_own_message_in_the_cache_and_in_the_outbox_of_a_dead_life_is_shown_once() 
         rig.want(ROOM);
         let row = |seq: u64| {
             let sent = r#"{"type":"publish","channel":"room:1","client_id":"dead-1","seq":0,"data":{"text":"m"}}"#;
-            (seq, format!("15\n{}", sent.replace(":0", &format!(":{seq}")).replace("\"m\"", &format!("\"m{seq}\""))))
+            (
+                seq,
+                format!(
+                    "15\n{}",
+                    sent.replace(":0", &format!(":{seq}")).replace("\"m\"", &format!("\"m{seq}\""))
+                ),
+            )
         };
         let lane = Lane { name: "dead-1".into(), rows: vec![row(1), row(3)] };
         let claimed = Event::LanesClaimed { user: "u1".into(), lanes: vec![lane].into() };

@@ -1,0 +1,73 @@
+//! A lane with a hole: the server knows up to some `seq`, and what was sent comes after the next.
+
+use std::sync::Arc;
+
+use tidings_protocol::ErrorCode;
+
+use super::{ADOPTED, Body, Deed, Intent, Intents, Progress};
+use crate::Error;
+
+/// Most places of a lane that are given up to close a hole: as many as the server remembers the answers of.
+const HOLE_MAX: u64 = 1_000;
+
+impl Intents {
+    /// Whether a request is the last send of an intent. An answer without a number can't be told from that to an earlier one.
+    pub(super) fn was_last_sent_as(&self, place: usize, request: Option<u64>) -> bool {
+        let sent = self.list.get(place).map(|intent| intent.progress);
+        request.is_none_or(|request| sent == Some(Progress::Sent(request)))
+    }
+
+    /// Closes the hole before the intent at `place`: what is missing from `expected` on and is not here any more is given up.
+    /// Whoever waits keeps its place, by which the server knows it whatever storage remembers of this. `false`: there is no
+    /// such hole, or too large a one.
+    pub(super) fn fill(&mut self, place: usize, expected: u64) -> bool {
+        let Some(refused) = self.list.get(place) else { return false };
+        let (lane, to, inbox) = (refused.lane.clone(), refused.seq, refused.body.channel.clone());
+        if !to.checked_sub(expected).is_some_and(|hole| (1..=HOLE_MAX).contains(&hole)) {
+            return false;
+        }
+        for seq in expected..to {
+            let ours = |intent: &Intent| intent.lane == lane;
+            if self.list.iter().any(|intent| ours(intent) && intent.seq == seq) {
+                continue;
+            }
+            let next = self.list.iter().position(|intent| ours(intent) && intent.seq > seq);
+            let error = Error::new(ErrorCode::Storage, "an intent before those that wait was lost");
+            self.list.insert(
+                next.unwrap_or(place),
+                Intent {
+                    number: ADOPTED,
+                    at: 0,
+                    lane: lane.clone(),
+                    seq,
+                    body: Body { channel: inbox.clone(), deed: Deed::Lost },
+                    progress: Progress::Unsent,
+                    doom: Some(Box::new(error)),
+                },
+            );
+        }
+        true
+    }
+
+    /// Moves what the server has not taken from the lane of the intent at `place` to a new one. What is below `expected` it
+    /// took before: that is asked for again where it was, or it would be done twice.
+    pub(super) fn renumber(&mut self, place: usize, expected: u64, to: &Arc<str>) {
+        let Some(refused) = self.list.get(place) else { return };
+        // A hole lies before what it kept from being taken, whatever the server says.
+        let (from, expected) = (refused.lane.clone(), expected.min(refused.seq));
+        let mut seq = 0;
+        for intent in &mut self.list {
+            if intent.lane == from && !intent.stored() && intent.seq >= expected {
+                seq += 1;
+                self.done.push((from.clone(), intent.seq));
+                intent.lane = to.clone();
+                intent.seq = seq;
+                intent.progress = Progress::New;
+            }
+        }
+        if *self.lane == *from {
+            self.lane = String::from(&**to);
+            self.next_seq = seq + 1;
+        }
+    }
+}
