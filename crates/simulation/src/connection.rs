@@ -113,14 +113,17 @@ fn read(text: &str) -> Option<Said> {
 
 fn count(tally: &mut Tally, message: &ServerMessage) {
     let what = match message {
-        ServerMessage::Notification(_) | ServerMessage::Marked(_) | ServerMessage::Trimmed(_) => {
-            Count::Deliveries
-        }
+        ServerMessage::Notification(_)
+        | ServerMessage::Marked(_)
+        | ServerMessage::Trimmed(_)
+        | ServerMessage::Message(_) => Count::Deliveries,
         ServerMessage::Subscribed(answer) if answer.recovered => Count::Resumes,
         ServerMessage::Snapshot(_) => Count::Snapshots,
         ServerMessage::Pong(pong) if pong.tops.is_some() => Count::Pongs,
         ServerMessage::Refreshed(_) => Count::Refreshes,
         ServerMessage::Error(error) if error.code == "expired" => Count::Expired,
+        ServerMessage::Error(error) if error.code == "forbidden" => Count::Forbidden,
+        ServerMessage::Error(error) if error.expected.is_some() => Count::Moved,
         _ => return,
     };
     tally.count(what);

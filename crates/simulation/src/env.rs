@@ -5,6 +5,7 @@ use std::{
     fmt::{self, Display, Formatter},
 };
 
+use tidings_client_core::Event;
 use tidings_protocol::codec::messages_of;
 use tidings_server_core::{
     Now,
@@ -68,9 +69,13 @@ pub enum Due {
     /// The rest of the client is loaded, or not.
     RestLoaded { page: Page },
     /// A page's storage answers a load.
-    Loaded { page: Page, user: String },
+    Loaded { page: Page, key: String },
     /// A page's storage commits a save.
     Saves { page: Page, save: Box<Save> },
+    /// A page's browser is done with what was asked of the outbox's rows.
+    LaneWorked { page: Page },
+    /// The page hears so.
+    LaneTold { page: Page, event: Event },
     /// A session's deadline.
     Deadline { conn: Conn, at: u64 },
     /// The server writes one more frame.
@@ -314,7 +319,9 @@ fn is_record(line: &str) -> bool {
 }
 
 fn is_intent(frame: &str) -> bool {
-    frame.starts_with("{\"type\":\"mark\"")
+    ["mark", "publish", "void"]
+        .iter()
+        .any(|kind| frame.strip_prefix("{\"type\":\"").is_some_and(|rest| rest.starts_with(kind)))
 }
 
 impl Due {
@@ -331,11 +338,15 @@ impl Due {
             Self::Closed(conn, Way::Up, _) => vec![format!("{conn} is gone, the server hears")],
             Self::Closed(conn, Way::Down, code) => vec![format!("{conn} is closed with {code}")],
             Self::RestLoaded { page } => vec![format!("{page} gets the rest of its client")],
-            Self::Loaded { page, .. } => vec![format!("{page} reads its cache")],
-            Self::Saves { page, save, .. } => {
-                let [(_, inbox), (_, system)] = save.saved.cursors;
-                vec![format!("{page} saves its cache at {inbox} and {system}")]
+            Self::Loaded { page, key } => vec![format!("{page} reads the cache of {key:?}")],
+            Self::Saves { page, save } => {
+                let [(_, one), (_, two)] = save.saved.cursors;
+                vec![format!("{page} saves the cache of {:?} at {one} and {two}", save.key)]
             }
+            Self::LaneWorked { page } => {
+                vec![format!("the browser of {page} is done with rows of its outbox")]
+            }
+            Self::LaneTold { page, event } => vec![format!("{page} hears {event:?}")],
             Self::CommitDone { of } => vec![format!("node {} commits", of.node)],
             Self::Hinted { of, news, .. } => vec![format!("node {} hears {news:?}", of.node)],
             Self::Stops { of } => vec![format!("node {} stops", of.node)],

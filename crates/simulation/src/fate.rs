@@ -3,12 +3,16 @@
 use std::{cell::RefCell, rc::Rc};
 
 use tidings_client_core::Event;
-use tidings_protocol::MarkSet;
+use tidings_protocol::{
+    Channel, MarkSet,
+    limits::MESSAGE_BYTES,
+    rights::{Right, RightSet},
+};
 use tidings_server_core::{Limits, store::Retention};
 
 use crate::{
     clock::Clock,
-    env::Way,
+    env::{Due, Way},
     faults::Faults,
     invariants::PATIENCE,
     rng::Rng,
@@ -28,6 +32,7 @@ const MARKS: [MarkSet; 5] = [
     MarkSet { seen: None, read: None, archived: Some(false) },
 ];
 const USERS: [&str; 3] = ["mina", "tom", "ada"];
+const ROOMS: [&str; 2] = ["room:hall", "room:attic"];
 
 /// A world's own dangers, by chance in ten thousand per deed; missing in every other world, as [`Faults`] are.
 #[derive(Clone, Copy, Debug)]
@@ -41,7 +46,9 @@ struct Dangers {
     flush: u32,
     revoke: u32,
     step: u32,
+    rights: u32,
     tab_crash: u32,
+    browser_crash: u32,
     reload: u32,
     freeze: u32,
     offline: u32,
@@ -60,7 +67,9 @@ impl Dangers {
             flush: rng.chance(800),
             revoke: rng.chance(500),
             step: rng.chance(500),
+            rights: rng.chance(500),
             tab_crash: rng.chance(800),
+            browser_crash: rng.chance(300),
             reload: rng.chance(500),
             freeze: rng.chance(500),
             offline: rng.chance(500),
@@ -104,6 +113,7 @@ fn begin(seed: u64, told: bool, fate: &mut Rng) -> World {
         join_bytes: [500, 16 * 1024][fate.index(2)],
         snapshot_items: [5, 50][fate.index(2)],
         page: [5, 100][fate.index(2)],
+        message_bytes: [MESSAGE_BYTES, MESSAGE_BYTES, 700][fate.index(3)],
         ..Limits::default()
     };
     let mut world = World::of(Setup {
@@ -117,6 +127,12 @@ fn begin(seed: u64, told: bool, fate: &mut Rng) -> World {
     });
     world.session_ttl_ms = [30_000, 120_000, HOUR][fate.index(3)];
     let users = fate.between(1, 3) as usize;
+    let rooms = &ROOMS[..fate.index(ROOMS.len() + 1)];
+    for user in &USERS[..users] {
+        for room in rooms {
+            world.allow(user, &channel(room), rights(fate));
+        }
+    }
     let mut profiles: Vec<Vec<Rc<RefCell<Storage>>>> = vec![Vec::new(); users];
     // At most three a user, so that each finds a place whatever the limit.
     for device in 0..fate.between(2, 2 + users as u64) {
@@ -124,12 +140,25 @@ fn begin(seed: u64, told: bool, fate: &mut Rng) -> World {
         let shared = profiles[user].last().filter(|_| fate.hits(5_000)).cloned();
         let profile = shared.unwrap_or_default();
         profiles[user].push(profile.clone());
-        let (keep, parts, drift) = ([4, 50][fate.index(2)], fate.hits(5_000), fate.bits());
+        let (parts, drift) = (fate.hits(5_000), fate.bits());
+        let reads: Vec<Channel> =
+            rooms.iter().filter(|_| fate.hits(7_000)).map(|room| channel(room)).collect();
         world.device_in(USERS[user], profile, |device| {
-            device.keep(keep);
+            device.set(|config| {
+                config.keep = [4, 50][fate.index(2)];
+                config.messages_max = [6, 500][fate.index(2)];
+                config.linger = [500, 5_000][fate.index(2)];
+                // A private window keeps nothing, an old browser no outbox.
+                config.storage = fate.hits(9_500);
+                config.lanes = config.storage && fate.hits(9_500);
+            });
+            if fate.hits(500) {
+                device.lack_locks();
+            }
             if parts {
                 device.come_in_parts();
             }
+            reads.into_iter().for_each(|room| device.begin_with(room));
             device.clock = Clock::drifting(drift);
         });
     }
@@ -137,8 +166,28 @@ fn begin(seed: u64, told: bool, fate: &mut Rng) -> World {
     world
 }
 
+fn channel(room: &str) -> Channel {
+    #[allow(clippy::panic, reason = "the names above are good")]
+    Channel::parse(room).unwrap_or_else(|error| panic!("{room}: {error}"))
+}
+
+/// What somebody may do in a room.
+fn rights(fate: &mut Rng) -> RightSet {
+    let set = |rights: &[Right]| rights.iter().copied().collect();
+    match fate.between(0, 9) {
+        0 => RightSet::default(),
+        1 => set(&[Right::Publish]),
+        2 => set(&[Right::Subscribe, Right::History]),
+        3 => set(&[Right::Subscribe, Right::Publish]),
+        _ => RightSet::ALL,
+    }
+}
+
 /// What people and backends do.
 fn act(world: &mut World, fate: &mut Rng) {
+    if fate.hits(4_000) {
+        return act_in_rooms(world, fate);
+    }
     let device = fate.index(world.devices.len());
     let user = world.devices[device].user.clone();
     match fate.between(0, 19) {
@@ -178,6 +227,35 @@ fn act(world: &mut World, fate: &mut Rng) {
     }
 }
 
+/// The same in rooms.
+fn act_in_rooms(world: &mut World, fate: &mut Rng) {
+    let device = fate.index(world.devices.len());
+    let room = channel(ROOMS[fate.index(ROOMS.len())]);
+    match fate.between(0, 19) {
+        0..=9 => {
+            let most = if fate.hits(1_000) { 40 } else { 3 };
+            for _ in 0..fate.between(1, most) {
+                world.say(device, &room, [0, 0, 0, 300, 1_500, 12_000][fate.index(6)]);
+                if fate.hits(5_000) {
+                    world.run(fate.between(0, 30));
+                }
+            }
+        }
+        10..=12 => {
+            for _ in 0..fate.between(1, 5) {
+                world.post(&room);
+            }
+        }
+        13..=14 => {
+            world.devices[device].older(&mut world.env, room);
+        }
+        15 => world.read(device, &room),
+        16 => world.devices[device].leave(&mut world.env, &room),
+        17..=18 => world.devices[device].retry(&mut world.env),
+        _ => world.devices[device].discard(&mut world.env),
+    }
+}
+
 /// What befalls them.
 fn befall(world: &mut World, dangers: Dangers, fate: &mut Rng) {
     let Dangers { kill, store_crash, outage, roll, restore, trim, flush, revoke, .. } = dangers;
@@ -187,7 +265,7 @@ fn befall(world: &mut World, dangers: Dangers, fate: &mut Rng) {
         world.env.tell(format_args!("node {node} is killed"));
         world.kill(node);
         let wait = fate.between(200, 5_000);
-        world.env.after(wait, crate::env::Due::Starts { node });
+        world.env.after(wait, Due::Starts { node });
     }
     if cluster && fate.hits(store_crash) {
         world.env.tell("the store dies");
@@ -208,7 +286,7 @@ fn befall(world: &mut World, dangers: Dangers, fate: &mut Rng) {
         world.env.tell("the store is restored");
         world.restore();
         for node in 0..world.nodes.len() {
-            world.env.after(1_000, crate::env::Due::Starts { node });
+            world.env.after(1_000, Due::Starts { node });
         }
     }
     if fate.hits(trim) {
@@ -228,11 +306,18 @@ fn befall(world: &mut World, dangers: Dangers, fate: &mut Rng) {
         world.env.tell(format_args!("device {device} is revoked"));
         world.revoke(device, everything);
     }
+    if fate.hits(dangers.rights) {
+        let user = world.devices[fate.index(world.devices.len())].user.clone();
+        let (room, rights) = (channel(ROOMS[fate.index(ROOMS.len())]), rights(fate));
+        world.env.tally.count(Count::Rights);
+        world.env.tell(format_args!("{user} may do {rights:?} in {room}"));
+        world.allow(&user, &room, rights);
+    }
     befall_devices(world, dangers, fate);
 }
 
 fn befall_devices(world: &mut World, dangers: Dangers, fate: &mut Rng) {
-    let Dangers { step, tab_crash, reload, freeze, offline, cut, .. } = dangers;
+    let Dangers { step, tab_crash, browser_crash, reload, freeze, offline, cut, .. } = dangers;
     let index = fate.index(world.devices.len());
     if fate.hits(step) {
         let by = fate.between(0, 2 * HOUR) as i64 - HOUR as i64;
@@ -248,6 +333,10 @@ fn befall_devices(world: &mut World, dangers: Dangers, fate: &mut Rng) {
     if fate.hits(tab_crash) {
         world.env.tell(format_args!("the tab of device {index} crashes"));
         world.devices[index].crash(&mut world.env);
+    }
+    if fate.hits(browser_crash) {
+        world.env.tell(format_args!("the browser of device {index} crashes"));
+        world.crash_browser(index);
     }
     if fate.hits(reload) {
         world.env.tell(format_args!("device {index} is reloaded"));

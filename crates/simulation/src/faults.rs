@@ -49,9 +49,13 @@ pub struct Faults {
     pub hint_delay: u64,
     /// A save is aborted.
     pub save: u32,
+    /// Of transactions on rows of the outbox, and of claims: aborted.
+    pub keep: u32,
+    /// Of the same: it takes seconds, or never ends.
+    pub hang: u32,
     /// A load fails, or is never answered.
     pub load: u32,
-    /// A load reads garbage.
+    /// A load or a claim reads garbage.
     pub corrupt: u32,
     /// The app's ticket function fails.
     pub ticket: u32,
@@ -83,6 +87,8 @@ impl Faults {
         hint_doubled: 0,
         hint_delay: 20,
         save: 0,
+        keep: 0,
+        hang: 0,
         load: 0,
         corrupt: 0,
         ticket: 0,
@@ -133,6 +139,8 @@ impl Faults {
             hint_doubled: rng.chance(2_000),
             hint_delay: rng.between(1, 400),
             save: rng.chance(400),
+            keep: rng.chance(200),
+            hang: rng.chance(400),
             load: rng.chance(2_000),
             corrupt: rng.chance(2_000),
             ticket: rng.chance(2_000),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tidings_protocol::{
     Channel, Epoch, MarkSet, Offsets, ServerMessage, Tally, UpTo,
-    server::{Marked, Notification},
+    server::{Marked, Message, Notification},
 };
 use tidings_server_core::{
     MemoryStore,
@@ -40,6 +40,22 @@ impl History {
             let top = self.log(&Channel::system()).map_or(0, |log| log.facts.len() as u64);
             self.system_from.insert(user.to_owned(), top);
             self.refresh(store);
+        }
+    }
+
+    /// A room, whether anything was said in it or not.
+    pub fn room(&mut self, store: &MemoryStore, channel: &Channel) {
+        self.logs.entry(channel.clone()).or_default();
+        self.refresh(store);
+    }
+
+    /// The message at an offset of a room.
+    #[must_use]
+    pub fn message(&self, channel: &Channel, offset: u64) -> Option<&Message> {
+        let place = usize::try_from(offset.checked_sub(1)?).ok()?;
+        match self.logs.get(channel)?.facts.get(place)? {
+            ServerMessage::Message(message) => Some(message),
+            _ => None,
         }
     }
 

@@ -6,14 +6,17 @@ use std::{
     sync::Arc,
 };
 
-use tidings_client_core::{Error, ItemKey, MarkTargets, Stored};
-use tidings_protocol::{MarkSet, ServerMessage};
+use tidings_client_core::{Change, ChannelView, Error, ItemKey, MarkTargets, MessageView, Stored};
+use tidings_protocol::{Channel, MarkSet, ServerMessage, rights::RightSet, server::GapReason};
 use tidings_server_core::{
     Limits,
     store::{Place, Subject},
 };
 
-use crate::{env::Conn, storage::Saved};
+use crate::{
+    env::Conn,
+    storage::{Place as Row, Saved},
+};
 
 /// Who holds a connection, as the node let them in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +55,35 @@ pub struct Said {
     pub text: String,
 }
 
+/// What the app asks for.
+#[derive(Clone, Debug)]
+pub enum Wish {
+    /// To mark these items so.
+    Mark {
+        /// Which.
+        targets: MarkTargets,
+        /// How.
+        set: MarkSet,
+    },
+    /// To say something in a room.
+    Say {
+        /// Where.
+        channel: Channel,
+        /// By its number among all messages.
+        message: u64,
+    },
+    /// To try again what was refused; a message by its number.
+    Again {
+        /// Which.
+        message: Option<u64>,
+    },
+    /// To see what is older.
+    Older,
+}
+
+/// What a credential lets its holder do, by room.
+pub type Allowed = Vec<(Channel, RightSet)>;
+
 /// Something seen.
 #[derive(Clone, Debug)]
 #[allow(missing_docs, reason = "each variant's sentence names its fields")]
@@ -60,6 +92,8 @@ pub enum Sight {
     Sent { publish: usize },
     /// A backend hears that a publish is stored.
     Acknowledged { publish: usize, places: Vec<Place> },
+    /// The app's backend made a ticket for a session.
+    Granted { user: String, session: String, allowed: Allowed },
     /// A ticket opened or renewed a session.
     TicketSpent { ticket: String },
     /// A node counted a connection in; so many of its user may be there.
@@ -72,16 +106,28 @@ pub enum Sight {
     Queued { conn: Conn, bytes: usize, limits: Arc<Limits> },
     /// A page begins.
     Began { page: Page, user: String },
-    /// Its cache was read.
-    Loaded { page: Page, saved: Option<Saved> },
+    /// A cache was read, under a user or a user, tab and channel.
+    Loaded { page: Page, key: String, saved: Option<Saved> },
     /// A cache was written.
-    Saved { page: Page, user: String, saved: Saved },
+    Saved { page: Page, key: String, saved: Saved },
+    /// Rows of a user's outbox are on the disk.
+    Kept { user: String, changes: Vec<Change> },
+    /// A row can't be read any more.
+    Damaged { place: Row },
     /// The app hears of a notification.
     Arrived { page: Page, key: ItemKey },
-    /// The app marks.
-    Intended { page: Page, intent: u64, targets: MarkTargets, set: MarkSet },
+    /// The app hears of a message in a room.
+    Told { page: Page, channel: Channel, message: Arc<MessageView> },
+    /// An app of a user hears that records are missing.
+    Missing { user: String, channel: Channel, from: u64, to: u64, why: GapReason },
+    /// The app shows a room, of which it may hold so many messages at most.
+    Shown { page: Page, channel: Channel, view: Box<ChannelView>, most: usize },
+    /// The app wants something.
+    Intended { page: Page, intent: u64, wish: Wish },
     /// The app's call ends.
     Answered { page: Page, intent: u64, result: Result<Option<Stored>, Error> },
+    /// An app of a user is shown that an intent was refused for good.
+    Failed { user: String },
     /// So many intents wait in a page, and so many may; the same for items.
     Held { page: Page, intents: usize, intents_max: usize, items: usize, items_max: usize },
     /// A revocation is durable. Credentials issued before `at` are void.

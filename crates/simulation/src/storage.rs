@@ -1,13 +1,22 @@
-//! A browser profile's storage: what tabs share and a crash leaves.
+//! A browser profile's storage and locks: what its tabs share, and what the death of a tab or of the whole browser leaves.
+//!
+//! Plays IndexedDB and Web Locks as `npm/src/storage.ts` and `npm/src/later/lanes.ts` use them: caches are written without waiting for
+//! the disk, rows of the outbox with it, and a lock goes with the page that held it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use tidings_client_core::{Change, Lane};
 use tidings_protocol::Epoch;
 
-/// What is held for a user.
+use crate::sight::Page;
+
+/// Writes that a disk is behind, at most: sooner or later the operating system writes by itself.
+const UNSYNCED: usize = 8;
+
+/// What is held under a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Saved {
-    /// (epoch, offset) of the inbox and of `system:all`.
+    /// (epoch, offset) of the inbox and of `system:all`; of a room twice the same.
     pub cursors: [(Epoch, u64); 2],
     /// The saved text.
     pub text: String,
@@ -16,42 +25,182 @@ pub struct Saved {
 /// What a page asks to have written.
 #[derive(Clone, Debug)]
 pub struct Save {
-    /// Whose.
-    pub user: String,
+    /// A user, or user, tab and channel.
+    pub key: String,
     /// What.
     pub saved: Saved,
     /// Epochs the page left.
     pub over: Vec<Epoch>,
+    /// The browser's life in which it was asked for.
+    pub life: u32,
 }
 
-/// IndexedDB of one profile, as far as clients use it.
+/// Where a row lies: user, lane and `seq`.
+pub type Place = (String, String, u64);
+
+/// What one profile holds.
 #[derive(Clone, Debug, Default)]
-pub struct Storage(BTreeMap<String, Saved>);
+pub struct Storage {
+    shelf: Shelf,
+    /// What the disk has of it.
+    synced: Shelf,
+    /// What it has not, in order.
+    unsynced: Vec<(String, Option<Saved>)>,
+    locks: BTreeMap<String, Page>,
+    life: u32,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Shelf {
+    caches: BTreeMap<String, Saved>,
+    rows: BTreeMap<Place, String>,
+}
+
+impl Shelf {
+    fn put(&mut self, key: &str, saved: Option<&Saved>) {
+        match saved {
+            Some(saved) => drop(self.caches.insert(key.to_owned(), saved.clone())),
+            None => drop(self.caches.remove(key)),
+        }
+    }
+}
 
 impl Storage {
-    /// What is held for a user.
+    /// What is held under a key.
     #[must_use]
-    pub fn load(&self, user: &str) -> Option<&Saved> {
-        self.0.get(user)
+    pub fn load(&self, key: &str) -> Option<&Saved> {
+        self.shelf.caches.get(key)
     }
 
     /// One transaction: only over nothing, over lower offsets of the same epochs, or over epochs the page left. Answers
     /// whether it was written.
     pub fn save(&mut self, save: &Save) -> bool {
-        let may = self.0.get(&save.user).is_none_or(|held| {
+        let may = self.load(&save.key).is_none_or(|held| {
             held.cursors.iter().zip(save.saved.cursors).all(|((epoch, offset), (new, to))| {
                 save.over.contains(epoch) || (*epoch == new && *offset <= to)
             })
         });
         if may {
-            self.0.insert(save.user.clone(), save.saved.clone());
+            self.write(&save.key, Some(save.saved.clone()));
         }
         may
     }
 
+    /// Forgets a cache: it can't be read.
+    pub fn forget(&mut self, key: &str) {
+        self.write(key, None);
+    }
+
     /// Forgets a user.
     pub fn wipe(&mut self, user: &str) {
-        self.0.remove(user);
+        let below = format!("{user}\t");
+        self.shelf.caches.retain(|key, _| key != user && !key.starts_with(&below));
+        self.shelf.rows.retain(|(owner, ..), _| owner != user);
+        self.sync();
+    }
+
+    fn write(&mut self, key: &str, saved: Option<Saved>) {
+        self.shelf.put(key, saved.as_ref());
+        self.unsynced.push((key.to_owned(), saved));
+        if self.unsynced.len() > UNSYNCED {
+            let (key, saved) = self.unsynced.remove(0);
+            self.synced.put(&key, saved.as_ref());
+        }
+    }
+
+    fn sync(&mut self) {
+        self.synced = self.shelf.clone();
+        self.unsynced.clear();
+    }
+
+    /// One transaction of a page on rows, on the disk when this returns.
+    ///
+    /// # Errors
+    /// Another page holds a lane that is to be written to.
+    pub fn keep(&mut self, page: Page, user: &str, changes: &[Change]) -> Result<(), String> {
+        for change in changes {
+            if let Change::Put { lane, .. } = change
+                && !self.hold(page, lane)
+            {
+                return Err("another page holds this lane".to_owned());
+            }
+        }
+        for change in changes {
+            match change.clone() {
+                Change::Put { lane, seq, text } => {
+                    self.shelf.rows.insert((user.to_owned(), lane, seq), text);
+                }
+                Change::Drop { lane, seq } => {
+                    self.shelf.rows.remove(&(user.to_owned(), lane, seq));
+                }
+            }
+        }
+        self.sync();
+        Ok(())
+    }
+
+    /// The lanes of a user that have rows and no holder, from now on held by this page.
+    pub fn claim(&mut self, page: Page, user: &str) -> Vec<Lane> {
+        let lanes: BTreeSet<String> = (self.shelf.rows.keys())
+            .filter(|(owner, lane, _)| owner == user && !self.locks.contains_key(lane))
+            .map(|(_, lane, _)| lane.clone())
+            .collect();
+        let claim = |name: String| {
+            self.locks.insert(name.clone(), page);
+            let rows = self.shelf.rows.iter();
+            let rows = rows.filter(|((owner, lane, _), _)| owner == user && *lane == name);
+            Lane { rows: rows.map(|((.., seq), text)| (*seq, text.clone())).collect(), name }
+        };
+        lanes.into_iter().map(claim).collect()
+    }
+
+    fn hold(&mut self, page: Page, lane: &str) -> bool {
+        *self.locks.entry(lane.to_owned()).or_insert(page) == page
+    }
+
+    /// A page lets a lane go.
+    pub fn release(&mut self, page: Page, lane: &str) {
+        if self.holder(lane) == Some(page) {
+            self.locks.remove(lane);
+        }
+    }
+
+    /// Who holds a lane.
+    #[must_use]
+    pub fn holder(&self, lane: &str) -> Option<Page> {
+        self.locks.get(lane).copied()
+    }
+
+    /// All rows.
+    pub fn rows(&self) -> impl Iterator<Item = (&Place, &str)> {
+        self.shelf.rows.iter().map(|(place, text)| (place, text.as_str()))
+    }
+
+    /// A page is dead: the browser lets its locks go.
+    pub fn died(&mut self, page: Page) {
+        self.locks.retain(|_, holder| *holder != page);
+    }
+
+    /// Counts the lives of the browser: what a page asked for in an earlier one is not done.
+    #[must_use]
+    pub const fn life(&self) -> u32 {
+        self.life
+    }
+
+    /// Writes that the disk does not have yet.
+    #[must_use]
+    pub const fn unsynced(&self) -> usize {
+        self.unsynced.len()
+    }
+
+    /// The machine loses its power: of what was not synced the first `kept` writes are there.
+    pub fn lose_power(&mut self, kept: usize) {
+        for (key, saved) in self.unsynced.drain(..).take(kept) {
+            self.synced.put(&key, saved.as_ref());
+        }
+        self.shelf = self.synced.clone();
+        self.locks.clear();
+        self.life += 1;
     }
 }
 
@@ -59,14 +208,23 @@ impl Storage {
 mod tests {
     use super::*;
 
+    const ONE: Page = Page { device: 0, life: 0 };
+    const TWO: Page = Page { device: 1, life: 0 };
+
     fn save(epoch: u64, offset: u64, over: &[u64]) -> Save {
         let cursor = (Epoch::from_bits(epoch), offset);
         let saved = Saved { cursors: [cursor, cursor], text: String::new() };
-        Save {
-            user: "mina".into(),
-            saved,
-            over: over.iter().map(|bits| Epoch::from_bits(*bits)).collect(),
-        }
+        let over = over.iter().map(|bits| Epoch::from_bits(*bits)).collect();
+        Save { key: "mina".into(), saved, over, life: 0 }
+    }
+
+    fn put(lane: &str, seq: u64) -> Change {
+        Change::Put { lane: lane.into(), seq, text: format!("{lane} {seq}") }
+    }
+
+    fn seqs(lanes: &[Lane]) -> Vec<(&str, Vec<u64>)> {
+        let seqs = |lane: &Lane| lane.rows.iter().map(|(seq, _)| *seq).collect();
+        lanes.iter().map(|lane| (lane.name.as_str(), seqs(lane))).collect()
     }
 
     #[test]
@@ -77,5 +235,32 @@ mod tests {
         assert!(storage.save(&save(1, 6, &[])));
         assert!(!storage.save(&save(2, 9, &[])), "an epoch that nobody left");
         assert!(storage.save(&save(2, 1, &[1])));
+    }
+
+    #[test]
+    fn a_lane_is_claimed_once_its_page_is_dead() {
+        let mut storage = Storage::default();
+        storage.keep(ONE, "mina", &[put("a", 2), put("a", 10)]).unwrap();
+        assert_eq!(storage.claim(TWO, "mina"), []);
+        storage.keep(TWO, "mina", &[put("a", 3)]).unwrap_err();
+        storage.died(ONE);
+        assert_eq!(storage.claim(TWO, "tom"), []);
+        assert_eq!(seqs(&storage.claim(TWO, "mina")), [("a", vec![2, 10])]);
+        storage.keep(TWO, "mina", &[Change::Drop { lane: "a".into(), seq: 2 }]).unwrap();
+        storage.release(TWO, "a");
+        assert_eq!(seqs(&storage.claim(ONE, "mina")), [("a", vec![10])]);
+    }
+
+    #[test]
+    fn a_cut_of_power_takes_caches_that_were_not_synced_and_no_rows() {
+        let mut storage = Storage::default();
+        storage.save(&save(1, 1, &[]));
+        storage.keep(ONE, "mina", &[put("a", 1)]).unwrap();
+        storage.save(&save(1, 2, &[]));
+        storage.save(&save(1, 3, &[]));
+        storage.lose_power(1);
+        assert_eq!(storage.load("mina").unwrap().cursors[0].1, 2);
+        assert_eq!(storage.rows().count(), 1);
+        assert_eq!(storage.holder("a"), None);
     }
 }

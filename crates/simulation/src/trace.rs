@@ -43,7 +43,22 @@ impl Trace {
     pub fn tell(&self, now: u64, line: impl Display) {
         if self.told {
             let ms = now - self.began;
+            let line = short(&line.to_string());
             println!("{:>6}.{:03} s  {line}", ms / 1_000, ms % 1_000);
         }
     }
+}
+
+/// Without the dots that fill long messages.
+#[must_use]
+pub fn short(line: &str) -> String {
+    let mut short = String::with_capacity(line.len());
+    let mut dots = 0;
+    for char in line.chars() {
+        dots = if char == '.' { dots + 1 } else { 0 };
+        if dots <= 3 {
+            short.push(char);
+        }
+    }
+    short
 }

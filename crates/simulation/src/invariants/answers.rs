@@ -3,19 +3,26 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tidings_client_core::{MarkTargets, Stored};
-use tidings_protocol::{MarkSet, ServerMessage, server::Marked};
+use tidings_protocol::{
+    Channel, MarkSet, ServerMessage,
+    server::{Marked, Message},
+};
 
 use super::{Checker, Scene};
 use crate::{
     model::{History, Model, covers},
-    sight::{Page, Sight},
+    sight::{Page, Sight, Wish},
+    world::message_of,
 };
 
-/// What apps asked for and have no answer to. Who closes the tab loses its calls; so far the outbox lives in memory.
+/// What apps asked for and have no answer to. Who closes the tab loses its calls; what was kept of them is judged by `kept`.
 #[derive(Debug, Default)]
 pub(super) struct Answers {
-    open: BTreeMap<(Page, u64), (MarkTargets, MarkSet)>,
+    open: BTreeMap<(Page, u64), Wish>,
     answered: BTreeSet<(Page, u64)>,
+    /// Who said which message.
+    said: BTreeMap<u64, String>,
+    users: BTreeMap<Page, String>,
 }
 
 impl Checker for Answers {
@@ -25,20 +32,32 @@ impl Checker for Answers {
 
     fn saw(&mut self, scene: &Scene<'_>, sight: &Sight) -> Result<(), String> {
         match sight {
-            Sight::Began { page, .. } => {
+            Sight::Began { page, user } => {
                 self.open.retain(|(other, _), _| other.device != page.device);
+                self.users.insert(*page, user.clone());
             }
-            Sight::Intended { page, intent, targets, set } => {
-                self.open.insert((*page, *intent), (targets.clone(), *set));
+            Sight::Intended { page, intent, wish } => {
+                if let (Wish::Say { message, .. }, Some(user)) = (wish, self.users.get(page)) {
+                    self.said.insert(*message, user.clone());
+                }
+                self.open.insert((*page, *intent), wish.clone());
             }
             Sight::Answered { page, intent, result } => {
                 if !self.answered.insert((*page, *intent)) {
                     return Err(format!("intent {intent} of {page} was answered twice"));
                 }
                 let asked = self.open.remove(&(*page, *intent));
-                if let (Some((targets, set)), Ok(Some(stored))) = (asked, result) {
-                    is_true(scene.history, &targets, set, stored)
-                        .map_err(|why| format!("intent {intent} of {page}: {why}"))?;
+                if let (Some(wish), Ok(Some(stored))) = (asked, result) {
+                    match &wish {
+                        Wish::Mark { targets, set } => {
+                            is_true(scene.history, targets, *set, stored)
+                        }
+                        Wish::Say { channel, message } => {
+                            is_said(scene.history, channel, *message, stored)
+                        }
+                        Wish::Again { .. } | Wish::Older => Ok(()),
+                    }
+                    .map_err(|why| format!("intent {intent} of {page}: {why}"))?;
                 }
             }
             _ => {}
@@ -46,12 +65,39 @@ impl Checker for Answers {
         Ok(())
     }
 
-    fn settled(&mut self, _: &Scene<'_>) -> Result<(), String> {
+    fn settled(&mut self, scene: &Scene<'_>) -> Result<(), String> {
+        for fact in scene.history.logs().flat_map(|(_, log)| &log.facts) {
+            if let ServerMessage::Message(fact) = fact
+                && let Some(message) = message_of(&fact.data)
+                && let Some(user) = self.said.get(&message)
+                && fact.from.as_ref().map(|from| &from.user) != Some(user)
+            {
+                return Err(format!("{user} said message {message}, stored is {fact:?}"));
+            }
+        }
         match self.open.keys().next() {
             Some((page, intent)) => Err(format!("intent {intent} of {page} has no answer")),
             None => Ok(()),
         }
     }
+}
+
+/// Whether the log has what was said, at the place that was answered.
+fn is_said(
+    history: &History,
+    channel: &Channel,
+    message: u64,
+    stored: &Stored,
+) -> Result<(), String> {
+    if history.epoch(&stored.channel) != Some(stored.epoch) {
+        return Ok(());
+    }
+    let fact = history.message(&stored.channel, stored.offset);
+    let same = |fact: &Message| fact.id == stored.id && message_of(&fact.data) == Some(message);
+    if stored.channel == *channel && fact.is_some_and(same) {
+        return Ok(());
+    }
+    Err(format!("message {message} of {channel} was said to be {stored:?}, which is {fact:?}"))
 }
 
 /// Whether the log has, at the place that was answered, what was asked for.
@@ -116,12 +162,13 @@ mod tests {
     use tidings_protocol::ErrorCode;
 
     use super::*;
-    use crate::invariants::testing::{PAGE, Stage};
+    use crate::invariants::testing::{PAGE, Stage, room, said};
 
     const READ: MarkSet = MarkSet { seen: None, read: Some(true), archived: None };
 
     fn intended(intent: u64) -> Sight {
-        Sight::Intended { page: PAGE, intent, targets: MarkTargets::All, set: READ }
+        let wish = Wish::Mark { targets: MarkTargets::All, set: READ };
+        Sight::Intended { page: PAGE, intent, wish }
     }
 
     fn answered(intent: u64, result: Result<Option<Stored>, Error>) -> Sight {
@@ -141,6 +188,31 @@ mod tests {
     }
 
     #[test]
+    fn a_message_stored_as_another_or_as_somebody_elses_is_found() {
+        let mut stage = Stage::new();
+        let place = said(&mut stage, "tab", 1, 1);
+        let answered = |intent| {
+            let (channel, epoch, offset) = (place.channel.clone(), place.epoch, place.offset);
+            let stored = Stored { channel, epoch, offset, id: place.id.clone() };
+            Sight::Answered { page: PAGE, intent, result: Ok(Some(stored)) }
+        };
+        let says = |intent, message| {
+            let wish = Wish::Say { channel: room(), message };
+            Sight::Intended { page: PAGE, intent, wish }
+        };
+        let judged = |user: &str, message| {
+            let mut checker = Answers::default();
+            stage.saw(&mut checker, &Sight::Began { page: PAGE, user: user.into() }).unwrap();
+            stage.saw(&mut checker, &says(1, message)).unwrap();
+            stage.saw(&mut checker, &answered(1))?;
+            checker.settled(&stage.scene())
+        };
+        judged("mina", 1).unwrap();
+        judged("mina", 2).unwrap_err();
+        judged("tom", 1).unwrap_err();
+    }
+
+    #[test]
     fn an_answer_that_something_else_was_stored_is_found() {
         let mut stage = Stage::new();
         let place = stage.publish(0);
@@ -155,7 +227,8 @@ mod tests {
         let mut checker = Answers::default();
         // "Nothing had to change", and the item is unread.
         let targets = MarkTargets::Items(vec![item]);
-        let asks = Sight::Intended { page: PAGE, intent: 1, targets, set: READ };
+        let wish = Wish::Mark { targets, set: READ };
+        let asks = Sight::Intended { page: PAGE, intent: 1, wish };
         stage.saw(&mut checker, &asks).unwrap();
         stage.saw(&mut checker, &answered(1, said(""))).unwrap_err();
         // A record of that name that is no mark.

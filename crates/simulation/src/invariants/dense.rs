@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tidings_protocol::{Channel, Epoch, ServerMessage};
+use tidings_protocol::{Channel, Epoch, ServerMessage, server::Page};
 
 use super::{Checker, Scene};
 use crate::{model::log, sight::Sight};
@@ -19,7 +19,7 @@ impl Checker for Dense {
         "I2"
     }
 
-    fn saw(&mut self, _: &Scene<'_>, sight: &Sight) -> Result<(), String> {
+    fn saw(&mut self, scene: &Scene<'_>, sight: &Sight) -> Result<(), String> {
         let Sight::Left { conn, said, .. } = sight else { return Ok(()) };
         for one in said {
             let (channel, offset) = match &one.message {
@@ -31,6 +31,10 @@ impl Checker for Dense {
                 ServerMessage::Marked(record) => (&record.channel, record.offset),
                 ServerMessage::Trimmed(record) => (&record.channel, record.offset),
                 ServerMessage::Message(record) => (&record.channel, record.offset),
+                ServerMessage::Page(page) => {
+                    paged(scene, page)?;
+                    continue;
+                }
                 _ => continue,
             };
             let Some(epoch) = self.epochs.get(&(*conn, channel.clone())) else { continue };
@@ -63,10 +67,49 @@ impl Checker for Dense {
     }
 }
 
+/// A page lists messages as the log has them.
+fn paged(scene: &Scene<'_>, page: &Page) -> Result<(), String> {
+    if scene.history.epoch(&page.channel) != Some(page.epoch) {
+        return Ok(());
+    }
+    for one in page.messages.iter().flatten() {
+        let fact = scene.history.message(&page.channel, one.offset);
+        if fact != Some(one) {
+            return Err(format!("a page lists {one:?}, the log has {fact:?}"));
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::invariants::testing::{Stage, left, notification, subscribed};
+    use crate::invariants::testing::{Stage, left, notification, room, said, subscribed};
+
+    #[test]
+    fn a_page_that_differs_from_the_log_is_found() {
+        use tidings_protocol::Encode;
+        let mut stage = Stage::new();
+        let epoch = said(&mut stage, "tab", 1, 1).epoch;
+        let message = stage.history.message(&room(), 1).unwrap().clone();
+        let page = |id: &str| {
+            let messages =
+                vec![tidings_protocol::server::Message { id: id.into(), ..message.clone() }];
+            Page {
+                id: None,
+                channel: room(),
+                epoch,
+                offset: 1,
+                more: false,
+                items: None,
+                messages: Some(messages),
+            }
+            .to_json()
+        };
+        let mut checker = Dense::default();
+        stage.saw(&mut checker, &left(&[&page(&message.id)])).unwrap();
+        stage.saw(&mut checker, &left(&[&page("another")])).unwrap_err();
+    }
 
     #[test]
     fn another_body_at_the_same_offset_is_found() {

@@ -4,7 +4,7 @@
 use tidings_client_core::{InboxStatus, Status};
 use tidings_protocol::{Decode, server::Snapshot};
 
-use super::{Checker, End, Scene};
+use super::{Checker, End, Scene, rooms};
 use crate::{
     model::{Model, State, Thing},
     sight::{Page, Sight},
@@ -22,7 +22,9 @@ impl Checker for Folds {
 
     fn saw(&mut self, scene: &Scene<'_>, sight: &Sight) -> Result<(), String> {
         match sight {
-            Sight::Saved { page, user, saved, .. } => check(scene, *page, user, saved),
+            Sight::Saved { page, key, saved } if !key.contains('\t') => {
+                check(scene, *page, key, saved)
+            }
             _ => Ok(()),
         }
     }
@@ -90,12 +92,15 @@ fn compare(
 /// In words and with the promise's number, what a device shows or does differently from what it should when all is quiet.
 #[must_use]
 pub fn difference(scene: &Scene<'_>, end: &End) -> Option<(&'static str, String)> {
-    let End { page, user, status, error, pending, view } = end;
+    let End { page, user, status, error, pending, calls, view, .. } = end;
     if *status != Status::Connected {
         return Some(("I7", format!("{page} is {status:?}: {error:?}")));
     }
     if *pending > 0 {
         return Some(("I15", format!("{pending} intents of {page} have no answer")));
+    }
+    if *calls > 0 {
+        return Some(("I15", format!("{calls} calls of {page} have no answer")));
     }
     if view.status != InboxStatus::Live {
         return Some(("I7", format!("the list of {page} is {:?}", view.status)));
@@ -119,7 +124,7 @@ pub fn difference(scene: &Scene<'_>, end: &End) -> Option<(&'static str, String)
         let shown = (view.unread, view.unseen);
         return Some(("I12", format!("{page} counts {shown:?}, the log says {counts:?}")));
     }
-    None
+    rooms::difference(scene, end)
 }
 
 #[cfg(test)]
@@ -137,7 +142,7 @@ mod tests {
         let cursors =
             [(snapshot.epoch, snapshot.offset), (snapshot.system.epoch, snapshot.system.offset)];
         let saved = Saved { cursors, text: format!("1{}", snapshot.to_json()) };
-        Sight::Saved { page: PAGE, user: "mina".into(), saved }
+        Sight::Saved { page: PAGE, key: "mina".into(), saved }
     }
 
     #[test]

@@ -6,7 +6,10 @@ use tidings_protocol::ServerMessage;
 use tidings_server_core::store::Place;
 
 use super::{Checker, Scene};
-use crate::sight::Sight;
+use crate::{
+    sight::Sight,
+    world::{message_of, publish_of},
+};
 
 /// First answers, by publish.
 #[derive(Debug, Default)]
@@ -28,17 +31,23 @@ impl Checker for Idempotent {
     }
 
     fn settled(&mut self, scene: &Scene<'_>) -> Result<(), String> {
+        let (mut lanes, mut said) = (BTreeSet::new(), BTreeSet::new());
         for (channel, log) in scene.history.logs() {
             let mut titles = BTreeSet::new();
-            let mut lanes = BTreeSet::new();
             for fact in &log.facts {
                 let first = match fact {
-                    ServerMessage::Notification(note) => {
-                        titles.insert(crate::world::publish_of(&note.data))
-                    }
+                    ServerMessage::Notification(note) => titles.insert(publish_of(&note.data)),
                     ServerMessage::Marked(marked) if marked.client_id.is_some() => {
                         lanes.insert((marked.client_id.clone(), marked.seq))
                     }
+                    // However often its lane changed, what an app said is there once.
+                    ServerMessage::Message(message) => match message_of(&message.data) {
+                        Some(number) => {
+                            let place = (message.client_id.clone(), message.seq);
+                            said.insert(number) && lanes.insert(place)
+                        }
+                        None => titles.insert(publish_of(&message.data)),
+                    },
                     _ => true,
                 };
                 if !first {
@@ -53,7 +62,7 @@ impl Checker for Idempotent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::invariants::testing::Stage;
+    use crate::invariants::testing::{Stage, said};
 
     #[test]
     fn a_publish_stored_twice_is_found() {
@@ -62,6 +71,16 @@ mod tests {
         stage.publish(1);
         Idempotent::default().settled(&stage.scene()).unwrap();
         stage.publish(1);
+        Idempotent::default().settled(&stage.scene()).unwrap_err();
+    }
+
+    #[test]
+    fn a_message_stored_over_two_lanes_is_found() {
+        let mut stage = Stage::new();
+        said(&mut stage, "one", 1, 1);
+        said(&mut stage, "one", 2, 2);
+        Idempotent::default().settled(&stage.scene()).unwrap();
+        said(&mut stage, "two", 1, 2);
         Idempotent::default().settled(&stage.scene()).unwrap_err();
     }
 

@@ -13,9 +13,9 @@
 //! | I9 | a ticket admits once | `tickets` |
 //! | I10 | connection limits hold; an older connection of a page ends | `connections` |
 //! | I11 | epochs change when records may be gone, and only then | `epochs` |
-//! | I12 | list and counts are the fold of the log | `folds` |
+//! | I12 | list, counts and rooms are the fold of the log | `folds`, `rooms` |
 //! | I14 | what is queued and held stays within bounds | `bounds` |
-//! | I15 | every intent ends as stored, truly, or as an error | `answers` |
+//! | I15 | every intent ends as stored, truly, or as an error, over crashes too | `answers`, `kept`; rows as `rows` reads them |
 //! | I17 | the same seed gives the same trace | [`crate::run`] |
 //!
 //! I13 (webhooks) and I16 (presence) wait for what they speak of.
@@ -29,19 +29,24 @@ mod epochs;
 mod folds;
 mod idempotent;
 mod in_order;
+mod kept;
 mod once;
 mod publishers;
 mod rights;
+mod rooms;
+mod rows;
 mod tickets;
 
 use std::fmt::{self, Debug, Display, Formatter};
 
-use tidings_client_core::{InboxView, Status};
+use tidings_client_core::{ChannelView, InboxView, Status};
+use tidings_protocol::Channel;
 use tidings_server_core::MemoryStore;
 
 use crate::{
     model::History,
-    sight::{Page, Sight},
+    sight::{Allowed, Page, Sight},
+    trace::short,
 };
 
 pub use folds::difference;
@@ -74,8 +79,14 @@ pub struct End {
     pub error: Option<String>,
     /// Intents without an answer.
     pub pending: u32,
+    /// Calls of its app without one.
+    pub calls: usize,
     /// All it shows.
     pub view: InboxView,
+    /// The rooms it shows.
+    pub rooms: Vec<(Channel, ChannelView)>,
+    /// What the credential of its connection allows.
+    pub allowed: Allowed,
 }
 
 /// A promise that was broken.
@@ -89,7 +100,7 @@ pub struct Breach {
 
 impl Display for Breach {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "{} is broken: {}", self.invariant, self.what)
+        write!(f, "{} is broken: {}", self.invariant, short(&self.what))
     }
 }
 
@@ -134,6 +145,8 @@ pub fn all() -> Vec<Box<dyn Checker>> {
         Box::<folds::Folds>::default(),
         Box::<bounds::Bounds>::default(),
         Box::<answers::Answers>::default(),
+        Box::<kept::Kept>::default(),
+        Box::<rooms::Rooms>::default(),
     ]
 }
 

@@ -10,7 +10,10 @@ use crate::sight::{Page, Sight};
 
 /// Last offset that a page has, by log.
 #[derive(Debug, Default)]
-pub(super) struct Once(BTreeMap<(Page, Channel, Epoch), u64>);
+pub(super) struct Once {
+    pairs: BTreeMap<(Page, Channel, Epoch), u64>,
+    rooms: BTreeMap<(Page, Channel), u64>,
+}
 
 impl Checker for Once {
     fn invariant(&self) -> &'static str {
@@ -19,17 +22,24 @@ impl Checker for Once {
 
     fn saw(&mut self, scene: &Scene<'_>, sight: &Sight) -> Result<(), String> {
         match sight {
-            Sight::Loaded { page, saved: Some(saved) } => {
+            Sight::Loaded { page, key, saved: Some(saved) } if key.contains('\t') => {
+                let channel = key.split_once('\t').and_then(|(_, name)| Channel::parse(name).ok());
+                if let Some(channel) = channel {
+                    // Where it comes too late, the page goes on from where it is.
+                    self.rooms.entry((*page, channel)).or_insert(saved.cursors[0].1);
+                }
+            }
+            Sight::Loaded { page, saved: Some(saved), .. } => {
                 let Some(inbox) = inbox_of(&saved.text) else { return Ok(()) };
                 for (channel, (epoch, offset)) in
                     [inbox, Channel::system()].into_iter().zip(saved.cursors)
                 {
-                    self.0.insert((*page, channel, epoch), offset);
+                    self.pairs.insert((*page, channel, epoch), offset);
                 }
             }
             Sight::Arrived { page, key } => {
                 let log = (*page, key.channel.clone(), key.epoch);
-                if let Some(last) = self.0.insert(log, key.offset)
+                if let Some(last) = self.pairs.insert(log, key.offset)
                     && last >= key.offset
                 {
                     return Err(format!("{key:?} arrived at {page}, which has {last} already"));
@@ -37,6 +47,17 @@ impl Checker for Once {
                 let exists = |log: &crate::model::Log| log.facts.len() as u64 >= key.offset;
                 if !scene.history.log(&key.channel).is_some_and(exists) {
                     return Err(format!("{key:?} arrived at {page} and is nowhere"));
+                }
+            }
+            Sight::Told { page, channel, message } => {
+                let offset = message.offset.unwrap_or_default();
+                let last = self.rooms.insert((*page, channel.clone()), offset);
+                if let Some(last) = last.filter(|last| *last >= offset) {
+                    return Err(format!("{page} heard {message:?} of {channel} after {last}"));
+                }
+                if scene.history.message(channel, offset).is_none_or(|fact| *fact.id != *message.id)
+                {
+                    return Err(format!("{page} heard {message:?} of {channel}, which is nowhere"));
                 }
             }
             _ => {}
@@ -53,10 +74,41 @@ fn inbox_of(text: &str) -> Option<Channel> {
 
 #[cfg(test)]
 mod tests {
-    use tidings_client_core::ItemKey;
+    use std::sync::Arc;
+
+    use tidings_client_core::{ItemKey, MessageView};
 
     use super::*;
-    use crate::invariants::testing::{PAGE, Stage, inbox};
+    use crate::{
+        invariants::testing::{PAGE, Stage, inbox, room, said},
+        world::words,
+    };
+
+    #[test]
+    fn a_message_that_comes_again_or_out_of_order_is_found() {
+        let mut stage = Stage::new();
+        let places = [1, 2].map(|one| said(&mut stage, "tab", one, one));
+        let mut checker = Once::default();
+        let tells = |offset: u64| {
+            let id = places.get(offset as usize - 1).map_or("", |place| &place.id);
+            let message = MessageView {
+                key: offset,
+                id: Arc::from(id),
+                offset: Some(offset),
+                at: 1,
+                from: None,
+                place: None,
+                data: words(offset, 0),
+                pending: false,
+                failed: None,
+            };
+            Sight::Told { page: PAGE, channel: room(), message: Arc::new(message) }
+        };
+        stage.saw(&mut checker, &tells(2)).unwrap();
+        stage.saw(&mut checker, &tells(2)).unwrap_err();
+        stage.saw(&mut checker, &tells(1)).unwrap_err();
+        stage.saw(&mut checker, &tells(3)).unwrap_err();
+    }
 
     #[test]
     fn an_arrival_that_comes_again_or_out_of_order_is_found() {

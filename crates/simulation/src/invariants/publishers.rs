@@ -1,12 +1,15 @@
-//! I6: one publisher's order is kept per channel: who waits for an answer before the next is found in that order, and a lane's
-//! intents are in the order of their `seq`.
+//! I6: one publisher's order is kept per channel: who waits for an answer before the next is found in that order, a lane's intents
+//! are in the order of their `seq`, and what an app said in a room in the order it was said in, over lanes and crashes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tidings_protocol::{Channel, Epoch, ServerMessage};
 
-use super::{Checker, Scene};
-use crate::sight::Sight;
+use super::{Checker, Scene, rows::Rows};
+use crate::{
+    sight::{Page, Sight, Wish},
+    world::message_of,
+};
 
 /// What was acknowledged when, by log: the highest offset.
 #[derive(Debug, Default)]
@@ -14,6 +17,11 @@ pub(super) struct Publishers {
     tops: BTreeMap<(Channel, Epoch), u64>,
     /// The tops that a publish's sender knew when it sent it first.
     known: BTreeMap<usize, BTreeMap<(Channel, Epoch), u64>>,
+    /// Who said which message, as which intent. Later ones have higher numbers.
+    said: BTreeMap<u64, (Page, u64)>,
+    rows: Rows,
+    /// Messages that were refused: tried again, they have another place.
+    refused: BTreeSet<u64>,
 }
 
 impl Checker for Publishers {
@@ -39,17 +47,45 @@ impl Checker for Publishers {
                     *top = place.offset.max(*top);
                 }
             }
+            Sight::Intended { page, intent, wish: Wish::Say { message, .. } } => {
+                self.said.insert(*message, (*page, *intent));
+            }
+            Sight::Answered { page, intent, result: Err(_) } => {
+                let asked = (*page, *intent);
+                let of = self.said.iter().find(|(_, other)| **other == asked);
+                self.refused.extend(of.map(|(message, _)| *message));
+            }
+            Sight::Kept { user, changes } => drop(self.rows.keep(user, changes)),
+            Sight::Left { guest, said, .. } => {
+                said.iter().for_each(|one| self.rows.left(guest, one));
+            }
             _ => {}
         }
         Ok(())
     }
 
     fn settled(&mut self, scene: &Scene<'_>) -> Result<(), String> {
+        let mut refused: BTreeSet<u64> = self.rows.refused().collect();
+        refused.extend(&self.refused);
         for (channel, log) in scene.history.logs() {
-            let mut lanes = BTreeMap::new();
+            let (mut lanes, mut pages) = (BTreeMap::new(), BTreeMap::new());
             for fact in &log.facts {
-                let ServerMessage::Marked(marked) = fact else { continue };
-                let (Some(lane), Some(seq)) = (&marked.client_id, marked.seq) else { continue };
+                let (lane, seq) = match fact {
+                    ServerMessage::Marked(marked) => (&marked.client_id, marked.seq),
+                    ServerMessage::Message(message) => {
+                        if let Some(number) = message_of(&message.data)
+                            && let Some((page, _)) = self.said.get(&number)
+                            && !refused.contains(&number)
+                            && let Some(last) = pages.insert(*page, number)
+                            && last > number
+                        {
+                            return Err(format!("{page} said {number} before {last} in {channel}"));
+                        }
+                        (&message.client_id, message.seq)
+                    }
+                    _ => continue,
+                };
+                let (Some(lane), Some(seq)) = (lane, seq) else { continue };
                 if lanes.insert(lane.clone(), seq).is_some_and(|last| last >= seq) {
                     return Err(format!("lane {lane} is out of order in {channel} at {seq}"));
                 }
@@ -68,7 +104,24 @@ mod tests {
     };
 
     use super::*;
-    use crate::invariants::testing::{Stage, inbox};
+    use crate::invariants::testing::{PAGE, Stage, inbox, room, said};
+
+    #[test]
+    fn what_an_app_said_later_and_stands_earlier_is_found() {
+        let mut stage = Stage::new();
+        let mut checker = Publishers::default();
+        for (intent, message) in [(1, 1), (2, 2)] {
+            let wish = Wish::Say { channel: room(), message };
+            stage.saw(&mut checker, &Sight::Intended { page: PAGE, intent, wish }).unwrap();
+        }
+        said(&mut stage, "one", 1, 2);
+        said(&mut stage, "two", 1, 1);
+        checker.settled(&stage.scene()).unwrap_err();
+        let error = tidings_client_core::Error::new(tidings_protocol::ErrorCode::Forbidden, "");
+        let refused = Sight::Answered { page: PAGE, intent: 1, result: Err(error) };
+        stage.saw(&mut checker, &refused).unwrap();
+        checker.settled(&stage.scene()).unwrap();
+    }
 
     #[test]
     fn a_later_publish_at_a_lower_offset_is_found() {

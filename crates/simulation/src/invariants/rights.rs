@@ -1,19 +1,31 @@
-//! I8: nothing is delivered to one without the right, nor after a revocation and the bound on hearing of it.
+//! I8: nothing is delivered to one without the right, nor after a revocation and the bound on hearing of it; and nothing is taken
+//! from one without the right to say it.
 
-use tidings_protocol::{Channel, ServerMessage};
+use std::collections::{BTreeMap, BTreeSet};
+
+use tidings_protocol::{Channel, ServerMessage, rights::Right};
 use tidings_server_core::store::Revocation;
 
 use super::{Checker, Scene};
-use crate::{gate::hits, sight::Sight};
+use crate::{
+    env::Conn,
+    gate::hits,
+    sight::{Allowed, Guest, Said, Sight},
+};
 
-/// Milliseconds until every node has heard of a revocation.
+/// Milliseconds until every node has heard of a revocation, and a connection of what its new credential takes away.
 const BOUND: u64 = 5_000;
 
-/// Revocations and when they became durable; the last time the store could not be asked.
+/// Revocations and when they became durable; the last time the store could not be asked; who may do what, and who follows what.
 #[derive(Debug, Default)]
 pub(super) struct Rights {
     revoked: Vec<(u64, Revocation)>,
     failed_at: u64,
+    /// By session.
+    granted: BTreeMap<String, Allowed>,
+    /// The sessions a connection goes on under, and since when the last.
+    sessions: BTreeMap<Conn, (Vec<String>, u64)>,
+    follows: BTreeSet<(Conn, Channel)>,
 }
 
 impl Checker for Rights {
@@ -28,24 +40,96 @@ impl Checker for Rights {
                 let revocation = Revocation { subject: subject.clone(), at: *at, until: u64::MAX };
                 self.revoked.push((scene.now, revocation));
             }
-            Sight::Left { guest, said, .. } => {
+            Sight::Granted { session, allowed, .. } => {
+                self.granted.insert(session.clone(), allowed.clone());
+            }
+            Sight::Ended { conn } => {
+                self.sessions.remove(conn);
+                self.follows.retain(|(other, _)| other != conn);
+            }
+            Sight::Left { conn, guest, said } => {
+                let (sessions, since) = self.sessions.entry(*conn).or_default();
+                if sessions.last() != Some(&guest.session) {
+                    sessions.push(guest.session.clone());
+                    *since = scene.now;
+                }
                 for one in said {
-                    let Some(channel) = channel_of(&one.message) else { continue };
-                    if !channel.is_system() && channel.inbox_user() != Some(&guest.user) {
-                        return Err(format!("{} was told of {channel}", guest.user));
-                    }
-                    let late = |(since, revocation): &&(u64, Revocation)| {
-                        hits(revocation, guest) && scene.now > since.max(&self.failed_at) + BOUND
-                    };
-                    if let Some((since, revocation)) = self.revoked.iter().find(late) {
-                        return Err(format!(
-                            "{guest:?} was told of {channel} {} ms after {revocation:?}",
-                            scene.now - since
-                        ));
-                    }
+                    self.in_rooms(*conn, guest, one)?;
+                    self.told(scene, guest, one)?;
                 }
             }
             _ => {}
+        }
+        Ok(())
+    }
+
+    fn settled(&mut self, scene: &Scene<'_>) -> Result<(), String> {
+        for (conn, channel) in &self.follows {
+            let Some((sessions, since)) = self.sessions.get(conn) else { continue };
+            let session = &sessions[sessions.len() - 1..];
+            let late = scene.now > since + BOUND;
+            if late && !self.may(session, channel, Right::Subscribe) {
+                return Err(format!("{conn} follows {channel} under {session:?}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Rights {
+    /// What says a room's log was opened to this connection under some credential of it. What waits in its queue when the
+    /// credential changes was its right.
+    fn in_rooms(&mut self, conn: Conn, guest: &Guest, said: &Said) -> Result<(), String> {
+        let sessions = self.sessions.get(&conn).map(|(sessions, _)| sessions.clone());
+        let sessions = sessions.unwrap_or_default();
+        let (channel, right) = match &said.message {
+            ServerMessage::Unsubscribed(ended) => {
+                self.follows.remove(&(conn, ended.channel.clone()));
+                return Ok(());
+            }
+            ServerMessage::Subscribed(begun) => (&begun.channel, Right::Subscribe),
+            ServerMessage::Page(page) => (&page.channel, Right::History),
+            ServerMessage::Message(record) => (&record.channel, Right::Subscribe),
+            // A repeat is answered as it was the first time, whatever the right is now.
+            ServerMessage::Ack(ack) if ack.record_id.is_some() && ack.duplicate.is_none() => {
+                (&ack.channel, Right::Publish)
+            }
+            _ => return Ok(()),
+        };
+        if channel.is_system() || channel.inbox_user().is_some() {
+            return Ok(());
+        }
+        let key = (conn, channel.clone());
+        let follows = self.follows.contains(&key);
+        if matches!(said.message, ServerMessage::Message(_)) && !follows {
+            return Err(format!("{} was told of {channel}, which it does not follow", guest.user));
+        }
+        if !self.may(&sessions, channel, right) {
+            return Err(format!("{} has no right to {right:?} in {channel}", guest.user));
+        }
+        if matches!(said.message, ServerMessage::Subscribed(_)) {
+            self.follows.insert(key);
+        }
+        Ok(())
+    }
+
+    fn may(&self, sessions: &[String], channel: &Channel, right: Right) -> bool {
+        let allowed = sessions.iter().filter_map(|session| self.granted.get(session)).flatten();
+        allowed.into_iter().any(|(other, rights)| other == channel && rights.has(right))
+    }
+
+    /// Nobody else's inbox, and nothing long after a revocation.
+    fn told(&self, scene: &Scene<'_>, guest: &Guest, said: &Said) -> Result<(), String> {
+        let Some(channel) = channel_of(&said.message) else { return Ok(()) };
+        if channel.inbox_user().is_some_and(|user| user != guest.user) {
+            return Err(format!("{} was told of {channel}", guest.user));
+        }
+        let late = |(since, revocation): &&(u64, Revocation)| {
+            hits(revocation, guest) && scene.now > since.max(&self.failed_at) + BOUND
+        };
+        if let Some((since, revocation)) = self.revoked.iter().find(late) {
+            let late = scene.now - since;
+            return Err(format!("{guest:?} was told of {channel} {late} ms after {revocation:?}"));
         }
         Ok(())
     }
@@ -66,10 +150,22 @@ const fn channel_of(message: &ServerMessage) -> Option<&Channel> {
 
 #[cfg(test)]
 mod tests {
+    use tidings_protocol::rights::RightSet;
     use tidings_server_core::store::Subject;
 
     use super::*;
-    use crate::invariants::testing::{Stage, left, notification};
+    use crate::invariants::testing::{CONN, Stage, left, notification, room};
+
+    const SUBSCRIBED: &str = r#"{"type":"subscribed","channel":"room:a","epoch":"aaaaaaaa","first":1,"top":0,"offset":0,"recovered":true}"#;
+    const MESSAGE: &str =
+        r#"{"type":"message","channel":"room:a","offset":1,"id":"m","at":1,"data":{}}"#;
+    const PAGE: &str = r#"{"type":"page","channel":"room:a","epoch":"aaaaaaaa","offset":1,"more":false,"messages":[]}"#;
+    const ACK: &str = r#"{"type":"ack","client_id":"tab","seq":1,"channel":"room:a","epoch":"aaaaaaaa","offset":1,"record_id":"m"}"#;
+
+    fn granted(rights: RightSet) -> Sight {
+        let allowed = vec![(room(), rights)];
+        Sight::Granted { user: "mina".into(), session: "s".into(), allowed }
+    }
 
     #[test]
     fn a_record_of_somebody_else_is_found() {
@@ -78,6 +174,46 @@ mod tests {
         stage.saw(&mut checker, &left(&[&notification("inbox:mina", 1, "")])).unwrap();
         stage.saw(&mut checker, &left(&[&notification("system:all", 1, "")])).unwrap();
         stage.saw(&mut checker, &left(&[&notification("inbox:tom", 1, "")])).unwrap_err();
+    }
+
+    #[test]
+    fn whatever_a_room_says_to_one_without_the_right_is_found() {
+        for (frame, right) in
+            [(SUBSCRIBED, Right::Subscribe), (PAGE, Right::History), (ACK, Right::Publish)]
+        {
+            let stage = Stage::new();
+            let mut checker = Rights::default();
+            stage.saw(&mut checker, &granted(RightSet::default().with(right))).unwrap();
+            stage.saw(&mut checker, &left(&[frame])).unwrap();
+            let others: RightSet = RightSet::ALL.iter().filter(|one| *one != right).collect();
+            stage.saw(&mut checker, &granted(others)).unwrap();
+            stage.saw(&mut checker, &left(&[frame])).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn a_message_without_a_subscription_or_after_its_end_is_found() {
+        let stage = Stage::new();
+        let mut checker = Rights::default();
+        stage.saw(&mut checker, &granted(RightSet::ALL)).unwrap();
+        stage.saw(&mut checker, &left(&[MESSAGE])).unwrap_err();
+        stage.saw(&mut checker, &left(&[SUBSCRIBED, MESSAGE])).unwrap();
+        let ended = r#"{"type":"unsubscribed","channel":"room:a"}"#;
+        stage.saw(&mut checker, &left(&[ended, MESSAGE])).unwrap_err();
+    }
+
+    #[test]
+    fn who_follows_on_without_the_right_is_found() {
+        let mut stage = Stage::new();
+        let mut checker = Rights::default();
+        stage.saw(&mut checker, &granted(RightSet::ALL)).unwrap();
+        stage.saw(&mut checker, &left(&[SUBSCRIBED])).unwrap();
+        stage.now = BOUND + 1;
+        checker.settled(&stage.scene()).unwrap();
+        stage.saw(&mut checker, &granted(RightSet::default())).unwrap();
+        checker.settled(&stage.scene()).unwrap_err();
+        stage.saw(&mut checker, &Sight::Ended { conn: CONN }).unwrap();
+        checker.settled(&stage.scene()).unwrap();
     }
 
     #[test]

@@ -5,9 +5,10 @@ use std::rc::Rc;
 use tidings_protocol::{
     Channel, Epoch, Json, ServerMessage,
     rest::{PublishNotification, Target},
+    rights::{Grant, Pattern, RightSet, Rights},
 };
 use tidings_server_core::{
-    Ids, MemoryStore,
+    Identity, Ids, MemoryStore,
     memory::Syncing,
     service,
     store::{Op, Place, Store, Write, Written},
@@ -74,6 +75,32 @@ impl Stage {
 
 pub(super) fn inbox() -> Channel {
     Channel::inbox("mina").unwrap()
+}
+
+pub(super) fn room() -> Channel {
+    Channel::parse("room:a").unwrap()
+}
+
+/// `mina` says a message in the room, at a place of a lane.
+pub(super) fn said(stage: &mut Stage, lane: &str, seq: u64, message: u64) -> Place {
+    stage.history.room(&stage.store, &room());
+    let who = Identity {
+        user: "mina".into(),
+        info: None,
+        rights: Rights::new(vec![Grant {
+            pattern: Pattern::parse("room:a").unwrap(),
+            allow: RightSet::ALL,
+        }]),
+        session: "s".into(),
+        session_token: String::new(),
+        issued_at: 0,
+        expires_at: None,
+    };
+    let lane = service::lane("mina", Some(lane.into()), Some(seq)).unwrap();
+    let data = crate::world::words(message, 0);
+    let caller = service::Caller::User(&who);
+    let write = service::message(caller, room(), data, lane, None, 1, &mut stage.ids).unwrap();
+    stage.write(write)
 }
 
 pub(super) fn guest(session: &str, instance: &str) -> Rc<Guest> {

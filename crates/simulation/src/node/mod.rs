@@ -18,7 +18,7 @@ use crate::{
     disk::Disk,
     env::{Conn, Due, Env, Process, Way},
     gate::{self, Gate},
-    sight::Sight,
+    sight::{Guest, Sight},
     tally::Count,
 };
 
@@ -130,6 +130,12 @@ impl Node {
     /// Connections it holds.
     pub fn connections(&self) -> impl Iterator<Item = Conn> {
         self.connections.keys().copied()
+    }
+
+    /// Who holds a connection.
+    #[must_use]
+    pub fn guest(&self, conn: Conn) -> Option<&Rc<Guest>> {
+        self.connections.get(&conn)?.guest.as_ref()
     }
 
     /// Starts on the store that is left.

@@ -2,13 +2,17 @@
 #![allow(clippy::panic, reason = "a simulation that publishes nonsense ends")]
 
 use tidings_client_core::Credential;
-use tidings_protocol::rest::{PublishNotification, RevocationRequest, Target, TicketRequest};
+use tidings_protocol::{
+    Channel, Json,
+    rest::{PublishNotification, RevocationRequest, Target, TicketRequest},
+    rights::{Grant, Pattern, RightSet, Rights},
+};
 use tidings_server_core::{
     service::{self, Caller},
     store::{IdempotencyKey, Store},
 };
 
-use super::{ANSWER, Publish, World, at, title};
+use super::{ANSWER, Body, Publish, World, at, title};
 use crate::{
     env::Due,
     node::{Published, hash_of},
@@ -34,17 +38,36 @@ impl World {
     }
 
     fn publish(&mut self, to: Target) -> usize {
-        let number = self.publishes.len();
         let body = PublishNotification {
             to,
             kind: "like".to_owned(),
-            title: title(number),
+            title: title(self.publishes.len()),
             ..PublishNotification::default()
         };
+        self.send(Body::Notification(Box::new(body)))
+    }
+
+    /// A backend says something in a room; answers the publish's number.
+    pub fn post(&mut self, channel: &Channel) -> usize {
+        self.history.room(&self.disk.memory, channel);
+        let data = Json::string(&title(self.publishes.len()));
+        self.send(Body::Message { channel: channel.clone(), data })
+    }
+
+    fn send(&mut self, body: Body) -> usize {
+        let number = self.publishes.len();
         self.publishes.push(Publish { body, acknowledged: false });
         self.env.saw(Sight::Sent { publish: number });
         self.try_publish(number);
         number
+    }
+
+    /// From now on a user's tickets allow this in a room.
+    pub fn allow(&mut self, user: &str, channel: &Channel, rights: RightSet) {
+        self.history.room(&self.disk.memory, channel);
+        let allowed = self.allowed.entry(user.to_owned()).or_default();
+        allowed.retain(|(other, _)| other != channel);
+        allowed.push((channel.clone(), rights));
     }
 
     /// Sends a publish to some server; it is repeated until an answer comes.
@@ -71,7 +94,14 @@ impl World {
             fingerprint,
         };
         let wall = self.nodes[node].clock.read(self.env.now).wall;
-        match service::notify(&self.publishes[publish].body, Some(key), wall, &mut self.ids) {
+        let write = match self.publishes[publish].body.clone() {
+            Body::Notification(body) => service::notify(&body, Some(key), wall, &mut self.ids),
+            Body::Message { channel, data } => {
+                let (caller, key) = (Caller::Backend, Some(key));
+                service::message(caller, channel, data, None, key, wall, &mut self.ids)
+            }
+        };
+        match write {
             Ok(write) => self.nodes[node].publish(&mut self.env, publish, write),
             Err(refused) => panic!("the simulation publishes nonsense: {refused}"),
         }
@@ -126,11 +156,21 @@ impl World {
         let text = format!("ticket-{}", self.tickets);
         let session = format!("session-{}", self.tickets);
         self.sessions.insert(page.device, session.clone());
+        let user = self.devices[page.device].user.clone();
+        let allowed = self.allowed.get(&user).cloned().unwrap_or_default();
+        let grant = |(channel, allow): &(Channel, RightSet)| {
+            let pattern = Pattern::parse(channel.as_str()).ok()?;
+            Some(Grant { pattern, allow: *allow })
+        };
         let body = TicketRequest {
-            user: Some(self.devices[page.device].user.clone()),
+            channels: Some(Rights::new(allowed.iter().filter_map(grant).collect())),
+            info: Some(Json::string(&user)),
+            user: Some(user.clone()),
             session_ttl_ms: Some(self.session_ttl_ms),
             ..TicketRequest::default()
         };
+        self.granted.insert(session.clone(), allowed.clone());
+        self.env.saw(Sight::Granted { user, session: session.clone(), allowed });
         let node = &self.nodes[node];
         let (wall, limits) = (node.clock.read(self.env.now).wall, node.limits());
         let store_wall = node.store_wall(&self.env);

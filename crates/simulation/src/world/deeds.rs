@@ -1,13 +1,13 @@
 //! What people and operators do, and what befalls machines and links.
 
 use tidings_client_core::{Event, MarkTargets};
-use tidings_protocol::MarkSet;
+use tidings_protocol::{Channel, MarkSet};
 use tidings_server_core::{
     follow,
     store::{Retention, Store},
 };
 
-use super::World;
+use super::{World, words};
 use crate::{
     env::{Due, Way},
     faults::Faults,
@@ -26,6 +26,21 @@ impl World {
         self.devices[device].mark(&mut self.env, MarkTargets::All, set)
     }
 
+    /// The app on a device says something in a room, so many characters longer than need be; answers the message's number.
+    pub fn say(&mut self, device: usize, channel: &Channel, more: usize) -> u64 {
+        self.history.room(&self.disk.memory, channel);
+        self.messages += 1;
+        let (message, data) = (self.messages, words(self.messages, more));
+        self.devices[device].say(&mut self.env, channel.clone(), message, data);
+        message
+    }
+
+    /// The app on a device shows a room.
+    pub fn read(&mut self, device: usize, channel: &Channel) {
+        self.history.room(&self.disk.memory, channel);
+        self.devices[device].read(&mut self.env, channel.clone());
+    }
+
     /// Something happens to a device.
     pub fn tell(&mut self, device: usize, event: Event) {
         self.devices[device].feed(&mut self.env, event);
@@ -34,6 +49,25 @@ impl World {
     /// The page of a device is loaded again.
     pub fn reload(&mut self, device: usize) {
         self.devices[device].reload(&mut self.env);
+    }
+
+    /// The browser of a device crashes with all its tabs, or the machine loses its power: what it had not brought to the disk is
+    /// lost. They are opened again.
+    pub fn crash_browser(&mut self, device: usize) {
+        self.env.tally.count(Count::BrowserCrash);
+        let profile = self.devices[device].storage.clone();
+        let mut tabs: Vec<usize> = (0..self.devices.len()).collect();
+        tabs.retain(|tab| std::rc::Rc::ptr_eq(&self.devices[*tab].storage, &profile));
+        for tab in &tabs {
+            self.devices[*tab].die(&mut self.env);
+        }
+        let unsynced = profile.borrow().unsynced();
+        let kept = self.env.rng.index(unsynced + 1);
+        self.env.tally.more(Count::Unsaved, (unsynced - kept) as u64);
+        profile.borrow_mut().lose_power(kept);
+        for tab in tabs {
+            self.devices[tab].crash(&mut self.env);
+        }
     }
 
     /// The first server dies.

@@ -69,12 +69,22 @@ impl World {
                     device.rest(env);
                 }
             }
-            Due::Loaded { page, user } => {
+            Due::Loaded { page, key } => {
                 if let Some(device) = at(devices, page) {
-                    device.loaded(env, user);
+                    device.loaded(env, key);
                 }
             }
             Due::Saves { page, save } => devices[page.device].saves(env, page, save),
+            Due::LaneWorked { page } => {
+                if let Some(device) = at(devices, page) {
+                    device.lane_worked(env);
+                }
+            }
+            Due::LaneTold { page, event } => {
+                if let Some(device) = at(devices, page) {
+                    device.lane_told(env, event);
+                }
+            }
             Due::PublisherRetries { publish } => self.try_publish(publish),
             due => self.happen_at_node(due),
         }
@@ -143,6 +153,7 @@ impl World {
             Due::Timer { page, .. }
             | Due::Credential { page, .. }
             | Due::Loaded { page, .. }
+            | Due::LaneTold { page, .. }
             | Due::RestLoaded { page } => *page,
             _ => return Some(due),
         };

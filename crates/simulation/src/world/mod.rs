@@ -7,7 +7,7 @@ mod dispatch;
 
 use std::{cell::RefCell, collections::BTreeMap, rc::Rc, sync::Arc};
 
-use tidings_protocol::{Json, rest::PublishNotification};
+use tidings_protocol::{Channel, Json, rest::PublishNotification};
 use tidings_server_core::{
     Ids, Limits,
     store::{Op, Store, Write},
@@ -23,8 +23,8 @@ use crate::{
     invariants::{self, Breach, Checker, End, Scene},
     model::History,
     node::{Node, Settings},
-    sight::Page,
-    storage::Storage,
+    sight::{Allowed, Page},
+    storage::{Place, Storage},
 };
 
 /// Events of one world: more mean that something spins.
@@ -56,8 +56,15 @@ pub struct Setup {
 /// A publish of a backend, repeated with the same key until it is acknowledged.
 #[derive(Debug)]
 struct Publish {
-    body: PublishNotification,
+    body: Body,
     acknowledged: bool,
+}
+
+/// What a backend publishes.
+#[derive(Clone, Debug)]
+enum Body {
+    Notification(Box<PublishNotification>),
+    Message { channel: Channel, data: Json },
 }
 
 /// Everything.
@@ -81,9 +88,15 @@ pub struct World {
     /// Which node a connection is at.
     routes: BTreeMap<Conn, usize>,
     publishes: Vec<Publish>,
+    /// What apps said in rooms so far.
+    messages: u64,
+    /// What tickets allow, by user.
+    allowed: BTreeMap<String, Allowed>,
     ids: Ids,
     tickets: u64,
     sessions: BTreeMap<usize, String>,
+    /// What the credential of each session allows.
+    granted: BTreeMap<String, Allowed>,
     /// The app's ticket function fails.
     pub tickets_fail: bool,
     /// Life of the sessions that tickets open, in milliseconds.
@@ -133,9 +146,12 @@ impl World {
             checkers: invariants::all(),
             routes: BTreeMap::new(),
             publishes: Vec::new(),
+            messages: 0,
+            allowed: BTreeMap::new(),
             ids: Ids::new(seed ^ 0x5eed),
             tickets: 0,
             sessions: BTreeMap::new(),
+            granted: BTreeMap::new(),
             tickets_fail: false,
             session_ttl_ms: 3_600_000,
             events: 0,
@@ -225,10 +241,58 @@ impl World {
         if let Some(publish) = self.publishes.iter().position(|one| !one.acknowledged) {
             return Some(("I7", format!("publish {publish} has no answer")));
         }
-        let ends: Vec<End> = self.devices.iter_mut().map(end).collect();
+        let ends: Vec<End> = (0..self.devices.len()).map(|device| self.end(device)).collect();
         let scene =
             Scene { now: self.env.now.mono, store: &self.disk.memory, history: &self.history };
-        ends.iter().find_map(|end| invariants::difference(&scene, end))
+        ends.iter()
+            .find_map(|end| invariants::difference(&scene, end))
+            .or_else(|| self.left_over().map(|what| ("I15", what)))
+    }
+
+    fn end(&mut self, device: usize) -> End {
+        let device = &mut self.devices[device];
+        let session = || {
+            let conn = device.conn()?;
+            let guest = self.nodes.get(*self.routes.get(&conn)?)?.guest(conn)?;
+            self.granted.get(&guest.session)
+        };
+        End {
+            allowed: session().cloned().unwrap_or_default(),
+            page: device.page,
+            user: device.user.clone(),
+            status: device.status(),
+            error: device.error().map(ToString::to_string),
+            pending: device.pending(),
+            calls: device.calls(),
+            rooms: device.reads().map(|room| (room.clone(), device.room(room))).collect(),
+            view: device.view(),
+        }
+    }
+
+    /// A row that still waits in some outbox, although a page lives that could end it.
+    fn left_over(&self) -> Option<String> {
+        for device in self.devices.iter().filter(|device| !device.is_impaired()) {
+            let storage = device.storage.borrow();
+            let waits = |(user, lane, _): &Place| {
+                let holder = storage.holder(lane).unwrap_or(device.page);
+                *user == device.user && holder == device.page
+            };
+            // A third line says why it was refused, and waits for the app.
+            let mut rows = storage.rows().filter(|(_, text)| text.lines().nth(2).is_none());
+            if let Some(((_, lane, seq), _)) = rows.find(|(place, _)| waits(place)) {
+                return Some(format!("{} has lane {lane} {seq} still to end", device.page));
+            }
+        }
+        None
+    }
+
+    /// Loads the pages anew whose outbox is not kept as it should be: what such a page left to others, and what others left to it,
+    /// comes to an end only then. Answers whether there are any.
+    fn mend_outboxes(&mut self) -> bool {
+        let mut ill: Vec<usize> = (0..self.devices.len()).collect();
+        ill.retain(|device| self.devices[*device].is_impaired());
+        ill.iter().for_each(|device| self.reload(*device));
+        !ill.is_empty()
     }
 
     /// Lets time pass until all is quiet, then holds all of it against what is promised.
@@ -236,15 +300,10 @@ impl World {
     /// # Errors
     /// The promise that is broken: by something seen, by how all ends, or because it does not end within `ms`.
     pub fn try_settle(&mut self, ms: u64) -> Result<(), Breach> {
-        let until = self.env.now.mono + ms;
-        while self.breach.is_none()
-            && let Some((invariant, what)) = self.unsettled()
-        {
-            if self.env.now.mono >= until {
-                let what = format!("after {ms} ms of quiet, {what}");
-                self.breach = Some(Breach { invariant, what });
-            }
-            self.run(LOOK);
+        self.quiet(ms);
+        if self.breach.is_none() && self.mend_outboxes() {
+            self.env.tell("pages that could not keep their outbox are loaded again");
+            self.quiet(ms);
         }
         self.judge();
         self.history.refresh(&self.disk.memory);
@@ -257,6 +316,20 @@ impl World {
             }
         }
         self.breach.clone().map_or(Ok(()), Err)
+    }
+
+    /// Lets time pass until all is quiet; that this takes more than `ms` is a broken promise.
+    fn quiet(&mut self, ms: u64) {
+        let until = self.env.now.mono + ms;
+        while self.breach.is_none()
+            && let Some((invariant, what)) = self.unsettled()
+        {
+            if self.env.now.mono >= until {
+                let what = format!("after {ms} ms of quiet, {what}");
+                self.breach = Some(Breach { invariant, what });
+            }
+            self.run(LOOK);
+        }
     }
 
     /// The same for tests.
@@ -280,17 +353,6 @@ fn at(devices: &mut [Device], page: Page) -> Option<&mut Device> {
     devices.get_mut(page.device).filter(|device| device.page == page)
 }
 
-fn end(device: &mut Device) -> End {
-    End {
-        page: device.page,
-        user: device.user.clone(),
-        status: device.status(),
-        error: device.error().map(ToString::to_string),
-        pending: device.pending(),
-        view: device.view(),
-    }
-}
-
 /// The title by which a publish is found again.
 #[must_use]
 pub fn title(publish: usize) -> String {
@@ -302,4 +364,17 @@ pub fn title(publish: usize) -> String {
 pub(crate) fn publish_of(data: &Json) -> Option<String> {
     let (_, rest) = data.as_str().split_once("Notification ")?;
     Some(rest.chars().take_while(char::is_ascii_digit).collect())
+}
+
+/// What an app says in a room: its number, by which it is found again, and so many characters more.
+#[must_use]
+pub fn words(message: u64, more: usize) -> Json {
+    Json::string(&format!("Message {message} {}", ".".repeat(more)))
+}
+
+/// The number of a message in its words, if an app said them.
+#[must_use]
+pub(crate) fn message_of(data: &Json) -> Option<u64> {
+    let rest = data.as_str().strip_prefix("\"Message ")?;
+    rest.split(' ').next()?.parse().ok()
 }

@@ -1,0 +1,181 @@
+//! The app on a device: what it asks for, and what it is told.
+
+use std::sync::Arc;
+
+use tidings_client_core::{
+    ChannelView, Command, Event, FailedIntent, Filter, InboxView, IntentKind, Kinds, MarkTargets,
+    Readable, Show,
+};
+use tidings_protocol::{Channel, Json, MarkSet};
+
+use super::Device;
+use crate::{
+    env::Env,
+    sight::{Sight, Wish},
+    tally::Count,
+    world::message_of,
+};
+
+impl Device {
+    /// The app marks items; answers the intent's number.
+    pub fn mark(&mut self, env: &mut Env, targets: MarkTargets, set: MarkSet) -> u64 {
+        let wish = Wish::Mark { targets: targets.clone(), set };
+        let intent = self.intend(env, wish);
+        self.feed(env, Event::MarkRequested { intent, targets, set });
+        intent
+    }
+
+    /// The app says something in a room; answers the intent's number.
+    pub fn say(&mut self, env: &mut Env, channel: Channel, message: u64, data: Json) -> u64 {
+        let wish = Wish::Say { channel: channel.clone(), message };
+        let intent = self.intend(env, wish);
+        self.feed(env, Event::PublishRequested { intent, channel, data });
+        intent
+    }
+
+    /// The app tries again what was refused last, if anything was that it shows.
+    pub fn retry(&mut self, env: &mut Env) {
+        let shown = |failed: &FailedIntent| {
+            let room = self.client.channel(&failed.channel);
+            let message = room.messages.iter().find(|one| one.key == failed.id);
+            let message = message.and_then(|one| message_of(&one.data));
+            (failed.kind == IntentKind::Mark || message.is_some()).then_some((failed.id, message))
+        };
+        if let Some((id, message)) = self.client.outbox().failed.iter().rev().find_map(shown) {
+            env.tally.count(Count::Retries);
+            let intent = self.intend(env, Wish::Again { message });
+            self.feed(env, Event::FailedRetried { id, intent });
+        }
+    }
+
+    /// The app puts away what was refused first, if anything was.
+    pub fn discard(&mut self, env: &mut Env) {
+        if let Some(id) = self.client.outbox().failed.first().map(|failed| failed.id) {
+            self.feed(env, Event::FailedDiscarded { id });
+        }
+    }
+
+    /// The app wants older items.
+    pub fn more(&mut self, env: &mut Env) -> u64 {
+        env.tally.count(Count::Loads);
+        let intent = self.intend(env, Wish::Older);
+        self.feed(env, Event::MoreRequested { filter: everything(), intent });
+        intent
+    }
+
+    /// The app wants older messages of a room.
+    pub fn older(&mut self, env: &mut Env, channel: Channel) -> u64 {
+        env.tally.count(Count::Loads);
+        let intent = self.intend(env, Wish::Older);
+        self.feed(env, Event::OlderRequested { channel, intent });
+        intent
+    }
+
+    /// The app shows a room, from now on and after reloads.
+    pub fn read(&mut self, env: &mut Env, channel: Channel) {
+        if self.reads.insert(channel.clone()) {
+            self.feed(env, Event::ChannelWanted { channel });
+        }
+    }
+
+    /// The app shows a room no more.
+    pub fn leave(&mut self, env: &mut Env, channel: &Channel) {
+        if self.reads.remove(channel) {
+            self.feed(env, Event::ChannelUnwanted { channel: channel.clone() });
+        }
+    }
+
+    /// The rooms it shows.
+    pub fn reads(&self) -> impl Iterator<Item = &Channel> {
+        self.reads.iter()
+    }
+
+    /// Shows a room from its first page on.
+    pub fn begin_with(&mut self, channel: Channel) {
+        self.reads.insert(channel);
+    }
+
+    fn intend(&mut self, env: &mut Env, wish: Wish) -> u64 {
+        env.tally.count(Count::Intents);
+        self.intents += 1;
+        let (page, intent) = (self.page, self.intents);
+        env.saw(Sight::Intended { page, intent, wish });
+        intent
+    }
+
+    /// Calls of the app without an answer.
+    #[must_use]
+    pub fn calls(&self) -> usize {
+        self.intents as usize - self.seen.settled.len()
+    }
+
+    /// The whole list as the app sees it.
+    pub fn view(&mut self) -> InboxView {
+        self.client.inbox(&everything())
+    }
+
+    /// A room as the app sees it.
+    #[must_use]
+    pub fn room(&self, channel: &Channel) -> ChannelView {
+        self.client.channel(channel)
+    }
+
+    /// The app is told something.
+    pub(super) fn hear(&mut self, env: &mut Env, command: Command) {
+        let page = self.page;
+        match command {
+            Command::Changed(Readable::Inbox | Readable::Outbox) => self.show(env),
+            Command::ChannelChanged(channel) => self.show_room(env, channel),
+            Command::Arrived(item) => {
+                env.tally.count(Count::Arrivals);
+                env.saw(Sight::Arrived { page, key: item.key.clone() });
+                self.seen.arrived.push(item.key);
+            }
+            Command::Message { channel, message } => {
+                env.tally.count(Count::Messages);
+                let message = Arc::clone(&message);
+                self.seen.messages.push((channel.clone(), message.offset.unwrap_or_default()));
+                env.saw(Sight::Told { page, channel, message });
+            }
+            Command::Gap { channel, from, to, why } => {
+                env.tally.count(Count::Gaps);
+                let user = self.user.clone();
+                env.saw(Sight::Missing { user, channel: channel.clone(), from, to, why });
+                self.seen.gaps.push((channel, from, to, why));
+            }
+            Command::Settled { intent, result } => {
+                env.tally.count(if result.is_ok() { Count::Stored } else { Count::Refusals });
+                env.saw(Sight::Answered { page, intent, result: result.clone() });
+                self.seen.settled.insert(intent, result);
+            }
+            Command::Failed(failed) => {
+                env.saw(Sight::Failed { user: self.user.clone() });
+                self.seen.failed.push(failed);
+            }
+            Command::Report(error) => self.seen.reports.push(error),
+            _ => {}
+        }
+    }
+
+    /// The app reads what changed.
+    fn show(&mut self, env: &mut Env) {
+        let items = self.view().items.len();
+        env.saw(Sight::Held {
+            page: self.page,
+            intents: self.client.outbox().pending as usize,
+            intents_max: self.config.outbox_max as usize,
+            items,
+            items_max: self.config.items_max as usize,
+        });
+    }
+
+    fn show_room(&self, env: &mut Env, channel: Channel) {
+        let view = Box::new(self.client.channel(&channel));
+        let (page, most) = (self.page, self.config.messages_max as usize);
+        env.saw(Sight::Shown { page, channel, view, most });
+    }
+}
+
+fn everything() -> Filter {
+    Filter { show: Show::All, kinds: Kinds::default() }
+}

@@ -1,0 +1,157 @@
+//! The outbox's storage as a device's driver does what the core asks of it: one thing after the other, as
+//! `npm/src/later/lanes.ts` does.
+
+use std::collections::VecDeque;
+
+use tidings_client_core::{Change, Command, Event, Lane};
+
+use super::Device;
+use crate::{
+    env::{Due, Env},
+    sight::Sight,
+    tally::Count,
+};
+
+/// What a page asked for and is not done.
+#[derive(Debug, Default)]
+pub(super) struct Desk {
+    asked: VecDeque<Command>,
+    stage: Stage,
+    lockless: bool,
+}
+
+/// How far the first of it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Stage {
+    /// Nothing is under way.
+    #[default]
+    Idle,
+    /// The browser works on it.
+    Working,
+    /// It never ends.
+    Hung,
+    /// It is done, and the page has not heard so.
+    Done,
+}
+
+impl Desk {
+    pub(super) const fn lack_locks(&mut self) {
+        self.lockless = true;
+    }
+}
+
+impl Device {
+    /// Takes a `Keep`, `Claim` or `Release`.
+    pub(super) fn ask(&mut self, env: &mut Env, command: Command) {
+        self.desk.asked.push_back(command);
+        self.work(env);
+    }
+
+    /// Begins with what is next, unless something is under way.
+    fn work(&mut self, env: &mut Env) {
+        while self.desk.stage == Stage::Idle
+            && let Some(next) = self.desk.asked.front()
+        {
+            if let Command::Release { lane } = next {
+                self.storage.borrow_mut().release(self.page, lane);
+                self.desk.asked.pop_front();
+                continue;
+            }
+            let mut wait = env.rng.between(1, 5);
+            self.desk.stage = Stage::Working;
+            if env.strikes(env.faults.hang, Count::LanesHung) {
+                if env.rng.hits(2_000) {
+                    self.desk.stage = Stage::Hung;
+                    return;
+                }
+                wait = env.rng.between(1_000, 30_000);
+            }
+            env.after(wait, Due::LaneWorked { page: self.page });
+        }
+    }
+
+    /// The browser is done with the first of it; that a page is frozen does not keep it from that.
+    pub fn lane_worked(&mut self, env: &mut Env) {
+        let Some(command) = self.desk.asked.pop_front() else { return };
+        self.desk.stage = Stage::Done;
+        let failed = |reason: &str| Event::LanesFailed { reason: reason.to_owned() };
+        let event = if self.desk.lockless {
+            failed("this page has no Web Locks")
+        } else if env.strikes(env.faults.keep, Count::LanesFailed) {
+            failed("AbortError")
+        } else {
+            match command {
+                Command::Keep { user, number, changes } => {
+                    self.keeps(env, user, &changes).unwrap_or(Event::Kept { number })
+                }
+                Command::Claim { user } => {
+                    let lanes = self.storage.borrow_mut().claim(self.page, &user);
+                    let lanes = self.read_back(env, &user, lanes);
+                    Event::LanesClaimed { user, lanes: lanes.into() }
+                }
+                _ => return,
+            }
+        };
+        env.after(0, Due::LaneTold { page: self.page, event });
+    }
+
+    /// The page hears so, and goes on.
+    pub fn lane_told(&mut self, env: &mut Env, event: Event) {
+        self.desk.stage = Stage::Idle;
+        self.feed(env, event);
+        self.work(env);
+    }
+
+    fn keeps(&self, env: &mut Env, user: String, changes: &[Change]) -> Option<Event> {
+        match self.storage.borrow_mut().keep(self.page, &user, changes) {
+            Ok(()) => {
+                env.tally.more(Count::Kept, changes.len() as u64);
+                for change in changes {
+                    env.tell(format_args!("{} has on its disk: {change:?}", self.page));
+                }
+                env.saw(Sight::Kept { user, changes: changes.to_vec() });
+                None
+            }
+            Err(reason) => Some(Event::LanesFailed { reason }),
+        }
+    }
+
+    /// Rows as they are read; one may be damaged.
+    fn read_back(&self, env: &mut Env, user: &str, mut lanes: Vec<Lane>) -> Vec<Lane> {
+        for lane in &mut lanes {
+            env.tally.count(Count::Adopted);
+            for (seq, text) in &mut lane.rows {
+                // What is damaged at its version, too, is for nobody: see the core's `row.rs`.
+                if text.len() > 1 && env.strikes(env.faults.corrupt, Count::RowDamaged) {
+                    let cut = 1 + env.rng.index(text.len() - 1);
+                    *text = text.chars().take(cut).collect();
+                    let place = (user.to_owned(), lane.name.clone(), *seq);
+                    env.saw(Sight::Damaged { place });
+                }
+            }
+        }
+        lanes
+    }
+
+    /// The page dies. What its browser was at is done or not, and what it waited to begin with is not.
+    pub(crate) fn die(&mut self, env: &mut Env) {
+        let lockless = self.desk.lockless;
+        let Desk { mut asked, stage, .. } = std::mem::take(&mut self.desk);
+        self.desk.lockless = lockless;
+        if stage == Stage::Working
+            && !lockless
+            && let Some(Command::Keep { user, changes, .. }) = asked.pop_front()
+            && env.rng.hits(5_000)
+        {
+            let _unheard = self.keeps(env, user, &changes);
+        }
+        self.storage.borrow_mut().died(self.page);
+    }
+
+    /// Its outbox is not kept as it should be, and only another page can help that.
+    #[must_use]
+    pub fn is_impaired(&self) -> bool {
+        let kept = self.config.storage && self.config.lanes && !self.desk.lockless;
+        kept && (self.desk.stage == Stage::Hung || !self.client.connection().durable)
+    }
+}

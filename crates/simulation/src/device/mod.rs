@@ -1,0 +1,320 @@
+//! A device: drives the client core as a browser or an app would, and keeps what its app saw.
+
+mod app;
+mod lanes;
+mod stored;
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
+
+use tidings_client_core::{
+    Client, Command, Config, Credential, Error, Event, FailedIntent, ItemKey, Now, Status, Stored,
+    User,
+};
+use tidings_protocol::{Channel, server::GapReason};
+
+use self::lanes::Desk;
+use crate::{
+    clock::Clock,
+    env::{Conn, Due, Env, Way},
+    sight::{Page, Sight},
+    storage::{Save, Saved, Storage},
+    tally::Count,
+};
+
+/// What the app was told, since the page began.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// Every notification that arrived, in order.
+    pub arrived: Vec<ItemKey>,
+    /// Every message that came to a room, in order: where, and at which offset.
+    pub messages: Vec<(Channel, u64)>,
+    /// Every gap.
+    pub gaps: Vec<(Channel, u64, u64, GapReason)>,
+    /// Answers to intents.
+    pub settled: BTreeMap<u64, Result<Option<Stored>, Error>>,
+    /// Refused intents.
+    pub failed: Vec<FailedIntent>,
+    /// What could not be answered to anybody.
+    pub reports: Vec<Error>,
+    /// How often the ticket function was called.
+    pub tickets: u32,
+    /// How often a transport was opened.
+    pub dials: u32,
+    /// How often it subscribed again because records were missing.
+    pub repairs: u32,
+}
+
+/// One tab or app of a user.
+#[derive(Debug)]
+pub struct Device {
+    /// Whose.
+    pub user: String,
+    /// Its page, which is another one after each reload.
+    pub page: Page,
+    client: Client,
+    config: Config,
+    /// The transport that is open or opening.
+    pub transport: Option<u64>,
+    /// Storage, which survives a reload. Tabs of one profile share it.
+    pub storage: Rc<RefCell<Storage>>,
+    /// What it asked of the outbox's storage.
+    desk: Desk,
+    /// Its clocks.
+    pub clock: Clock,
+    /// What the app was told.
+    pub seen: Seen,
+    /// Until then nothing runs in it: a tab the browser has frozen, a lid that is closed.
+    pub frozen_until: u64,
+    /// The rooms its app shows, whatever page it is.
+    reads: BTreeSet<Channel>,
+    /// Those of them that were subscribed on this transport.
+    joined: BTreeSet<Channel>,
+    intents: u64,
+    dropped: u64,
+}
+
+impl Device {
+    /// A device that has done nothing yet.
+    #[must_use]
+    pub fn new(index: usize, user: &str, storage: Rc<RefCell<Storage>>, seed: u64) -> Self {
+        let page = Page { device: index, life: 0 };
+        let mut config = Config::new(seed, String::new(), String::new());
+        config.storage = true;
+        config.lanes = true;
+        name(&mut config, page, seed);
+        Self {
+            user: user.to_owned(),
+            page,
+            client: Client::new(config.clone()),
+            config,
+            transport: None,
+            storage,
+            desk: Desk::default(),
+            clock: Clock::TRUE,
+            seen: Seen::default(),
+            frozen_until: 0,
+            reads: BTreeSet::new(),
+            joined: BTreeSet::new(),
+            intents: 0,
+            dropped: 0,
+        }
+    }
+
+    /// Changes its settings, before it starts.
+    pub fn set(&mut self, change: impl FnOnce(&mut Config)) {
+        change(&mut self.config);
+        self.client = Client::new(self.config.clone());
+    }
+
+    /// Keeps fewer items than usual, in memory and in storage.
+    pub fn keep(&mut self, items: u32) {
+        self.set(|config| config.keep = items);
+    }
+
+    /// Comes in two parts, as in a browser.
+    pub fn come_in_parts(&mut self) {
+        self.set(|config| config.whole = false);
+    }
+
+    /// Its browser has no Web Locks, as on a page that is not served over https.
+    pub const fn lack_locks(&mut self) {
+        self.desk.lack_locks();
+    }
+
+    /// The app starts: it knows its user, shows its rooms and wants a connection.
+    pub fn start(&mut self, env: &mut Env) {
+        env.saw(Sight::Began { page: self.page, user: self.user.clone() });
+        let user = User::Named(self.user.clone());
+        self.feed(env, Event::UserChanged(user));
+        for channel in self.reads.clone() {
+            self.feed(env, Event::ChannelWanted { channel });
+        }
+        self.feed(env, Event::ConnectRequested);
+    }
+
+    /// The page is loaded again: memory is gone, storage stays.
+    pub fn reload(&mut self, env: &mut Env) {
+        env.tally.count(Count::Reload);
+        self.feed(env, Event::Hidden);
+        if let Some(conn) = self.conn() {
+            env.close(conn, Way::Up, 1001);
+        }
+        self.begin_anew(env);
+    }
+
+    /// The tab crashes: nothing is said to anybody. A new one takes its place.
+    pub fn crash(&mut self, env: &mut Env) {
+        env.tally.count(Count::TabCrash);
+        if let Some(conn) = self.conn() {
+            env.cut(conn);
+        }
+        self.begin_anew(env);
+    }
+
+    fn begin_anew(&mut self, env: &mut Env) {
+        self.die(env);
+        self.transport = None;
+        self.joined.clear();
+        self.page.life += 1;
+        name(&mut self.config, self.page, env.rng.bits());
+        self.client = Client::new(self.config.clone());
+        self.seen = Seen::default();
+        self.dropped = 0;
+        self.intents = 0;
+        self.frozen_until = 0;
+        self.start(env);
+    }
+
+    /// The connection it holds, if any.
+    #[must_use]
+    pub fn conn(&self) -> Option<Conn> {
+        self.transport.map(|transport| self.conn_of(transport))
+    }
+
+    /// Whether it is connected.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.client.connection().status
+    }
+
+    /// Why it is not connected.
+    #[must_use]
+    pub fn error(&self) -> Option<&Error> {
+        self.client.connection().error.as_ref()
+    }
+
+    /// Intents without an answer.
+    #[must_use]
+    pub fn pending(&self) -> u32 {
+        self.client.outbox().pending
+    }
+
+    /// Records that came again and were dropped.
+    #[must_use]
+    pub fn duplicates(&self) -> u64 {
+        self.client.duplicates()
+    }
+
+    /// Something happened to it.
+    pub fn feed(&mut self, env: &mut Env, event: Event) {
+        let mut out = Vec::new();
+        let tidings_server_core::Now { mono, wall } = self.clock.read(env.now);
+        self.client.handle(Now { mono, wall }, event, &mut out);
+        for command in out {
+            self.execute(env, command);
+        }
+        let dropped = self.client.duplicates();
+        env.tally.more(Count::Duplicates, dropped - self.dropped);
+        self.dropped = dropped;
+    }
+
+    const fn conn_of(&self, transport: u64) -> Conn {
+        Conn { page: self.page, transport }
+    }
+
+    fn execute(&mut self, env: &mut Env, command: Command) {
+        let page = self.page;
+        match command {
+            Command::OpenTransport { transport, .. } => {
+                assert_eq!(self.transport, None, "{page:?} opens a second transport");
+                self.transport = Some(transport);
+                self.joined.clear();
+                self.seen.dials += 1;
+                let wait = env.delay();
+                env.after(wait, Due::Dial(self.conn_of(transport)));
+            }
+            Command::Send { transport, text } if self.transport == Some(transport) => {
+                self.send(env, transport, text);
+            }
+            Command::CloseTransport { transport, code } if self.transport == Some(transport) => {
+                self.transport = None;
+                env.close(self.conn_of(transport), Way::Up, code);
+            }
+            Command::FetchCredential { attempt, .. } => {
+                self.seen.tickets += 1;
+                let wait = env.delay();
+                env.after(wait, Due::Credential { page, attempt });
+            }
+            Command::SetTimer { at: Some(at) } => {
+                let wait = self.clock.until(env.now, at);
+                env.timer(wait, Due::Timer { page, at });
+            }
+            Command::LoadRest => {
+                let wait = env.rng.between(1, 3_000);
+                env.after(wait, Due::RestLoaded { page });
+            }
+            Command::Load { user } => {
+                let wait = env.rng.between(1, 5);
+                env.after(wait, Due::Loaded { page, key: user });
+            }
+            Command::Save { user, cursors, over, text } => {
+                let (saved, life) = (Saved { cursors, text }, self.storage.borrow().life());
+                let save = Box::new(Save { key: user, saved, over, life });
+                env.after(1, Due::Saves { page, save });
+            }
+            Command::Wipe { user } => self.storage.borrow_mut().wipe(&user),
+            command @ (Command::Keep { .. } | Command::Claim { .. } | Command::Release { .. }) => {
+                self.ask(env, command);
+            }
+            command => self.hear(env, command),
+        }
+    }
+
+    fn send(&mut self, env: &mut Env, transport: u64, text: String) {
+        let conn = self.conn_of(transport);
+        if let Some(channel) = subscribed_in(&text) {
+            // On a dead link it may ask whatever it likes.
+            let again = channel.namespace() != "room" || !self.joined.insert(channel);
+            if again && !env.is_dead(conn, Way::Down) {
+                self.seen.repairs += 1;
+                env.tally.count(Count::Repairs);
+            }
+        }
+        env.send(conn, Way::Up, text);
+    }
+
+    /// A transport was closed by the network or the server.
+    pub fn closed(&mut self, env: &mut Env, transport: u64, code: u16) {
+        if self.transport == Some(transport) {
+            self.transport = None;
+            self.feed(env, Event::TransportClosed { transport, code, reason: String::new() });
+        }
+    }
+
+    /// The app's ticket function answers.
+    pub fn ticket(&mut self, env: &mut Env, attempt: u64, result: Result<Credential, String>) {
+        self.feed(env, Event::CredentialFetched { attempt, result });
+    }
+
+    /// The rest of the client is there, or could not be loaded and is tried again.
+    pub fn rest(&mut self, env: &mut Env) {
+        if env.strikes(env.faults.load, Count::RestFailed) {
+            return env.after(1_000, Due::RestLoaded { page: self.page });
+        }
+        env.tally.count(Count::Rest);
+        self.feed(env, Event::RestLoaded);
+    }
+}
+
+/// Names a page is known by: nobody else's.
+fn name(config: &mut Config, Page { device, life }: Page, seed: u64) {
+    config.seed = seed;
+    config.instance = format!("page-{device}-{life}-{seed}");
+    config.client_id = format!("lane-{device}-{life}-{seed}");
+}
+
+/// The channel a frame asks to follow.
+fn subscribed_in(text: &str) -> Option<Channel> {
+    use tidings_protocol::ClientMessage;
+    if !text.starts_with("{\"type\":\"subscribe\"") {
+        return None;
+    }
+    match ClientMessage::decode(text).ok()? {
+        ClientMessage::Subscribe(ask) => Some(ask.channel),
+        _ => None,
+    }
+}

@@ -1,0 +1,168 @@
+//! I15, over crashes: what a browser has on its disk ends as stored, or as an error that some app of its user is shown.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tidings_protocol::ServerMessage;
+
+use super::{
+    Checker, Scene,
+    rows::{Answer, Row, Rows},
+};
+use crate::{sight::Sight, storage::Place, world::message_of};
+
+/// What was kept, and how it ended. An intent is named by its user and its deed.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    rows: Rows,
+    /// Where each was last to be sent from.
+    last: BTreeMap<(String, String), Place>,
+    /// What nobody can read any more.
+    damaged: BTreeSet<(String, String)>,
+    /// Errors shown, by user.
+    shown: BTreeMap<String, usize>,
+}
+
+impl Checker for Kept {
+    fn invariant(&self) -> &'static str {
+        "I15"
+    }
+
+    fn saw(&mut self, _: &Scene<'_>, sight: &Sight) -> Result<(), String> {
+        match sight {
+            Sight::Kept { user, changes } => {
+                let new = self.rows.keep(user, changes).into_iter();
+                let new = new.filter(|(_, row)| !row.refused);
+                self.last.extend(new.map(|(place, row)| ((user.clone(), row.deed), place)));
+            }
+            Sight::Damaged { place } => {
+                let row = self.rows.at(place);
+                self.damaged.extend(row.map(|row| (place.0.clone(), row.deed.clone())));
+            }
+            Sight::Left { guest, said, .. } => {
+                said.iter().for_each(|one| self.rows.left(guest, one));
+            }
+            Sight::Failed { user } => *self.shown.entry(user.clone()).or_default() += 1,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn settled(&mut self, scene: &Scene<'_>) -> Result<(), String> {
+        let stored = self.stored(scene);
+        let mut refused: BTreeMap<&str, usize> = BTreeMap::new();
+        for (key, place) in &self.last {
+            let (user, deed) = key;
+            let is_message = self.rows.at(place).is_some_and(|row| row.message.is_some());
+            match self.rows.answer(place) {
+                _ if self.damaged.contains(key) || stored.contains(key) => {}
+                None => return Err(format!("{user} had {deed} kept, and it has no end")),
+                Some(Answer::Record) => {
+                    return Err(format!("{deed} of {user} is said to be stored and is not"));
+                }
+                Some(Answer::Nothing) if !is_message => {}
+                Some(Answer::Nothing | Answer::Refused) => {
+                    *refused.entry(user).or_default() += 1;
+                }
+            }
+        }
+        for (user, refused) in refused {
+            let shown = self.shown.get(user).copied().unwrap_or_default();
+            if shown < refused {
+                return Err(format!("{refused} intents of {user} were refused, {shown} are shown"));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Kept {
+    /// What is in some log, from whatever place.
+    fn stored(&self, scene: &Scene<'_>) -> BTreeSet<(String, String)> {
+        let (said, places) = facts(scene);
+        let is_fact = |((_, lane, seq), row): &(&Place, &Row)| {
+            places.contains(&(lane.as_str(), *seq))
+                || row.message.is_some_and(|message| said.contains(&message))
+        };
+        let facts = self.rows.iter().filter(is_fact);
+        facts.map(|((user, ..), row)| (user.clone(), row.deed.clone())).collect()
+    }
+}
+
+/// Messages of apps and places in lanes that are in some log.
+fn facts<'a>(scene: &'a Scene<'_>) -> (BTreeSet<u64>, BTreeSet<(&'a str, u64)>) {
+    let (mut said, mut places) = (BTreeSet::new(), BTreeSet::new());
+    for fact in scene.history.logs().flat_map(|(_, log)| &log.facts) {
+        let (lane, seq) = match fact {
+            ServerMessage::Message(message) => {
+                said.extend(message_of(&message.data));
+                (&message.client_id, message.seq)
+            }
+            ServerMessage::Marked(marked) => (&marked.client_id, marked.seq),
+            _ => continue,
+        };
+        places.extend(lane.as_deref().zip(seq));
+    }
+    (said, places)
+}
+
+#[cfg(test)]
+mod tests {
+    use tidings_client_core::Change;
+
+    use super::*;
+    use crate::{
+        invariants::testing::{Stage, left, room, said},
+        world::words,
+    };
+
+    fn keeps(seq: u64, message: u64) -> Sight {
+        let (channel, data) = (room(), words(message, 0));
+        let sent = format!(
+            r#"{{"type":"publish","channel":"{channel}","client_id":"tab","seq":{seq},"data":{}}}"#,
+            data.as_str()
+        );
+        let text = format!("17\n{sent}");
+        let changes = vec![Change::Put { lane: "tab".into(), seq, text }];
+        Sight::Kept { user: "mina".into(), changes }
+    }
+
+    fn refused(seq: u64) -> String {
+        format!(
+            r#"{{"type":"error","client_id":"tab","seq":{seq},"code":"forbidden","message":"","retry":"never"}}"#
+        )
+    }
+
+    #[test]
+    fn a_kept_intent_without_an_end_is_found() {
+        let mut stage = Stage::new();
+        let mut checker = Kept::default();
+        stage.saw(&mut checker, &keeps(1, 1)).unwrap();
+        checker.settled(&stage.scene()).unwrap_err();
+        said(&mut stage, "tab", 1, 1);
+        checker.settled(&stage.scene()).unwrap();
+    }
+
+    #[test]
+    fn a_refusal_that_nobody_is_shown_is_found() {
+        let stage = Stage::new();
+        let mut checker = Kept::default();
+        stage.saw(&mut checker, &keeps(1, 1)).unwrap();
+        stage.saw(&mut checker, &left(&[&refused(1)])).unwrap();
+        checker.settled(&stage.scene()).unwrap_err();
+        stage.saw(&mut checker, &Sight::Failed { user: "mina".into() }).unwrap();
+        checker.settled(&stage.scene()).unwrap();
+        // Tried again, and nothing came of that.
+        stage.saw(&mut checker, &keeps(2, 1)).unwrap();
+        checker.settled(&stage.scene()).unwrap_err();
+    }
+
+    #[test]
+    fn an_ack_without_a_record_is_found() {
+        let stage = Stage::new();
+        let mut checker = Kept::default();
+        stage.saw(&mut checker, &keeps(1, 1)).unwrap();
+        let ack = r#"{"type":"ack","client_id":"tab","seq":1,"channel":"room:a","epoch":"aaaaaaaa","offset":1,"record_id":"r"}"#;
+        stage.saw(&mut checker, &left(&[ack])).unwrap();
+        checker.settled(&stage.scene()).unwrap_err();
+    }
+}

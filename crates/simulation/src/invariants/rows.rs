@@ -1,0 +1,125 @@
+//! Rows of outboxes, as far as they say what becomes a fact: to find an intent again whichever page and lane it goes by.
+
+use std::collections::BTreeMap;
+
+use tidings_client_core::Change;
+use tidings_protocol::{ClientMessage, Encode, Retry, ServerMessage};
+
+use crate::{
+    sight::{Guest, Said},
+    storage::Place,
+    world::message_of,
+};
+
+/// What a row keeps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Row {
+    /// The same wherever the intent moves: when it was made, and what it is.
+    pub(super) deed: String,
+    /// The number of the message, if an app said one.
+    pub(super) message: Option<u64>,
+    /// It was refused for good.
+    pub(super) refused: bool,
+}
+
+/// Reads a row: its version and time, the message as it is sent, and what it was refused by.
+pub(super) fn read(text: &str) -> Option<Row> {
+    let mut lines = text.split('\n');
+    let (head, sent) = (lines.next()?, lines.next()?);
+    let (deed, message) = match ClientMessage::decode(sent).ok()? {
+        ClientMessage::Publish(mut sent) => {
+            (sent.client_id, sent.seq) = (None, None);
+            let message = message_of(&sent.data);
+            // Said again it is another intent for the app, and the same words.
+            (
+                if message.is_some() {
+                    sent.to_json()
+                } else {
+                    format!("{head} {}", sent.to_json())
+                },
+                message,
+            )
+        }
+        ClientMessage::Mark(mut sent) => {
+            (sent.client_id, sent.seq) = (None, None);
+            (format!("{head} {}", sent.to_json()), None)
+        }
+        _ => return None,
+    };
+    Some(Row { deed, message, refused: lines.next().is_some() })
+}
+
+/// Everything that was ever kept, by its place, and every final answer of a server.
+#[derive(Debug, Default)]
+pub(super) struct Rows {
+    kept: BTreeMap<Place, Row>,
+    /// A row may reach the disk after its intent has its answer.
+    answers: BTreeMap<Place, Answer>,
+}
+
+/// How a server answered what came from a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// There is a record.
+    Record,
+    /// There is none: nothing had to change, or the place was given up.
+    Nothing,
+    /// For good.
+    Refused,
+}
+
+impl Rows {
+    /// Notes what is on the disk now.
+    pub(super) fn keep(&mut self, user: &str, changes: &[Change]) -> Vec<(Place, Row)> {
+        let mut new = Vec::new();
+        for change in changes {
+            let Change::Put { lane, seq, text } = change else { continue };
+            let Some(row) = read(text) else { continue };
+            let place = (user.to_owned(), lane.clone(), *seq);
+            self.kept.insert(place.clone(), row.clone());
+            new.push((place, row));
+        }
+        new
+    }
+
+    pub(super) fn at(&self, place: &Place) -> Option<&Row> {
+        self.kept.get(place)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Place, &Row)> {
+        self.kept.iter()
+    }
+
+    /// Notes a final answer on its way.
+    pub(super) fn left(&mut self, guest: &Guest, said: &Said) {
+        let (lane, seq, answer) = match &said.message {
+            ServerMessage::Ack(ack) => {
+                let answer = if ack.record_id.is_some() { Answer::Record } else { Answer::Nothing };
+                (&ack.client_id, ack.seq, answer)
+            }
+            ServerMessage::Error(error)
+                if error.retry == Retry::Never && error.expected.is_none() =>
+            {
+                (&error.client_id, error.seq, Answer::Refused)
+            }
+            _ => return,
+        };
+        if let (Some(lane), Some(seq)) = (lane, seq) {
+            let first = self.answers.entry((guest.user.clone(), lane.clone(), seq));
+            // Whether a place given up is told by its first answer or by a later refusal does not matter.
+            first.or_insert(answer);
+        }
+    }
+
+    pub(super) fn answer(&self, place: &Place) -> Option<Answer> {
+        self.answers.get(place).copied()
+    }
+
+    /// Messages that were refused at some place, or whose place was given up.
+    pub(super) fn refused(&self) -> impl Iterator<Item = u64> {
+        let refused = |(place, row): (&Place, &Row)| {
+            row.message.filter(|_| self.answer(place).is_some_and(|one| one != Answer::Record))
+        };
+        self.kept.iter().filter_map(refused)
+    }
+}
