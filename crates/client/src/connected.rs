@@ -285,9 +285,9 @@ impl Connected {
             }
             Heard::Snapshot(snapshot) => self.resume.snapshot(snapshot, cx)?,
             Heard::Subscribed(answer) => {
-                cx.owes_no_more(self.transport, &answer.channel);
+                let owed = cx.owes_no_more(self.transport, &answer.channel);
                 self.resume.subscribed(answer, cx)?;
-                cx.room_subscribed(answer)?;
+                cx.room_subscribed(answer, owed)?;
                 cx.channels_work();
             }
             Heard::Trimmed(record) => self.resume.trimmed(record, cx)?,

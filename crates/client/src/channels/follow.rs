@@ -23,11 +23,17 @@ const KEYS: u64 = 1 << 51;
 type Step = Result<(), Failure>;
 
 impl Context {
-    pub(crate) fn room_subscribed(&mut self, answer: &Subscribed) -> Step {
+    /// The server says how it goes on with a channel; `owed`: as a stream that was opened for it.
+    pub(crate) fn room_subscribed(&mut self, answer: &Subscribed, owed: bool) -> Step {
         let Some(place) = self.channels.find(&answer.channel) else { return Ok(()) };
         let Some(room) = self.channels.rooms.get_mut(place) else { return Ok(()) };
-        // The answer to an older question says nothing any more; without a number it comes by itself.
-        if room.leg().is_none() || answer.id.is_some_and(|id| id != room.asked) {
+        // Without a number it comes by itself, and is of the subscription before where another was just asked for: what came
+        // since was not taken, so that its gap is not all that is missing.
+        let ours = match answer.id {
+            Some(id) => id == room.asked,
+            None => owed || room.leg() != Some(Leg::Asked),
+        };
+        if room.leg().is_none() || !ours {
             return Ok(());
         }
         let at = Cursor { epoch: answer.epoch, offset: answer.offset };

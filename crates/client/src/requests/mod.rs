@@ -131,15 +131,17 @@ impl Context {
         }
     }
 
-    /// The server has said how it goes on with a channel, or that it does not.
-    pub(crate) fn owes_no_more(&mut self, transport: u64, channel: &Channel) {
-        if let Some(link) = self.requests.link(transport) {
-            link.owed.retain(|owed| owed != channel);
-            if link.crowded && link.owed.is_empty() {
-                link.stale = true;
-                self.bring_forward(Timer::Reopen, 0);
-            }
+    /// The server has said how it goes on with a channel, or that it does not. Answers whether a stream owed that: there,
+    /// answers have no numbers.
+    pub(crate) fn owes_no_more(&mut self, transport: u64, channel: &Channel) -> bool {
+        let Some(link) = self.requests.link(transport) else { return false };
+        let owed = link.owed.contains(channel);
+        link.owed.retain(|owed| owed != channel);
+        if link.crowded && link.owed.is_empty() {
+            link.stale = true;
+            self.bring_forward(Timer::Reopen, 0);
         }
+        owed
     }
 
     /// What there is to enter this session with elsewhere.

@@ -144,6 +144,29 @@ fn retention_is_told_and_what_is_there_stays() {
     assert_eq!(rig.take().iter().filter(|command| told(command)).count(), 1);
 }
 
+/// Found by the simulation (seed 1099 of its day): a cache was saved with a hole nobody was told of.
+#[test]
+fn what_the_subscription_before_a_repair_says_of_itself_is_not_its_answer() {
+    let mut rig = Rig::in_room();
+    rig.receive(&message(1));
+    // 2 is lost, and 3 tells.
+    rig.receive(&message(3));
+    let (id, from) = rig.asked_to_subscribe();
+    assert_eq!(from, since(1));
+    // Retention has overtaken what the server was sending.
+    let passed = subscribed(0, "roomone1", 6, 9, 5, false).replace("\"id\":0,", "");
+    rig.receive(&passed);
+    rig.receive(&says::gap("room:1", 4, 5, "retention"));
+    rig.receive(&message(6));
+    assert_eq!(rig.texts(), ["m1"], "2 and 3 would be missing without a word");
+    rig.receive(&subscribed(id, "roomone1", 6, 9, 5, false));
+    rig.receive(&says::gap("room:1", 2, 5, "retention"));
+    rig.receive(&message(6));
+    assert_eq!(rig.texts(), ["m1", "m6"]);
+    let gap = GapView { from: 2, to: 5, why: GapReason::Retention };
+    assert_eq!(rig.room().gap, Some(gap));
+}
+
 #[test]
 fn another_log_is_begun_afresh() {
     let mut rig = Rig::in_room();
