@@ -1,9 +1,6 @@
 //! What every state shares: settings, clocks, deadlines, the inbox, the outbox, and the commands asked for so far.
 
-use tidings_protocol::{
-    Channel, Encode, ErrorCode,
-    planted::{self, Planted},
-};
+use tidings_protocol::{Channel, Encode, ErrorCode};
 
 use crate::{
     Command, Config, Error, FailedIntent, Now, Readable, Rest, Stored,
@@ -50,9 +47,6 @@ impl Numbers {
     fn next_lane(&mut self, config: &Config) -> String {
         self.lane += 1;
         let mut lane = config.client_id.clone();
-        if planted::on(Planted::LaneWithoutLock) {
-            lane.clear();
-        }
         lane.push('-');
         self.lane.encode(&mut lane);
         lane

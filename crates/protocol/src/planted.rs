@@ -22,7 +22,7 @@ pub enum Planted {
     MarksByArrival,
     /// A resumed subscription leaves out the first record after the cursor.
     ResumeOffByOne,
-    /// Two tabs write to one outbox lane.
+    /// A client lets the lock of an outbox lane go that it still writes to.
     LaneWithoutLock,
     /// A client saves its cursor first and the items up to it later.
     CursorBeforeCache,
@@ -98,7 +98,7 @@ mod planting {
                 Self::ResumeOffByOne => {
                     ("resume off by one", "server-core `session/subscription.rs`")
                 }
-                Self::LaneWithoutLock => ("outbox lane without lock", "client `context.rs`"),
+                Self::LaneWithoutLock => ("outbox lane without lock", "client `outbox/keep.rs`"),
                 Self::CursorBeforeCache => ("cursor saved before cache", "client `storage.rs`"),
             }
         }

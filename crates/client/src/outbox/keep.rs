@@ -11,7 +11,10 @@
 
 use std::sync::Arc;
 
-use tidings_protocol::{Channel, ErrorCode};
+use tidings_protocol::{
+    Channel, ErrorCode,
+    planted::{self, Planted},
+};
 
 use super::{ADOPTED, Body, Change, Deed, Intent, Intents, Progress, Refused, failure, row};
 use crate::{Command, Error, Lane, context::Context, timers::Timer};
@@ -231,9 +234,10 @@ impl Intents {
         let mut idle = Vec::new();
         let mut place = 0;
         while let Some(lane) = self.held.get(place) {
-            let used = **lane == *self.lane
-                || self.list.iter().any(|intent| intent.lane == *lane && !intent.stored())
-                || self.failed.iter().any(|refused| refused.intent.lane == *lane);
+            let used = !planted::on(Planted::LaneWithoutLock)
+                && (**lane == *self.lane
+                    || self.list.iter().any(|intent| intent.lane == *lane && !intent.stored())
+                    || self.failed.iter().any(|refused| refused.intent.lane == *lane));
             if used {
                 place += 1;
             } else {
