@@ -3,7 +3,7 @@
 use std::{cell::RefCell, rc::Rc, sync::Arc};
 
 use bytes::Bytes;
-use tidings_protocol::{Channel, ServerMessage, codec::messages_of};
+use tidings_protocol::{Channel, Json, ServerMessage, codec::messages_of};
 use tidings_server_core::{
     Limits, Mailbox, Session,
     hub::{Sink, Slot},
@@ -36,9 +36,82 @@ impl Sink for Line {
     }
 }
 
+/// How its messages travel.
+#[derive(Debug)]
+pub(crate) enum Carrier {
+    /// As frames both ways.
+    Socket,
+    /// As events of one long answer, which has `begun` or not.
+    Stream { begun: bool },
+    /// In one answer, once there is news.
+    Poll(Box<Batch>),
+    /// In the answer to a request that brought messages.
+    Visit { answers: String },
+}
+
+/// What a poll is answered with.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    /// Everything is wanted, greeting included.
+    all: bool,
+    /// Something is worth an answer.
+    news: bool,
+    /// What was taken last belongs together with what comes next.
+    torn: bool,
+    lines: String,
+    session: String,
+    token: String,
+}
+
+impl Batch {
+    /// For one who wants everything there is, or only news.
+    pub(crate) fn new(all: bool) -> Self {
+        Self { all, news: all, ..Self::default() }
+    }
+
+    /// Takes a message, as `crates/server` does (`transport/{trail,poll}.rs`).
+    fn take(&mut self, said: &Said) {
+        self.torn = false;
+        match &said.message {
+            ServerMessage::Connected(connected) => {
+                self.session.clone_from(&connected.session);
+                self.token.clone_from(&connected.session_token);
+                if !self.all {
+                    return;
+                }
+            }
+            ServerMessage::Subscribed(begun) if begun.recovered => {
+                if !self.all {
+                    return;
+                }
+            }
+            ServerMessage::Subscribed(_) => (self.news, self.torn) = (true, true),
+            ServerMessage::Expiring(_) => {}
+            message => {
+                if let ServerMessage::Refreshed(refreshed) = message {
+                    self.token.clone_from(&refreshed.session_token);
+                }
+                self.news = true;
+            }
+        }
+        self.lines.push_str(&said.text);
+        self.lines.push('\n');
+    }
+
+    /// The answer: how to go on, then what is new.
+    pub(crate) fn text(&self) -> String {
+        let (session, token) = (Json::string(&self.session), Json::string(&self.token));
+        let (session, token) = (session.as_str(), token.as_str());
+        format!("{{\"session\":{session},\"session_token\":{token}}}\n{}", self.lines)
+    }
+}
+
 /// One connection.
 #[derive(Debug)]
 pub(crate) struct Connection {
+    pub(crate) carrier: Carrier,
+    /// The last word to one who was not let in, where that is an answer of its own.
+    pub(crate) refusal: Option<String>,
     pub(crate) session: Session,
     pub(crate) line: Line,
     /// Who it is, once counted in.
@@ -59,8 +132,14 @@ impl Connection {
     ) -> (Self, Vec<Command>) {
         let mut out = Vec::new();
         let session = Session::new(limits.clone(), seed, now, &mut out);
+        (Self::of(session, limits, Carrier::Socket), out)
+    }
+
+    pub(crate) fn of(session: Session, limits: &Limits, carrier: Carrier) -> Self {
         let shared = Shared { mailbox: Mailbox::new(limits.mailbox_bytes), lagged: Vec::new() };
-        let connection = Self {
+        Self {
+            carrier,
+            refusal: None,
             session,
             line: Line(Rc::new(RefCell::new(shared))),
             guest: None,
@@ -69,8 +148,7 @@ impl Connection {
             awaits_drain: false,
             paused: false,
             unread: Vec::new(),
-        };
-        (connection, out)
+        }
     }
 
     pub(crate) fn queue(&self, frame: Bytes) {
@@ -92,17 +170,63 @@ impl Connection {
     }
 
     /// One more frame leaves; false when nothing waits.
-    pub(crate) fn write(&self, env: &mut Env, conn: Conn, join: usize) -> bool {
+    pub(crate) fn write(&mut self, env: &mut Env, conn: Conn, join: usize) -> bool {
         let frame = self.line.0.borrow_mut().mailbox.take(self.batch, join);
         let Some(frame) = frame else { return false };
         let text = String::from_utf8_lossy(&frame).into_owned();
+        let said: Vec<Said> = messages_of(&text).filter_map(read).collect();
         if let Some(guest) = &self.guest {
-            let said: Vec<Said> = messages_of(&text).filter_map(read).collect();
             said.iter().for_each(|said| count(&mut env.tally, &said.message));
-            env.saw(Sight::Left { conn, guest: guest.clone(), said });
+            env.saw(Sight::Left { conn, guest: guest.clone(), said: said.clone() });
         }
-        env.send(conn, Way::Down, text);
+        if !self.is_begun() && text.starts_with("{\"type\":\"error\",\"code\":") {
+            self.refusal = Some(text);
+            return true;
+        }
+        match &mut self.carrier {
+            Carrier::Socket => env.send(conn, Way::Down, text),
+            Carrier::Stream { begun } => {
+                if !std::mem::replace(begun, true) {
+                    env.answer(conn, 200, None);
+                }
+                let events = messages_of(&text).map(|line| format!("data: {line}\n\n"));
+                env.send(conn, Way::Down, events.collect());
+            }
+            Carrier::Poll(batch) => said.iter().for_each(|said| batch.take(said)),
+            Carrier::Visit { answers } => {
+                answers.push_str(&text);
+                answers.push('\n');
+            }
+        }
         true
+    }
+
+    /// A refusal can't be its answer's status any more.
+    const fn is_begun(&self) -> bool {
+        match self.carrier {
+            Carrier::Socket | Carrier::Visit { .. } => true,
+            Carrier::Stream { begun } => begun,
+            Carrier::Poll(_) => false,
+        }
+    }
+
+    /// All that was to be said is said, and the answer may go.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        let ready = match &self.carrier {
+            Carrier::Socket | Carrier::Stream { .. } => false,
+            Carrier::Poll(batch) => batch.news && !batch.torn,
+            Carrier::Visit { .. } => self.unread.is_empty(),
+        };
+        ready && self.queued() == 0 && self.session.is_settled()
+    }
+
+    /// Its answer as far as it came, if it has one.
+    pub(crate) fn answer(&self) -> Option<String> {
+        match &self.carrier {
+            Carrier::Socket | Carrier::Stream { .. } => None,
+            Carrier::Poll(batch) => Some(batch.text()),
+            Carrier::Visit { answers } => Some(answers.clone()),
+        }
     }
 }
 

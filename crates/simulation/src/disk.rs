@@ -1,10 +1,14 @@
 //! The store as nodes reach it: the reference store behind a line that fails, on a machine that dies.
 
-use std::cell::Cell;
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+};
 
 use tidings_server_core::{
     MemoryStore,
     memory::Syncing,
+    service::Grant,
     store::{Answer, Query, Store, StoreError, Write, Written},
 };
 
@@ -21,6 +25,8 @@ pub struct Disk {
     /// Until then nobody reaches it.
     away_until: Cell<u64>,
     crashes: Cell<u32>,
+    /// What session tokens say: their signature is one that every node can read.
+    signed: RefCell<BTreeMap<String, Grant>>,
 }
 
 impl Disk {
@@ -28,7 +34,19 @@ impl Disk {
     #[must_use]
     pub fn new(seed: u64) -> Self {
         let memory = MemoryStore::new(seed, Syncing::BeforeTheAnswer);
-        Self { memory, away_until: Cell::new(0), crashes: Cell::new(0) }
+        Self { memory, away_until: Cell::new(0), crashes: Cell::new(0), signed: RefCell::default() }
+    }
+
+    /// A session token.
+    pub fn sign(&self, grant: &Grant) -> String {
+        let token = format!("session of {}", grant.session);
+        self.signed.borrow_mut().insert(token.clone(), grant.clone());
+        token
+    }
+
+    /// What a session token says.
+    pub fn signed(&self, token: &str) -> Option<Grant> {
+        self.signed.borrow().get(token).cloned()
     }
 
     /// How often it died: a commit that began before is of unknown fate.

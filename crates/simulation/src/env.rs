@@ -23,13 +23,43 @@ use crate::{
     trace::Trace,
 };
 
-/// A connection: a page and its number for the transport.
+/// Numbers of a page's requests begin here, among those of its connections.
+const REQUESTS: u64 = 1 << 32;
+/// And numbers of copies of them that a proxy makes.
+const COPIES: u64 = 1 << 33;
+
+/// An HTTP request.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// Behind `/v1/`, with its query.
+    pub path: String,
+    /// A session token.
+    pub bearer: Option<String>,
+    /// Its body.
+    pub body: String,
+}
+
+/// A connection: a page and its number for the transport, or for the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Conn {
     /// Whose.
     pub page: Page,
     /// The client core's number.
     pub transport: u64,
+}
+
+impl Conn {
+    /// That of a page's request.
+    #[must_use]
+    pub const fn of_request(page: Page, request: u64) -> Self {
+        Self { page, transport: REQUESTS + request }
+    }
+
+    /// The number of the request, if it is of one.
+    #[must_use]
+    pub const fn request(self) -> Option<u64> {
+        self.transport.checked_sub(REQUESTS)
+    }
 }
 
 /// Which way a frame goes.
@@ -58,6 +88,12 @@ pub enum Due {
     Dial(Conn),
     /// The device hears that it is open.
     Opened(Conn),
+    /// A request of a device is made.
+    Asks(Conn, Box<Asked>),
+    /// The head of its answer arrives: status, and after how many milliseconds to come back.
+    Answers(Conn, u16, Option<u64>),
+    /// A poll has waited long enough.
+    PollEnds { conn: Conn },
     /// A frame arrives.
     Arrives(Conn, Way, String),
     /// One end hears that the connection is gone; the device with a close code.
@@ -241,7 +277,7 @@ impl Env {
             self.carry(conn, way, torn);
             return self.cut(conn);
         }
-        let record = way == Way::Down && frame.lines().all(is_record);
+        let record = way == Way::Down && messages_of(&frame).all(is_record);
         if record && self.strikes(self.faults.lose, Count::Drop) {
             return;
         }
@@ -266,6 +302,22 @@ impl Env {
         let last = self.wires.entry((conn, way)).or_insert(0);
         *last = at.max(*last);
         *last - self.now.mono
+    }
+
+    /// Puts the head of an answer on the wire.
+    pub fn answer(&mut self, conn: Conn, status: u16, retry_after_ms: Option<u64>) {
+        if !self.is_dead(conn, Way::Down) {
+            let wait = self.in_order(conn, Way::Down);
+            self.after(wait, Due::Answers(conn, status, retry_after_ms));
+        }
+    }
+
+    /// A proxy makes a request a second time, whose answer nobody waits for.
+    pub fn make_twice(&mut self, conn: Conn, asked: Asked) {
+        let copy = Conn { transport: conn.transport + COPIES, ..conn };
+        self.dead.insert((copy, Way::Down));
+        let wait = self.delay();
+        self.after(wait, Due::Asks(copy, Box::new(asked)));
     }
 
     /// Tells one end that the other has closed, behind what was sent before.
@@ -313,6 +365,7 @@ impl Env {
 
 /// A record of a log, which the faults of hubs concern.
 fn is_record(line: &str) -> bool {
+    let line = line.strip_prefix("data: ").unwrap_or(line);
     ["notification", "message", "marked", "trimmed"]
         .iter()
         .any(|kind| line.strip_prefix("{\"type\":\"").is_some_and(|rest| rest.starts_with(kind)))
@@ -331,6 +384,8 @@ impl Due {
         match self {
             Self::Dial(conn) => vec![format!("{conn} dials")],
             Self::Opened(conn) => vec![format!("{conn} is open")],
+            Self::Asks(conn, asked) => vec![format!("{conn} asks {}: {}", asked.path, asked.body)],
+            Self::Answers(conn, status, _) => vec![format!("{conn} is answered {status}")],
             Self::Arrives(conn, way, text) => {
                 let arrow = if *way == Way::Up { "──►" } else { "◄──" };
                 messages_of(text).map(|line| format!("{conn} {arrow} {line}")).collect()
@@ -361,6 +416,9 @@ impl Due {
 
 impl Display for Conn {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "{} #{}", self.page, self.transport)
+        match self.request() {
+            Some(request) => write!(f, "{} request {request}", self.page),
+            None => write!(f, "{} #{}", self.page, self.transport),
+        }
     }
 }

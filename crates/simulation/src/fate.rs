@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, rc::Rc};
 
-use tidings_client_core::Event;
+use tidings_client_core::{Event, TransportKind};
 use tidings_protocol::{
     Channel, MarkSet,
     limits::MESSAGE_BYTES,
@@ -32,6 +32,7 @@ const MARKS: [MarkSet; 5] = [
     MarkSet { seen: None, read: None, archived: Some(false) },
 ];
 const USERS: [&str; 3] = ["mina", "tom", "ada"];
+const TRANSPORTS: [TransportKind; 3] = [TransportKind::Ws, TransportKind::Sse, TransportKind::Poll];
 const ROOMS: [&str; 2] = ["room:hall", "room:attic"];
 
 /// A world's own dangers, by chance in ten thousand per deed; missing in every other world, as [`Faults`] are.
@@ -53,6 +54,7 @@ struct Dangers {
     freeze: u32,
     offline: u32,
     cut: u32,
+    network: u32,
 }
 
 impl Dangers {
@@ -74,6 +76,7 @@ impl Dangers {
             freeze: rng.chance(500),
             offline: rng.chance(500),
             cut: rng.chance(1_000),
+            network: rng.chance(600),
         }
     }
 }
@@ -148,6 +151,10 @@ fn begin(seed: u64, told: bool, fate: &mut Rng) -> World {
                 config.keep = [4, 50][fate.index(2)];
                 config.messages_max = [6, 500][fate.index(2)];
                 config.linger = [500, 5_000][fate.index(2)];
+                if fate.hits(7_500) {
+                    config.transports = TRANSPORTS.to_vec();
+                    config.climb_after = [5_000, 60_000][fate.index(2)];
+                }
                 // A private window keeps nothing, an old browser no outbox.
                 config.storage = fate.hits(9_500);
                 config.lanes = config.storage && fate.hits(9_500);
@@ -317,7 +324,8 @@ fn befall(world: &mut World, dangers: Dangers, fate: &mut Rng) {
 }
 
 fn befall_devices(world: &mut World, dangers: Dangers, fate: &mut Rng) {
-    let Dangers { step, tab_crash, browser_crash, reload, freeze, offline, cut, .. } = dangers;
+    let Dangers { step, tab_crash, browser_crash, reload, freeze, offline, cut, network, .. } =
+        dangers;
     let index = fate.index(world.devices.len());
     if fate.hits(step) {
         let by = fate.between(0, 2 * HOUR) as i64 - HOUR as i64;
@@ -357,6 +365,13 @@ fn befall_devices(world: &mut World, dangers: Dangers, fate: &mut Rng) {
         }
         world.run(fate.between(0, 3_000));
         world.tell(index, Event::WentOnline);
+    }
+    if fate.hits(network) && world.devices[index].steps_down() {
+        let device = &mut world.devices[index];
+        device.network.no_sockets = fate.hits(6_000);
+        device.network.holds_back = [0, 0, 600, 1 << 20][fate.index(4)];
+        let device = &world.devices[index];
+        world.env.tell(format_args!("device {index} is in another network: {:?}", device.network));
     }
     if fate.hits(cut) {
         world.env.tell(format_args!("something happens to the link of device {index}"));

@@ -122,7 +122,9 @@ impl Gate {
         ended
     }
 
-    fn is_revoked(&self, guest: &Guest) -> bool {
+    /// Whether a credential is void.
+    #[must_use]
+    pub fn is_revoked(&self, guest: &Guest) -> bool {
         self.revocations.iter().any(|revocation| hits(revocation, guest))
     }
 }

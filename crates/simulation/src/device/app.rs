@@ -125,6 +125,12 @@ impl Device {
         let page = self.page;
         match command {
             Command::Changed(Readable::Inbox | Readable::Outbox) => self.show(env),
+            Command::Changed(Readable::Connection) => {
+                let before = self.carrier;
+                self.carrier = self.client.connection().transport;
+                let climbed = before.is_some() && self.carrier.is_some() && before != self.carrier;
+                env.tally.more(Count::Climbs, u64::from(climbed));
+            }
             Command::ChannelChanged(channel) => self.show_room(env, channel),
             Command::Arrived(item) => {
                 env.tally.count(Count::Arrivals);

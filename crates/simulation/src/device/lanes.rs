@@ -86,7 +86,7 @@ impl Device {
                 }
                 Command::Claim { user } => {
                     let lanes = self.storage.borrow_mut().claim(self.page, &user);
-                    let lanes = self.read_back(env, &user, lanes);
+                    let lanes = read_back(env, &user, lanes);
                     Event::LanesClaimed { user, lanes: lanes.into() }
                 }
                 _ => return,
@@ -116,23 +116,6 @@ impl Device {
         }
     }
 
-    /// Rows as they are read; one may be damaged.
-    fn read_back(&self, env: &mut Env, user: &str, mut lanes: Vec<Lane>) -> Vec<Lane> {
-        for lane in &mut lanes {
-            env.tally.count(Count::Adopted);
-            for (seq, text) in &mut lane.rows {
-                // What is damaged at its version, too, is for nobody: see the core's `row.rs`.
-                if text.len() > 1 && env.strikes(env.faults.corrupt, Count::RowDamaged) {
-                    let cut = 1 + env.rng.index(text.len() - 1);
-                    *text = text.chars().take(cut).collect();
-                    let place = (user.to_owned(), lane.name.clone(), *seq);
-                    env.saw(Sight::Damaged { place });
-                }
-            }
-        }
-        lanes
-    }
-
     /// The page dies. What its browser was at is done or not, and what it waited to begin with is not.
     pub(crate) fn die(&mut self, env: &mut Env) {
         let lockless = self.desk.lockless;
@@ -151,7 +134,30 @@ impl Device {
     /// Its outbox is not kept as it should be, and only another page can help that.
     #[must_use]
     pub fn is_impaired(&self) -> bool {
-        let kept = self.config.storage && self.config.lanes && !self.desk.lockless;
-        kept && (self.desk.stage == Stage::Hung || !self.client.connection().durable)
+        let lost = self.desk.stage == Stage::Hung || !self.client.connection().durable;
+        self.can_keep() && lost
     }
+
+    /// Whether its browser can keep an outbox at all.
+    #[must_use]
+    pub const fn can_keep(&self) -> bool {
+        self.config.storage && self.config.lanes && !self.desk.lockless
+    }
+}
+
+/// Rows as they are read; one may be damaged.
+fn read_back(env: &mut Env, user: &str, mut lanes: Vec<Lane>) -> Vec<Lane> {
+    for lane in &mut lanes {
+        env.tally.count(Count::Adopted);
+        for (seq, text) in &mut lane.rows {
+            // What is damaged at its version, too, is for nobody: see the core's `row.rs`.
+            if text.len() > 1 && env.strikes(env.faults.corrupt, Count::RowDamaged) {
+                let cut = 1 + env.rng.index(text.len() - 1);
+                *text = text.chars().take(cut).collect();
+                let place = (user.to_owned(), lane.name.clone(), *seq);
+                env.saw(Sight::Damaged { place });
+            }
+        }
+    }
+    lanes
 }

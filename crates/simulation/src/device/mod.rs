@@ -12,14 +12,14 @@ use std::{
 
 use tidings_client_core::{
     Client, Command, Config, Credential, Error, Event, FailedIntent, ItemKey, Now, Status, Stored,
-    User,
+    TransportKind, User,
 };
 use tidings_protocol::{Channel, server::GapReason};
 
 use self::lanes::Desk;
 use crate::{
     clock::Clock,
-    env::{Conn, Due, Env, Way},
+    env::{Asked, Conn, Due, Env, Way},
     sight::{Page, Sight},
     storage::{Save, Saved, Storage},
     tally::Count,
@@ -48,6 +48,17 @@ pub struct Seen {
     pub repairs: u32,
 }
 
+/// What the network around a device does to what it does not like.
+#[derive(Clone, Debug, Default)]
+pub struct Network {
+    /// It lets no WebSocket through.
+    pub no_sockets: bool,
+    /// It holds streams back until this much of them is there; 0: it does not.
+    pub holds_back: usize,
+    /// What it holds.
+    held: BTreeMap<u64, String>,
+}
+
 /// One tab or app of a user.
 #[derive(Debug)]
 pub struct Device {
@@ -63,12 +74,18 @@ pub struct Device {
     pub storage: Rc<RefCell<Storage>>,
     /// What it asked of the outbox's storage.
     desk: Desk,
+    /// Requests without a complete answer.
+    requests: BTreeSet<u64>,
+    /// The network it is in.
+    pub network: Network,
     /// Its clocks.
     pub clock: Clock,
     /// What the app was told.
     pub seen: Seen,
     /// Until then nothing runs in it: a tab the browser has frozen, a lid that is closed.
     pub frozen_until: u64,
+    /// What carries its connection, as the app was last told.
+    carrier: Option<TransportKind>,
     /// The rooms its app shows, whatever page it is.
     reads: BTreeSet<Channel>,
     /// Those of them that were subscribed on this transport.
@@ -94,9 +111,12 @@ impl Device {
             transport: None,
             storage,
             desk: Desk::default(),
+            requests: BTreeSet::new(),
+            network: Network::default(),
             clock: Clock::TRUE,
             seen: Seen::default(),
             frozen_until: 0,
+            carrier: None,
             reads: BTreeSet::new(),
             joined: BTreeSet::new(),
             intents: 0,
@@ -120,6 +140,12 @@ impl Device {
         self.set(|config| config.whole = false);
     }
 
+    /// Whether it goes by requests where no socket gets through.
+    #[must_use]
+    pub fn steps_down(&self) -> bool {
+        self.config.transports.len() > 1
+    }
+
     /// Its browser has no Web Locks, as on a page that is not served over https.
     pub const fn lack_locks(&mut self) {
         self.desk.lack_locks();
@@ -140,7 +166,7 @@ impl Device {
     pub fn reload(&mut self, env: &mut Env) {
         env.tally.count(Count::Reload);
         self.feed(env, Event::Hidden);
-        if let Some(conn) = self.conn() {
+        for conn in self.conns() {
             env.close(conn, Way::Up, 1001);
         }
         self.begin_anew(env);
@@ -149,7 +175,7 @@ impl Device {
     /// The tab crashes: nothing is said to anybody. A new one takes its place.
     pub fn crash(&mut self, env: &mut Env) {
         env.tally.count(Count::TabCrash);
-        if let Some(conn) = self.conn() {
+        for conn in self.conns() {
             env.cut(conn);
         }
         self.begin_anew(env);
@@ -158,7 +184,10 @@ impl Device {
     fn begin_anew(&mut self, env: &mut Env) {
         self.die(env);
         self.transport = None;
+        self.requests.clear();
+        self.network.held.clear();
         self.joined.clear();
+        self.carrier = None;
         self.page.life += 1;
         name(&mut self.config, self.page, env.rng.bits());
         self.client = Client::new(self.config.clone());
@@ -169,10 +198,12 @@ impl Device {
         self.start(env);
     }
 
-    /// The connection it holds, if any.
+    /// The connections it holds: a socket, requests.
     #[must_use]
-    pub fn conn(&self) -> Option<Conn> {
-        self.transport.map(|transport| self.conn_of(transport))
+    pub fn conns(&self) -> Vec<Conn> {
+        let socket = self.transport.map(|transport| self.conn_of(transport));
+        let requests = self.requests.iter().map(|request| Conn::of_request(self.page, *request));
+        socket.into_iter().chain(requests).collect()
     }
 
     /// Whether it is connected.
@@ -220,7 +251,7 @@ impl Device {
         let page = self.page;
         match command {
             Command::OpenTransport { transport, .. } => {
-                assert_eq!(self.transport, None, "{page:?} opens a second transport");
+                assert_eq!(self.transport, None, "{page:?} opens a second socket");
                 self.transport = Some(transport);
                 self.joined.clear();
                 self.seen.dials += 1;
@@ -233,6 +264,18 @@ impl Device {
             Command::CloseTransport { transport, code } if self.transport == Some(transport) => {
                 self.transport = None;
                 env.close(self.conn_of(transport), Way::Up, code);
+            }
+            Command::Request { request, path, bearer, body } => {
+                self.requests.insert(request);
+                let asked = Asked { path, bearer, body };
+                let (conn, wait) = (Conn::of_request(page, request), env.delay());
+                env.after(wait, Due::Asks(conn, Box::new(asked)));
+            }
+            Command::AbortRequest { request } => {
+                if self.requests.remove(&request) {
+                    self.network.held.remove(&request);
+                    env.close(Conn::of_request(page, request), Way::Up, 1000);
+                }
             }
             Command::FetchCredential { attempt, .. } => {
                 self.seen.tickets += 1;
@@ -282,6 +325,39 @@ impl Device {
         if self.transport == Some(transport) {
             self.transport = None;
             self.feed(env, Event::TransportClosed { transport, code, reason: String::new() });
+        }
+    }
+
+    /// The head of an answer came.
+    pub fn answered(&mut self, env: &mut Env, request: u64, status: u16, after: Option<u64>) {
+        if self.requests.contains(&request) {
+            self.feed(env, Event::RequestAnswered { request, status, retry_after_ms: after });
+        }
+    }
+
+    /// A piece of an answer came, or is held back with what came before it.
+    pub fn received(&mut self, env: &mut Env, request: u64, piece: &str) {
+        if !self.requests.contains(&request) {
+            return;
+        }
+        let held = self.network.held.entry(request).or_default();
+        held.push_str(if piece.is_empty() { ":\n\n" } else { piece });
+        if held.len() < self.network.holds_back {
+            env.tally.count(Count::HeldBack);
+            return;
+        }
+        let text = self.network.held.remove(&request).unwrap_or_default();
+        self.feed(env, Event::RequestReceived { request, text });
+    }
+
+    /// An answer ended; `cut`: before it was complete.
+    pub fn ended(&mut self, env: &mut Env, request: u64, cut: bool) {
+        if self.requests.remove(&request) {
+            if let Some(text) = self.network.held.remove(&request) {
+                self.feed(env, Event::RequestReceived { request, text });
+            }
+            let reason = cut.then(|| "connection reset".to_owned());
+            self.feed(env, Event::RequestEnded { request, reason });
         }
     }
 

@@ -1,13 +1,14 @@
 //! A server: drives sessions, hub, what follows the log, and the store, one commit at a time.
 
 mod log;
+mod requests;
 mod sessions;
 
 use std::{collections::BTreeMap, rc::Rc, sync::Arc};
 
 use tidings_server_core::{
     Follow, Hub, Limits, follow,
-    session::{Event, Request},
+    session::{Event, Guard, Request},
     store::{Answer, Query, Revocation, Store, StoreError, Write, Written},
 };
 
@@ -65,6 +66,8 @@ pub struct Node {
     pub news: Vec<News>,
     up: bool,
     draining: bool,
+    /// What was counted of the messages that sessions brought by requests.
+    visitors: BTreeMap<String, Guard>,
     /// Most bytes that ever waited for one connection.
     pub most_queued: usize,
 }
@@ -97,6 +100,7 @@ impl Node {
             news: Vec::new(),
             up: false,
             draining: false,
+            visitors: BTreeMap::new(),
             most_queued: 0,
         };
         node.start(env);
@@ -201,6 +205,7 @@ impl Node {
         self.up = false;
         self.process.life += 1;
         self.hub = Hub::default();
+        self.visitors.clear();
         self.queued.clear();
         self.committing.clear();
         self.news.clear();
@@ -295,6 +300,7 @@ impl Node {
                 }
             }
             self.start_writing(env, conn);
+            self.rest(env, conn);
         }
     }
 

@@ -54,7 +54,13 @@ impl Node {
                     env.timer(self.clock.until(env.now, at), Due::Deadline { conn, at });
                 }
                 // The device's driver answers a transport's ping without asking anyone.
-                Command::Ping => env.send(conn, Way::Down, String::new()),
+                Command::Ping => {
+                    env.send(conn, Way::Down, String::new());
+                    // That it was taken is all the life an answer can show.
+                    if conn.request().is_some() {
+                        answers.push(Event::ShowedLife);
+                    }
+                }
                 command => rest.push(command),
             }
         }
@@ -71,7 +77,7 @@ impl Node {
             Command::Authenticate { credential } => {
                 let answer = match self.authenticate(env, &credential) {
                     Ok(grant) => {
-                        let token = format!("session of {}", grant.session);
+                        let token = self.disk.sign(&grant);
                         Event::Authenticated(Box::new(grant.identity(token)))
                     }
                     Err(refused) => Event::AuthRefused(refused),
@@ -142,16 +148,21 @@ impl Node {
     }
 
     fn close(&mut self, env: &mut Env, conn: Conn, code: CloseCode) {
-        let Some(connection) = self.connections.remove(&conn) else { return };
+        let Some(mut connection) = self.connections.remove(&conn) else { return };
         while connection.write(env, conn, self.settings.limits.join_bytes) {}
-        env.close(conn, Way::Down, code.0);
+        match conn.request() {
+            Some(_) => Self::conclude(env, conn, &connection),
+            None => env.close(conn, Way::Down, code.0),
+        }
         self.gate.leave(&self.disk.memory, conn);
         env.saw(Sight::Ended { conn });
     }
 
     fn authenticate(&self, env: &mut Env, credential: &Credential) -> Result<Grant, Refused> {
-        let Credential::Ticket(ticket) = credential else {
-            return Err(ErrorCode::Unauthorized.into());
+        let ticket = match credential {
+            Credential::Ticket(ticket) => ticket,
+            Credential::SessionToken(token) => return self.enter_again(env, token),
+            _ => return Err(ErrorCode::Unauthorized.into()),
         };
         if self.disk.is_away(env) {
             return Err(StoreError::Unavailable("connection refused".into()).into());

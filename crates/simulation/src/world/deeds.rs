@@ -129,21 +129,21 @@ impl World {
 
     /// Cuts a device's connection, if it has one.
     pub fn cut(&mut self, device: usize) {
-        if let Some(conn) = self.devices[device].conn() {
+        for conn in self.devices[device].conns() {
             self.env.cut(conn);
         }
     }
 
     /// Nothing gets through any more on a device's connection, and nobody is told.
     pub fn freeze(&mut self, device: usize) {
-        if let Some(conn) = self.devices[device].conn() {
+        for conn in self.devices[device].conns() {
             self.env.freeze(conn);
         }
     }
 
     /// Nothing gets through any more in one direction of a device's connection, and nobody is told.
     pub fn mute(&mut self, device: usize, way: Way) {
-        if let Some(conn) = self.devices[device].conn() {
+        for conn in self.devices[device].conns() {
             self.env.mute(conn, way);
         }
     }

@@ -6,7 +6,7 @@ use tidings_server_core::{follow, session};
 use super::{EVENTS_MAX, World, at, of};
 use crate::{
     bus::News,
-    env::{Conn, Due, Way},
+    env::{Asked, Conn, Due, Way},
     invariants::Breach,
     tally::Count,
 };
@@ -25,6 +25,13 @@ impl World {
         let Self { env, nodes, devices, routes, .. } = self;
         match due {
             Due::Dial(conn) => self.dial(conn),
+            Due::Asks(conn, asked) => self.ask(conn, &asked),
+            Due::Answers(conn, ..) if env.is_dead(conn, Way::Down) => {}
+            Due::Answers(conn, status, after) => {
+                if let (Some(device), Some(request)) = (at(devices, conn.page), conn.request()) {
+                    device.answered(env, request, status, after);
+                }
+            }
             Due::Opened(conn) => {
                 if let Some(device) = of(devices, conn) {
                     let transport = conn.transport;
@@ -40,6 +47,11 @@ impl World {
                     nodes[*node].receive(env, conn, text);
                 }
             }
+            Due::Arrives(conn, Way::Down, text) if conn.request().is_some() => {
+                if let (Some(device), Some(request)) = (at(devices, conn.page), conn.request()) {
+                    device.received(env, request, &text);
+                }
+            }
             // The transport's own ping is answered by the transport.
             Due::Arrives(conn, Way::Down, text) if text.is_empty() => env.send(conn, Way::Up, text),
             Due::Arrives(conn, Way::Down, text) => {
@@ -51,6 +63,11 @@ impl World {
             Due::Closed(conn, Way::Up, _) => {
                 if let Some(node) = routes.get(&conn) {
                     nodes[*node].feed(env, conn, session::Event::TransportClosed);
+                }
+            }
+            Due::Closed(conn, Way::Down, code) if conn.request().is_some() => {
+                if let (Some(device), Some(request)) = (at(devices, conn.page), conn.request()) {
+                    device.ended(env, request, code == 1006);
                 }
             }
             Due::Closed(conn, Way::Down, code) => {
@@ -96,6 +113,11 @@ impl World {
             Due::Deadline { conn, .. } => {
                 if let Some(node) = routes.get(&conn) {
                     nodes[*node].feed(env, conn, session::Event::DeadlinePassed);
+                }
+            }
+            Due::PollEnds { conn } => {
+                if let Some(node) = routes.get(&conn) {
+                    nodes[*node].poll_ends(env, conn);
                 }
             }
             Due::Writes(conn) => {
@@ -148,7 +170,9 @@ impl World {
     /// What concerns a device in which nothing runs waits until something does.
     fn held_back(&mut self, due: Due) -> Option<Due> {
         let page = match &due {
-            Due::Opened(conn) | Due::Closed(conn, Way::Down, _) => conn.page,
+            Due::Opened(conn) | Due::Answers(conn, ..) | Due::Closed(conn, Way::Down, _) => {
+                conn.page
+            }
             Due::Arrives(conn, Way::Down, text) if !text.is_empty() => conn.page,
             Due::Timer { page, .. }
             | Due::Credential { page, .. }
@@ -166,6 +190,11 @@ impl World {
     }
 
     fn dial(&mut self, conn: Conn) {
+        let device = at(&mut self.devices, conn.page);
+        if device.is_some_and(|device| device.network.no_sockets) {
+            self.env.tally.count(Count::NoSocket);
+            return self.turn_away(conn);
+        }
         let hangs = self.env.rng.hits(5_000);
         if self.env.strikes(self.env.faults.unreachable, Count::Unreachable) && hangs {
             return;
@@ -175,10 +204,35 @@ impl World {
                 self.routes.insert(conn, node);
                 self.nodes[node].accept(&mut self.env, conn);
             }
-            None => {
-                let wait = self.env.delay();
-                self.env.after(wait, Due::Closed(conn, Way::Down, 1006));
+            None => self.turn_away(conn),
+        }
+    }
+
+    fn turn_away(&mut self, conn: Conn) {
+        let wait = self.env.delay();
+        self.env.after(wait, Due::Closed(conn, Way::Down, 1006));
+    }
+
+    /// A request is on its way.
+    fn ask(&mut self, conn: Conn, asked: &Asked) {
+        let hangs = self.env.rng.hits(5_000);
+        if self.env.strikes(self.env.faults.unreachable, Count::Unreachable) {
+            if !hangs {
+                self.turn_away(conn);
             }
+            return;
+        }
+        let posts = asked.path.starts_with("sessions/");
+        let heard = !self.env.is_dead(conn, Way::Down);
+        if posts && heard && self.env.strikes(self.env.faults.double, Count::Twice) {
+            self.env.make_twice(conn, asked.clone());
+        }
+        match self.some_node() {
+            Some(node) => {
+                self.routes.insert(conn, node);
+                self.nodes[node].asked(&mut self.env, conn, asked);
+            }
+            None => self.turn_away(conn),
         }
     }
 

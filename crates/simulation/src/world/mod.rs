@@ -251,13 +251,12 @@ impl World {
 
     fn end(&mut self, device: usize) -> End {
         let device = &mut self.devices[device];
-        let session = || {
-            let conn = device.conn()?;
+        let allowed = |conn: Conn| {
             let guest = self.nodes.get(*self.routes.get(&conn)?)?.guest(conn)?;
             self.granted.get(&guest.session)
         };
         End {
-            allowed: session().cloned().unwrap_or_default(),
+            allowed: device.conns().into_iter().find_map(allowed).cloned().unwrap_or_default(),
             page: device.page,
             user: device.user.clone(),
             status: device.status(),
@@ -271,7 +270,8 @@ impl World {
 
     /// A row that still waits in some outbox, although a page lives that could end it.
     fn left_over(&self) -> Option<String> {
-        for device in self.devices.iter().filter(|device| !device.is_impaired()) {
+        let able = |device: &&Device| device.can_keep() && !device.is_impaired();
+        for device in self.devices.iter().filter(able) {
             let storage = device.storage.borrow();
             let waits = |(user, lane, _): &Place| {
                 let holder = storage.holder(lane).unwrap_or(device.page);
