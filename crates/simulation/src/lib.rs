@@ -10,7 +10,7 @@
 //! | [`fate`] | what happens in the world of a seed |
 //! | [`run`] | lives through seeds, and what became of them |
 //! | [`world`] | devices, servers, backends, and the loop that lets time pass |
-//! | [`device`], [`storage`] | a driver of the client core, and its browser's storage |
+//! | [`device`], [`storage`] | a driver of the client core, its app, its network, and its browser's storage and locks |
 //! | [`node`], `connection`, [`gate`] | a driver of the server core |
 //! | [`disk`], [`bus`] | what servers share |
 //! | [`mod@env`], [`faults`], [`clock`], [`rng`] | time, chance, the wire, and how bad they are |

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tidings_client_core::{
     ChannelView, Command, Event, FailedIntent, Filter, InboxView, IntentKind, Kinds, MarkTargets,
-    Readable, Show,
+    Readable, Show, TransportKind,
 };
 use tidings_protocol::{Channel, Json, MarkSet};
 
@@ -69,6 +69,12 @@ impl Device {
         let intent = self.intend(env, Wish::Older);
         self.feed(env, Event::OlderRequested { channel, intent });
         intent
+    }
+
+    /// What carries its connection, if it has one.
+    #[must_use]
+    pub fn carrier(&self) -> Option<TransportKind> {
+        self.client.connection().transport
     }
 
     /// The app shows a room, from now on and after reloads.

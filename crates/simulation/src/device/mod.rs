@@ -49,14 +49,12 @@ pub struct Seen {
 }
 
 /// What the network around a device does to what it does not like.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Network {
     /// It lets no WebSocket through.
     pub no_sockets: bool,
     /// It holds streams back until this much of them is there; 0: it does not.
     pub holds_back: usize,
-    /// What it holds.
-    held: BTreeMap<u64, String>,
 }
 
 /// One tab or app of a user.
@@ -78,6 +76,8 @@ pub struct Device {
     requests: BTreeSet<u64>,
     /// The network it is in.
     pub network: Network,
+    /// What that holds back, by request.
+    held: BTreeMap<u64, String>,
     /// Its clocks.
     pub clock: Clock,
     /// What the app was told.
@@ -113,6 +113,7 @@ impl Device {
             desk: Desk::default(),
             requests: BTreeSet::new(),
             network: Network::default(),
+            held: BTreeMap::new(),
             clock: Clock::TRUE,
             seen: Seen::default(),
             frozen_until: 0,
@@ -185,7 +186,7 @@ impl Device {
         self.die(env);
         self.transport = None;
         self.requests.clear();
-        self.network.held.clear();
+        self.held.clear();
         self.joined.clear();
         self.carrier = None;
         self.page.life += 1;
@@ -273,7 +274,7 @@ impl Device {
             }
             Command::AbortRequest { request } => {
                 if self.requests.remove(&request) {
-                    self.network.held.remove(&request);
+                    self.held.remove(&request);
                     env.close(Conn::of_request(page, request), Way::Up, 1000);
                 }
             }
@@ -340,20 +341,20 @@ impl Device {
         if !self.requests.contains(&request) {
             return;
         }
-        let held = self.network.held.entry(request).or_default();
+        let held = self.held.entry(request).or_default();
         held.push_str(if piece.is_empty() { ":\n\n" } else { piece });
         if held.len() < self.network.holds_back {
             env.tally.count(Count::HeldBack);
             return;
         }
-        let text = self.network.held.remove(&request).unwrap_or_default();
+        let text = self.held.remove(&request).unwrap_or_default();
         self.feed(env, Event::RequestReceived { request, text });
     }
 
     /// An answer ended; `cut`: before it was complete.
     pub fn ended(&mut self, env: &mut Env, request: u64, cut: bool) {
         if self.requests.remove(&request) {
-            if let Some(text) = self.network.held.remove(&request) {
+            if let Some(text) = self.held.remove(&request) {
                 self.feed(env, Event::RequestReceived { request, text });
             }
             let reason = cut.then(|| "connection reset".to_owned());
