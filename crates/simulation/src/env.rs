@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fmt::{self, Display, Formatter},
+    fmt::Display,
 };
 
 use tidings_client_core::Event;
@@ -375,50 +375,4 @@ fn is_intent(frame: &str) -> bool {
     ["mark", "publish", "void"]
         .iter()
         .any(|kind| frame.strip_prefix("{\"type\":\"").is_some_and(|rest| rest.starts_with(kind)))
-}
-
-impl Due {
-    /// Lines for people, one for each message; none for what tells nobody anything.
-    #[must_use]
-    pub fn describe(&self) -> Vec<String> {
-        match self {
-            Self::Dial(conn) => vec![format!("{conn} dials")],
-            Self::Opened(conn) => vec![format!("{conn} is open")],
-            Self::Asks(conn, asked) => vec![format!("{conn} asks {}: {}", asked.path, asked.body)],
-            Self::Answers(conn, status, _) => vec![format!("{conn} is answered {status}")],
-            Self::Arrives(conn, way, text) => {
-                let arrow = if *way == Way::Up { "──►" } else { "◄──" };
-                messages_of(text).map(|line| format!("{conn} {arrow} {line}")).collect()
-            }
-            Self::Closed(conn, Way::Up, _) => vec![format!("{conn} is gone, the server hears")],
-            Self::Closed(conn, Way::Down, code) => vec![format!("{conn} is closed with {code}")],
-            Self::RestLoaded { page } => vec![format!("{page} gets the rest of its client")],
-            Self::Loaded { page, key } => vec![format!("{page} reads the cache of {key:?}")],
-            Self::Saves { page, save } => {
-                let [(_, one), (_, two)] = save.saved.cursors;
-                vec![format!("{page} saves the cache of {:?} at {one} and {two}", save.key)]
-            }
-            Self::LaneWorked { page } => {
-                vec![format!("the browser of {page} is done with rows of its outbox")]
-            }
-            Self::LaneTold { page, event } => vec![format!("{page} hears {event:?}")],
-            Self::CommitDone { of } => vec![format!("node {} commits", of.node)],
-            Self::Hinted { of, news, .. } => vec![format!("node {} hears {news:?}", of.node)],
-            Self::Stops { of } => vec![format!("node {} stops", of.node)],
-            Self::Starts { node } => vec![format!("node {node} starts")],
-            Self::Requested { of, publish } => {
-                vec![format!("publish {publish} reaches node {}", of.node)]
-            }
-            _ => Vec::new(),
-        }
-    }
-}
-
-impl Display for Conn {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        match self.request() {
-            Some(request) => write!(f, "{} request {request}", self.page),
-            None => write!(f, "{} #{}", self.page, self.transport),
-        }
-    }
 }

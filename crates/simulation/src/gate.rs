@@ -1,7 +1,7 @@
 //! Who is in at a node: hands claims to the store's seats, and ends whom a revocation hits.
 //!
 //! Which credentials a revocation hits is said in `crates/server` (`auth/revoked.rs`), out of reach of a simulation: [`hits`]
-//! says it again, the one rule of the product that this crate holds twice.
+//! says it again.
 
 use std::{collections::BTreeMap, rc::Rc};
 

@@ -15,7 +15,7 @@
 //! | [`disk`], [`bus`] | what servers share |
 //! | [`mod@env`], [`faults`], [`clock`], [`rng`] | time, chance, the wire, and how bad they are |
 //! | [`sight`], [`invariants`], [`model`] | what is seen, what is promised of it, the fold of the log to compare with |
-//! | [`tally`], [`trace`] | what happened, counted, hashed and told |
+//! | [`tally`], [`trace`], `told` | what happened, counted, hashed and told |
 
 pub mod bus;
 pub mod clock;
@@ -34,6 +34,7 @@ pub mod run;
 pub mod sight;
 pub mod storage;
 pub mod tally;
+mod told;
 pub mod trace;
 pub mod world;
 

@@ -59,8 +59,9 @@ fn a_stream_that_is_held_back_gives_way_to_polls() {
 fn answers_of_polls_that_are_lost_after_they_were_made_lose_nothing() {
     let faults = Faults { cut: 2_500, delay: (1, 100), ..Faults::NONE };
     let mut world = World::new(3, faults);
-    let network = Network { no_sockets: true, holds_back: 1 << 20 };
-    let phone = device(&mut world, network);
+    let phone = world.device_in("mina", Rc::default(), |device| {
+        device.set(|config| config.transports = vec![Poll]);
+    });
     for _ in 0..40 {
         world.notify("mina");
         world.run(1_000);
