@@ -86,14 +86,14 @@ impl Rooms {
         self.without_holes(&page.channel, &offsets, offset)
     }
 
-    /// No message is there twice. One that was tried again while storage hung may stand beside its first, refused try: the page
+    /// No message is there twice. One that was tried again while storage hung may stand beside its first try, refused or as the disk remembers it: the page
     /// sent it all the same, and died before its browser knew.
     fn once(&self, view: &ChannelView) -> Result<(), String> {
         let mut said = BTreeSet::new();
         let mut places = BTreeSet::new();
         for one in view.messages.iter() {
             let message = message_of(&one.data)
-                .filter(|message| one.failed.is_none() || !self.again.contains(message));
+                .filter(|message| one.offset.is_some() || !self.again.contains(message));
             if message.is_some_and(|message| !said.insert(message)) {
                 return Err(format!("{one:?} is there twice"));
             }
