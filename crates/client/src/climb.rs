@@ -3,7 +3,7 @@
 //! The better one is opened and greeted beside the other, with its session token and all cursors, under a name of its own,
 //! so that the server does not end the one in use before the other is known to work.
 
-use tidings_protocol::{CloseCode, server};
+use tidings_protocol::{Channels, CloseCode, client::Cursor, server};
 
 use crate::{
     Command, TransportKind, connected::Connected, connecting::greeting, context::Context,
@@ -23,6 +23,8 @@ pub(crate) struct Climb {
     transport: u64,
     kind: TransportKind,
     rung: u8,
+    /// Where it was told to go on. The connection in use brings more meanwhile.
+    named: Channels<Cursor>,
 }
 
 impl Climb {
@@ -43,7 +45,7 @@ impl Climb {
         let transport = cx.next_transport();
         cx.set(Timer::Climb, cx.config.timeout);
         cx.ask(Command::OpenTransport { transport, kind });
-        Self { transport, kind, rung }
+        Self { transport, kind, rung, named: Channels::default() }
     }
 }
 
@@ -79,7 +81,10 @@ impl Connected {
                 let mut connect = greeting(instance, cx);
                 connect.session_token = cx.entry(self.transport);
                 let (cursors, _) = cx.followed(true);
-                connect.cursors = (!cursors.is_empty()).then_some(cursors);
+                connect.cursors = (!cursors.is_empty()).then(|| cursors.clone());
+                if let Some(climb) = &mut self.climb {
+                    climb.named = cursors;
+                }
                 cx.send(transport, &connect);
             }
             Input::Message { text, .. } => match Heard::read(text) {
@@ -98,10 +103,10 @@ impl Connected {
 
     /// The better transport works: everything goes on over it.
     fn climbed(&mut self, greeting: &server::Connected, cx: &mut Context) {
-        let Some(Climb { transport, kind, rung }) = self.climb.take() else { return };
+        let Some(Climb { transport, kind, rung, named }) = self.climb.take() else { return };
         cx.timers.cancel(Timer::Climb);
         cx.ladder.climbed(rung);
-        self.move_to(transport, kind, greeting, cx);
+        self.move_to(transport, kind, greeting, &named, cx);
     }
 
     /// It does not.

@@ -1,8 +1,8 @@
 //! The connection is accepted: follow the logs, send what waits, stay alive.
 
 use tidings_protocol::{
-    CloseCode, ErrorCode,
-    client::History,
+    Channels, CloseCode, ErrorCode,
+    client::{Cursor, History},
     limits::PAGE_DEFAULT,
     server::{self, Goaway, Pong, Snapshot, Subscribed},
 };
@@ -457,12 +457,13 @@ impl Connected {
         }
     }
 
-    /// Goes on over another transport, which was told the cursors. What is shown stays as it is.
+    /// Goes on over another transport, which was told to from where it is `named`. What is shown stays as it is.
     pub(crate) fn move_to(
         &mut self,
         transport: u64,
         kind: TransportKind,
         greeting: &server::Connected,
+        named: &Channels<Cursor>,
         cx: &mut Context,
     ) {
         let was_live = self.resume.is_live();
@@ -470,10 +471,10 @@ impl Connected {
         let code = CloseCode::NORMAL.0;
         cx.ask(Command::CloseTransport { transport: self.transport, code });
         *self = Self::new(transport, kind, greeting, cx);
-        self.resume.goes_on(was_live);
+        self.resume.goes_on(was_live, named, cx);
         self.greeted(greeting, cx);
         cx.claim();
-        cx.channels_moved(self.transport, self.page);
+        cx.channels_moved(self.transport, self.page, named);
         Climb::schedule(cx);
         self.work(cx);
     }

@@ -5,7 +5,7 @@
 //! the server said it can't go on from the cursor, or where it leads forward.
 
 use tidings_protocol::{
-    Channel, ErrorCode,
+    Channel, Channels, ErrorCode,
     client::{Cursor, Since, Subscribe},
     planted::{self, Planted},
     server::{Gap, Marked, Notification, Skip, Snapshot, Subscribed, Trimmed},
@@ -39,6 +39,8 @@ pub(crate) struct Resume {
     repairs: u8,
     /// Both logs were at their tops once.
     caught_up: bool,
+    /// Where the server was told to go on, and more came over another connection since.
+    named: Option<[Cursor; 2]>,
 }
 
 type Step = Result<(), Failure>;
@@ -46,12 +48,25 @@ type Step = Result<(), Failure>;
 impl Resume {
     pub(crate) fn begin(transport: u64, cx: &mut Context) -> Self {
         cx.set(Timer::Sync, cx.config.timeout);
-        Self { transport, legs: [Leg::Asked; 2], repairs: 0, caught_up: false }
+        Self { transport, legs: [Leg::Asked; 2], repairs: 0, caught_up: false, named: None }
     }
 
-    /// The list followed the logs before, over another transport.
-    pub(crate) fn goes_on(&mut self, was_live: bool) {
+    /// The list followed the logs before, over another transport; the server was told to go on from where it is `named`.
+    pub(crate) fn goes_on(&mut self, was_live: bool, named: &Channels<Cursor>, cx: &Context) {
         self.caught_up = was_live;
+        self.named = cx.inbox.fold().and_then(|fold| {
+            let [inbox, system] = LOGS.map(|log| named.get(&fold.channel_of(log)).copied());
+            Some([inbox?, system?])
+        });
+    }
+
+    /// Whether a log came further over another connection than the server says, though not before it was asked: the server has
+    /// said the truth of then.
+    fn is_overtaken(&self, log: Log, stated: Cursor, cx: &Context) -> bool {
+        let (Some(named), Some(fold)) = (self.named, cx.inbox.fold()) else { return false };
+        let (named, held) = (named[log as usize], fold.cursor(log));
+        let same = named.epoch == stated.epoch && held.epoch == stated.epoch;
+        same && (named.offset..held.offset).contains(&stated.offset)
     }
 
     pub(crate) fn end(cx: &mut Context) {
@@ -97,11 +112,15 @@ impl Resume {
     }
 
     pub(crate) fn snapshot(&mut self, snapshot: &Snapshot, cx: &mut Context) -> Step {
+        let stated = stated(snapshot);
+        if LOGS.iter().any(|log| self.is_overtaken(*log, stated[*log as usize], cx)) {
+            return self.start_over(cx);
+        }
         match self.fit(snapshot, cx) {
             Fit::Again => return self.start_over(cx),
             Fit::Backward => {}
             Fit::Forward => {
-                for (log, stated) in LOGS.into_iter().zip(stated(snapshot)) {
+                for (log, stated) in LOGS.into_iter().zip(stated) {
                     if let Some(old) = cx.inbox.fold().map(|fold| fold.cursor(log).epoch)
                         && old != stated.epoch
                     {
@@ -233,6 +252,12 @@ impl Resume {
 
     pub(crate) fn gap(&mut self, gap: &Gap, cx: &mut Context) -> Step {
         let Some(log) = log_of(&gap.channel, cx) else { return Ok(()) };
+        let before = gap.to.saturating_sub(1);
+        let end = held(&gap.channel, cx).map(|held| Cursor { offset: before, ..held });
+        if end.is_some_and(|end| self.is_overtaken(log, end, cx)) {
+            // It came over the other connection, all of it.
+            return Ok(());
+        }
         let place = (gap.channel.clone(), gap.from, gap.to);
         if cx.gap.as_ref() != Some(&place) {
             cx.gap = Some(place);

@@ -89,7 +89,8 @@ impl Context {
     pub(crate) fn room_gap(&mut self, gap: &Gap) -> Step {
         let Some(place) = self.channels.find(&gap.channel) else { return Ok(()) };
         let Some(room) = self.channels.rooms.get_mut(place) else { return Ok(()) };
-        if room.leg().is_none() {
+        // Before its answer, it is of the subscription before, and from another place.
+        if room.leg().is_none_or(|leg| leg == Leg::Asked) {
             return Ok(());
         }
         let Gap { channel, from, to, why } = gap.clone();

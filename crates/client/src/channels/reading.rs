@@ -83,13 +83,15 @@ impl Context {
         }
     }
 
-    /// What is followed on one connection goes on on another, which was told the cursors.
-    pub(crate) fn channels_moved(&mut self, transport: u64, page: u32) {
+    /// What is followed on one connection goes on on another, which was told to from where it is `named`.
+    pub(crate) fn channels_moved(&mut self, transport: u64, page: u32, named: &Channels<Cursor>) {
         self.channels.link = Some((transport, page));
         for place in 0..self.channels.rooms.len() {
             let Some(room) = self.channels.rooms.get_mut(place) else { continue };
             room.older.cut();
-            if room.cursor.is_none() && room.leg().is_some() {
+            // What came over the other meanwhile is not to come again, even if the server can't go on from there any more.
+            let told = room.cursor.is_some() && named.get(&room.channel) == room.cursor.as_ref();
+            if !told && room.leg().is_some() {
                 room.stand = Stand::Away;
             }
             self.advance(place);
