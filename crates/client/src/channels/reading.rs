@@ -199,17 +199,17 @@ impl Context {
         let page = saved
             .and_then(|saved| Page::from_json(saved.strip_prefix(|first| first == VERSION)?).ok());
         let shown = page.as_ref().map(|page| self.views(page));
+        // Once the server may have been asked without it, its answer says nothing of what came after the cache.
+        let asked = self.channels.link.is_some() || !self.requests.is_idle();
         let Some(room) = self.channels.rooms.get_mut(place) else { return };
+        let in_time = matches!(room.stand, Stand::Loading) || !asked;
         match (page, shown) {
-            (Some(page), Some(shown)) if page.channel == channel && room.cursor.is_none() => {
+            (Some(page), Some(shown))
+                if in_time && page.channel == channel && room.cursor.is_none() =>
+            {
                 room.restore(&page, shown, &self.config);
             }
-            // Too late to go on from, but it tells which epoch was saved before the one that the server just named.
-            (Some(page), _) => {
-                if room.cursor.is_some_and(|cursor| cursor.epoch != page.epoch) {
-                    room.left.push(page.epoch);
-                }
-            }
+            (Some(page), _) => room.came_too_late(page.epoch),
             (None, _) => {}
         }
         if let Stand::Loading = room.stand {

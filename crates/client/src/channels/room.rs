@@ -52,6 +52,8 @@ pub(crate) struct Room {
     gap: Option<GapView>,
     /// Epochs this client left: a save may replace what was saved under them.
     pub(crate) left: Vec<Epoch>,
+    /// The epoch of a cache that came before the server named its own.
+    late: Option<Epoch>,
     /// Messages or cursor changed since the last save.
     pub(crate) unsaved: bool,
     /// What is shown may have changed.
@@ -73,6 +75,7 @@ impl Room {
             older: Older::default(),
             gap: None,
             left: Vec::new(),
+            late: None,
             unsaved: false,
             stale: true,
             shown: ChannelView::default(),
@@ -118,6 +121,11 @@ impl Room {
                 self.start_over(held.epoch);
             }
         }
+        if let Some(late) = self.late.take()
+            && late != at.epoch
+        {
+            self.left.push(late);
+        }
         let fresh = self.cursor.is_none();
         match &mut self.cursor {
             // What was taken stays taken, even where the server begins before it.
@@ -136,6 +144,15 @@ impl Room {
         self.stand = Stand::Joined(leg, repairs);
         self.changed();
         true
+    }
+
+    /// A cache came too late to go on from. It tells which epoch was saved before the one that the server names.
+    pub(crate) fn came_too_late(&mut self, epoch: Epoch) {
+        match self.cursor {
+            Some(cursor) if cursor.epoch != epoch => self.left.push(epoch),
+            Some(_) => {}
+            None => self.late = Some(epoch),
+        }
     }
 
     /// Another log: nothing of the old one is in it.

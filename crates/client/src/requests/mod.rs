@@ -63,6 +63,11 @@ pub(crate) struct Requests {
 }
 
 impl Requests {
+    /// Nothing is carried by requests.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.links.is_empty()
+    }
+
     fn find(&self, transport: u64) -> Option<usize> {
         self.links.iter().position(|link| link.transport == transport)
     }

@@ -94,6 +94,27 @@ fn a_cache_that_does_not_come_holds_nothing_up_for_ever() {
     assert_eq!(over, [Epoch::parse("roomone1").unwrap()], "and to be overwritten");
 }
 
+/// Found by the simulation (seed 21107 of its day): what came after such a cache and before the answer was missing, and nobody was told.
+#[test]
+fn a_cache_that_comes_after_the_question_is_not_gone_on_from() {
+    let text = after(1..=3);
+    let other = text.replace("roomone1", "roomzero");
+    for (late, over) in [(&text, 0), (&other, 1)] {
+        let mut rig = start();
+        rig.want(ROOM);
+        rig.advance(2_000);
+        let (id, since) = rig.asked_to_subscribe();
+        assert_eq!(since, None);
+        loaded(&mut rig, Some(late));
+        rig.receive(&subscribed(id, "roomone1", 1, 4, 4, false));
+        rig.receive(&message(5));
+        assert_eq!(rig.texts(), ["m5"], "the page of history brings what is before");
+        rig.advance(250);
+        let (cursor, left, _) = saved(&mut rig).unwrap();
+        assert_eq!((cursor.1, left.len()), (5, over), "it may replace what it is newer than");
+    }
+}
+
 #[test]
 fn storage_that_fails_is_done_without() {
     let mut rig = start();
