@@ -278,5 +278,5 @@ function explained({ status, error }: Connection): string {
   if (error !== null) return `${error.message} connect() tries again.`
   if (status === 'signed-out') return 'Nobody is signed in: setUser() connects.'
   if (status === 'closed') return closed().message
-  return status === 'idle' ? 'Nobody asked for a connection: subscribe, or call connect().' : `It is ${status}.`
+  return status === 'idle' ? 'Nobody subscribed, or called connect().' : `It is ${status}.`
 }

@@ -61,6 +61,6 @@ export function messageOf(thrown: unknown): string {
   try {
     return thrown instanceof Error ? thrown.message : String(thrown)
   } catch {
-    return 'something without words'
+    return 'something'
   }
 }

@@ -19,7 +19,7 @@ export function check(options: TidingsOptions): void {
   within(1, backoff.cap, 'backoff.cap')
   within(1, backoff.maxAttempts, 'backoff.maxAttempts')
   within(1_000, heartbeat, 'heartbeat')
-  must(Array.isArray(transports) && transports.length > 0 && transports.length < 4 && transports.every((way) => TRANSPORTS.includes(way)), 'transports', `one to three of ${TRANSPORTS.join(', ')}`)
+  must(Array.isArray(transports) && transports.length > 0 && transports.length < 4 && transports.every((way) => TRANSPORTS.includes(way)), 'transports', `one to three of ${TRANSPORTS}`)
   within(1, keep, 'keep', 1_000)
   within(1, keepChannels, 'keepChannels', 10_000)
   must(logger === undefined || typeof logger?.error === 'function', 'logger', 'an object such as console')

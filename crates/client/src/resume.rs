@@ -40,7 +40,7 @@ pub(crate) struct Resume {
     /// Both logs were at their tops once.
     caught_up: bool,
     /// Where the server was told to go on, and more came over another connection since.
-    named: Option<[Cursor; 2]>,
+    named: Option<Box<[Cursor; 2]>>,
 }
 
 type Step = Result<(), Failure>;
@@ -56,14 +56,14 @@ impl Resume {
         self.caught_up = was_live;
         self.named = cx.inbox.fold().and_then(|fold| {
             let [inbox, system] = LOGS.map(|log| named.get(&fold.channel_of(log)).copied());
-            Some([inbox?, system?])
+            Some(Box::new([inbox?, system?]))
         });
     }
 
     /// Whether a log came further over another connection than the server says, though not before it was asked: the server has
     /// said the truth of then.
     fn is_overtaken(&self, log: Log, stated: Cursor, cx: &Context) -> bool {
-        let (Some(named), Some(fold)) = (self.named, cx.inbox.fold()) else { return false };
+        let (Some(named), Some(fold)) = (&self.named, cx.inbox.fold()) else { return false };
         let (named, held) = (named[log as usize], fold.cursor(log));
         let same = named.epoch == stated.epoch && held.epoch == stated.epoch;
         same && (named.offset..held.offset).contains(&stated.offset)
