@@ -63,7 +63,7 @@ fn asked(mut words: impl Iterator<Item = String>) -> Result<Asked, String> {
     }
     Ok(match (replay, planted) {
         (Some(seed), _) => Asked::Replay { seed, plant },
-        (None, true) => Asked::Planted { start, seeds: seeds.unwrap_or(200) },
+        (None, true) => Asked::Planted { start, seeds: seeds.unwrap_or(500) },
         (None, false) => Asked::Seeds { start, seeds: seeds.unwrap_or(1_000) },
     })
 }
