@@ -110,7 +110,9 @@ pub(crate) fn description() -> String {
     let model = field.map_or("unknown processor", |(_, model)| model.trim());
     let kernel = of("/proc/sys/kernel/osrelease");
     let cores = cpus.lines().filter(|line| line.starts_with("processor")).count();
-    format!("{model}, {cores} cores, Linux {}", kernel.trim())
+    // What follows the number names a build, and says nothing to others.
+    let number = kernel.split(|c: char| c != '.' && !c.is_ascii_digit()).next().unwrap_or_default();
+    format!("{model}, {cores} cores, Linux {number}")
 }
 
 #[cfg(test)]
