@@ -59,6 +59,17 @@ pub(crate) fn stepped_down() -> Rig {
     rig
 }
 
+/// Lets time pass on a stream that brings nothing until a better transport is tried, and answers which.
+fn climbing(rig: &mut Rig, stream: u64) -> u64 {
+    let from = rig.now.mono;
+    while rig.transport.is_none() {
+        rig.advance(1_000);
+        rig.piece(stream, ":\n\n");
+        assert!(rig.now.mono - from < 400_000, "no later than after two that failed");
+    }
+    rig.transport.unwrap()
+}
+
 fn state(rig: &Rig) -> (Status, Option<TransportKind>) {
     let connection = rig.client.connection();
     (connection.status, connection.transport)
@@ -199,13 +210,8 @@ fn a_better_transport_takes_over_unseen() {
     let page = room::page(asked.id.unwrap(), "roomone1", 5, false, &[1, 2, 3, 4, 5]);
     rig.answered(history.number, &page);
     assert!(rig.transport.is_none());
-    while rig.transport.is_none() {
-        rig.advance(1_000);
-        rig.piece(stream, ":\n\n");
-        assert!(rig.now.mono < 100_000, "within 75 s");
-    }
+    let transport = climbing(&mut rig, stream);
     rig.take();
-    let transport = rig.transport.unwrap();
     rig.event(Event::TransportOpened { transport });
     let sent = rig.sent();
     let [ClientMessage::Connect(connect)] = sent.as_slice() else { panic!("{sent:?}") };
@@ -252,10 +258,7 @@ fn a_climb_that_fails_changes_nothing_and_the_next_is_later() {
     let mut waits = Vec::new();
     for how in 0..3 {
         let from = rig.now.mono;
-        while rig.transport.is_none() {
-            rig.advance(1_000);
-            rig.piece(stream, ":\n\n");
-        }
+        climbing(&mut rig, stream);
         waits.push(rig.now.mono - from);
         match how {
             // It does not open; it opens and is refused; it opens and says nothing.
@@ -329,10 +332,7 @@ fn a_hidden_page_does_not_climb() {
 fn a_connection_that_ends_takes_its_climb_along() {
     let mut rig = stepped_down();
     let stream = rig.asked("sse?").number;
-    while rig.transport.is_none() {
-        rig.advance(1_000);
-        rig.piece(stream, ":\n\n");
-    }
+    climbing(&mut rig, stream);
     rig.request_ended(stream, Some("connection reset"));
     assert_eq!(rig.transport, None);
     assert_eq!(rig.client.connection().status, Status::Waiting);
@@ -350,11 +350,7 @@ fn it_is_said_why_it_is_not_the_best() {
 fn what_came_over_the_old_transport_does_not_come_again_with_a_snapshot() {
     let mut rig = stepped_down();
     let stream = rig.asked("sse?").number;
-    while rig.transport.is_none() {
-        rig.advance(1_000);
-        rig.piece(stream, ":\n\n");
-    }
-    let transport = rig.transport.unwrap();
+    let transport = climbing(&mut rig, stream);
     rig.event(Event::TransportOpened { transport });
     let now = rig.now.wall;
     let news = |offset, id| {
@@ -394,11 +390,7 @@ fn what_came_over_the_old_transport_does_not_come_again_to_a_room() {
         rig.says(&message);
     }
     rig.says(&says::subscribed(ROOM, "roomone1", 0, 0, false));
-    while rig.transport.is_none() {
-        rig.advance(1_000);
-        rig.piece(stream, ":\n\n");
-    }
-    let transport = rig.transport.unwrap();
+    let transport = climbing(&mut rig, stream);
     rig.event(Event::TransportOpened { transport });
     rig.says(&room::message(1));
     rig.says(&room::message(2));
