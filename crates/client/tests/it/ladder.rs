@@ -200,10 +200,7 @@ fn a_better_transport_takes_over_unseen() {
     rig.want(ROOM);
     rig.advance(20);
     let stream = rig.asked("sse?").number;
-    rig.status(stream, 200);
-    for message in goes_on(1, 1) {
-        rig.says(&message);
-    }
+    rig.stream_goes_on(1, 1);
     rig.says(&says::subscribed(ROOM, "roomone1", 5, 5, false));
     let history = rig.asked("sessions/");
     let [ClientMessage::History(asked)] = &*history.messages() else { panic!("{history:?}") };
@@ -385,10 +382,7 @@ fn what_came_over_the_old_transport_does_not_come_again_to_a_room() {
     rig.want(ROOM);
     rig.advance(20);
     let stream = rig.asked("sse?").number;
-    rig.status(stream, 200);
-    for message in goes_on(1, 1) {
-        rig.says(&message);
-    }
+    rig.stream_goes_on(1, 1);
     rig.says(&says::subscribed(ROOM, "roomone1", 0, 0, false));
     let transport = climbing(&mut rig, stream);
     rig.event(Event::TransportOpened { transport });

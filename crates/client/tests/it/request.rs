@@ -96,6 +96,15 @@ impl Rig {
         }
     }
 
+    /// The stream that was opened again takes up the cursors of inbox and `system:all`.
+    pub(crate) fn stream_goes_on(&mut self, inbox: u64, top: u64) {
+        let stream = self.asked("sse?");
+        self.status(stream.number, 200);
+        for message in goes_on(inbox, top) {
+            self.says(&message);
+        }
+    }
+
     /// A client of `u1` that follows an inbox with these items by polling.
     pub(crate) fn polling(items: &[&str]) -> Self {
         let mut rig = Self::over(TransportKind::Poll);

@@ -7,7 +7,6 @@ use tidings_protocol::ClientMessage;
 
 use crate::{
     harness::{Rig, START},
-    request::goes_on,
     room::{self, ROOM, channel},
     says,
 };
@@ -62,10 +61,7 @@ fn it_resumes_from_the_cursors() {
     assert_eq!(again.connect().ticket.as_deref(), Some("t-2"));
     assert_eq!(again.connect().session_token, None);
     assert_eq!(again.cursors(), ["inbox:u1 2", "system:all 0"]);
-    rig.status(again.number, 200);
-    for message in goes_on(2, 3) {
-        rig.says(&message);
-    }
+    rig.stream_goes_on(2, 3);
     rig.says(&says::notification(3, "c", 3));
     assert_eq!(rig.arrived(), ["b", "c"]);
     assert_eq!(rig.inbox().status, InboxStatus::Live);
@@ -112,10 +108,7 @@ fn other_channels_open_it_again_once_for_all_that_are_asked_for_together() {
     assert_eq!(again.cursors(), ["inbox:u1 1", "system:all 0"]);
     assert_eq!(rig.client.connection().status, Status::Connected);
 
-    rig.status(again.number, 200);
-    for message in goes_on(1, 1) {
-        rig.says(&message);
-    }
+    rig.stream_goes_on(1, 1);
     rig.says(&says::subscribed(ROOM, "roomone1", 3, 3, false));
     assert_eq!(rig.client.channel(&channel(ROOM)).status, ChannelStatus::Live);
     assert_eq!(rig.client.channel(&channel("room:two words")).status, ChannelStatus::Joining);
@@ -161,10 +154,7 @@ fn more_channels_than_an_address_may_name_come_in_turns() {
     rig.advance(20);
     let first = rig.asked("sse?");
     assert_eq!(first.path.matches("&channel=").count(), 20);
-    rig.status(first.number, 200);
-    for message in goes_on(0, 0) {
-        rig.says(&message);
-    }
+    rig.stream_goes_on(0, 0);
     for room in 0..20 {
         rig.says(&says::subscribed(&format!("room:{room}"), "roomone1", 0, 0, false));
     }
@@ -181,10 +171,7 @@ fn a_channel_that_is_refused_is_refused_alone() {
     rig.want(ROOM);
     rig.advance(20);
     let again = rig.asked("sse?").number;
-    rig.status(again, 200);
-    for message in goes_on(0, 0) {
-        rig.says(&message);
-    }
+    rig.stream_goes_on(0, 0);
     rig.says(&says::error(r#""channel":"room:1","#, "forbidden", "never"));
     let view = rig.client.channel(&channel(ROOM));
     assert_eq!(view.status, ChannelStatus::Refused);
@@ -204,10 +191,7 @@ fn a_hole_is_repaired_by_opening_it_again() {
     let again = rig.asked("sse?");
     assert_ne!(again.number, first);
     assert_eq!(again.cursors(), ["inbox:u1 1", "system:all 0"]);
-    rig.status(again.number, 200);
-    for message in goes_on(1, 3) {
-        rig.says(&message);
-    }
+    rig.stream_goes_on(1, 3);
     rig.says(&says::notification(2, "b", 2));
     rig.says(&says::notification(3, "c", 3));
     assert_eq!(rig.arrived(), ["b", "c"]);
@@ -252,10 +236,7 @@ fn sleep_is_not_silence() {
     assert_eq!(rig.client.connection().status, Status::Connected);
     let again = rig.asked("sse?");
     assert_ne!(again.number, first);
-    rig.status(again.number, 200);
-    for message in goes_on(0, 0) {
-        rig.says(&message);
-    }
+    rig.stream_goes_on(0, 0);
     rig.advance(30_000);
     assert_eq!(rig.client.connection().status, Status::Connected);
 }
