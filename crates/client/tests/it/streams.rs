@@ -170,7 +170,6 @@ fn a_channel_that_is_refused_is_refused_alone() {
     let mut rig = Rig::streaming(&[]);
     rig.want(ROOM);
     rig.advance(20);
-    let again = rig.asked("sse?").number;
     rig.stream_goes_on(0, 0);
     rig.says(&says::error(r#""channel":"room:1","#, "forbidden", "never"));
     let view = rig.client.channel(&channel(ROOM));
