@@ -1,22 +1,31 @@
 /** For backends: send notifications, hand out tickets. No wasm, no DOM; refuses to work in a browser. */
 
-import { invalid } from '../error.js'
+import { failure, invalid } from '../error.js'
 import type { Stored } from '../types.js'
-import { caller } from './call.js'
+import { caller, type Call } from './call.js'
 import { nodeTicketHandler, ticketHandler } from './tickets.js'
-import type { Ticket, TidingsServer } from './types.js'
+import type { Ticket, TidingsServer, TidingsServerOptions } from './types.js'
 
 /**
  * The server at `url`, with an API key from its configuration (`dev` on a `--dev` server).
  *
- * Throws in a browser: the key lets its bearer write to everybody.
+ * Throws in a browser: the key lets its bearer write to everybody. Nothing is asked for before the first call, and what
+ * is missing then is named by it: modules of a backend are loaded by builds too, which have no environment.
  */
-export function createTidingsServer(options: { readonly url: string; readonly apiKey: string }): TidingsServer {
-  const { url, apiKey } = options
+export function createTidingsServer(options: TidingsServerOptions): TidingsServer {
   if (typeof document !== 'undefined') throw invalid('tidings/server must not run in a browser: its API key would be public.')
-  if (typeof url !== 'string' || !/^https?:\/\//.test(url)) throw invalid('`url` must be the http or https address of the Tidings server.')
-  if (typeof apiKey !== 'string' || apiKey === '') throw invalid('`apiKey` must be one of the server\'s `api_keys`.')
-  const call = caller(url, apiKey)
+  const { url, apiKey, logger = console } = options
+  if (!isMissing(url) && (typeof url !== 'string' || !/^https?:\/\/./.test(url))) {
+    throw invalid('`url` must be the http or https address of the Tidings server, such as https://rt.example.com.')
+  }
+  if (!isMissing(apiKey) && typeof apiKey !== 'string') throw invalid("`apiKey` must be one of the server's `api_keys`.")
+  let made: Call | undefined
+  const call: Call = async (...request) => {
+    if (isMissing(url)) throw failure('url_missing', 'app', 'createTidingsServer has no `url`: is its environment variable set where this runs?')
+    if (isMissing(apiKey)) throw invalid('createTidingsServer has no `apiKey`: is its environment variable set where this runs?')
+    made ??= caller(url, apiKey)
+    return made(...request)
+  }
 
   const ticket: TidingsServer['ticket'] = async ({ user, info, channels, sessionTtlMs, origin }) =>
     (await call('POST', '/v1/tickets', { user, info, channels, session_ttl_ms: sessionTtlMs, origin })) as Ticket
@@ -37,10 +46,27 @@ export function createTidingsServer(options: { readonly url: string; readonly ap
     async revoke(who) {
       await call('POST', '/v1/revocations', who)
     },
-    ticketHandler: ticketHandler(ticket),
-    nodeTicketHandler: nodeTicketHandler(ticket),
+    ticketHandler: ticketHandler({ issue: ticket, logger }),
+    nodeTicketHandler: nodeTicketHandler({ issue: ticket, logger }),
   }
 }
 
+/** An environment without the variable gives nothing, or nothing to read. */
+function isMissing(value: string | undefined): value is '' | undefined {
+  return value === undefined || value === ''
+}
+
 export { isTidingsError, TidingsError } from '../error.js'
-export type { ChannelRight, Identify, Identity, NewNotification, Target, Ticket, TidingsServer } from './types.js'
+export type {
+  ChannelRight,
+  Identified,
+  Identify,
+  Identity,
+  NewNotification,
+  RouteOptions,
+  ServerLogger,
+  Target,
+  Ticket,
+  TidingsServer,
+  TidingsServerOptions,
+} from './types.js'

@@ -1,42 +1,60 @@
-import { isTidingsError } from '../error.js'
-import type { Identify, Identity, Ticket, TidingsServer } from './types.js'
+import { isTidingsError, messageOf } from '../error.js'
+import { isObject, isText, record } from '../foreign.js'
+import { pages, type Asked } from './pages.js'
+import type { Identify, Identified, Identity, RouteOptions, ServerLogger, Ticket, TidingsServer } from './types.js'
 
 /** What a route answers, before it is put in the host's words. */
 interface Answer {
   readonly status: number
-  readonly body: object
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: object | undefined
 }
 
-/** What a request says about where it comes from. */
-interface Asked {
-  readonly method: string
-  /** By lower-case name. */
-  header(name: string): string | null | undefined
+/** What the routes need of the server they belong to. */
+interface Needs {
+  issue(who: Identity): Promise<Ticket>
+  readonly logger: ServerLogger
 }
 
-type Issue = (who: Identity) => Promise<Ticket>
+/** A request, and how the app says who sent it. */
+type Route = (asked: Asked, identify: () => ReturnType<Identify<unknown>>) => Promise<Answer>
 
-const HEADERS = { 'content-type': 'application/json', 'cache-control': 'no-store' }
+/** Whether what the app threw is for its framework to catch. */
+type Passes = (thrown: unknown) => boolean
+
+const JSON_BODY = { 'content-type': 'application/json', 'cache-control': 'no-store' }
+const PROBLEM_BODY = { ...JSON_BODY, 'content-type': 'application/problem+json' }
+/** Of how many refused origins the log is told, each once. */
+const TOLD = 100
 
 /** The route for hosts that speak `Request` and `Response`. */
-export function ticketHandler(issue: Issue): TidingsServer['ticketHandler'] {
-  return (identify) => async (event) => {
-    const request = event instanceof Request ? event : event.request
-    const { status, body } = await answer(
-      { method: request.method, header: (name) => request.headers.get(name) ?? (name === 'host' ? new URL(request.url).host : null) },
-      () => identify(event),
-      issue,
-    )
-    return new Response(JSON.stringify(body), { status, headers: HEADERS })
+export function ticketHandler(needs: Needs): TidingsServer['ticketHandler'] {
+  return (identify, options) => {
+    const answer = route(needs, isForFramework, options)
+    return async (event) => {
+      const request = event instanceof Request ? event : event.request
+      try {
+        const { status, headers, body } = await answer(
+          { method: request.method, header: (name) => request.headers.get(name) ?? (name === 'host' ? new URL(request.url).host : null) },
+          () => identify(event),
+        )
+        return new Response(body && JSON.stringify(body), { status, headers })
+      } catch (thrown) {
+        if (thrown instanceof Response) return thrown
+        throw thrown
+      }
+    }
   }
 }
 
 /** The route for Express, Fastify and `node:http`. */
-export function nodeTicketHandler(issue: Issue): TidingsServer['nodeTicketHandler'] {
-  return <Q extends object, R extends object>(identify: Identify<Q>) =>
-    async (request: Q, response: R) => {
+export function nodeTicketHandler(needs: Needs): TidingsServer['nodeTicketHandler'] {
+  return <Q extends object, R extends object>(identify: Identify<Q>, options?: RouteOptions) => {
+    const answer = route(needs, () => false, options)
+    // Nobody catches what this rejects with: in Node that would end the process.
+    return async (request: Q, response: R) => {
       const asked = request as NodeRequest
-      const { status, body } = await answer(
+      const { status, headers, body } = await answer(
         {
           method: asked.method ?? '',
           header(name) {
@@ -45,15 +63,22 @@ export function nodeTicketHandler(issue: Issue): TidingsServer['nodeTicketHandle
           },
         },
         () => identify(request),
-        issue,
       )
-      const reply = response as NodeResponse
-      // Fastify wraps Node's response, and has to be told that it is answered already.
-      reply.hijack?.()
-      const raw = reply.raw ?? reply
-      raw.writeHead?.(status, HEADERS)
-      raw.end?.(JSON.stringify(body))
+      try {
+        const reply = response as NodeResponse
+        // Fastify wraps Node's response, and has to be told that it is answered already.
+        reply.hijack?.()
+        const raw = reply.raw ?? reply
+        // The app has answered already, by sending people to the sign-in page, say.
+        if (raw.headersSent || raw.writableEnded) return
+        const vary = headers['vary'] && raw.getHeader?.('vary')
+        raw.writeHead?.(status, vary ? { ...headers, vary: `${String(vary)}, ${headers['vary']}` } : headers)
+        raw.end?.(body && JSON.stringify(body))
+      } catch (thrown) {
+        needs.logger.error(`tidings: the ticket route can't answer: ${messageOf(thrown)}`, thrown)
+      }
     }
+  }
 }
 
 interface NodeRequest {
@@ -63,38 +88,83 @@ interface NodeRequest {
 
 interface NodeResponse {
   readonly raw?: NodeResponse
+  readonly headersSent?: boolean
+  readonly writableEnded?: boolean
+  getHeader?(name: string): unknown
   hijack?(): void
   writeHead?(status: number, headers: object): void
-  end?(body: string): void
+  end?(body?: string): void
 }
 
-async function answer(asked: Asked, identify: () => Identity | null | Promise<Identity | null>, issue: Issue): Promise<Answer> {
-  if (asked.method !== 'POST') return { status: 405, body: { code: 'method_not_allowed' } }
-  if (!sameOrigin(asked)) return { status: 403, body: { code: 'origin_refused' } }
-  const who = await identify()
-  if (who === null || who === undefined) return { status: 401, body: { code: 'unauthorized' } }
-  try {
-    return { status: 200, body: await issue(who) }
-  } catch (error) {
-    if (!isTidingsError(error)) throw error
-    // The browser tries again later; what went wrong is for the backend's log, not for the page.
-    console.error(`tidings: no ticket: ${error.message}`)
-    return { status: 503, body: { code: error.code } }
+/** A redirect, say: frameworks throw responses, objects that are no errors, and errors they know again (Next, Hono). */
+function isForFramework(thrown: unknown): boolean {
+  return isObject(thrown) && (!(thrown instanceof Error) || 'digest' in thrown || 'getResponse' in thrown)
+}
+
+/** The 4xx of an error made to be answered, as `createError(401)` makes them; another service's status is not meant. */
+function exposed(thrown: unknown): number | undefined {
+  const { expose, status } = record(thrown)
+  return expose === true && typeof status === 'number' && status >= 400 && status < 500 ? status : undefined
+}
+
+function route({ issue, logger }: Needs, passes: Passes, { origins }: RouteOptions = {}): Route {
+  const { admit } = pages(origins)
+  const told = new Set<string>()
+
+  const refuse = ({ header }: Asked): Answer => {
+    const origin = header('origin') ?? header('sec-fetch-site') ?? ''
+    const detail =
+      `A page of ${origin} asked, and this route is on ${header('x-forwarded-host') ?? header('host') ?? 'another host'}. ` +
+      `If the page is yours, allow it: ticketHandler(identify, { origins: [${JSON.stringify(origin)}] }).`
+    if (!told.has(origin) && told.size < TOLD) {
+      told.add(origin)
+      logger.error(`tidings: no ticket: ${detail}`)
+    }
+    return problem(403, 'origin_refused', detail)
+  }
+
+  return async (asked, identify) => {
+    const shared = admit(asked)
+    if (asked.method !== 'POST' && asked.method !== 'OPTIONS') return problem(405, 'method_not_allowed', 'Ask for a ticket with POST.', { allow: 'POST' })
+    if (shared === undefined) return refuse(asked)
+    if (asked.method === 'OPTIONS') return { status: 204, headers: { ...shared, allow: 'POST' }, body: undefined }
+    let who: Identity | null
+    try {
+      who = named(await identify())
+    } catch (thrown) {
+      if (passes(thrown)) throw thrown
+      const status = exposed(thrown)
+      if (status !== undefined) return problem(status, status === 401 ? 'unauthorized' : 'forbidden', 'The app refused to say who asks.', shared)
+      logger.error(`tidings: no ticket: the function given to ticketHandler threw: ${messageOf(thrown)}`, thrown)
+      return problem(500, 'internal', 'The app failed to say who asks: its log says why.', shared)
+    }
+    if (who === null) return problem(401, 'unauthorized', 'Nobody is signed in.', shared)
+    try {
+      return { status: 200, headers: { ...JSON_BODY, ...shared }, body: await issue(who) }
+    } catch (thrown) {
+      // The browser tries again later; what went wrong is for the backend's log, not for the page.
+      logger.error(`tidings: no ticket: ${messageOf(thrown)}`, thrown)
+      return problem(503, isTidingsError(thrown) ? thrown.code : 'internal', 'The backend has no ticket: its log says why.', shared)
+    }
   }
 }
 
-/**
- * Whether a browser sent this for a page of this very host. A ticket comes by the user's cookie, so another site's page
- * must not get one. Browsers say where they come from on every POST; what says nothing is no browser.
- */
-function sameOrigin({ header }: Asked): boolean {
-  const site = header('sec-fetch-site')
-  if (site) return site === 'same-origin'
-  const origin = header('origin')
-  if (!origin) return true
-  try {
-    return new URL(origin).host === (header('x-forwarded-host') ?? header('host'))
-  } catch {
-    return false
-  }
+/** Whom the app named; nobody, if it named nobody. */
+function named(given: Identified): Identity | null {
+  const { user } = given ?? {}
+  if (user === undefined || user === null || user === '') return null
+  if (!isText(user)) throw new TypeError('`user` must be a user id, or null when nobody is signed in')
+  return { ...given, user }
+}
+
+function problem(status: number, code: string, detail: string, headers: Readonly<Record<string, string>> = {}): Answer {
+  return { status, headers: { ...PROBLEM_BODY, ...headers }, body: { type: 'about:blank', title: TITLES[status] ?? 'Refused', status, code, detail } }
+}
+
+const TITLES: Readonly<Record<number, string>> = {
+  401: 'Unauthorized',
+  403: 'Forbidden',
+  405: 'Method Not Allowed',
+  500: 'Internal Server Error',
+  503: 'Service Unavailable',
 }

@@ -30,12 +30,12 @@ export interface ChannelRight {
 export interface Identity {
   readonly user: string
   /** Shown to others; at most 1 KiB. */
-  readonly info?: UserInfo
-  readonly channels?: readonly ChannelRight[]
+  readonly info?: UserInfo | undefined
+  readonly channels?: readonly ChannelRight[] | undefined
   /** How long the session lasts; the server's default is an hour. */
-  readonly sessionTtlMs?: number
+  readonly sessionTtlMs?: number | undefined
   /** The only origin the ticket is good for. */
-  readonly origin?: string
+  readonly origin?: string | undefined
 }
 
 /** A one-time ticket, good for 30 s. */
@@ -45,8 +45,35 @@ export interface Ticket {
   readonly expires_at: string
 }
 
-/** Says who is asking, from the app's own session; `null`: nobody. */
-export type Identify<R> = (request: R) => Identity | null | Promise<Identity | null>
+/** Whom the app names: `null`, or an object whose `user` is, is nobody. */
+export type Identified = (Omit<Identity, 'user'> & { readonly user: string | null | undefined }) | null | undefined
+
+/** Says who is asking, from the app's own session. */
+export type Identify<R> = (request: R) => Identified | Promise<Identified>
+
+/** What a ready ticket route takes beside. */
+export interface RouteOptions {
+  /**
+   * Origins whose pages may ask, beside those of the route's own host: `['https://app.example.com']` where pages and
+   * backend are apart. Their pages have to ask with `credentials: 'include'` if the session is in a cookie.
+   */
+  readonly origins?: readonly string[] | undefined
+}
+
+/** Told what went wrong; `console` fits. */
+export interface ServerLogger {
+  error(message: string, ...details: unknown[]): void
+}
+
+/** What `createTidingsServer` takes. */
+export interface TidingsServerOptions {
+  /** The http or https address of the server. A missing one is reported by the first call, so that builds without it pass. */
+  readonly url: string | undefined
+  /** One of the server's `api_keys`; `dev` on a `--dev` server. Reported like `url`. */
+  readonly apiKey: string | undefined
+  /** Told why a ticket route has no ticket to give. `console` when left out. */
+  readonly logger?: ServerLogger | undefined
+}
 
 /** The Tidings server, as a backend sees it. Every call rejects with a `TidingsError`. */
 export interface TidingsServer {
@@ -61,8 +88,14 @@ export interface TidingsServer {
   ticket(who: Identity): Promise<Ticket>
   /** Ends what was issued so far, for a user, a session or one token; open connections end within 5 s. */
   revoke(who: { readonly user: string } | { readonly session: string } | { readonly jti: string }): Promise<void>
-  /** A ready route for Next, SvelteKit, Hono, Bun, Deno: takes a `Request`, or an object that holds one. */
-  ticketHandler<E extends Request | { readonly request: Request } = Request>(identify: Identify<E>): (event: E) => Promise<Response>
-  /** A ready route for Express, Fastify and `node:http`. */
-  nodeTicketHandler<Q extends object, R extends object>(identify: Identify<Q>): (request: Q, response: R) => Promise<void>
+  /**
+   * A ready route for Next, SvelteKit, Hono, Bun, Deno: takes a `Request`, or an object that holds one. What
+   * `identify` throws is 500 and goes to the logger; redirects and the like go to the framework.
+   */
+  ticketHandler<E extends Request | { readonly request: Request } = Request>(
+    identify: Identify<E>,
+    options?: RouteOptions,
+  ): (event: E) => Promise<Response>
+  /** A ready route for Express, Fastify and `node:http`. It never rejects: what `identify` throws is 500 and goes to the logger. */
+  nodeTicketHandler<Q extends object, R extends object>(identify: Identify<Q>, options?: RouteOptions): (request: Q, response: R) => Promise<void>
 }

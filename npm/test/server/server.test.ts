@@ -129,10 +129,20 @@ describe('calls', () => {
   })
 
   test.each([
-    [{ url: 'localhost', apiKey: 'k' }, /url/],
-    [{ url: 'http://localhost', apiKey: '' }, /apiKey/],
+    [{ url: 'localhost', apiKey: 'k' }, /`url`.*https:/],
+    [{ url: '127.0.0.1:8787', apiKey: 'k' }, /`url`/],
+    [{ url: 'http://localhost', apiKey: 7 as unknown as string }, /apiKey/],
   ])('wrong options throw at once: %j', (options, message) => {
     expect(() => createTidingsServer(options)).toThrow(message)
+  })
+
+  test.each([
+    [{ url: undefined, apiKey: 'k' }, 'url_missing', /`url`.*environment/],
+    [{ url: '', apiKey: 'k' }, 'url_missing', /`url`/],
+    [{ url: 'http://localhost', apiKey: undefined }, 'invalid_argument', /`apiKey`.*environment/],
+  ])('what a build has no environment for is missed by the first call: %j', async (options, code, message) => {
+    const server = createTidingsServer(options)
+    await expect(server.notify(note)).rejects.toMatchObject({ name: 'TidingsError', code, message: expect.stringMatching(message) })
   })
 
   test('in a browser it throws: the key would be public', () => {
@@ -167,13 +177,70 @@ describe('the ticket route', () => {
     [{ origin: 'null' }, 403],
     [{ 'sec-fetch-site': 'cross-site' }, 403],
     [{ 'sec-fetch-site': 'same-site', origin: 'https://app.example.com' }, 403],
+    [{ 'sec-fetch-site': 'none' }, 403],
     [{ 'sec-fetch-site': 'same-origin' }, 200],
     [{ origin: 'https://app.example.com' }, 200],
+    [{ origin: 'https://app.example.com', host: 'inner:3000' }, 403],
+    [{ origin: 'https://app.example.com', host: 'inner:3000', 'x-forwarded-host': 'app.example.com' }, 200],
+    [{ origin: 'https://app.example.com', host: 'inner:3000', 'x-forwarded-host': 'APP.example.com:443, inner' }, 200],
+    [{ origin: 'https://app.example.com', host: 'app.example.com:443' }, 200],
+    [{ origin: 'http://app.example.com', host: 'app.example.com:443' }, 403],
+    [{ origin: 'https://app.example.com', host: 'app.example.com:8443' }, 403],
+    [{ origin: 'tauri://localhost', host: 'localhost' }, 200],
     [{}, 200],
   ])('a request with %j answers %i', async (headers, status) => {
     replies = [issued]
+    vi.spyOn(console, 'error').mockImplementation(() => {})
     expect((await api().ticketHandler(identify('u1'))(post(headers))).status).toBe(status)
     expect(got).toHaveLength(status === 200 ? 1 : 0)
+  })
+
+  describe('pages of other origins', () => {
+    const origins = ['https://app.example.com', 'http://localhost:5173/', 'HTTPS://Shop.Example:443', 'tauri://localhost']
+    const handler = (logger?: { error(message: string): void }) =>
+      createTidingsServer({ url, apiKey: 'k', logger }).ticketHandler(identify('u1'), { origins })
+    const ask = (headers: Record<string, string>, method = 'POST') => new Request('https://api.example.com/ticket', { method, headers })
+
+    test.each(['https://app.example.com', 'http://localhost:5173', 'https://shop.example', 'tauri://localhost'])('%s may ask when it is listed, and may read the answer', async (origin) => {
+      replies = [issued]
+      const response = await handler()(ask({ origin, 'sec-fetch-site': 'cross-site' }))
+      expect(response.status).toBe(200)
+      expect(Object.fromEntries(response.headers)).toMatchObject({ 'access-control-allow-origin': origin, 'access-control-allow-credentials': 'true', vary: 'Origin' })
+    })
+
+    test('also what it is refused, so that its ticket function sees a 401', async () => {
+      const nobody = createTidingsServer({ url, apiKey: 'k' }).ticketHandler(identify(null), { origins })
+      const response = await nobody(ask({ origin: 'https://app.example.com' }))
+      expect([response.status, response.headers.get('access-control-allow-origin')]).toEqual([401, 'https://app.example.com'])
+    })
+
+    test('a preflight is answered, and asks nobody', async () => {
+      const response = await handler()(ask({ origin: 'https://app.example.com', 'access-control-request-headers': 'authorization' }, 'OPTIONS'))
+      expect(response.status).toBe(204)
+      expect(Object.fromEntries(response.headers)).toMatchObject({ 'access-control-allow-methods': 'POST', 'access-control-allow-headers': 'authorization' })
+      expect((await handler({ error: () => {} })(ask({ origin: 'https://evil.example' }, 'OPTIONS'))).status).toBe(403)
+      expect(got).toHaveLength(0)
+    })
+
+    test('the host\'s own pages still may, without a word of CORS', async () => {
+      replies = [issued]
+      const response = await handler()(ask({ 'sec-fetch-site': 'same-origin', origin: 'https://api.example.com' }))
+      expect([response.status, response.headers.get('access-control-allow-origin')]).toEqual([200, null])
+    })
+
+    test.each(['https://app.example.com.evil.test', 'https://app.example.com:444', 'http://app.example.com', 'null', 'tauri://other'])('%s may not, and the answer and the log name the option, once', async (origin) => {
+      const error = vi.fn()
+      const refusing = handler({ error })
+      const response = await refusing(ask({ origin, 'sec-fetch-site': 'cross-site' }))
+      expect([response.status, response.headers.get('access-control-allow-origin')]).toEqual([403, null])
+      expect(await response.json()).toMatchObject({ code: 'origin_refused', detail: expect.stringContaining(`{ origins: ["${origin}"] }`) })
+      await refusing(ask({ origin, 'sec-fetch-site': 'cross-site' }))
+      expect(error.mock.calls).toEqual([[expect.stringContaining(origin)]])
+    })
+
+    test.each(['https://*.example.com', '*', 'app.example.com', 'https://app.example.com/path', 'https://user@app.example.com', '', 'mailto:x', undefined as unknown as string])('%j is no origin, and says so at once', (entry) => {
+      expect(() => api().ticketHandler(identify('u1'), { origins: [entry] })).toThrow(/`origins`/)
+    })
   })
 
   test('nobody signed in is 401, another method 405, and neither asks the server', async () => {
@@ -189,12 +256,97 @@ describe('the ticket route', () => {
     const response = await api().ticketHandler(identify('u1'))(post())
     expect(response.status).toBe(503)
     expect(await response.text()).not.toContain('Detail')
-    expect(log).toHaveBeenCalledWith(expect.stringContaining('Detail'))
+    expect(response.headers.get('content-type')).toBe('application/problem+json')
+    expect(log).toHaveBeenCalledWith(expect.stringContaining('Detail'), expect.anything())
   })
 
-  test('an error of the app\'s own goes to its framework', async () => {
-    const handler = api().ticketHandler(() => { throw new Error('database') })
-    await expect(handler(post())).rejects.toThrow('database')
+  test.each([null, undefined, ''])('a user of %j is nobody: 401, and the client stops asking', async (user) => {
+    expect((await api().ticketHandler(async () => ({ user }))(post())).status).toBe(401)
+    expect(got).toHaveLength(0)
+  })
+
+  test.each([
+    [new Error('database'), 'database'],
+    ['database', 'database'],
+    [Object.assign(new Error('upstream'), { status: 404 }), 'upstream'],
+  ])('what the app throws (%o) is 500, and the log hears of it', async (thrown, word) => {
+    const error = vi.fn()
+    const handler = createTidingsServer({ url, apiKey: 'k', logger: { error } }).ticketHandler(() => { throw thrown })
+    const response = await handler(post())
+    expect([response.status, response.headers.get('content-type')]).toEqual([500, 'application/problem+json'])
+    const body = await response.text()
+    expect(JSON.parse(body)).toMatchObject({ status: 500, code: 'internal' })
+    expect(body).not.toContain(word)
+    expect(error).toHaveBeenCalledWith(expect.stringContaining(word), thrown)
+  })
+
+  test('a user id that is none is the app\'s fault, and said', async () => {
+    const error = vi.fn()
+    const handler = createTidingsServer({ url, apiKey: 'k', logger: { error } }).ticketHandler(() => ({ user: 42 as unknown as string }))
+    expect((await handler(post())).status).toBe(500)
+    expect(error).toHaveBeenCalledWith(expect.stringContaining('`user`'), expect.anything())
+  })
+
+  test('a 4xx made to be shown is answered as it is', async () => {
+    const handler = api().ticketHandler(() => { throw Object.assign(new Error('no'), { expose: true, status: 401 }) })
+    expect((await handler(post())).status).toBe(401)
+  })
+
+  test('redirects and the like are the framework\'s: a response is answered, the rest thrown on', async () => {
+    const to = new Response(null, { status: 303, headers: { location: '/login' } })
+    expect(await api().ticketHandler(() => { throw to })(post())).toBe(to)
+    const others = [{ status: 303, location: '/login' }, Object.assign(new Error('NEXT_REDIRECT'), { digest: 'NEXT_REDIRECT' })]
+    for (const thrown of others) await expect(api().ticketHandler(() => { throw thrown })(post())).rejects.toBe(thrown)
+  })
+
+  test('a throw on node:http is 500 to this request, and the process lives on', async () => {
+    replies = [issued]
+    const error = vi.fn()
+    const server = createTidingsServer({ url, apiKey: 'k', logger: { error } })
+    const app = await listen(server.nodeTicketHandler(async (request: IncomingMessage) => {
+      if (request.headers['x-user'] === undefined) throw new Error('database')
+      return { user: String(request.headers['x-user']) }
+    }))
+    const rejections: unknown[] = []
+    const note = (reason: unknown) => rejections.push(reason)
+    process.on('unhandledRejection', note)
+    try {
+      const response = await fetch(address(app), { method: 'POST' })
+      expect([response.status, await response.json()]).toEqual([500, expect.objectContaining({ code: 'internal' })])
+      expect((await fetch(address(app), { method: 'POST', headers: { 'x-user': 'u1' } })).status).toBe(200)
+      expect(error).toHaveBeenCalledTimes(1)
+      expect(rejections).toEqual([])
+    } finally {
+      process.off('unhandledRejection', note)
+      app.closeAllConnections()
+      app.close()
+    }
+  })
+
+  test('an answer that the app gave itself stands', async () => {
+    const error = vi.fn()
+    const handler = createTidingsServer({ url, apiKey: 'k', logger: { error } }).nodeTicketHandler(() => null)
+    const app = await listen((request, response) => {
+      response.writeHead(302, { location: '/login' }).end()
+      return handler(request, response)
+    })
+    expect((await fetch(address(app), { method: 'POST', redirect: 'manual' })).status).toBe(302)
+    expect(error).not.toHaveBeenCalled()
+    app.closeAllConnections()
+    app.close()
+  })
+
+  test('what others said the answer varies by stays', async () => {
+    replies = [issued]
+    const handler = api().nodeTicketHandler(() => ({ user: 'u1' }), { origins: ['https://app.example.com'] })
+    const app = await listen((request, response) => {
+      response.setHeader('vary', 'Accept-Encoding')
+      return handler(request, response)
+    })
+    const response = await fetch(address(app), { method: 'POST', headers: { origin: 'https://app.example.com' } })
+    expect([response.status, response.headers.get('vary')]).toEqual([200, 'Accept-Encoding, Origin'])
+    app.closeAllConnections()
+    app.close()
   })
 
   test('works on node:http, as Express does', async () => {
