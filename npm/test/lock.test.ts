@@ -1,0 +1,20 @@
+/** What is installed is what was reviewed: each package of each lock file is named with the hash of its content. */
+
+import { readFileSync } from 'node:fs'
+
+import { expect, test } from 'vitest'
+
+interface Locked {
+  readonly link?: boolean
+  readonly integrity?: string
+}
+
+test.each(['npm', 'examples/react', 'examples/svelte', 'e2e'])('%s/package-lock.json has the hash of every package', (folder) => {
+  const { packages } = JSON.parse(readFileSync(new URL(`../../${folder}/package-lock.json`, import.meta.url), 'utf8')) as {
+    packages: Record<string, Locked>
+  }
+  // The folder itself, and the package of this repository that the examples link.
+  const fetched = Object.entries(packages).filter(([path, { link }]) => path.startsWith('node_modules/') && link !== true)
+  expect(fetched.length).toBeGreaterThan(5)
+  expect(fetched.filter(([, { integrity }]) => !integrity?.startsWith('sha512-')).map(([path]) => path)).toEqual([])
+})
