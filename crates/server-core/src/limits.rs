@@ -63,8 +63,8 @@ pub struct Limits {
     pub ticket_ms: u64,
     /// Life of a session whose ticket names none, in milliseconds. Default 1 h.
     pub session_ms: u64,
-    /// Longest life of any credential, in milliseconds; how long a revocation is kept. Default 30
-    /// days.
+    /// Longest life of any credential, in milliseconds; a revocation is kept for an hour more.
+    /// Default 30 days.
     pub credential_ms: u64,
 }
 

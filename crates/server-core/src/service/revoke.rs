@@ -8,6 +8,9 @@ use crate::{
     store::{Op, Revocation, Subject, Write},
 };
 
+/// A revocation is kept for this much longer than any credential may live: clocks of those who issue them differ.
+const MARGIN_MS: u64 = 3_600_000;
+
 /// Voids what was issued before now; kept as long as such a credential could live. For backends only.
 ///
 /// # Errors
@@ -18,7 +21,7 @@ pub fn revoke(body: RevocationRequest, wall: u64, limits: &Limits) -> Result<Wri
         Revoked::Session(session) => Subject::Session(session),
         Revoked::Jti(jti) => Subject::Jti(jti),
     };
-    let revocation =
-        Revocation { subject, at: wall, until: wall.saturating_add(limits.credential_ms) };
+    let until = wall.saturating_add(limits.credential_ms).saturating_add(MARGIN_MS);
+    let revocation = Revocation { subject, at: wall, until };
     Ok(Write { key: None, lane: None, op: Op::Revoke(revocation) })
 }
