@@ -122,13 +122,14 @@ fn check_id(field: &'static str, id: &str) -> Result<(), BodyError> {
     }
 }
 
-/// `scheme://host[:port]`, as browsers send it; nothing after it.
+/// `scheme://host[:port]`, as browsers send it, of the web or of an app's own scheme (`tauri://localhost`); nothing after it.
 fn is_origin(origin: &str) -> bool {
-    let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
-    host.is_some_and(|host| {
-        (1..=255).contains(&host.len())
-            && host.bytes().all(|byte| byte.is_ascii_graphic() && !b"/?#@\\".contains(&byte))
-    })
+    let Some((scheme, host)) = origin.split_once("://") else { return false };
+    scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
+        && !matches!(scheme, "ws" | "wss" | "file")
+        && (1..=255).contains(&host.len())
+        && host.bytes().all(|byte| byte.is_ascii_graphic() && !b"/?#@\\*".contains(&byte))
 }
 
 pub(super) const USER: &str =
@@ -171,7 +172,9 @@ mod tests {
             field(TicketRequest { user: Some(String::new()), ..good.clone() }.check()),
             Some("user")
         );
-        for origin in ["app.example", "https://", "https://a/b", "https://a b", "null"] {
+        for origin in
+            ["app.example", "https://", "https://a/b", "https://a b", "null", "wss://a", "1a://b"]
+        {
             assert_eq!(
                 field(TicketRequest { origin: Some(origin.into()), ..good.clone() }.check()),
                 Some("origin"),
