@@ -344,3 +344,36 @@ fn tls_is_used_where_the_url_asks_for_it_and_certificates_are_verified() {
         assert!(matches!(error, ConnectError::Postgres(_) | ConnectError::Tls(_)), "{error}");
     }
 }
+
+/// As Neon's own URLs ask (`sslmode=require&channel_binding=require`).
+#[test]
+fn a_password_is_bound_to_tls_where_the_url_asks_for_it() {
+    let (mut server, authority) = Server::with_tls();
+    let url = server.database().replace("127.0.0.1", "localhost");
+    server.execute("postgres", "CREATE ROLE bound SUPERUSER LOGIN PASSWORD 'hush'");
+    std::fs::write(
+        server.folder().join("pg_hba.conf"),
+        "host all bound all scram-sha-256\nhost all all all trust\nlocal all all trust\n",
+    )
+    .unwrap();
+    server.kill();
+    server.restart();
+    let url = url.replace("postgres@", "bound:hush@");
+    let authority = authority.to_str().unwrap();
+    let asking = |url: &str| {
+        Connector {
+            // In the URL, where libpq has it.
+            ca_file: None,
+            ..connector(&format!(
+                "{url}?sslmode=verify-full&sslrootcert={authority}&channel_binding=require"
+            ))
+        }
+    };
+    let store = Postgres::open(&asking(&url)).unwrap();
+    say(&store, &room("a"), "1");
+    let wrong = Postgres::open(&asking(&url.replace("hush", "guess"))).unwrap_err().to_string();
+    assert!(wrong.contains("password"), "{wrong}");
+    // Nobody who takes the password can bind it: a server that asks for none is not believed.
+    let trusted = url.replace("bound:hush@", "postgres@");
+    assert!(Postgres::open(&asking(&trusted)).is_err());
+}

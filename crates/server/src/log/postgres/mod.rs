@@ -42,6 +42,7 @@ mod tickets;
 mod timeline;
 mod tls;
 mod trim;
+mod url;
 
 pub use examine::Findings;
 pub use open::{ConnectError, Connector};

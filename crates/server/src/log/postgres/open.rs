@@ -14,7 +14,13 @@ use tidings_server_core::Ids;
 use tokio_postgres::{Client, Config, NoTls, config::Host, config::SslMode};
 
 use super::{
-    Inner, Postgres, commit::Known, keeper::Keeper, row::words, schema, timeline, tls::Tls,
+    Inner, Postgres,
+    commit::Known,
+    keeper::Keeper,
+    row::words,
+    schema, timeline,
+    tls::Tls,
+    url::{self, Location},
 };
 
 /// How to reach a database.
@@ -44,6 +50,9 @@ pub enum ConnectError {
     /// The URL is none.
     #[error("`store.url` is no PostgreSQL URL such as postgres://user@host/database: {0}")]
     Url(String),
+    /// The URL asks for what this client can't give, or does not know.
+    #[error("`store.url` can't be used: {0}")]
+    Parameter(String),
     /// TLS can't be set up.
     #[error("no TLS to PostgreSQL: {0}")]
     Tls(String),
@@ -159,12 +168,8 @@ async fn open(connector: Connector, new_epochs: bool) -> Result<Arc<Inner>, Conn
 }
 
 fn settings(connector: &Connector) -> Result<(Config, Option<Tls>), ConnectError> {
-    // Certificates are always verified here, so the stricter words mean the same.
-    let url = connector
-        .url
-        .replace("sslmode=verify-full", "sslmode=require")
-        .replace("sslmode=verify-ca", "sslmode=require");
-    let mut config: Config = url.parse().map_err(|error| ConnectError::Url(words(&error)))?;
+    let Location { mut config, ca_file } = url::read(&connector.url)?;
+    let ca_file = connector.ca_file.as_deref().or(ca_file.as_deref());
     if config.get_application_name().is_none() {
         config.application_name("tidings");
     }
@@ -172,11 +177,9 @@ fn settings(connector: &Connector) -> Result<(Config, Option<Tls>), ConnectError
     config.tcp_user_timeout(Duration::from_secs(15));
     config.keepalives_idle(Duration::from_secs(5));
     if config.get_ssl_mode() == SslMode::Require {
-        let tls = Tls::new(connector.ca_file.as_deref()).map_err(ConnectError::Tls)?;
+        let tls = Tls::new(ca_file).map_err(ConnectError::Tls)?;
         return Ok((config, Some(tls)));
     }
-    // "Use TLS if it happens to be there" protects from nobody who could take it away.
-    config.ssl_mode(SslMode::Disable);
     let is_near = |host: &Host| match host {
         Host::Unix(_) => true,
         Host::Tcp(name) => {

@@ -12,6 +12,7 @@ use rustls::{
     ClientConfig, RootCertStore,
     pki_types::{CertificateDer, ServerName, pem::PemObject as _},
 };
+use sha2::{Digest as _, Sha256, Sha384, Sha512};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect};
 use tokio_rustls::{TlsConnector, client::TlsStream};
@@ -45,11 +46,13 @@ impl Tls {
             return Err("no certificate authority is known: name one in `store.ca_file`".to_owned());
         }
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
+        let mut config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|error| error.to_string())?
             .with_root_certificates(roots)
             .with_no_client_auth();
+        // Servers that are spoken to without a word before TLS (sslnegotiation=direct) insist on it.
+        config.alpn_protocols = vec![b"postgresql".to_vec()];
         Ok(Self(Arc::new(config)))
     }
 }
@@ -95,9 +98,69 @@ impl<S> tokio_postgres::tls::TlsStream for Encrypted<S>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
+    /// The hash of the server's certificate (RFC 5929, 4), so that a password that was sent to another end of TLS is of no use there.
     fn channel_binding(&self) -> ChannelBinding {
-        ChannelBinding::none()
+        let (_, session) = self.0.get_ref();
+        let certificate = session.peer_certificates().and_then(<[_]>::first);
+        certificate
+            .and_then(|certificate| end_point(certificate))
+            .map_or_else(ChannelBinding::none, ChannelBinding::tls_server_end_point)
     }
+}
+
+/// A certificate's hash, by the function of its signature; that of one with an older function is SHA-256's. `None`: its signature has none,
+/// such as Ed25519's.
+fn end_point(certificate: &[u8]) -> Option<Vec<u8>> {
+    const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01];
+    const ECDSA: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04];
+    const SHA2: &[u8] = &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02];
+    let (fields, _) = element(certificate, 0x30)?;
+    let (_, behind) = element(fields, 0x30)?;
+    let (algorithm, _) = element(behind, 0x30)?;
+    let (name, parameters) = element(algorithm, 0x06)?;
+    let bits = match (name.strip_prefix(RSA), name.strip_prefix(ECDSA)) {
+        (Some([4 | 5 | 11]), _) | (_, Some([1] | [3, 2])) => 256,
+        (Some([12]), _) | (_, Some([3, 3])) => 384,
+        (Some([13]), _) | (_, Some([3, 4])) => 512,
+        // RSASSA-PSS names its function, or means SHA-1.
+        (Some([10]), _) => {
+            let (parameters, _) = element(parameters, 0x30)?;
+            match element(parameters, 0xa0) {
+                None => 256,
+                Some((hash, _)) => {
+                    let (hash, _) = element(hash, 0x30)?;
+                    match element(hash, 0x06)?.0.strip_prefix(SHA2)? {
+                        [1] => 256,
+                        [2] => 384,
+                        [3] => 512,
+                        _ => return None,
+                    }
+                }
+            }
+        }
+        _ => return None,
+    };
+    Some(match bits {
+        256 => Sha256::digest(certificate).to_vec(),
+        384 => Sha384::digest(certificate).to_vec(),
+        _ => Sha512::digest(certificate).to_vec(),
+    })
+}
+
+/// The content of a DER element with this tag, and what comes behind it.
+fn element(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
+    let (first, rest) = der.split_first()?;
+    let (length, rest) = rest.split_first()?;
+    let (length, rest) = match length {
+        0..=0x7f => (usize::from(*length), rest),
+        0x81..=0x83 => {
+            let (digits, rest) = rest.split_at_checked(usize::from(length & 0x7f))?;
+            (digits.iter().fold(0, |sum, digit| sum << 8 | usize::from(*digit)), rest)
+        }
+        _ => return None,
+    };
+    let (content, rest) = rest.split_at_checked(length)?;
+    (*first == tag).then_some((content, rest))
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Encrypted<S> {
@@ -125,5 +188,56 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Encrypted<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.0).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wrapped(tag: u8, content: &[u8]) -> Vec<u8> {
+        let length = u16::try_from(content.len()).unwrap().to_be_bytes();
+        [&[tag, 0x82][..], &length, content].concat()
+    }
+
+    /// A certificate's frame: three hundred bytes that are signed, how, and a signature.
+    fn certificate(oid: &[u8], parameters: &[u8]) -> Vec<u8> {
+        let algorithm = [wrapped(0x06, oid), parameters.to_vec()].concat();
+        let parts = [wrapped(0x30, &[0; 300]), wrapped(0x30, &algorithm), wrapped(0x03, &[0; 9])];
+        wrapped(0x30, &parts.concat())
+    }
+
+    #[test]
+    fn a_certificate_is_hashed_by_the_function_of_its_signature() {
+        const RSA: [u8; 8] = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1];
+        const ECDSA: [u8; 6] = [0x2a, 0x86, 0x48, 0xce, 0x3d, 4];
+        const SHA512: [u8; 9] = [0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 3];
+        let pss = wrapped(0x30, &wrapped(0xa0, &wrapped(0x30, &wrapped(0x06, &SHA512))));
+        let cases: [(Vec<u8>, &[u8], Option<usize>); 8] = [
+            ([&RSA[..], &[5]].concat(), &[], Some(32)),
+            ([&RSA[..], &[11]].concat(), &[5, 0], Some(32)),
+            ([&RSA[..], &[12]].concat(), &[5, 0], Some(48)),
+            ([&RSA[..], &[13]].concat(), &[5, 0], Some(64)),
+            ([&ECDSA[..], &[3, 2]].concat(), &[], Some(32)),
+            ([&ECDSA[..], &[3, 3]].concat(), &[], Some(48)),
+            ([&RSA[..], &[10]].concat(), &pss, Some(64)),
+            // Ed25519.
+            (vec![0x2b, 0x65, 0x70], &[], None),
+        ];
+        for (oid, parameters, bytes) in cases {
+            let hash = end_point(&certificate(&oid, parameters));
+            assert_eq!(hash.map(|hash| hash.len()), bytes, "{oid:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_certificate_has_no_hash() {
+        let good = certificate(&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 11], &[]);
+        assert!(end_point(&good).is_some());
+        for end in [0, 1, 2, 5, 200, good.len() - 1] {
+            assert_eq!(end_point(&good[..end]), None, "{end}");
+        }
+        assert_eq!(end_point(&[0x30, 0x84, 0, 0, 0, 1, 0]), None);
+        assert_eq!(end_point(&[0x30, 0x80, 0, 0]), None);
     }
 }
