@@ -41,6 +41,7 @@ pub mod log;
 pub mod metrics;
 mod notification;
 pub mod proxies;
+mod refusals;
 pub mod telemetry;
 mod tidings;
 pub mod transport;

@@ -30,12 +30,16 @@ use crate::{
     auth::{self, Auth},
     bus::{Bus, BusError, Redis},
     config::{ConfigError, DEV_KEY, Keys},
-    driver::{Node, node, readers::Readers},
+    driver::{Clock, Node, node, readers::Readers},
     listen,
     log::{ConnectError, OpenError, Postgres, Sqlite},
     metrics,
     proxies::Proxies,
-    transport::{door::Door, origin::Origins},
+    refusals::Refusals,
+    transport::{
+        door::Door,
+        origin::{Hosts, Origins},
+    },
 };
 
 /// A server without its listener. Dropping it ends its background work; connections end with the runtime, or by
@@ -43,7 +47,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Tidings {
     api: Api,
-    chores: [JoinHandle<()>; 2],
+    chores: [JoinHandle<()>; 3],
 }
 
 /// A server can't start.
@@ -124,18 +128,36 @@ impl Builder {
         let readers = Readers::start(&store, config.store.readers, config.store.read_queue)?;
         let cookie =
             Some(auth_settings.cookie.as_str()).filter(|name| !name.is_empty()).map(Arc::from);
-        let (auth, revoked) =
-            Auth::start(auth_settings, &*store, readers.clone(), limits, Arc::clone(&origins))?;
+        let refusals = Arc::new(Refusals::default());
+        let (auth, revoked) = Auth::start(
+            auth_settings,
+            &*store,
+            readers.clone(),
+            limits,
+            Arc::clone(&origins),
+            Arc::clone(&refusals),
+        )?;
         let auth = Arc::new(auth);
         let parts = node::Parts { store, readers, bus, auth: Arc::clone(&auth) as Arc<_>, revoked };
         let node = Node::start(settings, parts)?;
         auth.keep_by(node.writer.clone());
         let seed = getrandom::u64().map_err(|error| std::io::Error::other(error.to_string()))?;
         let proxies = Arc::new(Proxies::new(config.trusted_proxies.clone()));
-        let door = Door { node: Arc::clone(&node), origins: Arc::clone(&origins), proxies, cookie };
+        let door = Door {
+            node: Arc::clone(&node),
+            origins: Arc::clone(&origins),
+            hosts: Arc::new(match config.dev {
+                true => Hosts::of_this_machine_and(&config.dev_hosts),
+                false => Hosts::any(),
+            }),
+            proxies,
+            cookie,
+            refusals: Arc::clone(&refusals),
+        };
         let chores = [
             tokio::spawn(trim(Arc::clone(&node), config.clone())),
             tokio::spawn(metrics::upkeep()),
+            tokio::spawn(sum_up(refusals)),
         ];
         let api = Api {
             node,
@@ -193,6 +215,15 @@ impl Drop for Tidings {
         for chore in &self.chores {
             chore.abort();
         }
+    }
+}
+
+/// Tells the log, now and then, of refusals that had no line of their own.
+async fn sum_up(refusals: Arc<Refusals>) {
+    let mut turns = interval(Duration::from_secs(10));
+    loop {
+        turns.tick().await;
+        refusals.sum_up(Clock::wall());
     }
 }
 

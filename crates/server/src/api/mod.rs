@@ -31,7 +31,7 @@ use tidings_server_core::{
     store::{Answer, Query, Write, Written},
 };
 use tower_http::{
-    cors::{AllowOrigin, CorsLayer},
+    cors::{AllowCredentials, AllowOrigin, CorsLayer},
     set_header::SetResponseHeaderLayer,
 };
 
@@ -39,7 +39,10 @@ use crate::{
     auth::{Auth, Who},
     driver::Node,
     error::{ApiError, finish, unavailable},
-    transport::{door::Door, origin::Origins},
+    transport::{
+        door::Door,
+        origin::{self, Origins},
+    },
 };
 
 pub(crate) use self::{idempotency::InFlight, notifications::results};
@@ -65,13 +68,25 @@ pub struct Api {
 impl Api {
     /// Every route, ready to be served or nested.
     pub fn router(self) -> Router {
-        let origins = Arc::clone(&self.origins);
+        let (origins, door) = (Arc::clone(&self.origins), self.door.clone());
         let allowed = AllowOrigin::predicate(move |origin, parts| {
-            let own = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
-            origin.to_str().is_ok_and(|origin| origins.allow(origin, own))
+            let own = origin::own_host(&parts.headers);
+            let allowed = origin.to_str().is_ok_and(|origin| origins.allow(origin, own));
+            if !allowed {
+                door.tell_of_origin(parts);
+            }
+            allowed
+        });
+        let (origins, takes_cookies) = (Arc::clone(&self.origins), self.door.cookie.is_some());
+        // By name only: with `*` any page could read what the user's cookie opens.
+        let with_cookies = AllowCredentials::predicate(move |origin, parts| {
+            let own = origin::own_host(&parts.headers);
+            takes_cookies
+                && origin.to_str().is_ok_and(|origin| origins.may_hold_cookies(origin, own))
         });
         let cors = CorsLayer::new()
             .allow_origin(allowed)
+            .allow_credentials(with_cookies)
             .allow_methods([Method::GET, Method::POST])
             .allow_headers([
                 header::AUTHORIZATION,
@@ -111,6 +126,8 @@ impl Api {
             .layer(secret(header::CACHE_CONTROL, "no-store"))
             .layer(secret(header::REFERRER_POLICY, "no-referrer"))
             .layer(secret(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+            // Before CORS, which would let the page read the answer.
+            .layer(middleware::from_fn_with_state(self.door.clone(), ours))
             .layer(cors);
         routes
             .route_layer(middleware::from_fn(count))
@@ -149,6 +166,17 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Lets those in who ask for this server.
+async fn ours(
+    State(door): State<Door>,
+    request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    let (parts, body) = request.into_parts();
+    door.is_asked(&parts)?;
+    Ok(next.run(Request::from_parts(parts, body)).await)
+}
 
 async fn open(State(api): State<Api>, request: Request) -> Response {
     api.door.open(request).await

@@ -137,10 +137,10 @@ struct Asked {
 }
 
 async fn ask(api: &Api, request: Request) -> Result<(Parts, Asked), Refused> {
-    if !api.origins.admit(request.headers()) {
+    let (parts, stream) = request.into_parts();
+    if !api.door.admits(&parts) {
         return Err(ErrorCode::OriginRefused.into());
     }
-    let (parts, stream) = request.into_parts();
     let address = Address::parse(parts.uri.query().unwrap_or_default(), &parts.headers)?;
     let text = match parts.method {
         Method::GET => address.connect(),

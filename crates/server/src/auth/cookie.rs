@@ -6,7 +6,7 @@ use tidings_server_core::Refused;
 
 use crate::transport::origin::{self, Origins};
 
-/// The cookie's value; never for an empty name.
+/// The cookie's value, quoted or not (RFC 6265, 4.1.1); never for an empty name.
 pub(crate) fn find<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers
         .get_all(header::COOKIE)
@@ -15,7 +15,10 @@ pub(crate) fn find<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
         .flat_map(|line| line.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
         .find(|(key, _)| !name.is_empty() && *key == name)
-        .map(|(_, value)| value)
+        .map(|(_, value)| {
+            let inner = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
+            inner.unwrap_or(value)
+        })
 }
 
 /// With an allowed `Origin`; a GET without one must be the site's own by `Sec-Fetch-Site`.
@@ -25,7 +28,9 @@ pub(crate) fn may_speak(
     origins: &Origins,
 ) -> Result<(), Refused> {
     let allowed = match headers.get(header::ORIGIN) {
-        Some(_) => origins.admit(headers),
+        Some(origin) => origin
+            .to_str()
+            .is_ok_and(|origin| origins.may_hold_cookies(origin, origin::own_host(headers))),
         None => origin::is_own(method, headers),
     };
     if allowed {
@@ -48,6 +53,8 @@ mod tests {
         let sent = headers(&[("cookie", "a=1; __Host-t=abc=; b=2")]);
         assert_eq!(find(&sent, "__Host-t"), Some("abc="));
         assert_eq!(find(&sent, "t"), None);
+        assert_eq!(find(&headers(&[("cookie", "t=\"abc\"; u=\"")]), "t"), Some("abc"));
+        assert_eq!(find(&headers(&[("cookie", "t=\"abc\"; u=\"")]), "u"), Some("\""));
         assert_eq!(find(&headers(&[("cookie", "=x")]), ""), None);
     }
 

@@ -1,4 +1,5 @@
-//! Addresses that fail too often wait.
+//! Addresses that fail too often: their failing credentials are told to wait. Whoever comes with a good one is served all the same, so that
+//! nobody behind the same address pays for it.
 
 use std::{collections::HashMap, net::IpAddr};
 
@@ -6,6 +7,15 @@ use std::{collections::HashMap, net::IpAddr};
 const MOST: usize = 10_000;
 
 const MINUTE: u64 = 60_000;
+/// Longest wait that is asked for: among those who fail are some whose next credential is good.
+const LONGEST: u64 = 10_000;
+
+/// Too many failures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Slowed {
+    pub(super) wait_ms: u64,
+    pub(super) is_first: bool,
+}
 
 /// Failures by address, in windows of a minute.
 #[derive(Debug)]
@@ -19,15 +29,10 @@ impl Guesses {
         Self { per_minute, failures: HashMap::new() }
     }
 
-    /// How many milliseconds an address has to wait before it may try again; `None`: not at all.
-    pub(super) fn wait(&mut self, address: IpAddr, wall: u64) -> Option<u64> {
-        let (since, count) = *self.failures.get(&group(address))?;
-        let left = (since + MINUTE).saturating_sub(wall);
-        (count >= self.per_minute && left > 0).then_some(left)
-    }
-
-    pub(super) fn failed(&mut self, address: IpAddr, wall: u64) {
-        if self.failures.len() >= MOST {
+    /// Counts a failure. Answers how many milliseconds the next one has to wait, where there were too many; and whether this is the first of
+    /// those.
+    pub(super) fn failed(&mut self, address: IpAddr, wall: u64) -> Option<Slowed> {
+        if self.failures.len() >= MOST && !self.failures.contains_key(&group(address)) {
             self.failures.retain(|_, (since, _)| wall < *since + MINUTE);
             if self.failures.len() >= MOST {
                 self.failures.clear();
@@ -37,7 +42,10 @@ impl Guesses {
         if wall >= entry.0 + MINUTE || wall < entry.0 {
             *entry = (wall, 0);
         }
-        entry.1 += 1;
+        entry.1 = entry.1.saturating_add(1);
+        let over = entry.1.checked_sub(self.per_minute).filter(|over| *over > 0)?;
+        let left = (entry.0 + MINUTE).saturating_sub(wall);
+        Some(Slowed { wait_ms: left.min(LONGEST), is_first: over == 1 })
     }
 }
 
@@ -57,18 +65,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_that_fails_too_often_waits_for_the_minute_to_end() {
+    fn failures_beyond_the_limit_wait_until_the_minute_ends() {
         let mut guesses = Guesses::new(2);
         let address: IpAddr = "10.0.0.1".parse().unwrap();
         let other: IpAddr = "10.0.0.2".parse().unwrap();
-        guesses.failed(address, 1_000);
-        assert_eq!(guesses.wait(address, 1_000), None);
-        guesses.failed(address, 2_000);
-        assert_eq!(guesses.wait(address, 11_000), Some(50_000));
-        assert_eq!(guesses.wait(other, 11_000), None);
-        assert_eq!(guesses.wait(address, 61_000), None);
-        guesses.failed(address, 61_000);
-        assert_eq!(guesses.wait(address, 61_000), None, "a new minute begins");
+        let slowed = |wait_ms, is_first| Some(Slowed { wait_ms, is_first });
+        assert_eq!(guesses.failed(address, 1_000), None);
+        assert_eq!(guesses.failed(address, 2_000), None);
+        assert_eq!(guesses.failed(address, 11_000), slowed(10_000, true));
+        assert_eq!(guesses.failed(address, 59_000), slowed(2_000, false));
+        assert_eq!(guesses.failed(other, 59_000), None);
+        assert_eq!(guesses.failed(address, 61_000), None, "a new minute begins");
     }
 
     #[test]

@@ -1,149 +1,454 @@
-//! A JSON Web Key Set that is fetched and kept.
+//! A JSON Web Key Set (RFC 7517) that is fetched and kept.
+//!
+//! One task fetches, at start, now and then, and when a token names a key that is not known. It outlives whoever asked, and nobody whose
+//! key is there waits for it. A key that may come with the next set is not known yet: that is no fault of the token, and is told apart from
+//! one that a set fetched after the token came does not hold.
 
-use std::time::Duration;
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use jsonwebtoken::{
-    Algorithm, DecodingKey, Header,
-    jwk::{Jwk, JwkSet, KeyAlgorithm, PublicKeyUse},
+    Algorithm, DecodingKey,
+    jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, KeyOperations, PublicKeyUse},
 };
-use tidings_protocol::ErrorCode;
+use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
+use tidings_protocol::{ErrorCode, Json};
 use tidings_server_core::Refused;
-use tokio::{sync::Mutex, time::Instant};
+use tokio::{
+    sync::{Notify, watch},
+    task::JoinHandle,
+    time::{Instant, sleep_until},
+};
 
-use super::jwt::{JwtKey, KeyError};
+use super::jwt::{Header, JwtKey, KeyError};
 
-/// Kept this long before it is asked for again.
-const FRESH: Duration = Duration::from_secs(600);
-/// A token with an unknown key asks for a new set at most this often: else anybody could make the server ask all the time.
-const PAUSE: Duration = Duration::from_secs(30);
-/// How long the other server may take.
-const DEADLINE: Duration = Duration::from_secs(5);
+/// After a failure it is tried again after this, then after twice as long, up to the most.
+const RETRY: Duration = Duration::from_secs(1);
+const RETRY_MOST: Duration = Duration::from_secs(30);
 /// Largest set, in bytes.
 const LARGEST: usize = 256 * 1024;
+/// Names of keys that a fresh set did not hold; all are forgotten beyond that, and asked for again.
+const ABSENT: usize = 1_000;
+
+/// Where a set is, and how often it is asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Source {
+    pub(crate) url: String,
+    /// Kept this long before it is asked for again.
+    pub(crate) refresh: Duration,
+    /// A token with an unknown key asks for a new set at most this often: else anybody could make the server ask all the time.
+    pub(crate) pause: Duration,
+    /// How long the other server may take.
+    pub(crate) timeout: Duration,
+}
 
 /// Keys from an address.
 #[derive(Debug)]
 pub(super) struct Jwks {
-    url: reqwest::Url,
-    http: reqwest::Client,
-    /// Locked while it is fetched: one request for all who wait.
-    kept: Mutex<Kept>,
+    shared: Arc<Shared>,
+    task: JoinHandle<()>,
 }
 
-#[derive(Debug, Default)]
-struct Kept {
-    keys: Vec<JwtKey>,
-    /// When it was last fetched, well or not.
-    tried: Option<Instant>,
+#[derive(Debug)]
+struct Shared {
+    source: Source,
+    url: reqwest::Url,
+    http: reqwest::Client,
+    /// Never locked while anything waits.
+    known: Mutex<Known>,
+    /// Somebody wants a new set.
+    asked: Notify,
+    /// Counts sets that were asked for and answered, well or not.
+    turns: watch::Sender<u64>,
+}
+
+#[derive(Debug)]
+struct Known {
+    /// `None` until the first set is there.
+    keys: Option<Arc<[JwtKey]>>,
+    /// When the last fetch began.
+    began: Instant,
+    fetching: bool,
+    failures: u32,
+    /// When the next fetch begins.
+    due: Instant,
+    /// A token wants it as soon as it may be.
+    wanted: bool,
+    absent: HashSet<[u8; 32]>,
+}
+
+/// What there is to do about a key that is not known.
+enum Search {
+    /// A set that was fetched since does not hold it.
+    Over,
+    /// A set is under way.
+    Wait,
+    /// Not before then.
+    Later(Instant),
 }
 
 impl Jwks {
-    pub(super) fn new(url: &str) -> Result<Self, KeyError> {
-        let url = reqwest::Url::parse(url).map_err(|error| KeyError::Url(error.to_string()))?;
+    /// Begins to fetch. Needs a tokio runtime.
+    pub(super) fn start(source: Source) -> Result<Self, KeyError> {
+        let url =
+            reqwest::Url::parse(&source.url).map_err(|error| KeyError::Url(error.to_string()))?;
         if !matches!(url.scheme(), "https" | "http") {
             return Err(KeyError::Url("it must begin with https://".to_owned()));
         }
         let http = reqwest::Client::builder()
-            .timeout(DEADLINE)
+            .timeout(source.timeout)
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .map_err(|error| KeyError::Url(error.to_string()))?;
-        Ok(Self { url, http, kept: Mutex::default() })
+        let now = Instant::now();
+        let known = Known {
+            keys: None,
+            began: now,
+            fetching: true,
+            failures: 0,
+            due: now,
+            wanted: false,
+            absent: HashSet::new(),
+        };
+        let shared = Arc::new(Shared {
+            source,
+            url,
+            http,
+            known: Mutex::new(known),
+            asked: Notify::new(),
+            turns: watch::Sender::new(0),
+        });
+        let task = tokio::spawn(Arc::clone(&shared).run());
+        Ok(Self { shared, task })
     }
 
-    /// Keys a token with this header may be signed with.
+    /// Whether a key may be meant by a token with this header.
+    pub(super) fn fits(&self, header: &Header) -> bool {
+        let known = self.shared.known();
+        known.keys.iter().flat_map(|keys| keys.iter()).any(|key| key.fits(header))
+    }
+
+    /// What `signer` finds among the keys, once it is known what they are: `signed` is the token's text, by which one that names no key is
+    /// known again.
     ///
     /// # Errors
-    /// `storage_unavailable` (try again) when no set could ever be fetched.
-    pub(super) async fn keys_for(&self, header: &Header) -> Result<Vec<JwtKey>, Refused> {
-        let mut kept = self.kept.lock().await;
-        let fitting = |kept: &Kept| -> Vec<JwtKey> {
-            kept.keys.iter().filter(|key| key.fits(header)).cloned().collect()
-        };
-        let found = fitting(&kept);
-        let wanted = if found.is_empty() { PAUSE } else { FRESH };
-        if kept.tried.is_some_and(|tried| tried.elapsed() < wanted) {
-            return Ok(found);
-        }
-        kept.tried = Some(Instant::now());
-        match self.fetch().await {
-            Ok(keys) => kept.keys = keys,
-            Err(why) => {
-                tracing::warn!(%why, "the JSON Web Key Set can't be fetched");
-                if kept.keys.is_empty() {
-                    return Err(Refused {
-                        retry_after_ms: Some(PAUSE.as_millis() as u64),
-                        ..Refused::new(
-                            ErrorCode::StorageUnavailable,
-                            "the keys that verify tokens can't be fetched",
-                        )
-                    });
+    /// `storage_unavailable` (try again) while the key may be one that is not known yet.
+    pub(super) async fn find<T>(
+        &self,
+        header: &Header,
+        signed: &str,
+        signer: impl Fn(&[JwtKey]) -> Option<T>,
+    ) -> Result<Option<T>, Refused> {
+        let came = Instant::now();
+        let name = name(header, signed);
+        let mut turns = self.shared.turns.subscribe();
+        loop {
+            turns.mark_unchanged();
+            let keys = self.shared.known().keys.clone();
+            if let Some(keys) = keys {
+                if let Some(found) = signer(&keys) {
+                    return Ok(Some(found));
+                }
+                if keys.iter().any(|key| key.is_named(header)) {
+                    return Ok(None);
+                }
+            }
+            match self.shared.search(&name, came) {
+                Search::Over => return Ok(None),
+                Search::Later(due) => return Err(unknown_yet(due)),
+                Search::Wait => {
+                    if turns.changed().await.is_err() {
+                        return Err(unknown_yet(Instant::now()));
+                    }
                 }
             }
         }
-        Ok(fitting(&kept))
+    }
+}
+
+impl Drop for Jwks {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Shared {
+    async fn run(self: Arc<Self>) {
+        loop {
+            let set = self.fetch().await;
+            let due = self.take_in(set);
+            self.turns.send_modify(|turn| *turn += 1);
+            self.until(due).await;
+            let mut known = self.known();
+            known.began = Instant::now();
+            known.fetching = true;
+            known.wanted = false;
+        }
+    }
+
+    /// Keeps what was fetched; answers when the next is due.
+    fn take_in(&self, set: Result<Vec<JwtKey>, String>) -> Instant {
+        let mut known = self.known();
+        known.fetching = false;
+        let now = Instant::now();
+        let wait = match set {
+            Ok(keys) => {
+                if known.failures > 0 {
+                    tracing::info!("the JSON Web Key Set is there again");
+                }
+                known.failures = 0;
+                known.absent.clear();
+                known.keys = Some(keys.into());
+                self.source.refresh
+            }
+            Err(why) => {
+                let has_keys = known.keys.is_some();
+                tracing::warn!(%why, has_keys, "the JSON Web Key Set can't be fetched");
+                let wait = RETRY.saturating_mul(1 << known.failures.min(10));
+                known.failures = known.failures.saturating_add(1);
+                wait.min(RETRY_MOST)
+            }
+        };
+        known.due = now + wait;
+        known.due
+    }
+
+    /// Waits until a set is due, or wanted and may be asked for.
+    async fn until(&self, due: Instant) {
+        let wanted = async {
+            loop {
+                self.asked.notified().await;
+                let at = {
+                    let known = self.known();
+                    known.wanted.then_some(known.due)
+                };
+                if let Some(at) = at {
+                    return sleep_until(at).await;
+                }
+            }
+        };
+        tokio::select! {
+            () = sleep_until(due) => {}
+            () = wanted => {}
+        }
+    }
+
+    /// Looks whether the set is to be asked for a key that it did not hold.
+    fn search(&self, name: &[u8; 32], came: Instant) -> Search {
+        let now = Instant::now();
+        let mut known = self.known();
+        if known.fetching {
+            return Search::Wait;
+        }
+        let answered = known.failures == 0 && known.keys.is_some();
+        if answered && known.began >= came {
+            if known.absent.len() >= ABSENT {
+                known.absent.clear();
+            }
+            known.absent.insert(*name);
+        }
+        let free = known.began + self.source.pause;
+        if answered && (known.began >= came || (now < free && known.absent.contains(name))) {
+            return Search::Over;
+        }
+        if !answered {
+            // It failed a moment ago, and is tried again soon whoever asks.
+            return Search::Later(known.due);
+        }
+        known.wanted = true;
+        known.due = known.due.min(free.max(now));
+        self.asked.notify_one();
+        if now < free { Search::Later(known.due) } else { Search::Wait }
     }
 
     async fn fetch(&self) -> Result<Vec<JwtKey>, String> {
         let mut answer = self
             .http
             .get(self.url.clone())
+            .header(http::header::ACCEPT, "application/jwk-set+json, application/json")
             .send()
             .await
-            .and_then(reqwest::Response::error_for_status)
-            .map_err(|error| error.to_string())?;
+            .map_err(|error| words(&error))?;
+        if !answer.status().is_success() {
+            return Err(format!("{} answers {}", self.url.path(), answer.status()));
+        }
         let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(|error| error.to_string())? {
+        while let Some(chunk) = answer.chunk().await.map_err(|error| words(&error))? {
             if body.len() + chunk.len() > LARGEST {
                 return Err(format!("it has more than {LARGEST} bytes"));
             }
             body.extend_from_slice(&chunk);
         }
-        let set: JwkSet = serde_json::from_slice(&body).map_err(|error| error.to_string())?;
-        Ok(set.keys.iter().filter_map(usable).collect())
+        let keys = usable(&body)?;
+        if keys.is_empty() {
+            return Err("it holds no key that verifies RS256, ES256 or EdDSA".to_owned());
+        }
+        Ok(keys)
+    }
+
+    /// Whole between calls, so a panic elsewhere does not spoil it.
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Public keys for signatures with an algorithm that is accepted; all others are left out.
-fn usable(jwk: &Jwk) -> Option<JwtKey> {
-    if matches!(&jwk.common.public_key_use, Some(other) if *other != PublicKeyUse::Signature) {
+/// A set as it comes. Keys that can't be read are left aside, as section 5 asks.
+#[derive(Deserialize)]
+struct Set {
+    keys: Vec<Json>,
+}
+
+fn usable(body: &[u8]) -> Result<Vec<JwtKey>, String> {
+    let set: Set =
+        serde_json::from_slice(body).map_err(|error| format!("it is no set: {error}"))?;
+    Ok(set.keys.iter().filter_map(|key| verifier(&key.to().ok()?)).collect())
+}
+
+/// A public key for signatures with an algorithm that is accepted. `alg`, `use` and `key_ops` are optional (section 4): without `alg` the
+/// key's kind tells it.
+fn verifier(jwk: &Jwk) -> Option<JwtKey> {
+    let common = &jwk.common;
+    if common.public_key_use.as_ref().is_some_and(|other| *other != PublicKeyUse::Signature) {
         return None;
     }
-    let algorithm = match jwk.common.key_algorithm? {
-        KeyAlgorithm::RS256 => Algorithm::RS256,
-        KeyAlgorithm::ES256 => Algorithm::ES256,
-        KeyAlgorithm::EdDSA => Algorithm::EdDSA,
+    if common.key_operations.as_ref().is_some_and(|deeds| !deeds.contains(&KeyOperations::Verify)) {
+        return None;
+    }
+    let (algorithm, name) = match &jwk.algorithm {
+        AlgorithmParameters::RSA(_) => (Algorithm::RS256, KeyAlgorithm::RS256),
+        AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P256 => {
+            (Algorithm::ES256, KeyAlgorithm::ES256)
+        }
+        AlgorithmParameters::OctetKeyPair(key) if key.curve == EllipticCurve::Ed25519 => {
+            (Algorithm::EdDSA, KeyAlgorithm::EdDSA)
+        }
         // A symmetric key in a public set is a mistake.
         _ => return None,
     };
+    if common.key_algorithm.as_ref().is_some_and(|other| *other != name) {
+        return None;
+    }
     let key = DecodingKey::from_jwk(jwk).ok()?;
-    Some(JwtKey::of_set(jwk.common.key_id.clone(), algorithm, key))
+    Some(JwtKey::of_set(common.key_id.clone(), algorithm, key))
+}
+
+/// By what a token's key is known again: its id, or the very token where it names none.
+fn name(header: &Header, signed: &str) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update(format!("{:?}", header.algorithm));
+    hash.update([0]);
+    match &header.kid {
+        Some(kid) => hash.update(kid),
+        None => hash.update(signed),
+    }
+    hash.finalize().into()
+}
+
+fn unknown_yet(due: Instant) -> Refused {
+    let wait = due.saturating_duration_since(Instant::now());
+    let wait = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+    Refused {
+        retry_after_ms: Some(wait.max(1_000)),
+        ..Refused::new(
+            ErrorCode::StorageUnavailable,
+            "the key that verifies this token is not known yet: the set of keys (`auth.jwks_url`) is asked for",
+        )
+    }
+}
+
+/// With what is behind it: "error sending request" alone helps nobody.
+fn words(error: &reqwest::Error) -> String {
+    let mut words = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        words.push_str(": ");
+        words.push_str(&inner.to_string());
+        cause = inner.source();
+    }
+    words
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn set(json: &str) -> Vec<JwtKey> {
-        let set: JwkSet = serde_json::from_str(json).unwrap();
-        set.keys.iter().filter_map(usable).collect()
+    const POINT: &str = r#""kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM""#;
+
+    fn keys(keys: &[&str]) -> Vec<JwtKey> {
+        usable(format!(r#"{{"keys":[{}]}}"#, keys.join(",")).as_bytes()).unwrap()
+    }
+
+    fn header(kid: Option<&str>) -> Header {
+        Header { algorithm: Algorithm::ES256, kid: kid.map(str::to_owned) }
     }
 
     #[test]
-    fn only_public_signature_keys_with_an_algorithm_are_taken() {
-        let point = r#""kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM""#;
-        let keys = set(&format!(
-            r#"{{"keys":[{{{point},"alg":"ES256","kid":"a"}},{{{point},"alg":"ES256","use":"enc"}},{{{point}}},{{"kty":"oct","k":"AAAA","alg":"HS256"}}]}}"#
-        ));
-        assert_eq!(keys.len(), 1);
-        let header = Header { kid: Some("a".into()), ..Header::new(Algorithm::ES256) };
-        assert!(keys[0].fits(&header));
-        assert!(!keys[0].fits(&Header { kid: Some("b".into()), ..header }));
+    fn only_public_keys_for_signatures_are_taken() {
+        let key = |more: &str| format!("{{{POINT}{more}}}");
+        for taken in [
+            "",
+            r#","alg":"ES256""#,
+            r#","use":"sig""#,
+            r#","key_ops":["verify"]"#,
+            // Claims that are not known are left aside, whatever they are.
+            r#","x5t#S256":"x","issuer":"https://login.example/{tenantid}/v2.0","ext":true"#,
+        ] {
+            assert_eq!(keys(&[&key(taken)]).len(), 1, "{taken}");
+        }
+        for left in [
+            r#","use":"enc""#,
+            r#","key_ops":["sign"]"#,
+            r#","alg":"ES384""#,
+            r#","alg":"ECDH-ES""#,
+            r#","alg":7"#,
+        ] {
+            assert_eq!(keys(&[&key(left)]).len(), 0, "{left}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_cannot_be_read_spoils_no_other() {
+        let good = format!("{{{POINT},\"kid\":\"a\"}}");
+        for odd in [
+            r#"{"kty":"AKP","alg":"ML-DSA-44","pub":"x"}"#,
+            r#"{"kty":"oct","k":"AAAA","alg":"HS256"}"#,
+            r#"{"kty":"RSA","e":"AQAB"}"#,
+            r#"{"kty":"OKP","crv":"X25519","x":"AAAA"}"#,
+            r#"{}"#,
+            "7",
+        ] {
+            assert_eq!(keys(&[odd, &good]).len(), 1, "{odd}");
+        }
+        assert!(usable(b"<html>").is_err() && usable(b"[]").is_err() && usable(b"{}").is_err());
+    }
+
+    #[test]
+    fn an_id_is_optional_on_both_sides() {
+        let [named, nameless] =
+            &keys(&[&format!("{{{POINT},\"kid\":\"a\"}}"), &format!("{{{POINT}}}")])[..]
+        else {
+            panic!("two keys")
+        };
+        assert!(named.fits(&header(Some("a"))) && named.fits(&header(None)));
+        assert!(!named.fits(&header(Some("b"))));
+        assert!(nameless.fits(&header(Some("b"))) && nameless.fits(&header(None)));
+        assert!(!named.fits(&Header { algorithm: Algorithm::RS256, kid: Some("a".into()) }));
     }
 
     #[test]
     fn an_address_must_be_one() {
-        assert!(matches!(Jwks::new("keys"), Err(KeyError::Url(_))));
-        assert!(matches!(Jwks::new("file:///etc/passwd"), Err(KeyError::Url(_))));
+        for url in ["keys", "file:///etc/passwd"] {
+            let source = Source {
+                url: url.to_owned(),
+                refresh: Duration::MAX,
+                pause: Duration::MAX,
+                timeout: Duration::MAX,
+            };
+            assert!(matches!(Jwks::start(source), Err(KeyError::Url(_))), "{url}");
+        }
     }
 }

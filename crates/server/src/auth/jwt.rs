@@ -1,25 +1,23 @@
 //! Users' JWTs. The key decides the algorithm; nothing in the token does.
 
-use std::{
-    collections::HashSet,
-    fmt::{self, Debug, Formatter},
-};
+use std::fmt::{self, Debug, Formatter};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, errors::ErrorKind};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, crypto};
 use serde::{Deserialize, Serialize};
 use tidings_protocol::{
-    ErrorCode, Json,
-    address::check_user,
-    limits::{CREDENTIAL_BYTES, INFO_BYTES},
-    rights::Rights,
+    ErrorCode, Json, address::check_user, limits::CREDENTIAL_BYTES, rights::Rights,
 };
 use tidings_server_core::{Identity, Refused};
 
-use super::{jwks::Jwks, revoked::session_of_jti, secrets::Secret};
+use super::{
+    claims::{Claims, Rules, refused},
+    jwks::{Jwks, Source},
+    secrets::Secret,
+};
 
-/// Clocks of two machines may differ by this many seconds.
-const LEEWAY: u64 = 5;
+/// Keys that are tried for one token, where its header fits several: what bounds the work it can cause.
+const TRIED: usize = 8;
 /// Issuer and key id of tokens that a development server makes.
 const DEV: &str = "tidings-dev";
 /// Life of those, in milliseconds.
@@ -102,19 +100,78 @@ impl JwtKey {
         }
     }
 
-    /// Whether a token with this header may be meant for it. A key without an id takes tokens of any.
+    /// Whether a token with this header may be meant for it. An id is optional on both sides (RFC 7515, 4.1.4; RFC 7517, 4.5): a key
+    /// without one takes tokens of any, and a token without one may be any key's.
     pub(super) fn fits(&self, header: &Header) -> bool {
-        self.algorithm == header.alg && (self.kid.is_none() || self.kid == header.kid)
+        let same = |kid: &String| header.kid.as_ref().is_none_or(|other| other == kid);
+        self.algorithm == header.algorithm && self.kid.as_ref().is_none_or(same)
+    }
+
+    /// Whether it is the very key the header names.
+    pub(super) fn is_named(&self, header: &Header) -> bool {
+        header.kid.is_some() && self.kid == header.kid && self.algorithm == header.algorithm
+    }
+
+    fn signed(&self, token: &Parts<'_>) -> bool {
+        crypto::verify(token.signature, token.signed.as_bytes(), &self.key, self.algorithm)
+            .unwrap_or(false)
     }
 }
 
-/// Who may have issued a token, and for whom.
-#[derive(Debug, Default)]
-pub(super) struct Rules {
-    /// Empty: any, and none is needed.
-    pub(super) issuer: Vec<String>,
-    /// Empty: any, and none is needed.
-    pub(super) audience: Vec<String>,
+/// What a token's header says of its key.
+#[derive(Clone, Debug)]
+pub(super) struct Header {
+    pub(super) algorithm: Algorithm,
+    pub(super) kid: Option<String>,
+}
+
+/// A token's header as it came. `jwk`, `jku`, `x5u` and `x5c` are never looked at.
+#[derive(Deserialize)]
+struct RawHeader {
+    alg: Option<Json>,
+    kid: Option<Json>,
+    crit: Option<Json>,
+}
+
+impl Header {
+    /// Knows no algorithm `none`.
+    fn parse(text: &str) -> Result<Self, Refused> {
+        let bytes = BASE64.decode(text).ok();
+        let raw = bytes.and_then(|bytes| serde_json::from_slice::<RawHeader>(&bytes).ok());
+        let raw = raw.ok_or_else(no_jwt)?;
+        if raw.crit.is_some() {
+            return Err(refused("the token's `crit` asks for something this server does not know"));
+        }
+        let algorithm = match raw.alg.as_ref().and_then(|alg| alg.to::<String>().ok()).as_deref() {
+            Some("HS256") => Algorithm::HS256,
+            Some("RS256") => Algorithm::RS256,
+            Some("ES256") => Algorithm::ES256,
+            Some("EdDSA") => Algorithm::EdDSA,
+            Some(_) => {
+                return Err(refused("the token's `alg` is none of HS256, RS256, ES256 and EdDSA"));
+            }
+            None => return Err(no_jwt()),
+        };
+        let kid = raw.kid.map(|kid| kid.to()).transpose();
+        Ok(Self { algorithm, kid: kid.map_err(|_| refused("the token's `kid` must be a string"))? })
+    }
+}
+
+/// A token taken apart.
+struct Parts<'a> {
+    header: &'a str,
+    claims: &'a str,
+    /// Header and claims, as they were signed.
+    signed: &'a str,
+    signature: &'a str,
+}
+
+impl<'a> Parts<'a> {
+    fn of(token: &'a str) -> Option<Self> {
+        let (signed, signature) = token.rsplit_once('.')?;
+        let (header, claims) = signed.split_once('.')?;
+        Some(Self { header, claims, signed, signature })
+    }
 }
 
 /// Verifies JWTs, and makes them in development.
@@ -126,90 +183,63 @@ pub(super) struct Jwt {
     dev: Option<Secret>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
-struct Claims {
-    sub: String,
+/// What a development server's own tokens say.
+#[derive(Serialize)]
+struct Own<'a> {
+    sub: &'a str,
     exp: u64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    iat: Option<u64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    jti: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    iss: Option<Json>,
-    #[serde(default)]
+    iat: u64,
+    jti: String,
+    iss: &'a str,
     channels: Rights,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    info: Option<Json>,
 }
 
 impl Jwt {
     pub(super) fn new(
         mut keys: Vec<JwtKey>,
         dev: Option<Secret>,
-        jwks_url: &str,
+        jwks: Option<Source>,
         rules: Rules,
     ) -> Result<Self, KeyError> {
         keys.extend(dev.as_ref().map(JwtKey::of_dev));
-        let set = match jwks_url {
-            "" => None,
-            url => Some(Jwks::new(url)?),
-        };
+        let set = jwks.map(Jwks::start).transpose()?;
         Ok(Self { keys, set, rules, dev })
     }
 
-    /// Who the token names. `expires_at` is set.
-    pub(super) async fn verify(&self, token: &str) -> Result<Identity, Refused> {
+    /// Who the token names. `expires_at` is set, and how long it may live is not looked at yet.
+    pub(super) async fn verify(&self, token: &str, wall: u64) -> Result<Identity, Refused> {
         if token.len() > CREDENTIAL_BYTES {
             return Err(refused("the token is too long"));
         }
-        // Knows no algorithm `none`. The header's `jwk`, `jku`, `x5u` and `x5c` are never looked at.
-        let header = jsonwebtoken::decode_header(token)
-            .map_err(|_| refused("this is no JWT of a known algorithm"))?;
-        if header.crit.is_some() {
-            return Err(refused("the token's `crit` asks for something this server does not know"));
-        }
-        let mut last = None;
-        for key in self.keys.iter().filter(|key| key.fits(&header)) {
-            match self.decode(token, key) {
-                Ok(claims) => return identity(claims),
-                Err(error) => last = Some(error),
-            }
-        }
-        if last.is_none()
+        let token = Parts::of(token).ok_or_else(no_jwt)?;
+        let header = Header::parse(token.header)?;
+        let signer = |keys: &[JwtKey]| {
+            keys.iter()
+                .filter(|key| key.fits(&header))
+                .take(TRIED)
+                .find(|key| key.signed(&token))
+                .map(|key| key.issuer)
+        };
+        let mut own = signer(&self.keys);
+        if own.is_none()
             && let Some(set) = &self.set
         {
-            for key in set.keys_for(&header).await? {
-                match self.decode(token, &key) {
-                    Ok(claims) => return identity(claims),
-                    Err(error) => last = Some(error),
-                }
-            }
+            own = set.find(&header, token.signed, signer).await?;
         }
-        Err(last
-            .map_or_else(|| refused("no key of this server fits the token"), |why| explained(&why)))
-    }
-
-    fn decode(&self, token: &str, key: &JwtKey) -> Result<Claims, jsonwebtoken::errors::Error> {
-        let mut rules = Validation::new(key.algorithm);
-        rules.leeway = LEEWAY;
-        rules.validate_nbf = true;
-        let mut required = HashSet::from(["exp".to_owned(), "sub".to_owned()]);
-        match key.issuer {
-            Some(issuer) => rules.set_issuer(&[issuer]),
-            None if self.rules.issuer.is_empty() => {}
-            None => rules.set_issuer(&self.rules.issuer),
-        }
-        if rules.iss.is_some() {
-            required.insert("iss".to_owned());
-        }
-        if key.issuer.is_some() || self.rules.audience.is_empty() {
-            rules.validate_aud = false;
-        } else {
-            rules.set_audience(&self.rules.audience);
-            required.insert("aud".to_owned());
-        }
-        rules.required_spec_claims = required;
-        Ok(jsonwebtoken::decode::<Claims>(token, &key.key, &rules)?.claims)
+        let Some(own) = own else {
+            let fits = self.keys.iter().any(|key| key.fits(&header))
+                || self.set.as_ref().is_some_and(|set| set.fits(&header));
+            return Err(refused(match fits {
+                true => "the token's signature is not valid",
+                false => "no key of this server fits the token's `alg` and `kid`",
+            }));
+        };
+        let claims = BASE64.decode(token.claims).map_err(|_| no_jwt())?;
+        let claims: Claims = serde_json::from_slice(&claims).map_err(|error| {
+            refused(format!("the token's claims are no good JSON object: {error}"))
+        })?;
+        claims.check(&self.rules, own)?;
+        claims.identity(&self.rules, wall)
     }
 
     /// A token of the development key; `None` without one.
@@ -233,40 +263,20 @@ pub(super) fn dev_token(secret: &Secret, user: &str, wall: u64) -> Result<String
         .join(",");
     let channels = serde_json::from_str(&format!("[{channels}]"))
         .map_err(|error| internal(error.to_string()))?;
-    let claims = Claims {
-        sub: user.to_owned(),
+    let claims = Own {
+        sub: user,
         exp: wall.saturating_add(DEV_LIFE) / 1_000,
-        iat: Some(wall / 1_000),
-        jti: Some(random_id("")?),
-        iss: Some(Json::string(DEV)),
+        iat: wall / 1_000,
+        jti: random_id("")?,
+        iss: DEV,
         channels,
-        info: None,
     };
-    let header = Header { kid: Some(DEV.to_owned()), ..Header::new(Algorithm::HS256) };
+    let header = jsonwebtoken::Header {
+        kid: Some(DEV.to_owned()),
+        ..jsonwebtoken::Header::new(Algorithm::HS256)
+    };
     jsonwebtoken::encode(&header, &claims, &EncodingKey::from_secret(secret.bytes()))
         .map_err(|error| internal(error.to_string()))
-}
-
-fn identity(claims: Claims) -> Result<Identity, Refused> {
-    let Claims { sub, exp, iat, jti, channels, info, .. } = claims;
-    check_user(&sub).map_err(|_| refused("`sub` must be a user id of 1 to 128 bytes"))?;
-    if info.as_ref().is_some_and(|info| info.len() > INFO_BYTES) {
-        return Err(refused("`info` has at most 1,024 bytes of JSON"));
-    }
-    let session = match jti {
-        Some(jti) => session_of_jti(&jti),
-        None => random_id("s-")?,
-    };
-    Ok(Identity {
-        user: sub,
-        info,
-        rights: channels,
-        session,
-        session_token: String::new(),
-        // A token that does not say is older than any revocation.
-        issued_at: iat.unwrap_or(0).saturating_mul(1_000),
-        expires_at: Some(exp.saturating_mul(1_000)),
-    })
 }
 
 /// 128 random bits.
@@ -277,22 +287,8 @@ pub(super) fn random_id(prefix: &str) -> Result<String, Refused> {
     Ok(format!("{prefix}{}", BASE64.encode(bytes)))
 }
 
-fn explained(error: &jsonwebtoken::errors::Error) -> Refused {
-    match error.kind() {
-        ErrorKind::ExpiredSignature => ErrorCode::Expired.into(),
-        ErrorKind::ImmatureSignature => refused("the token is not valid yet (`nbf`)"),
-        ErrorKind::InvalidIssuer => refused("the token's issuer is not accepted"),
-        ErrorKind::InvalidAudience => refused("the token is for another audience"),
-        ErrorKind::MissingRequiredClaim(claim) => {
-            refused(format!("the token has no valid `{claim}`"))
-        }
-        ErrorKind::Json(_) => refused("a claim of the token has the wrong type"),
-        _ => refused("the token's signature is not valid"),
-    }
-}
-
-fn refused(detail: impl Into<String>) -> Refused {
-    Refused::new(ErrorCode::Unauthorized, detail)
+fn no_jwt() -> Refused {
+    refused("this is no JWT, API key or session token of this server")
 }
 
 #[cfg(test)]

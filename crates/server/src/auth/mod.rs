@@ -7,16 +7,19 @@
 //! | `ticket.rs` | one-time tickets: random, kept as hashes, spent by one atomic take |
 //! | `session_token.rs` | signed bearers that re-enter a session |
 //! | `kept.rs` | rights that are too long for them |
-//! | `jwt.rs`, `jwks.rs` | users' JWTs, by configured keys or a key set that is fetched |
+//! | `jwt.rs`, `claims.rs`, `jwks.rs` | users' JWTs, what they say, by configured keys or a key set that is fetched |
+//! | `bearer.rs` | the `Authorization` header |
 //! | `cookie.rs` | the session cookie, and when it may speak |
 //! | `revoked.rs` | credentials that were ended before their time |
-//! | `guesses.rs` | who fails too often waits |
+//! | `guesses.rs` | addresses whose credentials fail too often |
 //! | `secrets.rs` | signing keys in the data folder |
 
 mod api_key;
+pub(crate) mod bearer;
+mod claims;
 pub(crate) mod cookie;
 mod guesses;
-mod jwks;
+pub(crate) mod jwks;
 mod jwt;
 mod kept;
 mod revoked;
@@ -31,7 +34,7 @@ use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError, RwLock},
 };
 
-use http::{HeaderMap, Method, header};
+use http::{HeaderMap, Method};
 use tidings_protocol::{ErrorCode, rest::TicketAnswer};
 use tidings_server_core::{
     Identity, Limits, Refused,
@@ -41,7 +44,10 @@ use tidings_server_core::{
 };
 
 use self::{
+    bearer::Authorization,
+    claims::Rules,
     guesses::Guesses,
+    jwks::Source,
     jwt::Jwt,
     kept::Remembered,
     revoked::Revoked,
@@ -54,6 +60,7 @@ use crate::{
         readers::Readers,
         writer::Writer,
     },
+    refusals::Refusals,
     transport::origin::Origins,
 };
 
@@ -69,21 +76,26 @@ pub struct Settings {
     pub api_keys: ApiKeys,
     /// Keys that verify users' JWTs.
     pub jwt_keys: Vec<JwtKey>,
-    /// Where more of them are, as a JSON Web Key Set; empty: nowhere.
-    pub jwks_url: String,
+    /// Where more of them are, as a JSON Web Key Set.
+    pub(crate) jwks: Option<Source>,
     /// Issuers that are accepted; empty: any, and none is needed.
     pub issuer: Vec<String>,
     /// Audiences that are accepted; empty: any, and none is needed.
     pub audience: Vec<String>,
+    /// How far the clocks of those who issue tokens may differ, in milliseconds.
+    pub leeway_ms: u64,
     /// Signs session tokens.
     pub session_key: Secret,
     /// Signs users' JWTs in development; `None` elsewhere.
     pub dev_key: Option<Secret>,
     /// Name of the cookie that may hold a JWT or session token; empty: none.
     pub cookie: String,
-    /// Failures of one address within a minute before it has to wait.
+    /// Failures of one address within a minute before further ones have to wait.
     pub failures_per_minute: u32,
 }
+
+/// Clocks of this server's nodes, which issue tickets and session tokens for each other, may differ by this, in milliseconds.
+const OWN_LEEWAY_MS: u64 = 300_000;
 
 /// Checks credentials and issues those of the server's own.
 pub struct Auth {
@@ -94,6 +106,8 @@ pub struct Auth {
     origins: Arc<Origins>,
     revoked: RwLock<Revoked>,
     guesses: Mutex<Guesses>,
+    refusals: Arc<Refusals>,
+    leeway_ms: u64,
     remembered: Mutex<Remembered>,
     /// Keeps rights; set once there is a writer.
     writer: OnceLock<Writer>,
@@ -113,16 +127,18 @@ impl Auth {
     ///
     /// # Errors
     /// [`StartError`].
-    pub fn start(
+    pub(crate) fn start(
         settings: Settings,
         store: &dyn Store,
         readers: Readers,
         limits: Arc<Limits>,
         origins: Arc<Origins>,
+        refusals: Arc<Refusals>,
     ) -> Result<(Self, u64), StartError> {
-        let Settings { api_keys, session_key, cookie, failures_per_minute, .. } = settings;
-        let rules = jwt::Rules { issuer: settings.issuer, audience: settings.audience };
-        let jwt = Jwt::new(settings.jwt_keys, settings.dev_key, &settings.jwks_url, rules)?;
+        let Settings { api_keys, session_key, cookie, failures_per_minute, leeway_ms, .. } =
+            settings;
+        let rules = Rules { issuer: settings.issuer, audience: settings.audience, leeway_ms };
+        let jwt = Jwt::new(settings.jwt_keys, settings.dev_key, settings.jwks, rules)?;
         let (revoked, number) = load_revoked(store)?;
         let auth = Self {
             api_keys,
@@ -132,6 +148,8 @@ impl Auth {
             origins,
             revoked: RwLock::new(revoked),
             guesses: Mutex::new(Guesses::new(failures_per_minute)),
+            refusals,
+            leeway_ms,
             remembered: Mutex::default(),
             writer: OnceLock::new(),
             readers,
@@ -143,42 +161,41 @@ impl Auth {
     /// Who sends this request.
     ///
     /// # Errors
-    /// `unauthorized`, `expired`, `revoked`, `origin_refused`; `flood` for an address that failed too often.
+    /// `unauthorized`, `expired`, `revoked`, `origin_refused`; `flood` for a wrong credential of an address that sent too many.
     pub async fn who(
         &self,
         method: &Method,
         headers: &HeaderMap,
         address: Option<IpAddr>,
     ) -> Result<Who, Refused> {
-        self.patience(address)?;
-        let result = self.identify(method, headers).await;
-        self.judged(address, &result);
-        result
+        let offered = match (Authorization::of(headers), cookie::find(headers, &self.cookie)) {
+            (Authorization::Bearer(bearer), _) => Offered::of(bearer),
+            (_, Some(cookie)) => Offered::of(cookie),
+            _ => Offered::Nothing,
+        };
+        self.judged(address, offered, self.identify(method, headers).await)
     }
 
     async fn identify(&self, method: &Method, headers: &HeaderMap) -> Result<Who, Refused> {
-        let bearer = match headers.get(header::AUTHORIZATION) {
-            Some(value) => {
-                let bearer = value.to_str().ok().and_then(|value| value.strip_prefix("Bearer "));
-                let Some(bearer) = bearer.map(str::trim) else {
-                    return Err(Refused::new(
-                        ErrorCode::Unauthorized,
-                        "`Authorization` must be `Bearer` and a credential",
-                    ));
-                };
+        let bearer = match Authorization::of(headers) {
+            Authorization::Bearer(bearer) => {
                 if let Some(name) = self.api_keys.name_of(bearer) {
                     return Ok(Who::Backend(name));
                 }
                 bearer
             }
-            None => {
-                let cookie = cookie::find(headers, &self.cookie).ok_or_else(|| {
-                    Refused::new(ErrorCode::Unauthorized, "there is no `Authorization` header")
-                })?;
+            other => {
+                let cookie = cookie::find(headers, &self.cookie).ok_or_else(|| other.refused())?;
                 cookie::may_speak(method, headers, &self.origins)?;
                 cookie
             }
         };
+        if ticket::is_one(bearer) {
+            return Err(Refused::new(
+                ErrorCode::Unauthorized,
+                "a ticket opens sockets, streams and polls, not this: send a JWT or session token",
+            ));
+        }
         let identity = Box::new(self.bearer(bearer).await?);
         Ok(match session_token::is_one(bearer) {
             true => Who::Session(identity),
@@ -190,26 +207,25 @@ impl Auth {
         let page = entrance.page.clone();
         let spend = self.readers.run(move |store| ticket::spend(store, &ticket, &page));
         let grant = spend.await?;
-        self.not_revoked(grant.identity(String::new()))
+        self.alive(grant.identity(String::new()), OWN_LEEWAY_MS)
     }
 
     /// A user's JWT or session token.
     async fn bearer(&self, text: &str) -> Result<Identity, Refused> {
-        let identity = match session_token::is_one(text) {
-            true => self.session(text).await?,
-            false => self.token(text).await?,
-        };
-        self.not_revoked(identity)
+        match session_token::is_one(text) {
+            true => self.alive(self.session(text).await?, OWN_LEEWAY_MS),
+            false => self.token(text).await,
+        }
     }
 
     async fn token(&self, text: &str) -> Result<Identity, Refused> {
-        let mut identity = self.jwt.verify(text).await?;
-        let longest = Clock::wall().saturating_add(self.limits.credential_ms);
-        identity.expires_at = identity.expires_at.map(|end| end.min(longest));
-        Ok(identity)
+        let identity = self.jwt.verify(text, Clock::wall()).await?;
+        self.alive(identity, self.leeway_ms)
     }
 
-    fn not_revoked(&self, identity: Identity) -> Result<Identity, Refused> {
+    /// Refuses what has ended, by its own word, by that of a backend, or because it would outlive the memory of that word.
+    fn alive(&self, identity: Identity, leeway_ms: u64) -> Result<Identity, Refused> {
+        identity.check_life(Clock::wall(), leeway_ms, &self.limits)?;
         match self.is_revoked(&identity.user, &identity.session, identity.issued_at) {
             true => Err(ErrorCode::Revoked.into()),
             false => Ok(identity),
@@ -223,13 +239,9 @@ impl Auth {
     ) -> Result<Identity, Refused> {
         let identity = match credential {
             Credential::Ticket(ticket) => self.ticket(ticket, entrance).await?,
-            Credential::Token(token) => {
-                let identity = self.token(&token).await?;
-                self.not_revoked(identity)?
-            }
+            Credential::Token(token) => self.token(&token).await?,
             Credential::SessionToken(token) => {
-                let identity = self.session(&token).await?;
-                self.not_revoked(identity)?
+                self.alive(self.session(&token).await?, OWN_LEEWAY_MS)?
             }
             Credential::Ambient => match &entrance.ambient {
                 Some(Ambient::Header(bearer)) if ticket::is_one(bearer) => {
@@ -276,24 +288,72 @@ impl Auth {
         self.jwt.dev_token(user, Clock::wall())
     }
 
-    fn patience(&self, address: Option<IpAddr>) -> Result<(), Refused> {
-        let Some(address) = address else { return Ok(()) };
-        let mut guesses = self.guesses.lock().unwrap_or_else(PoisonError::into_inner);
-        match guesses.wait(address, Clock::wall()) {
-            None => Ok(()),
-            Some(wait) => Err(Refused { retry_after_ms: Some(wait), ..ErrorCode::Flood.into() }),
+    /// Counts and tells a refusal. Only who offers what is not good may be slowed by it, and whoever comes with a good credential is
+    /// served, whatever others at the same address do.
+    fn judged<T>(
+        &self,
+        address: Option<IpAddr>,
+        offered: Offered,
+        result: Result<T, Refused>,
+    ) -> Result<T, Refused> {
+        let refused = match result {
+            Ok(good) => return Ok(good),
+            Err(refused) => refused,
+        };
+        let (code, wall) = (refused.code, Clock::wall());
+        metrics::counter!("tidings_auth_failures_total", "code" => code.as_str()).increment(1);
+        self.refusals.tell(code, &refused.detail, address, wall);
+        // Ended credentials are no guesses, and what could not be checked is no failure.
+        let is_guess = matches!(code, ErrorCode::Unauthorized | ErrorCode::TicketInvalid)
+            && offered != Offered::Nothing;
+        let Some(address) = address.filter(|_| is_guess) else { return Err(refused) };
+        let slowed = {
+            let mut guesses = self.guesses.lock().unwrap_or_else(PoisonError::into_inner);
+            guesses.failed(address, wall)
+        };
+        let Some(slowed) = slowed else { return Err(refused) };
+        let why = "too many wrong credentials came from this address: further wrong ones are told to wait, good ones are taken";
+        if slowed.is_first {
+            self.refusals.tell(ErrorCode::Flood, why, Some(address), wall);
+        }
+        match offered {
+            // Nobody guesses those: it is an old one, whose client asks for a new one as soon as it hears so.
+            Offered::Own | Offered::Nothing => Err(refused),
+            Offered::Foreign => Err(Refused {
+                retry_after_ms: Some(slowed.wait_ms),
+                ..Refused::new(ErrorCode::Flood, format!("{}; {why}", refused.detail))
+            }),
+        }
+    }
+}
+
+/// What somebody shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Offered {
+    /// No credential.
+    Nothing,
+    /// A ticket or session token, made by this server.
+    Own,
+    /// An API key or JWT, or anything else.
+    Foreign,
+}
+
+impl Offered {
+    fn of(text: &str) -> Self {
+        match ticket::is_one(text) || session_token::is_one(text) {
+            true => Self::Own,
+            false => Self::Foreign,
         }
     }
 
-    fn judged<T>(&self, address: Option<IpAddr>, result: &Result<T, Refused>) {
-        let Err(refused) = result else { return };
-        let code = refused.code;
-        metrics::counter!("tidings_auth_failures_total", "code" => code.as_str()).increment(1);
-        // Ended credentials are no guesses.
-        if let (Some(address), ErrorCode::Unauthorized | ErrorCode::TicketInvalid) = (address, code)
-        {
-            let mut guesses = self.guesses.lock().unwrap_or_else(PoisonError::into_inner);
-            guesses.failed(address, Clock::wall());
+    fn by(credential: &Credential, entrance: &Entrance) -> Self {
+        match (credential, &entrance.ambient) {
+            (Credential::Ticket(_) | Credential::SessionToken(_), _) => Self::Own,
+            (Credential::Token(token), _) => Self::of(token),
+            (Credential::Ambient, Some(Ambient::Header(text) | Ambient::Cookie(text))) => {
+                Self::of(text)
+            }
+            (Credential::Ambient, Some(Ambient::MuteCookie) | None) => Self::Nothing,
         }
     }
 }
@@ -301,10 +361,9 @@ impl Auth {
 impl Authenticate for Auth {
     fn authenticate<'a>(&'a self, credential: Credential, entrance: &'a Entrance) -> Checked<'a> {
         Box::pin(async move {
-            self.patience(entrance.address)?;
+            let offered = Offered::by(&credential, entrance);
             let result = self.check(credential, entrance).await;
-            self.judged(entrance.address, &result);
-            result
+            self.judged(entrance.address, offered, result)
         })
     }
 

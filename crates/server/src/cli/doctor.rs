@@ -11,6 +11,9 @@ use super::Failure;
 
 pub(super) fn doctor(new_epochs: bool, flags: &Flags) -> Result<(), Failure> {
     let config = Config::load(flags, std::env::vars())?;
+    for warning in config.warnings(std::env::var("TIDINGS_API_KEY").ok().as_deref()) {
+        println!("warning     {warning}");
+    }
     println!("settings    good");
     if let Some(connector) = config.postgres() {
         return shared(new_epochs, &connector);

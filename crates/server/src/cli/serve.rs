@@ -39,24 +39,11 @@ pub(super) fn serve(flags: &Flags) -> Result<(), Failure> {
 
 /// Settings that work and may hurt.
 fn warn(config: &Config, at: SocketAddr) {
-    if config.dev {
-        return;
-    }
-    if !at.ip().is_loopback() {
+    if !config.dev && !at.ip().is_loopback() {
         tracing::warn!(address = %at, "this is plain HTTP: put a proxy with TLS in front");
     }
-    if config.origins.iter().any(|origin| origin == "*") {
-        tracing::warn!("`origins` lets every page in");
-    }
-    let auth = &config.auth;
-    if auth.api_keys.is_empty() && std::env::var_os("TIDINGS_API_KEY").is_none() {
-        tracing::warn!("no API key is set: no backend can publish");
-    }
-    let verifies = !auth.jwt.is_empty() || !auth.jwks_url.is_empty();
-    if verifies && (auth.issuer.is_empty() || auth.audience.is_empty()) {
-        tracing::warn!(
-            "`auth.issuer` and `auth.audience` are not both set: tokens made for other services are accepted"
-        );
+    for warning in config.warnings(std::env::var("TIDINGS_API_KEY").ok().as_deref()) {
+        tracing::warn!("{warning}");
     }
 }
 

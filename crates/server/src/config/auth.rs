@@ -4,13 +4,14 @@ use std::{
     fmt::{self, Debug, Formatter},
     fs,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use serde::{Deserialize, Serialize};
 
-use super::{Config, ConfigError};
+use super::{Config, ConfigError, check};
 use crate::{
-    auth::{ApiKeys, JwtKey, Secret, Settings, secret},
+    auth::{ApiKeys, JwtKey, Secret, Settings, jwks::Source, secret},
     log::Postgres,
 };
 
@@ -57,10 +58,18 @@ pub struct AuthSettings {
     pub jwt: Vec<JwtSetting>,
     /// A JSON Web Key Set; empty: none.
     pub jwks_url: String,
+    /// How long that is kept before it is asked for again, in milliseconds.
+    pub jwks_refresh_ms: u64,
+    /// How often at most a token with an unknown key may ask for it, in milliseconds.
+    pub jwks_pause_ms: u64,
+    /// How long its server may take, in milliseconds.
+    pub jwks_timeout_ms: u64,
     /// Accepted issuers.
     pub issuer: Vec<String>,
     /// Accepted audiences.
     pub audience: Vec<String>,
+    /// How far the clocks of those who issue JWTs may differ, in milliseconds.
+    pub leeway_ms: u64,
     /// Name of the session cookie; empty: none.
     pub cookie: String,
     /// Failures of one address within a minute.
@@ -73,8 +82,12 @@ impl Default for AuthSettings {
             api_keys: Vec::new(),
             jwt: Vec::new(),
             jwks_url: String::new(),
+            jwks_refresh_ms: 600_000,
+            jwks_pause_ms: 10_000,
+            jwks_timeout_ms: 5_000,
             issuer: Vec::new(),
             audience: Vec::new(),
+            leeway_ms: 5_000,
             cookie: String::new(),
             failures_per_minute: 100,
         }
@@ -133,22 +146,23 @@ impl Config {
         if let Ok(key) = std::env::var("TIDINGS_API_KEY")
             && !key.is_empty()
         {
+            check::check_environments_key(&key)?;
             api_keys.add("environment", &key);
         }
         if self.dev {
             api_keys.add("dev", DEV_API_KEY);
         }
-        if !auth.cookie.is_empty() && self.origins.iter().any(|origin| origin == "*") {
-            return Err(ConfigError::Value(
-                "auth.cookie",
-                "needs `origins` by name: with \"*\" every page could speak for the user"
-                    .to_owned(),
-            ));
-        }
+        let source = Source {
+            url: auth.jwks_url.clone(),
+            refresh: Duration::from_millis(auth.jwks_refresh_ms),
+            pause: Duration::from_millis(auth.jwks_pause_ms),
+            timeout: Duration::from_millis(auth.jwks_timeout_ms),
+        };
         Ok(Settings {
             api_keys,
             jwt_keys: auth.jwt.iter().map(JwtSetting::key).collect::<Result<_, _>>()?,
-            jwks_url: auth.jwks_url.clone(),
+            jwks: Some(source).filter(|source| !source.url.is_empty()),
+            leeway_ms: auth.leeway_ms,
             issuer: auth.issuer.clone(),
             audience: auth.audience.clone(),
             session_key: keys.key(SESSION_KEY)?,
@@ -175,6 +189,10 @@ impl JwtSetting {
             }
             _ => return Err(value("needs `secret` or `key_file`, one of them".to_owned())),
         };
+        if self.algorithm == "HS256" && bytes.trim_ascii_start().starts_with(b"-----BEGIN") {
+            let why = "has a key in PEM form as an HS256 secret: a public key signs nothing; say its own algorithm";
+            return Err(value(why.to_owned()));
+        }
         JwtKey::new(self.kid.clone(), &self.algorithm, &bytes)
             .map_err(|error| value(error.to_string()))
     }

@@ -92,18 +92,8 @@ impl Config {
         if self.dev && !self.listen.ip().is_loopback() {
             return Err(ConfigError::PublicDev(self.listen));
         }
-        for origin in &self.origins {
-            let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
-            let is_one =
-                host.is_some_and(|host| !host.is_empty() && !host.contains(['/', '?', '#']));
-            if origin != "*" && !is_one {
-                let why = format!(
-                    "holds {origin:?}, which is no origin such as \"https://app.example.com\""
-                );
-                return Err(ConfigError::Value("origins", why));
-            }
-        }
-        let at_least_one: [(&'static str, u64); 14] = [
+        self.check_matches()?;
+        let at_least_one: [(&'static str, u64); 17] = [
             ("limits.connections", self.limits.connections as u64),
             ("limits.connections_per_user", self.limits.connections_per_user as u64),
             ("limits.links", self.limits.links as u64),
@@ -112,6 +102,9 @@ impl Config {
             ("limits.message_burst", self.limits.message_burst),
             ("limits.page", self.limits.page.into()),
             ("limits.catch_up_records", self.limits.catch_up_records.into()),
+            ("auth.jwks_refresh_ms", self.auth.jwks_refresh_ms),
+            ("auth.jwks_pause_ms", self.auth.jwks_pause_ms),
+            ("auth.jwks_timeout_ms", self.auth.jwks_timeout_ms),
             ("store.timeout_ms", self.store.timeout_ms),
             ("store.poll_ms", self.store.poll_ms),
             ("store.lease_ms", self.store.lease_ms),

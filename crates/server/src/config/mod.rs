@@ -3,14 +3,12 @@
 //! `config.default.toml` documents every key; a test keeps it equal to the defaults here.
 
 mod auth;
+mod check;
 mod limits;
 mod load;
 mod parts;
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    path::PathBuf,
-};
+use std::{net::SocketAddr, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +16,8 @@ pub use auth::{ApiKeySetting, AuthSettings, JwtSetting};
 pub(crate) use auth::{DEV_KEY, Keys};
 pub use limits::LimitSettings;
 pub use load::{ConfigError, Flags};
+
+use crate::proxies::Network;
 
 /// Everything that can be set. See `config.default.toml` for what each means.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -29,8 +29,10 @@ pub struct Config {
     pub data: PathBuf,
     /// Pages that may connect.
     pub origins: Vec<String>,
+    /// Names besides those of this machine by which a development server may be asked.
+    pub dev_hosts: Vec<String>,
     /// Proxies whose `X-Forwarded-For` is believed.
-    pub trusted_proxies: Vec<IpAddr>,
+    pub trusted_proxies: Vec<Network>,
     /// Logs.
     pub log: LogSettings,
     /// Credentials.
@@ -58,6 +60,7 @@ impl Default for Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 8787)),
             data: PathBuf::from("tidings-data"),
             origins: Vec::new(),
+            dev_hosts: Vec::new(),
             trusted_proxies: Vec::new(),
             log: LogSettings::default(),
             auth: AuthSettings::default(),

@@ -101,7 +101,41 @@ fn wrong_settings_say_which_and_why() {
         ("[limits]\nsubscriptions = 1", "limits.subscriptions"),
         ("listen = \"nowhere\"", "listen"),
         ("origins = [\"app.example.com\"]", "origins"),
-        ("origins = [\"https://app.example.com/\"]", "origins"),
+        ("origins = [\"app.example.com\"]", "write \"https://app.example.com\""),
+        ("origins = [\"https://app.example.com/\"]", "write \"https://app.example.com\""),
+        ("origins = [\"https://App.example.com/chat?x\"]", "write \"https://app.example.com\""),
+        ("origins = [\"https://münchen.example\"]", "write \"https://xn--mnchen-3ya.example\""),
+        ("origins = [\"wss://app.example.com\"]", "write \"https://app.example.com\""),
+        ("origins = [\" https://app.example.com\"]", "write \"https://app.example.com\""),
+        ("origins = [\"https://*.example.com\"]", "no patterns"),
+        ("origins = [\"https://u@app.example.com\"]", "origins"),
+        ("origins = [\"https://app.example.com:x\"]", "origins"),
+        ("origins = [\"\"]", "origins"),
+        ("dev_hosts = [\"http://box.example\"]", "dev_hosts"),
+        ("dev_hosts = [\"box.example:80\"]", "dev_hosts"),
+        ("trusted_proxies = [\"proxy.internal\"]", "proxy.internal"),
+        ("trusted_proxies = [\"10.0.0.0/40\"]", "10.0.0.0/40"),
+        ("[auth]\nissuer = [\"\"]", "auth.issuer"),
+        ("[auth]\naudience = [\"tidings \"]", "auth.audience"),
+        ("[auth]\ncookie = \"my session\"", "auth.cookie"),
+        ("[auth]\ncookie = \"a=b\"", "auth.cookie"),
+        ("[auth]\nleeway_ms = 3600000", "auth.leeway_ms"),
+        ("[auth]\njwks_pause_ms = 0", "auth.jwks_pause_ms"),
+        ("origins = [\"null\"]\n[auth]\ncookie = \"c\"", "auth.cookie"),
+        ("origins = [\"*\"]\n[auth]\ncookie = \"c\"", "auth.cookie"),
+        (
+            "[[auth.api_keys]]\nname = \"a\"\nsha256 = \"E3B0C44298FC1C149AFBF4C8996FB92427AE41E4649B934CA495991B7852B855\"",
+            "an empty text",
+        ),
+        (
+            "[[auth.api_keys]]\nname = \"a\"\nsha256 = \"aa\"\n[[auth.api_keys]]\nname = \"a\"\nsha256 = \"bb\"",
+            "there twice",
+        ),
+        (
+            "[[auth.api_keys]]\nname = \"a\"\nsha256 = \"aa\"\n[[auth.api_keys]]\nname = \"b\"\nsha256 = \"AA\"",
+            "another key's",
+        ),
+        ("[[auth.jwt]]\nalgorithm = \"HS256\"\nkid = \"\"\nsecret = \"x\"", "kid"),
         ("[log]\nformat = \"xml\"", "format"),
         ("[[auth.jwt]]\nalgorithm = \"HS256\"\nsecrett = \"x\"", "secrett"),
         ("[store]\nurl = \"mysql://x\"", "store.url"),
@@ -155,7 +189,12 @@ fn keys_are_read_or_refused_by_name() {
         ("[[auth.jwt]]\nalgorithm = \"HS256\"".to_owned(), "auth.jwt"),
         ("[[auth.jwt]]\nalgorithm = \"none\"\nsecret = \"\"".to_owned(), "none"),
         ("[[auth.jwt]]\nalgorithm = \"RS256\"\nkey_file = \"/nowhere\"".to_owned(), "/nowhere"),
-        ("origins = [\"*\"]\n[auth]\ncookie = \"c\"".to_owned(), "auth.cookie"),
+        (
+            format!(
+                "[[auth.jwt]]\nalgorithm = \"HS256\"\nsecret = \"\"\"-----BEGIN PUBLIC KEY-----\n{secret}\"\"\""
+            ),
+            "a public key signs nothing",
+        ),
     ];
     for (auth, names) in cases {
         let text = settings(&auth).unwrap_err();
@@ -170,4 +209,44 @@ fn secrets_stay_out_of_logs() {
     assert!(!format!("{config:?}").contains("hush"));
     let config: Config = toml::from_str("[store]\nurl = \"postgres://u:hush@db/t\"").unwrap();
     assert!(!format!("{config:?} {:?}", config.postgres()).contains("hush"));
+}
+
+#[test]
+fn origins_that_mean_what_browsers_send_are_taken() {
+    for origins in [
+        r#"["https://App.example.com:443", "http://[0::1]:8080"]"#,
+        r#"["tauri://localhost", "capacitor://localhost", "ionic://localhost", "app://."]"#,
+        r#"["chrome-extension://abc", "moz-extension://6e9a", "file://", "null"]"#,
+        r#"["*"]"#,
+    ] {
+        assert!(load(&format!("origins = {origins}"), &[]).is_ok(), "{origins}");
+    }
+    let config = load("trusted_proxies = [\"10.0.0.7\", \"172.16.0.0/12\", \"fd00::/8\"]", &[]);
+    assert_eq!(config.unwrap().trusted_proxies.len(), 3);
+}
+
+#[test]
+fn what_may_hurt_is_said_at_start() {
+    let key = Some("0123456789abcdef0123456789abcdef");
+    let told = |file: &str| load(file, &[]).unwrap().warnings(key);
+    assert_eq!(told(""), [""; 0]);
+    for (file, text) in [
+        ("origins = [\"*\"]", "lets every page in"),
+        ("origins = [\"*\", \"https://a.example\"]", "means nothing"),
+        ("origins = [\"null\"]", "any site can make"),
+        ("origins = [\"https://a.example\", \"https://A.example:443\"]", "twice"),
+        ("dev_hosts = [\"box.example\"]", "with --dev only"),
+        ("trusted_proxies = [\"0.0.0.0/0\"]", "trusts everybody"),
+        ("[auth]\njwks_url = \"http://idp.example/keys\"", "plain HTTP"),
+        ("[auth]\njwks_url = \"https://idp.example/keys\"", "made for other services"),
+        ("[auth]\nissuer = [\"https://idp.example\"]", "looked at in JWTs only"),
+        ("[store]\nurl = \"postgres://db/t\"\nca_file = \"/ca.pem\"", "store.ca_file"),
+    ] {
+        let warnings = told(file);
+        assert!(warnings.iter().any(|warning| warning.contains(text)), "{file:?}: {warnings:?}");
+    }
+    let bare = load("", &[]).unwrap();
+    assert!(bare.warnings(Some("a")).iter().any(|warning| warning.contains("guessed")));
+    assert!(bare.warnings(None).iter().any(|warning| warning.contains("no API key")));
+    assert!(check::check_environments_key("a key\n").is_err());
 }

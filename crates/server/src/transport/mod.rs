@@ -3,6 +3,7 @@
 //! | file | what |
 //! |---|---|
 //! | `door.rs` | who knocks, and from where: the same for all |
+//! | `origin.rs`, `site.rs` | which pages may knock, and how origins and hosts are read |
 //! | `ws.rs`, `upgrade.rs`, `fragments.rs` | WebSocket, how a request becomes one, and in how many frames a message may come |
 //! | `sse.rs` | a stream of server-sent events |
 //! | `poll.rs` | one answer, once there is news |
@@ -17,6 +18,7 @@ pub mod fragments;
 pub mod origin;
 pub mod poll;
 pub mod refusal;
+pub mod site;
 pub mod sse;
 pub mod trail;
 pub mod upgrade;

@@ -1,11 +1,15 @@
-//! Which pages may open sockets and call the user's side of the REST surface.
+//! Which pages may open sockets and call the user's side of the REST surface, and by which names a development server may be asked.
 
-use http::{HeaderMap, Method, header};
+use http::{HeaderMap, Method, Version, header, request::Parts};
+use tidings_protocol::ErrorCode;
+use tidings_server_core::Refused;
+
+use super::site::{Host, Site};
 
 /// Origins that are allowed, compared exactly (scheme, host and port).
 #[derive(Clone, Debug, Default)]
 pub struct Origins {
-    listed: Box<[Box<str>]>,
+    listed: Box<[Site]>,
     any: bool,
     /// Development: pages of this machine, on any port.
     loopback: bool,
@@ -16,21 +20,23 @@ impl Origins {
     #[must_use]
     pub fn new(listed: &[String], loopback: bool) -> Self {
         let any = listed.iter().any(|origin| origin == "*");
-        let listed = listed.iter().map(|origin| origin.trim_end_matches('/').into()).collect();
+        let listed = listed.iter().filter_map(|origin| Site::parse(origin)).collect();
         Self { listed, any, loopback }
     }
 
     /// Whether a page of this origin may come in. `own` is the request's `Host`: pages served under it always may.
     #[must_use]
     pub fn allow(&self, origin: &str, own: Option<&str>) -> bool {
-        if self.any || self.listed.iter().any(|listed| **listed == *origin) {
-            return true;
-        }
-        let Some((scheme, host)) = origin.split_once("://") else { return false };
-        if !matches!(scheme, "http" | "https") {
-            return false;
-        }
-        own == Some(host) || (self.loopback && is_loopback(host))
+        self.any || self.name(origin, own)
+    }
+
+    /// Whether a page of this origin may come in because it, and not just any, is meant.
+    #[must_use]
+    pub fn name(&self, origin: &str, own: Option<&str>) -> bool {
+        let Some(site) = Site::parse(origin) else { return false };
+        self.listed.contains(&site)
+            || own.and_then(Host::parse).is_some_and(|own| site.is_at(&own))
+            || (self.loopback && site.is_loopback())
     }
 
     /// Whether a request may go on: one without `Origin` does not come from a page of another site (browsers always
@@ -38,8 +44,98 @@ impl Origins {
     #[must_use]
     pub fn admit(&self, headers: &HeaderMap) -> bool {
         let Some(origin) = headers.get(header::ORIGIN) else { return true };
-        let own = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-        origin.to_str().is_ok_and(|origin| self.allow(origin, own))
+        origin.to_str().is_ok_and(|origin| self.allow(origin, own_host(headers)))
+    }
+
+    /// Whether a page of this very origin is meant, and not one that anybody can make: it may send the user's cookie.
+    #[must_use]
+    pub fn may_hold_cookies(&self, origin: &str, own: Option<&str>) -> bool {
+        self.name(origin, own) && Site::parse(origin).is_some_and(|site| !site.is_anybodys())
+    }
+}
+
+/// The host that a request asks, where a page of its own could send it: a page on plain `http` is not of a host that is asked by `https`, as
+/// the proxy in front says. Strangers who say so shut out themselves only.
+#[must_use]
+pub fn own_host(headers: &HeaderMap) -> Option<&str> {
+    let is_plain = headers.get(header::ORIGIN).is_some_and(|origin| {
+        origin.as_bytes().get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"http:"))
+    });
+    let is_secure = headers
+        .get_all("x-forwarded-proto")
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|scheme| scheme.trim().eq_ignore_ascii_case("https"));
+    if is_plain && is_secure {
+        return None;
+    }
+    headers.get(header::HOST)?.to_str().ok()
+}
+
+/// Names by which this server may be asked.
+#[derive(Clone, Debug, Default)]
+pub struct Hosts {
+    /// In development, besides those of this machine; `None`: any name, which a proxy in front looks after.
+    listed: Option<Box<[Box<str>]>>,
+}
+
+impl Hosts {
+    /// Any name.
+    #[must_use]
+    pub const fn any() -> Self {
+        Self { listed: None }
+    }
+
+    /// This machine's names, and those: `box.example`, or `.example` for all below; `*` for any.
+    #[must_use]
+    pub fn of_this_machine_and(listed: &[String]) -> Self {
+        if listed.iter().any(|name| name == "*") {
+            return Self::any();
+        }
+        let lower = |name: &String| name.to_ascii_lowercase().into();
+        Self { listed: Some(listed.iter().map(lower).collect()) }
+    }
+
+    /// Refuses a request that asks for somebody else. A page of another site whose name leads here for a moment (DNS rebinding) is of the
+    /// server's own origin for its browser, and only the name gives it away.
+    ///
+    /// # Errors
+    /// `bad_request` where there is not one `Host` (RFC 9112, 3.2), `origin_refused` for the name of another.
+    pub fn check(&self, parts: &Parts) -> Result<(), Refused> {
+        let mut hosts = parts.headers.get_all(header::HOST).iter();
+        let host = hosts.next();
+        let is_missing = host.is_none() && parts.version == Version::HTTP_11;
+        if is_missing || hosts.next().is_some() {
+            return Err(Refused::new(ErrorCode::BadRequest, "a request has one `Host` header"));
+        }
+        let Some(listed) = &self.listed else { return Ok(()) };
+        // HTTP/1.0 may come without; HTTP/2 has it in its address.
+        let host = match host {
+            Some(host) => host.to_str().ok(),
+            None => match parts.uri.authority() {
+                Some(authority) => Some(authority.as_str()),
+                None => return Ok(()),
+            },
+        };
+        let is_own = host.and_then(Host::parse).is_some_and(|host| {
+            let name = host.name();
+            host.is_loopback()
+                || listed.iter().any(|listed| match listed.strip_prefix('.') {
+                    Some(parent) => name == parent || name.ends_with(&**listed),
+                    None => name == &**listed,
+                })
+        });
+        if is_own {
+            return Ok(());
+        }
+        let asked: String = host.unwrap_or_default().chars().take(100).collect();
+        Err(Refused::new(
+            ErrorCode::OriginRefused,
+            format!(
+                "with --dev this server answers to names of this machine only, and `Host` is {asked:?}; add the name to `dev_hosts` if it is one of yours"
+            ),
+        ))
     }
 }
 
@@ -72,14 +168,15 @@ impl Page {
     /// trustworthy addresses, which are those of https and those of the browser's own machine.
     #[must_use]
     pub fn is_of(&self, origin: &str) -> bool {
+        let Some(site) = Site::parse(origin) else { return false };
         match self {
             Self::Unknown => false,
-            Self::Named(named) => **named == *origin,
-            Self::Own(own) => match origin.split_once("://") {
-                Some(("https", host)) => **own == *host,
-                Some(("http", host)) => **own == *host && is_loopback(host),
-                _ => false,
-            },
+            Self::Named(named) => Site::parse(named).is_some_and(|named| named == site),
+            Self::Own(own) => Host::parse(own).is_some_and(|own| {
+                let trustworthy =
+                    own.is_loopback() || matches!(site, Site::Web { secure: true, .. });
+                trustworthy && site.is_at(&own)
+            }),
         }
     }
 }
@@ -89,15 +186,6 @@ impl Page {
 #[must_use]
 pub fn is_own(method: &Method, headers: &HeaderMap) -> bool {
     method == Method::GET && headers.get("sec-fetch-site").is_some_and(|site| site == "same-origin")
-}
-
-/// `host[:port]` of this very machine.
-fn is_loopback(host: &str) -> bool {
-    let name = match host.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or(rest),
-        None => host.rsplit_once(':').map_or(host, |(name, _)| name),
-    };
-    name == "localhost" || name.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback())
 }
 
 #[cfg(test)]
@@ -133,11 +221,117 @@ mod tests {
     #[test]
     fn development_takes_pages_of_this_machine_only() {
         let origins = Origins::new(&[], true);
-        for own in ["http://localhost:5173", "http://127.0.0.1", "http://[::1]:80"] {
+        let own =
+            ["http://localhost:5173", "http://127.0.0.1", "http://[::1]:80", "http://a.localhost"];
+        for own in own {
             assert!(origins.allow(own, None), "{own}");
         }
-        for other in ["http://localhost.evil.net", "http://127.0.0.1.nip.io", "http://10.0.0.1"] {
+        for other in [
+            "http://localhost.evil.net",
+            "http://127.0.0.1.nip.io",
+            "http://127.0.0.1:8787.evil.test",
+            "http://localhost:5173.evil.test",
+            "http://[::1].evil.test",
+            "http://[::1]:80.evil.test",
+            "http://localhost:",
+            "http://localhost@evil.test",
+            "http://10.0.0.1",
+            "tauri://localhost",
+            "null",
+        ] {
             assert!(!origins.allow(other, None), "{other}");
+        }
+    }
+
+    #[test]
+    fn an_apps_own_scheme_is_allowed_by_name() {
+        let origins =
+            listed(&["tauri://localhost", "chrome-extension://abc", "https://App.example:443"]);
+        for own in ["tauri://localhost", "chrome-extension://abc", "https://app.example"] {
+            assert!(origins.allow(own, None), "{own}");
+        }
+        for other in ["tauri://localhost.evil", "capacitor://localhost", "chrome-extension://abd"] {
+            assert!(!origins.allow(other, Some("localhost")), "{other}");
+        }
+        let all = listed(&["null", "file://"]);
+        assert!(all.allow("null", None) && all.allow("file://", None));
+        assert!(!all.may_hold_cookies("null", None) && !all.may_hold_cookies("file://", None));
+    }
+
+    #[test]
+    fn a_plain_page_is_not_of_a_host_that_is_asked_by_https() {
+        let admitted = |origin, proto: &'static str| {
+            let pairs = [("origin", origin), ("host", "rt.example"), ("x-forwarded-proto", proto)];
+            let pairs = pairs
+                .into_iter()
+                .filter(|(_, value)| !value.is_empty())
+                .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
+            listed(&[]).admit(&pairs.collect())
+        };
+        for proto in ["https", "HTTPS", "https, http", "http,https", "http", ""] {
+            assert!(admitted("https://rt.example", proto), "{proto}");
+        }
+        assert!(admitted("http://rt.example", "http") && admitted("http://rt.example", ""));
+        for proto in ["https", "HTTPS", "https, http"] {
+            assert!(!admitted("http://rt.example", proto), "{proto}");
+        }
+    }
+
+    #[test]
+    fn a_cookie_is_never_any_pages() {
+        assert!(!listed(&["*"]).may_hold_cookies("https://app.example", None));
+        assert!(listed(&["https://app.example"]).may_hold_cookies("https://app.example", None));
+        assert!(listed(&[]).may_hold_cookies("https://rt.example", Some("rt.example")));
+    }
+
+    fn asked(hosts: &Hosts, named: &[&'static str]) -> Result<(), ErrorCode> {
+        let mut request = http::Request::new(());
+        for host in named {
+            request.headers_mut().append("host", http::HeaderValue::from_static(host));
+        }
+        hosts.check(&request.into_parts().0).map_err(|refused| refused.code)
+    }
+
+    #[test]
+    fn a_development_server_answers_to_its_own_names() {
+        let listed = ["box.example".to_owned(), ".Tunnel.example".to_owned()];
+        let hosts = Hosts::of_this_machine_and(&listed);
+        for own in [
+            "localhost:8787",
+            "127.0.0.1:1",
+            "[::1]:8787",
+            "a.localhost",
+            "Box.example",
+            "x.tunnel.example:443",
+            "tunnel.example",
+        ] {
+            assert_eq!(asked(&hosts, &[own]), Ok(()), "{own}");
+        }
+        for other in [
+            "evil.example",
+            "evil.example:8787",
+            "a.box.example",
+            "eviltunnel.example",
+            "127.0.0.1.evil.example",
+            "localhost:8787.evil.example",
+            "10.0.0.1",
+            "",
+        ] {
+            assert_eq!(asked(&hosts, &[other]), Err(ErrorCode::OriginRefused), "{other}");
+        }
+        assert_eq!(
+            asked(&Hosts::of_this_machine_and(&["*".to_owned()]), &["evil.example"]),
+            Ok(())
+        );
+    }
+
+    #[test]
+    fn a_request_has_one_host() {
+        for hosts in [Hosts::any(), Hosts::of_this_machine_and(&[])] {
+            assert_eq!(asked(&hosts, &["localhost"]), Ok(()));
+            for named in [&[][..], &["localhost", "localhost"]] {
+                assert_eq!(asked(&hosts, named), Err(ErrorCode::BadRequest), "{named:?}");
+            }
         }
     }
 

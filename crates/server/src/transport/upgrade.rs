@@ -32,7 +32,12 @@ impl Door {
     /// why it failed would try for ever. All else is told by an `error` and a close code.
     pub async fn open(&self, request: Request) -> Response {
         let (parts, _) = request.into_parts();
-        if !self.origins.admit(&parts.headers) {
+        if let Err(refused) = self.is_asked(&parts) {
+            metrics::refused(Ws::NAME, refused.code);
+            let status = StatusCode::from_u16(refused.code.http()).unwrap_or(StatusCode::FORBIDDEN);
+            return (status, format!("{}\n", refused.detail)).into_response();
+        }
+        if !self.admits(&parts) {
             metrics::refused(Ws::NAME, ErrorCode::OriginRefused);
             return (
                 StatusCode::FORBIDDEN,

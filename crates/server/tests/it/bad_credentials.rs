@@ -60,6 +60,18 @@ async fn a_token_that_is_not_good_opens_nothing() {
         ("another audience", claims(json!({ "aud": "shop" })), "unauthorized"),
         ("no audience", claims(json!({ "aud": null })), "unauthorized"),
         ("nobody", claims(json!({ "sub": null })), "unauthorized"),
+        ("issued ahead", claims(json!({ "iat": seconds_from_now(3_600) })), "unauthorized"),
+        ("issued long ago", claims(json!({ "iat": seconds_from_now(-31 * 86_400) })), "expired"),
+        (
+            "good for ten years",
+            claims(json!({ "exp": seconds_from_now(3_650 * 86_400) })),
+            "unauthorized",
+        ),
+        (
+            "good for ten years since a moment ago",
+            claims(json!({ "iat": seconds_from_now(-1), "exp": seconds_from_now(3_650 * 86_400) })),
+            "unauthorized",
+        ),
         ("an empty name", claims(json!({ "sub": "" })), "unauthorized"),
         ("a long name", claims(json!({ "sub": "x".repeat(129) })), "unauthorized"),
         (
@@ -162,6 +174,7 @@ async fn a_page_of_another_origin_is_refused_before_the_upgrade() {
         "https://app.example:8443",
         "https://app.example.evil.net",
         "https://app.example/",
+        "https://app.example:8443.evil.net",
         "null",
         "",
     ] {

@@ -148,10 +148,12 @@ async fn development_tokens_exist_in_development_only() {
     assert_eq!(refused(ask).await, (400, "bad_request".to_owned()));
 }
 
+/// Everybody behind one proxy, or in one office, has one address: what a stranger does there may cost no one else.
 #[tokio::test]
-async fn an_address_that_guesses_has_to_wait() {
+async fn whoever_has_a_good_credential_is_served_whatever_others_at_the_address_do() {
     let server = Server::with(|config| config.auth.failures_per_minute = 3).await;
     let token = server.token("mina").await;
+    let mut inside = server.connect("mina").await;
     let guess = || server.request(Method::GET, "/v1/inbox").bearer_auth("guess");
     for _ in 0..3 {
         assert_eq!(refused(guess()).await.0, 401);
@@ -159,7 +161,42 @@ async fn an_address_that_guesses_has_to_wait() {
     let answer = guess().send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::TOO_MANY_REQUESTS);
     assert!(text_of(&answer, "retry-after").is_some());
+    let connect = |field: &str, with: &str| json!({ "type": "connect", "version": 1, field: with });
     let mut socket = server.open().await;
-    socket.say(json!({ "type": "connect", "version": 1, "token": token })).await;
+    socket.say(connect("token", "guess")).await;
     assert_eq!(socket.end().await, End::new(4229, "flood"));
+    for path in ["/v1/sse", "/v1/poll"] {
+        let ask = server.request(Method::POST, path).json(&connect("token", "guess"));
+        assert_eq!(ask.send().await.unwrap().status(), 429, "{path}");
+    }
+    // Nobody guesses what the server made: the client of an old one hears at once that it needs another.
+    let mut socket = server.open().await;
+    socket.say(connect("ticket", "tk_old")).await;
+    assert_eq!(socket.end().await, End::new(4001, "ticket_invalid"));
+    let old = server.request(Method::GET, "/v1/inbox").bearer_auth("st_old.old");
+    assert_eq!(refused(old).await, (401, "unauthorized".to_owned()));
+
+    created(server.backend(NOTIFICATIONS).json(&note(json!({ "user": "tom" })))).await;
+    let user = |method, path| server.request(method, path).bearer_auth(&token);
+    answered(user(Method::GET, "/v1/inbox"), StatusCode::OK).await;
+    created(user(Method::POST, "/v1/tickets").json(&json!({}))).await;
+    let mut socket = server.open().await;
+    socket.say(connect("token", &token)).await;
+    socket.hear("connected").await;
+    for path in ["/v1/sse", "/v1/poll"] {
+        let ticket = server.ticket("mina", json!({})).await;
+        let ask = server.request(Method::GET, &format!("{path}?ticket={ticket}"));
+        assert_eq!(ask.send().await.unwrap().status(), 200, "{path}");
+    }
+    let ticket = server.ticket("mina", json!({})).await;
+    inside.say(json!({ "type": "refresh", "id": 1, "ticket": ticket })).await;
+    let session = inside.until("refreshed").await;
+    let mut socket = server.open().await;
+    socket.say(connect("ticket", &server.ticket("mina", json!({})).await)).await;
+    let connected = socket.hear("connected").await;
+    let path = format!("/v1/sessions/{}/messages", text(&connected["session"]));
+    let bearer = text(&connected["session_token"]);
+    let post = server.request(Method::POST, &path).bearer_auth(&bearer);
+    let answer = post.json(&json!({ "type": "ping" })).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK, "{session}");
 }

@@ -1,6 +1,8 @@
+use jsonwebtoken::Header;
 use serde_json::{Value, json};
+use tidings_server_core::Limits;
 
-use super::*;
+use super::{Rules, *};
 use crate::driver::Clock;
 
 const SECRET: &[u8] = b"a secret of more than 32 bytes, as it must be";
@@ -24,13 +26,16 @@ fn signed(claims: &Value, header: &Header) -> String {
 }
 
 fn jwt() -> Jwt {
-    let rules = Rules { issuer: vec!["us".into()], audience: vec!["tidings".into()] };
+    let rules =
+        Rules { issuer: vec!["us".into()], audience: vec!["tidings".into()], leeway_ms: 5_000 };
     let key = JwtKey::new(None, "HS256", SECRET).unwrap();
-    Jwt::new(vec![key], Some(Secret::new([7; 32])), "", rules).unwrap()
+    Jwt::new(vec![key], Some(Secret::new([7; 32])), None, rules).unwrap()
 }
 
 async fn verified(claims: &Value) -> Result<Identity, Refused> {
-    jwt().verify(&signed(claims, &Header::default())).await
+    let who = jwt().verify(&signed(claims, &Header::default()), Clock::wall()).await?;
+    who.check_life(Clock::wall(), 5_000, &Limits::default())?;
+    Ok(who)
 }
 
 #[tokio::test]
@@ -66,10 +71,71 @@ async fn a_claim_that_is_missing_or_wrong_refuses_the_token() {
         (set("nbf", json!(seconds() + 60)), ErrorCode::Unauthorized),
         (set("info", json!("x".repeat(1_100))), ErrorCode::Unauthorized),
         (set("channels", json!([{ "pattern": "*", "allow": [] }])), ErrorCode::Unauthorized),
+        (set("exp", json!("soon")), ErrorCode::Unauthorized),
+        (set("exp", json!(seconds() + 365 * 86_400)), ErrorCode::Unauthorized),
+        (set("iat", json!(seconds() + 3_600)), ErrorCode::Unauthorized),
+        (set("iat", json!(seconds() - 31 * 86_400)), ErrorCode::Expired),
+        (set("jti", json!(7)), ErrorCode::Unauthorized),
+        (set("aud", json!(["another", "a third"])), ErrorCode::Unauthorized),
+        (set("aud", json!([])), ErrorCode::Unauthorized),
     ];
     for (claims, code) in cases {
         assert_eq!(verified(&claims).await.unwrap_err().code, code, "{claims}");
     }
+}
+
+/// RFC 7519, 2 and 4.1.3: a NumericDate may have a fraction, an audience may be one of several.
+#[tokio::test]
+async fn what_the_standard_allows_is_taken() {
+    let set = |name: &'static str, value: Value| {
+        with(move |claims| drop(claims.insert(name.into(), value)))
+    };
+    let now = seconds() as f64;
+    for claims in [
+        set("exp", json!(now + 60.25)),
+        set("iat", json!(now - 0.75)),
+        set("nbf", json!(now - 0.5)),
+        set("aud", json!(["shop", "tidings"])),
+        set("info", Value::Null),
+        set("jti", Value::Null),
+        set("channels", Value::Null),
+    ] {
+        assert!(verified(&claims).await.is_ok(), "{claims}");
+    }
+    let who = verified(&set("exp", json!(now + 60.25))).await.unwrap();
+    assert_eq!(who.expires_at, Some(now as u64 * 1_000 + 60_250));
+}
+
+#[tokio::test]
+async fn a_wrong_claim_is_named() {
+    for (name, value) in [
+        ("sub", json!(7)),
+        ("exp", json!("1")),
+        ("jti", json!({})),
+        ("iss", json!(["us"])),
+        ("aud", json!(7)),
+    ] {
+        let claims = with(|claims| drop(claims.insert(name.into(), value)));
+        let refused = verified(&claims).await.unwrap_err();
+        assert!(refused.detail.contains(&format!("`{name}`")), "{}", refused.detail);
+    }
+}
+
+/// RFC 7515, 4.1.4: `kid` is a hint, and optional.
+#[tokio::test]
+async fn a_token_without_an_id_is_any_keys_of_its_algorithm() {
+    let foreign = JwtKey::new(Some("a".into()), "HS256", &[1; 32]).unwrap();
+    let own = JwtKey::new(Some("b".into()), "HS256", SECRET).unwrap();
+    let jwt = Jwt::new(vec![foreign, own], None, None, Rules::default()).unwrap();
+    let by = async |kid: Option<&str>| {
+        let header = Header { kid: kid.map(str::to_owned), ..Header::default() };
+        jwt.verify(&signed(&claims(), &header), Clock::wall())
+            .await
+            .map_err(|refused| refused.detail)
+    };
+    assert!(by(None).await.is_ok() && by(Some("b")).await.is_ok());
+    assert!(by(Some("a")).await.unwrap_err().contains("signature"));
+    assert!(by(Some("c")).await.unwrap_err().contains("no key"));
 }
 
 #[tokio::test]
@@ -90,44 +156,50 @@ async fn nothing_in_a_token_chooses_the_algorithm() {
         [format!("{none}."), none.clone(), format!("{none}.AAAA"), "a.b.c".into(), String::new()]
     {
         assert_eq!(
-            jwt().verify(&token).await.unwrap_err().code,
+            jwt().verify(&token, Clock::wall()).await.unwrap_err().code,
             ErrorCode::Unauthorized,
             "{token}"
         );
     }
     let other = Header::new(Algorithm::HS384);
-    assert!(jwt().verify(&signed(&claims(), &other)).await.is_err(), "the key is for HS256");
+    assert!(
+        jwt().verify(&signed(&claims(), &other), Clock::wall()).await.is_err(),
+        "the key is for HS256"
+    );
     let critical = Header { crit: Some(vec!["exp".into()]), ..Header::default() };
-    assert!(jwt().verify(&signed(&claims(), &critical)).await.is_err());
+    assert!(jwt().verify(&signed(&claims(), &critical), Clock::wall()).await.is_err());
 }
 
 #[tokio::test]
 async fn a_token_of_another_key_is_refused() {
     let foreign = EncodingKey::from_secret(b"another secret of more than 32 bytes, too");
     let token = jsonwebtoken::encode(&Header::default(), &claims(), &foreign).unwrap();
-    assert_eq!(jwt().verify(&token).await.unwrap_err().code, ErrorCode::Unauthorized);
+    assert_eq!(
+        jwt().verify(&token, Clock::wall()).await.unwrap_err().code,
+        ErrorCode::Unauthorized
+    );
 }
 
 #[tokio::test]
 async fn a_public_key_is_never_taken_as_a_secret() {
     let keys = rsa();
     let public = JwtKey::new(None, "RS256", keys.1.as_bytes()).unwrap();
-    let jwt = Jwt::new(vec![public], None, "", Rules::default()).unwrap();
+    let jwt = Jwt::new(vec![public], None, None, Rules::default()).unwrap();
     let good = EncodingKey::from_rsa_pem(keys.0.as_bytes()).unwrap();
     let token = jsonwebtoken::encode(&Header::new(Algorithm::RS256), &claims(), &good).unwrap();
-    assert!(jwt.verify(&token).await.is_ok());
+    assert!(jwt.verify(&token, Clock::wall()).await.is_ok());
     let confused = EncodingKey::from_secret(keys.1.as_bytes());
     let token = jsonwebtoken::encode(&Header::default(), &claims(), &confused).unwrap();
-    assert!(jwt.verify(&token).await.is_err());
+    assert!(jwt.verify(&token, Clock::wall()).await.is_err());
 }
 
 #[tokio::test]
 async fn development_tokens_work_in_development_only() {
     let token = jwt().dev_token("u1", Clock::wall()).unwrap().unwrap();
-    assert_eq!(jwt().verify(&token).await.unwrap().user, "u1");
-    let elsewhere = Jwt::new(Vec::new(), None, "", Rules::default()).unwrap();
+    assert_eq!(jwt().verify(&token, Clock::wall()).await.unwrap().user, "u1");
+    let elsewhere = Jwt::new(Vec::new(), None, None, Rules::default()).unwrap();
     assert!(elsewhere.dev_token("u1", 0).is_none());
-    assert!(elsewhere.verify(&token).await.is_err());
+    assert!(elsewhere.verify(&token, Clock::wall()).await.is_err());
     let bad = jwt().dev_token("", 0).unwrap().unwrap_err();
     assert_eq!(bad.code, ErrorCode::BadRequest);
 }

@@ -159,7 +159,7 @@ async fn a_body_that_does_not_come_is_not_waited_for() {
     for path in ["/v1/poll", "/v1/sse", "/v1/notifications"] {
         let mut link = tokio::net::TcpStream::connect(server.at).await.unwrap();
         let head = format!(
-            "POST {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer dev\r\ncontent-type: application/json\r\n\
+            "POST {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer dev\r\ncontent-type: application/json\r\n\
              content-length: 100\r\n\r\n{{"
         );
         link.write_all(head.as_bytes()).await.unwrap();
@@ -204,7 +204,7 @@ async fn a_reader_that_takes_nothing_is_let_go_with_its_link() {
     .await;
     let ticket = server.ticket("mina", json!({})).await;
     let mut stuck = tokio::net::TcpStream::connect(server.at).await.unwrap();
-    let head = format!("GET /v1/sse?ticket={ticket} HTTP/1.1\r\nhost: x\r\n\r\n");
+    let head = format!("GET /v1/sse?ticket={ticket} HTTP/1.1\r\nhost: localhost\r\n\r\n");
     stuck.write_all(head.as_bytes()).await.unwrap();
     let mut first = [0; 12];
     within("the head", stuck.read_exact(&mut first)).await.unwrap();

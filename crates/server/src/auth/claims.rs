@@ -1,0 +1,152 @@
+//! What a JWT says (RFC 7519), each claim read by its name, so that an error can name it.
+
+use serde::Deserialize;
+use tidings_protocol::{ErrorCode, Json, address::check_user, limits::INFO_BYTES, rights::Rights};
+use tidings_server_core::{Identity, Refused};
+
+use super::{jwt::random_id, revoked::session_of_jti};
+
+/// Who may have issued a token, for whom, and how far its clock may differ.
+#[derive(Debug, Default)]
+pub(super) struct Rules {
+    /// Empty: any, and none is needed.
+    pub(super) issuer: Vec<String>,
+    /// Empty: any, and none is needed.
+    pub(super) audience: Vec<String>,
+    /// In milliseconds.
+    pub(super) leeway_ms: u64,
+}
+
+/// The claims that are looked at, as they came.
+#[derive(Debug, Deserialize)]
+pub(super) struct Claims {
+    sub: Option<Json>,
+    exp: Option<Json>,
+    nbf: Option<Json>,
+    iat: Option<Json>,
+    jti: Option<Json>,
+    iss: Option<Json>,
+    aud: Option<Json>,
+    channels: Option<Json>,
+    info: Option<Json>,
+}
+
+impl Claims {
+    /// Refuses what others issued, or for others. `own` is the one issuer of a key that has its own, whose audience is this server.
+    pub(super) fn check(&self, rules: &Rules, own: Option<&str>) -> Result<(), Refused> {
+        let issuer = text("iss", self.iss.as_ref())?;
+        let is_accepted = match (own, &*rules.issuer) {
+            (Some(own), _) => issuer.as_deref() == Some(own),
+            (None, []) => true,
+            (None, accepted) => {
+                let issuer = issuer.ok_or_else(|| missing("iss"))?;
+                accepted.contains(&issuer)
+            }
+        };
+        if !is_accepted {
+            return Err(refused("the token's issuer (`iss`) is not accepted"));
+        }
+        if own.is_some() || rules.audience.is_empty() {
+            return Ok(());
+        }
+        let audience = self.aud.as_ref().ok_or_else(|| missing("aud"))?;
+        // One, or several of which one is enough (4.1.3).
+        let audience = match audience.to::<String>() {
+            Ok(one) => vec![one],
+            Err(_) => audience
+                .to::<Vec<String>>()
+                .map_err(|_| refused("the token's `aud` must be a string or a list of strings"))?,
+        };
+        if !audience.iter().any(|one| rules.audience.contains(one)) {
+            return Err(refused("the token is for another audience (`aud`)"));
+        }
+        Ok(())
+    }
+
+    /// Who it is, from when and until when.
+    pub(super) fn identity(self, rules: &Rules, wall: u64) -> Result<Identity, Refused> {
+        let expires_at = date("exp", self.exp.as_ref())?.ok_or_else(|| missing("exp"))?;
+        let begins_at = date("nbf", self.nbf.as_ref())?;
+        let issued_at = date("iat", self.iat.as_ref())?;
+        let user = text("sub", self.sub.as_ref())?.ok_or_else(|| missing("sub"))?;
+        check_user(&user).map_err(|_| refused("`sub` must be a user id of 1 to 128 bytes"))?;
+        if self.info.as_ref().is_some_and(|info| info.len() > INFO_BYTES) {
+            return Err(refused("`info` has at most 1,024 bytes of JSON"));
+        }
+        let rights: Rights = match self.channels {
+            None => Rights::default(),
+            Some(channels) => channels.to().map_err(|error| {
+                refused(format!("the token's `channels` are no list of rights: {error}"))
+            })?,
+        };
+        if begins_at.is_some_and(|begin| begin > wall.saturating_add(rules.leeway_ms)) {
+            return Err(refused("the token is not valid yet (`nbf`)"));
+        }
+        let session = match text("jti", self.jti.as_ref())? {
+            Some(jti) => session_of_jti(&jti),
+            None => random_id("s-")?,
+        };
+        Ok(Identity {
+            user,
+            info: self.info,
+            rights,
+            session,
+            session_token: String::new(),
+            // A token that does not say is older than any revocation.
+            issued_at: issued_at.unwrap_or(0),
+            expires_at: Some(expires_at),
+        })
+    }
+}
+
+fn text(name: &str, claim: Option<&Json>) -> Result<Option<String>, Refused> {
+    claim
+        .map(Json::to)
+        .transpose()
+        .map_err(|_| refused(format!("the token's `{name}` must be a string")))
+}
+
+/// A NumericDate: seconds since 1970, whose fraction counts (section 2), here in milliseconds. What is before is 1970.
+fn date(name: &str, claim: Option<&Json>) -> Result<Option<u64>, Refused> {
+    let Some(claim) = claim else { return Ok(None) };
+    let number = claim.to::<f64>().map_err(|_| {
+        refused(format!("the token's `{name}` must be a number: seconds since 1970"))
+    })?;
+    // Saturates; JSON has no NaN.
+    Ok(Some((number * 1_000.0) as u64))
+}
+
+fn missing(name: &str) -> Refused {
+    refused(format!("the token has no `{name}`"))
+}
+
+pub(super) fn refused(detail: impl Into<String>) -> Refused {
+    Refused::new(ErrorCode::Unauthorized, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn milliseconds(json: &str) -> Option<u64> {
+        date("exp", Some(&Json::parse(json).unwrap())).ok().flatten()
+    }
+
+    #[test]
+    fn a_date_is_a_number_of_seconds_and_may_have_a_fraction() {
+        for (json, is) in [
+            ("1764547200", 1_764_547_200_000),
+            ("1764547200.123456", 1_764_547_200_123),
+            ("1.7645472e9", 1_764_547_200_000),
+            ("0", 0),
+            ("-5", 0),
+            ("1e300", u64::MAX),
+            ("18446744073709551616", u64::MAX),
+        ] {
+            assert_eq!(milliseconds(json), Some(is), "{json}");
+        }
+        for json in ["\"1764547200\"", "true", "[]", "{}"] {
+            assert_eq!(milliseconds(json), None, "{json}");
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! Settings that could never do what they are for are refused; those that work and may hurt are told at start.
+
+use std::collections::HashSet;
+
+use super::{ApiKeySetting, Config, ConfigError, JwtSetting};
+use crate::transport::site::{Host, Site};
+
+/// A shorter API key can be guessed: 128 bits have 22 characters of base64.
+const KEY_CHARS: usize = 22;
+/// Clocks that differ by more are wrong.
+const LEEWAY_MOST_MS: u64 = 600_000;
+/// SHA-256 of nothing: what `printf %s "$KEY"` gives where `KEY` is not set.
+const HASH_OF_NOTHING: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+impl Config {
+    /// Refuses what can never match.
+    pub(super) fn check_matches(&self) -> Result<(), ConfigError> {
+        let refused = |key, why: String| Err(ConfigError::Value(key, why));
+        for origin in self.origins.iter().filter(|origin| *origin != "*") {
+            if let Some(why) = no_origin(origin) {
+                return refused("origins", format!("holds {origin:?}, {why}"));
+            }
+        }
+        for name in self.dev_hosts.iter().filter(|name| *name != "*") {
+            let host = Host::parse(name.strip_prefix('.').unwrap_or(name));
+            if host.is_none_or(|host| host.has_port()) {
+                let why =
+                    "which is no name such as \"box.example\", or \".example\" for all below it";
+                return refused("dev_hosts", format!("holds {name:?}, {why}"));
+            }
+        }
+        let auth = &self.auth;
+        for (key, texts) in [("auth.issuer", &auth.issuer), ("auth.audience", &auth.audience)] {
+            if let Some(text) = texts.iter().find(|text| text.is_empty() || text.trim() != **text) {
+                let why = format!("holds {text:?}: it is compared exactly, and no token says that");
+                return refused(key, why);
+            }
+        }
+        // RFC 6265, 4.1.1: a token of RFC 9110.
+        let is_token =
+            |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+        if !auth.cookie.bytes().all(is_token) {
+            return refused(
+                "auth.cookie",
+                format!("is {:?}, which no cookie is named", auth.cookie),
+            );
+        }
+        if !auth.cookie.is_empty() {
+            let anybodys = |origin: &&String| {
+                *origin == "*" || Site::parse(origin).is_some_and(|site| site.is_anybodys())
+            };
+            if let Some(origin) = self.origins.iter().find(anybodys) {
+                let why = format!(
+                    "needs `origins` by name: with {origin:?} every page could speak for the user"
+                );
+                return refused("auth.cookie", why);
+            }
+        }
+        check_api_keys(&auth.api_keys)?;
+        check_jwt(&auth.jwt)?;
+        if auth.leeway_ms > LEEWAY_MOST_MS {
+            let why = format!("must be at most {LEEWAY_MOST_MS}: set the clocks instead");
+            return refused("auth.leeway_ms", why);
+        }
+        Ok(())
+    }
+
+    /// What works and may hurt, in sentences. `api_key` is the one of the environment.
+    #[must_use]
+    pub fn warnings(&self, api_key: Option<&str>) -> Vec<String> {
+        let mut warnings = Vec::new();
+        let mut warn = |text: &str| warnings.push(text.to_owned());
+        if !self.dev {
+            if self.origins.iter().any(|origin| origin == "*") {
+                warn("`origins` lets every page in");
+                if self.origins.len() > 1 {
+                    warn("`origins` names pages besides \"*\", which means nothing");
+                }
+            }
+            if self.auth.api_keys.is_empty() && api_key.is_none_or(str::is_empty) {
+                warn("no API key is set: no backend can publish");
+            }
+            if api_key.is_some_and(|key| !key.is_empty() && key.len() < KEY_CHARS) {
+                warn(
+                    "the key in TIDINGS_API_KEY is short enough to be guessed: make one with `openssl rand -base64 32`",
+                );
+            }
+            let verifies = !self.auth.jwt.is_empty() || !self.auth.jwks_url.is_empty();
+            if verifies && (self.auth.issuer.is_empty() || self.auth.audience.is_empty()) {
+                warn(
+                    "`auth.issuer` and `auth.audience` are not both set: tokens made for other services are accepted",
+                );
+            }
+            if !verifies && (!self.auth.issuer.is_empty() || !self.auth.audience.is_empty()) {
+                warn(
+                    "`auth.issuer` and `auth.audience` are looked at in JWTs only, and neither `auth.jwt` nor `auth.jwks_url` is set",
+                );
+            }
+            if !self.dev_hosts.is_empty() {
+                warn("`dev_hosts` is looked at with --dev only");
+            }
+        }
+        let sites: Vec<_> = self.origins.iter().filter_map(|origin| Site::parse(origin)).collect();
+        if sites.iter().any(Site::is_anybodys) {
+            warn("`origins` names \"null\" or \"file://\": any site can make pages of those");
+        }
+        if (1..sites.len()).any(|at| sites[..at].contains(&sites[at])) {
+            warn("`origins` names one page twice");
+        }
+        if self.trusted_proxies.iter().any(|network| network.is_everybody()) {
+            warn(
+                "`trusted_proxies` trusts everybody: whoever reaches this server can claim any address",
+            );
+        }
+        if let Ok(url) = reqwest::Url::parse(&self.auth.jwks_url)
+            && url.scheme() == "http"
+            && !url.host_str().and_then(Host::parse).is_some_and(|host| host.is_loopback())
+        {
+            warn(
+                "`auth.jwks_url` is plain HTTP: whoever is on the way can put keys of their own there",
+            );
+        }
+        if !self.store.ca_file.as_os_str().is_empty() && !self.store.url.0.contains("sslmode=") {
+            warn(
+                "`store.ca_file` is looked at only where `store.url` asks for TLS (sslmode=require)",
+            );
+        }
+        warnings
+    }
+}
+
+/// Why a page never has this origin.
+fn no_origin(text: &str) -> Option<String> {
+    if Site::parse(text).is_some() {
+        return None;
+    }
+    if text.contains('*') {
+        return Some(
+            "and there are no patterns: name each origin, or \"*\" alone for all".to_owned(),
+        );
+    }
+    let web = match text.split_once("://") {
+        Some(("ws", rest)) => format!("http://{rest}"),
+        Some(("wss", rest)) => format!("https://{rest}"),
+        Some(_) => text.to_owned(),
+        None => format!("https://{text}"),
+    };
+    // What was meant: without path, in the letters that browsers send.
+    let meant = reqwest::Url::parse(web.trim())
+        .ok()
+        .map(|url| url.origin().ascii_serialization())
+        .filter(|origin| matches!(Site::parse(origin), Some(Site::Web { .. })));
+    Some(match meant {
+        Some(meant) => format!("which is no origin: write {meant:?}"),
+        None => "which is no origin such as \"https://app.example.com\"".to_owned(),
+    })
+}
+
+fn check_api_keys(keys: &[ApiKeySetting]) -> Result<(), ConfigError> {
+    let refused = |key, why: String| Err(ConfigError::Value(key, why));
+    let (mut names, mut hashes) = (HashSet::new(), HashSet::new());
+    for ApiKeySetting { name, sha256 } in keys {
+        if name.is_empty() {
+            return refused("auth.api_keys.name", "must not be empty".to_owned());
+        }
+        // Idempotency keys are kept by it.
+        if !names.insert(name) {
+            return refused("auth.api_keys.name", format!("{name:?} is there twice"));
+        }
+        let hash = sha256.to_ascii_lowercase();
+        if hash == HASH_OF_NOTHING {
+            let why = format!("of {name:?} is that of an empty text: hash the key itself");
+            return refused("auth.api_keys.sha256", why);
+        }
+        if !hashes.insert(hash) {
+            return refused("auth.api_keys.sha256", format!("of {name:?} is another key's, too"));
+        }
+    }
+    Ok(())
+}
+
+fn check_jwt(keys: &[JwtSetting]) -> Result<(), ConfigError> {
+    for key in keys {
+        if key.kid.as_ref().is_some_and(String::is_empty) {
+            let why = "holds an empty `kid`: leave it out for tokens of any".to_owned();
+            return Err(ConfigError::Value("auth.jwt", why));
+        }
+    }
+    Ok(())
+}
+
+/// The API key of the environment, whose text a header has to be able to carry.
+pub(super) fn check_environments_key(key: &str) -> Result<(), ConfigError> {
+    if key.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(());
+    }
+    let why = "holds white space or other characters than visible ASCII, which no `Authorization` header carries: \
+               was it read from a file with a line feed?";
+    Err(ConfigError::Value("TIDINGS_API_KEY", why.to_owned()))
+}

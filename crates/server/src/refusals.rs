@@ -1,0 +1,145 @@
+//! Who was refused, as the log tells it: one line a cause and minute, with how many there were. Credentials are never part of it.
+
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::{Mutex, PoisonError},
+};
+
+use tidings_protocol::ErrorCode;
+
+/// Causes told apart at a time; whatever is beyond shares a line by its code.
+const CAUSES: usize = 64;
+/// Longest cause: parts of it may be a stranger's words.
+const CHARS: usize = 200;
+
+const MINUTE: u64 = 60_000;
+
+/// Tells the log of refusals.
+#[derive(Debug, Default)]
+pub(crate) struct Refusals(Mutex<Told>);
+
+impl Refusals {
+    /// Somebody was refused.
+    pub(crate) fn tell(&self, code: ErrorCode, cause: &str, address: Option<IpAddr>, wall: u64) {
+        let cause = if cause.is_empty() { code.advice() } else { cause };
+        let cause: String = cause.chars().take(CHARS).collect();
+        let Some((cause, count)) = self.told().count(code, cause, wall) else { return };
+        let address = address.map(|address| address.to_string()).unwrap_or_default();
+        let code = code.as_str();
+        match code {
+            // Those end every day.
+            "expired" => tracing::info!(code, cause, count, address, "refused"),
+            _ => tracing::warn!(code, cause, count, address, "refused"),
+        }
+    }
+
+    /// Tells how many more there were of what was told a minute ago.
+    pub(crate) fn sum_up(&self, wall: u64) {
+        let due = self.told().due(wall);
+        for (code, cause, count) in due {
+            tracing::warn!(code, cause, count, "refused, further times within the last minutes");
+        }
+    }
+
+    /// Counts are whole between calls, so a panic elsewhere does not spoil them.
+    fn told(&self) -> std::sync::MutexGuard<'_, Told> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[derive(Debug, Default)]
+struct Told(HashMap<(&'static str, String), Line>);
+
+#[derive(Debug)]
+struct Line {
+    /// When it was told.
+    at: u64,
+    /// Since then.
+    unsaid: u64,
+}
+
+impl Told {
+    /// Whether there is something to say: the cause, and how often since the last time.
+    fn count(&mut self, code: ErrorCode, cause: String, wall: u64) -> Option<(String, u64)> {
+        let mut key = (code.as_str(), cause);
+        if self.0.len() >= CAUSES && !self.0.contains_key(&key) {
+            self.0.retain(|_, line| line.unsaid > 0 || wall < line.at.saturating_add(MINUTE));
+            if self.0.len() >= CAUSES {
+                key.1 = "several causes".to_owned();
+            }
+        }
+        match self.0.get_mut(&key) {
+            // A clock that was set back begins anew.
+            Some(line) if wall >= line.at && wall < line.at.saturating_add(MINUTE) => {
+                line.unsaid += 1;
+                None
+            }
+            Some(line) => {
+                let count = line.unsaid + 1;
+                *line = Line { at: wall, unsaid: 0 };
+                Some((key.1, count))
+            }
+            None => {
+                let cause = key.1.clone();
+                self.0.insert(key, Line { at: wall, unsaid: 0 });
+                Some((cause, 1))
+            }
+        }
+    }
+
+    fn due(&mut self, wall: u64) -> Vec<(&'static str, String, u64)> {
+        let mut due = Vec::new();
+        self.0.retain(|(code, cause), line| {
+            if wall < line.at.saturating_add(MINUTE) {
+                return true;
+            }
+            if line.unsaid == 0 {
+                return false;
+            }
+            due.push((*code, cause.clone(), line.unsaid));
+            *line = Line { at: wall, unsaid: 0 };
+            true
+        });
+        due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn count(told: &mut Told, cause: &str, wall: u64) -> Option<u64> {
+        told.count(ErrorCode::Unauthorized, cause.to_owned(), wall).map(|(_, count)| count)
+    }
+
+    #[test]
+    fn a_cause_is_told_once_a_minute_with_how_often() {
+        let mut told = Told::default();
+        assert_eq!(count(&mut told, "no key", 1_000), Some(1));
+        assert_eq!(count(&mut told, "no key", 2_000), None);
+        assert_eq!(count(&mut told, "too old", 2_000), Some(1), "another cause has its own line");
+        assert_eq!(count(&mut told, "no key", 61_000), Some(2));
+        assert_eq!(count(&mut told, "no key", 10), Some(1), "the clock was set back");
+    }
+
+    #[test]
+    fn what_was_left_unsaid_is_summed_up() {
+        let mut told = Told::default();
+        for wall in [1_000, 2_000, 3_000] {
+            count(&mut told, "no key", wall);
+        }
+        assert_eq!(told.due(60_999), []);
+        assert_eq!(told.due(61_000), [("unauthorized", "no key".to_owned(), 2)]);
+        assert_eq!(told.due(121_000), []);
+        assert!(told.0.is_empty());
+    }
+
+    #[test]
+    fn memory_stays_bounded_whatever_strangers_say() {
+        let mut told = Told::default();
+        let said = (0..1_000).filter(|n| count(&mut told, &format!("{n}"), 1_000).is_some());
+        assert_eq!(said.count(), CAUSES + 1);
+        assert!(told.0.len() <= CAUSES + 1);
+    }
+}

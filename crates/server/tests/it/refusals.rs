@@ -1,0 +1,104 @@
+//! What the log tells of those who are not let in.
+
+use std::{
+    fs::{self, File},
+    io::{BufRead as _, BufReader},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
+
+use http::Method;
+use reqwest::RequestBuilder;
+use serde_json::Value;
+
+use super::harness::{http, within};
+
+/// The binary, its log in a file.
+struct Logging {
+    child: Child,
+    at: SocketAddr,
+    log: PathBuf,
+}
+
+impl Logging {
+    fn start(folder: &Path) -> Self {
+        let log = folder.join("log");
+        let mut child = Command::new(env!("CARGO_BIN_EXE_tidings"))
+            .args(["serve", "--dev", "--listen", "127.0.0.1:0", "--data"])
+            .arg(folder.join("data"))
+            .env("TIDINGS_AUTH_FAILURES_PER_MINUTE", "5")
+            .env("TIDINGS_TRUSTED_PROXIES", "127.0.0.0/8")
+            .env_remove("TIDINGS_API_KEY")
+            .stdout(Stdio::piped())
+            .stderr(File::create(&log).unwrap())
+            .spawn()
+            .unwrap();
+        let mut greeting = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut greeting).unwrap();
+        let at = greeting.trim().rsplit_once("http://").unwrap().1.parse().unwrap();
+        Self { child, at, log }
+    }
+
+    fn ask(&self, path: &str) -> RequestBuilder {
+        http().request(Method::GET, format!("http://{}{path}", self.at))
+    }
+
+    /// Lines about refusals, once there is one of this code.
+    async fn lines(&self, code: &str) -> Vec<Value> {
+        within("a line in the log", async {
+            loop {
+                let text = fs::read_to_string(&self.log).unwrap();
+                let lines: Vec<Value> =
+                    text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+                let told: Vec<Value> =
+                    lines.into_iter().filter(|line| line["code"] == code).collect();
+                if !told.is_empty() {
+                    return told;
+                }
+                tokio::task::yield_now().await;
+            }
+        })
+        .await
+    }
+}
+
+impl Drop for Logging {
+    fn drop(&mut self) {
+        // Fails only because it ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_has_one_line_with_its_reason_and_address_and_no_secret() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Logging::start(folder.path());
+    let secrets = [
+        "a-wrong-api-key-nobody-may-read",
+        "tk_a-ticket-nobody-may-read",
+        "st_a.token-nobody-may-read",
+    ];
+    for _ in 0..8 {
+        for secret in secrets {
+            let ask = server.ask("/v1/inbox").header("x-forwarded-for", "203.0.113.7:4711");
+            assert!(ask.bearer_auth(secret).send().await.unwrap().status().is_client_error());
+        }
+    }
+    let lines = server.lines("unauthorized").await;
+    let wrong: Vec<_> =
+        lines.iter().filter(|line| line["cause"].as_str().unwrap().contains("no JWT")).collect();
+    assert_eq!(wrong.len(), 1, "{lines:?}");
+    assert_eq!(wrong[0]["address"], "203.0.113.7");
+    assert_eq!(wrong[0]["count"], 1);
+    let slowed = server.lines("flood").await;
+    assert_eq!(slowed.len(), 1, "{slowed:?}");
+    assert_eq!(slowed[0]["address"], "203.0.113.7");
+    let ask = server.ask("/v1/sse").header("origin", "https://evil.example");
+    assert_eq!(ask.send().await.unwrap().status(), 204);
+    let refused = server.lines("origin_refused").await;
+    assert!(refused[0]["cause"].as_str().unwrap().contains("https://evil.example"), "{refused:?}");
+    let log = fs::read_to_string(&server.log).unwrap();
+    assert!(secrets.iter().all(|secret| !log.contains(&secret[3..])), "{log}");
+}
