@@ -1,18 +1,30 @@
-//! Logs: one JSON object a line on standard error, control characters escaped, secrets left out by their types.
+//! Logs: one JSON object a line on standard error, control characters escaped, secrets left out by their types. Other crates know no
+//! secrets: what they say of frames, statements and requests is never logged.
 
 use std::io;
 
-use tracing_subscriber::{EnvFilter, fmt, util::SubscriberInitExt as _};
+use tracing_subscriber::{EnvFilter, filter::ParseError, fmt, util::SubscriberInitExt as _};
 
 use crate::config::{ConfigError, LogFormat, LogSettings};
+
+/// Crates that print what passes through them: tickets, tokens and payloads.
+const TALKATIVE: [&str; 8] = [
+    "tungstenite",
+    "tokio_tungstenite",
+    "tokio_postgres",
+    "hyper",
+    "hyper_util",
+    "reqwest",
+    "redis",
+    "rustls",
+];
 
 /// Starts logging for the whole process. A library leaves this to its app.
 ///
 /// # Errors
 /// `log.level` is no filter, or somebody logs already.
 pub fn start(settings: &LogSettings) -> Result<(), ConfigError> {
-    let filter = EnvFilter::try_new(&settings.level)
-        .map_err(|error| ConfigError::Value("log.level", format!("is no filter: {error}")))?;
+    let filter = filter(&settings.level)?;
     let lines = fmt().with_env_filter(filter).with_writer(io::stderr);
     match settings.format {
         LogFormat::Json => {
@@ -21,4 +33,35 @@ pub fn start(settings: &LogSettings) -> Result<(), ConfigError> {
         LogFormat::Text => lines.with_target(false).finish().try_init(),
     }
     .map_err(|error| ConfigError::Value("log", format!("can't start: {error}")))
+}
+
+fn filter(level: &str) -> Result<EnvFilter, ConfigError> {
+    let wrong = |error: String| ConfigError::Value("log.level", format!("is no filter: {error}"));
+    let mut filter = EnvFilter::try_new(level).map_err(|error| wrong(error.to_string()))?;
+    for name in TALKATIVE {
+        let directive = format!("{name}=warn").parse();
+        filter =
+            filter.add_directive(directive.map_err(|error: ParseError| wrong(error.to_string()))?);
+    }
+    Ok(filter)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_level_makes_other_crates_say_what_passes_through_them() {
+        for level in ["trace", "tungstenite=trace", "info,tokio_postgres=debug,hyper=trace"] {
+            let filter = filter(level).unwrap().to_string();
+            for name in TALKATIVE {
+                assert!(filter.split(',').any(|part| part == format!("{name}=warn")), "{filter}");
+            }
+            assert!(
+                !filter.contains("tungstenite=trace") && !filter.contains("=debug"),
+                "{filter}"
+            );
+        }
+        assert!(filter("tidings_server=loud").is_err());
+    }
 }
