@@ -104,6 +104,8 @@ impl Builder {
     pub fn build(self) -> Result<Tidings, StartError> {
         let Self { config, store, bus } = self;
         config.check()?;
+        // Before anybody connects, or what they do is not counted. `None`: the app around counts.
+        let _figures = metrics::recorder();
         let (store, auth_settings): (Arc<dyn Store>, _) = match (store, config.postgres()) {
             (Some(store), _) => (store, config.auth(&Keys::Folder(&config.data))?),
             (None, Some(connector)) => {
