@@ -33,6 +33,11 @@ impl Ids {
         text
     }
 
+    /// A number below `bound`, for what has to be spread.
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+        self.draw() % bound.max(1)
+    }
+
     /// SplitMix64 (Steele, Lea, Flood 2014): eight bytes of state.
     fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);

@@ -15,6 +15,10 @@ pub struct Limits {
     /// Silence after which the server pings, in milliseconds. Above `heartbeat_ms`, so that clients
     /// that ping cost no ping of ours. Default 30,000.
     pub idle_ms: u64,
+    /// Longest life of a stream, in milliseconds; three quarters of it at least, so that those that began together
+    /// do not end together. Its client can't answer a ping, and a proxy hides that it is gone: so it comes again, and
+    /// the place of one that does not is free. Default 240,000.
+    pub stream_ms: u64,
     /// How long a connection may outlive its credential, in milliseconds: time for a refresh under
     /// way. Default 10,000.
     pub grace_ms: u64,
@@ -75,6 +79,7 @@ impl Default for Limits {
             heartbeat_ms: 25_000,
             timeout_ms: 10_000,
             idle_ms: 30_000,
+            stream_ms: 240_000,
             grace_ms: 10_000,
             expiring_ms: 60_000,
             outstanding: 32,

@@ -37,7 +37,7 @@ mod wanted;
 pub use command::{Command, Credential};
 pub use event::{Event, Request};
 pub use guard::Guard;
-pub use wanted::Wanted;
+pub use wanted::{Stream, Wanted};
 
 use std::sync::Arc;
 

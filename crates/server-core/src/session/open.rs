@@ -10,11 +10,12 @@ use tidings_protocol::{
 use super::{
     Command, Event, Request, State, Wanted,
     guard::Input,
-    life::Life,
+    life::{Due, Life},
     request::Intent,
     start::Starting,
     subscription::{Stage, Subscription},
     turn::Turn,
+    wanted::Stream,
 };
 use crate::{
     Identity, Refused,
@@ -75,7 +76,7 @@ impl Open {
                 "the credential's user is no user id",
             ));
         };
-        let mut open = Box::new(Self::new(who, Duty::All, turn));
+        let mut open = Box::new(Self::new(who, Duty::All, wanted.stream, turn));
         open.subscriptions.reserve_exact(2);
         open.greet(id, turn);
         open.subscriptions.push(Subscription::attach(inbox, turn));
@@ -87,12 +88,12 @@ impl Open {
 
     /// Open from the start, for the client's messages only.
     pub(super) fn visit(who: Identity, turn: &mut Turn<'_>) -> Self {
-        Self::new(who, Duty::Messages, turn)
+        Self::new(who, Duty::Messages, None, turn)
     }
 
-    fn new(who: Identity, duty: Duty, turn: &mut Turn<'_>) -> Self {
+    fn new(who: Identity, duty: Duty, stream: Option<Stream>, turn: &mut Turn<'_>) -> Self {
         Self {
-            life: Life::begin(who.issued_at, who.expires_at, turn),
+            life: Life::begin(who.issued_at, who.expires_at, stream, turn),
             who,
             duty,
             subscriptions: Vec::new(),
@@ -150,7 +151,11 @@ impl Open {
     fn happened(&mut self, event: Event<'_>, turn: &mut Turn<'_>) -> Option<State> {
         match event {
             Event::ShowedLife => self.life.seen(turn),
-            Event::DeadlinePassed => return self.life.check(turn),
+            Event::DeadlinePassed => match self.life.check(turn) {
+                Due::Nothing => {}
+                Due::Pong => self.ping(None, turn),
+                Due::End(end) => return Some(end),
+            },
             Event::Draining { within_ms } => turn.send(&server::Goaway { within_ms }),
             Event::Authenticated(identity) => return self.refreshed(*identity, turn),
             Event::AuthRefused(refused) => {

@@ -109,7 +109,7 @@ impl Open {
         Channel::inbox(&self.who.user).ok()
     }
 
-    fn ping(&self, id: Option<u64>, turn: &mut Turn<'_>) {
+    pub(super) fn ping(&self, id: Option<u64>, turn: &mut Turn<'_>) {
         let live = self.subscriptions.iter().filter(|one| one.stage == Stage::Live);
         let of: Vec<_> = live.filter_map(|one| Some((one.channel.clone(), one.slot?))).collect();
         turn.out.push(Command::Tops { id, of });

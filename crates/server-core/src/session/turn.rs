@@ -1,7 +1,7 @@
 //! One call of `handle`: what is known during it and where its commands go.
 
 use bytes::Bytes;
-use tidings_protocol::{Channel, Encode, codec::Envelope, server};
+use tidings_protocol::{Channel, CloseCode, Encode, codec::Envelope, server};
 
 use super::{Command, State};
 use crate::{Ids, Limits, Now, Refused, service};
@@ -24,12 +24,19 @@ impl Turn<'_> {
         self.send(&server::Error { id, client_id, seq, channel, ..service::error(refused) });
     }
 
+    /// Ends the connection without an `error`.
+    pub(super) fn leave(&mut self, reason: &'static str) -> State {
+        self.out.push(Command::SetDeadline { at: None });
+        self.out.push(Command::Close { code: CloseCode::AWAY, reason });
+        State::Closing
+    }
+
     /// Tells why the connection ends, and ends it. Browsers see only the close code where the error does not arrive.
     pub(super) fn close(&mut self, refused: &Refused) -> State {
         self.send(&service::error(refused));
         self.out.push(Command::SetDeadline { at: None });
         self.out.push(Command::Close {
-            code: refused.code.close().unwrap_or(tidings_protocol::CloseCode::INTERNAL),
+            code: refused.code.close().unwrap_or(CloseCode::INTERNAL),
             reason: refused.code.as_str(),
         });
         State::Closing

@@ -8,6 +8,15 @@ use tidings_protocol::{
 use super::{open::Open, turn::Turn};
 use crate::Identity;
 
+/// How a stream is kept: its client can't answer on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    /// It reads messages: it is told the time and the tops, as `pong`s tell them on a socket.
+    Told,
+    /// It has nothing but an address: what it does not expect would be in its way.
+    Plain,
+}
+
 /// Channels a connection is subscribed to from the start, besides what its `connect` says: transports whose clients can't say
 /// `subscribe` name them in their address.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,6 +25,8 @@ pub struct Wanted {
     pub pair: [Option<Cursor>; 2],
     /// Further channels, and where to go on; without a cursor, from now on.
     pub channels: Vec<(Channel, Option<Cursor>)>,
+    /// It goes one way only.
+    pub stream: Option<Stream>,
 }
 
 impl Wanted {
@@ -36,7 +47,7 @@ impl Wanted {
 impl Open {
     /// Starts the inbox pair, then everything else.
     pub(super) fn want(&mut self, wanted: Wanted, turn: &mut Turn<'_>) {
-        let Wanted { mut pair, channels } = wanted;
+        let Wanted { mut pair, channels, .. } = wanted;
         let mut others = Vec::with_capacity(channels.len());
         for (channel, cursor) in channels {
             match place(&channel, &self.who) {

@@ -1,7 +1,7 @@
 //! Pings, tops and the end of credentials.
 
-use tidings_protocol::{CloseCode, ServerMessage};
-use tidings_server_core::session::{Command, Event};
+use tidings_protocol::{Channel, CloseCode, ServerMessage};
+use tidings_server_core::session::{Command, Event, Stream, Wanted};
 
 use crate::harness::{Peer, Server};
 
@@ -129,4 +129,68 @@ fn a_drain_is_announced_with_its_window() {
     );
     server.notify("u1");
     assert_eq!(peer.types(), ["notification"], "served to the last");
+}
+
+/// A stream that is in, and has heard what there was.
+fn listening(server: &mut Server, stream: Stream) -> Peer {
+    let mut peer = server.open();
+    peer.want(Wanted { stream: Some(stream), ..Wanted::default() });
+    server.say(&mut peer, r#"{"type":"connect","version":1,"token":"u1"}"#);
+    peer.got();
+    peer.seen.clear();
+    peer
+}
+
+#[test]
+fn a_stream_is_told_time_and_tops_at_each_heartbeat_whatever_else_comes() {
+    let mut server = Server::new();
+    let mut peer = listening(&mut server, Stream::Told);
+    let pongs = |peer: &mut Peer| -> Vec<_> {
+        let pong = |message| match message {
+            ServerMessage::Pong(pong) => Some(pong),
+            _ => None,
+        };
+        peer.got().into_iter().filter_map(pong).collect()
+    };
+    server.pass(20_000);
+    server.notify("u1");
+    assert_eq!(pongs(&mut peer), []);
+    wait(&mut server, &mut peer);
+    let told = pongs(&mut peer);
+    assert_eq!((told.len(), told[0].id, told[0].now), (1, None, server.now.wall));
+    let tops = told[0].tops.clone().unwrap();
+    assert_eq!(tops.get(&Channel::inbox("u1").unwrap()), Some(&1));
+    for _ in 0..3 {
+        wait(&mut server, &mut peer);
+        let told = pongs(&mut peer);
+        assert_eq!((told.len(), told[0].tops.as_ref()), (1, None), "nothing changed");
+    }
+    assert!(peer.seen.is_empty(), "and no ping that nobody can answer");
+}
+
+#[test]
+fn a_stream_with_nothing_but_an_address_gets_comments() {
+    let mut server = Server::new();
+    let mut peer = listening(&mut server, Stream::Plain);
+    wait(&mut server, &mut peer);
+    assert_eq!(peer.got(), []);
+    assert_eq!(peer.seen, [Command::Ping]);
+}
+
+#[test]
+fn a_stream_ends_in_time_without_an_error_so_that_a_dead_one_holds_no_place() {
+    for stream in [Stream::Told, Stream::Plain] {
+        let mut server = Server::new();
+        let mut peer = listening(&mut server, stream);
+        let from = server.now.mono;
+        while peer.closed.is_none() {
+            wait(&mut server, &mut peer);
+            server.feed(&mut peer, Event::ShowedLife);
+            assert!(server.now.mono - from <= 240_000);
+        }
+        assert!(server.now.mono - from >= 180_000);
+        assert_eq!(peer.closed, Some(CloseCode::AWAY));
+        assert!(!peer.types().iter().any(|kind| *kind == "error"));
+        assert_eq!(server.hub.channels(), 0);
+    }
 }

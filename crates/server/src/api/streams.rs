@@ -10,7 +10,10 @@ use axum::{
 };
 use http::{HeaderValue, Method, header, request::Parts};
 use tidings_protocol::ErrorCode;
-use tidings_server_core::Refused;
+use tidings_server_core::{
+    Refused,
+    session::{self, Wanted},
+};
 use tokio::{sync::oneshot, time::Instant};
 
 use super::{Api, Caller, body};
@@ -50,10 +53,13 @@ pub(super) async fn stream(State(api): State<Api>, request: Request) -> Response
     let idle_ms = address.heartbeat_ms.unwrap_or(heartbeat);
     let idle_ms = Some(idle_ms.min(heartbeat).max(HEARTBEAT_LEAST_MS.min(heartbeat)));
     let wanted = address.wanted();
-    let trail = match asker {
-        Asker::EventSource => Some(Trail::new(wanted.pair, &wanted.channels)),
-        Asker::Fetch => None,
+    let (trail, stream) = match asker {
+        Asker::EventSource => {
+            (Some(Trail::new(wanted.pair, &wanted.channels)), session::Stream::Plain)
+        }
+        Asker::Fetch => (None, session::Stream::Told),
     };
+    let wanted = Wanted { stream: Some(stream), ..wanted };
     let (answer, answered) = oneshot::channel();
     let cut = parts.extensions.get::<Cut>().cloned();
     let transport = Sse::new(asker, trail, retry_ms, cut, answer);

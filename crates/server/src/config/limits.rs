@@ -61,6 +61,7 @@ limits! {
     core heartbeat_ms: u64,
     core timeout_ms: u64,
     core idle_ms: u64,
+    core stream_ms: u64,
     core grace_ms: u64,
     core expiring_ms: u64,
     core outstanding: usize,

@@ -19,6 +19,7 @@ use super::{
     refusal::{self, Asker, is_last_word},
     trail::{Passed, Trail},
 };
+use crate::driver::clock::Clock;
 
 /// How the next call goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,8 +91,8 @@ impl LongPoll {
     fn answer(&mut self) {
         let Some(answer) = self.answer.take() else { return };
         let mut body = match self.next {
-            Next::Address => self.trail.head_for_address(),
-            Next::Connect => self.trail.head_for_connect(),
+            Next::Address => self.trail.head_for_address(Clock::wall()),
+            Next::Connect => self.trail.head_for_connect(Clock::wall()),
         };
         body.push(b'\n');
         body.extend_from_slice(&self.lines);

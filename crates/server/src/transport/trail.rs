@@ -124,20 +124,20 @@ impl Trail {
         out.extend_from_slice(self.session_token.as_bytes());
     }
 
-    /// `{"session":…,"session_token":…,"cursor":…}`: the head of a poll's answer, for the next call's address.
+    /// `{"session":…,"session_token":…,"now":…,"cursor":…}`: the head of a poll's answer, for the next call's address.
     #[must_use]
-    pub fn head_for_address(&self) -> Vec<u8> {
-        let mut out = self.head();
+    pub fn head_for_address(&self, now: u64) -> Vec<u8> {
+        let mut out = self.head(now);
         out.extend_from_slice(br#","cursor":""#);
         push_cursors(&mut out, self.places.iter().map(|place| place.cursor));
         out.extend_from_slice(br#""}"#);
         out
     }
 
-    /// `{"session":…,"session_token":…,"cursors":{…}}`: the same for the next call's `connect`.
+    /// `{"session":…,"session_token":…,"now":…,"cursors":{…}}`: the same for the next call's `connect`.
     #[must_use]
-    pub fn head_for_connect(&self) -> Vec<u8> {
-        let mut out = self.head();
+    pub fn head_for_connect(&self, now: u64) -> Vec<u8> {
+        let mut out = self.head(now);
         out.extend_from_slice(br#","cursors":{"#);
         let mut first = true;
         for place in &self.places {
@@ -154,11 +154,13 @@ impl Trail {
         out
     }
 
-    fn head(&self) -> Vec<u8> {
+    fn head(&self, now: u64) -> Vec<u8> {
         let mut head = String::from(r#"{"session":"#);
         push_str_escaped(&mut head, &self.session);
         head.push_str(r#","session_token":"#);
         push_str_escaped(&mut head, &self.session_token);
+        head.push_str(r#","now":"#);
+        head.push_str(&now.to_string());
         head.into_bytes()
     }
 
@@ -311,13 +313,16 @@ mod tests {
         assert_eq!(trail.pass(subscribed(room, "aaaaaaaa", 3, true).as_bytes()), Passed::Greeting);
         assert_eq!(trail.pass(subscribed(room, "bbbbbbbb", 0, true).as_bytes()), Passed::Opening);
         assert_eq!(id(&trail), "-,-,bbbbbbbb.0~st_x");
-        let head = String::from_utf8(trail.head_for_connect()).unwrap();
+        let head = String::from_utf8(trail.head_for_connect(7)).unwrap();
         assert_eq!(
             head,
-            r#"{"session":"s","session_token":"st_x","cursors":{"room:\"1\"":{"epoch":"bbbbbbbb","offset":0}}}"#
+            r#"{"session":"s","session_token":"st_x","now":7,"cursors":{"room:\"1\"":{"epoch":"bbbbbbbb","offset":0}}}"#
         );
-        let head = String::from_utf8(trail.head_for_address()).unwrap();
-        assert_eq!(head, r#"{"session":"s","session_token":"st_x","cursor":"-,-,bbbbbbbb.0"}"#);
+        let head = String::from_utf8(trail.head_for_address(8)).unwrap();
+        assert_eq!(
+            head,
+            r#"{"session":"s","session_token":"st_x","now":8,"cursor":"-,-,bbbbbbbb.0"}"#
+        );
         trail.pass(br#"{"type":"unsubscribed","channel":"room:\"1\"","code":"forbidden"}"#);
         assert_eq!(id(&trail), "-,-,-~st_x");
     }

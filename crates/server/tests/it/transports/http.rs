@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::{
     link::Link,
-    wish::{Kind, Offer, Wish},
+    wish::{Ended, Kind, Offer, Wish},
 };
 use crate::{
     bad_input::patient,
@@ -176,19 +176,61 @@ async fn a_silent_stream_has_a_heartbeat_and_stays() {
         config.limits.timeout_ms = 30;
     })
     .await;
+    // Nobody answers heartbeats: a stream that is written to is alive.
+    let mut link = enter(&server, Kind::EventSource, "mina").await;
+    let heard = within("heartbeats", async {
+        tokio::select! {
+            message = link.next() => panic!("heard {message}"),
+            () = tokio::time::sleep(std::time::Duration::from_millis(400)) => {}
+        }
+        link.stream()
+    });
+    assert!(heard.await.0 >= 2);
+    server.notify("mina", "alive").await;
+    link.hear("notification").await;
+}
+
+#[tokio::test]
+async fn a_stream_whose_client_reads_messages_is_told_time_and_tops() {
+    let server = Server::with(|config| config.limits.heartbeat_ms = 30).await;
+    let mut link = enter(&server, Kind::FetchedStream, "mina").await;
+    for _ in 0..3 {
+        let pong = link.hear("pong").await;
+        assert!(pong["now"].as_u64().is_some() && pong["tops"].is_null(), "{pong}");
+    }
+    server.notify("mina", "alive").await;
+    let told = within("its top", async {
+        loop {
+            let pong = link.until("pong").await;
+            if !pong["tops"].is_null() {
+                return pong["tops"].clone();
+            }
+        }
+    });
+    assert_eq!(told.await, json!({ "inbox:mina": 1 }));
+    assert_eq!(link.stream().0, 0, "that is heartbeat enough");
+}
+
+#[tokio::test]
+async fn a_stream_ends_in_time_and_goes_on_where_it_was() {
+    let server = Server::with(|config| {
+        config.limits.stream_ms = 1_000;
+        config.limits.connections_per_user = 1;
+    })
+    .await;
     for kind in [Kind::EventSource, Kind::FetchedStream] {
         let mut link = enter(&server, kind, "mina").await;
-        // Nobody answers heartbeats: a stream that is written to is alive.
-        let heard = within("heartbeats", async {
-            tokio::select! {
-                message = link.next() => panic!("heard {message}"),
-                () = tokio::time::sleep(std::time::Duration::from_millis(400)) => {}
-            }
-            link.stream()
-        });
-        assert!(heard.await.0 >= 2, "{kind:?}");
-        server.notify("mina", "alive").await;
+        server.notify("mina", "before").await;
         link.hear("notification").await;
+        let ended = within("the end of its time", link.end()).await;
+        assert_eq!(ended, Ended { retry: "backoff", code: None }, "{kind:?}: without an error");
+        let (resume, _) = link.leave();
+        server.notify("mina", "between").await;
+        // Its place is free, though nobody said that it went.
+        let offer = Offer::Resume(resume);
+        let mut link = Link::open(kind, server.at, offer, Wish::default()).await;
+        assert_eq!(link.until("notification").await["data"]["title"], "between", "{kind:?}");
+        within("its end", link.end()).await;
     }
 }
 

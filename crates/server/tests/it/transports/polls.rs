@@ -66,3 +66,16 @@ async fn a_room_that_is_followed_does_not_make_room_for_another() {
     assert_eq!(refused[0]["channel"], "room:1");
     assert_eq!(refused[0]["code"], "subscriptions");
 }
+
+#[tokio::test]
+async fn each_answer_states_the_time() {
+    let server = Server::start().await;
+    let head = poll(&server, "", &greeting(&server).await).await.remove(0);
+    let ticket = server.ticket("mina", json!({})).await;
+    let by_address = reqwest::get(format!("http://{}/v1/poll?ticket={ticket}", server.at));
+    let text = within("an answer", by_address).await.unwrap().text().await.unwrap();
+    let addressed: Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+    for head in [head, addressed] {
+        assert!(head["now"].as_u64().is_some_and(|now| now > 1_700_000_000_000), "{head}");
+    }
+}
