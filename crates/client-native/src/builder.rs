@@ -241,8 +241,7 @@ impl Builder {
         let sender = shared.inputs.downgrade();
         let inlets = Inlets { inputs: inputs_reader, sender, wanted };
         let outlets = Outlets { connection, inbox, outbox, happenings };
-        let deadline = Duration::from_millis(config.credential_timeout);
-        let asking = Asking::new(provider, deadline);
+        let asking = Asking::new(provider);
         let mut driver = Driver::new(core, endpoint, asking, state, inlets, outlets);
         if self.user != User::Unknown {
             driver.feed(Event::UserChanged(self.user));

@@ -159,7 +159,7 @@ impl Context {
     pub(crate) fn begin_sign_out(&mut self) {
         if !self.account.leaving {
             self.account.leaving = true;
-            self.set(Timer::SignOut, FAREWELL);
+            self.set(Timer::SignOut, self.trip.patience(FAREWELL));
         }
     }
 

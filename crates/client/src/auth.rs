@@ -63,7 +63,7 @@ impl Refresher {
         if self.step == Step::Resting {
             cx.timers.cancel(Timer::Refresh);
             self.step = Step::Fetching(cx.fetch_credential());
-            cx.set(Timer::Credential, cx.config.credential_timeout);
+            cx.set(Timer::Credential, cx.trip.patience(cx.config.credential_timeout));
         }
     }
 
@@ -92,7 +92,7 @@ impl Refresher {
         }
         cx.send(transport, &refresh);
         self.step = Step::Sent(id);
-        cx.set(Timer::Credential, cx.config.timeout);
+        cx.await_answer(Timer::Credential);
         Renewal::Going
     }
 

@@ -73,7 +73,8 @@ impl Client {
             self.cx.refuse(intent, ErrorCode::Flood, "");
             return;
         }
-        self.cx.bring_forward(Timer::More, self.cx.config.timeout);
+        let patience = self.cx.trip.patience(self.cx.config.timeout);
+        self.cx.bring_forward(Timer::More, patience);
         self.on(Input::Work);
     }
 

@@ -13,6 +13,7 @@ use crate::{
     requests::Said,
     rest,
     timers::Timer,
+    trip::Trip,
 };
 
 /// The client. See the crate's documentation for the contract.
@@ -202,7 +203,11 @@ impl Client {
                 self.cx.world.wanted = false;
                 self.on(Input::Unwanted);
             }
-            Event::RetryRequested => self.on(Input::RetryNow),
+            Event::RetryRequested => {
+                // The app knows better than the browser.
+                self.cx.world.online = true;
+                self.on(Input::RetryNow);
+            }
             Event::CloseRequested => self.close(),
             Event::UserChanged(user) => {
                 if self.cx.account.is_leaving() {
@@ -289,8 +294,12 @@ impl Client {
             Event::RestLoaded => {}
             Event::TimerFired => self.timer = None,
             Event::WentOnline => {
+                if !self.cx.world.online {
+                    self.cx.failures.reset();
+                }
                 self.cx.world.online = true;
                 self.cx.ladder.reset();
+                self.cx.trip = Trip::default();
                 self.on(Input::Online);
             }
             Event::WentOffline => {
@@ -422,7 +431,10 @@ impl Client {
     }
 
     fn refresh_connection(&mut self) -> bool {
-        let status = self.state.status();
+        let mut status = self.state.status();
+        if !self.cx.world.online && matches!(status, Status::Connecting | Status::Waiting) {
+            status = Status::Offline;
+        }
         let missing = self.cx.world.wanted
             && !matches!(status, Status::Connected | Status::Closed | Status::SignedOut);
         if !missing {

@@ -43,7 +43,7 @@ impl Climb {
     fn begin(cx: &mut Context) -> Self {
         let (rung, kind) = cx.ladder.higher(&cx.config);
         let transport = cx.next_transport();
-        cx.set(Timer::Climb, cx.config.timeout);
+        cx.await_answer(Timer::Climb);
         cx.ask(Command::OpenTransport { transport, kind });
         Self { transport, kind, rung, named: Channels::default() }
     }
@@ -85,6 +85,7 @@ impl Connected {
                 if let Some(climb) = &mut self.climb {
                     climb.named = cursors;
                 }
+                cx.await_answer(Timer::Climb);
                 cx.send(transport, &connect);
             }
             Input::Message { text, .. } => match Heard::read(text) {

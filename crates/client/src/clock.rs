@@ -6,11 +6,16 @@ use crate::Now;
 const JUMP: i64 = 5_000;
 
 /// Offset between this machine's clocks and the server's.
+///
+/// When the wall clock leaps ahead of the monotonic one, the machine slept or somebody set its clock: which of them can't be told
+/// from here, and only the first moves server time. The server says what it is within a heartbeat, on every transport.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Clock {
     last: Option<Now>,
-    /// Server time minus `Now::mono`.
+    /// Server time minus `Now::mono`, as the server last said.
     offset: Option<i64>,
+    /// Milliseconds this machine slept since, if it slept.
+    slept: i64,
 }
 
 impl Clock {
@@ -22,21 +27,28 @@ impl Clock {
         });
         self.last = Some(now);
         if jump > JUMP {
-            // The monotonic clock stood still while the machine slept; the server's did not.
-            self.offset = self.offset.map(|offset| offset.saturating_add(jump));
+            self.slept = self.slept.saturating_add(jump);
         }
         jump.saturating_abs() > JUMP
     }
 
-    /// Learns from an answer; `round_trip` in milliseconds, where known.
+    /// Learns from the server; `round_trip` in milliseconds, where known.
     pub(crate) fn learn(&mut self, now: Now, server: u64, round_trip: u64) {
         let server = server.saturating_add(round_trip / 2);
         self.offset = Some(signed_difference(server, now.mono));
+        self.slept = 0;
     }
 
-    /// Server time in milliseconds since 1970.
+    /// Server time in milliseconds since 1970. After a leap that is not explained yet: as if the machine had slept.
     pub(crate) fn server_time(&self, now: Now) -> Option<u64> {
-        self.offset.map(|offset| now.mono.saturating_add_signed(offset))
+        let offset = self.offset?.saturating_add(self.slept);
+        Some(now.mono.saturating_add_signed(offset))
+    }
+
+    /// Milliseconds since a server time, at least: a leap that is not explained yet makes nothing older.
+    pub(crate) fn age(&self, now: Now, at: u64) -> u64 {
+        let offset = self.offset.unwrap_or_default();
+        now.mono.saturating_add_signed(offset).saturating_sub(at)
     }
 }
 
@@ -62,13 +74,16 @@ mod tests {
     }
 
     #[test]
-    fn sleep_shows_as_clocks_that_part_and_moves_server_time() {
+    fn sleep_shows_as_clocks_that_part_and_moves_server_time_until_the_server_says_it() {
         let mut clock = Clock::default();
         assert!(!clock.tick(at(0, 1_000_000)));
         clock.learn(at(0, 1_000_000), 2_000_000, 0);
         assert!(!clock.tick(at(1_000, 1_001_100)));
         assert!(clock.tick(at(1_100, 1_061_200)));
         assert_eq!(clock.server_time(at(1_100, 0)), Some(2_061_100));
+        assert_eq!(clock.age(at(1_100, 0), 2_000_100), 1_000, "the clock may have been set");
+        clock.learn(at(1_100, 1_061_200), 2_001_100, 0);
+        assert_eq!(clock.server_time(at(1_100, 0)), Some(2_001_100), "and was");
     }
 
     #[test]

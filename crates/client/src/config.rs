@@ -34,7 +34,8 @@ pub struct Config {
     pub backoff: Backoff,
     /// Milliseconds between pings; the server's wish wins when shorter. Default 25,000.
     pub heartbeat: u64,
-    /// Milliseconds to wait for an answer. Default 10,000.
+    /// Milliseconds to wait for an answer. This and the next two are for usual links: over slow ones it is several measured round trips,
+    /// and twice and four times as long after attempts that ran out of time, up to a minute. Default 10,000.
     pub timeout: u64,
     /// Milliseconds a wake-up's probe may take. Default 2,000.
     pub probe_timeout: u64,

@@ -287,7 +287,7 @@ impl Connected {
                 cx.ask(Command::Send { transport: self.transport, text });
             }
             if cx.outbox.in_flight() && cx.timers.at(Timer::Answer).is_none() {
-                cx.set(Timer::Answer, cx.config.timeout);
+                cx.await_answer(Timer::Answer);
             }
         }
         if self.is_live()

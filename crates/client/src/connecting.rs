@@ -35,7 +35,7 @@ impl Connecting {
     pub(crate) fn begin(cx: &mut Context) -> State {
         cx.began = cx.now.mono;
         let attempt = cx.fetch_credential();
-        cx.set(Timer::Connect, cx.config.credential_timeout);
+        cx.set(Timer::Connect, cx.trip.patience(cx.config.credential_timeout));
         State::Connecting(Self::Fetching { attempt })
     }
 
@@ -66,6 +66,7 @@ impl Connecting {
                 state.message(text, cx)
             }
             (state, Input::Due(Timer::Connect, _)) => {
+                cx.trip.ran_out();
                 let code = match state {
                     Self::Fetching { .. } => ErrorCode::TicketTimeout,
                     _ => {
@@ -74,6 +75,12 @@ impl Connecting {
                     }
                 };
                 state.give_up(Failure::new(code, ""), cx)
+            }
+            (state, Input::Online) => {
+                // The step under way may be lost in the network that was.
+                let patience = cx.trip.patience(cx.config.timeout);
+                cx.bring_forward(Timer::Connect, patience);
+                State::Connecting(state)
             }
             (state, _) => State::Connecting(state),
         }
@@ -94,7 +101,7 @@ impl Connecting {
     pub(crate) fn open(kind: TransportKind, credential: &Credential, cx: &mut Context) -> State {
         let transport = cx.next_transport();
         cx.ask(Command::OpenTransport { transport, kind });
-        cx.set(Timer::Connect, cx.config.timeout);
+        cx.await_answer(Timer::Connect);
         let credential = Box::new(credential.clone());
         State::Connecting(Self::Opening { transport, kind, credential })
     }
@@ -127,7 +134,12 @@ impl Connecting {
             }
         }
         cx.send(transport, &connect);
-        cx.set(Timer::Connect, cx.config.timeout);
+        if kind == TransportKind::Sse {
+            // One that brings nothing for so long is held back, however slow the link: polls get through then, and in time.
+            cx.set(Timer::Connect, cx.config.timeout);
+        } else {
+            cx.await_answer(Timer::Connect);
+        }
         State::Connecting(Self::Greeting { transport, kind, sent: cx.now.mono })
     }
 
@@ -142,8 +154,7 @@ impl Connecting {
                     cx.ask(Command::CloseTransport { transport, code: CloseCode::NORMAL.0 });
                     return State::failed(Failure::new(ErrorCode::UserMismatch, ""), cx);
                 }
-                let round_trip = cx.now.mono.saturating_sub(sent);
-                cx.clock.learn(cx.now, connected.now, round_trip);
+                cx.timed(sent, connected.now);
                 Connected::begin(transport, kind, &connected, cx)
             }
             (state, Ok(Some(Heard::Error(error)))) => state.give_up(Failure::of_server(&error), cx),

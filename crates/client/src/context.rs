@@ -16,8 +16,11 @@ use crate::{
     rng::Rng,
     storage::Store,
     timers::{Timer, TimerTable},
+    trip::Trip,
 };
 
+/// Longest time, in milliseconds, that the network may hold back what opens a connection.
+const STALE_MAX: u64 = 60_000;
 /// Reports of trouble the app hears of per [`REPORT_WINDOW`]: a hostile server must not flood its log.
 const REPORTS_MAX: u32 = 5;
 /// Milliseconds.
@@ -28,7 +31,7 @@ const REPORT_WINDOW: u64 = 60_000;
 pub(crate) struct World {
     /// The app wants a connection.
     pub(crate) wanted: bool,
-    /// The browser has not said that there is no network.
+    /// The browser has not said that there is no network, or something has come since. Browsers err: it decides nothing.
     pub(crate) online: bool,
     /// The page is visible.
     pub(crate) visible: bool,
@@ -65,6 +68,7 @@ pub(crate) struct Context {
     pub(crate) ladder: Ladder,
     pub(crate) requests: Requests,
     pub(crate) clock: Clock,
+    pub(crate) trip: Trip,
     pub(crate) account: Account,
     pub(crate) inbox: Inbox,
     pub(crate) channels: Channels,
@@ -77,6 +81,8 @@ pub(crate) struct Context {
     pub(crate) trouble: Option<Error>,
     /// Monotonic time the last attempt began.
     pub(crate) began: u64,
+    /// Monotonic time a connection of this page was last given up: that it was asked for may reach a server yet.
+    pub(crate) parted: Option<u64>,
     /// When the connection last brought something, on the monotonic clock.
     pub(crate) heard: u64,
     /// Milliseconds of silence that end the connection, where nothing is pinged.
@@ -110,6 +116,7 @@ impl Context {
             ladder: Ladder::default(),
             requests: Requests::default(),
             clock: Clock::default(),
+            trip: Trip::default(),
             account: Account::default(),
             inbox: Inbox::default(),
             channels: Channels::default(),
@@ -119,6 +126,7 @@ impl Context {
             rest: config.whole.then(Rest::is_there),
             trouble: None,
             began: 0,
+            parted: None,
             heard: 0,
             quiet: None,
             gap: None,
@@ -191,6 +199,19 @@ impl Context {
         self.timers.set(timer, self.now.mono, delay);
     }
 
+    /// Gives the other end time for its answer.
+    pub(crate) fn await_answer(&mut self, timer: Timer) {
+        self.set(timer, self.trip.patience(self.config.timeout));
+    }
+
+    /// The server answered at a time of its clock what was asked at one of this machine's.
+    pub(crate) fn timed(&mut self, asked: u64, server: u64) {
+        let took = self.now.mono.saturating_sub(asked);
+        self.world.online = true;
+        self.trip.took(took);
+        self.clock.learn(self.now, server, took);
+    }
+
     /// Sets a deadline from now unless an earlier one stands.
     #[inline(never)]
     pub(crate) fn bring_forward(&mut self, timer: Timer, delay: u64) {
@@ -228,6 +249,11 @@ impl Context {
         let user = self.account.user().map(String::from);
         self.ask(Command::FetchCredential { attempt, user });
         attempt
+    }
+
+    /// Whether a newer connection that took over may be an older one of this page, which came late.
+    pub(crate) fn may_be_its_own_rival(&self) -> bool {
+        self.parted.is_some_and(|at| self.now.mono.saturating_sub(at) <= STALE_MAX)
     }
 
     /// What is shown and what is wanted outlives the page.

@@ -6,14 +6,18 @@ use crate::{Now, Status, TransportKind, context::Context, error::joined, machine
 
 /// One or two plain sentences: what is the case, and what happens next.
 pub(crate) fn explain(state: &State, cx: &Context, now: Now) -> String {
-    let mut text = String::from(match state.status() {
+    let mut status = state.status();
+    if status == Status::Waiting && !cx.world.online {
+        status = Status::Offline;
+    }
+    let mut text = String::from(match status {
         Status::Closed => "Closed by close(): create a new client.",
         Status::Connected if state.is_live() => "Connected and up to date.",
         Status::Connected => "Connected, catching up with what was missed.",
         Status::Connecting => "Connecting.",
         Status::Failed => "Gave up; connect() starts again.",
         Status::Idle => "Not connected, because nothing asks for a connection.",
-        Status::Offline => "The browser says there is no network; goes on when it is back.",
+        Status::Offline => "The browser says there is no network; tries again",
         Status::SignedOut => "Not connected, because nobody is signed in.",
         Status::Waiting => "Not connected; tries again",
     });

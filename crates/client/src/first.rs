@@ -126,7 +126,7 @@ impl Client {
                 cx.name(user);
             }
             (State::Idle(_), Event::UserChanged(User::Unknown)) if cx.account.is_unknown() => {}
-            (State::Idle(_), Event::ConnectRequested) if cx.world.online => {
+            (State::Idle(_), Event::ConnectRequested) => {
                 cx.world.wanted = true;
                 self.state = Connecting::begin(cx);
             }
@@ -189,8 +189,7 @@ impl Client {
                 Heard::Connected(greeting),
             ) if *transport == from && cx.meets(&greeting.user_id) => {
                 cx.timers.cancel(Timer::Connect);
-                let round_trip = cx.now.mono.saturating_sub(*sent);
-                cx.clock.learn(cx.now, greeting.now, round_trip);
+                cx.timed(*sent, greeting.now);
                 let state = Connected::new(*transport, *kind, &greeting, cx);
                 self.state = State::Connected(Box::new(state));
                 true

@@ -47,7 +47,8 @@ impl Heartbeat {
     /// The interval is over.
     pub(crate) fn ping(&mut self, transport: u64, cx: &mut Context) {
         cx.set(Timer::Ping, self.interval);
-        self.send(transport, self.timeout, cx);
+        let patience = cx.trip.patience(self.timeout);
+        self.send(transport, patience, cx);
     }
 
     /// Something happened that may have cost the link: a short deadline instead of trust in the transport's state.
@@ -56,7 +57,14 @@ impl Heartbeat {
             cx.renew(transport);
             return;
         }
-        self.send(transport, cx.config.probe_timeout, cx);
+        let patience = cx.trip.patience(cx.config.probe_timeout);
+        // One that is under way is answered as soon as another would be.
+        match self.pinged {
+            Some(at) if cx.now.mono.saturating_sub(at) < patience => {
+                cx.bring_forward(Timer::Silence, patience);
+            }
+            _ => self.send(transport, patience, cx),
+        }
     }
 
     fn send(&mut self, transport: u64, patience: u64, cx: &mut Context) {
@@ -68,16 +76,19 @@ impl Heartbeat {
     /// Any traffic is a sign of life.
     pub(crate) fn heard(cx: &mut Context) {
         cx.heard = cx.now.mono;
+        cx.world.online = true;
         match cx.quiet {
             Some(quiet) => cx.set(Timer::Silence, quiet),
             None => cx.timers.cancel(Timer::Silence),
         }
     }
 
-    /// A pong states the server's time.
+    /// A pong states the server's time. On a stream it comes unasked.
     pub(crate) fn pong(&mut self, server: u64, cx: &mut Context) {
-        let round_trip = self.pinged.take().map_or(0, |at| cx.now.mono.saturating_sub(at));
-        cx.clock.learn(cx.now, server, round_trip);
+        match self.pinged.take() {
+            Some(at) => cx.timed(at, server),
+            None => cx.clock.learn(cx.now, server, cx.trip.estimate()),
+        }
     }
 
     /// Nothing was heard in time. `Err`: the link is dead.

@@ -67,7 +67,6 @@ mod ladder;
 mod later;
 mod leg;
 mod machine;
-mod offline;
 mod outbox;
 mod requests;
 mod rest;
@@ -76,6 +75,7 @@ mod rng;
 mod snapshot;
 mod storage;
 mod timers;
+mod trip;
 mod waiting;
 
 pub use client::Client;

@@ -4,9 +4,7 @@
 //!   idle ──wanted──► connecting ──connected──► connected
 //!                     ▲      │                     │
 //!                     │      └──failed──► waiting ◄┘ link lost
-//!                     └──due, woken───────┘   │
-//!                     ▲                       ▼ no network
-//!                     └────────online─────  offline
+//!                     └──due, woken, online──┘
 //!   any ──► ended: signed out or failed (until asked again), closed (for good)
 //! ```
 
@@ -20,7 +18,6 @@ use crate::{
     ended::Ended,
     error::{Failure, Why},
     idle::Idle,
-    offline::Offline,
     timers::Timer,
     waiting::Waiting,
 };
@@ -32,7 +29,6 @@ pub(crate) enum State {
     Connecting(Connecting),
     Ended(Ended),
     Idle(Idle),
-    Offline(Offline),
     Waiting(Waiting),
 }
 
@@ -109,7 +105,6 @@ impl State {
                 Self::Connecting(state) => state.on(input, cx),
                 Self::Ended(state) => state.on(input, cx),
                 Self::Idle(state) => state.on(input, cx),
-                Self::Offline(state) => state.on(input, cx),
                 Self::Waiting(state) => state.on(input, cx),
             },
         }
@@ -121,8 +116,6 @@ impl State {
             Self::Ended(Ended::SignedOut)
         } else if !cx.world.wanted {
             Self::Idle(Idle)
-        } else if !cx.world.online {
-            Self::Offline(Offline)
         } else {
             Connecting::begin(cx)
         }
@@ -131,18 +124,23 @@ impl State {
     /// Where to go after an attempt or a connection failed.
     pub(crate) fn failed(failure: Failure, cx: &mut Context) -> Self {
         let Why { error, retry, after } = failure.why();
-        if retry == Retry::Never {
+        let replaced = error.code == ErrorCode::Replaced.as_str();
+        if retry == Retry::Never && !(replaced && cx.may_be_its_own_rival()) {
             return Self::fail(error, cx);
         }
-        let Some(wait) = cx.failures.next(cx.config.backoff, &mut cx.rng, after) else {
+        if !replaced {
+            cx.parted = Some(cx.now.mono);
+        }
+        let mut backoff = cx.config.backoff;
+        if !cx.world.online {
+            // What fails for want of a network uses nothing up.
+            backoff.max_attempts = None;
+        }
+        let Some(wait) = cx.failures.next(backoff, &mut cx.rng, after) else {
             return Self::fail(Error::new(ErrorCode::MaxAttempts, &error.message), cx);
         };
         cx.trouble = Some(error);
-        if cx.world.online {
-            Waiting::begin(wait, after.is_some(), cx)
-        } else {
-            Self::Offline(Offline)
-        }
+        Waiting::begin(wait, after.is_some(), cx)
     }
 
     /// No further attempt by itself.
@@ -158,7 +156,7 @@ impl State {
             Self::Connected(mut state) => state.leave(cx),
             Self::Connecting(state) => state.leave(cx),
             Self::Waiting(_) => cx.timers.cancel(Timer::Retry),
-            Self::Ended(_) | Self::Idle(_) | Self::Offline(_) => {}
+            Self::Ended(_) | Self::Idle(_) => {}
         }
     }
 
@@ -184,7 +182,6 @@ impl State {
             Self::Ended(Ended::Failed) => Status::Failed,
             Self::Ended(Ended::SignedOut) => Status::SignedOut,
             Self::Idle(_) => Status::Idle,
-            Self::Offline(_) => Status::Offline,
             Self::Waiting(_) => Status::Waiting,
         }
     }

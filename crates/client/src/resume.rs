@@ -47,7 +47,7 @@ type Step = Result<(), Failure>;
 
 impl Resume {
     pub(crate) fn begin(transport: u64, cx: &mut Context) -> Self {
-        cx.set(Timer::Sync, cx.config.timeout);
+        cx.await_answer(Timer::Sync);
         Self { transport, legs: [Leg::Asked; 2], repairs: 0, caught_up: false, named: None }
     }
 
@@ -189,8 +189,7 @@ impl Resume {
         let Some(log) = self.next(&record.channel, record.offset, cx)? else {
             return Ok(());
         };
-        let server_now = cx.clock.server_time(cx.now).unwrap_or(cx.now.wall);
-        let fresh = server_now.saturating_sub(record.at) <= cx.config.arrived_max_age;
+        let fresh = cx.clock.age(cx.now, record.at) <= cx.config.arrived_max_age;
         let Some(fold) = cx.inbox.fold_mut() else { return Ok(()) };
         let entry = fold.notification(log, record);
         let view = inbox::item(fold, &entry, inbox::overlay(cx.rest, &cx.outbox));
@@ -359,7 +358,7 @@ impl Resume {
             (Log::System, _) => Channel::system(),
         };
         self.legs[log as usize] = Leg::Asked;
-        cx.set(Timer::Sync, cx.config.timeout);
+        cx.await_answer(Timer::Sync);
         let id = Some(cx.next_request());
         cx.send(self.transport, &Subscribe { id, channel, since });
         Ok(())
@@ -387,7 +386,7 @@ impl Resume {
             }
         }
         if !matches!(self.legs, [Leg::Live, Leg::Live]) {
-            cx.set(Timer::Sync, cx.config.timeout);
+            cx.await_answer(Timer::Sync);
             return;
         }
         cx.timers.cancel(Timer::Sync);

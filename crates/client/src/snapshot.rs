@@ -20,7 +20,7 @@ pub enum Status {
     /// Nobody asked for a connection.
     #[default]
     Idle,
-    /// The browser says there is no network.
+    /// The browser says there is no network, and nothing got through since. It is tried all the same, as in `Waiting`.
     Offline,
     /// There is no user, or the ticket function said so.
     SignedOut,

@@ -4,7 +4,6 @@ use crate::{
     connecting::Connecting,
     context::Context,
     machine::{Input, State},
-    offline::Offline,
     timers::Timer,
 };
 
@@ -33,12 +32,14 @@ impl Waiting {
                 cx.timers.cancel(Timer::Retry);
                 Connecting::begin(cx)
             }
-            Input::Offline => {
-                cx.timers.cancel(Timer::Retry);
-                State::Offline(Offline)
-            }
-            Input::Doubt | Input::Online | Input::Woke if !self.ordered => {
-                self.hurry(cx);
+            Input::Doubt | Input::Online | Input::Wanted | Input::Woke => {
+                if !self.ordered {
+                    Self::hurry(cx);
+                }
+                // The wall clock may be another one now.
+                let left =
+                    cx.timers.at(Timer::Retry).map_or(0, |at| at.saturating_sub(cx.now.mono));
+                self.until = cx.now.wall.saturating_add(left);
                 State::Waiting(self)
             }
             _ => State::Waiting(self),
@@ -46,10 +47,9 @@ impl Waiting {
     }
 
     /// Tries soon, but never twice within the backoff's base: focus comes and goes quickly.
-    fn hurry(&mut self, cx: &mut Context) {
+    fn hurry(cx: &mut Context) {
         let rested = cx.began.saturating_add(cx.config.backoff.base).saturating_sub(cx.now.mono);
         let wait = rested.max(cx.rng.up_to(WAKE_SPREAD));
         cx.bring_forward(Timer::Retry, wait);
-        self.until = self.until.min(cx.now.wall.saturating_add(wait));
     }
 }

@@ -99,10 +99,10 @@ impl Batch {
     }
 
     /// The answer: how to go on, then what is new.
-    pub(crate) fn text(&self) -> String {
+    pub(crate) fn text(&self, now: u64) -> String {
         let (session, token) = (Json::string(&self.session), Json::string(&self.token));
         let (session, token) = (session.as_str(), token.as_str());
-        format!("{{\"session\":{session},\"session_token\":{token}}}\n{}", self.lines)
+        format!("{{\"session\":{session},\"session_token\":{token},\"now\":{now}}}\n{}", self.lines)
     }
 }
 
@@ -221,10 +221,10 @@ impl Connection {
     }
 
     /// Its answer as far as it came, if it has one.
-    pub(crate) fn answer(&self) -> Option<String> {
+    pub(crate) fn answer(&self, now: u64) -> Option<String> {
         match &self.carrier {
             Carrier::Socket | Carrier::Stream { .. } => None,
-            Carrier::Poll(batch) => Some(batch.text()),
+            Carrier::Poll(batch) => Some(batch.text(now)),
             Carrier::Visit { answers } => Some(answers.clone()),
         }
     }

@@ -304,6 +304,12 @@ impl Env {
         *last - self.now.mono
     }
 
+    /// Begins a connection or request. That it is given up again arrives after it, if it arrives.
+    pub fn set_out(&mut self, conn: Conn, due: Due) {
+        let wait = self.in_order(conn, Way::Up);
+        self.after(wait, due);
+    }
+
     /// Puts the head of an answer on the wire.
     pub fn answer(&mut self, conn: Conn, status: u16, retry_after_ms: Option<u64>) {
         if !self.is_dead(conn, Way::Down) {

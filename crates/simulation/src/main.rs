@@ -1,7 +1,10 @@
 //! `cargo xtask simulate`: lives through seeds and says what became of them.
 #![allow(clippy::print_stdout, reason = "a program for people")]
 
-use std::process::ExitCode;
+use std::{
+    process::ExitCode,
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+};
 
 use tidings_simulation::{
     run::{self, Outcome},
@@ -89,12 +92,17 @@ fn simulate(start: u64, seeds: u64) -> bool {
     quiet();
     let clock = clock();
     let every = (seeds / 20).max(1);
+    let told = AtomicUsize::new(0);
     let outcome = run::many(
         start,
         seeds,
         threads(),
         || (),
         |outcome| {
+            let broken = &outcome.broken;
+            for (seed, breach) in broken.iter().skip(told.swap(broken.len(), Relaxed)) {
+                println!("seed {seed}: {breach}");
+            }
             if outcome.seeds.is_multiple_of(every) {
                 let Outcome { seeds: done, broken, .. } = outcome;
                 println!("{done}/{seeds} seeds, {} broken, {}", broken.len(), speed(*done, &clock));

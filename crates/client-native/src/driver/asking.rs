@@ -1,15 +1,14 @@
 //! One call of the app's ticket function at a time.
 
-use std::{future::pending, time::Duration};
+use std::future::pending;
 
 use tidings_client_core::Event;
-use tokio::{task::JoinHandle, time::timeout};
+use tokio::task::JoinHandle;
 
 use crate::credential::{Answer, CredentialRequest, Provider};
 
 pub(crate) struct Asking {
     provider: Provider,
-    deadline: Duration,
     call: Option<Call>,
 }
 
@@ -26,22 +25,14 @@ impl Drop for Call {
 }
 
 impl Asking {
-    pub(crate) fn new(provider: Provider, deadline: Duration) -> Self {
-        Self { provider, deadline, call: None }
+    pub(crate) fn new(provider: Provider) -> Self {
+        Self { provider, call: None }
     }
 
-    /// Calls the function; an earlier call is aborted.
+    /// Calls the function; an earlier call is aborted. For how long it is waited for is the core's to say.
     pub(crate) fn begin(&mut self, attempt: u64, user: Option<String>) {
-        let (provider, deadline) = (self.provider.clone(), self.deadline);
-        let task = tokio::spawn(async move {
-            let answer = timeout(deadline, provider(CredentialRequest { user, attempt })).await;
-            answer.unwrap_or_else(|_| {
-                Err(format!(
-                    "the ticket function did not answer within {} ms",
-                    deadline.as_millis()
-                ))
-            })
-        });
+        let provider = self.provider.clone();
+        let task = tokio::spawn(async move { provider(CredentialRequest { user, attempt }).await });
         self.call = Some(Call { attempt, task });
     }
 

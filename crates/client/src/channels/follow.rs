@@ -273,7 +273,7 @@ impl Context {
     fn watch(&mut self) {
         let behind = |room: &room::Room| room.leg().is_some_and(|leg| leg != Leg::Live);
         if self.channels.rooms.iter().any(behind) {
-            self.set(Timer::Rooms, self.config.timeout);
+            self.await_answer(Timer::Rooms);
         } else {
             self.timers.cancel(Timer::Rooms);
         }

@@ -187,7 +187,8 @@ impl Context {
             let question = room.ask(id, repairs);
             self.next_request();
             self.send(transport, &question);
-            self.bring_forward(Timer::Rooms, self.config.timeout);
+            let patience = self.trip.patience(self.config.timeout);
+            self.bring_forward(Timer::Rooms, patience);
         }
     }
 
@@ -275,7 +276,8 @@ impl Context {
         if room.cursor.is_some() && !(room.older.has_more() && room.has_room(&self.config)) {
             self.settle(intent, None);
         } else if room.older.wait(intent) {
-            self.bring_forward(Timer::Older, self.config.timeout);
+            let patience = self.trip.patience(self.config.timeout);
+            self.bring_forward(Timer::Older, patience);
         } else {
             self.refuse(intent, ErrorCode::Flood, "");
         }

@@ -69,7 +69,7 @@ impl Connected {
             }
             Heard::Page(page) => {
                 if cx.inbox.pager.take_answer(page.id) {
-                    cx.set(Timer::More, cx.config.timeout);
+                    cx.await_answer(Timer::More);
                     cx.inbox.page(page, cx.config.items_max);
                     cx.inbox.prune();
                 } else if cx.room_page(page) {

@@ -1,6 +1,6 @@
 //! One transport made of requests: what came down, what waits to go up.
 
-use tidings_protocol::{Channel, client::Connect, codec::Reader};
+use tidings_protocol::{Channel, Decode, client::Connect, codec::Reader, server::Error};
 
 use super::stream::{Events, Lines, TooLong};
 use crate::TransportKind;
@@ -41,6 +41,8 @@ pub(super) struct Link {
     pub(super) afresh: bool,
     /// Its channels or credential changed: it is to be opened again.
     pub(super) stale: bool,
+    /// What came down last says why it ends, or that it will.
+    pub(super) last_word: bool,
     /// It ended; the machine is yet to hear that.
     pub(super) over: bool,
     /// When it was opened last, on the monotonic clock.
@@ -65,6 +67,7 @@ impl Link {
             crowded: false,
             afresh: false,
             stale: false,
+            last_word: false,
             over: false,
             opened: 0,
             up: String::new(),
@@ -170,24 +173,44 @@ pub(super) enum Format {
     },
 }
 
-/// The first line of a poll's answer: with what the next call goes on. Its cursors are the client's own.
-pub(super) fn head(line: &str) -> Option<Session> {
-    let [name, token] = texts(line, ["session", "session_token"])?;
-    Some(Session { name: name?, token: token? })
+/// The first line of a poll's answer: with what the next call goes on, and the server's time, if it says that. Its cursors are the
+/// client's own.
+pub(super) fn head(line: &str) -> Option<(Session, Option<u64>)> {
+    let mut now = None;
+    let [name, token] = texts(line, ["session", "session_token"], |key, reader| {
+        if key == "now" && !reader.is_absent() {
+            now = Some(reader.integer());
+        }
+    })?;
+    Some((Session { name: name?, token: token? }, now))
+}
+
+/// Whether a message says why its stream ends, or that it will.
+pub(super) fn is_last_word(text: &str) -> bool {
+    text.starts_with("{\"type\":\"goaway\"")
+        || text.starts_with("{\"type\":\"error\"")
+            && Error::from_json(text).is_ok_and(|error| {
+                error.id.is_none() && error.seq.is_none() && error.channel.is_none()
+            })
 }
 
 /// The code of a refusal by problem+json.
 pub(super) fn problem(body: &str) -> Option<String> {
-    let [code] = texts(body, ["code"])?;
+    let [code] = texts(body, ["code"], |_, _| {})?;
     code
 }
 
-/// These members of an object, as far as they are texts. `None`: it is no object.
-fn texts<const N: usize>(text: &str, names: [&str; N]) -> Option<[Option<String>; N]> {
+/// These members of an object, as far as they are texts; `other` sees all. `None`: it is no object.
+fn texts<const N: usize>(
+    text: &str,
+    names: [&str; N],
+    mut other: impl FnMut(&str, &mut Reader<'_>),
+) -> Option<[Option<String>; N]> {
     let mut reader = Reader::check(text).ok()?;
     let mut found = [const { None }; N];
     let mut members = reader.object();
     while let Some(key) = reader.member(&mut members) {
+        other(&key, &mut reader);
         for (found, name) in found.iter_mut().zip(names) {
             if key == name && reader.is_string() {
                 *found = Some(String::from(reader.string()));
@@ -237,8 +260,11 @@ mod tests {
 
     #[test]
     fn a_head_names_the_session() {
-        let session = head(r#"{"session":"s-1","session_token":"st_x","cursors":{}}"#).unwrap();
-        assert_eq!((&*session.name, &*session.token), ("s-1", "st_x"));
+        let (session, now) =
+            head(r#"{"session":"s-1","session_token":"st_x","cursors":{}}"#).unwrap();
+        assert_eq!((&*session.name, &*session.token, now), ("s-1", "st_x", None));
+        let (_, now) = head(r#"{"session":"s-1","now":7,"session_token":"st_x"}"#).unwrap();
+        assert_eq!(now, Some(7));
         assert!(head("<html>").is_none());
         assert!(head(r#"{"session":"s-1"}"#).is_none());
     }

@@ -26,7 +26,7 @@ use tidings_protocol::{
 };
 
 use crate::{Command, TransportKind, context::Context, timers::Timer};
-use link::{Answer, Down, Format, Link, Session, head, problem};
+use link::{Answer, Down, Format, Link, Session, head, is_last_word, problem};
 use stream::{Events, TooLong};
 
 /// Channels without a cursor that one address may name.
@@ -98,13 +98,16 @@ impl Context {
                     Some(place) => self.carry_message(place, text),
                     None => self.ask(command),
                 },
-                Command::CloseTransport { transport, .. } => match self.requests.find(*transport) {
-                    Some(place) => {
-                        self.abort(place);
-                        self.requests.links.remove(place);
+                Command::CloseTransport { transport, .. } => {
+                    self.parted = Some(self.now.mono);
+                    match self.requests.find(*transport) {
+                        Some(place) => {
+                            self.abort(place);
+                            self.requests.links.remove(place);
+                        }
+                        None => self.ask(command),
                     }
-                    None => self.ask(command),
-                },
+                }
                 _ => self.ask(command),
             }
         }
@@ -124,6 +127,8 @@ impl Context {
             link.session = Session { name: session.clone(), token: session_token.clone() };
             link.entry = Some(session_token.clone());
             link.interval = link.interval.min(*heartbeat_ms);
+            let opened = link.opened;
+            self.timed(opened, connected.now);
         }
     }
 
@@ -159,7 +164,7 @@ impl Context {
         let now = self.now.mono;
         if let Some(place) = self.requests.find(transport)
             && let Some(link) = self.requests.links.get(place)
-            && now.saturating_sub(link.opened) >= self.config.timeout
+            && now.saturating_sub(link.opened) >= self.trip.patience(self.config.timeout)
         {
             self.enter(place, false);
         }
@@ -220,7 +225,12 @@ impl Context {
             return;
         }
         let Some(down) = link.down.take() else { return };
+        let lived = self.now.mono.saturating_sub(link.opened) >= self.config.timeout;
         match down.format {
+            // Its time is up, as that of each stream once: it is none of those that are let in and thrown out.
+            Format::Events(_) if good && lived && link.entry.is_some() && !link.last_word => {
+                self.enter(place, false);
+            }
             Format::Lines { begun: true } if good => {
                 let news = link.owed.is_empty() && !link.crowded && !link.stale;
                 let transport = link.transport;
@@ -263,7 +273,7 @@ impl Context {
         let afresh = self.requests.links.get(place).is_some_and(|link| link.afresh);
         let (cursors, mut fresh) = self.followed(!afresh);
         let request = self.requests.next();
-        let (now, timeout) = (self.now.mono, self.config.timeout);
+        let (now, patience) = (self.now.mono, self.trip.patience(self.config.timeout));
         let Some(link) = self.requests.links.get_mut(place) else { return };
         let Some(connect) = &mut link.connect else { return };
         let mut owed: Vec<Channel> = cursors.iter().map(|(channel, _)| channel.clone()).collect();
@@ -293,6 +303,7 @@ impl Context {
             link.afresh = false;
         }
         link.stale = false;
+        link.last_word = false;
         link.opened = now;
         let format = match link.kind {
             TransportKind::Poll => Format::Lines { begun: false },
@@ -300,9 +311,10 @@ impl Context {
         };
         let before = link.down.replace(Down { answer: Answer::new(request), format });
         if link.entry.is_some() && !news {
-            self.timers.bring_forward(Timer::Silence, now, timeout);
+            self.timers.bring_forward(Timer::Silence, now, patience);
         }
         if let Some(before) = before {
+            self.parted = Some(now);
             self.ask(Command::AbortRequest { request: before.answer.request });
         }
         self.ask(Command::Request { request, path, bearer: None, body });
@@ -311,7 +323,6 @@ impl Context {
     /// Sends up what waits, unless something is on its way.
     fn post(&mut self, place: usize) {
         let request = self.requests.last + 1;
-        let timeout = self.config.timeout;
         let Some(link) = self.requests.links.get_mut(place) else { return };
         if link.post.is_some() || link.over || link.entry.is_none() {
             return;
@@ -321,7 +332,7 @@ impl Context {
         link.post = Some(Answer::new(request));
         let path = crate::error::joined(&["sessions/", &link.session.name, "/messages"]);
         let bearer = Some(link.session.token.clone());
-        self.set(Timer::Post, timeout);
+        self.await_answer(Timer::Post);
         self.ask(Command::Request { request, path, bearer, body });
     }
 
@@ -340,11 +351,18 @@ impl Context {
         }
         for line in lines {
             let text = match &mut down.format {
-                Format::Events(events) => events.line(&line),
+                Format::Events(events) => {
+                    let text = events.line(&line);
+                    link.last_word |= text.as_deref().is_some_and(is_last_word);
+                    text
+                }
                 Format::Lines { begun: true } => Some(line),
                 Format::Lines { begun } => match head(&line) {
-                    Some(session) => {
+                    Some((session, now)) => {
                         *begun = true;
+                        if let Some(now) = now {
+                            self.clock.learn(self.now, now, self.trip.estimate());
+                        }
                         link.entry = Some(session.token.clone());
                         link.session = session;
                         None

@@ -66,3 +66,68 @@ fn a_notification_dated_before_all_others_is_still_shown() {
     rig.receive(&says::notification_at(3, "c", START - 3_600_000, &counts));
     assert_eq!(rig.ids(), ["b", "c"]);
 }
+
+/// Lets a wall clock be set, and the client notice.
+fn set_clock(rig: &mut Rig, step: i64) {
+    rig.now.wall = rig.now.wall.saturating_add_signed(step);
+    rig.event(tidings_client_core::Event::ConnectRequested);
+}
+
+#[test]
+fn a_clock_that_is_set_while_connected_hides_no_arrival() {
+    for step in [3_600_000, -3_600_000, 30_000_000_000] {
+        let mut rig = Rig::live();
+        set_clock(&mut rig, step);
+        rig.receive(&says::notification(1, "a", 1));
+        assert_eq!(rig.arrived(), ["a"], "{step}");
+        rig.receive(&says::pong(""));
+        assert_eq!(rig.client.server_time(rig.now), Some(START), "{step}");
+        rig.receive(&says::notification(2, "b", 2));
+        assert_eq!(rig.arrived(), ["a", "b"], "{step}");
+    }
+}
+
+#[test]
+fn the_same_holds_on_a_stream_and_its_heartbeat_mends_the_time() {
+    for step in [3_600_000, -3_600_000] {
+        let mut rig = Rig::streaming(&[]);
+        set_clock(&mut rig, step);
+        rig.says(&says::notification(1, "a", 1));
+        assert_eq!(rig.arrived(), ["a"], "{step}");
+        rig.says(&says::pong(""));
+        assert_eq!(rig.client.server_time(rig.now), Some(START), "{step}");
+        rig.says(&says::notification(2, "b", 2));
+        assert_eq!(rig.arrived(), ["a", "b"], "{step}");
+    }
+}
+
+#[test]
+fn the_same_holds_for_polls_whose_answers_state_the_time() {
+    for step in [3_600_000, -3_600_000] {
+        let mut rig = Rig::polling(&[]);
+        set_clock(&mut rig, step);
+        let poll = rig.asked("poll?").number;
+        let answer = crate::request::answer("st", &[says::notification(1, "a", 1)]);
+        let stated = format!("\"session_token\":\"st\",\"now\":{START}");
+        rig.answered(poll, &answer.replacen("\"session_token\":\"st\"", &stated, 1));
+        assert_eq!(rig.arrived(), ["a"], "{step}");
+        assert_eq!(rig.client.server_time(rig.now), Some(START), "{step}");
+    }
+}
+
+#[test]
+fn what_came_while_the_machine_slept_is_no_arrival_once_the_server_says_the_time() {
+    let mut rig = Rig::live();
+    set_clock(&mut rig, 3_600_000);
+    assert_eq!(rig.client.server_time(rig.now), Some(START + 3_600_000), "most likely it slept");
+    rig.cut();
+    rig.reopen();
+    let connected = says::connected("u1");
+    let now = format!("\"now\":{}", START + 3_600_000);
+    rig.receive(&connected.replace(&format!("\"now\":{START}"), &now));
+    rig.receive(&says::subscribed("inbox:u1", "inboxone", 1, 0, true));
+    rig.receive(&says::subscribed("system:all", "system01", 0, 0, true));
+    rig.receive(&says::notification(1, "a", 1));
+    assert!(rig.arrived().is_empty());
+    assert_eq!(rig.ids(), ["a"]);
+}

@@ -120,3 +120,66 @@ fn server_time_is_known_after_a_round_trip() {
     rig.receive(&says::connected("u1"));
     assert_eq!(rig.client.server_time(rig.now), Some(crate::harness::START + 20));
 }
+
+/// A client whose link takes so long there and back.
+fn far_away(trip: u64) -> Rig {
+    let mut rig = Rig::new();
+    rig.event(Event::UserChanged(tidings_client_core::User::Named("u1".into())));
+    rig.event(Event::ConnectRequested);
+    rig.open();
+    rig.advance(trip);
+    rig.receive(&says::connected("u1"));
+    rig.receive(&says::subscribed("inbox:u1", "inboxone", 0, 0, false));
+    rig.receive(&says::subscribed("system:all", "system01", 0, 0, false));
+    rig.receive(&says::snapshot(&[]));
+    rig.take();
+    rig
+}
+
+#[test]
+fn a_glance_at_a_page_ends_no_connection_over_a_slow_link() {
+    for trip in [2_500, 6_000, 9_000] {
+        let mut rig = far_away(trip);
+        for _ in 0..10 {
+            rig.event(Event::Woke);
+            rig.advance(trip);
+            rig.receive(&says::pong(""));
+            assert_eq!(rig.client.connection().status, Status::Connected, "{trip} ms");
+            rig.advance(500);
+        }
+    }
+}
+
+#[test]
+fn glances_in_quick_succession_are_one_probe() {
+    let mut rig = far_away(3_000);
+    for _ in 0..4 {
+        rig.event(Event::Woke);
+        rig.advance(500);
+    }
+    assert_eq!(pings(&mut rig), 1);
+    rig.advance(9_999);
+    assert_eq!(rig.client.connection().status, Status::Connected);
+    rig.advance(1);
+    assert_eq!(rig.client.connection().status, Status::Waiting, "four round trips after the first");
+}
+
+#[test]
+fn a_link_that_became_quick_again_is_probed_as_quickly() {
+    let mut rig = far_away(8_000);
+    for _ in 0..8 {
+        rig.advance(24_900);
+        rig.advance(100);
+        rig.receive(&says::pong(""));
+    }
+    rig.event(Event::Woke);
+    rig.advance(2_000);
+    assert_eq!(rig.client.connection().status, Status::Waiting);
+}
+
+#[test]
+fn a_heartbeat_is_waited_for_as_long_as_the_link_takes() {
+    let mut rig = far_away(9_000);
+    rig.advance(25_000 + 11_000);
+    assert_eq!(rig.client.connection().status, Status::Connected);
+}

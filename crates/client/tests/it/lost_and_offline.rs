@@ -1,6 +1,6 @@
 use tidings_client_core::{Event, Status};
 
-use crate::harness::Rig;
+use crate::{harness::Rig, says};
 
 #[test]
 fn a_connection_counts_as_lost_only_after_a_while() {
@@ -13,7 +13,7 @@ fn a_connection_counts_as_lost_only_after_a_while() {
     assert!(rig.client.connection().lost);
     rig.reopen();
     assert!(rig.client.connection().lost, "opening is not connected");
-    rig.receive(&crate::says::connected("u1"));
+    rig.receive(&says::connected("u1"));
     assert!(!rig.client.connection().lost);
 }
 
@@ -26,32 +26,88 @@ fn who_wants_no_connection_has_not_lost_one() {
 }
 
 #[test]
-fn without_a_network_nothing_is_tried_until_it_is_back() {
+fn what_the_browser_says_of_the_network_decides_nothing() {
     let mut rig = Rig::live();
     rig.event(Event::WentOffline);
-    assert_eq!(
-        rig.client.connection().status,
-        Status::Connected,
-        "browsers err: the link is probed"
-    );
-    rig.advance(2_000);
-    assert_eq!(rig.client.connection().status, Status::Offline);
-    rig.event(Event::Woke);
-    rig.advance(600_000);
-    assert_eq!(rig.fetches, 1);
-    rig.event(Event::WentOnline);
-    assert_eq!(rig.client.connection().status, Status::Connecting);
+    assert_eq!(rig.client.connection().status, Status::Connected, "the link is probed");
+    rig.receive(&says::pong(""));
+    rig.cut();
+    assert_eq!(rig.client.connection().status, Status::Waiting, "it was wrong");
+    rig.reopen();
 }
 
 #[test]
-fn losing_the_network_while_waiting_stops_the_attempts() {
+fn without_a_network_it_is_tried_on_and_says_so() {
     let mut rig = Rig::live();
-    rig.cut();
     rig.event(Event::WentOffline);
+    rig.advance(2_000);
     assert_eq!(rig.client.connection().status, Status::Offline);
-    assert_eq!(rig.client.connection().retry_at, None);
-    rig.advance(600_000);
-    assert_eq!(rig.fetches, 1);
+    for _ in 0..5 {
+        rig.wait_for_attempt();
+        assert_eq!(rig.client.connection().status, Status::Offline);
+        rig.ticket(Err("Failed to fetch".into()));
+        assert_eq!(rig.client.connection().status, Status::Offline);
+        assert!(rig.client.connection().retry_at.is_some());
+    }
+    let words = rig.client.explain(rig.now);
+    assert!(words.starts_with("The browser says there is no network; tries again in "), "{words}");
+    // It never says that the network is back.
+    rig.reopen();
+    rig.receive(&says::connected("u1"));
+    assert_eq!(rig.client.connection().status, Status::Connected);
+    rig.cut();
+    assert_eq!(rig.client.connection().status, Status::Waiting, "something came: there is one");
+}
+
+#[test]
+fn a_page_that_begins_without_a_network_connects_as_soon_as_it_can() {
+    let mut rig = Rig::new();
+    rig.event(Event::WentOffline);
+    rig.event(Event::ConnectRequested);
+    rig.greet();
+    assert_eq!(rig.client.connection().status, Status::Connected);
+}
+
+#[test]
+fn attempts_without_a_network_use_nothing_up() {
+    let mut rig = Rig::with(|config| config.backoff.max_attempts = Some(3));
+    rig.go_live(&[]);
+    rig.event(Event::WentOffline);
+    rig.cut();
+    for _ in 0..10 {
+        rig.wait_for_attempt();
+        rig.ticket(Err("Failed to fetch".into()));
+    }
+    rig.event(Event::WentOnline);
+    assert!(rig.wait_for_attempt() <= 1_000, "an attempt was just made");
+    rig.ticket(Err("Failed to fetch".into()));
+    assert_eq!(rig.client.connection().status, Status::Waiting, "it counts from here");
+}
+
+#[test]
+fn focus_and_the_app_shorten_the_wait_whatever_the_browser_says() {
+    for event in [Event::Woke, Event::ConnectRequested, Event::WentOnline] {
+        let mut rig = Rig::with(|config| config.backoff.base = 30_000);
+        rig.go_live(&[]);
+        rig.advance(60_000);
+        rig.cut_if_open();
+        rig.event(Event::WentOffline);
+        rig.event(event.clone());
+        assert!(rig.wait_for_attempt() <= 250, "{event:?}");
+    }
+}
+
+#[test]
+fn a_clock_that_is_set_while_it_waits_moves_the_time_it_tells() {
+    let mut rig = Rig::with(|config| config.backoff.base = 30_000);
+    rig.go_live(&[]);
+    rig.cut();
+    for step in [3_600_000_i64, -3_600_000] {
+        rig.now.wall = rig.now.wall.saturating_add_signed(step);
+        rig.event(Event::Hidden);
+        let left = rig.client.connection().retry_at.unwrap().abs_diff(rig.now.wall);
+        assert!(left <= 30_000, "{left} ms after {step}");
+    }
 }
 
 #[test]

@@ -290,3 +290,64 @@ fn closing_lets_go_of_everything() {
     assert_eq!(rig.requests, []);
     assert_eq!(rig.timer, None);
 }
+
+#[test]
+fn a_lost_last_record_is_found_by_the_heartbeat() {
+    let mut rig = Rig::streaming(&["a"]);
+    let first = rig.asked("sse?").number;
+    rig.says(&says::pong(r#""inbox:u1":1"#));
+    rig.advance(20);
+    assert_eq!(rig.asked("sse?").number, first);
+    rig.says(&says::pong(r#""inbox:u1":1,"system:all":1"#));
+    rig.advance(20);
+    let again = rig.asked("sse?");
+    assert_eq!(again.cursors(), ["inbox:u1 1", "system:all 0"]);
+    assert_ne!(again.number, first);
+    rig.status(again.number, 200);
+    rig.says(&says::connected("u1"));
+    rig.says(&says::subscribed("inbox:u1", "inboxone", 1, 1, true));
+    rig.says(&says::subscribed("system:all", "system01", 1, 0, true));
+    rig.says(&says::everyone(1, "news"));
+    assert_eq!(rig.arrived(), ["news"]);
+    assert_eq!(rig.client.connection().status, Status::Connected);
+}
+
+#[test]
+fn one_whose_time_is_up_is_opened_again_and_nobody_sees_it() {
+    let mut rig = Rig::streaming(&["a"]);
+    for life in 0..3 {
+        rig.advance(20_000);
+        let stream = rig.asked("sse?").number;
+        rig.request_ended(stream, None);
+        let again = rig.asked("sse?");
+        assert_eq!(again.connect().session_token.as_deref(), Some("st"), "{life}");
+        assert_eq!(again.cursors(), ["inbox:u1 1", "system:all 0"], "{life}");
+        assert_eq!(rig.client.connection().status, Status::Connected);
+        rig.stream_goes_on(1, 1);
+    }
+    assert_eq!(rig.fetches, 1);
+    rig.says(&says::notification(2, "b", 2));
+    assert_eq!(rig.arrived(), ["b"]);
+}
+
+#[test]
+fn one_that_ends_at_once_is_none_whose_time_is_up() {
+    let mut rig = Rig::streaming(&[]);
+    rig.advance(9_999);
+    let stream = rig.asked("sse?").number;
+    rig.request_ended(stream, None);
+    assert_eq!(rig.client.connection().status, Status::Waiting);
+}
+
+#[test]
+fn one_that_ends_with_a_reason_is_not_opened_again_without_a_ticket() {
+    for last in [says::error("", "revoked", "ticket"), says::error("", "restart", "backoff")] {
+        let mut rig = Rig::streaming(&[]);
+        rig.advance(20_000);
+        let stream = rig.asked("sse?").number;
+        rig.says(&last);
+        rig.request_ended(stream, None);
+        assert_eq!(rig.client.connection().status, Status::Waiting, "{last}");
+        assert_eq!(rig.requests, []);
+    }
+}

@@ -256,8 +256,8 @@ impl Device {
                 self.transport = Some(transport);
                 self.joined.clear();
                 self.seen.dials += 1;
-                let wait = env.delay();
-                env.after(wait, Due::Dial(self.conn_of(transport)));
+                let conn = self.conn_of(transport);
+                env.set_out(conn, Due::Dial(conn));
             }
             Command::Send { transport, text } if self.transport == Some(transport) => {
                 self.send(env, transport, text);
@@ -269,8 +269,8 @@ impl Device {
             Command::Request { request, path, bearer, body } => {
                 self.requests.insert(request);
                 let asked = Asked { path, bearer, body };
-                let (conn, wait) = (Conn::of_request(page, request), env.delay());
-                env.after(wait, Due::Asks(conn, Box::new(asked)));
+                let conn = Conn::of_request(page, request);
+                env.set_out(conn, Due::Asks(conn, Box::new(asked)));
             }
             Command::AbortRequest { request } => {
                 if self.requests.remove(&request) {

@@ -6,7 +6,7 @@ use tidings_protocol::{Channel, ErrorCode, ServerMessage, client::Cursor};
 use tidings_server_core::{
     Limits, Refused, Session,
     service::Grant,
-    session::{Event, Wanted},
+    session::{Event, Stream, Wanted},
 };
 
 use super::Node;
@@ -84,7 +84,9 @@ impl Node {
         let now = self.clock.read(env.now);
         let (mut connection, out) = Connection::new(&limits, env.rng.bits(), now);
         connection.carrier = carrier;
-        connection.session.want(Wanted { channels: address.channels, ..Wanted::default() });
+        let stream = matches!(connection.carrier, Carrier::Stream { .. }).then_some(Stream::Told);
+        let channels = address.channels;
+        connection.session.want(Wanted { channels, stream, ..Wanted::default() });
         self.connections.insert(conn, connection);
         self.execute(env, conn, out);
         self.feed(env, conn, Event::Received { text });
@@ -152,12 +154,12 @@ impl Node {
         if let (Carrier::Visit { .. }, Some(guest)) = (&connection.carrier, &connection.guest) {
             self.visitors.insert(guest.session.clone(), connection.session.guard());
         }
-        Self::conclude(env, conn, connection);
+        self.conclude(env, conn, connection);
         self.feed(env, conn, Event::TransportClosed);
     }
 
     /// The answer is complete: one that waited goes as a whole, a refusal by its status.
-    pub(super) fn conclude(env: &mut Env, conn: Conn, connection: &Connection) {
+    pub(super) fn conclude(&self, env: &mut Env, conn: Conn, connection: &Connection) {
         if let Some(text) = &connection.refusal {
             let (code, after) = match ServerMessage::decode(text) {
                 Ok(ServerMessage::Error(error)) => (error.code, error.retry_after_ms),
@@ -166,7 +168,7 @@ impl Node {
             let code = ErrorCode::from_name(&code).unwrap_or(ErrorCode::Internal);
             env.answer(conn, code.http(), after);
             env.send(conn, Way::Down, text.clone());
-        } else if let Some(text) = connection.answer() {
+        } else if let Some(text) = connection.answer(self.clock.read(env.now).wall) {
             env.answer(conn, 200, None);
             if !text.is_empty() {
                 env.send(conn, Way::Down, text);

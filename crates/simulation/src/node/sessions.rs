@@ -151,7 +151,7 @@ impl Node {
         let Some(mut connection) = self.connections.remove(&conn) else { return };
         while connection.write(env, conn, self.settings.limits.join_bytes) {}
         match conn.request() {
-            Some(_) => Self::conclude(env, conn, &connection),
+            Some(_) => self.conclude(env, conn, &connection),
             None => env.close(conn, Way::Down, code.0),
         }
         self.gate.leave(&self.disk.memory, conn);

@@ -18,6 +18,7 @@ mod retention_gap;
 mod rooms;
 mod server_restart;
 mod slow_consumer;
+mod streams;
 mod tickets;
 
 use tidings_protocol::MarkSet;
