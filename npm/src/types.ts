@@ -234,8 +234,8 @@ export interface Outbox extends Readable<OutboxSnapshot> {
 /** Where the connection stands. */
 export interface Connection {
   /**
-   * `waiting`: for the next attempt, at `retryAt`; `failed` and `signed-out`: no more attempts until `connect()`,
-   * another user or a retry; `closed` is final.
+   * `waiting`: for the next attempt, at `retryAt`; `offline`: the same while the browser says there is no network;
+   * `failed` and `signed-out`: no more attempts until `connect()`, another user or a retry; `closed` is final.
    */
   readonly status:
     | 'idle'

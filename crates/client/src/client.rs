@@ -365,6 +365,7 @@ impl Client {
                     Said::Busy(after) => Input::Busy { transport, after: *after },
                     Said::Closed(code, reason) => Input::Closed { transport, code: *code, reason },
                     Said::Opened => Input::Opened { transport },
+                    Said::Part => Input::Part { transport },
                     Said::Text(text) => Input::Message { transport, text },
                 });
             }

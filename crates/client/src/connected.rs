@@ -149,6 +149,12 @@ impl Connected {
                 return Err(End::Gone(self.explained(code, reason, cx)));
             }
             Input::Alive { transport } if transport == self.transport => Heartbeat::heard(cx),
+            Input::Part { transport } if transport == self.transport => {
+                Heartbeat::heard(cx);
+                if cx.timers.at(Timer::Sync).is_some() {
+                    cx.await_answer(Timer::Sync);
+                }
+            }
             Input::Busy { transport, after } if transport == self.transport => {
                 self.hold(after, cx);
                 cx.outbox.recall();

@@ -76,6 +76,12 @@ impl Connecting {
                 };
                 state.give_up(Failure::new(code, ""), cx)
             }
+            (Self::Greeting { transport, kind, sent }, Input::Part { transport: heard })
+                if transport == heard =>
+            {
+                cx.set(Timer::Connect, cx.config.timeout);
+                State::Connecting(Self::Greeting { transport, kind, sent })
+            }
             (state, Input::Online) => {
                 // The step under way may be lost in the network that was.
                 let patience = cx.trip.patience(cx.config.timeout);

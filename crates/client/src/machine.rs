@@ -61,6 +61,8 @@ pub(crate) enum Input<'a> {
     Online,
     /// The transport can carry messages.
     Opened { transport: u64 },
+    /// A part of a message came, or of a poll's answer.
+    Part { transport: u64 },
     /// Another user: start afresh.
     Restart,
     /// The app does not want to wait.

@@ -298,6 +298,7 @@ impl Resume {
         for &log in &LOGS {
             match self.legs[log as usize] {
                 Leg::Asked | Leg::Broken(_) => {
+                    cx.trip.ran_out();
                     return Err(Failure::new(ErrorCode::Network, "a subscription had no answer"));
                 }
                 Leg::Behind(_) => self.repair(log, cx)?,
@@ -392,6 +393,7 @@ impl Resume {
         cx.timers.cancel(Timer::Sync);
         if !self.caught_up {
             self.caught_up = true;
+            cx.trip.got_through();
             cx.set(Timer::Steady, cx.config.backoff.base);
         }
     }

@@ -24,12 +24,17 @@ impl Trip {
     pub(crate) fn took(&mut self, ms: u64) {
         let ms = ms.clamp(1, PATIENCE_MAX);
         let before = if self.measured == 0 { ms } else { self.measured };
-        *self = Self { measured: u64::midpoint(before, ms), overdue: 0 };
+        self.measured = u64::midpoint(before, ms);
     }
 
     /// An attempt ran out of time.
     pub(crate) fn ran_out(&mut self) {
         self.overdue = (self.overdue + 1).min(DOUBLINGS_MAX);
+    }
+
+    /// A connection brought all there was.
+    pub(crate) fn got_through(&mut self) {
+        self.overdue = 0;
     }
 
     /// How long to wait, where `least` is enough for most links.
@@ -79,6 +84,8 @@ mod tests {
         });
         assert_eq!(given, [20_000, 40_000, 40_000, 40_000]);
         trip.took(100);
+        assert_eq!(trip.patience(10_000), 40_000, "the link may be quick, and narrow");
+        trip.got_through();
         assert_eq!(trip.patience(10_000), 10_000);
     }
 

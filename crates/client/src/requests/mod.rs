@@ -49,6 +49,8 @@ pub(crate) enum Said {
     Closed(u16, String),
     /// It can carry messages.
     Opened,
+    /// A part of a message came, or of a poll's answer.
+    Part,
     /// A message.
     Text(String),
 }
@@ -347,7 +349,8 @@ impl Context {
             return;
         };
         if down.answer.is_good() {
-            heard.push((transport, Said::Alive));
+            let is_part = lines.is_empty() || matches!(down.format, Format::Lines { .. });
+            heard.push((transport, if is_part { Said::Part } else { Said::Alive }));
         }
         for line in lines {
             let text = match &mut down.format {

@@ -1,8 +1,13 @@
 //! Links so slow that the usual deadlines are too short.
 
-use tidings_client_core::{Credential, Event, Status};
+use tidings_client_core::{Credential, Event, Status, TransportKind};
 
-use crate::{harness::Rig, request::all_transports, room::ROOM, says};
+use crate::{
+    harness::Rig,
+    request::{all_transports, answer, beginning},
+    room::ROOM,
+    says,
+};
 
 #[test]
 fn attempts_that_run_out_of_time_get_more_of_it() {
@@ -68,6 +73,45 @@ fn rooms_and_pages_are_waited_for_as_long_as_the_link_takes() {
     rig.advance(10_000);
     rig.receive(&says::subscribed(ROOM, "roomone1", 0, 0, false));
     assert_eq!(rig.client.connection().status, Status::Connected);
+}
+
+/// A snapshot of half a megabyte, over a link of 20 KB a second.
+#[test]
+fn what_there_is_gets_through_a_narrow_link_after_all() {
+    let mut rig = Rig::new();
+    rig.event(Event::UserChanged(tidings_client_core::User::Named("u1".into())));
+    rig.event(Event::ConnectRequested);
+    let mut attempts = 0;
+    while rig.inbox().status != tidings_client_core::InboxStatus::Live {
+        if rig.fetching.is_none() {
+            rig.wait_for_attempt();
+        }
+        rig.open();
+        rig.receive(&says::connected("u1"));
+        rig.receive(&says::subscribed("inbox:u1", "inboxone", 1, 1, false));
+        rig.receive(&says::subscribed("system:all", "system01", 0, 0, false));
+        rig.advance(25_000);
+        if rig.transport.is_some() {
+            rig.receive(&says::snapshot(&["a"]));
+        }
+        attempts += 1;
+        assert!(attempts < 5);
+    }
+}
+
+#[test]
+fn a_long_answer_that_comes_in_pieces_is_waited_for() {
+    let mut rig = Rig::over(TransportKind::Poll);
+    let poll = rig.asked("poll?").number;
+    rig.status(poll, 200);
+    let text = answer("st", &beginning(&["a"]));
+    for piece in text.as_bytes().chunks(text.len() / 5) {
+        rig.advance(9_000);
+        rig.piece(poll, std::str::from_utf8(piece).unwrap());
+        assert_ne!(rig.client.connection().status, Status::Waiting);
+    }
+    rig.request_ended(poll, None);
+    assert_eq!(rig.ids(), ["a"]);
 }
 
 /// Found by seed 1796200971: it was waited for longer than its session lives, so that nobody ever went on to polls.

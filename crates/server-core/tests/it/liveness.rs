@@ -190,7 +190,7 @@ fn a_stream_ends_in_time_without_an_error_so_that_a_dead_one_holds_no_place() {
         }
         assert!(server.now.mono - from >= 180_000);
         assert_eq!(peer.closed, Some(CloseCode::AWAY));
-        assert!(!peer.types().iter().any(|kind| *kind == "error"));
+        assert!(!peer.types().contains(&"error"));
         assert_eq!(server.hub.channels(), 0);
     }
 }
