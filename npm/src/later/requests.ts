@@ -4,9 +4,13 @@
  */
 
 import type { Tell } from '../host.js'
+import { turns, type Turn } from './turns.js'
 
 /** Does what the core asks, by the numbers of its words from `REQUEST` on: makes a request, or aborts one. */
 export type Make = (what: number, number: number, text: string) => void
+
+/** Why a stream is not opened where two are; the client polls. */
+const CROWDED = 'other tabs hold as many streams as a browser has connections for by HTTP/1.1: serve Tidings by HTTP/2, or let WebSocket through'
 
 /**
  * Requests of one core; all are aborted with the signal, because then it is gone. The core is told `answered`, the number of
@@ -16,6 +20,7 @@ export type Make = (what: number, number: number, text: string) => void
  */
 export function requests(socket: () => string, tell: Tell, answered: number, signal: AbortSignal): Make {
   const running = new Map<number, AbortController>()
+  const turn = turns(signal)
 
   signal.addEventListener('abort', () => {
     for (const number of [...running.keys()]) abort(number)
@@ -41,10 +46,16 @@ export function requests(socket: () => string, tell: Tell, answered: number, sig
       forbidden ||= disposition === 'enforce' && effectiveDirective === 'connect-src' && originOf(blockedURI) === originOf(address)
     }
     globalThis.addEventListener?.('securitypolicyviolation', violated)
+    let mine: Turn | undefined
     try {
       if (address === '') throw new Error()
-      const [path = '', bearer = '', ...body] = text.split('\n')
-      const response = await fetch(address + path, {
+      const [asked = '', bearer = '', ...body] = text.split('\n')
+      mine = await turn(address, asked, control.signal)
+      if (mine === undefined) {
+        why = CROWDED
+        throw new Error()
+      }
+      const response = await fetch(address + mine.path, {
         method: 'POST',
         headers: { 'Content-Type': 'application/json', ...(bearer && { Authorization: `Bearer ${bearer}` }) },
         body: body.join('\n'),
@@ -60,9 +71,10 @@ export function requests(socket: () => string, tell: Tell, answered: number, sig
       await read(response, (piece) => say(1, piece))
     } catch {
       // What a browser throws says less than is known here, and might repeat a secret.
-      why = begun ? 'the answer broke off' : await cause(address, () => forbidden)
+      why ||= begun ? 'the answer broke off' : await cause(address, () => forbidden)
     }
     globalThis.removeEventListener?.('securitypolicyviolation', violated)
+    mine?.end()
     say(2, why)
     running.delete(number)
   }
