@@ -3,7 +3,8 @@ import type { Route } from '@playwright/test'
 
 import { expect, test } from '../harness/test.ts'
 
-const REST = /\/rest-[^/]+\.js$/
+// The query is of a second try, for browsers that remember the first.
+const REST = /\/rest-[^/]+\.js(\?|$)/
 
 test('a first inbox does without the rest of the core, and what happens meanwhile waits for it', async ({ inbox, server, page }) => {
   for (const title of ['first', 'second']) await server.publish({ to: { user: 'mina' }, title })
@@ -39,4 +40,24 @@ test('a rest that did not load is asked for again', async ({ inbox, server, page
   await server.publish({ to: { user: 'mina' }, title: 'Paid' })
   await inbox.shows(['Paid'])
   expect(tries).toBe(2)
+})
+
+test('a first part that did not load is asked for again, and what the page shows meanwhile says why', async ({ inbox, server, page }) => {
+  await server.publish({ to: { user: 'mina' }, title: 'Paid' })
+  let tries = 0
+  let there = false
+  await page.route(/\/first-[^/]+\.js/, route => {
+    tries += 1
+    return there ? route.continue() : route.abort()
+  })
+  const said = page.waitForEvent('console', message => message.text().includes('[wasm_unavailable'))
+  await inbox.open()
+  await inbox.hasState('waiting')
+  expect((await said).text()).toContain('explain()')
+  there = true
+  // The page has reason to hope: it does not wait any longer.
+  await page.evaluate(() => window.dispatchEvent(new Event('online')))
+  await inbox.isLive()
+  await inbox.shows(['Paid'])
+  expect(tries).toBeGreaterThan(1)
 })

@@ -1,12 +1,12 @@
 /** Rooms, chats and topics. */
 
 import { invalid, TidingsError, type ErrorFacts } from './error.js'
+import { bytesOf, weakly } from './globals.js'
 import { listeners, type Listeners } from './listeners.js'
-import type { Tell } from './host.js'
-import type { Plugged } from './plug.js'
+import type { Plug, Plugged } from './plug.js'
 import { cell, type Call, type Cell, type Part } from './readable.js'
 import type { Channel, ChannelEvents, ChannelName, ChannelSnapshot, Gap, Json, Member, Message, Tidings, TidingsEvents } from './types.js'
-import { CHANNEL, FOLLOW, OLDER, PUBLISH, UNFOLLOW } from './words.js'
+import { CHANNEL, FOLLOW, OLDER, PUBLISH, UNFOLLOW, type Tell } from './words.js'
 
 /**
  * A message as the core writes it: a key alone where it is known, because a payload crosses once. Flags: pending 1,
@@ -89,7 +89,8 @@ const NAME_BYTES = 128
  * An entry of its own, so that apps without channels don't load it.
  */
 export function channel<const N extends ChannelName>(client: Tidings, name: N): Channel<N> {
-  const { '~plug': plug } = client as Partial<Plugged>
+  let plug: Plug | undefined
+  ;(client as Partial<Plugged>)['~plug']?.((given) => (plug = given))
   if (plug === undefined) throw invalid('`channel` takes a client that createTidings() made.')
   if (plug.channels === undefined) plug.owner.parts.push((plug.channels = channels(plug.owner)))
   return plug.channels.channel(name) as unknown as Channel<N>
@@ -97,7 +98,7 @@ export function channel<const N extends ChannelName>(client: Tidings, name: N): 
 
 /** The channels of one client. */
 function channels(owner: ChannelsOwner): Channels {
-  const shared = new Map<string, WeakRef<Room>>()
+  const shared = new Map<string, ReturnType<typeof weakly<Room>>>()
   // Rooms that somebody reads; others live as long as somebody holds them.
   const read = new Map<string, Room>()
   const roomOf = new WeakMap<Channel, Room>()
@@ -158,7 +159,7 @@ function channels(owner: ChannelsOwner): Channels {
       },
       loadMore: () => owner.intend((intent) => owner.later(OLDER, name, intent)),
       on(event, fn) {
-        if (typeof fn !== 'function') throw invalid('`on` takes an event and a function.')
+        if ((event !== 'message' && event !== 'gap') || typeof fn !== 'function') throw invalid('`on` takes an event, `message` or `gap`, and a function.')
         const off = events.add(event, fn as never)
         const left = join()
         return () => {
@@ -175,14 +176,14 @@ function channels(owner: ChannelsOwner): Channels {
 
   return {
     channel(name) {
-      if (typeof name !== 'string' || !NAME.test(name) || bytes(name) > NAME_BYTES) {
+      if (typeof name !== 'string' || !NAME.test(name) || bytesOf(name.slice(name.indexOf(':') + 1)) > NAME_BYTES) {
         throw invalid('A channel is named `namespace:name`, such as `room:42`; the inbox has readables of its own.')
       }
       let room = read.get(name) ?? shared.get(name)?.deref()
       if (room === undefined) {
         for (const [other, ref] of shared) if (ref.deref() === undefined) shared.delete(other)
         room = make(name)
-        shared.set(name, new WeakRef(room))
+        shared.set(name, weakly(room))
         // Whoever holds the channel holds its room.
         roomOf.set(room.channel, room)
       }
@@ -232,5 +233,3 @@ function freeze(value: Json): Json {
   if (typeof value === 'object' && value !== null) Object.values(Object.freeze(value)).forEach(freeze)
   return value
 }
-
-const bytes = (name: string) => new TextEncoder().encode(name.slice(name.indexOf(':') + 1)).length

@@ -1,10 +1,12 @@
 import type { Channels, RawMessage } from './channels.js'
 import { CONNECTION, type RawConnection } from './connection.js'
-import { closed, invalid, TidingsError, type ErrorFacts } from './error.js'
+import { closed, failure, invalid, TidingsError, type ErrorFacts } from './error.js'
 import type { Tell } from './host.js'
+import { given } from './globals.js'
 import { inbox } from './inbox.js'
 import { intents } from './intents.js'
 import type { Entry } from './items.js'
+import { development, telling } from './later.js'
 import { link as linked } from './link.js'
 import { listeners } from './listeners.js'
 import { load, type Bundled } from './loader.js'
@@ -20,6 +22,11 @@ import type { Connection, Gap, Tidings, TidingsEvents, TidingsOptions } from './
 import { socketUrl } from './url.js'
 import * as words from './words.js'
 
+/** What `on` tells. */
+const EVENTS: readonly string[] = ['arrived', 'gap', 'failed', 'error'] satisfies (keyof TidingsEvents)[]
+
+declare const process: { readonly env: { readonly NODE_ENV?: string } }
+
 /** Tells the core, now or later, unless there is none any more or too much waits for it. */
 type Later = (...told: Parameters<Tell>) => boolean
 
@@ -31,8 +38,7 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
   check(options)
   const { logger } = options
   // A server renders the initial snapshots; there only an explicit connect() makes this a client.
-  const browser = typeof document !== 'undefined'
-  const instance = randomName()
+  const browser = given('document') !== undefined
   const promises = intents()
   const leaving = new Set<(result: { discarded: number }) => void>()
   let user = options.user
@@ -40,6 +46,7 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
   let held = false
   let over = false
   let kept = 0
+  let instance: string | undefined
   // Counts up when there may be something else to read from the core.
   let version = 0
 
@@ -58,7 +65,9 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
       return ''
     }
   }
-  const asked = tickets(options.ticket)
+  /** The same as the app gives it, without what may be secret in it. */
+  const base = () => url().replace(/^ws(.*)\/v1\/ws$/, 'http$1')
+  const asked = tickets(options.ticket, base)
   const saved = storage(url, options.keepChannels)
   const error = (facts: ErrorFacts) => new TidingsError(facts.code.startsWith('ticket_') ? { ...facts, cause: asked.cause() } : facts)
 
@@ -88,7 +97,19 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
     discard: (id) => void later(words.DISCARD_FAILED, '', id),
   })
 
-  const parts: Part[] = [state, list, sent]
+  const say = (heard: Partial<Connection>) =>
+    void telling().then(({ tell }) => tell(options, heard, base()), () => heard.error && (logger ?? console).warn(heard.error.message))
+  let was = CONNECTION
+  const voice: Part = {
+    refresh() {},
+    notify() {
+      const now = state.readable.get()
+      if (now.error !== was.error || now.transport !== was.transport) say(now)
+      was = now
+    },
+  }
+
+  const parts: Part[] = [state, list, sent, voice]
 
   // ---- the core's side ----
 
@@ -123,8 +144,22 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
     leaving.clear()
   }
 
+  /** What a user asked of a core that is not there yet is nothing to do for the next. */
+  const forget = () => {
+    link.forget()
+    promises.reject(failure('signed_out', 'app', 'Somebody else is signed in, or nobody.'))
+  }
+
+  /** Signing out must not depend on the core: what is stored goes. */
+  const leave = () => {
+    if (leaving.size === 0) return
+    if (typeof user === 'string') saved.wipe(user).catch(() => {})
+    forget()
+    left(0)
+  }
+
   const report = (problem: TidingsError) => {
-    logger?.warn(`tidings: ${problem.message}`)
+    say({ error: problem })
     events.tell('error', problem)
   }
 
@@ -139,12 +174,17 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
       if (wanted && user !== null && globalThis.navigator?.onLine !== false) asked.ahead(user)
       return load(options.wasm, bundled)
     },
-    options: () => settings(options, instance),
+    options: () => settings(options, (instance ??= randomName())),
     trouble: (problem) => report(problem),
     born() {
       tellUser()
       plug.channels?.again()
       if (wanted) tellNow(words.CONNECT)
+    },
+    late(problem, retryAt) {
+      const { attempt } = state.readable.get()
+      leave()
+      if (wanted) show(user === null ? { status: 'signed-out' } : { status: 'waiting', lost: attempt > 2, error: problem, attempt: attempt + 1, retryAt })
     },
     lost(problem, again) {
       kept = 0
@@ -154,11 +194,7 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
       version++
       wanted &&= again
       show(again ? { status: 'connecting' } : { status: 'failed', error: problem })
-      // Signing out must not depend on the core: what is stored goes.
-      if (leaving.size > 0) {
-        if (typeof user === 'string') saved.wipe(user).catch(() => {})
-        left(0)
-      }
+      leave()
       report(problem)
     },
   })
@@ -190,8 +226,15 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
       return
     }
     // The core connects when it is there.
-    show({ status: 'connecting' })
+    const { attempt, lost } = state.readable.get()
+    show({ status: 'connecting', attempt, lost })
     link.start()
+    try {
+      // What the app is built for, as its bundler says.
+      if (browser && process.env.NODE_ENV === 'development') void development().then(({ developed }) => developed({ client: tidings, url, user: () => user }, logger ?? console), () => {})
+    } catch {
+      // Without a bundler it is not said, and a page is as its visitors get it.
+    }
   }
 
   /** Somebody looks, listens or wants something done: each of these connects, in browsers. */
@@ -221,11 +264,12 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
 
   const plug: Plug = { owner: { ...owner, events, read, intend, later, tellNow, parts } }
   const tidings: Tidings & Plugged = {
-    '~plug': plug,
+    '~plug': (take) => take(plug),
     connection: state.readable,
     inbox: list.inbox,
     outbox: sent.outbox,
     on(event, fn) {
+      must(EVENTS.includes(event), 'event', `one of ${EVENTS.join(', ')}`)
       must(typeof fn === 'function', 'fn', 'a function')
       const off = events.add(event, fn)
       wake()
@@ -234,9 +278,12 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
     setUser(next) {
       checkUser(next)
       if (over || next === user) return
+      const named = typeof user === 'string'
       user = next
       asked.abortAhead()
-      if (!tellUser() && wanted) want()
+      if (tellUser()) return
+      if (named) forget()
+      if (wanted) want()
     },
     signOut({ unsent = 'send' } = {}) {
       must(unsent === 'send' || unsent === 'discard', 'unsent', "'send' or 'discard'")

@@ -7,10 +7,9 @@ const LOCAL = /^(localhost|.+\.localhost|127(\.\d+){3}|\[::1\])$/
 
 /**
  * A ticket function that lets anybody be anybody: `ticket: devTicket('u1')`. Without a user it asks for the client's
- * own. Throws on pages that are not on this machine.
+ * own. It asks the client's server, unless it is given another `url`. Throws on pages that are not on this machine.
  */
 export function devTicket(user?: string, options: { readonly url?: string } = {}): (context: TicketContext) => Promise<Credential> {
-  const { url = 'http://127.0.0.1:8787' } = options
   const here = (globalThis as { location?: { hostname: string } }).location
   if (here !== undefined && here.hostname !== '' && !LOCAL.test(here.hostname)) {
     throw invalid('devTicket works on localhost only: it lets anybody be anybody. Fetch a ticket from your backend.')
@@ -18,6 +17,7 @@ export function devTicket(user?: string, options: { readonly url?: string } = {}
   return async (context) => {
     const name = user ?? context.user
     if (name === undefined) throw invalid('devTicket needs a user: devTicket("u1"), or the option `user`.')
+    const url = options.url ?? context.url
     const response = await fetch(`${url.replace(/\/+$/, '')}/dev/tokens`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },

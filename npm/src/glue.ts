@@ -51,7 +51,9 @@ let wasm: Exports
 const free = ([instance, destroy, a, b]: Owned) => {
   if (instance === wasm) destroy(a, b)
 }
-const registry = new FinalizationRegistry(free)
+/** Some hosts have none: there a core lives as long as the module. */
+const { FinalizationRegistry: Registry } = globalThis as Partial<typeof globalThis>
+const registry = Registry && new Registry(free)
 
 /** One client. */
 export class Core {
@@ -59,7 +61,7 @@ export class Core {
 
   constructor(host: Host, ...[seed, instance, clientId, ...rest]: readonly [...CoreOptions, whole: boolean]) {
     this.#at = wasm.core_new(host, seed, ...pass(instance), ...pass(clientId), ...rest)
-    registry.register(this, [wasm, wasm.__wbg_core_free, this.#at, 1])
+    registry?.register(this, [wasm, wasm.__wbg_core_free, this.#at, 1])
   }
 
   run(mono: number, wall: number): void {
@@ -123,10 +125,10 @@ function closure(a: number, b: number): Closure {
   }
   call.drop = () => {
     if (--holders !== 0) return
-    registry.unregister(owned)
+    registry?.unregister(owned)
     free(owned)
   }
-  registry.register(call, owned, owned)
+  registry?.register(call, owned, owned)
   return call
 }
 

@@ -1,7 +1,9 @@
 import { messageOf } from './error.js'
+import { world } from './later.js'
 import type { Ask } from './later/world.js'
 import type { Storage } from './storage.js'
 import type { Tickets } from './ticket.js'
+import type { Tell } from './words.js'
 import { ABORT, CLOSED, ENDED, KEEP, KEPT, LOAD, LOADED, OPENED, RECEIVED, REQUEST, STORAGE_FAILED, TICKET, TICKETED, WIPE } from './words.js'
 
 /** What the core calls. None of it throws, and only `turn` calls back into the core. */
@@ -12,8 +14,7 @@ export interface Host {
   say(what: number, number: number, text: string): void
 }
 
-/** Tells a core something; what is left out does not matter to it. */
-export type Tell = (what: number, text?: string, number?: number, other?: number) => void
+export type { Tell } from './words.js'
 
 /** What a host needs of its client. */
 export interface HostNeeds {
@@ -54,7 +55,7 @@ export function host(needs: HostNeeds, tell: Tell, signal: AbortSignal): Omit<Ho
       else {
         // At once too, because what is loaded next is not to find it.
         if (what === WIPE) storage.wipe(text).catch(failed)
-        more ??= import('./later/world.js').then((module) => module.world(storage, failed, needs.url, tell, KEPT, signal))
+        more ??= world().then((module) => module.world(storage, failed, needs.url, tell, KEPT, signal))
         more.then(
           (ask) => ask(what - KEEP, number, text),
           (error: unknown) => {

@@ -1,5 +1,6 @@
 import { TidingsError, type ErrorFacts } from './error.js'
 import { isText, record } from './foreign.js'
+import { weakly } from './globals.js'
 import { items, type Entry } from './items.js'
 import { must } from './options.js'
 import { cell, type Owner, type Part } from './readable.js'
@@ -54,7 +55,7 @@ export function inbox(owner: InboxOwner): InboxCell {
   let known = items()
   // Views that somebody is subscribed to; others bring themselves up to date when read.
   const watched = new Set<View>()
-  const shared = new Map<string, WeakRef<View['view']>>()
+  const shared = new Map<string, ReturnType<typeof weakly<View['view']>>>()
 
   const marker = (mark: number) => (refs: ItemRef | readonly ItemRef[]) => owner.mark(ids(refs), mark)
   const actions = {
@@ -100,7 +101,7 @@ export function inbox(owner: InboxOwner): InboxCell {
         if (!view) {
           for (const [other, ref] of shared) if (!ref.deref()) shared.delete(other)
           view = make(show, kinds).view
-          shared.set(key, new WeakRef(view))
+          shared.set(key, weakly(view))
         }
         return view
       },

@@ -1,15 +1,20 @@
 /** Tidings: notifications for web apps. Nothing happens at import. */
 
+import { chunk } from './chunk.js'
 import { client } from './client.js'
+import { saving, telling, world } from './later.js'
 import { unpack, type Bundled } from './loader.js'
 import type { Tidings, TidingsOptions } from './types.js'
 
+const first = /* @__PURE__ */ chunk(() => import('./first.js'))
+const rest = /* @__PURE__ */ chunk(() => import('./rest.js'))
+
 const bundled: Bundled = {
-  core: async () => unpack((await import('./first.js')).default),
+  core: async () => unpack((await first()).default),
   async rest() {
     // What the rest will ask for, so that it is there when there is no network any more.
-    const [rest] = await Promise.all([import('./rest.js'), import('./later/saving.js'), import('./later/world.js')])
-    return unpack(rest.default)
+    const [packed] = await Promise.all([rest(), saving(), world(), telling()])
+    return unpack(packed.default)
   },
 }
 

@@ -1,3 +1,4 @@
+import { given } from './globals.js'
 import { HIDDEN, OFFLINE, ONLINE, WOKE } from './words.js'
 
 // A page that comes back asks whether the link still lives: sockets that look open may have died while it slept, and
@@ -10,7 +11,7 @@ const OF_DOCUMENT = { visibilitychange: WOKE, freeze: HIDDEN, resume: WOKE }
  * is a page: a worker has no document, and Node neither.
  */
 export function lifecycle(tell: (what: number) => void, signal: AbortSignal): void {
-  const { document } = globalThis as Partial<typeof globalThis>
+  const document = given('document')
   const hear = (target: Partial<EventTarget> | undefined, words: Record<string, number>) => {
     for (const [name, word] of Object.entries(words)) {
       target?.addEventListener?.(name, () => tell(name === 'visibilitychange' && document?.hidden ? HIDDEN : word), { signal })

@@ -3,7 +3,7 @@ import type { Core, CoreOptions } from './glue.js'
 import { host, type HostNeeds, type Tell } from './host.js'
 import { lifecycle } from './lifecycle.js'
 import type { Loaded } from './loader.js'
-import { REST, REST_THERE } from './words.js'
+import { ONLINE, REST, REST_THERE, WOKE } from './words.js'
 
 /** What a link asks of its client. */
 export interface LinkNeeds extends HostNeeds {
@@ -16,6 +16,8 @@ export interface LinkNeeds extends HostNeeds {
   flush(): void
   /** Something went wrong that ends nothing. */
   trouble(error: TidingsError): void
+  /** The core can't load for now; it is asked for again at this time of day, or sooner. */
+  late(error: TidingsError, at: number): void
   /** There is no core any more, and what was asked of it has no answer; `again` if a new one is being made. */
   lost(error: TidingsError, again: boolean): void
 }
@@ -31,15 +33,35 @@ export interface Link {
   alive(): boolean
   /** The whole core is there. */
   whole(): boolean
+  /** What waits for a core is not to be told any more. */
+  forget(): void
   close(): void
 }
 
-/** First and longest wait before the rest of the core is asked for again, in milliseconds. */
+/** First and longest wait before a part of the core is asked for again, in milliseconds. */
 const SOON = 1_000
 const PATIENCE = 30_000
+/** A core that trapped has a successor, unless it was itself one, made less than this ago, in milliseconds. */
+const LIVED = 60_000
 
 /** Both clocks: one that never goes back, and the time of day. */
 const clocks = () => [performance.now(), Date.now()] as const
+
+/** Calls `fn` after so many milliseconds, or as soon as the page is looked at or has a network, unless the signal aborts. */
+function soon(fn: () => void, wait: number, signal: AbortSignal) {
+  const control = new AbortController()
+  const end = () => {
+    clearTimeout(timer)
+    control.abort()
+  }
+  const go = () => {
+    end()
+    fn()
+  }
+  const timer = setTimeout(go, wait)
+  lifecycle((what) => (what === ONLINE || what === WOKE) && go(), control.signal)
+  signal.addEventListener('abort', end, { signal: control.signal })
+}
 
 /** A link whose core is not loaded yet. */
 export function link(needs: LinkNeeds): Link {
@@ -51,7 +73,9 @@ export function link(needs: LinkNeeds): Link {
   let loading = false
   let over = false
   let whole = false
-  let traps = 0
+  let trapped = -LIVED
+  let wait = SOON
+  let cancel: (() => void) | undefined
 
   /** Every call into the core goes through here: a trap ends that core, and nothing else. */
   const enter = <T>(fn: (core: Core) => T): T | undefined => {
@@ -73,8 +97,9 @@ export function link(needs: LinkNeeds): Link {
     if (core !== undefined && early) pass(...told)
     else if (!over) {
       queue.push(told)
-      if (core === undefined) start()
-      else more()
+      // One that did not load is asked for by the clock.
+      if (core !== undefined) more()
+      else if (cancel === undefined) start()
     }
   }
 
@@ -100,10 +125,10 @@ export function link(needs: LinkNeeds): Link {
     }
     broke = (trap) => {
       release()
-      traps += 1
-      const again = traps === 1
+      const [now] = clocks()
+      const again = now - trapped >= LIVED
+      trapped = again ? now : -LIVED
       needs.lost(failure('internal', 'app', `The core failed: ${messageOf(trap)}. Please report this.`, trap), again)
-      if (!again) traps = 0
       queueMicrotask(() => {
         loaded.renew(generation)
         if (again) begin(loaded)
@@ -123,7 +148,7 @@ export function link(needs: LinkNeeds): Link {
         await loaded.rest()
       } catch (error) {
         if (wait === SOON) needs.trouble(error as TidingsError)
-        setTimeout(fetchRest, wait, Math.min(wait * 2, PATIENCE))
+        soon(() => void fetchRest(Math.min(wait * 2, PATIENCE)), wait, control.signal)
         return
       }
       if (core !== mine) return
@@ -170,15 +195,27 @@ export function link(needs: LinkNeeds): Link {
   const start = () => {
     if (core !== undefined || loading || over) return
     loading = true
+    cancel?.()
+    cancel = undefined
     needs.load().then(
       (loaded) => {
         loading = false
+        wait = SOON
         begin(loaded)
       },
       (error: TidingsError) => {
         loading = false
-        queue = []
-        if (!over) needs.lost(error, false)
+        if (over) return
+        if (error.retry) {
+          const control = new AbortController()
+          cancel = () => control.abort()
+          soon(start, wait, control.signal)
+          needs.late(error, Date.now() + wait)
+          wait = Math.min(wait * 2, PATIENCE)
+        } else {
+          queue = []
+          needs.lost(error, false)
+        }
       },
     )
   }
@@ -189,9 +226,13 @@ export function link(needs: LinkNeeds): Link {
     read: (what, show = 0, kinds = '') => enter((living) => living.read(what, show, kinds, ...clocks())),
     alive: () => core !== undefined,
     whole: () => core !== undefined && whole,
+    forget() {
+      queue = []
+    },
     close() {
       over = true
       queue = []
+      cancel?.()
       release()
     },
   }

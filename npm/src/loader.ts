@@ -1,7 +1,8 @@
 /** The compiled core: loaded once per page, whoever asks first. */
 
-import { failure, messageOf, TidingsError } from './error.js'
+import { messageOf, TidingsError } from './error.js'
 import * as glue from './glue.js'
+import { saving, source as elsewhere, telling, world } from './later.js'
 import type { WasmSource } from './types.js'
 
 
@@ -23,16 +24,18 @@ export interface Loaded {
   onRenew(fn: () => void): () => void
   /** All of it is there. */
   whole(): boolean
-  /** Loads what is not there yet. Rejects as loading the core does, and may then be tried again. */
+  /** Loads what is not there yet. Rejects as loading the core does. */
   rest(): Promise<void>
 }
 
 let loading: Promise<Loaded> | undefined
 
-/** Loads the core, or answers with the one that is loaded. Rejects with `wasm_unavailable`, naming the cause. */
+/**
+ * Loads the core, or answers with the one that is loaded. Rejects with `wasm_unavailable`, naming the cause; `retry` is true
+ * where trying again may help.
+ */
 export function load(source: WasmSource | undefined, bundled: Bundled): Promise<Loaded> {
   loading ??= start(source, bundled).catch((error: unknown) => {
-    // The next connect() tries again: a missing file may be there by then.
     loading = undefined
     return refused(error)
   })
@@ -40,8 +43,11 @@ export function load(source: WasmSource | undefined, bundled: Bundled): Promise<
 }
 
 async function start(source: WasmSource | undefined, bundled: Bundled): Promise<Loaded> {
-  glue.initSync({ module: await compiled(source === undefined ? await bundled.core() : await (await import('./later/source.js')).fetched(source)) })
   const more = source === undefined ? bundled.rest : undefined
+  const code = source === undefined ? bundled.core() : elsewhere().then(({ fetched }) => fetched(source))
+  // A core that is there at once wants at once what the rest of one brings along.
+  if (more === undefined) await Promise.all([code, saving(), world(), telling()])
+  glue.initSync({ module: await compiled(await code) })
   let rest: WebAssembly.Module | undefined
   let whole = more === undefined
   let generation = 0
@@ -78,7 +84,8 @@ async function start(source: WasmSource | undefined, bundled: Bundled): Promise<
 }
 
 async function compiled(source: Code): Promise<WebAssembly.Module> {
-  return source instanceof WebAssembly.Module ? source : WebAssembly.compile(source)
+  // Not by its class: where a host compiles, it may be another realm's.
+  return ArrayBuffer.isView(source) ? WebAssembly.compile(source as Uint8Array<ArrayBuffer>) : source
 }
 
 /** Unpacks a module of `first.js` or `rest.js`. */
@@ -88,9 +95,9 @@ export async function unpack(base64: string): Promise<Uint8Array<ArrayBuffer>> {
   return new Uint8Array(await new Response(stream).arrayBuffer())
 }
 
-/** Says in words why a core can't load. The words are a file of their own, which may be out of reach as well. */
+/** Says why a core can't load, in words of a file of its own. Where that is out of reach as well, the network is to blame. */
 async function refused(error: unknown): Promise<never> {
   if (error instanceof TidingsError) throw error
-  const { refusal } = await import('./later/source.js').catch(() => ({ refusal: String }))
-  throw failure('wasm_unavailable', 'browser', `The WebAssembly core can't load: ${refusal(messageOf(error))}.`, error)
+  const { why, retry } = await elsewhere().then(({ refusal }) => refusal(error), () => ({ why: messageOf(error), retry: true }))
+  throw new TidingsError({ code: 'wasm_unavailable', fault: 'browser', retry, message: `The WebAssembly core can't load: ${why}.`, cause: error })
 }

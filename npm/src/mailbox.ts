@@ -27,7 +27,8 @@ export function mailbox(reader: Reader): Mailbox {
   return {
     heard(what, number, text) {
       // Read at once: a later text may name an item of this one by its number alone.
-      letters.push(reader.letter(what, number, text))
+      // Nothing thrown here may reach the core, which is still at work.
+      reader.call(() => letters.push(reader.letter(what, number, text)), undefined)
     },
     flush() {
       if (flushing) return

@@ -1,5 +1,6 @@
 import { invalid } from './error.js'
 import { isObject, isText } from './foreign.js'
+import { bytesOf } from './globals.js'
 import type { TidingsOptions } from './types.js'
 
 /** All ways to the server, the best first. */
@@ -27,7 +28,7 @@ export function check(options: TidingsOptions): void {
 
 /** User ids are what the server takes for one. */
 export function checkUser(user: unknown): void {
-  const fine = user === null || (isText(user) && new TextEncoder().encode(user).length <= 128)
+  const fine = user === null || (isText(user) && bytesOf(user) <= 128)
   must(fine, 'user', 'a user id of 1 to 128 bytes, or null')
 }
 

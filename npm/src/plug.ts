@@ -7,7 +7,7 @@ export interface Plug {
   channels?: Channels
 }
 
-/** Where a client has it. */
+/** Where a client has it: handed to a function, so that it is the same whatever an app wraps the client in or freezes. */
 export interface Plugged {
-  readonly '~plug': Plug
+  '~plug'(take: (plug: Plug) => void): void
 }

@@ -4,6 +4,7 @@
  */
 
 import { isText, record } from './foreign.js'
+import { saving } from './later.js'
 
 const NAME = 'tidings'
 /** Caches, and the rows of the outbox (later/lanes.ts). */
@@ -65,10 +66,18 @@ export function storage(server: () => string, channelsMax?: number): Storage {
     return opening
   }
 
-  const transact: Transact = async (mode, user, work, options) => {
-    const transaction = (await database()).transaction(STORE, mode, options)
-    const request = work(transaction.objectStore(STORE), `${server()}\n${user}`)
-    return settled(request, transaction)
+  const transact: Transact = (mode, user, work, options) => {
+    const run = async () => {
+      const transaction = (await database()).transaction(STORE, mode, options)
+      const request = work(transaction.objectStore(STORE), `${server()}\n${user}`)
+      return settled(request, transaction)
+    }
+    // A connection may be gone without a word: Safari's storage process dies, or a tab came back from the dead. All of a
+    // transaction was done, or nothing.
+    return run().catch(() => {
+      close()
+      return run()
+    })
   }
 
   return {
@@ -76,7 +85,7 @@ export function storage(server: () => string, channelsMax?: number): Storage {
       const { text } = record(await transact('readonly', user, (store, key) => store.get(key)))
       return isText(text) ? text : undefined
     },
-    save: async (cache) => (await import('./later/saving.js')).save(transact, cache, channelsMax),
+    save: async (cache) => (await saving()).save(transact, cache, channelsMax),
     // What else is a user's begins with the key of their cache and a tab; users have no control characters.
     wipe: (user) => transact('readwrite', user, (store, key) => store.delete(IDBKeyRange.bound(key, `${key}\t\uffff`))),
     transact,
@@ -84,9 +93,15 @@ export function storage(server: () => string, channelsMax?: number): Storage {
   }
 }
 
-/** Opens the database; one that can't be opened is broken or newer, and only a cache: it is made anew, once. */
+/**
+ * Opens the database, of whatever version. One that is broken, or another's, is made anew; not one that is out of reach or full,
+ * because unsent intents are in it.
+ */
 async function open(): Promise<IDBDatabase> {
-  const found = await attempt().catch(() => undefined)
+  const found = await attempt().catch((error: unknown) => {
+    if (String(error).startsWith('UnknownError') && !/connection/i.test(String(error))) return undefined
+    throw error
+  })
   if (found?.objectStoreNames.contains(STORE)) return found
   found?.close()
   await settled(indexedDB.deleteDatabase(NAME))
@@ -94,7 +109,7 @@ async function open(): Promise<IDBDatabase> {
 }
 
 async function attempt(): Promise<IDBDatabase> {
-  const request = indexedDB.open(NAME, 1)
+  const request = indexedDB.open(NAME)
   request.onupgradeneeded = () => request.result.createObjectStore(STORE)
   return settled(request)
 }

@@ -2,7 +2,7 @@ import { messageOf } from './error.js'
 import { isText, record } from './foreign.js'
 import type { TidingsOptions } from './types.js'
 
-/** How long the app's ticket function may take. */
+/** How long the app's ticket function may take; the core, which waits as long, says that it took too long. */
 const DEADLINE = 10_000
 
 /** Stands for the number of an attempt the core has not made yet. */
@@ -27,12 +27,12 @@ export interface Tickets {
 
 interface Asked {
   readonly user: string | undefined
-  readonly answer: Promise<Answer>
+  readonly answer: Promise<Answer | undefined>
   abort(): void
 }
 
 /** Wraps the app's ticket function. */
-export function tickets(ask: TidingsOptions['ticket']): Tickets {
+export function tickets(ask: TidingsOptions['ticket'], url: () => string): Tickets {
   const running = new Map<number, Asked>()
   let count = 0
   let thrown: unknown
@@ -47,18 +47,14 @@ export function tickets(ask: TidingsOptions['ticket']): Tickets {
     const attempt = ++count
     const abort = () => control.abort()
     // In a function of its own, so that a throw before the first await is caught too.
-    const call = async () => read(await ask({ user, attempt, signal: control.signal }))
-    const answer = new Promise<Answer>((resolve) => {
-      const timer = setTimeout(() => {
-        abort()
-        thrown = undefined
-        resolve([3, `it did not settle within ${DEADLINE / 1000} s`])
-      }, DEADLINE)
-      void call()
-        .catch(failed)
-        .then(resolve)
-        .finally(() => clearTimeout(timer))
-    })
+    const call = async () => read(await ask({ user, attempt, signal: control.signal, url: url() }))
+    const timer = setTimeout(() => {
+      thrown = undefined
+      abort()
+    }, DEADLINE)
+    const answer = call()
+      .catch((error: unknown) => (control.signal.aborted ? undefined : failed(error)))
+      .finally(() => clearTimeout(timer))
     return { user, answer, abort }
   }
 
@@ -77,7 +73,7 @@ export function tickets(ask: TidingsOptions['ticket']): Tickets {
       running.delete(AHEAD)
       running.set(attempt, asked)
       void asked.answer.then((given) => {
-        if (running.delete(attempt)) answer(given)
+        if (given && running.delete(attempt)) answer(given)
       })
     },
     abort,

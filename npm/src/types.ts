@@ -290,18 +290,24 @@ export interface TicketContext {
   readonly user: string | undefined
   /** Counts up with each request. */
   readonly attempt: number
+  /** Address of the server: the option `url`, as it is now. */
+  readonly url: string
   /** Aborted after 10 s, or when the answer is not wanted any more: hand it to `fetch`. */
-  readonly signal: AbortSignal
+  readonly signal: Global<'AbortSignal'>
 }
+
+/** What a host has under this name; nothing where it does not: backends compile without the library of browsers. */
+type Global<N extends string> = typeof globalThis extends { readonly [name in N]: { readonly prototype: infer T } } ? T : never
+type Namespaced<N extends string, K extends string> = typeof globalThis extends { readonly [name in N]: { readonly [kind in K]: { readonly prototype: infer T } } } ? T : never
 
 /** Where the compiled core comes from, for pages that serve it themselves. */
 export type WasmSource =
-  | URL
+  | Global<'URL'>
   | string
-  | Response
+  | Global<'Response'>
   | ArrayBuffer
-  | ArrayBufferView<ArrayBuffer>
-  | WebAssembly.Module
+  | ArrayBufferView
+  | Namespaced<'WebAssembly', 'Module'>
 
 /** Told what happens; `console` fits. */
 export interface Logger {

@@ -1,5 +1,8 @@
 /** The numbers that cross the border to the core; crates/client-wasm/src/words.rs says what goes with each. */
 
+/** Tells a core something; what is left out does not matter to it. */
+export type Tell = (what: number, text?: string, number?: number, other?: number) => void
+
 // What is told, in `Core.tell`; up to REST_THERE by what the first part of the core understands.
 export const CONNECT = 0
 export const USER = 1

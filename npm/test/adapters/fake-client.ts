@@ -61,7 +61,7 @@ export function live(items: readonly InboxItem[], over: Partial<InboxSnapshot> =
 /** The contract of the client, played by values that a test sets. */
 export interface FakeClient extends Tidings {
   /** What `tidings/channels` finds its channels in. */
-  readonly '~plug': object
+  '~plug'(take: (plug: unknown) => void): void
   roomOf(name: string): TestReadable<ChannelSnapshot<Json>>
   readonly connection: TestReadable<Connection>
   readonly inbox: Inbox & TestReadable<InboxSnapshot>
@@ -128,7 +128,7 @@ export function fakeClient(): FakeClient {
       archiveAll: call('archiveAll'),
     },
     outbox: { ...readable({ pending: 0, failed: [] }), retry: call('retry'), discard: call('discard') },
-    '~plug': { channels: { channel: roomOf } },
+    '~plug': (take: (plug: unknown) => void) => take({ channels: { channel: roomOf } }),
     roomOf,
     on(event, fn) {
       const listener = (happened: never): void => fn(happened)

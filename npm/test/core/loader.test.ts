@@ -19,6 +19,7 @@ beforeAll(async () => {
     if (request.url === '/core.wasm') response.writeHead(200, { 'content-type': 'application/wasm' }).end(core)
     else if (request.url === '/plain') response.writeHead(200, { 'content-type': 'text/plain' }).end(core)
     else if (request.url === '/page') response.writeHead(200, { 'content-type': 'text/html' }).end('<!doctype html>')
+    else if (request.url === '/busy') response.writeHead(503).end()
     else response.writeHead(404).end()
   })
   await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
@@ -70,10 +71,16 @@ test('loads once, whoever asks', async () => {
 test.each([
   ['a missing file', () => `${base}/nowhere`, /nowhere answered 404/],
   ['a page in its place', () => `${base}/page`, /not WebAssembly but text\/html/],
-  ['a server that is not there', () => 'http://127.0.0.1:1/core.wasm', /fetch/],
   ['broken bytes', () => new Uint8Array([0, 0x61, 0x73, 0x6d, 9, 9, 9, 9]), /compile|version|magic/i],
 ])('%s is named', async (_, source, message) => {
   await expect(load(source())).rejects.toMatchObject({ code: 'wasm_unavailable', fault: 'browser', retry: false, message: expect.stringMatching(message) })
+})
+
+test.each([
+  ['a server that is not there', () => 'http://127.0.0.1:1/core.wasm', /fetch/],
+  ['a server that is busy', () => `${base}/busy`, /busy answered 503/],
+])('%s may be there the next time', async (_, source, message) => {
+  await expect(load(source())).rejects.toMatchObject({ code: 'wasm_unavailable', retry: true, message: expect.stringMatching(message) })
 })
 
 test.each([

@@ -1,4 +1,5 @@
 import { createTidings, isTidingsError, TidingsError, type TidingsOptions } from 'tidings'
+import { channel } from 'tidings/channels'
 import { describe, expect, test, vi } from 'vitest'
 import { cell } from '../../src/readable.js'
 import { tickets, type Answer } from '../../src/ticket.js'
@@ -33,6 +34,11 @@ describe('options', () => {
     const make = () => createTidings({ ...fine, ...wrong } as never)
     expect(make).toThrow(TidingsError)
     expect(make).toThrow(expect.objectContaining({ code: 'invalid_argument', fault: 'app', message: expect.stringContaining(`\`${name}\``) }))
+  })
+
+  test('an event that nobody tells is named', () => {
+    expect(() => createTidings(fine).on('arrive' as never, () => {})).toThrow('`event` must be one of arrived, gap, failed, error')
+    expect(() => channel(createTidings(fine), 'room:1').on('mesage' as never, () => {})).toThrow('`message` or `gap`')
   })
 
   test('no options at all are named too', () => {
@@ -104,6 +110,17 @@ describe('links', () => {
     expect(socketUrl(() => base)).toBe(url)
   })
 
+  test('an address without a scheme is not taken for a path of the page', () => {
+    vi.stubGlobal('location', { href: 'http://localhost:5173/app' })
+    for (const base of ['127.0.0.1:8787', 'localhost:8787', 'rt.example.com', 'rt.example.com:8787/rt']) {
+      expect(() => socketUrl(base)).toThrow(expect.objectContaining({ code: 'url_missing', message: expect.stringMatching(/scheme.*: \S+$/) }))
+    }
+    expect(socketUrl('/rt')).toBe('ws://localhost:5173/rt/v1/ws')
+    expect(socketUrl('./rt')).toBe('ws://localhost:5173/rt/v1/ws')
+    expect(socketUrl('//rt.example.com')).toBe('ws://rt.example.com/v1/ws')
+    expect(socketUrl('HTTPS://rt.example.com')).toBe('wss://rt.example.com/v1/ws')
+  })
+
   test.each([undefined, null, '', 7, 'rt.example.com', 'ftp://example.com'])('%j is no address of a server, in words', (base) => {
     const wrong = expect.objectContaining({ code: 'url_missing', fault: 'app', message: expect.stringContaining('`url`') })
     expect(() => socketUrl(base as never)).toThrow(wrong)
@@ -120,8 +137,9 @@ describe('links', () => {
 })
 
 describe('the ticket function', () => {
+  const nowhere = () => 'https://rt.example.com'
   const answerOf = (ask: TidingsOptions['ticket']) =>
-    new Promise<Answer>((resolve) => tickets(ask).request(1, 'u1', resolve))
+    new Promise<Answer>((resolve) => tickets(ask, nowhere).request(1, 'u1', resolve))
 
   test.each([
     ['T', [0, 'T']],
@@ -141,19 +159,28 @@ describe('the ticket function', () => {
     expect(await answerOf(() => Promise.reject('words'))).toEqual([3, 'words'])
   })
 
-  test('has 10 s, then its signal is aborted', async () => {
+  test('is told whom it is for, where the server is, and how often it was asked', async () => {
+    const ask = vi.fn(() => 'T')
+    const asked = tickets(ask, nowhere)
+    for (const attempt of [1, 2]) await new Promise((resolve) => asked.request(attempt, 'u1', resolve))
+    expect(ask).toHaveBeenLastCalledWith({ user: 'u1', url: 'https://rt.example.com', attempt: 2, signal: expect.any(AbortSignal) })
+  })
+
+  test('has 10 s, then its signal is aborted, and what that makes it throw is no answer', async () => {
     vi.useFakeTimers()
     try {
       let signal: AbortSignal | undefined
-      const answer = answerOf((context) => {
+      const answer = vi.fn()
+      tickets((context) => {
         signal = context.signal
-        return new Promise(() => {})
-      })
+        return new Promise((_, reject) => context.signal.addEventListener('abort', () => reject(context.signal.reason as Error)))
+      }, nowhere).request(1, 'u1', answer)
       await vi.advanceTimersByTimeAsync(9_999)
       expect(signal?.aborted).toBe(false)
       await vi.advanceTimersByTimeAsync(1)
       expect(signal?.aborted).toBe(true)
-      expect(await answer).toEqual([3, expect.stringContaining('10 s')])
+      await vi.advanceTimersByTimeAsync(60_000)
+      expect(answer, 'the core says that it took too long').not.toHaveBeenCalled()
     } finally {
       vi.useRealTimers()
     }
@@ -165,7 +192,7 @@ describe('the ticket function', () => {
       signals.push(signal)
       return `for ${user}`
     })
-    const asked = tickets(ask)
+    const asked = tickets(ask, nowhere)
     asked.ahead('u1')
     const first = new Promise((resolve) => asked.request(1, 'u1', resolve))
     expect(await first).toEqual([0, 'for u1'])
@@ -179,7 +206,7 @@ describe('the ticket function', () => {
   test('an answer nobody wants any more is not given', async () => {
     let resolve = (_: string) => {}
     const answer = vi.fn()
-    const asked = tickets(() => new Promise((done) => { resolve = done }))
+    const asked = tickets(() => new Promise((done) => { resolve = done }), nowhere)
     asked.request(1, 'u1', answer)
     asked.abort(1)
     resolve('T')

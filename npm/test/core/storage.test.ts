@@ -1,4 +1,4 @@
-import { IDBFactory, IDBKeyRange, IDBObjectStore } from 'fake-indexeddb'
+import { IDBDatabase, IDBFactory, IDBKeyRange, IDBObjectStore } from 'fake-indexeddb'
 import { beforeEach, expect, test, vi } from 'vitest'
 import { mayReplace } from '../../src/later/saving.js'
 import { storage } from '../../src/storage.js'
@@ -157,4 +157,44 @@ test('another tab may delete the database meanwhile', async () => {
 
 test('a cache of fewer channels may be replaced', () => {
   expect(mayReplace([], fence(1))).toBe(true)
+})
+
+test('a connection that is gone without a word is opened again', async () => {
+  const caches = storage(() => 'ws://a')
+  await caches.save({ user: 'u1', ...fence(1), text: 'one' })
+  const transaction = vi.spyOn(IDBDatabase.prototype, 'transaction').mockImplementationOnce(() => {
+    throw new DOMException('The database connection is closing.', 'InvalidStateError')
+  })
+  expect(await caches.load('u1')).toBe('one')
+  transaction.mockImplementationOnce(() => {
+    throw new DOMException('Connection to Indexed Database server lost. Refresh the page to try again', 'UnknownError')
+  })
+  await caches.save({ user: 'u1', ...fence(2), text: 'two' })
+  expect(await caches.load('u1')).toBe('two')
+})
+
+test.each([
+  ['out of reach', 'UnknownError', 'Connection to Indexed Database server lost. Refresh the page to try again'],
+  ['full', 'QuotaExceededError', 'Encountered full disk while opening backing store for indexedDB.open.'],
+  ['in the way of another', 'AbortError', 'The transaction was aborted.'],
+])('a database that is %s is not made anew, because unsent intents are in it', async (_, name, message) => {
+  await storage(() => 'ws://a').save({ user: 'u1', ...fence(1), text: 'kept' })
+  const remove = vi.spyOn(indexedDB, 'deleteDatabase')
+  const refuse = () => {
+    throw new DOMException(message, name)
+  }
+  const open = vi.spyOn(indexedDB, 'open').mockImplementationOnce(refuse).mockImplementationOnce(refuse)
+  await expect(storage(() => 'ws://a').load('u1')).rejects.toThrow(message)
+  expect(open).toHaveBeenCalledTimes(2)
+  expect(remove).not.toHaveBeenCalled()
+  expect(await storage(() => 'ws://a').load('u1')).toBe('kept')
+})
+
+test('a database that is broken is made anew', async () => {
+  vi.spyOn(indexedDB, 'open').mockImplementationOnce(() => {
+    throw new DOMException('Internal error opening backing store for indexedDB.open.', 'UnknownError')
+  })
+  const caches = storage(() => 'ws://a')
+  await caches.save({ user: 'u1', ...fence(1), text: 'text' })
+  expect(await caches.load('u1')).toBe('text')
 })

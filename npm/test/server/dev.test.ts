@@ -3,15 +3,15 @@ import { devTicket } from 'tidings/dev'
 
 afterEach(() => vi.unstubAllGlobals())
 
-const context = (user?: string) => ({ user, attempt: 1, signal: new AbortController().signal })
+const context = (user?: string) => ({ user, url: 'http://localhost:9876/rt', attempt: 1, signal: new AbortController().signal })
 
-test('asks a --dev server for a token of the user', async () => {
+test('asks the client’s server, or another one that is named, for a token of the user', async () => {
   const fetch = vi.fn(async (..._: Parameters<typeof globalThis.fetch>) => Response.json({ token: 'J' }))
   vi.stubGlobal('fetch', fetch)
   expect(await devTicket('u1')(context())).toEqual({ token: 'J' })
   expect(await devTicket(undefined, { url: 'http://localhost:9/' })(context('u2'))).toEqual({ token: 'J' })
   expect(fetch.mock.calls.map(([url, init]) => [url, init?.body])).toEqual([
-    ['http://127.0.0.1:8787/dev/tokens', '{"user":"u1"}'],
+    ['http://localhost:9876/rt/dev/tokens', '{"user":"u1"}'],
     ['http://localhost:9/dev/tokens', '{"user":"u2"}'],
   ])
 })

@@ -1,0 +1,9 @@
+/** What a page loads when it comes to need it, each part once. */
+
+import { chunk } from './chunk.js'
+
+export const saving = /* @__PURE__ */ chunk(() => import('./later/saving.js'))
+export const source = /* @__PURE__ */ chunk(() => import('./later/source.js'))
+export const world = /* @__PURE__ */ chunk(() => import('./later/world.js'))
+export const development = /* @__PURE__ */ chunk(() => import('./later/development.js'))
+export const telling = /* @__PURE__ */ chunk(() => import('./later/telling.js'))
