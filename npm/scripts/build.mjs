@@ -11,6 +11,7 @@ import { cp, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import zopfli from '@gfx/zopfli'
+import { build } from 'esbuild'
 import { minify, shorten } from './border.mjs'
 
 const at = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url))
@@ -36,7 +37,16 @@ for (const [part, module] of Object.entries({ first: start, rest })) {
   const packed = await zopfli.deflateAsync(module, { numiterations: 15, blocksplitting: true, blocksplittingmax: 0 })
   await writeFile(at(`dist/${part}.js`), `export default '${Buffer.from(packed).toString('base64')}'\n`)
 }
+await inline()
 for (const types of ['first.d.ts', 'rest.d.ts']) await cp(at(`src/${types}`), at(`dist/${types}`))
 for (const licence of ['LICENSE-MIT', 'LICENSE-APACHE']) {
   if (await exists(`../${licence}`)) await cp(at(`../${licence}`), at(licence))
+}
+
+/** dist/inline.js with all that it would load. Nothing in it may be asked for again, because nothing is asked for. */
+async function inline() {
+  const once = { name: 'once', setup: ({ onLoad }) => onLoad({ filter: /chunk\.js$/ }, () => ({ contents: 'export const chunk = (load) => load' })) }
+  const outfile = at('dist/inline.js')
+  await build({ entryPoints: [outfile], outfile, allowOverwrite: true, bundle: true, minify: true, format: 'esm', target: 'es2022', legalComments: 'none', logLevel: 'warning', plugins: [once] })
+  if (/\bimport\(/.test(await readFile(outfile, 'utf8'))) throw new Error('dist/inline.js loads something: hosts without dynamic import() can\'t')
 }

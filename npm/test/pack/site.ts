@@ -14,6 +14,8 @@ export const POLICY = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval';
 
 const TYPES: Record<string, string> = { '.html': 'text/html', '.js': 'text/javascript', '.wasm': 'application/wasm' }
 
+export const CHROMIUM = process.env['CHROMIUM'] ?? '/usr/bin/chromium'
+
 /** A page that somebody else serves. */
 interface Elsewhere {
   readonly url: string
@@ -38,7 +40,7 @@ export class Visitor {
 
   static async arrive(): Promise<Visitor> {
     const args = ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update', '--disable-sync']
-    return new Visitor(await chromium.launch({ executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium', args }))
+    return new Visitor(await chromium.launch({ executablePath: CHROMIUM, args }))
   }
 
   /** Opens the site, and gives what `look` found beside everything the page complained of. */
