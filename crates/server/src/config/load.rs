@@ -93,13 +93,14 @@ impl Config {
             return Err(ConfigError::PublicDev(self.listen));
         }
         self.check_matches()?;
-        let at_least_one: [(&'static str, u64); 17] = [
+        let at_least_one: [(&'static str, u64); 18] = [
             ("limits.connections", self.limits.connections as u64),
             ("limits.connections_per_user", self.limits.connections_per_user as u64),
             ("limits.links", self.limits.links as u64),
             ("limits.accept_per_second", self.limits.accept_per_second.into()),
             ("limits.outstanding", self.limits.outstanding as u64),
             ("limits.message_burst", self.limits.message_burst),
+            ("limits.stream_ms", self.limits.stream_ms),
             ("limits.page", self.limits.page.into()),
             ("limits.catch_up_records", self.limits.catch_up_records.into()),
             ("auth.jwks_refresh_ms", self.auth.jwks_refresh_ms),
