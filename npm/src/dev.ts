@@ -9,7 +9,7 @@ const LOCAL = /^(localhost|.+\.localhost|127(\.\d+){3}|\[::1\])$/
  * A ticket function that lets anybody be anybody: `ticket: devTicket('u1')`. Without a user it asks for the client's
  * own. It asks the client's server, unless it is given another `url`. Throws on pages that are not on this machine.
  */
-export function devTicket(user?: string, options: { readonly url?: string } = {}): (context: TicketContext) => Promise<Credential> {
+export function devTicket(user?: string, options: { readonly url?: string | undefined } = {}): (context: TicketContext) => Promise<Credential> {
   const here = (globalThis as { location?: { hostname: string } }).location
   if (here !== undefined && here.hostname !== '' && !LOCAL.test(here.hostname)) {
     throw invalid('devTicket works on localhost only: it lets anybody be anybody. Fetch a ticket from your backend.')

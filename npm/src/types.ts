@@ -32,19 +32,33 @@ export type Json =
   | readonly Json[]
   | { readonly [key: string]: Json }
 
+/**
+ * What is read where a `T` was written. What JSON changes, such as a `Date`, is `never`: write what is sent, such as its
+ * text. Mapped, because interfaces have no index signature and so are no `Json`.
+ */
+export type JsonOf<T> = unknown extends T
+  ? T
+  : T extends Json | undefined
+    ? T
+    : T extends bigint | symbol | ((...args: never[]) => unknown) | { toJSON(): unknown }
+      ? never
+      : { [K in keyof T]: JsonOf<T[K]> }
+
 type Field<T, K extends PropertyKey, Otherwise> = T extends { [k in K]: infer V } ? V : Otherwise
 type Notifications = Field<Register, 'notifications', { [type: string]: Json }>
 type Namespaces = Field<Register, 'channels', { [namespace: string]: object }>
+/** What is read where this was written: JSON knows no `undefined`. */
+type Read<T> = undefined extends T ? Exclude<T, undefined> | null : T
 type NamespaceOf<N extends string> = N extends `${infer P}:${string}` ? P & keyof Namespaces : never
 
 /** Names of the notification types the app registered; any string if it registered none. */
 export type NotificationType = keyof Notifications & string
-/** What a notification of that type holds. */
-export type DataOf<T extends NotificationType> = Notifications[T]
+/** What a notification of that type holds. Where the app registered that it may be left out, its absence is read as `null`. */
+export type DataOf<T extends NotificationType> = Read<JsonOf<Notifications[T]>>
 /** `namespace:name`. */
 export type ChannelName = `${keyof Namespaces & string}:${string}`
 /** What a message of that channel holds. */
-export type MessageOf<N extends string> = Field<Namespaces[NamespaceOf<N>], 'message', Json>
+export type MessageOf<N extends string> = JsonOf<Field<Namespaces[NamespaceOf<N>], 'message', Json>>
 /** What tickets carry as `info` and others see of a user. */
 export type UserInfo = Field<Register, 'user', Json>
 
@@ -84,9 +98,13 @@ interface ItemBase {
   readonly pending: boolean
 }
 
-/** A notification in an inbox. A union over the registered types: `switch (item.type)` narrows `data`. */
+/**
+ * A notification in an inbox. A union over the registered types: `switch (item.type)` narrows `data`. What was registered
+ * is the app's promise, and nothing checks it: keep a `default:` for types of newer backends, and register as optional
+ * what older ones did not send.
+ */
 export type InboxItem = {
-  [T in NotificationType]: ItemBase & { readonly type: T; readonly data: Notifications[T] }
+  [T in NotificationType]: ItemBase & { readonly type: T; readonly data: DataOf<T> }
 }[NotificationType]
 
 /** An item or its id. */
@@ -95,9 +113,9 @@ export type ItemRef = string | { readonly id: string }
 /** Which items a view shows. */
 export interface InboxFilter {
   /** By state; `inbox` (the default) is everything not archived. */
-  show?: 'inbox' | 'unread' | 'archived' | 'all'
+  show?: 'inbox' | 'unread' | 'archived' | 'all' | undefined
   /** By notification type; absent or empty: all types. */
-  type?: NotificationType | readonly NotificationType[]
+  type?: NotificationType | readonly NotificationType[] | undefined
 }
 
 /** The inbox, or a view of it, at one moment. */
@@ -326,22 +344,22 @@ export interface TidingsOptions {
    * `undefined`: whoever the ticket names, and nothing cached shows before. `null`: nobody, no connection. A string:
    * that user, whose cache shows at once.
    */
-  user?: string | null
+  user?: string | null | undefined
   /** `memory`: keep nothing in the browser. Default `auto`. */
-  storage?: 'auto' | 'memory'
+  storage?: 'auto' | 'memory' | undefined
   /** Waits are random between 0 and `base`, doubled each time, up to `cap`. Defaults: 1 s, 30 s, no limit. */
-  backoff?: { base?: number; cap?: number; maxAttempts?: number }
+  backoff?: { base?: number | undefined; cap?: number | undefined; maxAttempts?: number | undefined } | undefined
   /** Between pings; the server may ask for less. Default 25 s. */
-  heartbeat?: number
+  heartbeat?: number | undefined
   /** Ways to the server, the best first: where one does not get through, the next is tried by itself. Default: all three. */
-  transports?: readonly ('ws' | 'sse' | 'poll')[]
+  transports?: readonly ('ws' | 'sse' | 'poll')[] | undefined
   /** How many of the newest items are kept. Default 50. */
-  keep?: number
+  keep?: number | undefined
   /** Of how many channels the newest messages are kept; the one written longest ago goes. Default 256. */
-  keepChannels?: number
+  keepChannels?: number | undefined
   /** The compiled core, for pages that don't want the inlined one. */
-  wasm?: WasmSource
-  logger?: Logger
+  wasm?: WasmSource | undefined
+  logger?: Logger | undefined
 }
 
 /** The client: one per app. Its functions are stable and need no `this`. */
@@ -354,7 +372,7 @@ export interface Tidings {
   /** Another user, or nobody: swaps every readable to `initial` in one step. */
   setUser(user: string | null): void
   /** Forgets the user in this browser. Unsent intents are sent for up to 5 s first, unless discarded. */
-  signOut(options?: { unsent?: 'send' | 'discard' }): Promise<{ discarded: number }>
+  signOut(options?: { unsent?: 'send' | 'discard' | undefined }): Promise<{ discarded: number }>
   /** The first subscriber of a readable, a listener or an intent connects by itself. */
   connect(): void
   disconnect(): void

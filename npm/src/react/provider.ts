@@ -3,6 +3,7 @@ import { createContext, createElement, useContext, useEffect, useLayoutEffect, u
 import type { InboxSnapshot, InboxView, Readable, Tidings } from 'tidings'
 
 import { firstSnapshot, withFirst, type InitialInbox } from '../adapter/first-inbox.js'
+import { shallowEqual } from '../adapter/shallow.js'
 
 /** What {@link TidingsProvider} takes. */
 export interface TidingsProviderProps {
@@ -10,7 +11,7 @@ export interface TidingsProviderProps {
   readonly client: Tidings
   /** Who is signed in; `null`: nobody; left out: whoever the ticket names, or what the app itself sets on the client. */
   readonly user?: string | null | undefined
-  /** A server-rendered first inbox. */
+  /** A server-rendered first inbox, from `api.inbox(user)` of `tidings/server`; another one may come with another user. */
   readonly initial?: InitialInbox | undefined
   readonly children?: ReactNode
 }
@@ -28,13 +29,27 @@ const useEarlyEffect = typeof document === 'undefined' ? useEffect : useLayoutEf
 
 /** Gives the hooks below it a client, and tells the client who is signed in. It never closes the client. */
 export function TidingsProvider({ client, user, initial, children }: TidingsProviderProps): ReactElement {
-  const [first] = useState(() => ({ client, user, initial: initial ? firstSnapshot(initial) : null }))
-  const shown = first.client === client && first.user === user ? first.initial : null
+  const [first, setFirst] = useState<First>(() => came(client, user, initial))
+  // Compared by content, so that it may be written inline.
+  if (!shallowEqual(first.given, initial)) setFirst(came(client, user, initial))
+  const shown = first.client === client && first.user === user ? first.snapshot : null
   const context = useMemo(() => ({ client, initial: shown }), [client, shown])
   useEarlyEffect(() => {
     if (user !== undefined) client.setUser(user)
   }, [client, user])
   return createElement(TidingsContext.Provider, { value: context }, children)
+}
+
+interface First {
+  readonly client: Tidings
+  /** The user it came with. */
+  readonly user: string | null | undefined
+  readonly given: InitialInbox | undefined
+  readonly snapshot: InboxSnapshot | null
+}
+
+function came(client: Tidings, user: string | null | undefined, given: InitialInbox | undefined): First {
+  return { client, user, given, snapshot: firstSnapshot(given, user) }
 }
 
 /** The client of the nearest {@link TidingsProvider}. Throws without one. */

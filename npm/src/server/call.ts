@@ -8,7 +8,7 @@ const WAITS = [200, 1_000]
 const LONGEST_WAIT = 5_000
 
 /** A request to the server, repeated where that is safe. */
-export type Call = (method: 'POST', path: string, body: unknown, key?: string) => Promise<unknown>
+export type Call = (method: 'GET' | 'POST', path: string, body?: unknown, key?: string) => Promise<unknown>
 
 /**
  * Requests with an API key. Every call of this package is safe to repeat (publishing by its `Idempotency-Key`, the rest
@@ -19,9 +19,9 @@ export function caller(url: string, apiKey: string): Call {
   return async (method, path, body, key) => {
     const headers: Record<string, string> = { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json' }
     if (key !== undefined) headers['idempotency-key'] = key
-    const text = JSON.stringify(body)
+    const sent = body === undefined ? {} : { body: JSON.stringify(body) }
     for (let attempt = 0; ; attempt += 1) {
-      const { answer, error, wait } = await once(`${base}${path}`, { method, headers, body: text })
+      const { answer, error, wait } = await once(`${base}${path}`, { method, headers, ...sent })
       if (error === undefined) return answer
       const pause = wait ?? WAITS[attempt]
       if (!error.retry || attempt >= WAITS.length || pause === undefined || pause > LONGEST_WAIT) throw error
@@ -60,12 +60,13 @@ function problem(status: number, text: string): TidingsError {
     // Not JSON: the status has to do.
   }
   const retry = status >= 500 || status === 429 || status === 408
-  const words = [body.title, body.detail].filter((part) => typeof part === 'string' && part !== '')
+  // What happened says more than the advice for its code, which is there where nothing more is known.
+  const words = [body.detail, body.title].find((part) => typeof part === 'string' && part !== '')
   const request = typeof body.request_id === 'string' ? ` (request ${body.request_id})` : ''
   return new TidingsError({
     code: typeof body.code === 'string' ? body.code : retry ? 'storage_unavailable' : 'bad_request',
     fault: status >= 500 ? 'server' : 'app',
     retry,
-    message: `${words.length > 0 ? words.join(' ') : `The server answered ${status}.`}${request}`,
+    message: `${words ?? `The server answered ${status}.`}${request}`,
   })
 }

@@ -1,8 +1,10 @@
 /** For backends: send notifications, hand out tickets. No wasm, no DOM; refuses to work in a browser. */
 
 import { failure, invalid } from '../error.js'
+import { isText } from '../foreign.js'
 import type { Stored } from '../types.js'
 import { caller, type Call } from './call.js'
+import { firstInbox, type Page } from './inbox.js'
 import { nodeTicketHandler, ticketHandler } from './tickets.js'
 import type { Ticket, TidingsServer, TidingsServerOptions } from './types.js'
 
@@ -42,6 +44,11 @@ export function createTidingsServer(options: TidingsServerOptions): TidingsServe
       const answer = (await call('POST', path, { data }, key)) as { epoch: string; offset: number; id?: string }
       return { channel, epoch: answer.epoch, offset: answer.offset, id: answer.id ?? '' }
     },
+    async inbox(user, { limit } = {}) {
+      if (!isText(user)) throw invalid('`inbox` takes a user id.')
+      const query = new URLSearchParams({ user, ...(limit === undefined ? {} : { limit: String(limit) }) })
+      return firstInbox(user, (await call('GET', `/v1/inbox?${query}`)) as Page)
+    },
     ticket,
     async revoke(who) {
       await call('POST', '/v1/revocations', who)
@@ -57,7 +64,9 @@ function isMissing(value: string | undefined): value is '' | undefined {
 }
 
 export { isTidingsError, TidingsError } from '../error.js'
+export type { InitialInbox } from '../adapter/first-inbox.js'
 export type {
+  CallOptions,
   ChannelRight,
   Identified,
   Identify,

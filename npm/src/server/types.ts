@@ -1,3 +1,4 @@
+import type { InitialInbox } from '../adapter/first-inbox.js'
 import type { ChannelName, DataOf, MessageOf, NotificationType, Stored, UserInfo } from '../types.js'
 
 /** Who gets a notification. */
@@ -8,16 +9,20 @@ export type Target =
   | { readonly topic: string }
   | { readonly everyone: true }
 
-/** A notification to send. */
-export interface NewNotification<T extends NotificationType = NotificationType> {
+/** A notification to send. `data` may be left out where the registered type holds `null` or `undefined`. */
+export type NewNotification<T extends NotificationType = NotificationType> = T extends NotificationType ? Words<T> & Payload<T> : never
+
+interface Words<T extends NotificationType> {
   readonly to: Target
   readonly type: T
   readonly title: string
-  readonly message?: string
+  readonly message?: string | undefined
   /** A link; http, https or relative. */
-  readonly url?: string
-  readonly data?: DataOf<T>
+  readonly url?: string | undefined
 }
+
+type Payload<T extends NotificationType> =
+  null extends DataOf<T> ? { readonly data?: DataOf<T> | undefined } : { readonly data: DataOf<T> }
 
 /** What a ticket lets its bearer do. */
 export interface ChannelRight {
@@ -75,15 +80,29 @@ export interface TidingsServerOptions {
   readonly logger?: ServerLogger | undefined
 }
 
+/** How a message is sent. */
+export interface CallOptions {
+  /** Sends once, however often it is called within 24 h: an id of what happened, such as the order's. */
+  readonly key?: string | undefined
+}
+
 /** The Tidings server, as a backend sees it. Every call rejects with a `TidingsError`. */
 export interface TidingsServer {
   /**
    * Sends a notification; resolves when it is stored durably. The same `key` sends once, however often it is called
    * within 24 h: use an id of what happened, such as the order's. One record for each user, in their order.
    */
-  notify<T extends NotificationType>(notification: NewNotification<T>, options?: { readonly key?: string }): Promise<readonly Stored[]>
+  notify<const T extends NotificationType>(
+    notification: { readonly type: T } & NewNotification<T>,
+    options?: CallOptions,
+  ): Promise<readonly Stored[]>
   /** Publishes a message to a channel. */
-  publish<const N extends ChannelName>(channel: N, data: MessageOf<N>, options?: { readonly key?: string }): Promise<Stored>
+  publish<const N extends ChannelName>(channel: N, data: MessageOf<N>, options?: CallOptions): Promise<Stored>
+  /**
+   * A user's newest items and counts, as the client shows them: `initial` of `TidingsProvider` and `setTidings`. `limit`
+   * is at most 100; 50, which is what clients keep, when left out.
+   */
+  inbox(user: string, options?: { readonly limit?: number | undefined }): Promise<InitialInbox>
   /** A ticket for the browser of a user. */
   ticket(who: Identity): Promise<Ticket>
   /** Ends what was issued so far, for a user, a session or one token; open connections end within 5 s. */

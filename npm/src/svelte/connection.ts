@@ -14,7 +14,7 @@ export function useConnection(): Connection {
 /** Options of {@link useServerTime}. */
 export interface ServerTimeOptions {
   /** How often the time is read, in milliseconds; 1000 when left out. */
-  readonly every?: number
+  readonly every?: number | undefined
 }
 
 /**

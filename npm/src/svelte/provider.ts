@@ -4,12 +4,16 @@ import type { InboxSnapshot, Readable, Tidings } from 'tidings'
 
 import type { Source } from '../adapter/combined.js'
 import { firstSnapshot, withFirst, type InitialInbox } from '../adapter/first-inbox.js'
+import { shallowEqual } from '../adapter/shallow.js'
 import { valueOf, type MaybeGetter } from './getter.js'
 
 /** What {@link setTidings} takes beside client and user. */
 export interface SetTidingsOptions {
-  /** A server-rendered first inbox. */
-  readonly initial?: InitialInbox | undefined
+  /**
+   * A server-rendered first inbox, from `api.inbox(user)` of `tidings/server`: `() => data.inbox`, because another one may
+   * come with another user.
+   */
+  readonly initial?: MaybeGetter<InitialInbox | null | undefined>
 }
 
 /** Whether the components below are in the page. Until then they show what a server wrote, which on servers is never. */
@@ -31,22 +35,24 @@ const KEY = Symbol('tidings')
  * never closes the client, and on servers it does not touch it: what it keeps belongs to the page being rendered.
  */
 export function setTidings(client: Tidings, user?: MaybeGetter<string | null | undefined>, { initial }: SetTidingsOptions = {}): void {
-  const who = () => valueOf(user)
-  const came = untrack(who)
-  const snapshot = initial ? firstSnapshot(initial) : null
-  const first = writable(snapshot)
-  let shown = snapshot
+  const now = () => ({ user: valueOf(user), given: valueOf(initial) })
+  let came = untrack(now)
+  let shown = firstSnapshot(came.given, came.user)
+  const first = writable(shown)
   setContext<Context>(KEY, {
     client,
-    inbox: snapshot === null ? client.inbox : withFirst(client.inbox, client, () => shown, [first]),
+    inbox: initial === undefined ? client.inbox : withFirst(client.inbox, client, () => shown, [first]),
     mounted: whenMounted(),
   })
   if (typeof document === 'undefined') return
+  let told: string | null | undefined
   // At once, so that the client knows its user before the first component below makes it connect.
-  const stop = toStore(who).subscribe((next) =>
+  const stop = toStore(now).subscribe((next) =>
     untrack(() => {
-      shown = next === came ? snapshot : null
-      if (next !== undefined) client.setUser(next)
+      if (!shallowEqual(next.given, came.given)) came = next
+      shown = next.user === came.user ? firstSnapshot(came.given, came.user) : null
+      if (next.user !== undefined && next.user !== told) client.setUser(next.user)
+      told = next.user
       first.set(shown)
     }),
   )

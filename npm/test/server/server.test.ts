@@ -84,7 +84,7 @@ describe('calls', () => {
   test('a refusal is final, and speaks', async () => {
     replies = [problem(422, 'idempotency_mismatch')]
     await expect(api().notify(note, { key: 'o1' })).rejects.toMatchObject({
-      name: 'TidingsError', code: 'idempotency_mismatch', fault: 'app', retry: false, message: 'Title. Detail. (request r1)',
+      name: 'TidingsError', code: 'idempotency_mismatch', fault: 'app', retry: false, message: 'Detail. (request r1)',
     })
     expect(got).toHaveLength(1)
   })
@@ -116,9 +116,9 @@ describe('calls', () => {
   })
 
   test('publish, ticket and revoke reach their addresses', async () => {
-    replies = [json(201, { epoch: 'AAAAAAAA', offset: 1 }), json(201, { ticket: 'T', expires_at: '2026-11-21T00:00:00Z' }), (response) => response.writeHead(202).end()]
+    replies = [json(201, { epoch: 'AAAAAAAA', offset: 1, id: 'm1' }), json(201, { ticket: 'T', expires_at: '2026-11-21T00:00:00Z' }), (response) => response.writeHead(202).end()]
     const server = api()
-    expect(await server.publish('room:a/b', { hello: 1 })).toEqual({ channel: 'room:a/b', epoch: 'AAAAAAAA', offset: 1, id: '' })
+    expect(await server.publish('room:a/b', { hello: 1 })).toEqual({ channel: 'room:a/b', epoch: 'AAAAAAAA', offset: 1, id: 'm1' })
     expect(await server.ticket({ user: 'u1', sessionTtlMs: 5_000, origin: 'https://a' })).toEqual({ ticket: 'T', expires_at: '2026-11-21T00:00:00Z' })
     expect(await server.revoke({ jti: 'j' })).toBeUndefined()
     expect(got.map(({ path, body }) => [path, body])).toEqual([
@@ -126,6 +126,32 @@ describe('calls', () => {
       ['/v1/tickets', { user: 'u1', session_ttl_ms: 5_000, origin: 'https://a' }],
       ['/v1/revocations', { jti: 'j' }],
     ])
+  })
+
+  test('a first inbox is what the client would show', async () => {
+    const data = { type: 'payment', title: 'Paid', url: 'javascript:alert(1)', data: { orderId: 'o1' } }
+    const one = { channel: 'inbox:u/1', offset: 3, id: 'n3', kind: 'payment', at: 1_000, read: false, seen: true, archived: false, data }
+    const bare = { channel: 'system:all', offset: 1, id: 'n1', kind: 'note', at: 500, read: true, seen: true, archived: true, data: null }
+    const counts = { inbox: { unread: 1, unseen: 2 }, system: { unread: 3, unseen: 4 } }
+    replies = [json(200, { items: [one, bare], counts, epoch: 'AAAAAAAA', offset: 3, next: 'i3.' }), json(200, { items: [], counts, epoch: 'AAAAAAAA', offset: 3 })]
+    const first = await api().inbox('u/1')
+    expect(first).toEqual({
+      user: 'u/1',
+      items: [
+        { id: 'n3', type: 'payment', title: 'Paid', data: { orderId: 'o1' }, at: 1_000, read: false, seen: true, archived: false, pending: false },
+        { id: 'n1', type: 'note', title: '', data: null, at: 500, read: true, seen: true, archived: true, pending: false },
+      ],
+      unread: 4,
+      unseen: 6,
+      hasMore: true,
+    })
+    expect(structuredClone(first)).toEqual(first)
+    expect(await api().inbox('u1', { limit: 5 })).toMatchObject({ items: [], hasMore: false })
+    expect(got.map(({ method, path, body }) => [method, path, body])).toEqual([
+      ['GET', '/v1/inbox?user=u%2F1', undefined],
+      ['GET', '/v1/inbox?user=u1&limit=5', undefined],
+    ])
+    await expect(api().inbox('')).rejects.toMatchObject({ code: 'invalid_argument' })
   })
 
   test.each([

@@ -3,6 +3,7 @@ import type { InboxItem, Json, Message, Stored, Tidings } from 'tidings'
 import { TidingsProvider, useChannel, useNotifications, useReadable, useSeen, useServerTime, useTidings, useTidingsEvent, useUnreadCount } from 'tidings/react'
 
 declare const client: Tidings
+declare const no: undefined
 function is<T>(_value: T): void {}
 
 export function Types({ item }: { item: InboxItem }): unknown {
@@ -14,6 +15,8 @@ export function Types({ item }: { item: InboxItem }): unknown {
   is<number>(useUnreadCount())
   is<number | null>(useServerTime({ every: 1000 }))
   is<Tidings>(useTidings())
+  useServerTime({ every: no })
+  useNotifications({ show: no, type: no })
 
   is<number>(useReadable(client.inbox, inbox => inbox.unseen))
   is<{ readonly pending: number }>(useReadable(client.outbox))
@@ -41,6 +44,8 @@ export function Types({ item }: { item: InboxItem }): unknown {
     <li key={1} ref={useSeen(item)} />,
     <TidingsProvider key={2} client={client} user="u1" initial={{ items: [item], unread: 1 }} />,
     <TidingsProvider key={3} client={client} user={null} />,
+    <TidingsProvider key={5} client={client} user={no} initial={no} children={no} />,
+    <TidingsProvider key={6} client={client} user="u1" initial={{ user: no, items: [item], unread: 1, unseen: no, hasMore: no }} />,
     // @ts-expect-error -- a provider needs a client
     <TidingsProvider key={4} />,
   ]

@@ -1,7 +1,8 @@
 /** Types with an app's own payloads: compiled by `npm run typecheck`, never run. */
 
 import { createTidings, type InboxItem, type Tidings, type TidingsError } from 'tidings'
-import { createTidingsServer } from 'tidings/server'
+import { devTicket } from 'tidings/dev'
+import { createTidingsServer, type Identified, type InitialInbox, type NewNotification } from 'tidings/server'
 
 interface Order {
   orderId: string
@@ -9,8 +10,15 @@ interface Order {
 
 declare module 'tidings' {
   interface Register {
-    notifications: { payment: Order; comment: { postId: string; by: string } }
-    channels: { room: { message: { text: string } } }
+    notifications: {
+      payment: Order
+      comment: { postId: string; by: string }
+      /** Older backends sent none. */
+      reminder: { taskId: string; note?: string } | undefined
+      ping: null
+      call: { at: Date }
+    }
+    channels: { room: { message: { text: string } }; log: { message: { at: Date; lines: Map<string, string> } } }
     user: { name: string }
   }
 }
@@ -28,6 +36,14 @@ export function title(item: InboxItem): string {
       return item.data.orderId
     case 'comment':
       return item.data.by
+    case 'reminder':
+      is<Equal<typeof item.data, { taskId: string; note?: string } | null>>()
+      // @ts-expect-error -- what may be left out is read as null
+      void item.data.taskId
+      return item.data?.taskId ?? ''
+    default:
+      // Also what a newer backend sends, of a type this version does not know.
+      return item.title
   }
 }
 
@@ -59,7 +75,27 @@ void api.notify({ to: { everyone: true }, type: 'payment', title: 't', data: { o
 // @ts-expect-error -- the payload is of another type
 void api.notify({ to: { user: 'u1' }, type: 'payment', title: 't', data: { postId: 'p' } })
 // @ts-expect-error -- no such target
-void api.notify({ to: { group: 'g' }, type: 'payment', title: 't' })
+void api.notify({ to: { group: 'g' }, type: 'payment', title: 't', data: { orderId: 'o' } })
+// @ts-expect-error -- readers of a payment are promised an order
+void api.notify({ to: { user: 'u1' }, type: 'payment', title: 't' })
+// @ts-expect-error -- and the whole of it
+void api.notify({ to: { user: 'u1' }, type: 'comment', title: 't', data: { postId: 'p' } })
+// @ts-expect-error -- `undefined` is none
+void api.notify({ to: { user: 'u1' }, type: 'payment', title: 't', data: undefined })
+void api.notify({ to: { user: 'u1' }, type: 'reminder', title: 't' })
+void api.notify({ to: { user: 'u1' }, type: 'reminder', title: 't', data: { taskId: 'x' } })
+void api.notify({ to: { user: 'u1' }, type: 'ping', title: 't' })
+// @ts-expect-error -- a date would arrive as a text
+void api.notify({ to: { user: 'u1' }, type: 'call', title: 't', data: { at: new Date() } })
+// @ts-expect-error -- and a map as an empty object
+void api.publish('log:1', { at: 'now', lines: new Map() })
+// @ts-expect-error -- no such type
+void api.notify({ to: { user: 'u1' }, type: 'refund', title: 't' })
+declare const prepared: NewNotification<'payment'>
+void api.notify(prepared)
+declare const either: NewNotification
+void api.notify(either)
+void (async () => is<Equal<Awaited<ReturnType<typeof api.inbox>>, InitialInbox>>())
 void api.publish('room:1', { text: 'hi' })
 // @ts-expect-error -- messages of rooms have text
 void api.publish('room:1', { words: 'hi' })
@@ -70,3 +106,19 @@ api.ticketHandler((request: Request) => ({ user: request.url, info: { name: 'Min
 api.ticketHandler((request: Request) => ({ user: request.url, info: { nick: 'Mina' } }))
 api.ticketHandler((event: { request: Request; locals: { id: string } }) => ({ user: event.locals.id }))
 api.nodeTicketHandler((request: { user: { id: string } }) => ({ user: request.user.id }))
+api.ticketHandler(async () => ({ user: null }))
+api.ticketHandler(async () => undefined, { origins: ['https://app.example.com'] })
+
+// Under `exactOptionalPropertyTypes` an option that an app may not have is passed on as it is.
+declare const no: undefined
+createTidings({ url: 'https://x', ticket: devTicket(no, { url: no }), user: no, storage: no, heartbeat: no, transports: no, keep: no, keepChannels: no, wasm: no, logger: no })
+createTidings({ url: 'https://x', ticket: devTicket(), backoff: no })
+createTidings({ url: 'https://x', ticket: devTicket(), backoff: { base: no, cap: no, maxAttempts: no } })
+client.inbox.view({ show: no, type: no })
+void client.signOut({ unsent: no })
+createTidingsServer({ url: no, apiKey: no, logger: no })
+void api.notify({ to: { user: 'u1' }, type: 'ping', title: 't', message: no, url: no, data: no }, { key: no })
+void api.publish('room:1', { text: 'hi' }, { key: no })
+void api.inbox('u1', { limit: no })
+void api.ticket({ user: 'u1', info: no, channels: no, sessionTtlMs: no, origin: no })
+api.ticketHandler((): Identified => ({ user: no, info: no, channels: no }), { origins: no })

@@ -23,6 +23,11 @@ function is<T>(_value: T): void {}
 setTidings(client)
 setTidings(client, 'u1')
 setTidings(client, () => null, { initial: { items: [item], unread: 1 } })
+setTidings(client, 'u1', { initial: () => ({ items: [item], unread: 1 }) })
+declare const no: undefined
+setTidings(client, no, { initial: no })
+useServerTime({ every: no })
+useNotifications({ show: no, type: no })
 // @ts-expect-error -- a user is a string or null
 setTidings(client, () => 1)
 // @ts-expect-error -- a client is needed

@@ -40,12 +40,15 @@ pub struct PublishMessage {
 }
 
 /// Answer of `POST /v1/channels/{channel}/messages`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PublishedMessage {
     /// Identity of the channel's log.
     pub epoch: Epoch,
     /// The record's offset.
     pub offset: u64,
+    /// The record's id (UUIDv7), as readers see it. Servers before it was added leave it out.
+    #[serde(default)]
+    pub id: String,
 }
 
 /// Body of `POST /v1/tickets`. A user's own request may leave everything out; a backend names the

@@ -47,6 +47,25 @@ impl<'a> Caller<'a> {
         }
     }
 
+    /// The user who is meant: a backend names one, a user may name nobody but themselves.
+    ///
+    /// # Errors
+    /// `bad_request` where a backend names nobody, `user_mismatch`.
+    pub fn user(self, named: Option<String>) -> Result<String, Refused> {
+        match (self, named) {
+            (Self::Backend, Some(user)) => Ok(user),
+            (Self::Backend, None) => {
+                Err(Refused::new(ErrorCode::BadRequest, "`user` must be named"))
+            }
+            (Self::User(identity), named) => {
+                match named.is_none_or(|named| named == identity.user) {
+                    true => Ok(identity.user.clone()),
+                    false => Err(ErrorCode::UserMismatch.into()),
+                }
+            }
+        }
+    }
+
     /// The user's identity, if it is a user.
     #[must_use]
     pub const fn identity(self) -> Option<&'a Identity> {

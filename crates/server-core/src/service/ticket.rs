@@ -80,16 +80,10 @@ pub fn grant(
     let TicketRequest { user, origin, channels, session_ttl_ms, info } = body;
     let expires_at =
         wall.saturating_add(session_ttl_ms.unwrap_or(limits.session_ms).min(limits.credential_ms));
-    let (user, info, rights, expires_at) = match caller {
-        Caller::Backend => {
-            let user =
-                user.ok_or_else(|| Refused::new(ErrorCode::BadRequest, "`user` must be named"))?;
-            (user, info, channels.unwrap_or_default(), expires_at)
-        }
+    let user = caller.user(user)?;
+    let (info, rights, expires_at) = match caller {
+        Caller::Backend => (info, channels.unwrap_or_default(), expires_at),
         Caller::User(identity) => {
-            if user.is_some_and(|user| user != identity.user) {
-                return Err(ErrorCode::UserMismatch.into());
-            }
             if channels.is_some() || info.is_some() {
                 return Err(Refused::new(
                     ErrorCode::Forbidden,
@@ -97,7 +91,7 @@ pub fn grant(
                 ));
             }
             let expires_at = identity.expires_at.map_or(expires_at, |end| end.min(expires_at));
-            (identity.user.clone(), identity.info.clone(), identity.rights.clone(), expires_at)
+            (identity.info.clone(), identity.rights.clone(), expires_at)
         }
     };
     Ok(Grant { user, info, rights, session, origin, issued_at: wall, expires_at })

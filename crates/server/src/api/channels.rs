@@ -51,7 +51,7 @@ pub(super) async fn publish(
         // A repeat from so long ago that its answer is forgotten.
         ApiError::new(ErrorCode::Conflict, "this `seq` was answered before; its answer is gone")
     })?;
-    let body = PublishedMessage { epoch: place.epoch, offset: place.offset };
+    let body = PublishedMessage { epoch: place.epoch, offset: place.offset, id: place.id.clone() };
     Ok(created(&body, outcome.replayed))
 }
 

@@ -5,7 +5,9 @@ use axum::{
     extract::{RawQuery, State},
 };
 use tidings_protocol::{
-    ErrorCode, limits,
+    ErrorCode,
+    address::check_user,
+    limits,
     rest::{InboxPage, MarkAnswer, MarkRequest},
 };
 use tidings_server_core::{
@@ -13,16 +15,17 @@ use tidings_server_core::{
     store::{Answer, ItemQuery, Op, Query, Write},
 };
 
-use super::{Api, User, body::Body};
+use super::{Api, Caller, User, body::Body};
 use crate::error::ApiError;
 
 pub(super) async fn list(
     State(api): State<Api>,
-    User(identity): User,
+    Caller(who): Caller,
     RawQuery(query): RawQuery,
 ) -> Result<Json<InboxPage>, ApiError> {
-    let mut ask = Ask::parse(query.as_deref().unwrap_or_default(), api.limits().page)?.0;
-    ask.user = identity.user;
+    let Ask { named, query: mut ask } =
+        Ask::parse(query.as_deref().unwrap_or_default(), api.limits().page)?;
+    ask.user = who.caller().user(named)?;
     let (inbox_before, system_before) = (ask.inbox_before, ask.system_before);
     // A user nobody has written to and who never connected has no inbox yet: theirs is empty from now on.
     let open = Op::OpenInbox { user: ask.user.clone() };
@@ -62,10 +65,15 @@ pub(super) async fn mark(
 
 /// A checked query.
 #[derive(Debug)]
-struct Ask(ItemQuery);
+struct Ask {
+    /// Whose inbox, where the query says so.
+    named: Option<String>,
+    /// Of a user who is not known yet.
+    query: ItemQuery,
+}
 
 impl Ask {
-    /// `state=inbox|unread|archived|all`, `type` (several times for several), `before`, `limit`.
+    /// `user`, `state=inbox|unread|archived|all`, `type` (several times for several), `before`, `limit`.
     fn parse(query: &str, page: u32) -> Result<Self, ApiError> {
         let bad = |detail: String| Err(ApiError::new(ErrorCode::BadRequest, detail));
         let mut ask = ItemQuery {
@@ -77,8 +85,14 @@ impl Ask {
             archived: Some(false),
             limit: limits::PAGE_DEFAULT.min(page),
         };
+        let mut named = None;
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             match (&*name, &*value) {
+                ("user", _) if named.is_some() => return bad("`user` is given twice".into()),
+                ("user", user) => match check_user(user) {
+                    Ok(()) => named = Some(user.to_owned()),
+                    Err(error) => return bad(format!("`user`: {error}")),
+                },
                 ("state", "inbox") => {}
                 ("state", "unread") => ask.read = Some(false),
                 ("state", "archived") => ask.archived = Some(true),
@@ -99,7 +113,7 @@ impl Ask {
                 (other, _) => return bad(format!("unknown parameter `{other}`")),
             }
         }
-        Ok(Self(ask))
+        Ok(Self { named, query: ask })
     }
 }
 
@@ -153,11 +167,13 @@ mod tests {
 
     #[test]
     fn a_query_is_checked_by_name() {
-        let ask = Ask::parse("state=unread&type=a%20b&type=c&limit=5&before=i9.", 100).unwrap().0;
+        let ask =
+            Ask::parse("state=unread&type=a%20b&type=c&limit=5&before=i9.", 100).unwrap().query;
         assert_eq!((ask.read, ask.archived, ask.limit), (Some(false), Some(false), 5));
         assert_eq!(ask.kinds, ["a b", "c"]);
         assert_eq!((ask.inbox_before, ask.system_before), (Some(9), None));
-        for query in ["state=x", "limit=0", "limit=101", "before=?", "page=2"] {
+        for query in ["state=x", "limit=0", "limit=101", "before=?", "page=2", "user=", "user=%00"]
+        {
             let error = Ask::parse(query, 100).unwrap_err().0;
             assert_eq!(error.code, ErrorCode::BadRequest, "{query}");
             assert!(error.detail.contains(query.split('=').next().unwrap()), "{error}");

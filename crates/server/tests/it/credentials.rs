@@ -77,7 +77,7 @@ async fn each_call_is_for_those_it_is_meant_for() {
     let calls = [
         (Method::POST, NOTIFICATIONS, note(json!({ "user": "tom" })), "backend"),
         (Method::POST, "/v1/revocations", json!({ "user": "tom" }), "backend"),
-        (Method::GET, "/v1/inbox", Value::Null, "user"),
+        (Method::GET, "/v1/inbox?user=mina", Value::Null, "both"),
         (
             Method::POST,
             "/v1/inbox/marks",

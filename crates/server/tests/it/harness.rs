@@ -32,7 +32,7 @@ use tokio_tungstenite::{
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The API key of development servers.
-const KEY: &str = "dev";
+pub(crate) const KEY: &str = "dev";
 
 /// Waits for something that must happen.
 pub(crate) async fn within<T>(what: &str, wait: impl Future<Output = T>) -> T {

@@ -4,7 +4,7 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tidings_server_core::store::NO_LOG;
 
-use super::harness::{Server, answered, created, problem, refused, text, text_of};
+use super::harness::{KEY, Server, answered, created, problem, refused, text, text_of};
 
 pub(crate) const NOTIFICATIONS: &str = "/v1/notifications";
 pub(crate) const ROOM: &str = "/v1/channels/room:42/messages";
@@ -162,6 +162,52 @@ async fn an_inbox_is_paged_over_both_channels() {
             server.request(Method::GET, &format!("/v1/inbox?{query}")).bearer_auth(&token);
         assert_eq!(refused(request).await, (400, "bad_request".to_owned()), "{query}");
     }
+}
+
+#[tokio::test]
+async fn a_backend_reads_the_inbox_of_the_user_it_names() {
+    let server = Server::start().await;
+    drop(server.connect("mina").await);
+    server.notify("mina", "own").await;
+    server.notify_to(json!({ "everyone": true }), "all").await;
+    server.notify("theo", "another's").await;
+    let token = server.token("mina").await;
+    let read = |query: &str, credential: &str| {
+        server.request(Method::GET, &format!("/v1/inbox?{query}")).bearer_auth(credential)
+    };
+    let page = answered(read("user=mina", KEY), StatusCode::OK).await;
+    assert_eq!(page["items"].as_array().unwrap().len(), 2);
+    assert_eq!(page, answered(read("", &token), StatusCode::OK).await);
+    assert_eq!(page, answered(read("user=mina", &token), StatusCode::OK).await);
+    let first = answered(read("user=mina&limit=1", KEY), StatusCode::OK).await;
+    assert!(first["next"].is_string(), "{first}");
+    // Somebody whom nobody has written to has an empty inbox, as when they read it themselves.
+    let empty = answered(read("user=nina", KEY), StatusCode::OK).await;
+    assert_eq!((&empty["items"], &empty["counts"]["inbox"]["unread"]), (&json!([]), &json!(0)));
+    for (query, credential, status, code) in [
+        ("", KEY, 400, "bad_request"),
+        ("user=", KEY, 400, "bad_request"),
+        ("user=a%00b", KEY, 400, "bad_request"),
+        ("user=mina&user=theo", KEY, 400, "bad_request"),
+        ("user=theo", &token, 403, "user_mismatch"),
+    ] {
+        let refusal = refused(read(query, credential)).await;
+        assert_eq!(refusal, (status, code.to_owned()), "{query}");
+    }
+}
+
+#[tokio::test]
+async fn a_published_message_has_the_id_that_readers_see() {
+    let server = Server::start().await;
+    let publish =
+        || server.backend(ROOM).header("idempotency-key", "m1").json(&json!({ "data": "hello" }));
+    let stored = created(publish()).await;
+    let token = server.token("mina").await;
+    let page =
+        answered(server.request(Method::GET, ROOM).bearer_auth(&token), StatusCode::OK).await;
+    assert!(!text(&stored["id"]).is_empty());
+    assert_eq!(page["messages"][0]["id"], stored["id"]);
+    assert_eq!(created(publish()).await, stored, "a repeat answers the same");
 }
 
 #[tokio::test]

@@ -84,6 +84,36 @@ export function serving({ act, serve, hydrate }: Harness): void {
       expect([shown('status'), shown('unread'), titles()]).toEqual(['loading', '0', []])
     })
 
+    it('shows the first inbox that came with another user, and nothing of the one before', async () => {
+      const mounted = await open({ user: 'mina', initial: FIRST })
+      await mounted.set({ user: 'jun', initial: { items: [item('b')], unread: 1 } })
+      expect([shown('status'), shown('unread'), titles()]).toEqual(['cached', '1', ['Title of b']])
+      await mounted.set({ user: 'jun', initial: undefined })
+      expect([shown('status'), shown('unread'), titles()]).toEqual(['loading', '0', []])
+    })
+
+    it('takes a first inbox that came later, or anew, and tells the client its user once', async () => {
+      const mounted = await open({ user: 'mina' })
+      client.calls.length = 0
+      await mounted.set({ user: 'mina', initial: { items: [item('a')], unread: 3 } })
+      expect([shown('status'), shown('unread'), titles()]).toEqual(['cached', '3', ['Title of a']])
+      await mounted.set({ user: 'mina', initial: { items: [item('b')], unread: 4 } })
+      expect([shown('status'), shown('unread'), titles()]).toEqual(['cached', '4', ['Title of b']])
+      expect(client.calls).toEqual([])
+    })
+
+    it('shows a first inbox that names its user to nobody else', async () => {
+      const mounted = await open({ user: 'mina', initial: { ...FIRST, user: 'mina' } })
+      expect(titles()).toEqual(['Title of a'])
+      await mounted.set({ user: 'jun', initial: { items: [item('b')], unread: 1, user: 'mina' } })
+      expect([shown('status'), titles()]).toEqual(['loading', []])
+    })
+
+    it('shows a first inbox that names its user where only the ticket will say who it is', async () => {
+      await open({ initial: { ...FIRST, user: 'mina' } })
+      expect(titles()).toEqual(['Title of a'])
+    })
+
     for (const status of ['signed-out', 'failed'] as const) {
       it(`takes the first inbox away when the client is ${status}`, async () => {
         await open({ user: 'mina', initial: FIRST })

@@ -1,0 +1,38 @@
+import type { InitialInbox } from '../adapter/first-inbox.js'
+import { items, type Entry } from '../items.js'
+
+/** Answer of `GET /v1/inbox`. */
+export interface Page {
+  readonly items: readonly {
+    readonly id: string
+    readonly kind: string
+    readonly at: number
+    readonly seen: boolean
+    readonly read: boolean
+    readonly archived: boolean
+    readonly data: unknown
+  }[]
+  readonly counts: { readonly inbox: Counts; readonly system: Counts }
+  readonly next?: string
+}
+
+interface Counts {
+  readonly unread: number
+  readonly unseen: number
+}
+
+/** A page of the server's, as the client would show it. */
+export function firstInbox(user: string, { items: page, counts: { inbox, system }, next }: Page): InitialInbox {
+  const { take } = items()
+  const shown = page.map(({ id, kind, at, read, seen, archived, data }, number) => {
+    const flags = Number(read) + 2 * Number(seen) + 4 * Number(archived)
+    return take([number, flags, id, kind, at, data] satisfies Entry)
+  })
+  return {
+    user,
+    items: shown.filter((item) => item !== undefined),
+    unread: inbox.unread + system.unread,
+    unseen: inbox.unseen + system.unseen,
+    hasMore: next !== undefined,
+  }
+}
