@@ -18,7 +18,7 @@ pub struct Error {
 }
 
 impl Error {
-    /// An error of the catalogue, with its own sentence and `detail` behind it.
+    /// An error of the catalogue: `detail`, which is what happened, and behind it the advice for its code.
     #[must_use]
     pub fn new(code: ErrorCode, detail: &str) -> Self {
         let advice = code.advice();
@@ -29,7 +29,7 @@ impl Error {
             message: if detail.is_empty() {
                 String::from(advice)
             } else {
-                joined(&[advice, " (", detail, ")"])
+                joined(&[detail, ". ", advice])
             },
         }
     }
