@@ -1,0 +1,12 @@
+/** What bundlers give a module in development, as far as the samples want it: types of `vite/client` and `webpack/module`. */
+interface ImportMeta {
+  readonly hot?: {
+    // oxlint-disable-next-line no-explicit-any -- as Vite has it
+    readonly data: any
+    dispose(fn: () => void): void
+  }
+}
+interface NodeModule {
+  // oxlint-disable-next-line no-explicit-any -- as webpack has it
+  readonly hot?: { readonly data?: any; dispose(fn: (data: any) => void): void }
+}

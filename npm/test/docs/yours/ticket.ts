@@ -1,0 +1,2 @@
+/** As the README has it. */
+export const ticket = async (): Promise<string | null> => null

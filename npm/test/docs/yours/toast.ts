@@ -1,0 +1,1 @@
+export const toast = (text: string, error?: Error): void => console.log(text, error?.message ?? '')
