@@ -9,7 +9,7 @@ interface Locked {
   readonly integrity?: string
 }
 
-test.each(['npm', 'examples/react', 'examples/svelte', 'e2e'])('%s/package-lock.json has the hash of every package', (folder) => {
+test.each(['npm', 'npm/test/pack/hosts', 'examples/react', 'examples/svelte', 'e2e'])('%s/package-lock.json has the hash of every package', (folder) => {
   const { packages } = JSON.parse(readFileSync(new URL(`../../${folder}/package-lock.json`, import.meta.url), 'utf8')) as {
     packages: Record<string, Locked>
   }

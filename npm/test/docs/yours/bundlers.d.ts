@@ -6,7 +6,9 @@ interface ImportMeta {
     dispose(fn: () => void): void
   }
 }
-interface NodeModule {
-  // oxlint-disable-next-line no-explicit-any -- as webpack has it
-  readonly hot?: { readonly data?: any; dispose(fn: (data: any) => void): void }
+declare namespace NodeJS {
+  interface Module {
+    // oxlint-disable-next-line no-explicit-any -- as webpack has it
+    readonly hot?: { readonly data?: any; dispose(fn: (data: any) => void): void }
+  }
 }
