@@ -51,14 +51,35 @@ export interface Storage {
 /** Caches of the server at this address, of each user so many channels. Nothing is opened before it is needed. */
 export function storage(server: () => string, channelsMax?: number): Storage {
   let opening: Promise<IDBDatabase> | undefined
+  /** Of a page in the back/forward cache: until it is shown again. */
+  let away: Promise<void> | undefined
+  const running = new Set<IDBTransaction>()
 
   const close = () => {
     opening?.then((db) => db.close(), () => {})
     opening = undefined
   }
 
+  /**
+   * WebKit suspends a page with the transactions that it has, and each of them holds up all others of the origin's pages for as
+   * long as that page is kept, and after it came back. A page that is kept has none.
+   */
+  const hidden = ({ persisted }: PageTransitionEvent) => {
+    if (!persisted || !navigator.vendor.startsWith('Apple')) return
+    away ??= new Promise((resolve) => addEventListener('pageshow', () => resolve((away = undefined)), { once: true }))
+    for (const transaction of running) {
+      running.delete(transaction)
+      try {
+        transaction.abort()
+      } catch {
+        // It is done already.
+      }
+    }
+  }
+
   const database = () => {
     if (!opening) {
+      globalThis.addEventListener?.('pagehide', hidden)
       opening = open()
       // Another tab deletes or upgrades it: don't stand in the way, and open it again when needed.
       opening.then((db) => (db.onversionchange = db.onclose = close), close)
@@ -68,9 +89,20 @@ export function storage(server: () => string, channelsMax?: number): Storage {
 
   const transact: Transact = (mode, user, work, options) => {
     const run = async () => {
-      const transaction = (await database()).transaction(STORE, mode, options)
-      const request = work(transaction.objectStore(STORE), `${server()}\n${user}`)
-      return settled(request, transaction)
+      for (;;) {
+        const db = await database()
+        await away
+        const transaction = db.transaction(STORE, mode, options)
+        running.add(transaction)
+        try {
+          return await settled(work(transaction.objectStore(STORE), `${server()}\n${user}`), transaction)
+        } catch (error) {
+          // Else given up as the page was put away, and now it is shown again.
+          if (running.has(transaction)) throw error
+        } finally {
+          running.delete(transaction)
+        }
+      }
     }
     // A connection may be gone without a word: Safari's storage process dies, or a tab came back from the dead. All of a
     // transaction was done, or nothing.

@@ -198,3 +198,36 @@ test('a database that is broken is made anew', async () => {
   await caches.save({ user: 'u1', ...fence(1), text: 'text' })
   expect(await caches.load('u1')).toBe('text')
 })
+
+test('a page of WebKit’s that goes into the back/forward cache takes no transaction along, and goes on when it is shown again', async () => {
+  const page = new EventTarget()
+  vi.stubGlobal('addEventListener', page.addEventListener.bind(page))
+  vi.stubGlobal('navigator', { vendor: 'Apple Computer, Inc.' })
+  const tell = (name: string) => page.dispatchEvent(Object.assign(new Event(name), { persisted: true }))
+  const caches = storage(() => 'ws://a')
+  const elsewhere = storage(() => 'ws://b')
+  await caches.save({ user: 'u1', ...fence(1), text: 'one' })
+
+  const begin = IDBDatabase.prototype.transaction
+  const began: IDBTransaction[] = []
+  vi.spyOn(IDBDatabase.prototype, 'transaction').mockImplementation(function (this: IDBDatabase, ...args: Parameters<typeof begin>) {
+    began.push(begin.apply(this, args))
+    return began.at(-1)!
+  })
+  const under = caches.save({ user: 'u1', ...fence(2), text: 'two' })
+  while (began.length === 0) await Promise.resolve()
+  const aborted = new Promise((resolve) => began[0]?.addEventListener('abort', resolve))
+  tell('pagehide')
+  await aborted
+  const late = caches.save({ user: 'u1', ...fence(3), text: 'three' })
+  // Another page's: were one of this page's open, it would have to wait.
+  vi.stubGlobal('navigator', { vendor: '' })
+  await elsewhere.save({ user: 'u1', ...fence(1), text: 'elsewhere' })
+  expect(began).toHaveLength(2)
+
+  tell('pageshow')
+  await Promise.all([under, late])
+  expect(await caches.load('u1')).toBe('three')
+  vi.restoreAllMocks()
+  vi.unstubAllGlobals()
+})
