@@ -55,6 +55,25 @@ impl Json {
         self.0.len()
     }
 
+    /// Whether arrays and objects are nested in more than this many levels.
+    pub fn is_deeper_than(&self, levels: usize) -> bool {
+        let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+        for byte in self.0.bytes() {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                b'"' => in_string = !in_string,
+                b'[' | b'{' if !in_string => depth += 1,
+                b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            if depth > levels {
+                return true;
+            }
+        }
+        false
+    }
+
     /// Whether this is `null`.
     pub fn is_null(&self) -> bool {
         &*self.0 == "null"

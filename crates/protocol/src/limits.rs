@@ -42,6 +42,10 @@ pub const MARK_OFFSETS: usize = 1_000;
 /// way.
 pub const DEPTH: usize = 32;
 
+/// Deepest nesting of a payload and of a user's `info`. What wraps one on its way has the rest of [`DEPTH`]: a page, its list, a
+/// record in it, and a notification's body or the author of a message.
+pub const PAYLOAD_DEPTH: usize = DEPTH - 4;
+
 /// Largest offset and largest integer on the wire, 2^53 − 1: every JSON number stays exact in
 /// JavaScript.
 pub const MAX_OFFSET: u64 = (1 << 53) - 1;

@@ -6,7 +6,7 @@ use super::{MarkRequest, PublishMessage, RevocationRequest, Revoked, TicketReque
 use crate::{
     MarkSet, Offsets,
     address::check_user,
-    limits::{ID_BYTES, INFO_BYTES, MARK_OFFSETS, SESSION_TTL_MS},
+    limits::{ID_BYTES, INFO_BYTES, MARK_OFFSETS, PAYLOAD_DEPTH, SESSION_TTL_MS},
 };
 
 /// A field of a body is not as it must be.
@@ -31,6 +31,9 @@ impl Display for BodyError {
 }
 
 impl std::error::Error for BodyError {}
+
+/// What a payload must be that readers can take out of a page.
+pub(super) const DEEP: &str = "nests arrays and objects in at most 28 levels";
 
 impl PublishMessage {
     /// `client_id` and `seq` come together.
@@ -65,6 +68,9 @@ impl TicketRequest {
         }
         if self.info.as_ref().is_some_and(|info| info.len() > INFO_BYTES) {
             return Err(BodyError::new("info", "has at most 1,024 bytes of JSON"));
+        }
+        if self.info.as_ref().is_some_and(|info| info.is_deeper_than(PAYLOAD_DEPTH)) {
+            return Err(BodyError::new("info", DEEP));
         }
         Ok(())
     }

@@ -2,13 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::check::{BodyError, USER};
+use super::check::{BodyError, DEEP, USER};
 use super::rfc3339;
 use crate::{
     Channel, Json,
     address::check_user,
     json::push_str_escaped,
-    limits::{KIND_BYTES, TEXT_BYTES, TITLE_BYTES, URL_BYTES, USERS_PER_PUBLISH},
+    limits::{KIND_BYTES, PAYLOAD_DEPTH, TEXT_BYTES, TITLE_BYTES, URL_BYTES, USERS_PER_PUBLISH},
 };
 
 /// Body of `POST /v1/notifications`.
@@ -52,6 +52,9 @@ impl PublishNotification {
         }
         if self.url.as_ref().is_some_and(|url| !is_safe_link(url)) {
             return Err(BodyError::new("url", "must be an http(s) or relative link"));
+        }
+        if self.data.as_ref().is_some_and(|data| data.is_deeper_than(PAYLOAD_DEPTH)) {
+            return Err(BodyError::new("data", DEEP));
         }
         self.to.check()
     }

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use serde_json::value::RawValue;
 use tidings_protocol::{
-    ClientMessage, DecodeError, ServerMessage,
+    ClientMessage, DecodeError, Json, ServerMessage,
     codec::{Envelope, Reason, messages_of},
+    limits::PAYLOAD_DEPTH,
     server::{Message, Page, Posted},
 };
 
@@ -259,5 +260,31 @@ impl Dice {
 
     fn space(&mut self, out: &mut String) {
         out.push_str(["", "", " ", "\n", "\t \r\n"][self.below(5)]);
+    }
+}
+
+#[test]
+fn the_deepest_payload_fits_every_message_that_carries_it() {
+    let deep = |levels: usize| ["[".repeat(levels), "]".repeat(levels)].concat();
+    let payload = Json::parse(&deep(PAYLOAD_DEPTH)).unwrap();
+    assert!(!payload.is_deeper_than(PAYLOAD_DEPTH));
+    assert!(Json::parse(&deep(PAYLOAD_DEPTH + 1)).unwrap().is_deeper_than(PAYLOAD_DEPTH));
+    assert!(!Json::string("[\"[[\\").is_deeper_than(0), "brackets in texts are none");
+    let body = format!(r#"{{"notification_id":"n","type":"k","title":"t","data":{payload}}}"#);
+    let item = format!(
+        r#"{{"channel":"inbox:u1","offset":1,"id":"n","kind":"k","at":1,"seen":false,"read":false,"archived":false,"data":{body}}}"#
+    );
+    let record = format!(
+        r#"{{"type":"message","channel":"room:1","offset":1,"id":"m","at":1,"from":{{"user":"u1","info":{payload}}},"data":{payload}}}"#
+    );
+    let page = r#"{"type":"page","channel":"room:1","epoch":"AAAAAAAA","offset":1,"more":false,"#;
+    for text in [
+        format!(r#"{page}"messages":[{record}]}}"#),
+        format!(r#"{page}"items":[{item}]}}"#),
+        format!(
+            r#"{{"type":"snapshot","channel":"inbox:u1","epoch":"AAAAAAAA","offset":1,"system":{{"epoch":"AAAAAAAA","offset":0}},"counts":{{"inbox":{{"unread":1,"unseen":1}},"system":{{"unread":0,"unseen":0,"at":0}}}},"more":false,"system_more":false,"items":[{item}]}}"#
+        ),
+    ] {
+        ServerMessage::decode(&text).unwrap();
     }
 }

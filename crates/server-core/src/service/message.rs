@@ -1,6 +1,8 @@
 //! Publishing a message to a room, chat or topic.
 
-use tidings_protocol::{Channel, Encode, ErrorCode, Json, rights::Right, server::Member};
+use tidings_protocol::{
+    Channel, Encode, ErrorCode, Json, limits::PAYLOAD_DEPTH, rights::Right, server::Member,
+};
 
 use super::Caller;
 use crate::{
@@ -29,6 +31,11 @@ pub fn message(
         ));
     }
     caller.check(&channel, Right::Publish)?;
+    if data.is_deeper_than(PAYLOAD_DEPTH) {
+        // A page of such records could not be read by anybody.
+        let detail = "`data` nests arrays and objects in at most 28 levels";
+        return Err(Refused::new(ErrorCode::BadRequest, detail));
+    }
     let from = match caller.identity() {
         Some(identity) => Some(member(&identity.user, identity.info.clone())?),
         None => None,
@@ -38,6 +45,8 @@ pub fn message(
 }
 
 fn member(user: &str, info: Option<Json>) -> Result<Json, Refused> {
+    // A token may carry one that no page could carry on.
+    let info = info.filter(|info| !info.is_deeper_than(PAYLOAD_DEPTH));
     let member = Member { user: user.to_owned(), info };
     Ok(Json::parse(&member.to_json())?)
 }

@@ -73,6 +73,24 @@ mod tests {
     }
 
     #[test]
+    fn a_payload_that_no_inbox_could_carry_is_refused() {
+        let nested = |levels: usize| {
+            let data = ["[".repeat(levels), "]".repeat(levels)].concat();
+            let to = Target { everyone: Some(true), ..Default::default() };
+            PublishNotification {
+                to,
+                kind: "like".into(),
+                title: "t".into(),
+                data: Some(tidings_protocol::Json::parse(&data).unwrap()),
+                ..Default::default()
+            }
+        };
+        assert!(notify(&nested(28), None, 7, &mut Ids::new(1)).is_ok());
+        let refused = notify(&nested(29), None, 7, &mut Ids::new(1)).unwrap_err();
+        assert!(refused.message().contains("`data`"), "{}", refused.message());
+    }
+
+    #[test]
     fn everyone_is_one_record() {
         let made = drafts(&to(Target { everyone: Some(true), ..Default::default() }));
         assert_eq!(made.len(), 1);

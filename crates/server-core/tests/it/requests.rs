@@ -99,6 +99,23 @@ fn a_final_refusal_consumes_its_place_in_the_lane() {
     assert_eq!(ack(&mut peer).seq, Some(5));
 }
 
+#[test]
+fn a_payload_that_no_page_could_carry_is_refused() {
+    let mut server = Server::new();
+    let mut peer = inside(&mut server, "u1+rooms");
+    let publish = |levels: usize, seq| {
+        let data = ["[".repeat(levels), "]".repeat(levels)].concat();
+        format!(
+            r#"{{"type":"publish","channel":"room:a","client_id":"l","seq":{seq},"data":{data}}}"#
+        )
+    };
+    server.say(&mut peer, &publish(28, 1));
+    ack(&mut peer);
+    server.say(&mut peer, &publish(29, 2));
+    let error = peer.error();
+    assert_eq!((error.code.as_str(), error.seq), ("bad_request", Some(2)));
+}
+
 /// Found by the simulation (seeds 1377 and 1711 of its day): the app was told that a message was refused which stood in the room.
 #[test]
 fn a_repeat_is_answered_as_the_first_time_whatever_the_credential_grants_now() {
