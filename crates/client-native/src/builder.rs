@@ -169,6 +169,13 @@ impl Builder {
         self
     }
 
+    /// Leaves what is shown and what the state folder holds of the user when the ticket function says that nobody is signed in. Default:
+    /// all of it goes, unsent intents included: whoever uses the machine next is not to find it.
+    pub fn keep_signed_out(mut self) -> Self {
+        self.config.keep_signed_out = true;
+        self
+    }
+
     /// Oldest notification that counts as arriving; `None`: any age, so that each record that comes
     /// by resume is reported. Default 60 s: an app that shows toasts does not want yesterday's.
     pub fn arrived_max_age(mut self, age: Option<Duration>) -> Self {

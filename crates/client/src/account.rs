@@ -1,6 +1,6 @@
 //! Whose client this is; changing users and signing out.
 
-use tidings_protocol::ErrorCode;
+use tidings_protocol::{Channel, ErrorCode};
 
 use crate::{Command, Error, User, context::Context, outbox::Intents, timers::Timer};
 
@@ -100,9 +100,16 @@ impl Context {
             self.account.named = to;
             return false;
         }
+        // What was asked for before anybody said who it is, is asked for by who is named first.
+        let first = self.account.is_unknown() && matches!(to, User::Named(_));
+        let early = first.then(|| self.take_outbox()).filter(|early| !early.is_empty());
         self.put_away();
         self.account.named = to;
-        self.bring_back();
+        if let Some(early) = early {
+            self.outbox = early;
+        } else {
+            self.bring_back();
+        }
         self.load(true);
         self.claim();
         self.ask_refused_again();
@@ -124,6 +131,7 @@ impl Context {
             intents.forget_asking();
             self.account.away.push((String::from(user), intents));
         } else {
+            self.refuse_all(&intents, ErrorCode::SignedOut);
             self.release(&mut intents);
         }
         if self.account.away.len() > AWAY_MAX {
@@ -163,24 +171,67 @@ impl Context {
         }
     }
 
-    /// Forgets the current user, here and in storage.
+    /// Forgets the current user, here and in storage, in other clients of that storage too.
     pub(crate) fn sign_out(&mut self) {
+        let user = self.account.user().map(String::from);
+        self.leave_signed_out();
+        if let Some(user) = user {
+            self.ask(Command::Wipe { user, all: true });
+        }
+    }
+
+    /// Forgets the current user here.
+    pub(crate) fn leave_signed_out(&mut self) {
+        self.account.leaving = false;
+        self.timers.cancel(Timer::SignOut);
+        let discarded = self.forget();
+        self.account.named = User::Nobody;
+        self.tell(Command::SignedOut { discarded });
+    }
+
+    /// The ticket function said that nobody is signed in: a session ended, or was revoked. Nothing of the user stays, here or in
+    /// storage, unless [`Config::keep_signed_out`](crate::Config::keep_signed_out) says so. Other clients of that storage ask
+    /// for tickets themselves.
+    pub(crate) fn signed_out_elsewhere(&mut self) {
+        if self.config.keep_signed_out || self.account.leaving {
+            return;
+        }
+        let user = self.account.user().map(String::from);
+        let discarded = self.forget();
+        if let Some(user) = user {
+            self.ask(Command::Wipe { user, all: false });
+        }
+        if discarded > 0 {
+            let detail = "the ticket function said so, and what was not sent yet is thrown away";
+            self.report(Error::new(ErrorCode::SignedOut, detail));
+        }
+    }
+
+    /// Nothing of the current user stays in memory; answers how many intents had no answer.
+    fn forget(&mut self) -> u32 {
         let mut intents = self.take_outbox();
         let discarded = u32::try_from(intents.unanswered()).unwrap_or(u32::MAX);
         self.refuse_all(&intents, ErrorCode::SignedOut);
         self.release(&mut intents);
-        self.account.leaving = false;
-        self.timers.cancel(Timer::SignOut);
-        if let Some(user) = self.account.user().map(String::from) {
+        if self.account.user().is_some() {
             self.store.reset();
             if let Some(mut away) = self.account.take_away() {
                 self.release(&mut away);
             }
             self.put_away();
-            self.ask(Command::Wipe { user });
         }
-        self.account.named = User::Nobody;
-        self.tell(Command::SignedOut { discarded });
+        discarded
+    }
+
+    /// Nobody is signed in, or not for long any more.
+    pub(crate) fn is_signed_out(&self) -> bool {
+        self.account.is_nobody() || self.account.leaving
+    }
+
+    /// The inbox of the current user; while nobody knows who that is, what stands for it.
+    pub(crate) fn inbox_channel(&self) -> Channel {
+        let inbox = self.account.user().and_then(|user| Channel::inbox(user).ok());
+        inbox.unwrap_or_else(Channel::system)
     }
 
     /// The client ends: whoever waits hears so.

@@ -3,64 +3,109 @@
 use tidings_protocol::{Channel, ErrorCode, Json, MarkSet, limits};
 
 use crate::{
-    Client, Command, Event, Filter, MarkTargets, Stored,
+    Client, Command, Error, Event, Filter, MarkTargets, Stored,
     inbox::Log,
     machine::Input,
-    outbox::{Body, Deed, Unresolved, too_large},
+    outbox::{Body, Deed, Unresolved, too_large, too_many, unknown_item},
     timers::{Timer, TimerTable},
 };
 
 impl Client {
+    /// Marks what is there, now or once it is known what that is.
     pub(crate) fn mark(&mut self, intent: u64, targets: &MarkTargets, set: MarkSet) {
-        let (code, detail) = match self.cx.inbox.fold() {
-            Some(_) if self.cx.account.is_leaving() => (ErrorCode::SignedOut, ""),
-            Some(fold) => match Body::resolve(fold, targets, set) {
-                Ok(body) => {
-                    self.intend(intent, body);
-                    return;
-                }
-                Err(Unresolved::Nothing) => {
-                    let cursor = fold.cursor(Log::Inbox);
-                    let stored = Stored {
-                        channel: fold.channel.clone(),
-                        epoch: cursor.epoch,
-                        offset: cursor.offset,
-                        id: String::new(),
-                    };
-                    self.cx.settle(intent, Some(stored));
-                    return;
-                }
-                Err(Unresolved::Size) => {
-                    (ErrorCode::InvalidArgument, "more than 500 items at once")
-                }
-                Err(Unresolved::Unknown(id)) => (ErrorCode::NotFound, id),
-            },
-            None if self.cx.account.is_nobody() => (ErrorCode::SignedOut, ""),
-            None => (ErrorCode::NotFound, "nothing is loaded yet"),
+        let live = self.state.is_live();
+        let wish = || Body {
+            channel: self.cx.inbox_channel(),
+            deed: Deed::Wish { targets: targets.clone(), set },
         };
-        self.cx.refuse(intent, code, detail);
+        if self.cx.is_signed_out() {
+            let body = wish();
+            self.decline(intent, body, Error::new(ErrorCode::SignedOut, ""));
+            return;
+        }
+        let resolved =
+            self.cx.inbox.fold().map(|fold| Body::resolve(fold, targets, set, live, &[]));
+        let body = match resolved {
+            Some(Ok(body)) => body,
+            Some(Err(Unresolved::Nothing)) => return self.settle_idle(intent),
+            Some(Err(Unresolved::Size)) => {
+                let body = wish();
+                self.decline(intent, body, too_many());
+                return;
+            }
+            Some(Err(Unresolved::Unknown(id))) if live && self.cx.has_all_items() => {
+                let body = wish();
+                self.decline(intent, body, unknown_item(&id));
+                return;
+            }
+            Some(Err(Unresolved::Early | Unresolved::Unknown(_))) => wish(),
+            // Nothing was shown: what there is shows once the server says so.
+            None if *targets == MarkTargets::All => Body {
+                channel: self.cx.inbox_channel(),
+                deed: Deed::Wish { targets: MarkTargets::Everything, set },
+            },
+            None => wish(),
+        };
+        self.intend(intent, body);
+    }
+
+    /// There is nothing to mark: it is done, and the inbox is where it was.
+    pub(crate) fn settle_idle(&mut self, intent: u64) {
+        let Some(fold) = self.cx.inbox.fold() else { return };
+        let cursor = fold.cursor(Log::Inbox);
+        let stored = Stored {
+            channel: fold.channel.clone(),
+            epoch: cursor.epoch,
+            offset: cursor.offset,
+            id: String::new(),
+        };
+        self.cx.settle(intent, Some(stored));
     }
 
     pub(crate) fn publish(&mut self, intent: u64, channel: &Channel, data: &Json) {
         let body = Body { channel: channel.clone(), deed: Deed::Publish(data.clone()) };
-        if self.cx.account.is_nobody() || self.cx.account.is_leaving() {
-            self.cx.refuse(intent, ErrorCode::SignedOut, "");
+        if self.cx.is_signed_out() {
+            self.decline(intent, body, Error::new(ErrorCode::SignedOut, ""));
         } else if body.is_over(limits::MESSAGE_BYTES) {
-            self.cx.refuse_with(intent, too_large());
+            self.decline(intent, body, too_large());
+        } else if data.is_deeper_than(limits::PAYLOAD_DEPTH) {
+            let detail = "`data` nests arrays and objects in at most 28 levels";
+            self.decline(intent, body, Error::new(ErrorCode::InvalidArgument, detail));
         } else {
             self.intend(intent, body);
         }
     }
 
-    pub(crate) fn intend(&mut self, intent: u64, body: Body) {
+    /// Tries once more what was refused: what stood in its way may be gone.
+    pub(crate) fn retry(&mut self, intent: u64, body: Body) {
+        match &body.deed {
+            Deed::Publish(data) => self.publish(intent, &body.channel, data),
+            Deed::Wish { targets, set } => self.mark(intent, targets, *set),
+            Deed::Lost | Deed::Mark { .. } if self.cx.is_signed_out() => {
+                self.decline(intent, body, Error::new(ErrorCode::SignedOut, ""));
+            }
+            Deed::Lost | Deed::Mark { .. } => self.intend(intent, body),
+        }
+    }
+
+    fn intend(&mut self, intent: u64, body: Body) {
         if self.cx.outbox.unanswered() >= self.cx.config.outbox_max as usize {
-            self.cx.refuse(intent, ErrorCode::OutboxFull, "");
+            self.decline(intent, body, Error::new(ErrorCode::OutboxFull, ""));
             return;
         }
         let at = self.cx.now.wall;
         self.cx.outbox.push(intent, at, body);
         self.cx.keep();
         self.on(Input::Work);
+    }
+
+    /// Refuses an intent without asking the server. The app hears of it in every way in which it hears of the server's refusals.
+    pub(crate) fn decline(&mut self, intent: u64, body: Body, error: Error) {
+        let cx = &mut self.cx;
+        let at = (intent, cx.now.wall);
+        let (numbers, config) = (&mut cx.numbers, &cx.config);
+        let failed = cx.outbox.decline(at, body, error, &mut || numbers.next_lane(config));
+        cx.failed(failed);
     }
 
     pub(crate) fn more(&mut self, filter: &Filter, intent: u64) {
@@ -97,6 +142,7 @@ impl Client {
     pub(crate) fn refuse_as_closed(&mut self, event: &Event) {
         match event {
             Event::MarkRequested { intent, .. }
+            | Event::IntentUnreadable { intent, .. }
             | Event::MoreRequested { intent, .. }
             | Event::PublishRequested { intent, .. }
             | Event::OlderRequested { intent, .. }

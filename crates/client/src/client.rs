@@ -215,13 +215,27 @@ impl Client {
                 }
                 if self.cx.change_user(user.clone()) {
                     self.on(Input::Restart);
+                } else if self.state.is_signed_out() {
+                    // Somebody who was signed out is back: the ticket function knows more now.
+                    self.on(Input::Wanted);
                 }
             }
             Event::SignOutRequested { discard } => {
                 self.cx.begin_sign_out();
                 if *discard {
                     self.sign_out();
+                } else if self.cx.outbox.unanswered() > 0 && !self.state.is_connected() {
+                    self.hurry_out();
                 }
+            }
+            Event::SignedOutElsewhere { user } => {
+                if self.cx.account.user() == Some(user) {
+                    self.cx.leave_signed_out();
+                    self.on(Input::Restart);
+                }
+            }
+            Event::IntentUnreadable { intent, reason } => {
+                self.cx.refuse(*intent, ErrorCode::InvalidArgument, reason);
             }
             Event::MarkRequested { intent, targets, set } => self.mark(*intent, targets, *set),
             Event::MoreRequested { filter, intent } => self.more(filter, *intent),
@@ -235,12 +249,16 @@ impl Client {
                 self.on(Input::Work);
             }
             Event::FailedRetried { id, intent } => match self.cx.outbox.take_failed(*id) {
-                Some(body) => self.intend(*intent, body),
+                Some(body) => self.retry(*intent, body),
                 None => self.cx.refuse(*intent, ErrorCode::NotFound, ""),
             },
             Event::FailedDiscarded { id } => drop(self.cx.outbox.take_failed(*id)),
             Event::CredentialFetched { attempt, result } => {
+                let was = self.state.is_signed_out();
                 self.on(Input::Credential { attempt: *attempt, result });
+                if !was && self.state.is_signed_out() {
+                    self.cx.signed_out_elsewhere();
+                }
             }
             Event::StorageLoaded { user, saved } => {
                 match user.split_once('\t') {
@@ -379,6 +397,9 @@ impl Client {
         {
             self.sign_out();
         }
+        if self.cx.outbox.has_wishes() {
+            self.grant_wishes();
+        }
         let before = self.cx.inbox.revision();
         self.refresh_inbox();
         self.refresh_loads();
@@ -444,9 +465,11 @@ impl Client {
         } else if !self.lost {
             self.cx.bring_forward(Timer::Lost, self.cx.config.lost_after);
         }
+        // Of whoever was signed out nothing is shown, the name included.
+        let gone = status == Status::SignedOut && self.cx.inbox.fold().is_none();
         let connection = Connection {
             status,
-            user: self.cx.account.user().map(String::from),
+            user: self.cx.account.user().filter(|_| !gone).map(String::from),
             error: self.cx.trouble.clone(),
             attempt: self.cx.failures.count(),
             retry_at: self.state.retry_at(),

@@ -133,6 +133,9 @@ pub enum Command {
     Wipe {
         /// The user; keys of the caches of channels begin with it and a tab.
         user: String,
+        /// The user signed out: other clients that share the storage must not save anything of the user again that they
+        /// loaded before, and are told [`Event::SignedOutElsewhere`](crate::Event::SignedOutElsewhere) where the driver can.
+        all: bool,
     },
 
     // ---- the outbox, where `Config::lanes` says that the driver keeps it ----

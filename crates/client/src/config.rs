@@ -73,6 +73,8 @@ pub struct Config {
     pub messages_max: u32,
     /// Most bytes of their payloads. Default 1 MiB.
     pub messages_bytes: u32,
+    /// What is shown and stored stays when the ticket function says that nobody is signed in. Default: it goes.
+    pub keep_signed_out: bool,
     /// All of the client's code is loaded. Where it is not, what a first connection does not need is asked for by
     /// `LoadRest`. Default: true.
     pub whole: bool,
@@ -107,6 +109,7 @@ impl Config {
             channels_max: 64,
             messages_max: 500,
             messages_bytes: 1 << 20,
+            keep_signed_out: false,
             whole: true,
         }
     }

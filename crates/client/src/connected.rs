@@ -202,6 +202,12 @@ impl Connected {
             }
             Timer::Climb => self.climb_due(cx),
             Timer::Credential => self.refresher.overdue(cx),
+            Timer::Lookup => {
+                if let Some(lookup) = &mut cx.inbox.lookup {
+                    lookup.missed();
+                }
+                self.work(cx);
+            }
             Timer::Goaway => return Err(End::Goaway),
             Timer::Ping => self.heartbeat.ping(self.transport, cx),
             Timer::Refresh => self.refresher.begin(cx),
@@ -296,6 +302,9 @@ impl Connected {
                 cx.await_answer(Timer::Answer);
             }
         }
+        if self.is_live() {
+            self.seek(cx);
+        }
         if self.is_live()
             && cx.inbox.pager.wants_page()
             && let Some((log, before)) = cx.inbox.next_page(cx.config.items_max)
@@ -313,6 +322,23 @@ impl Connected {
             };
             cx.send(self.transport, &history);
             cx.inbox.pager.sent(id, since, before);
+        }
+    }
+
+    /// Asks for the next page of a search.
+    fn seek(&mut self, cx: &mut Context) {
+        let id = cx.upcoming_request();
+        if let Some(lookup) = &mut cx.inbox.lookup
+            && let Some((log, before)) = lookup.next()
+            && let Some(channel) = cx.inbox.fold().map(|fold| fold.channel_of(log))
+            && let Some(lookup) = &mut cx.inbox.lookup
+        {
+            lookup.sent(id, log);
+            cx.next_request();
+            let (before, limit) = (Some(before), Some(self.page));
+            let id = Some(id);
+            cx.send(self.transport, &History { id, channel, before, after: None, limit });
+            cx.set(Timer::Lookup, cx.config.timeout);
         }
     }
 
@@ -373,5 +399,9 @@ impl Connected {
         cx.timers.cancel(Timer::Goaway);
         cx.outbox.recall();
         cx.inbox.pager.cut();
+        cx.timers.cancel(Timer::Lookup);
+        if let Some(lookup) = &mut cx.inbox.lookup {
+            lookup.cut();
+        }
     }
 }

@@ -39,7 +39,7 @@ pub(crate) struct World {
 
 /// Last numbers given out; each kind counts for itself from 1.
 #[derive(Clone, Copy, Debug, Default)]
-struct Numbers {
+pub(crate) struct Numbers {
     transport: u64,
     credential: u64,
     request: u64,
@@ -47,7 +47,7 @@ struct Numbers {
 }
 
 impl Numbers {
-    fn next_lane(&mut self, config: &Config) -> String {
+    pub(crate) fn next_lane(&mut self, config: &Config) -> String {
         self.lane += 1;
         let mut lane = config.client_id.clone();
         lane.push('-');
@@ -91,7 +91,7 @@ pub(crate) struct Context {
     pub(crate) gap: Option<(Channel, u64, u64)>,
     /// Records that came again and were dropped.
     pub(crate) duplicates: u64,
-    numbers: Numbers,
+    pub(crate) numbers: Numbers,
     /// Start of the report window, and reports in it.
     reports: (u64, u32),
     /// For the machine: transports, credentials, storage.

@@ -63,9 +63,12 @@ pub struct ItemKey {
 /// What a mark covers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MarkTargets {
-    /// Everything the client has seen arrive, up to its cursors.
+    /// Everything the client has seen arrive, up to its cursors; while it has seen nothing, [`Self::Everything`].
     All,
-    /// Single items by notification id; unknown ids are refused with `not_found`.
+    /// Everything there is at the first moment at which the inbox is live: for whoever asks before anything was shown.
+    Everything,
+    /// Single items by notification id. Those that are not loaded are looked for once the inbox is live; what is not among
+    /// the newest 1,000 of its log is refused with `not_found`.
     Items(Vec<String>),
 }
 
@@ -165,6 +168,18 @@ pub enum Event {
     SignOutRequested {
         /// Throw unsent intents away instead of sending them for up to 5 s.
         discard: bool,
+    },
+    /// Another client of the same storage signed this user out: what is left of the user here goes. Storage is wiped already.
+    SignedOutElsewhere {
+        /// Whom; another user is none of this client's business.
+        user: String,
+    },
+    /// What the app asked for can't be read on its way here.
+    IntentUnreadable {
+        /// Comes back in `Command::Settled`.
+        intent: u64,
+        /// What is wrong with it.
+        reason: String,
     },
     /// Mark items. `intent` is the driver's number for it, unique for the client's life.
     MarkRequested {

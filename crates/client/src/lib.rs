@@ -27,7 +27,7 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | `client`, `calls` | takes events, lets the machine act, says what changed; what the app asks for |
+//! | `client`, `calls`, `seek` | takes events, lets the machine act, says what changed; what the app asks for, and marks that wait |
 //! | `first`, `rest` | what a browser loads first, and the door to what it loads later |
 //! | `machine` | the connection's states and what moves between them; `idle`, `connecting`, `connected`, `waiting`, `offline`, `ended` are one each |
 //! | `context` | what all states share: clocks, deadlines, inbox, outbox, commands so far |
@@ -72,6 +72,7 @@ mod requests;
 mod rest;
 mod resume;
 mod rng;
+mod seek;
 mod snapshot;
 mod storage;
 mod timers;
@@ -86,6 +87,7 @@ pub use event::{
     Credential, Event, Filter, ItemKey, Kinds, Lane, MarkTargets, Now, Show, TransportKind, User,
 };
 pub use later::Later;
+pub use outbox::written;
 pub use rest::Rest;
 pub use snapshot::{
     Author, ChannelStatus, ChannelView, Connection, FailedIntent, GapView, InboxStatus,

@@ -171,6 +171,15 @@ impl State {
         matches!(self, Self::Connected(state) if state.is_live())
     }
 
+    pub(crate) fn is_connected(&self) -> bool {
+        matches!(self, Self::Connected(_))
+    }
+
+    /// There is no user, or the ticket function said so.
+    pub(crate) fn is_signed_out(&self) -> bool {
+        matches!(self, Self::Ended(Ended::SignedOut))
+    }
+
     /// There is, or soon may be, a connection to send over.
     pub(crate) fn may_send(&self) -> bool {
         matches!(self, Self::Connected(_) | Self::Connecting(_) | Self::Waiting(_))

@@ -23,6 +23,8 @@ pub(crate) enum Timer {
     Linger,
     /// Storage took too long: connect without a cache.
     Load,
+    /// A page of a search for items took too long.
+    Lookup,
     /// The connection counts as lost.
     Lost,
     /// `loadMore` took too long.
@@ -54,7 +56,7 @@ pub(crate) enum Timer {
 }
 
 impl Timer {
-    pub(crate) const ALL: [Self; 24] = [
+    pub(crate) const ALL: [Self; 25] = [
         Self::Answer,
         Self::Cache,
         Self::Claim,
@@ -65,6 +67,7 @@ impl Timer {
         Self::Keep,
         Self::Linger,
         Self::Load,
+        Self::Lookup,
         Self::Lost,
         Self::More,
         Self::Older,

@@ -272,7 +272,7 @@ impl Driver {
             Command::Save { user, cursors, over, text } => {
                 self.ask(Job::Save { key: user, cursors, over, text });
             }
-            Command::Wipe { user } => self.ask(Job::Wipe { user }),
+            Command::Wipe { user, .. } => self.ask(Job::Wipe { user }),
             Command::Keep { user, number, changes } => {
                 self.ask(Job::Keep { user, number, changes: changes.to_vec() });
             }

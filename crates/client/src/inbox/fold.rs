@@ -291,6 +291,11 @@ impl Fold {
         (reach.floor > Place::BOTTOM).then_some((log, reach.before))
     }
 
+    /// Below which offsets of both logs nothing is loaded; 0: there is nothing.
+    pub(crate) fn below(&self) -> [u64; 2] {
+        self.reach.map(|reach| if reach.floor > Place::BOTTOM { reach.before } else { 0 })
+    }
+
     /// Whether as many items are held as may be.
     pub(crate) fn full(&self, most: usize) -> bool {
         self.entries.len() >= most

@@ -2,6 +2,7 @@
 
 mod entry;
 mod fold;
+mod lookup;
 mod marks;
 mod pager;
 mod rest;
@@ -9,6 +10,7 @@ mod view;
 
 pub(crate) use entry::Entry;
 pub(crate) use fold::Fold;
+pub(crate) use lookup::{Found, Lookup};
 pub(crate) use marks::Mark;
 pub(crate) use pager::{Face, Pager};
 pub(crate) use view::{item, overlay};
@@ -52,6 +54,8 @@ pub(crate) struct Inbox {
     /// What `shown` was made of: changes of fold and outbox, and whether it was live.
     made_of: (u64, u64, bool),
     pub(crate) pager: Pager,
+    /// The search that is under way.
+    pub(crate) lookup: Option<Box<Lookup>>,
     /// What the app was last told.
     shown: Shown,
     loads: Face,
@@ -83,6 +87,7 @@ impl Inbox {
         self.changes += 1;
         self.fold = None;
         self.pager = Pager::default();
+        self.lookup = None;
     }
 
     /// Lays an expected page under the fold; one that does not fit is dropped, and asked for again by who waits.

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use tidings_protocol::{
-    Channel, Encode, Epoch, Json,
+    Channel, Encode, Epoch, Json, MarkSet,
     client::{self, Cursor, Epochs},
     limits::MAX_OFFSET,
 };
 
 use crate::{
     Error, MarkTargets,
-    inbox::{Entry, Fold, Log, Mark},
+    inbox::{Entry, Fold, Found, Log, Mark},
 };
 
 /// Most single items of one mark: what fits a client message with the longest offsets.
@@ -35,28 +35,39 @@ pub(crate) enum Deed {
         epochs: [Epoch; 2],
     },
     Publish(Json),
+    /// A mark whose items are not known yet. It keeps its place in the lane, and becomes a [`Deed::Mark`] once they are.
+    Wish {
+        targets: MarkTargets,
+        set: MarkSet,
+    },
 }
 
 /// Why a mark can't be made.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Unresolved<'a> {
+pub(crate) enum Unresolved {
+    /// The inbox is not live yet, and that is what was asked for.
+    Early,
     /// Nothing to mark: done already.
     Nothing,
     /// More than [`ITEMS_MAX`] items.
     Size,
     /// No such item in memory.
-    Unknown(&'a str),
+    Unknown(String),
 }
 
 impl Body {
-    /// Turns notification ids into epochs and offsets, as they are now: what comes later is not meant.
-    pub(crate) fn resolve<'a>(
+    /// Turns notification ids into epochs and offsets, as they are now: what comes later is not meant. `found`: what was looked
+    /// up beside what is loaded.
+    pub(crate) fn resolve(
         fold: &Fold,
-        targets: &'a MarkTargets,
-        set: tidings_protocol::MarkSet,
-    ) -> Result<Self, Unresolved<'a>> {
+        targets: &MarkTargets,
+        set: MarkSet,
+        live: bool,
+        found: &[Found],
+    ) -> Result<Self, Unresolved> {
         let mark = match targets {
-            MarkTargets::All => {
+            MarkTargets::Everything if !live => return Err(Unresolved::Early),
+            MarkTargets::All | MarkTargets::Everything => {
                 let [(_, inbox), (_, system)] = fold.cursors();
                 Mark::up_to([inbox, system], set)
             }
@@ -66,10 +77,13 @@ impl Body {
                 }
                 let mut mark = Mark::up_to([0; 2], set);
                 for id in ids {
-                    let Some(entry) = fold.find(id) else {
-                        return Err(Unresolved::Unknown(id));
+                    let loaded = fold.find(id).map(|entry| (entry.log, entry.offset));
+                    let found = || found.iter().find(|found| found.id == *id);
+                    let place = loaded.or_else(|| found().map(|found| (found.log, found.offset)));
+                    let Some((log, offset)) = place else {
+                        return Err(Unresolved::Unknown(id.clone()));
                     };
-                    mark.add(entry.log, entry.offset);
+                    mark.add(log, offset);
                 }
                 mark
             }
@@ -159,15 +173,20 @@ impl Intent {
     pub(crate) fn mark(&self) -> Option<&Mark> {
         match &self.body.deed {
             Deed::Mark { mark, .. } => Some(mark),
-            Deed::Lost | Deed::Publish(_) => None,
+            Deed::Lost | Deed::Publish(_) | Deed::Wish { .. } => None,
         }
+    }
+
+    /// Whether it has to wait until its items are known.
+    pub(crate) fn is_wish(&self) -> bool {
+        matches!(self.body.deed, Deed::Wish { .. })
     }
 
     /// Whether it is a mark whose offsets speak of the log as it is now.
     pub(crate) fn current(&self, fold: &Fold, log: Log) -> bool {
         match &self.body.deed {
             Deed::Mark { epochs, .. } => epochs[log as usize] == fold.cursor(log).epoch,
-            Deed::Lost | Deed::Publish(_) => false,
+            Deed::Lost | Deed::Publish(_) | Deed::Wish { .. } => false,
         }
     }
 

@@ -199,6 +199,7 @@ impl Intents {
         for refused in &mut self.failed {
             if !refused.kept {
                 refused.kept = true;
+                hold(&mut self.held, &refused.intent.lane);
                 let (intent, shown) = (&refused.intent, &refused.shown);
                 changes.push(put(intent, row::text(intent, Some((shown.at, &shown.error)))));
             }
@@ -262,7 +263,10 @@ impl Intents {
             if used {
                 place += 1;
             } else {
-                idle.push(self.held.remove(place));
+                let lane = self.held.remove(place);
+                // Others may take it now: what is refused next has its rows elsewhere.
+                self.aside.take_if(|(aside, _)| *aside == lane);
+                idle.push(lane);
             }
         }
         idle

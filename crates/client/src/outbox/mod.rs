@@ -9,6 +9,7 @@ mod hole;
 mod intent;
 mod keep;
 mod row;
+mod wish;
 
 use std::sync::Arc;
 
@@ -23,8 +24,11 @@ use crate::{
     inbox::{Fold, Log},
 };
 
+pub use row::written;
+
 pub(crate) use intent::{Body, Deed, Intent, Progress, Unresolved};
 pub(crate) use keep::Keeper;
+pub(crate) use wish::{too_many, unknown_item};
 
 /// Intents on their way at once: fewer than a server takes before it stops reading (32).
 const WINDOW: usize = 16;
@@ -75,6 +79,8 @@ pub(crate) struct Intents {
     /// In order, those of other lives first; short, so that taking the first out is cheap enough.
     list: Vec<Intent>,
     failed: Vec<Refused>,
+    /// Where those have their rows that were refused before they had a place in a lane: nothing of it is ever sent.
+    aside: Option<(Arc<str>, u64)>,
     /// Rows that storage need not keep any more.
     done: Vec<(Arc<str>, u64)>,
     /// Rows of what a log shows by now; storage keeps them until it has what that log shows.
@@ -91,6 +97,7 @@ impl Intents {
             held: Vec::new(),
             list: Vec::new(),
             failed: Vec::new(),
+            aside: None,
             done: Vec::new(),
             shown: Vec::new(),
             changes: 0,
@@ -104,6 +111,24 @@ impl Intents {
         self.changes += 1;
         let progress = Progress::New;
         self.list.push(Intent { number, at, lane, seq, body, progress, doom: None });
+    }
+
+    /// Takes an intent that is refused at once, before it has a place in a lane; `lane` makes a name for the lane of such rows.
+    pub(crate) fn decline(
+        &mut self,
+        (number, at): (u64, u64),
+        body: Body,
+        error: Error,
+        lane: &mut dyn FnMut() -> String,
+    ) -> FailedIntent {
+        let (lane, seq) = self.aside.get_or_insert_with(|| (Arc::from(lane()), 0));
+        *seq += 1;
+        let (lane, seq, progress) = (lane.clone(), *seq, Progress::Unsent);
+        self.changes += 1;
+        let intent = Intent { number, at, lane, seq, body, progress, doom: None };
+        let shown = failure(&intent, at, error);
+        self.failed.push(Refused { shown: shown.clone(), intent, kept: false });
+        shown
     }
 
     /// Intents without an answer.
@@ -147,6 +172,10 @@ impl Intents {
     pub(crate) fn next(&mut self, id: u64, own: bool, bytes: usize) -> Option<String> {
         let mut room = WINDOW;
         for intent in &mut self.list {
+            if intent.is_wish() {
+                // What comes after it in its lane has to wait, too.
+                return None;
+            }
             match intent.progress {
                 Progress::Unsent if room > 0 && (own || *intent.lane != *self.lane) => {
                     intent.progress = Progress::Sent(id);
@@ -160,7 +189,6 @@ impl Intents {
                     return Some(write(true));
                 }
                 Progress::Sent(_) => room = room.saturating_sub(1),
-                // What comes after it in its lane has to wait, too.
                 Progress::New | Progress::Storing(_) => return None,
                 Progress::Unsent | Progress::Stored(_) => {}
             }
@@ -225,7 +253,7 @@ impl Intents {
         let cursor = fold.cursor(Log::Inbox);
         self.settle(&|body| match body.deed {
             Deed::Mark { .. } => Some(Some(cursor)),
-            Deed::Lost | Deed::Publish(_) => None,
+            Deed::Lost | Deed::Publish(_) | Deed::Wish { .. } => None,
         });
     }
 
@@ -378,7 +406,7 @@ impl Intents {
 fn failure(intent: &Intent, at: u64, error: Error) -> FailedIntent {
     let kind = match intent.body.deed {
         Deed::Publish(_) => IntentKind::Publish,
-        Deed::Lost | Deed::Mark { .. } => IntentKind::Mark,
+        Deed::Lost | Deed::Mark { .. } | Deed::Wish { .. } => IntentKind::Mark,
     };
     FailedIntent { id: intent.number, kind, channel: intent.body.channel.clone(), at, error }
 }

@@ -13,7 +13,7 @@ use tidings_protocol::{
     server,
 };
 
-use super::{Body, Deed, Intent};
+use super::{Body, Deed, Intent, wish};
 use crate::{Error, inbox::Mark};
 
 /// Version of the text.
@@ -33,7 +33,10 @@ pub(super) fn text(intent: &Intent, refused: Option<(u64, &Error)>) -> String {
     let mut text = String::from(VERSION);
     intent.at.encode(&mut text);
     text.push('\n');
-    text.push_str(&intent.body.message(None, &intent.lane, intent.seq, false));
+    match &intent.body.deed {
+        Deed::Wish { targets, set } => wish::encode(targets, *set, &mut text),
+        _ => text.push_str(&intent.body.message(None, &intent.lane, intent.seq, false)),
+    }
     if let Some((at, error)) = refused {
         text.push('\n');
         at.encode(&mut text);
@@ -54,6 +57,38 @@ pub(super) fn text(intent: &Intent, refused: Option<(u64, &Error)>) -> String {
         .encode(&mut text);
     }
     text
+}
+
+/// Rows of intents that were written down before a client could take them: what [`Event::LanesClaimed`](crate::Event::LanesClaimed)
+/// brings of a page that died while it loaded.
+pub mod written {
+    use tidings_protocol::{Channel, Encode, Json, MarkSet, client::Publish};
+
+    use super::{VERSION, wish};
+    use crate::MarkTargets;
+
+    /// A mark, made at `at` milliseconds since 1970.
+    #[must_use]
+    pub fn mark(at: u64, targets: &MarkTargets, set: MarkSet) -> String {
+        let mut text = begin(at);
+        wish::encode(targets, set, &mut text);
+        text
+    }
+
+    /// A message, made at `at` milliseconds since 1970.
+    #[must_use]
+    pub fn message(at: u64, channel: Channel, data: Json) -> String {
+        let mut text = begin(at);
+        Publish { id: None, channel, client_id: None, seq: None, data }.encode(&mut text);
+        text
+    }
+
+    fn begin(at: u64) -> String {
+        let mut text = String::from(VERSION);
+        at.encode(&mut text);
+        text.push('\n');
+        text
+    }
 }
 
 /// Whether a newer library wrote it, which alone knows what to do with it.
@@ -91,6 +126,10 @@ fn body(message: &str, inbox: &Channel) -> Result<Option<Body>, DecodeError> {
             let pair = (epochs.inbox.or(either), epochs.system.or(either));
             let (Some(own), Some(system)) = pair else { return reader.finish(None) };
             let deed = Deed::Mark { mark, epochs: [own, system] };
+            Some(Body { channel: inbox.clone(), deed })
+        }
+        wish::TYPE => {
+            let deed = wish::read(&mut reader);
             Some(Body { channel: inbox.clone(), deed })
         }
         _ => None,

@@ -95,6 +95,16 @@ impl Rig {
         self.take();
     }
 
+    /// The same for a client whose user is named already.
+    pub(crate) fn go_live_from_here(&mut self, items: &[&str]) {
+        self.event(Event::ConnectRequested);
+        self.greet();
+        let top = items.len() as u64;
+        self.receive(&says::subscribed("inbox:u1", "inboxone", top, top, false));
+        self.receive(&says::subscribed("system:all", "system01", 0, 0, false));
+        self.receive(&says::snapshot(items));
+    }
+
     /// The same where storage is asked first, and empty.
     pub(crate) fn go_live_with_storage(&mut self, items: &[&str]) {
         self.event(Event::UserChanged(User::Named("u1".into())));

@@ -92,7 +92,7 @@ fn what_is_too_long_for_any_server_is_refused_at_once() {
     rig.publish(1, &"x".repeat(10_240));
     let error = rig.ended(1).unwrap().unwrap_err();
     assert_eq!((&*error.code, error.retry), ("too_large", false));
-    assert!(rig.texts().is_empty());
+    assert_eq!(rig.room().messages[0].failed.as_ref().unwrap().code, "too_large");
 }
 
 #[test]

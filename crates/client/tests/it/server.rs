@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use tidings_protocol::{
     Channels, ClientMessage, Epoch, Item, Json, MarkSet, Offsets, Retry, ServerMessage, UpTo,
-    client::{Cursor, History, Mark, Since},
+    client::{Cursor, History, Mark, Since, Void},
     server::{
         Ack, Connected, Error, Gap, GapReason, Marked, Notification, Page, Pong, SessionLimits,
         Snapshot, Subscribed,
@@ -217,6 +217,7 @@ impl Server {
             }
             ClientMessage::History(history) if self.sent.is_some() => self.page(&history),
             ClientMessage::Mark(mark) if self.sent.is_some() => self.intent(mark),
+            ClientMessage::Void(void) if self.sent.is_some() => self.give_up(&void),
             _ => {}
         }
     }
@@ -300,6 +301,27 @@ impl Server {
             items: Some(items),
             messages: None,
         });
+    }
+
+    /// A place in a lane is given up; one that was taken before keeps its answer.
+    fn give_up(&mut self, void: &Void) {
+        let ack = Ack {
+            id: void.id,
+            client_id: Some(void.client_id.clone()),
+            seq: Some(void.seq),
+            channel: channel(0),
+            epoch: self.truth.life().epoch,
+            offset: self.truth.top(),
+            record_id: None,
+            duplicate: None,
+        };
+        let answers = self.lanes.entry(void.client_id.clone()).or_default();
+        if void.seq == answers.len() as u64 + 1 {
+            answers.push(ServerMessage::from(ack).to_json());
+        }
+        if let Some(answer) = answers.get(void.seq as usize - 1).cloned() {
+            self.down.push_back(answer);
+        }
     }
 
     fn intent(&mut self, mark: Mark) {

@@ -19,7 +19,7 @@ fn signing_out_wipes_everything() {
     rig.go_live_with_storage(&["a"]);
     rig.event(Event::SignOutRequested { discard: false });
     assert_eq!(signed_out(&rig), Some(0));
-    assert!(rig.commands.contains(&Command::Wipe { user: "u1".into() }));
+    assert!(rig.commands.contains(&Command::Wipe { user: "u1".into(), all: true }));
     let saved_after = rig
         .commands
         .iter()

@@ -300,7 +300,7 @@ impl Device {
                 let save = Box::new(Save { key: user, saved, over, life });
                 env.after(1, Due::Saves { page, save });
             }
-            Command::Wipe { user } => self.storage.borrow_mut().wipe(&user),
+            Command::Wipe { user, .. } => self.storage.borrow_mut().wipe(&user),
             command @ (Command::Keep { .. } | Command::Claim { .. } | Command::Release { .. }) => {
                 self.ask(env, command);
             }

@@ -1,0 +1,104 @@
+//! Marks that wait: for the inbox to be there, or for items that are looked up.
+
+use tidings_protocol::{
+    ErrorCode, Retry,
+    server::{self, Page},
+};
+
+use crate::{Client, Error, context::Context, inbox::Lookup, machine::Input, timers::Timer};
+
+impl Client {
+    /// Makes marks of the wishes that can be by now, and has the items of one looked for that is not loaded.
+    pub(crate) fn grant_wishes(&mut self) {
+        let live = self.state.is_live();
+        let mut any = false;
+        loop {
+            let cx = &mut self.cx;
+            let Some(fold) = cx.inbox.fold() else { break };
+            let done = cx.inbox.lookup.as_ref().filter(|lookup| lookup.is_done());
+            let sought = done.map(|lookup| (lookup.intent, &*lookup.found));
+            let granted = cx.outbox.grant(fold, live, sought);
+            any |= granted.any;
+            let below = fold.below();
+            if cx.inbox.lookup.as_ref().is_some_and(|lookup| lookup.is_done()) {
+                cx.inbox.lookup = None;
+                cx.timers.cancel(Timer::Lookup);
+            }
+            for (intent, body, error) in granted.ended {
+                match error {
+                    Some(error) => self.decline(intent, body, error),
+                    None => self.settle_idle(intent),
+                }
+            }
+            let cx = &mut self.cx;
+            match granted.seeks {
+                Some((intent, ids)) if cx.inbox.lookup.is_none() => {
+                    let lookup = Lookup::new(intent, ids, below);
+                    // With nothing older to look at, the answer is there at once.
+                    let done = lookup.is_done();
+                    cx.inbox.lookup = Some(Box::new(lookup));
+                    any = true;
+                    if !done {
+                        break;
+                    }
+                }
+                _ => break,
+            }
+        }
+        if any || self.cx.inbox.lookup.is_some() {
+            self.cx.keep();
+            self.on(Input::Work);
+        }
+    }
+
+    /// The app signs out with unsent intents while there is no connection: says what is waited for, and wastes none of the time.
+    pub(crate) fn hurry_out(&mut self) {
+        let detail =
+            "signing out waits up to 5 s to send what is unsent; with `discard` it does not";
+        self.cx.report(Error::new(ErrorCode::Network, detail));
+        if self.state.retry_at().is_some() {
+            self.on(Input::RetryNow);
+        }
+    }
+}
+
+impl Context {
+    /// Whether nothing of the inbox is left to load.
+    pub(crate) fn has_all_items(&self) -> bool {
+        self.inbox.fold().is_some_and(|fold| fold.below() == [0; 2])
+    }
+
+    /// Whether this page answers the search.
+    pub(crate) fn sought(&mut self, page: &Page) -> bool {
+        let Some(lookup) = &mut self.inbox.lookup else { return false };
+        let Some(log) = lookup.take_answer(page.id) else { return false };
+        self.timers.cancel(Timer::Lookup);
+        match self.inbox.fold().map(|fold| fold.cursor(log).epoch) {
+            Some(epoch) if epoch == page.epoch => {
+                if let Some(lookup) = &mut self.inbox.lookup {
+                    lookup.page(log, page);
+                }
+            }
+            // Offsets of another log: the search begins anew.
+            _ => self.inbox.lookup = None,
+        }
+        true
+    }
+
+    /// Whether an error answers the search. One that passes is waited for.
+    pub(crate) fn seek_refused(&mut self, error: &server::Error) -> bool {
+        let Some(lookup) = &mut self.inbox.lookup else { return false };
+        if error.retry != Retry::Never {
+            let ours = lookup.is_out(error.id);
+            if ours {
+                let wait = error.retry_after_ms.unwrap_or(self.config.backoff.base);
+                self.set(Timer::Lookup, wait);
+            }
+            return ours;
+        }
+        let Some(log) = lookup.take_answer(error.id) else { return false };
+        lookup.give_up(log);
+        self.timers.cancel(Timer::Lookup);
+        true
+    }
+}
