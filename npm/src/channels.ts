@@ -3,6 +3,7 @@
 import { invalid, TidingsError, type ErrorFacts } from './error.js'
 import { bytesOf, weakly } from './globals.js'
 import { listeners, type Listeners } from './listeners.js'
+import { unsayable } from './payload.js'
 import type { Plug, Plugged } from './plug.js'
 import { cell, type Call, type Cell, type Part } from './readable.js'
 import type { Channel, ChannelEvents, ChannelName, ChannelSnapshot, Gap, Json, Member, Message, Tidings, TidingsEvents } from './types.js'
@@ -153,9 +154,9 @@ function channels(owner: ChannelsOwner): Channels {
       ...value.readable,
       join,
       publish(data) {
-        const text = JSON.stringify(data) as string | undefined
-        if (text === undefined) throw invalid('`publish` takes what JSON can say.')
-        return owner.intend((intent) => owner.later(PUBLISH, `${name}\n${text}`, intent))
+        const wrong = unsayable(data)
+        if (wrong !== undefined) throw invalid(`\`publish\` takes what JSON can say: \`${wrong}.`)
+        return owner.intend((intent) => owner.later(PUBLISH, `${name}\n${JSON.stringify(data)}`, intent))
       },
       loadMore: () => owner.intend((intent) => owner.later(OLDER, name, intent)),
       on(event, fn) {

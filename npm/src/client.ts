@@ -6,7 +6,7 @@ import { given } from './globals.js'
 import { inbox } from './inbox.js'
 import { intents } from './intents.js'
 import type { Entry } from './items.js'
-import { development, telling } from './later.js'
+import { development, telling, told } from './later.js'
 import { link as linked } from './link.js'
 import { listeners } from './listeners.js'
 import { load, type Bundled } from './loader.js'
@@ -18,7 +18,7 @@ import { cell, type Call, type Part } from './readable.js'
 import { randomName, settings } from './settings.js'
 import { storage } from './storage.js'
 import { tickets } from './ticket.js'
-import type { Connection, Gap, Tidings, TidingsEvents, TidingsOptions } from './types.js'
+import type { Connection, Gap, InboxItem, Tidings, TidingsEvents, TidingsOptions } from './types.js'
 import { socketUrl } from './url.js'
 import * as words from './words.js'
 
@@ -125,7 +125,7 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
       const value: unknown = text === '' ? undefined : JSON.parse(text)
       if (what === words.ARRIVED) {
         const item = list.item(value as Entry)
-        return () => item && events.tell('arrived', item)
+        return () => item && arrived(item)
       }
       if (what === words.MESSAGE) return (plug.channels as Channels).message(value as RawMessage)
       if (what === words.GAP) return () => events.tell('gap', Object.freeze(value as Gap))
@@ -136,6 +136,14 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
       return () => report(error(value as ErrorFacts))
     },
   })
+
+  /** Told once in this browser, which is written down before: a page that reloads because of it is not told again. */
+  const arrived = (item: InboxItem) => {
+    const { user: whose, durable } = state.readable.get()
+    const tell = () => events.tell('arrived', item)
+    if (!whose || !durable || !events.has('arrived')) return tell()
+    told().then(({ claim }) => claim(saved.transact, whose, item.id)).then((mine) => mine && tell(), tell)
+  }
 
   /** Signing out is done. */
   const left = (discarded: number) => {
@@ -153,7 +161,7 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
   /** Signing out must not depend on the core: what is stored goes. */
   const leave = () => {
     if (leaving.size === 0) return
-    if (typeof user === 'string') saved.wipe(user).catch(() => {})
+    if (typeof user === 'string') saved.wipe(user, true).catch(() => {})
     forget()
     left(0)
   }
@@ -176,6 +184,12 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
     },
     options: () => settings(options, (instance ??= randomName())),
     trouble: (problem) => report(problem),
+    note(what, text = '', _, other = 0) {
+      // Whose it is has to be known: another user may be the next.
+      const whose = user ?? state.readable.get().user
+      const outlives = whose && options.storage !== 'memory' && (what === words.MARK || what === words.PUBLISH)
+      return outlives ? saved.note(whose, (instance ??= randomName()), ['~' + what, other, Date.now(), text].join('\n')) : () => {}
+    },
     born() {
       tellUser()
       plug.channels?.again()
@@ -277,8 +291,9 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
     },
     setUser(next) {
       checkUser(next)
-      if (over || next === user) return
-      const named = typeof user === 'string'
+      // Whoever was signed out and is back is asked for again.
+      if (over || (next === user && state.readable.get().status !== 'signed-out')) return
+      const named = typeof user === 'string' && next !== user
       user = next
       asked.abortAhead()
       if (tellUser()) return

@@ -18,6 +18,7 @@ export type CoreOptions = readonly [
   transports: number,
   keep: number,
   storage: boolean,
+  keepSignedOut: boolean,
 ]
 
 /** A text in the module's memory. */

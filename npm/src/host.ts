@@ -54,7 +54,7 @@ export function host(needs: HostNeeds, tell: Tell, signal: AbortSignal): Omit<Ho
       else if (what > WIPE && what < KEEP) needs.heard(what, number, text)
       else {
         // At once too, because what is loaded next is not to find it.
-        if (what === WIPE) storage.wipe(text).catch(failed)
+        if (what === WIPE) storage.wipe(text, number > 0).catch(failed)
         more ??= world().then((module) => module.world(storage, failed, needs.url, tell, KEPT, signal))
         more.then(
           (ask) => ask(what - KEEP, number, text),

@@ -11,7 +11,7 @@ import { ARCHIVED, READ, SEEN, UNARCHIVED, UNREAD } from './words.js'
 export interface InboxOwner extends Omit<Owner<InboxSnapshot>, 'read' | 'onUnwatch'> {
   /** A view as the core writes it, if there is a core. */
   read(show: number, kinds: string): RawInbox | null
-  /** Marks the items with these ids, a list in JSON, or all if it is empty. */
+  /** Marks the items with these ids, a list in JSON; all that are shown if it is empty, all there are if it is `*`. */
   mark(ids: string, mark: number): Promise<Stored>
   more(show: number, kinds: string): Promise<void>
 }
@@ -89,6 +89,8 @@ export function inbox(owner: InboxOwner): InboxCell {
   }
 
   const whole = make(0, '')
+  // Where nothing was shown yet, all there is is meant, and not what happens to be stored here.
+  const all = (mark: number) => () => owner.mark(whole.view.get().status === 'loading' ? '*' : '', mark)
 
   return {
     inbox: {
@@ -105,9 +107,9 @@ export function inbox(owner: InboxOwner): InboxCell {
         }
         return view
       },
-      markAllRead: () => owner.mark('', READ),
-      markAllSeen: () => owner.mark('', SEEN),
-      archiveAll: () => owner.mark('', ARCHIVED),
+      markAllRead: all(READ),
+      markAllSeen: all(SEEN),
+      archiveAll: all(ARCHIVED),
     },
     refresh() {
       for (const { part } of watched) part.refresh()

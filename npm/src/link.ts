@@ -1,6 +1,7 @@
 import { failure, messageOf, TidingsError } from './error.js'
 import type { Core, CoreOptions } from './glue.js'
 import { host, type HostNeeds, type Tell } from './host.js'
+import { world as worldOf } from './later.js'
 import { lifecycle } from './lifecycle.js'
 import type { Loaded } from './loader.js'
 import { ONLINE, REST, REST_THERE, WOKE } from './words.js'
@@ -10,6 +11,8 @@ export interface LinkNeeds extends HostNeeds {
   load(): Promise<Loaded>
   /** Options of the next core; a core never gets those of another. */
   options(): CoreOptions
+  /** Writes down what waits for the core, as far as it has to outlive the page; the answer forgets it. */
+  note: (...told: Parameters<Tell>) => () => void
   /** A core is there: tell it what it has to know. */
   born(): void
   /** The core handled something: tell the app. */
@@ -33,7 +36,7 @@ export interface Link {
   alive(): boolean
   /** The whole core is there. */
   whole(): boolean
-  /** What waits for a core is not to be told any more. */
+  /** What waits for a core is not to be told any more; what of it is written down is left to other pages. */
   forget(): void
   close(): void
 }
@@ -69,7 +72,7 @@ export function link(needs: LinkNeeds): Link {
   let release = () => {}
   let broke: (trap: unknown) => void = () => {}
   let more = () => {}
-  let queue: Parameters<Tell>[] = []
+  let queue: (readonly [told: Parameters<Tell>, forget: () => void])[] = []
   let loading = false
   let over = false
   let whole = false
@@ -96,7 +99,7 @@ export function link(needs: LinkNeeds): Link {
     const early = whole || (queue.length === 0 && what <= REST_THERE)
     if (core !== undefined && early) pass(...told)
     else if (!over) {
-      queue.push(told)
+      queue.push([told, needs.note(...told)])
       // One that did not load is asked for by the clock.
       if (core !== undefined) more()
       else if (cancel === undefined) start()
@@ -139,13 +142,18 @@ export function link(needs: LinkNeeds): Link {
       if (mine !== undefined && core === mine) tell(...told)
     }
     const world = host(needs, answer, control.signal)
-    const drain = () => {
-      for (const told of queue.splice(0)) answer(...told)
+    const drain = (waiting = queue.splice(0)) => {
+      for (const [told, forget] of waiting) {
+        answer(...told)
+        // Written down elsewhere by now: by the core, or again in this queue.
+        forget()
+      }
     }
     const fetchRest = async (wait = SOON) => {
       if (core !== mine) return
       try {
-        await loaded.rest()
+        // What the core keeps is written at once only where the file that writes is there.
+        await Promise.all([loaded.rest(), worldOf().catch(() => {})])
       } catch (error) {
         if (wait === SOON) needs.trouble(error as TidingsError)
         soon(() => void fetchRest(Math.min(wait * 2, PATIENCE)), wait, control.signal)
@@ -186,8 +194,10 @@ export function link(needs: LinkNeeds): Link {
       return
     }
     lifecycle(answer, control.signal)
+    // Whose it is comes before what was asked for them.
+    const waiting = queue.splice(0)
     needs.born()
-    drain()
+    drain(waiting)
     quiet = false
     needs.flush()
   }
@@ -213,7 +223,8 @@ export function link(needs: LinkNeeds): Link {
           needs.late(error, Date.now() + wait)
           wait = Math.min(wait * 2, PATIENCE)
         } else {
-          queue = []
+          // Who asked hears that it failed: no other page is to do it.
+          for (const [, forget] of queue.splice(0)) forget()
           needs.lost(error, false)
         }
       },

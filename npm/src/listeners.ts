@@ -6,6 +6,8 @@ type Fn = (event: never) => void
 export interface Listeners<Events> {
   add<E extends keyof Events>(event: E, fn: (event: Events[E]) => void): () => void
   tell<E extends keyof Events>(event: E, value: Events[E]): void
+  /** Somebody listens. */
+  has(event: keyof Events): boolean
   clear(): void
 }
 
@@ -24,6 +26,7 @@ export function listeners<Events>(call: Call): Listeners<Events> {
         if (entry[0] === event && entries.has(entry)) call(entry[1] as (value: unknown) => void, value)
       }
     },
+    has: (event) => [...entries].some((entry) => entry[0] === event),
     clear: () => entries.clear(),
   }
 }

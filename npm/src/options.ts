@@ -9,12 +9,13 @@ export const TRANSPORTS = ['ws', 'sse', 'poll'] as const
 /** Throws at once, naming the option, so that the stack leads to the caller. */
 export function check(options: TidingsOptions): void {
   must(isObject(options), 'options', 'an object with `url` and `ticket`')
-  const { url, ticket, user, storage, backoff = {}, heartbeat, transports = TRANSPORTS, keep, keepChannels, logger } = options
+  const { url, ticket, user, storage, backoff = {}, heartbeat, transports = TRANSPORTS, keep, keepChannels, signedOut, logger } = options
   // A missing url may come later, by a function or by an environment: it is reported at connect.
   must(['string', 'function', 'undefined'].includes(typeof url), 'url', 'an address or a function that gives one')
   must(typeof ticket === 'function', 'ticket', 'a function that fetches a ticket')
   if (user !== undefined) checkUser(user)
   must(['auto', 'memory', undefined].includes(storage), 'storage', "'auto' or 'memory'")
+  must(['wipe', 'keep', undefined].includes(signedOut), 'signedOut', "'wipe' or 'keep'")
   must(isObject(backoff), 'backoff', 'an object')
   within(1, backoff.base, 'backoff.base')
   within(1, backoff.cap, 'backoff.cap')

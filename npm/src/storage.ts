@@ -41,9 +41,19 @@ export type Transact = <T>(
 /** The caches of one server. Every promise is rejected when the browser gives no storage. */
 export interface Storage {
   load(user: string): Promise<string | undefined>
-  save(cache: Cache): Promise<void>
-  /** Deletes all caches and all rows of a user. */
-  wipe(user: string): Promise<void>
+  /** `over` is told where another page signed the user out meanwhile: nothing is saved then. */
+  save(cache: Cache, over?: (user: string) => void): Promise<void>
+  /** Deletes all caches and all rows of a user. `all`: of other pages too, which must not save again what they loaded before. */
+  wipe(user: string, all?: boolean): Promise<unknown>
+  /** How often this browser signed a user out, as this page knew when it loaded. The database may say otherwise, after all that is wiped. */
+  readonly known: Map<string, unknown>
+  /** Names the user's cache; the keys of what else is theirs begin so. */
+  owner(user: string): string
+  /**
+   * Writes an intent down at once, as a row of a lane of this page, until the answer is called: the database takes longer than a
+   * page may have left.
+   */
+  note(user: string, lane: string, row: string): () => void
   readonly transact: Transact
   close(): void
 }
@@ -54,6 +64,11 @@ export function storage(server: () => string, channelsMax?: number): Storage {
   /** Of a page in the back/forward cache: until it is shown again. */
   let away: Promise<void> | undefined
   const running = new Set<IDBTransaction>()
+  const known = new Map<string, unknown>()
+  const owner = (user: string) => `${server()}\n${user}`
+  let noted = 0
+  let notes = 0
+  let release = () => {}
 
   const close = () => {
     opening?.then((db) => db.close(), () => {})
@@ -77,6 +92,12 @@ export function storage(server: () => string, channelsMax?: number): Storage {
     }
   }
 
+  /** What is written down is left to others. */
+  const leave = () => {
+    release()
+    close()
+  }
+
   const database = () => {
     if (!opening) {
       globalThis.addEventListener?.('pagehide', hidden)
@@ -95,7 +116,7 @@ export function storage(server: () => string, channelsMax?: number): Storage {
         const transaction = db.transaction(STORE, mode, options)
         running.add(transaction)
         try {
-          return await settled(work(transaction.objectStore(STORE), `${server()}\n${user}`), transaction)
+          return await settled(work(transaction.objectStore(STORE), owner(user)), transaction)
         } catch (error) {
           // Else given up as the page was put away, and now it is shown again.
           if (running.has(transaction)) throw error
@@ -114,14 +135,58 @@ export function storage(server: () => string, channelsMax?: number): Storage {
 
   return {
     async load(user) {
-      const { text } = record(await transact('readonly', user, (store, key) => store.get(key)))
+      const read = (store: IDBObjectStore, key: string) => {
+        // Of a channel nothing of the kind is there.
+        const count = store.get(`${key}\n`)
+        count.onsuccess = () => void (user.includes('\t') || known.set(user, count.result))
+        return store.get(key)
+      }
+      const { text } = record(await transact('readonly', user, read))
       return isText(text) ? text : undefined
     },
-    save: async (cache) => (await saving()).save(transact, cache, channelsMax),
+    save: async (cache, over = () => {}) => (await saving()).save({ transact, known }, cache, over, channelsMax),
     // What else is a user's begins with the key of their cache and a tab; users have no control characters.
-    wipe: (user) => transact('readwrite', user, (store, key) => store.delete(IDBKeyRange.bound(key, `${key}\t\uffff`))),
+    wipe(user, all) {
+      forget(`${NAME}\n${owner(user)}\t`)
+      return transact('readwrite', user, (store, key) => {
+        if (all) {
+          const count = store.get(`${key}\n`)
+          count.onsuccess = () => {
+            known.set(user, Number(count.result ?? 0) + 1)
+            store.put(known.get(user), `${key}\n`)
+          }
+        }
+        return store.delete(IDBKeyRange.bound(key, `${key}\t\uffff`))
+      })
+    },
+    known,
+    owner,
+    note(user, lane, row) {
+      try {
+        const { locks } = navigator
+        // Held as long as there is something, so that no other page takes it for a dead one's. Without locks nothing outlives a page.
+        if (notes++ === 0) locks.request(`tidings:${lane}`, () => new Promise<void>((resolve) => (release = resolve))).catch(() => {})
+        const key = `${NAME}\n${owner(user)}\t\t${lane}\t${String(++noted).padStart(16, '0')}`
+        localStorage.setItem(key, row)
+        return () => {
+          localStorage.removeItem(key)
+          if (--notes === 0) release()
+        }
+      } catch {
+        return () => {}
+      }
+    },
     transact,
-    close,
+    close: leave,
+  }
+}
+
+/** Forgets what was written at once and begins so. */
+function forget(start: string) {
+  try {
+    for (const key of Object.keys(localStorage)) if (key.startsWith(start)) localStorage.removeItem(key)
+  } catch {
+    // A browser that gives none has nothing to forget.
   }
 }
 

@@ -347,6 +347,11 @@ export interface TidingsOptions {
   user?: string | null | undefined
   /** `memory`: keep nothing in the browser. Default `auto`. */
   storage?: 'auto' | 'memory' | undefined
+  /**
+   * What becomes of the user's items, caches and unsent intents when the ticket function says `null`: `wipe` (the default)
+   * takes them from the page and the browser, `keep` leaves them for the user's return. `signOut()` always takes them.
+   */
+  signedOut?: 'wipe' | 'keep' | undefined
   /** Waits are random between 0 and `base`, doubled each time, up to `cap`. Defaults: 1 s, 30 s, no limit. */
   backoff?: { base?: number | undefined; cap?: number | undefined; maxAttempts?: number | undefined } | undefined
   /** Between pings; the server may ask for less. Default 25 s. */

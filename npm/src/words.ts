@@ -35,6 +35,7 @@ export const LANES_FAILED = 27
 export const ANSWERED = 28
 export const PIECE = 29
 export const ENDED = 30
+export const SIGNED_OUT_ELSEWHERE = 31
 
 // What a mark sets.
 export const SEEN = 0

@@ -26,8 +26,9 @@ impl Core {
     ///
     /// `seed` is a random integer below 2^53, `instance` names the client, `client_id` its outbox lanes. Backoff and
     /// heartbeat are in milliseconds, `max_attempts` 0 stands for no limit, `transports` holds two bits for each, the best in the
-    /// lowest (0 WebSocket, 1 SSE, 2 poll), and above the sixth their number, `keep` counts items, `storage` says whether caches are wanted, and `whole`
-    /// whether the whole module is loaded.
+    /// lowest (0 WebSocket, 1 SSE, 2 poll), and above the sixth their number, `keep` counts items, `storage` says whether caches are wanted,
+    /// `keep_signed_out` whether they stay when a ticket function says that nobody is signed in, and `whole` whether the whole
+    /// module is loaded.
     #[wasm_bindgen(constructor)]
     #[expect(
         clippy::too_many_arguments,
@@ -45,6 +46,7 @@ impl Core {
         transports: u32,
         keep: u32,
         storage: bool,
+        keep_signed_out: bool,
         whole: bool,
     ) -> Self {
         let mut config = Config::new(seed as u64, instance, client_id);
@@ -60,6 +62,7 @@ impl Core {
         config.keep = keep;
         config.storage = storage;
         config.lanes = storage;
+        config.keep_signed_out = keep_signed_out;
         config.whole = whole;
         Self { driver: Driver::new(host, Client::new(config)) }
     }

@@ -9,6 +9,7 @@ use std::{
 
 use tidings_client_core::{
     Client, Command, Config, Event, Filter, Lane, MarkTargets, MessageView, Now, Readable, Rest,
+    written,
 };
 use tidings_protocol::{Channel, Decode, Encode, Json, MarkSet};
 
@@ -27,14 +28,9 @@ pub(crate) fn event(_: Rest, what: u8, number: u64, other: u32, text: String) ->
         tell::RETRY => Event::RetryRequested,
         tell::CLOSE => Event::CloseRequested,
         tell::SIGN_OUT => Event::SignOutRequested { discard: number != 0 },
-        tell::MARK => Event::MarkRequested {
-            intent: number,
-            targets: if text.is_empty() {
-                MarkTargets::All
-            } else {
-                MarkTargets::Items(Vec::from_json(&text).unwrap_or_default())
-            },
-            set: mark_set(other),
+        tell::MARK => match targets(&text) {
+            Some(targets) => Event::MarkRequested { intent: number, targets, set: mark_set(other) },
+            None => unreadable(number, &text),
         },
         tell::MORE => Event::MoreRequested { filter: filter(other, &text), intent: number },
         tell::RETRY_FAILED => Event::FailedRetried { id: number, intent: other.into() },
@@ -48,14 +44,14 @@ pub(crate) fn event(_: Rest, what: u8, number: u64, other: u32, text: String) ->
         tell::HIDDEN => Event::Hidden,
         tell::FOLLOW => Event::ChannelWanted { channel: Channel::parse(&text).ok()? },
         tell::UNFOLLOW => Event::ChannelUnwanted { channel: Channel::parse(&text).ok()? },
-        tell::PUBLISH => {
-            let (channel, data) = halves(&text)?;
-            let (channel, data) = (Channel::parse(channel).ok()?, Json::from_json(data).ok()?);
-            Event::PublishRequested { intent: number, channel, data }
-        }
-        tell::OLDER => {
-            Event::OlderRequested { channel: Channel::parse(&text).ok()?, intent: number }
-        }
+        tell::PUBLISH => match message(&text) {
+            Some((channel, data)) => Event::PublishRequested { intent: number, channel, data },
+            None => unreadable(number, &text),
+        },
+        tell::OLDER => match Channel::parse(&text) {
+            Ok(channel) => Event::OlderRequested { channel, intent: number },
+            Err(_) => unreadable(number, &text),
+        },
         tell::KEPT => Event::Kept { number },
         tell::LANES => lanes(&text)?,
         tell::LANES_FAILED => Event::LanesFailed { reason: text },
@@ -68,8 +64,50 @@ pub(crate) fn event(_: Rest, what: u8, number: u64, other: u32, text: String) ->
         tell::ENDED => {
             Event::RequestEnded { request: number, reason: (!text.is_empty()).then_some(text) }
         }
+        tell::SIGNED_OUT_ELSEWHERE => Event::SignedOutElsewhere { user: text },
         _ => return None,
     })
+}
+
+/// What a mark is to cover.
+fn targets(text: &str) -> Option<MarkTargets> {
+    Some(match text {
+        "" => MarkTargets::All,
+        "*" => MarkTargets::Everything,
+        ids => MarkTargets::Items(Vec::from_json(ids).ok()?),
+    })
+}
+
+/// A channel and what is said in it.
+fn message(text: &str) -> Option<(Channel, Json)> {
+    let (channel, data) = halves(text)?;
+    Some((Channel::parse(channel).ok()?, Json::from_json(data).ok()?))
+}
+
+/// An intent whose text means nothing here ends all the same, and names the text.
+fn unreadable(intent: u64, text: &str) -> Event {
+    let shown: String = text.chars().take(100).collect();
+    Event::IntentUnreadable { intent, reason: ["this can't be read: ", &shown].concat() }
+}
+
+/// The row of an intent that its page wrote down before its core was there: `~` and what it was to be told, the other number, the
+/// time and the text, each on a line. One that means nothing is a row that can't be read.
+fn written_down(row: String) -> String {
+    let Some(told) = row.strip_prefix('~') else { return row };
+    let read = || {
+        let mut lines = told.splitn(4, '\n');
+        let (what, other) = (lines.next()?.parse::<u8>().ok()?, lines.next()?.parse().ok()?);
+        let (at, text) = (lines.next()?.parse().ok()?, lines.next()?);
+        match what {
+            tell::MARK => Some(written::mark(at, &targets(text)?, mark_set(other))),
+            tell::PUBLISH => {
+                let (channel, data) = message(text)?;
+                Some(written::message(at, channel, data))
+            }
+            _ => None,
+        }
+    };
+    read().unwrap_or_else(|| String::from("1"))
 }
 
 /// Does what the first part never asks for.
@@ -81,7 +119,7 @@ pub(crate) fn execute(_: Rest, driver: &Driver, command: Command) {
         Command::Save { user, cursors, over, text } => {
             (say::SAVE, 0, json::cache(&user, &cursors, &over, &text))
         }
-        Command::Wipe { user } => (say::WIPE, 0, user),
+        Command::Wipe { user, all } => (say::WIPE, all.into(), user),
         Command::Changed(Readable::Outbox) => (say::CHANGED, read::OUTBOX.into(), String::new()),
         Command::Arrived(item) => (say::ARRIVED, 0, driver.entry(&item)),
         Command::Gap { channel, from, to, why } => {
@@ -161,7 +199,7 @@ fn lanes(text: &str) -> Option<Event> {
     let user = words.next()?;
     let mut lanes: Vec<Lane> = Vec::new();
     while let (Some(name), Some(seq), Some(text)) = (words.next(), words.next(), words.next()) {
-        let row = (seq.parse().ok()?, text);
+        let row = (seq.parse().ok()?, written_down(text));
         match lanes.last_mut() {
             Some(lane) if lane.name == name => lane.rows.push(row),
             _ => lanes.push(Lane { name, rows: vec![row] }),
@@ -232,6 +270,7 @@ mod tests {
         );
         assert_eq!(targets("[]"), MarkTargets::Items(Vec::new()), "none is not all");
         assert_eq!(targets(""), MarkTargets::All);
+        assert_eq!(targets("*"), MarkTargets::Everything);
     }
 
     #[test]
@@ -250,7 +289,42 @@ mod tests {
             panic!()
         };
         assert_eq!((channel.as_str(), data.as_str()), ("room:a b", r#"{"text":"a\nb"}"#));
-        assert_eq!(told(tell::PUBLISH, 3, 0, "room:1\n{"), None);
+    }
+
+    #[test]
+    fn an_intent_that_cannot_be_read_is_answered_and_names_its_text() {
+        for (what, text) in [
+            (tell::PUBLISH, "room:1\n{"),
+            (tell::PUBLISH, r#"room:1{"text":"no line"}"#),
+            (tell::PUBLISH, "room\n1"),
+            (tell::PUBLISH, "room:1\n{\"text\":\"\\ud83d\"}"),
+            (tell::MARK, r#"["\ud83d"]"#),
+            (tell::MARK, "n1"),
+            (tell::OLDER, "room"),
+        ] {
+            let Some(Event::IntentUnreadable { intent: 3, reason }) = told(what, 3, 0, text) else {
+                panic!("{what} {text}")
+            };
+            assert!(reason.contains(text), "{reason}");
+        }
+    }
+
+    #[test]
+    fn what_a_page_wrote_down_while_it_loaded_is_a_row() {
+        let list = r#"["u1","a","1","~12\n1\n170\n[\"n1\"]","a","2","~23\n0\n171\nroom:1\n{\"a\":1}","a","3","~9\n","a","4","1170\nx"]"#;
+        let Some(Event::LanesClaimed { lanes, .. }) = told(tell::LANES, 0, 0, list) else {
+            panic!()
+        };
+        let texts: Vec<_> = lanes[0].rows.iter().map(|(_, text)| &**text).collect();
+        assert_eq!(
+            texts,
+            [
+                "1170\n{\"type\":\"wish\",\"ids\":[\"n1\"],\"set\":{\"read\":true}}",
+                "1171\n{\"type\":\"publish\",\"channel\":\"room:1\",\"data\":{\"a\":1}}",
+                "1",
+                "1170\nx",
+            ]
+        );
     }
 
     #[test]
@@ -279,6 +353,6 @@ mod tests {
 
     #[test]
     fn an_unknown_number_is_no_event() {
-        assert_eq!(told(tell::ENDED + 1, 0, 0, ""), None);
+        assert_eq!(told(tell::SIGNED_OUT_ELSEWHERE + 1, 0, 0, ""), None);
     }
 }

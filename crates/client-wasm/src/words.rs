@@ -27,7 +27,8 @@ pub mod tell {
     pub const CLOSE: u8 = 10;
     /// `signOut()`, with `n` 1 discarding; ends with [`say::SIGNED_OUT`](super::say::SIGNED_OUT).
     pub const SIGN_OUT: u8 = 11;
-    /// Intent `n` marks as `m` (one of [`mark`](super::mark)) the items whose ids are a JSON list in `text`; empty: all.
+    /// Intent `n` marks as `m` (one of [`mark`](super::mark)) the items whose ids are a JSON list in `text`; empty: all that is
+    /// shown; `*`: all there is, for whom nothing was shown yet.
     pub const MARK: u8 = 12;
     /// `loadMore()` as intent `n`, of the view with `show` `m` and the types in `text`, each on a line.
     pub const MORE: u8 = 13;
@@ -65,6 +66,8 @@ pub mod tell {
     pub const PIECE: u8 = 29;
     /// There is no more of the answer to request `n`; `text`: why it is not complete, empty where it is.
     pub const ENDED: u8 = 30;
+    /// Another page signed the user in `text` out.
+    pub const SIGNED_OUT_ELSEWHERE: u8 = 31;
 }
 
 /// What a mark sets.
@@ -108,7 +111,7 @@ pub mod say {
     pub const LOAD: u8 = 2;
     /// Write a cache: `{user, cursors: [[epoch, offset], …], over: [epoch, …], text}`.
     pub const SAVE: u8 = 3;
-    /// Delete all caches and all rows of the user in `text`.
+    /// Delete all caches and all rows of the user in `text`; `n` 1: they signed out, in all pages.
     pub const WIPE: u8 = 4;
     /// Read snapshot `n` of [`read`](super::read) again; `text` names the channel, if it is one.
     pub const CHANGED: u8 = 5;

@@ -95,6 +95,7 @@ fn made(url: &str, storage: bool) -> TestHost {
         0b01_00_00_00,
         50,
         storage,
+        false,
         true,
     );
     host.attach(core);

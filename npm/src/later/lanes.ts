@@ -6,6 +6,7 @@
 
 import type { Tell } from '../host.js'
 import type { Cache, Storage } from '../storage.js'
+import { unlessSignedOut } from './saving.js'
 
 /** What is done here is done: an intent is not shown as kept before it is on disk. */
 const STRICT: IDBTransactionOptions = { durability: 'strict' }
@@ -27,6 +28,15 @@ const [SAVE, WIPE] = [-12, -11]
 /** Of the greatest `seq` there can be, so that keys are in its order. */
 const DIGITS = 16
 
+/** Where rows are that are not in the database yet, by the same keys behind this; storage.ts writes some, and wipes them. */
+const JOURNAL = 'tidings\n'
+
+/** Under which pages tell each other of a user who was signed out: where in the database that is counted, and the count. */
+const OVER = 'tidings'
+
+/** The last word that a core is told of its lanes, after `KEPT`; see SIGNED_OUT_ELSEWHERE in words.ts. */
+const ELSEWHERE = 6
+
 interface Keep {
   readonly user: string
   readonly changes: readonly (readonly [lane: string, seq: number, text?: string])[]
@@ -35,11 +45,16 @@ interface Keep {
 /**
  * Storage and lanes of one core; all lanes are let go with the signal, because then it is gone. The core is told `kept`, the number of its word
  * `KEPT`, when rows are on disk, and by the next two when lanes were claimed, asked for or not, and when intents can't be
- * kept; `unsaved` is told why a cache was not written.
+ * kept, and by the sixth of a user whom another page signed out; `unsaved` is told why a cache was not written.
+ *
+ * A row is in the journal before anything waits, and until the database has it: the page may not live as long as that.
  */
 export function lanes(storage: Storage, unsaved: (error: unknown) => void, tell: Tell, kept: number, signal: AbortSignal): Ask {
-  const { transact } = storage
+  const { transact, known } = storage
+  const journal = journalOf()
+  const over = (user: string) => tell(kept + ELSEWHERE, user)
   const held = new Map<string, () => void>()
+  const holding = new Map<string, Promise<boolean>>()
   const awaited = new Map<string, AbortController>()
 
   /** Whether this page holds the lane, once its lock was granted or refused. */
@@ -58,7 +73,12 @@ export function lanes(storage: Storage, unsaved: (error: unknown) => void, tell:
         .catch(reject)
     })
 
-  const hold = (lane: string) => lock(lane, { ifAvailable: true })
+  /** One request at a time: a second would be refused for the first. */
+  const hold = (lane: string) => {
+    const asked = holding.get(lane) ?? lock(lane, { ifAvailable: true }).finally(() => holding.delete(lane))
+    holding.set(lane, asked)
+    return asked
+  }
 
   const letGo = (lane: string) => {
     held.get(lane)?.()
@@ -89,27 +109,67 @@ export function lanes(storage: Storage, unsaved: (error: unknown) => void, tell:
     ;[...held.keys()].forEach(letGo)
   })
 
-  /** `{user, changes: [[lane, seq, text] or [lane, seq] to drop it, …]}`, in one transaction. */
-  const keep = async (number: number, text: string) => {
-    const { user, changes } = JSON.parse(text) as Keep
-    for (const [lane, , row] of changes) {
-      if (row !== undefined && !(await hold(lane))) throw new Error('another page holds this lane')
-    }
-    const write = (store: IDBObjectStore, owner: string) => {
-      for (const [lane, seq, row] of changes) {
-        const key = rowsOf(owner, lane) + String(seq).padStart(DIGITS, '0')
-        if (row === undefined) store.delete(key)
-        else store.put(row, key)
+  const keyOf = (user: string, lane: string, seq: number) => rowsOf(storage.owner(user), lane) + String(seq).padStart(DIGITS, '0')
+
+  /** Writes down at once what is to be kept. A lane's lock is asked for before, or another page might take it for a dead one's. */
+  const note = ({ user, changes }: Keep) => {
+    for (const [lane, seq, row] of changes) {
+      if (row === undefined) journal.drop(keyOf(user, lane, seq))
+      else {
+        hold(lane).catch(() => {})
+        journal.put(keyOf(user, lane, seq), row)
       }
-      return store.count()
     }
-    await transact('readwrite', user, write, STRICT)
+  }
+
+  /** What was noted is in the database, or will not be: then it lasts as long as the page. */
+  const noted = ({ user, changes }: Keep) => {
+    for (const [lane, seq, row] of changes) if (row !== undefined) journal.drop(keyOf(user, lane, seq), row)
+  }
+
+  /** `{user, changes: [[lane, seq, text] or [lane, seq] to drop it, …]}`, in one transaction. */
+  const keep = async (number: number, what: Keep) => {
+    const { user, changes } = what
+    try {
+      for (const [lane, , row] of changes) {
+        if (row !== undefined && !(await hold(lane))) throw new Error('another page holds this lane')
+      }
+      const write = (store: IDBObjectStore) => {
+        for (const [lane, seq, row] of changes) {
+          const key = keyOf(user, lane, seq)
+          if (row === undefined) store.delete(key)
+          else store.put(row, key)
+        }
+      }
+      await unlessSignedOut(storage, user, write, over, STRICT)
+    } finally {
+      // A core that is gone leaves it to the next.
+      if (!signal.aborted) noted(what)
+    }
     tell(kept, '', number)
+  }
+
+  /** Another page signed somebody out, and says so the moment it does; the database says it too, to whoever writes. */
+  const heard = ({ key, newValue }: StorageEvent) => {
+    if (key !== OVER) return
+    for (const [user, count] of known) {
+      const start = `${storage.owner(user)}\n`
+      if (newValue?.startsWith(start) && newValue !== start + String(count)) over(user)
+    }
+  }
+  globalThis.addEventListener?.('storage', heard, { signal })
+
+  const wipe = async (user: string, all: boolean) => {
+    await storage.wipe(user)
+    if (!all) return
+    journal.put(OVER, `${storage.owner(user)}\n${String(known.get(user))}`, '')
+    journal.drop(OVER, undefined, '')
   }
 
   const claim = async (user: string) => {
     const keys = await transact('readonly', user, (store, owner) => store.getAllKeys(below(rowsOf(owner))))
-    const found = new Set(keys.map((key) => String(key).split('\t').at(-2) ?? ''))
+    const places = [...keys.map(String), ...journal.keys(rowsOf(storage.owner(user)))]
+    const found = new Set(places.map((key) => key.split('\t').at(-2) ?? ''))
     // Its page has an answer for everything in it, or it is of another user.
     for (const lane of awaited.keys()) if (!found.has(lane)) giveUp(lane)
     const free: string[] = []
@@ -132,7 +192,10 @@ export function lanes(storage: Storage, unsaved: (error: unknown) => void, tell:
         return store.getAllKeys(below(rowsOf(owner, lane)))
       }
       const places = await transact('readonly', user, read)
-      for (const [place, key] of places.entries()) words.push(lane, String(Number(String(key).split('\t').at(-1))), String(rows?.result[place]))
+      const all = new Map(places.map((key, place) => [String(key), String(rows?.result[place])]))
+      // Newer than what the database has, where both have it.
+      for (const key of journal.keys(rowsOf(storage.owner(user), lane))) all.set(key, journal.get(key))
+      for (const key of [...all.keys()].sort()) words.push(lane, String(Number(key.split('\t').at(-1))), all.get(key) ?? '')
     }
     // Answered by its owner between the two looks: nothing is left of it.
     for (const lane of free) if (!words.includes(lane)) letGo(lane)
@@ -142,14 +205,39 @@ export function lanes(storage: Storage, unsaved: (error: unknown) => void, tell:
   const failed = (error: unknown) => tell(kept + 2, error instanceof Error ? error.message : String(error))
   let last = Promise.resolve()
   const inTurn = (work: () => Promise<void>) => (last = last.then(work).catch(failed))
-  return (what, number, text) =>
-    inTurn(async () => {
-      if (what === 0) await keep(number, text)
+  return (what, number, text) => {
+    const rows = what === 0 ? (JSON.parse(text) as Keep) : undefined
+    if (rows !== undefined) note(rows)
+    return inTurn(async () => {
+      if (rows !== undefined) await keep(number, rows)
       else if (what === 1) await claim(text)
-      else if (what === SAVE) await storage.save(JSON.parse(text) as Cache).catch(unsaved)
-      else if (what === WIPE) await storage.wipe(text).catch(unsaved)
+      else if (what === SAVE) await storage.save(JSON.parse(text) as Cache, over).catch(unsaved)
+      else if (what === WIPE) await wipe(text, number > 0).catch(unsaved)
       else letGo(text)
     })
+  }
+}
+
+/** What a browser writes at once, where it lets a page: rows, each under the key it has in the database. */
+function journalOf() {
+  const attempt = <T>(work: (store: globalThis.Storage) => T, otherwise: T): T => {
+    try {
+      // Without locks a page can't tell what a dead one left.
+      return navigator.locks === undefined ? otherwise : work(localStorage)
+    } catch {
+      return otherwise
+    }
+  }
+  return {
+    put: (key: string, row: string, start = JOURNAL) => attempt((store) => store.setItem(start + key, row), undefined),
+    /** `row`: unless something else is there by now. */
+    drop: (key: string, row?: string, start = JOURNAL) =>
+      attempt((store) => {
+        if (row === undefined || store.getItem(start + key) === row) store.removeItem(start + key)
+      }, undefined),
+    get: (key: string) => attempt((store) => store.getItem(JOURNAL + key) ?? '', ''),
+    keys: (start: string) => attempt((store) => Object.keys(store).filter((key) => key.startsWith(JOURNAL + start)).map((key) => key.slice(JOURNAL.length)), [] as string[]),
+  }
 }
 
 /**

@@ -1,11 +1,39 @@
 /** When a cache may be written: another tab may have written meanwhile. Nothing is saved before the rest of the core is there. */
 
-import type { Cache, Fence, Saved, Transact } from '../storage.js'
+import type { Cache, Fence, Saved, Storage } from '../storage.js'
+
+/**
+ * Does what is to be done in a transaction, unless another page signed the user out since this one loaded what it would write:
+ * then nothing is written, and `over` is told.
+ */
+export async function unlessSignedOut(
+  { transact, known }: Pick<Storage, 'transact' | 'known'>,
+  key: string,
+  work: (store: IDBObjectStore, owner: string) => void,
+  over: (user: string) => void,
+  options?: IDBTransactionOptions,
+): Promise<void> {
+  const [user = ''] = key.split('\t')
+  let out = false
+  const check = (store: IDBObjectStore, owner: string) => {
+    const [whose = ''] = owner.split('\t')
+    const count = store.get(`${whose}\n`)
+    count.onsuccess = () => {
+      // A page that has not loaded anything of the user begins here.
+      if (!known.has(user)) known.set(user, count.result)
+      out = count.result !== known.get(user)
+      if (!out) work(store, owner)
+    }
+    return count
+  }
+  await transact('readwrite', key, check, options)
+  if (out) over(user)
+}
 
 /** Writes a cache, if it may be; that of a channel too many takes the place of the one written longest ago. */
-export async function save(transact: Transact, cache: Cache, channelsMax = 256): Promise<void> {
+export async function save(storage: Pick<Storage, 'transact' | 'known'>, cache: Cache, over: (user: string) => void, channelsMax = 256): Promise<void> {
   const { user, cursors, text } = cache
-  await transact('readwrite', user, (store, key) => {
+  const write = (store: IDBObjectStore, key: string) => {
     const request = store.get(key)
     request.onsuccess = () => {
       // Whatever is there was written by some version of this, or by nobody.
@@ -15,8 +43,8 @@ export async function save(transact: Transact, cache: Cache, channelsMax = 256):
       const [owner = '', channel] = key.split('\t')
       if (channel !== undefined) makeRoom(store, `${owner}\t`, channel, channelsMax)
     }
-    return request
-  })
+  }
+  await unlessSignedOut(storage, user, write, over)
 }
 
 /**

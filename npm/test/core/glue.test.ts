@@ -9,7 +9,7 @@ const module = await WebAssembly.compile(await readFile(new URL('../../dist/core
 function make(user: string) {
   const turn = vi.fn(() => core.run(0, 0))
   const say = vi.fn()
-  const core = new Core({ turn, url: () => 'ws://localhost:1/v1/ws', opened: () => {}, say }, 1, 'i', 'c', 1_000, 30_000, 0, 25_000, 64, 50, false, true)
+  const core = new Core({ turn, url: () => 'ws://localhost:1/v1/ws', opened: () => {}, say }, 1, 'i', 'c', 1_000, 30_000, 0, 25_000, 64, 50, false, false, true)
   core.tell(USER, 0, 0, user)
   return { core, turn, say, connection: () => JSON.parse(core.read(CONNECTION, 0, '', 0, 0)) as { status: string; user: string; error: { message: string } } }
 }

@@ -1,53 +1,22 @@
 import 'fake-indexeddb/auto'
 import { IDBFactory } from 'fake-indexeddb'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { lanes } from '../../src/later/lanes.js'
+import { claim } from '../../src/later/told.js'
 import { storage } from '../../src/storage.js'
-import { CLAIM, KEEP, KEPT, LANES, LANES_FAILED, RELEASE } from '../../src/words.js'
-
-/** Web Locks of one browser, as far as lanes use them: the first that asks has it, others wait in a row. */
-class Locks {
-  readonly #held = new Set<string>()
-  readonly #waiting = new Map<string, (() => void)[]>()
-
-  async request(name: string, { ifAvailable = false, signal }: LockOptions, work: (lock: object | null) => unknown) {
-    if (this.#held.has(name)) {
-      if (ifAvailable) return work(null)
-      await new Promise<void>((resolve, reject) => {
-        this.#waiting.set(name, [...this.#row(name), resolve])
-        signal?.addEventListener('abort', () => {
-          this.#waiting.set(name, this.#row(name).filter((one) => one !== resolve))
-          reject(signal.reason as Error)
-        })
-      })
-    }
-    this.#held.add(name)
-    try {
-      return await work({ name })
-    } finally {
-      this.#held.delete(name)
-      const [next, ...rest] = this.#row(name)
-      this.#waiting.set(name, rest)
-      next?.()
-    }
-  }
-
-  /** How many wait for any lock. */
-  get waiting(): number {
-    return [...this.#waiting.values()].flat().length
-  }
-
-  #row(name: string) {
-    return this.#waiting.get(name) ?? []
-  }
-}
+import { CLAIM, KEEP, KEPT, LANES, LANES_FAILED, RELEASE, SIGNED_OUT_ELSEWHERE, WIPE } from '../../src/words.js'
+import { Journal, Locks } from './locks.js'
 
 let locks: Locks
+let window: EventTarget
 
 beforeEach(() => {
   locks = new Locks()
   vi.stubGlobal('indexedDB', new IDBFactory())
   vi.stubGlobal('navigator', { locks })
+  vi.stubGlobal('localStorage', new Journal().shown())
+  window = new EventTarget()
+  vi.stubGlobal('addEventListener', window.addEventListener.bind(window))
 })
 afterEach(() => vi.unstubAllGlobals())
 
@@ -63,6 +32,7 @@ function page() {
     keep: (number: number, text: string) => ask(0, number, text),
     claim: (user: string) => ask(CLAIM - KEEP, 0, user),
     release: (lane: string) => ask(RELEASE - KEEP, 0, lane),
+    wipe: (user: string, all: boolean) => ask(WIPE - KEEP, Number(all), user),
     close: () => life.abort(),
   }
 }
@@ -216,4 +186,150 @@ test('wiping a user takes their rows and the caches of their channels, and nobod
   const two = page()
   await two.claim('u1')
   expect(two.told).toEqual([[LANES, '["u1"]']])
+})
+
+/** What the browser wrote at once, by the ends of its keys. */
+const written = () => Object.keys(localStorage).map((key) => key.split('\t').slice(-2).join(' '))
+
+test('a row is written down before anything waits, and no longer than the database lacks it', async () => {
+  const one = page()
+  const kept = one.keep(1, keep(['a-1', 1, 'x'], ['a-1', 2, 'y']))
+  expect(written()).toEqual(['a-1 0000000000000001', 'a-1 0000000000000002'])
+  const dropped = one.keep(2, keep(['a-1', 2]))
+  expect(written()).toEqual(['a-1 0000000000000001'])
+  await Promise.all([kept, dropped])
+  expect(written()).toEqual([])
+  one.close()
+  const two = page()
+  await vi.waitFor(async () => {
+    await two.claim('u1')
+    expect(two.told).toContainEqual([LANES, '["u1","a-1","1","x"]'])
+  })
+})
+
+test('what the database has not got yet when a page dies is the next one’s, once, by its newest word', async () => {
+  const one = page()
+  await one.keep(1, keep(['a-1', 1, 'old'], ['a-1', 2, 'y']))
+  Object.assign(one.saved, { transact: () => new Promise(() => {}) })
+  void one.keep(2, keep(['a-1', 1, 'new'], ['a-1', 10, 'z']))
+  await vi.waitFor(() => expect(written()).toHaveLength(2))
+  one.close()
+  const two = page()
+  await vi.waitFor(async () => {
+    await two.claim('u1')
+    expect(two.told).toContainEqual([LANES, '["u1","a-1","1","new","a-1","2","y","a-1","10","z"]'])
+  })
+  await two.keep(1, keep(['a-1', 1], ['a-1', 2], ['a-1', 10]))
+  expect(written()).toEqual([])
+})
+
+test('what a page wrote down while it loaded is left to it while it lives, and to the next when it is dead', async () => {
+  const one = page()
+  const forget = [one.saved.note('u1', 'p', 'x'), one.saved.note('u1', 'p', 'y')]
+  const two = page()
+  await two.claim('u2')
+  await two.claim('u1')
+  expect(two.told).toEqual([[LANES, '["u2"]'], [LANES, '["u1"]']])
+  forget[0]?.()
+  locks.kill('tidings:p')
+  await heard(two, 'u1', 'p', '2', 'y')
+})
+
+test('what was taken over in time leaves nothing, and its lock goes', async () => {
+  const one = page()
+  const forget = [one.saved.note('u1', 'p', 'x'), one.saved.note('u1', 'p', 'y')]
+  await vi.waitFor(() => expect(locks.holds('tidings:p')).toBe(true))
+  for (const one of forget) one()
+  expect(written()).toEqual([])
+  await vi.waitFor(() => expect(locks.holds('tidings:p')).toBe(false))
+})
+
+test('a browser that lets nothing be written at once keeps rows as before', async () => {
+  vi.stubGlobal('localStorage', undefined)
+  const one = page()
+  one.saved.note('u1', 'p', 'x')()
+  await one.keep(1, keep(['a-1', 1, 'x']))
+  expect(one.told).toEqual([[KEPT, '', 1]])
+  one.close()
+  const two = page()
+  await vi.waitFor(async () => {
+    await two.claim('u1')
+    expect(two.told).toContainEqual([LANES, '["u1","a-1","1","x"]'])
+  })
+})
+
+test('a user who is signed out leaves nothing that was written at once, and others theirs', async () => {
+  const one = page()
+  one.saved.note('u1', 'p', 'x')
+  one.saved.note('u12', 'p', 'y')
+  await one.saved.wipe('u1')
+  expect(Object.values(localStorage)).toEqual(['y'])
+})
+
+describe('a user whom another page signs out', () => {
+  const cache = { user: 'u1', cursors: [['e', 1], ['e', 1]] as const, over: [], text: 'secret' }
+
+  test('is not written again by a page that loaded before, which hears of it', async () => {
+    const [one, two] = [page(), page()]
+    await two.saved.load('u1')
+    await one.saved.wipe('u1', true)
+    const over = vi.fn()
+    for (const user of ['u1', 'u1\troom:1']) await two.saved.save({ ...cache, user }, over)
+    expect(over.mock.calls).toEqual([['u1'], ['u1']])
+    await two.keep(1, keep(['b-1', 1, 'secret']))
+    expect(two.told).toContainEqual([SIGNED_OUT_ELSEWHERE, 'u1'])
+    const three = page()
+    expect(await three.saved.load('u1')).toBeUndefined()
+    await three.claim('u1')
+    expect(three.told).toEqual([[LANES, '["u1"]']])
+  })
+
+  test('is written by a page that loaded after, and when the user came back in the same', async () => {
+    const [one, two] = [page(), page()]
+    await one.saved.load('u1')
+    await one.saved.wipe('u1', true)
+    for (const { saved } of [one, two]) {
+      await saved.load('u1')
+      const over = vi.fn()
+      await saved.save(cache, over)
+      expect(over).not.toHaveBeenCalled()
+      expect(await saved.load('u1')).toBe('secret')
+    }
+  })
+
+  test('is told at once to pages that know the user, and not to the one that did it', async () => {
+    const browser = new Journal()
+    vi.stubGlobal('localStorage', browser.shown())
+    const [one, two] = [page(), page()]
+    await two.saved.load('u1')
+    await two.saved.load('u2')
+    await one.saved.wipe('u1', true)
+    await one.wipe('u1', true)
+    for (const event of browser.events) window.dispatchEvent(event)
+    expect(two.told).toEqual([[SIGNED_OUT_ELSEWHERE, 'u1']])
+    expect(one.told).toEqual([])
+    expect(browser.size, 'the word does not stay').toBe(0)
+  })
+
+  test('is nobody’s business where a page merely ended its session', async () => {
+    const [one, two] = [page(), page()]
+    await two.saved.load('u1')
+    await one.saved.wipe('u1')
+    const over = vi.fn()
+    await two.saved.save(cache, over)
+    expect(over).not.toHaveBeenCalled()
+  })
+})
+
+describe('what arrived', () => {
+  test('is claimed once in a browser, in its order, and wiped with its user', async () => {
+    const [one, two] = [page(), page()]
+    expect(await Promise.all([claim(one.saved.transact, 'u1', 'n1'), claim(two.saved.transact, 'u1', 'n1')])).toEqual([true, false])
+    expect(await claim(two.saved.transact, 'u1', 'n2')).toBe(true)
+    expect(await claim(two.saved.transact, 'u2', 'n1')).toBe(true)
+    await one.saved.wipe('u1')
+    expect(await claim(two.saved.transact, 'u1', 'n1')).toBe(true)
+    await two.claim('u1')
+    expect(two.told, 'it is no row').toEqual([[LANES, '["u1"]']])
+  })
 })

@@ -1,6 +1,6 @@
 //! Marks that are made before their items are there, and of items that are not loaded.
 
-use tidings_client_core::{Command, Event, MarkTargets, User};
+use tidings_client_core::{Event, MarkTargets, User};
 use tidings_protocol::{
     ClientMessage,
     client::{History, Mark},

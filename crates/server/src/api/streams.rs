@@ -144,8 +144,7 @@ struct Asked {
 
 async fn ask(api: &Api, request: Request) -> Result<(Parts, Asked), Refused> {
     let (parts, stream) = request.into_parts();
-    // The log is told where CORS is decided.
-    if !api.origins.admit(&parts.headers) {
+    if !api.door.admits(&parts) {
         return Err(ErrorCode::OriginRefused.into());
     }
     let address = Address::parse(parts.uri.query().unwrap_or_default(), &parts.headers)?;

@@ -272,12 +272,12 @@ impl Shared {
             .header(http::header::ACCEPT, "application/jwk-set+json, application/json")
             .send()
             .await
-            .map_err(words)?;
+            .map_err(|error| words(&error))?;
         if !answer.status().is_success() {
             return Err(format!("{} answers {}", self.url.path(), answer.status()));
         }
         let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(words)? {
+        while let Some(chunk) = answer.chunk().await.map_err(|error| words(&error))? {
             if body.len() + chunk.len() > LARGEST {
                 return Err(format!("it has more than {LARGEST} bytes"));
             }
@@ -360,11 +360,10 @@ fn unknown_yet(due: Instant) -> Refused {
     }
 }
 
-/// With what is behind it: "error sending request" alone helps nobody. Without the address, which may hold a secret.
-fn words(error: reqwest::Error) -> String {
-    let error = error.without_url();
+/// With what is behind it: "error sending request" alone helps nobody.
+fn words(error: &reqwest::Error) -> String {
     let mut words = error.to_string();
-    let mut cause = std::error::Error::source(&error);
+    let mut cause = std::error::Error::source(error);
     while let Some(inner) = cause {
         words.push_str(": ");
         words.push_str(&inner.to_string());

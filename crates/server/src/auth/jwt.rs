@@ -3,10 +3,7 @@
 use std::fmt::{self, Debug, Formatter};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
-use jsonwebtoken::{
-    Algorithm, DecodingKey, EncodingKey, crypto,
-    jwk::{AlgorithmParameters, Jwk},
-};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, crypto};
 use serde::{Deserialize, Serialize};
 use tidings_protocol::{
     ErrorCode, Json, address::check_user, limits::CREDENTIAL_BYTES, rights::Rights,
@@ -63,14 +60,6 @@ pub enum KeyError {
         /// What the parser says.
         cause: jsonwebtoken::errors::Error,
     },
-    /// No signature is ever verified with it.
-    #[error("no token can be verified with this {algorithm} key: {why}")]
-    Useless {
-        /// What it should be good for.
-        algorithm: &'static str,
-        /// Why not, and what is.
-        why: &'static str,
-    },
     /// The address of a key set can't be used.
     #[error("`auth.jwks_url` can't be used: {0}")]
     Url(String),
@@ -91,7 +80,6 @@ impl JwtKey {
             "EdDSA" => (Algorithm::EdDSA, DecodingKey::from_ed_pem(key).map_err(pem)?),
             other => return Err(KeyError::Algorithm(other.to_owned())),
         };
-        check_size(algorithm, &key)?;
         Ok(Self { kid, algorithm, key, issuer: None })
     }
 
@@ -127,33 +115,6 @@ impl JwtKey {
     fn signed(&self, token: &Parts<'_>) -> bool {
         crypto::verify(token.signature, token.signed.as_bytes(), &self.key, self.algorithm)
             .unwrap_or(false)
-    }
-}
-
-/// Bytes of an uncompressed point of P-256.
-const POINT_BYTES: usize = 65;
-/// Bytes of the smallest modulus that is accepted, 2,048 bits.
-const MODULUS_BYTES: usize = 256;
-
-/// Refuses what reads as a key and would refuse every token.
-fn check_size(algorithm: Algorithm, key: &DecodingKey) -> Result<(), KeyError> {
-    let useless = |algorithm, why| Err(KeyError::Useless { algorithm, why });
-    match algorithm {
-        Algorithm::ES256 if key.try_get_as_bytes().map_or(0, <[u8]>::len) != POINT_BYTES => {
-            useless("ES256", "it must be a public key of the curve P-256")
-        }
-        Algorithm::RS256 => {
-            let public = Jwk::from_decoding_key(key, None).ok().map(|jwk| jwk.algorithm);
-            let Some(AlgorithmParameters::RSA(key)) = public else {
-                return useless("RS256", "it must be a public key, not a private one");
-            };
-            let modulus = BASE64.decode(&key.n).unwrap_or_default();
-            match modulus.iter().skip_while(|byte| **byte == 0).count() < MODULUS_BYTES {
-                true => useless("RS256", "it must have at least 2,048 bits"),
-                false => Ok(()),
-            }
-        }
-        _ => Ok(()),
     }
 }
 

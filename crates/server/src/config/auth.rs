@@ -184,9 +184,6 @@ impl JwtSetting {
                 // Editors end files with a line feed, which is no part of a secret.
                 if self.algorithm == "HS256" && bytes.last() == Some(&b'\n') {
                     bytes.pop();
-                    if bytes.last() == Some(&b'\r') {
-                        bytes.pop();
-                    }
                 }
                 bytes
             }

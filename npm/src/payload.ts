@@ -1,0 +1,28 @@
+/** What JSON can say, and what it would change without a word. */
+
+/** Deepest nesting of a payload: what wraps it on its way has the rest of what readers take. */
+const DEPTH = 28
+
+/**
+ * What of a payload JSON would change or leave out, and where; nothing, if it comes to others as it is. Whatever has a `toJSON`
+ * (a date) is what that gives.
+ */
+export function unsayable(value: unknown, path = 'data', depth = 0): string | undefined {
+  if (typeof value === 'string') return /\p{Cs}/u.test(value) ? `${path}\` has half of a surrogate pair (was a text cut inside a character?)` : undefined
+  if (typeof value === 'number') return Number.isFinite(value) ? undefined : `${path}\` is ${value}`
+  if (value === null || typeof value === 'boolean') return undefined
+  if (typeof value !== 'object') return `${path}\` is ${typeof value === 'undefined' ? value : `a ${typeof value}`}`
+  const { toJSON } = value as { toJSON?: unknown }
+  if (typeof toJSON === 'function') return unsayable(toJSON.call(value, ''), path, depth + 1)
+  const kind = Object.prototype.toString.call(value).slice(8, -1)
+  if (!['Object', 'Array'].includes(kind)) return `${path}\` is a ${kind}`
+  if (depth >= DEPTH) return `${path}\` is nested deeper than ${DEPTH}, or holds itself`
+  const list = Array.isArray(value)
+  // By their places, so that the holes of a list are seen.
+  for (const key of list ? value.keys() : Object.keys(value)) {
+    const inside = list ? `${path}[${key}]` : `${path}.${key}`
+    const wrong = (list ? undefined : unsayable(key, inside)) ?? unsayable((value as Record<string, unknown>)[key as string], inside, depth + 1)
+    if (wrong !== undefined) return wrong
+  }
+  return undefined
+}
