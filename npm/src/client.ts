@@ -98,7 +98,7 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
   })
 
   const say = (heard: Partial<Connection>) =>
-    void telling().then(({ tell }) => tell(options, heard, base()), () => heard.error && (logger ?? console).warn(heard.error.message))
+    void telling().then(({ tell }) => tell(options, heard, base()), () => console.warn(heard.error))
   let was = CONNECTION
   const voice: Part = {
     refresh() {},
@@ -155,7 +155,7 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
   /** What a user asked of a core that is not there yet is nothing to do for the next. */
   const forget = () => {
     link.forget()
-    promises.reject(failure('signed_out', 'app', 'Somebody else is signed in, or nobody.'))
+    promises.reject(failure('signed_out', 'app', 'Somebody else signed in.'))
   }
 
   /** Signing out must not depend on the core: what is stored goes. */
@@ -283,7 +283,7 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
     inbox: list.inbox,
     outbox: sent.outbox,
     on(event, fn) {
-      must(EVENTS.includes(event), 'event', `one of ${EVENTS.join(', ')}`)
+      must(EVENTS.includes(event), 'event', `one of ${EVENTS}`)
       must(typeof fn === 'function', 'fn', 'a function')
       const off = events.add(event, fn)
       wake()

@@ -196,8 +196,8 @@ function forget(start: string) {
  */
 async function open(): Promise<IDBDatabase> {
   const found = await attempt().catch((error: unknown) => {
-    if (String(error).startsWith('UnknownError') && !/connection/i.test(String(error))) return undefined
-    throw error
+    if (!/^UnknownError(?!.*connection)/i.test(String(error))) throw error
+    return undefined
   })
   if (found?.objectStoreNames.contains(STORE)) return found
   found?.close()

@@ -19,7 +19,7 @@ export function socketUrl(base: TidingsOptions['url']): string {
   // Without a scheme a browser would take it as a path of the page, and ask the page's own server.
   const url = /^([a-z]+:\/)?[/.]/i.test(given) ? parse(given, globalThis.location?.href) : undefined
   const scheme = url?.protocol.replace('http', 'ws') ?? ''
-  if (!url || !/^wss?:$/.test(scheme)) throw wrong(`must be an http or https address with its scheme, or begin with /: ${given}`)
+  if (!url || !/^wss?:$/.test(scheme)) throw wrong(`must begin with http://, https:// or /: ${given}`)
   return `${scheme}//${url.host}${url.pathname.replace(/\/+$/, '')}/v1/ws`
 }
 

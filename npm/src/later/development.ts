@@ -30,8 +30,9 @@ export function developed(mine: Living, logger: Pick<Logger, 'warn'>): void {
   if (!known && page.copies.size === 2) {
     warn('two copies of the package are in this page: each loads a core and opens a connection of its own, and hooks of one do not find the provider of the other. See `npm ls tidings`')
   }
+  // Counted once, when it first connects: an older one that is told to connect again closes no newer.
+  if ([...page.clients].some(({ client }) => client === mine.client)) return
   for (const other of page.clients) {
-    if (other.client === mine.client) continue
     const [one, two] = [mine.user(), other.user()]
     const same = other.url() === mine.url() && (one === two || one === undefined || two === undefined)
     if (same || other.client.connection.get().status === 'closed') page.clients.delete(other)
@@ -39,5 +40,5 @@ export function developed(mine: Living, logger: Pick<Logger, 'warn'>): void {
     other.client.close()
     warn('an older client of this page, of the same url and user, was closed: a hot reload left it behind. Keep one client, as docs/development.md shows')
   }
-  if (![...page.clients].some(({ client }) => client === mine.client)) page.clients.add(mine)
+  page.clients.add(mine)
 }

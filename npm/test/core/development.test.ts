@@ -25,6 +25,7 @@ function edited(options: Partial<TidingsOptions> = {}) {
   const client = createTidings({ url: 'http://localhost:8787', ticket: async () => 'T', user: 'u1', storage: 'memory', logger, ...options })
   clients.push(client)
   client.connection.subscribe(() => server.changed())
+  client.inbox.subscribe(() => server.changed())
   client.on('arrived', () => arrived++)
   return client
 }
@@ -43,8 +44,7 @@ test('the newest client of a url and user is the only one, after three edits', a
   await vi.waitFor(() => expect(statuses()).toEqual(['closed', 'closed', 'closed', 'connected']))
   expect(open()).toBe(1)
   server.socket.say(server.notification())
-  await server.until(() => arrived > 0)
-  expect(arrived).toBe(1)
+  await vi.waitFor(() => expect(arrived).toBe(1))
   expect(logger.warn).toHaveBeenCalledTimes(3)
   expect(logger.warn.mock.calls[0]?.[0]).toMatch(/hot reload/)
 })
@@ -61,6 +61,23 @@ test('one of another user or server is none of them, nor one that only was made'
   createTidings({ url: 'http://localhost:8787', ticket: async () => 'T', user: 'u1', storage: 'memory' })
   await server.until(() => statuses().every((status) => status === 'connected'))
   expect(logger.warn).not.toHaveBeenCalled()
+})
+
+test('an older one that is told to connect again closes no newer', async () => {
+  edited()
+  await server.accept(1)
+  server.user = 'u2'
+  edited({ user: 'u2' })
+  await server.accept(2)
+  await server.until(() => statuses().every((status) => status === 'connected'))
+  // From now on the older is of the newer's user.
+  clients[0]?.setUser('u2')
+  await server.accept(3)
+  clients[0]?.disconnect()
+  clients[0]?.connect()
+  await server.accept(4)
+  await server.until(() => statuses().every((status) => status === 'connected'))
+  expect(logger.warn).not.toHaveBeenCalledWith(expect.stringContaining('hot reload'))
 })
 
 test('as its visitors get it, a page may have two', async () => {

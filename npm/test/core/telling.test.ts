@@ -107,6 +107,6 @@ test('without a logger, on the console', async () => {
 
 test('an event that nobody tells throws, by its name', () => {
   const client = make()
-  expect(() => client.on('arrive' as never, () => {})).toThrow('`event` must be one of arrived, gap, failed, error')
+  expect(() => client.on('arrive' as never, () => {})).toThrow('`event` must be one of arrived,gap,failed,error')
   expect(() => channel(client, 'room:1').on('mesage' as never, () => {})).toThrow('`message` or `gap`')
 })
