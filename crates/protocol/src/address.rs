@@ -236,7 +236,9 @@ fn check_namespace(namespace: &str) -> Result<(), AddressError> {
     if fits && !namespace.is_empty() { Ok(()) } else { Err(AddressError::Namespace) }
 }
 
-fn check_text(text: &str, most: usize) -> Result<(), AddressError> {
+/// Checks a name that others choose: 1 to `most` bytes of UTF-8 without control characters. What passes can be kept by every store
+/// (PostgreSQL knows no U+0000), logged and put into a header.
+pub fn check_text(text: &str, most: usize) -> Result<(), AddressError> {
     if text.is_empty() {
         Err(AddressError::Empty)
     } else if text.len() > most {

@@ -58,6 +58,9 @@ impl From<StoreError> for Refused {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Corrupt { .. } => Self::from(ErrorCode::Internal),
+            StoreError::Unfit(_) => {
+                Self::new(ErrorCode::BadRequest, "the server can't keep a text of this request")
+            }
             StoreError::Full(_) | StoreError::Unavailable(_) | StoreError::Unknown(_) => {
                 Self { retry_after_ms: Some(1_000), ..Self::from(ErrorCode::StorageUnavailable) }
             }

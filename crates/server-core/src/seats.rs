@@ -11,7 +11,8 @@ pub trait Seats: std::fmt::Debug + Send + Sync {
     /// Gives places, each claim decided by [`decide`] against the places of living nodes. A verdict for each claim, in order.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`]: nobody is let in whom nobody can count.
+    /// [`StoreError::Unavailable`]: nobody is let in whom nobody can count. [`StoreError::Unfit`]: one of the claims can't be kept; the
+    /// others can, if they come without it.
     fn claim(&self, wall: u64, claims: &[Claim]) -> Result<Vec<Verdict>, StoreError>;
 
     /// Gives places back. Those that are gone already are no error.

@@ -409,6 +409,9 @@ pub enum StoreError {
     /// A bound is reached.
     #[error("the store is full: {0}")]
     Full(&'static str),
+    /// Nothing is wrong with the store: it can't hold what it was given, and never will. Nothing was stored.
+    #[error("the store can't hold this: {0}")]
+    Unfit(String),
     /// It can't be reached or can't write; nothing was stored.
     #[error("the store is unavailable: {0}")]
     Unavailable(String),

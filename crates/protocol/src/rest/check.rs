@@ -5,7 +5,7 @@ use std::fmt::{self, Display, Formatter};
 use super::{MarkRequest, PublishMessage, RevocationRequest, Revoked, TicketRequest};
 use crate::{
     MarkSet, Offsets,
-    address::check_user,
+    address::{check_text, check_user},
     limits::{ID_BYTES, INFO_BYTES, MARK_OFFSETS, PAYLOAD_DEPTH, SESSION_TTL_MS},
 };
 
@@ -121,11 +121,8 @@ fn check_offsets(offsets: &Offsets) -> Result<(), BodyError> {
 }
 
 fn check_id(field: &'static str, id: &str) -> Result<(), BodyError> {
-    if (1..=ID_BYTES).contains(&id.len()) && !id.chars().any(char::is_control) {
-        Ok(())
-    } else {
-        Err(BodyError::new(field, "has 1 to 64 bytes and no control characters"))
-    }
+    let must = "has 1 to 64 bytes and no control characters";
+    check_text(id, ID_BYTES).map_err(|_| BodyError::new(field, must))
 }
 
 /// `scheme://host[:port]`, as browsers send it, of the web or of an app's own scheme (`tauri://localhost`); nothing after it.

@@ -15,7 +15,9 @@ pub use notify::notify;
 pub use revoke::revoke;
 pub use ticket::{Grant, grant};
 
-use tidings_protocol::{Channel, ErrorCode, limits::ID_BYTES, rights::Right};
+use tidings_protocol::{
+    Channel, ErrorCode, address::check_text, limits::ID_BYTES, rights::Right,
+};
 
 use crate::{Identity, refused::Refused, store::Lane};
 
@@ -89,8 +91,7 @@ pub fn lane(
     match (client_id, seq) {
         (None, None) => Ok(None),
         (Some(client_id), Some(seq)) => {
-            if !(1..=ID_BYTES).contains(&client_id.len()) || client_id.chars().any(char::is_control)
-            {
+            if check_text(&client_id, ID_BYTES).is_err() {
                 return bad("`client_id` has 1 to 64 bytes and no control characters");
             }
             if seq == 0 {

@@ -2,6 +2,7 @@
 
 use tidings_protocol::{
     Channels, ErrorCode, VERSION,
+    address::check_text,
     client::{ClientMessage, Connect},
     limits::{CREDENTIAL_BYTES, CURSORS, ID_BYTES},
 };
@@ -134,8 +135,8 @@ fn checked(connect: &Connect, turn: &Turn<'_>) -> Result<Credential, Refused> {
             format!("this server speaks version {VERSION}"),
         ));
     }
-    if connect.instance.as_ref().is_some_and(|name| !(1..=ID_BYTES).contains(&name.len())) {
-        return Err(bad("`instance` has 1 to 64 bytes"));
+    if connect.instance.as_deref().is_some_and(|name| check_text(name, ID_BYTES).is_err()) {
+        return Err(bad("`instance` has 1 to 64 bytes and no control characters"));
     }
     let cursors = connect.cursors.as_ref().map_or(0, Channels::len);
     if cursors > turn.limits.subscriptions.min(CURSORS) {

@@ -7,14 +7,11 @@ use std::{
 
 use http::HeaderMap;
 use sha2::{Digest, Sha256};
-use tidings_protocol::ErrorCode;
+use tidings_protocol::{ErrorCode, address::check_text, limits::IDEMPOTENCY_KEY_BYTES};
 use tidings_server_core::{Refused, store::IdempotencyKey};
 
 use super::IDEMPOTENCY_KEY;
 use crate::error::ApiError;
-
-/// Longest key, in characters.
-const KEY_CHARS: usize = 128;
 
 /// Keys whose first request is not answered yet.
 #[derive(Debug, Default)]
@@ -37,7 +34,7 @@ impl InFlight {
         body: &[u8],
     ) -> Result<Option<(IdempotencyKey, Running)>, ApiError> {
         let Some(header) = headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
-        let key = header.to_str().ok().filter(|key| (1..=KEY_CHARS).contains(&key.len()));
+        let key = header.to_str().ok().filter(|key| check_text(key, IDEMPOTENCY_KEY_BYTES).is_ok());
         let key = key.ok_or_else(|| {
             let detail = "`Idempotency-Key` has 1 to 128 visible ASCII characters";
             ApiError::new(ErrorCode::BadRequest, detail)

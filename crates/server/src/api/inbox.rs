@@ -6,8 +6,8 @@ use axum::{
 };
 use tidings_protocol::{
     ErrorCode,
-    address::check_user,
-    limits,
+    address::{check_text, check_user},
+    limits::{self, KIND_BYTES},
     rest::{InboxPage, MarkAnswer, MarkRequest},
 };
 use tidings_server_core::{
@@ -98,6 +98,9 @@ impl Ask {
                 ("state", "archived") => ask.archived = Some(true),
                 ("state", "all") => ask.archived = None,
                 ("state", _) => return bad("`state` is inbox, unread, archived or all".into()),
+                ("type", kind) if check_text(kind, KIND_BYTES).is_err() => {
+                    return bad("a `type` has 1 to 64 bytes and no control characters".into());
+                }
                 ("type", kind) if ask.kinds.len() < KINDS => ask.kinds.push(kind.to_owned()),
                 ("type", _) => return bad(format!("at most {KINDS} types")),
                 ("before", text) => {
@@ -172,8 +175,17 @@ mod tests {
         assert_eq!((ask.read, ask.archived, ask.limit), (Some(false), Some(false), 5));
         assert_eq!(ask.kinds, ["a b", "c"]);
         assert_eq!((ask.inbox_before, ask.system_before), (Some(9), None));
-        for query in ["state=x", "limit=0", "limit=101", "before=?", "page=2", "user=", "user=%00"]
-        {
+        for query in [
+            "state=x",
+            "limit=0",
+            "limit=101",
+            "before=?",
+            "page=2",
+            "user=",
+            "user=%00",
+            "type=",
+            "type=%00",
+        ] {
             let error = Ask::parse(query, 100).unwrap_err().0;
             assert_eq!(error.code, ErrorCode::BadRequest, "{query}");
             assert!(error.detail.contains(query.split('=').next().unwrap()), "{error}");

@@ -28,7 +28,7 @@ pub(super) fn session_of_jti(jti: &str) -> String {
 }
 
 /// The same revocation with a JWT named by its sessions.
-pub(super) fn by_session(revocation: &Revocation) -> Revocation {
+pub(crate) fn by_session(revocation: &Revocation) -> Revocation {
     let subject = match &revocation.subject {
         Subject::Jti(jti) => Subject::Session(session_of_jti(jti)),
         other => other.clone(),

@@ -8,6 +8,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
+use tidings_protocol::{address::check_text, limits::NAME_BYTES};
 
 use super::{Config, ConfigError, check};
 use crate::{
@@ -140,6 +141,10 @@ impl Config {
         for key in &auth.api_keys {
             let hash = hex(&key.sha256).ok_or_else(|| {
                 ConfigError::Value("auth.api_keys.sha256", "needs 64 hexadecimal digits".to_owned())
+            })?;
+            check_text(&key.name, NAME_BYTES).map_err(|_| {
+                let must = "has 1 to 128 bytes and no control characters".to_owned();
+                ConfigError::Value("auth.api_keys.name", must)
             })?;
             api_keys.add_hash(&key.name, hash);
         }

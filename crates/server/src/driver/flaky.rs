@@ -13,6 +13,9 @@ use tidings_server_core::{
     store::{Answer, Query, Retention, Store, StoreError, Write, Written},
 };
 
+/// A user whose places it can't keep.
+pub(super) const UNFIT: &str = "unfit";
+
 /// What was asked of it.
 #[derive(Debug, PartialEq)]
 pub(super) enum Asked {
@@ -105,6 +108,9 @@ impl Store for Flaky {
 impl Seats for Flaky {
     fn claim(&self, wall: u64, claims: &[Claim]) -> Result<Vec<Verdict>, StoreError> {
         self.fails(&self.claims)?;
+        if claims.iter().any(|claim| claim.user == UNFIT) {
+            return Err(StoreError::Unfit("the test says so".to_owned()));
+        }
         let verdicts = self.store.claim(wall, claims)?;
         let numbers = claims.iter().map(|claim| claim.seat.number).collect();
         self.tell(Asked::Claimed(numbers));

@@ -219,23 +219,24 @@ impl Thread {
     }
 
     fn claim(&self, claims: &[Claim], askers: Vec<oneshot::Sender<Result<Verdict, StoreError>>>) {
+        for (asker, verdict) in askers.into_iter().zip(self.verdicts(claims)) {
+            // A connection that has ended gives its place back by itself.
+            let _ = asker.send(verdict);
+        }
+    }
+
+    /// An answer for each claim, all decided together; where one of them can't be kept, each by itself, so that it fails alone.
+    fn verdicts(&self, claims: &[Claim]) -> Vec<Result<Verdict, StoreError>> {
         let missing = || StoreError::Unavailable("places are not shared here".to_owned());
-        let answer = match self.parts.store.seats() {
-            Some(seats) => seats.claim(Clock::wall(), claims),
-            None => Err(missing()),
+        let Some(seats) = self.parts.store.seats() else {
+            return claims.iter().map(|_| Err(missing())).collect();
         };
-        match answer {
-            Ok(verdicts) => {
-                for (asker, verdict) in askers.into_iter().zip(verdicts) {
-                    // A connection that has ended gives its place back by itself.
-                    let _ = asker.send(Ok(verdict));
-                }
+        match seats.claim(Clock::wall(), claims) {
+            Ok(verdicts) => verdicts.into_iter().map(Ok).collect(),
+            Err(StoreError::Unfit(_)) if claims.len() > 1 => {
+                claims.iter().flat_map(|claim| self.verdicts(std::slice::from_ref(claim))).collect()
             }
-            Err(error) => {
-                for asker in askers {
-                    let _ = asker.send(Err(error.clone()));
-                }
-            }
+            Err(error) => claims.iter().map(|_| Err(error.clone())).collect(),
         }
     }
 
@@ -274,25 +275,20 @@ impl Thread {
 
     /// Counts in again whose places were lost. Where the store fails in the middle, the rest waits for it to come back.
     fn claim_anew(&mut self) {
-        let Some(seats) = self.parts.store.seats() else { return };
         while !self.uncounted.is_empty() && self.claim_at <= Instant::now() {
             let some: Vec<Claim> = self.uncounted.values().take(TOGETHER).cloned().collect();
-            let verdicts = match seats.claim(Clock::wall(), &some) {
-                Ok(verdicts) => verdicts,
-                Err(error) => {
-                    tracing::debug!(%error, "connections could not be counted anew yet");
-                    self.claim_at = Instant::now() + AGAIN;
-                    return;
-                }
-            };
-            for (claim, verdict) in some.iter().zip(verdicts) {
-                self.uncounted.remove(&claim.seat.number);
+            for (claim, verdict) in some.iter().zip(self.verdicts(&some)) {
                 match verdict {
-                    Verdict::Admitted { .. } => {}
-                    Verdict::Full { .. } | Verdict::Superseded { .. } => {
-                        self.parts.registry.end(claim.seat.number);
+                    Ok(Verdict::Admitted { .. }) => {}
+                    Ok(Verdict::Full { .. } | Verdict::Superseded { .. })
+                    | Err(StoreError::Unfit(_)) => self.parts.registry.end(claim.seat.number),
+                    Err(error) => {
+                        tracing::debug!(%error, "connections could not be counted anew yet");
+                        self.claim_at = Instant::now() + AGAIN;
+                        return;
                     }
                 }
+                self.uncounted.remove(&claim.seat.number);
             }
         }
     }

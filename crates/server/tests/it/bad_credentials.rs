@@ -16,7 +16,7 @@ fn seconds_from_now(seconds: i64) -> i64 {
 }
 
 /// A JWT with these header fields and claims, on top of good ones; `null` takes one away.
-fn jwt(secret: &str, header: Value, claims: Value) -> String {
+pub(crate) fn jwt(secret: &str, header: Value, claims: Value) -> String {
     let with = |mut base: Value, changes: Value| {
         for (name, value) in changes.as_object().unwrap() {
             base[name] = value.clone();

@@ -19,6 +19,7 @@ mod idempotency;
 mod key_sets;
 mod lifetimes;
 mod limits;
+mod odd_texts;
 mod openapi;
 mod origins;
 mod postgres;

@@ -7,6 +7,7 @@ use tidings_protocol::{Channel, Epoch, Json};
 use tidings_server::log::{ConnectError, Connector, Postgres};
 use tidings_server_core::{
     conformance,
+    seats::{Claim, Seat, Seats as _, Verdict},
     store::{
         Answer, Draft, IdempotencyKey, Op, Query, Retention, Revocation, Store, StoreError,
         Subject, Write, Written,
@@ -376,4 +377,36 @@ fn a_password_is_bound_to_tls_where_the_url_asks_for_it() {
     // Nobody who takes the password can bind it: a server that asks for none is not believed.
     let trusted = url.replace("bound:hush@", "postgres@");
     assert!(Postgres::open(&asking(&trusted)).is_err());
+}
+
+#[test]
+fn a_place_that_can_not_be_kept_is_the_claims_own_fault() {
+    let store = open();
+    store.renew(1, 1, 600_000).unwrap();
+    let claim = |number, instance: &str| Claim {
+        user: "u1".into(),
+        seat: Seat { node: 1, number },
+        instance: Some(instance.into()),
+        limit: 9,
+        anew: false,
+    };
+    let both = [claim(1, "page"), claim(2, "a\0b")];
+    let answer = store.claim(1, &both);
+    assert!(matches!(answer, Err(StoreError::Unfit(_))), "{answer:?}");
+    assert!(matches!(store.claim(1, &both[1..]), Err(StoreError::Unfit(_))));
+    let admitted = vec![Verdict::Admitted { replaced: None }];
+    assert_eq!(store.claim(1, &both[..1]).unwrap(), admitted);
+    assert_eq!(store.health(), Ok(()), "the database is well");
+}
+
+#[test]
+fn a_database_that_can_not_hold_every_text_is_refused_at_start() {
+    let url = server().database();
+    let name = format!("{}_latin", name(&url));
+    let make = format!("CREATE DATABASE {name} ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0");
+    server().execute("postgres", &make);
+    let url = url.replace(self::name(&url), &name);
+    let error = Postgres::open(&connector(&url)).unwrap_err();
+    assert!(matches!(&error, ConnectError::Encoding(name) if name == "LATIN1"), "{error}");
+    assert!(error.to_string().contains("UTF8"), "{error}");
 }

@@ -6,7 +6,7 @@ use tidings_server_core::seats::Seats as _;
 
 use super::*;
 use crate::driver::{
-    flaky::{Asked, Flaky},
+    flaky::{Asked, Flaky, UNFIT},
     line::Line,
     registry::{Arrival, Bounds},
 };
@@ -75,5 +75,62 @@ fn who_lost_a_place_with_the_lease_is_counted_anew_though_the_store_fails_in_the
         let verdict = store.store.claim(Clock::wall(), &[claim]).unwrap().remove(0);
         let is_free = at == CONNECTIONS - 1;
         assert_eq!(verdict == Verdict::Admitted { replaced: None }, is_free, "{at}: {verdict:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_claim_that_can_not_be_kept_fails_alone() {
+    let (told, _asked) = mpsc::channel();
+    let store = Arc::new(Flaky::new(told));
+    let registry = Arc::new(Registry::new(Bounds { per_user: 1, total: CONNECTIONS }));
+    let seating = Seating::start(Parts {
+        store,
+        registry,
+        bus: None,
+        node: NODE,
+        per_user: 1,
+        lease: Duration::from_secs(3_600),
+    })
+    .unwrap();
+    let claims = (1..=CONNECTIONS as u64).map(|number| {
+        let user = if number % 3 == 0 { UNFIT.to_owned() } else { number.to_string() };
+        let seating = &seating;
+        async move { (number, seating.claim(&user, None, number).await) }
+    });
+    for (number, verdict) in futures_util::future::join_all(claims).await {
+        let code = verdict.map_err(|refused| refused.code);
+        let expected = if number % 3 == 0 { Err(ErrorCode::BadRequest) } else { Ok(()) };
+        assert_eq!(code, expected, "{number}");
+    }
+}
+
+#[test]
+fn a_connection_that_can_not_be_counted_anew_ends_and_holds_up_nobody() {
+    let (told, asked) = mpsc::channel();
+    let store = Arc::new(Flaky::new(told));
+    let registry = Arc::new(Registry::new(Bounds { per_user: 1, total: CONNECTIONS }));
+    let line = Arc::new(Line::new(1_000));
+    let _seats: Vec<_> = (0..CONNECTIONS)
+        .map(|at| {
+            let user = if at == 0 { UNFIT.to_owned() } else { user(at) };
+            let (number, session) = (registry.number(), "s".to_owned());
+            let arrival = Arrival { number, user, session, instance: None, issued_at: 0 };
+            registry.admit(arrival, &line).unwrap()
+        })
+        .collect();
+    let _seating = Seating::start(Parts {
+        store,
+        registry,
+        bus: None,
+        node: NODE,
+        per_user: 1,
+        lease: Duration::from_secs(3_600),
+    })
+    .unwrap();
+    let mut counted = 0;
+    while counted < CONNECTIONS - 1 {
+        if let Asked::Claimed(numbers) = asked.recv_timeout(PATIENCE).expect("the node asks") {
+            counted += numbers.len();
+        }
     }
 }

@@ -59,6 +59,9 @@ pub enum ConnectError {
     /// It can't be reached, or refuses.
     #[error("PostgreSQL can't be used: {0}")]
     Postgres(String),
+    /// It can't hold every text.
+    #[error("the database keeps texts as {0}: make one with ENCODING 'UTF8'")]
+    Encoding(String),
     /// Its schema was made by an edited or foreign build.
     #[error(
         "the database's migration {0} is not the one this build has: use the build that made it"
@@ -149,6 +152,7 @@ async fn open(connector: Connector, new_epochs: bool) -> Result<Arc<Inner>, Conn
     let (config, tls) = settings(&connector)?;
     let mut client = connect(&config, tls.clone()).await?;
     session(&client, connector.patience).await?;
+    check_encoding(&client).await?;
     schema::migrate(&mut client).await?;
     if new_epochs {
         timeline::rename_all(&mut client).await?;
@@ -238,6 +242,15 @@ async fn session(client: &Client, patience: Duration) -> Result<(), ConnectError
     client.batch_execute(SESSION).await?;
     let timeout = format!("SET statement_timeout = {}", patience.as_millis());
     Ok(client.batch_execute(&timeout).await?)
+}
+
+/// Another encoding lacks characters, and whose name or message has one is refused for ever.
+async fn check_encoding(client: &Client) -> Result<(), ConnectError> {
+    let row = client.query_one("SELECT current_setting('server_encoding')", &[]).await?;
+    match row.get(0) {
+        "UTF8" => Ok(()),
+        other => Err(ConnectError::Encoding(other.to_owned())),
+    }
 }
 
 /// Settings of the database that break the promise of `stored`.

@@ -62,6 +62,12 @@ impl Trouble {
     }
 }
 
+/// A value that no column takes. Classes: data, integrity, limits of the program.
+fn is_unfit(error: &tokio_postgres::Error) -> bool {
+    let is_of = |class: &&str| error.code().is_some_and(|code| code.code().starts_with(*class));
+    ["22", "23", "54"].iter().any(|class| is_of(class))
+}
+
 impl From<tokio_postgres::Error> for Trouble {
     fn from(error: tokio_postgres::Error) -> Self {
         Self::Postgres(error)
@@ -77,6 +83,7 @@ impl From<StoreError> for Trouble {
 impl From<Trouble> for StoreError {
     fn from(trouble: Trouble) -> Self {
         match trouble {
+            Trouble::Postgres(error) if is_unfit(&error) => Self::Unfit(words(&error)),
             Trouble::Postgres(error) => Self::Unavailable(words(&error)),
             Trouble::Store(error) => error,
         }
