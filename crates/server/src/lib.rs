@@ -40,6 +40,7 @@ pub mod listen;
 pub mod log;
 pub mod metrics;
 mod notification;
+mod private;
 pub mod proxies;
 mod refusals;
 pub mod telemetry;
@@ -48,4 +49,4 @@ pub mod transport;
 
 pub use config::Config;
 pub use notification::{Notification, NotifyError, Payload};
-pub use tidings::{Builder, Handle, StartError, Tidings, dev_token, run};
+pub use tidings::{Builder, Handle, StartError, Tidings, dev_token, run, run_and_say};

@@ -341,8 +341,22 @@ pub async fn run(
     listener: TcpListener,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), StartError> {
+    run_and_say(config, listener, || {}, shutdown).await
+}
+
+/// The same, and says so by `ready` once everything is open: before that it may still turn out that it can't start.
+///
+/// # Errors
+/// [`StartError`].
+pub async fn run_and_say(
+    config: Config,
+    listener: TcpListener,
+    ready: impl FnOnce(),
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), StartError> {
     let (bounds, within) = (config.listener(), config.drain());
     let tidings = Tidings::builder(config).build()?;
+    ready();
     listen::serve(listener, tidings.router(), bounds, shutdown).await;
     tracing::info!("draining");
     tidings.drain(within).await;

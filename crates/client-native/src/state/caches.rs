@@ -9,7 +9,7 @@ use std::{
 
 use tidings_protocol::Epoch;
 
-use super::{Cursors, names::file_name};
+use super::{Cursors, names::file_name, private};
 
 /// No channel is named so: in file names their `:` is escaped.
 const INBOX: &str = "inbox";
@@ -25,7 +25,7 @@ pub(super) struct Caches {
 impl Caches {
     pub(super) fn open(folder: &Path, channels_max: usize) -> io::Result<Self> {
         let caches = folder.join("caches");
-        fs::create_dir_all(&caches)?;
+        private::folder(&caches)?;
         let lock =
             File::options().create(true).truncate(false).write(true).open(folder.join("lock"))?;
         Ok(Self { folder: caches, channels_max, lock })
@@ -66,7 +66,7 @@ impl Caches {
         if let Some(folder) = path.parent()
             && !path.exists()
         {
-            fs::create_dir_all(folder)?;
+            private::folder(folder)?;
             if path.file_name() != Some(INBOX.as_ref()) {
                 make_room(folder, self.channels_max)?;
             }

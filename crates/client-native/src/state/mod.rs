@@ -13,6 +13,7 @@ mod caches;
 mod lane;
 mod names;
 mod outbox;
+mod private;
 
 use std::{io, path::Path, sync::mpsc, thread};
 

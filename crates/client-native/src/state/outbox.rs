@@ -12,6 +12,7 @@ use tidings_client_core::{Change, Lane};
 use super::{
     lane::{self, Entry, LaneFile},
     names::file_name,
+    private,
 };
 
 pub(super) struct Outbox {
@@ -22,7 +23,7 @@ pub(super) struct Outbox {
 impl Outbox {
     pub(super) fn open(folder: &Path) -> io::Result<Self> {
         let folder = folder.join("outbox");
-        fs::create_dir_all(&folder)?;
+        private::folder(&folder)?;
         Ok(Self { folder, held: BTreeMap::new() })
     }
 
@@ -148,7 +149,7 @@ impl Outbox {
     fn folder_of(&self, user: &str) -> io::Result<PathBuf> {
         let folder = self.folder.join(file_name(user));
         if !folder.exists() {
-            fs::create_dir_all(&folder)?;
+            private::folder(&folder)?;
             sync_folder(&self.folder)?;
         }
         Ok(folder)

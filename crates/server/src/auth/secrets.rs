@@ -7,6 +7,8 @@ use std::{
     path::Path,
 };
 
+use crate::private;
+
 /// 256 random bits. Has no readable `Debug`.
 #[derive(Clone)]
 pub struct Secret([u8; 32]);
@@ -46,9 +48,10 @@ pub fn secret(folder: &Path, name: &str) -> io::Result<Secret> {
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             getrandom::fill(&mut bytes).map_err(io::Error::other)?;
-            fs::create_dir_all(folder)?;
+            private::folder(folder)?;
             let draft = folder.join(format!("{name}.new"));
-            let mut file = private(&draft)?;
+            let mut file = private::options().truncate(true).open(&draft)?;
+            private::hand_over(&file, folder)?;
             file.write_all(&bytes)?;
             file.sync_all()?;
             fs::rename(&draft, &path)?;
@@ -56,14 +59,6 @@ pub fn secret(folder: &Path, name: &str) -> io::Result<Secret> {
         Err(error) => return Err(error),
     }
     Ok(Secret(bytes))
-}
-
-fn private(path: &Path) -> io::Result<File> {
-    let mut options = File::options();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
 }
 
 #[cfg(test)]

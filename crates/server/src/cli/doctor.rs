@@ -3,7 +3,7 @@
 use tidings_server::{
     Config,
     config::Flags,
-    log::{Connector, Postgres, Sqlite},
+    log::{Connector, OpenToOthers, Postgres, Sqlite, open_to_others},
 };
 use tidings_server_core::store::Store as _;
 
@@ -19,8 +19,11 @@ pub(super) fn doctor(new_epochs: bool, flags: &Flags) -> Result<(), Failure> {
         return shared(new_epochs, &connector);
     }
     let open = if new_epochs { Sqlite::open_with_new_epochs } else { Sqlite::open };
+    // A folder that is missing is made, and open to nobody.
+    let before = open_to_others(&config.data).unwrap_or_default();
     let store = open(&config.data).map_err(tidings_server::StartError::from)?;
     println!("data        {}", config.data.display());
+    access(&before, &open_to_others(&config.data)?);
     let report = store.examine().map_err(|error| Failure::Refused(error.to_string()))?;
     println!(
         "log         {} channels, {} records, {} items, {} commits",
@@ -40,6 +43,19 @@ pub(super) fn doctor(new_epochs: bool, flags: &Flags) -> Result<(), Failure> {
     }
     println!("checksums   good");
     Ok(())
+}
+
+/// What others could read, and what they still can.
+fn access(before: &[OpenToOthers], after: &[OpenToOthers]) {
+    for one in before {
+        match after.contains(one) {
+            true => println!("access      others can read {one}: it could not be changed, so change its mode"),
+            false => println!("access      others could read {one}: it is the server's own now"),
+        }
+    }
+    if before.is_empty() {
+        println!("access      nobody but the server's user and root");
+    }
 }
 
 /// A database that servers may be using meanwhile.

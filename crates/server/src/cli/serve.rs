@@ -20,7 +20,6 @@ pub(super) fn serve(flags: &Flags) -> Result<(), Failure> {
             TcpListener::bind(listen).await.map_err(|error| Failure::Listen(listen, error))?;
         let at = listener.local_addr()?;
         warn(&config, at);
-        tracing::info!(address = %at, data = %config.data.display(), "listening");
         let (mut interrupt, mut terminate) =
             (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
         let asked = async move {
@@ -29,11 +28,15 @@ pub(super) fn serve(flags: &Flags) -> Result<(), Failure> {
                 _ = terminate.recv() => {}
             }
         };
-        if config.dev {
-            // Whoever closed standard output does not want to read it.
-            let _unread = greet(at);
-        }
-        Ok(tidings_server::run(config, listener, asked).await?)
+        let (dev, data) = (config.dev, config.data.clone());
+        let ready = move || {
+            tracing::info!(address = %at, data = %data.display(), "listening");
+            if dev {
+                // Whoever closed standard output does not want to read it.
+                let _unread = greet(at);
+            }
+        };
+        Ok(tidings_server::run_and_say(config, listener, ready, asked).await?)
     })
 }
 

@@ -14,6 +14,8 @@ mod sqlite;
 pub use postgres::{ConnectError, Connector, Findings, Postgres};
 pub use sqlite::{OpenError, Report, Sqlite};
 
+pub use crate::private::{OpenToOthers, open_to_others};
+
 use tidings_protocol::{Counts, Epoch, SystemCounts};
 
 /// A random epoch; never the one that stands for no log.

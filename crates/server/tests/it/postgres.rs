@@ -410,3 +410,35 @@ fn a_database_that_can_not_hold_every_text_is_refused_at_start() {
     assert!(matches!(&error, ConnectError::Encoding(name) if name == "LATIN1"), "{error}");
     assert!(error.to_string().contains("UTF8"), "{error}");
 }
+
+#[test]
+fn a_database_without_room_is_known_to_health_until_it_has_some_though_nobody_writes() {
+    let url = server().database();
+    let (store, room) = (Postgres::open(&connector(&url)).unwrap(), room("a"));
+    say(&store, &room, "1");
+    server().execute(
+        name(&url),
+        "CREATE FUNCTION fill() RETURNS trigger LANGUAGE plpgsql AS
+             'BEGIN RAISE EXCEPTION ''no room'' USING ERRCODE = ''disk_full''; END';
+         CREATE TRIGGER full_record BEFORE INSERT ON record FOR EACH ROW EXECUTE FUNCTION fill();
+         CREATE TRIGGER full_kept BEFORE INSERT ON kept FOR EACH ROW EXECUTE FUNCTION fill()",
+    );
+    let failed = store.commit(1, &[message(&room, "2")]);
+    assert!(matches!(failed, Err(StoreError::Unavailable(_))), "{failed:?}");
+    until("health knows", || store.health().is_err());
+    server().execute(
+        name(&url),
+        "DROP TRIGGER full_record ON record; DROP TRIGGER full_kept ON kept",
+    );
+    until("health knows that there is room", || store.health().is_ok());
+    say(&store, &room, "3");
+    assert_eq!(ids(&store, &room).unwrap().len(), 2);
+}
+
+fn until(what: &str, is_so: impl Fn() -> bool) {
+    let began = std::time::Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < Duration::from_secs(60), "not in time: {what}");
+        thread::yield_now();
+    }
+}

@@ -1,13 +1,17 @@
 //! SQLite against the suite that every backend runs, and what only a disk can show.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+};
 
 use tempfile::TempDir;
 use tidings_protocol::{Channel, Epoch, Json};
 use tidings_server::log::{OpenError, Sqlite};
 use tidings_server_core::{
     conformance,
-    store::{Answer, Draft, Op, Query, Store, StoreError, Write, Written},
+    store::{Answer, Draft, Op, Query, Retention, Store, StoreError, Write, Written},
 };
 
 /// A store with the folder it lives in.
@@ -65,11 +69,18 @@ fn sqlite_keeps_the_contract_of_every_store() {
     });
 }
 
+const RETENTION: Retention =
+    Retention { records: 9, age_ms: 1 << 40, items: 9, keys_ms: 1 << 40, lanes_ms: 1 << 40 };
+
 fn room() -> Channel {
     Channel::parse("room:a").unwrap()
 }
 
 fn say(store: &Sqlite, id: &str) {
+    assert!(matches!(try_to_say(store, id), Ok(Written::Records { .. })));
+}
+
+fn try_to_say(store: &Sqlite, id: &str) -> Result<Written, StoreError> {
     let draft = Draft {
         channel: room(),
         id: id.to_owned(),
@@ -78,7 +89,7 @@ fn say(store: &Sqlite, id: &str) {
         data: Json::string(id),
     };
     let write = Write { key: None, lane: None, op: Op::Message { draft, from: None } };
-    assert!(matches!(store.commit(1, &[write]).unwrap()[0], Ok(Written::Records { .. })));
+    store.commit(1, &[write])?.remove(0)
 }
 
 fn epoch(store: &Sqlite) -> Epoch {
@@ -192,5 +203,119 @@ fn a_write_that_fails_fails_alone() {
             assert_eq!(ids, [(1, "1"), (2, "good"), (3, "better")]);
         }
         other => panic!("{other:?}"),
+    }
+}
+
+/// Modes of a folder and of the files in it.
+fn modes(folder: &Path) -> Vec<(PathBuf, u32)> {
+    let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let all = std::iter::once(folder.to_owned()).chain(files);
+    all.map(|path| (path.clone(), fs::metadata(&path).unwrap().permissions().mode() & 0o777))
+        .collect()
+}
+
+fn loosen(folder: &Path) {
+    for (path, _) in modes(folder) {
+        let mode = if path == *folder { 0o755 } else { 0o644 };
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+}
+
+fn are_private(folder: &Path) {
+    let modes = modes(folder);
+    assert!(modes.len() > 4, "{modes:?}");
+    for (path, mode) in modes {
+        assert_eq!(mode, if path == *folder { 0o700 } else { 0o600 }, "{}", path.display());
+    }
+}
+
+#[test]
+fn what_a_server_makes_is_its_own_and_what_was_open_is_closed() {
+    let outer = tempfile::tempdir().unwrap();
+    let folder = outer.path().join("data");
+    let store = Sqlite::open(&folder).unwrap();
+    say(&store, "1");
+    are_private(&folder);
+    drop(store);
+    // As earlier versions made it.
+    loosen(&folder);
+    let store = Sqlite::open(&folder).unwrap();
+    say(&store, "2");
+    are_private(&folder);
+}
+
+#[test]
+fn a_folder_that_holds_other_things_stays_as_open_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("shared.txt"), "for all").unwrap();
+    loosen(folder.path());
+    let store = Sqlite::open(folder.path()).unwrap();
+    say(&store, "1");
+    for (path, mode) in modes(folder.path()) {
+        let is_ours = path != folder.path() && !path.ends_with("shared.txt");
+        assert_eq!(mode & 0o077 == 0, is_ours, "{} {mode:o}", path.display());
+    }
+}
+
+#[test]
+fn a_proof_that_can_not_be_read_is_no_evidence_of_a_loss() {
+    let folder = tempfile::tempdir().unwrap();
+    said(folder.path());
+    let proof = folder.path().join("commits");
+    fs::remove_file(&proof).unwrap();
+    fs::create_dir(&proof).unwrap();
+    let opened = Sqlite::open(folder.path());
+    assert!(matches!(opened, Err(OpenError::Io(_))), "{opened:?}");
+}
+
+/// What may happen to a folder under a running server.
+const LOSSES: [(&str, fn(&Path)); 6] = [
+    ("the folder is removed", |folder| fs::remove_dir_all(folder).unwrap()),
+    ("the folder is renamed", |folder| fs::rename(folder, folder.with_extension("old")).unwrap()),
+    ("the folder is replaced", |folder| {
+        fs::rename(folder, folder.with_extension("old")).unwrap();
+        drop(Sqlite::open(folder).unwrap());
+    }),
+    ("the database is replaced", |folder| {
+        let database = folder.join("tidings.db");
+        fs::copy(&database, folder.join("copy")).unwrap();
+        fs::rename(folder.join("copy"), database).unwrap();
+    }),
+    ("the write-ahead log is removed", |folder| {
+        fs::remove_file(folder.join("tidings.db-wal")).unwrap();
+    }),
+    ("the lock is removed", |folder| fs::remove_file(folder.join("lock")).unwrap()),
+];
+
+#[test]
+fn nothing_is_acknowledged_into_files_that_are_gone() {
+    for (what, lose) in LOSSES {
+        let outer = tempfile::tempdir().unwrap();
+        let folder = outer.path().join("data");
+        let store = Sqlite::open(&folder).unwrap();
+        say(&store, "1");
+        lose(&folder);
+        let said = try_to_say(&store, "2");
+        assert!(matches!(said, Err(StoreError::Unavailable(_))), "{what}: {said:?}");
+        assert!(store.health().is_err(), "{what}");
+        let trimmed = store.trim(1, &RETENTION);
+        assert!(trimmed.is_err(), "{what}: {trimmed:?}");
+        // The proof thread must not write into what is somebody else's by now.
+        let proof = fs::read_to_string(folder.join("commits"));
+        drop(store);
+        assert_eq!(fs::read_to_string(folder.join("commits")).ok(), proof.ok(), "{what}");
+    }
+}
+
+#[test]
+fn files_that_are_gone_are_found_out_though_nobody_writes() {
+    let outer = tempfile::tempdir().unwrap();
+    let folder = outer.path().join("data");
+    let store = Sqlite::open(&folder).unwrap();
+    fs::remove_dir_all(&folder).unwrap();
+    let began = std::time::Instant::now();
+    while store.health().is_ok() {
+        assert!(began.elapsed() < std::time::Duration::from_secs(60), "health does not notice");
+        std::thread::yield_now();
     }
 }

@@ -101,17 +101,22 @@ pub(super) async fn commit(
             Ok(answers) => return Ok(answers),
             Err(Failure::OneOfThem(_)) if writes.len() > 1 => break,
             Err(Failure::Passing(_)) if tries < TRIES => {}
-            Err(failure) => return ended(failure, writes.len()),
+            Err(failure) => return ended(inner, failure, writes.len()),
         }
     }
     match attempt(inner, wall, writes, All::OneByOne).await {
         Ok(answers) => Ok(answers),
-        Err(failure) => ended(failure, writes.len()),
+        Err(failure) => ended(inner, failure, writes.len()),
     }
 }
 
 /// A failure of all: one that is a write's own fault is its answer.
-fn ended(failure: Failure, writes: usize) -> Result<Answers, StoreError> {
+fn ended(inner: &Inner, failure: Failure, writes: usize) -> Result<Answers, StoreError> {
+    if let Failure::Away(trouble) = &failure
+        && trouble.is_full()
+    {
+        inner.keeper.found_full();
+    }
     match failure {
         Failure::OneOfThem(trouble) if writes == 1 => Ok(vec![Err(trouble.into())]),
         Failure::OneOfThem(trouble) | Failure::Away(trouble) | Failure::Passing(trouble) => {

@@ -3,12 +3,12 @@
 use std::{
     sync::{
         Arc, PoisonError, RwLock,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
-use deadpool_postgres::Pool;
+use deadpool_postgres::{ClientWrapper, Pool};
 use tidings_server_core::store::StoreError;
 use tokio::{sync::Notify, time::timeout};
 
@@ -28,6 +28,8 @@ pub(super) struct Keeper {
 struct Shared {
     /// Why not, if it does not.
     trouble: RwLock<Option<StoreError>>,
+    /// A write found no room: to answer questions is not enough then.
+    full: AtomicBool,
     tickets: AtomicU64,
     ask: Notify,
 }
@@ -53,6 +55,12 @@ impl Keeper {
         self.shared.tickets.load(Ordering::Relaxed)
     }
 
+    /// The database has no room for what is written.
+    pub(super) fn found_full(&self) {
+        self.shared.full.store(true, Ordering::Relaxed);
+        self.shared.ask.notify_one();
+    }
+
     /// A call ended like this: one that failed is looked into at once.
     pub(super) fn note(&self, failed: Option<&StoreError>) {
         if let Some(StoreError::Unavailable(_) | StoreError::Unknown(_)) = failed {
@@ -64,7 +72,7 @@ impl Keeper {
 async fn run(pool: Pool, patience: Duration, shared: Arc<Shared>) {
     let mut is_there = true;
     loop {
-        let asked = timeout(patience, ask(&pool)).await;
+        let asked = timeout(patience, ask(&pool, &shared.full)).await;
         let asked = asked.unwrap_or_else(|_| Err("PostgreSQL does not answer".to_owned()));
         let (tickets, trouble) = match asked {
             Ok(tickets) => (Some(tickets), None),
@@ -90,7 +98,7 @@ async fn run(pool: Pool, patience: Duration, shared: Arc<Shared>) {
     }
 }
 
-async fn ask(pool: &Pool) -> Result<u64, String> {
+async fn ask(pool: &Pool, full: &AtomicBool) -> Result<u64, String> {
     let client = pool.get().await.map_err(|error| pool_words(&error))?;
     let failed = |error: tokio_postgres::Error| super::row::words(&error);
     // A standby that was a primary a moment ago answers too, and can't be written.
@@ -101,5 +109,21 @@ async fn ask(pool: &Pool) -> Result<u64, String> {
         drop(deadpool_postgres::Object::take(client));
         return Err("this PostgreSQL is a standby and can't be written".to_owned());
     }
+    if full.load(Ordering::Relaxed) {
+        try_room(&client).await.map_err(|error| format!("no room: {}", super::row::words(&error)))?;
+        full.store(false, Ordering::Relaxed);
+    }
     Ok(u64::try_from(row.get::<_, i64>(0)).unwrap_or_default())
+}
+
+/// Writes more than a row and takes it back.
+async fn try_room(client: &ClientWrapper) -> Result<(), tokio_postgres::Error> {
+    // Random, so that it is stored as long as it is.
+    let text = "SELECT string_agg(sha256(random()::text::bytea), '') FROM generate_series(1, 2000)";
+    let insert = format!("INSERT INTO kept (hash, text, until) SELECT '\\x00'::bytea, ({text}), 0");
+    let tried = client.batch_execute(&format!("BEGIN; {insert}; ROLLBACK")).await;
+    if tried.is_err() {
+        client.batch_execute("ROLLBACK").await?;
+    }
+    tried
 }

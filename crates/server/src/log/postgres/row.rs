@@ -52,6 +52,12 @@ impl Trouble {
         })
     }
 
+    /// The database has no room.
+    pub(super) fn is_full(&self) -> bool {
+        let Self::Postgres(error) = self else { return false };
+        error.code() == Some(&SqlState::DISK_FULL)
+    }
+
     /// The database is not there, or goes away, or has no room: no write's own fault.
     pub(super) fn is_absence(&self) -> bool {
         let Self::Postgres(error) = self else { return true };

@@ -8,7 +8,7 @@ use tidings_server_core::{
     store::{Op, StoreError, Subject, Write, Written},
 };
 
-use super::{append, dedupe, inbox, marks, row::int};
+use super::{append, condition::Condition, dedupe, inbox, marks, row::int};
 
 /// The one connection that writes.
 #[derive(Debug)]
@@ -59,6 +59,20 @@ impl Writer {
             }
             Ok(answers)
         })
+    }
+
+    /// Whether the disk has room again for more than a row: writes it, and takes it back.
+    pub(super) fn probe(&mut self) -> Result<(), Failure> {
+        const ROOM: i64 = 64 * 1024;
+        let hash = [0_u8; 32];
+        self.transaction(|step| {
+            let sql = "INSERT OR REPLACE INTO kept (hash, text, until) VALUES (?1, zeroblob(?2), 0)";
+            step.transaction.execute(sql, (hash, ROOM))
+        })?;
+        self.transaction(|step| {
+            step.transaction.execute("DELETE FROM kept WHERE hash = ?1", [hash])
+        })?;
+        Ok(())
     }
 
     /// Runs one transaction and makes it durable, its number included. One that changed nothing costs no sync.
@@ -148,9 +162,13 @@ fn is_disk(cause: &rusqlite::Error) -> bool {
 }
 
 impl Failure {
-    /// Nothing may be written after it: the disk failed, or lied. A full disk may have room again.
-    pub(super) fn is_final(&self) -> bool {
-        is_disk(&self.cause) && self.cause.sqlite_error_code() != Some(ErrorCode::DiskFull)
+    /// Tells what it says of the disk. One that failed, or lied, is not written any more; a full one may have room again.
+    pub(super) fn tell(&self, condition: &Condition) {
+        if self.cause.sqlite_error_code() == Some(ErrorCode::DiskFull) {
+            condition.filled(Some(self.to_string()));
+        } else if is_disk(&self.cause) {
+            condition.fail(self.to_string());
+        }
     }
 }
 
@@ -173,5 +191,48 @@ impl From<Failure> for StoreError {
         } else {
             Self::Unavailable(failure.to_string())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use tidings_protocol::{Channel, Json};
+    use tidings_server_core::store::{Draft, Store as _};
+
+    use super::*;
+    use crate::log::Sqlite;
+
+    fn say(store: &Sqlite, id: u64) -> Result<(), StoreError> {
+        let channel = Channel::parse("room:a").unwrap();
+        let data = Json::string(&"x".repeat(60_000));
+        let draft = Draft { channel, id: id.to_string(), kind: String::new(), at: 1, data };
+        let write = Write { key: None, lane: None, op: Op::Message { draft, from: None } };
+        store.commit(1, &[write])?.remove(0).map(drop)
+    }
+
+    /// As many pages as this at most: a disk of that size.
+    fn limit_pages(store: &Sqlite, pages: u32) {
+        let sql = format!("PRAGMA max_page_count = {pages}");
+        store.writer().unwrap().db.query_row(&sql, [], |_| Ok(())).unwrap();
+    }
+
+    #[test]
+    fn a_full_disk_is_known_to_health_until_it_has_room_though_nobody_writes() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Sqlite::open(folder.path()).unwrap();
+        limit_pages(&store, 200);
+        let failed = (0..100).find_map(|id| say(&store, id).err()).expect("a page too many");
+        assert!(matches!(failed, StoreError::Unavailable(_)), "{failed:?}");
+        let sick = store.health().unwrap_err().to_string();
+        assert!(sick.contains("the disk is full"), "{sick}");
+        limit_pages(&store, 100_000);
+        let began = Instant::now();
+        while store.health().is_err() {
+            assert!(began.elapsed() < Duration::from_secs(60), "{:?}", store.health());
+            std::thread::yield_now();
+        }
+        say(&store, 1_000).unwrap();
     }
 }

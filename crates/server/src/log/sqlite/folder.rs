@@ -8,6 +8,7 @@
 use std::{
     fs::{self, File},
     io::{self, Write as _},
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     sync::{
         Arc, Condvar, Mutex, PoisonError,
@@ -17,15 +18,19 @@ use std::{
     time::Duration,
 };
 
-use super::open::OpenError;
+use super::{condition::Condition, open::OpenError};
+use crate::private;
 
+/// Name of the database in its folder.
+pub(super) const DATABASE: &str = "tidings.db";
 const LOCK: &str = "lock";
 const PROOF: &str = "commits";
 
 /// Takes the folder for this process, as long as the file lives. The kernel lets go even of a killed process.
 pub(super) fn lock(folder: &Path) -> Result<File, OpenError> {
     let path = folder.join(LOCK);
-    let file = File::options().create(true).truncate(false).write(true).open(&path)?;
+    let file = private::options().truncate(false).open(&path)?;
+    private::hand_over(&file, folder)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(fs::TryLockError::WouldBlock) => Err(OpenError::Locked(folder.to_owned())),
@@ -33,22 +38,72 @@ pub(super) fn lock(folder: &Path) -> Result<File, OpenError> {
     }
 }
 
-/// The number in the proof file; `None` when there is none that can be read.
-pub(super) fn proven(folder: &Path) -> Option<u64> {
-    fs::read_to_string(folder.join(PROOF)).ok()?.trim().parse().ok()
+/// Makes the database's file when it is missing: SQLite gives its own to everybody, and the files beside it the same mode. Only to be
+/// called before SQLite has it open, for closing any other handle lets go of its locks.
+pub(super) fn make_database(folder: &Path) -> io::Result<PathBuf> {
+    let path = folder.join(DATABASE);
+    let file = private::options().truncate(false).open(&path)?;
+    private::hand_over(&file, folder)?;
+    Ok(path)
+}
+
+/// The number in the proof file; `None` when there is none, or no number in it.
+///
+/// # Errors
+/// There is one and it can't be read, which proves nothing.
+pub(super) fn proven(folder: &Path) -> io::Result<Option<u64>> {
+    match fs::read(folder.join(PROOF)) {
+        Ok(bytes) => Ok(str::from_utf8(&bytes).ok().and_then(|text| text.trim().parse().ok())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Writes the proof file, whole or not at all.
 pub(super) fn prove(folder: &Path, commits: u64) -> io::Result<()> {
     let draft = folder.join("commits.new");
-    let mut file = File::create(&draft)?;
+    let mut file = private::options().truncate(true).open(&draft)?;
+    private::hand_over(&file, folder)?;
     writeln!(file, "{commits}")?;
     file.sync_all()?;
     fs::rename(&draft, folder.join(PROOF))?;
     File::open(folder)?.sync_all()
 }
 
-/// Keeps the proof file up to date from a thread of its own, so that no commit waits for it.
+/// The files a server works with, by device and number. What is written to a file that was removed or replaced is gone with the
+/// process, and a lock that was removed keeps nobody else out.
+#[derive(Debug)]
+pub(super) struct Files(Vec<(PathBuf, (u64, u64))>);
+
+impl Files {
+    /// Those that are there now, to be called when all are open.
+    pub(super) fn note(folder: &Path) -> io::Result<Self> {
+        let wal = format!("{DATABASE}-wal");
+        let mut files = Vec::new();
+        for name in [DATABASE, &wal, LOCK] {
+            let path = folder.join(name);
+            files.push((path.clone(), identity(&path)?));
+        }
+        Ok(Self(files))
+    }
+
+    /// What is not as it was.
+    pub(super) fn missing(&self) -> Option<String> {
+        let changed = |(path, before): &(PathBuf, (u64, u64))| match identity(path) {
+            Ok(now) if now == *before => None,
+            Ok(_) => Some(format!("{} was replaced while the server ran", path.display())),
+            Err(error) => Some(format!("{} is not there any more: {error}", path.display())),
+        };
+        self.0.iter().find_map(changed)
+    }
+}
+
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    fs::metadata(path).map(|about| (about.dev(), about.ino()))
+}
+
+/// Keeps the proof file up to date from a thread of its own, so that no commit waits for it, and looks after what stands in the way of
+/// writing.
 #[derive(Debug)]
 pub(super) struct Proof {
     shared: Arc<Shared>,
@@ -62,38 +117,36 @@ struct Shared {
     commits: AtomicU64,
     ended: Mutex<bool>,
     end: Condvar,
-    failed: Mutex<Option<String>>,
+    condition: Arc<Condition>,
     /// Held as long as anything writes here.
     _lock: File,
 }
 
 impl Proof {
-    pub(super) fn start(folder: PathBuf, commits: u64, lock: File) -> io::Result<Self> {
+    pub(super) fn start(
+        folder: PathBuf,
+        commits: u64,
+        lock: File,
+        condition: Arc<Condition>,
+        probe: impl Fn() + Send + 'static,
+    ) -> io::Result<Self> {
         let shared = Arc::new(Shared {
             folder,
             commits: AtomicU64::new(commits),
             ended: Mutex::new(false),
             end: Condvar::new(),
-            failed: Mutex::new(None),
+            condition,
             _lock: lock,
         });
         let own = Arc::clone(&shared);
         let thread =
-            thread::Builder::new().name("tidings-proof".to_owned()).spawn(move || own.run())?;
+            thread::Builder::new().name("tidings-proof".to_owned()).spawn(move || own.run(probe))?;
         Ok(Self { shared, thread: Mutex::new(Some(thread)) })
     }
 
     /// A commit is durable.
     pub(super) fn advance(&self, commits: u64) {
         self.shared.commits.fetch_max(commits, Ordering::Relaxed);
-    }
-
-    /// Whether the last write of the file succeeded.
-    pub(super) fn sound(&self) -> Result<(), String> {
-        match &*self.shared.failed.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some(why) => Err(format!("the proof file can't be written: {why}")),
-            None => Ok(()),
-        }
     }
 }
 
@@ -110,7 +163,7 @@ impl Drop for Proof {
 }
 
 impl Shared {
-    fn run(&self) {
+    fn run(&self, probe: impl Fn()) {
         let mut written = self.commits.load(Ordering::Relaxed);
         loop {
             let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
@@ -120,14 +173,20 @@ impl Shared {
                 .unwrap_or_else(PoisonError::into_inner);
             let last = *ended;
             drop(ended);
+            // Nothing is proven of somebody else's folder.
+            if self.condition.look().is_err() {
+                return;
+            }
+            if self.condition.is_full() && !last {
+                probe();
+            }
             let commits = self.commits.load(Ordering::Relaxed);
             if commits > written {
                 let result = prove(&self.folder, commits);
                 if result.is_ok() {
                     written = commits;
                 }
-                *self.failed.lock().unwrap_or_else(PoisonError::into_inner) =
-                    result.err().map(|error| error.to_string());
+                self.condition.proved(result);
             }
             if last {
                 return;

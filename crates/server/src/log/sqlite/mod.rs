@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `schema.rs` | migrations, each with a checksum |
 //! | `folder.rs` | the lock and the proof file beside the database |
+//! | `condition.rs` | whether it can be written |
 //! | `open.rs` | connections and their pragmas; new epochs |
 //! | `commit.rs` | a batch as one transaction, each write in a savepoint |
 //! | `append.rs` | records |
@@ -16,6 +17,7 @@
 
 mod append;
 mod commit;
+mod condition;
 mod dedupe;
 mod everyone;
 mod examine;
@@ -31,7 +33,7 @@ mod tickets;
 mod trim;
 
 use std::sync::{
-    Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+    Arc, Mutex, MutexGuard, PoisonError,
     atomic::{AtomicUsize, Ordering},
 };
 
@@ -42,20 +44,20 @@ use tidings_server_core::store::{Answer, Query, Retention, Store, StoreError, Wr
 pub use examine::Report;
 pub use open::OpenError;
 
-use self::{commit::Writer, folder::Proof, tickets::Tickets, trim::Sweep};
+use self::{
+    commit::Writer, condition::Condition, folder::Proof, tickets::Tickets, trim::Sweep,
+};
 
 /// A log in a folder of its own: database, lock file, and the file that proves how far it came.
 #[derive(Debug)]
 pub struct Sqlite {
-    writer: Mutex<Writer>,
+    writer: Arc<Mutex<Writer>>,
     readers: Vec<Mutex<Connection>>,
     next_reader: AtomicUsize,
     tickets: Mutex<Tickets>,
     sweep: Mutex<Sweep>,
-    /// Why nothing may be written any more. After a failed fsync the kernel may have dropped the pages it could not
-    /// write, so a second one that succeeds proves nothing: only a restart, which reads the log again, goes on.
-    failed: Arc<OnceLock<String>>,
-    proof: Arc<Proof>,
+    condition: Arc<Condition>,
+    proof: Proof,
 }
 
 impl Sqlite {
@@ -64,13 +66,6 @@ impl Sqlite {
         self.writer
             .lock()
             .map_err(|_| StoreError::Unavailable("the writer broke; restart".to_owned()))
-    }
-
-    fn sound(&self) -> Result<(), StoreError> {
-        match self.failed.get() {
-            Some(why) => Err(StoreError::Unavailable(format!("the log stopped writing: {why}"))),
-            None => Ok(()),
-        }
     }
 
     /// A reader that is free, or one to wait for.
@@ -91,10 +86,12 @@ impl Store for Sqlite {
         wall: u64,
         writes: &[Write],
     ) -> Result<Vec<Result<Written, StoreError>>, StoreError> {
-        self.sound()?;
+        self.condition.may_write()?;
+        self.condition.look()?;
         let mut writer = self.writer()?;
+        let before = writer.commits();
         let answer = writer.commit(wall, writes);
-        self.settle(&writer, answer)
+        self.settle(&writer, before, answer)
     }
 
     fn read(&self, queries: &[Query]) -> Result<Vec<Result<Answer, StoreError>>, StoreError> {
@@ -117,17 +114,18 @@ impl Store for Sqlite {
     }
 
     fn trim(&self, wall: u64, retention: &Retention) -> Result<bool, StoreError> {
-        self.sound()?;
+        // Also where the proof can't be written: what is removed makes room.
+        self.condition.look()?;
         self.tickets().trim(wall);
         let mut sweep = self.sweep.lock().unwrap_or_else(PoisonError::into_inner);
         let mut writer = self.writer()?;
+        let before = writer.commits();
         let answer = writer.transaction(|writer| sweep.step(writer, wall, retention));
-        self.settle(&writer, answer)
+        self.settle(&writer, before, answer)
     }
 
     fn health(&self) -> Result<(), StoreError> {
-        self.sound()?;
-        self.proof.sound().map_err(StoreError::Unavailable)
+        self.condition.health()
     }
 }
 
@@ -141,18 +139,23 @@ impl Sqlite {
     fn settle<T>(
         &self,
         writer: &Writer,
+        before: u64,
         answer: Result<T, commit::Failure>,
     ) -> Result<T, StoreError> {
         match answer {
             Ok(answer) => {
+                // Into which file? Before the answer, for it promises that the record stays.
+                let stays = self.condition.look();
+                stays.map_err(|error| StoreError::Unknown(error.to_string()))?;
+                // One that changed nothing needed no room.
+                if writer.commits() > before {
+                    self.condition.filled(None);
+                }
                 self.proof.advance(writer.commits());
                 Ok(answer)
             }
             Err(failure) => {
-                if failure.is_final() {
-                    let why = self.failed.get_or_init(|| failure.to_string());
-                    tracing::error!(%why, "the log stopped writing; restart after the disk is repaired");
-                }
+                failure.tell(&self.condition);
                 Err(failure.into())
             }
         }

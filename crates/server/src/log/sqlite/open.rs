@@ -1,9 +1,9 @@
 //! Opening a folder: its lock, its schema, its connections, and whether its channels are still the same.
 
 use std::{
-    fs, io,
+    io,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, OnceLock, atomic::AtomicUsize},
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicUsize},
 };
 
 use rusqlite::{Connection, OpenFlags, params};
@@ -11,16 +11,14 @@ use rusqlite::{Connection, OpenFlags, params};
 use super::{
     Sqlite,
     commit::Writer,
-    folder::{self, Proof},
+    condition::Condition,
+    folder::{self, Files, Proof},
     row::uint,
     schema,
     tickets::Tickets,
     trim::Sweep,
 };
-use crate::log::new_epoch;
-
-/// Name of the database in its folder.
-const DATABASE: &str = "tidings.db";
+use crate::{log::new_epoch, private};
 
 /// Connections that read; more than the machine's cores would only queue elsewhere.
 const READERS: usize = 4;
@@ -79,9 +77,10 @@ impl Sqlite {
     }
 
     fn open_as(path: &Path, new_epochs: bool) -> Result<Self, OpenError> {
-        fs::create_dir_all(path)?;
+        private::folder(path)?;
         let lock = folder::lock(path)?;
-        let database = path.join(DATABASE);
+        private::tighten(path)?;
+        let database = folder::make_database(path)?;
         let mut db = Connection::open(&database)?;
         db.pragma_update(None, "journal_mode", "WAL")?;
         // FULL: the WAL is synced at each commit. That sync is the promise of `stored`.
@@ -90,7 +89,7 @@ impl Sqlite {
         prepare(&db)?;
         schema::migrate(&mut db)?;
         let commits: u64 = db.query_row("SELECT number FROM commits", [], |row| uint(row, 0))?;
-        let proven = folder::proven(path);
+        let proven = folder::proven(path)?;
         let lost = match proven {
             Some(proven) => proven > commits,
             None => commits > 0,
@@ -105,16 +104,33 @@ impl Sqlite {
         };
         folder::prove(path, commits)?;
         let readers = (0..READERS).map(|_| reader(&database)).collect::<Result<_, _>>()?;
-        let proof = Proof::start(path.to_owned(), commits, lock)?;
+        let writer = Arc::new(Mutex::new(Writer::new(db, commits, getrandom::u64()?)));
+        let condition = Arc::new(Condition::new(Files::note(path)?));
+        let probe = probe(&writer, &condition);
+        let proof =
+            Proof::start(path.to_owned(), commits, lock, Arc::clone(&condition), probe)?;
         Ok(Self {
-            writer: Mutex::new(Writer::new(db, commits, getrandom::u64()?)),
+            writer,
             readers,
             next_reader: AtomicUsize::new(0),
             tickets: Mutex::new(Tickets::default()),
             sweep: Mutex::new(Sweep::default()),
-            failed: Arc::new(OnceLock::new()),
-            proof: Arc::new(proof),
+            condition,
+            proof,
         })
+    }
+}
+
+/// Finds out whether a full disk has room again.
+fn probe(writer: &Arc<Mutex<Writer>>, condition: &Arc<Condition>) -> impl Fn() + Send + use<> {
+    let (writer, condition) = (Arc::clone(writer), Arc::clone(condition));
+    move || {
+        // One that broke in the middle is told by every commit.
+        let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
+        match writer.probe() {
+            Ok(()) => condition.filled(None),
+            Err(failure) => failure.tell(&condition),
+        }
     }
 }
 
