@@ -12,6 +12,7 @@
 //! | [`mailbox`] | what waits to be written to a connection |
 //! | [`service`] | the only write path: requests to writes, outcomes to answers |
 //! | [`store`] | the seam to durable storage |
+//! | [`steady`] | the time by which things are forgotten |
 //! | [`inbox`] | the fold of states and counts that every store keeps |
 //! | [`memory`] | the reference store, with crashes |
 //! | `conformance` | the suite every store passes (feature `conformance`) |
@@ -32,6 +33,7 @@ mod refused;
 pub mod seats;
 pub mod service;
 pub mod session;
+pub mod steady;
 pub mod store;
 
 pub use follow::Follow;
@@ -44,3 +46,4 @@ pub use memory::MemoryStore;
 pub use now::Now;
 pub use refused::Refused;
 pub use session::Session;
+pub use steady::Steady;

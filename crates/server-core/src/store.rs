@@ -12,7 +12,10 @@ use tidings_protocol::{
     server::Snapshot,
 };
 
-use crate::seats::Seats;
+use crate::{
+    seats::Seats,
+    steady::{Kept, Moment},
+};
 
 /// Stands for the epoch of a channel that has no log yet; no backend may give it to a log.
 pub const NO_LOG: Epoch = Epoch::from_bits(0);
@@ -24,11 +27,13 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     /// Commits a batch durably, each write in a savepoint of its own: one that fails, fails alone.
     /// Answers in the order of `writes`; an outer failure means none of them is known to be stored.
     ///
+    /// `stored` is the time by which all of it will be forgotten: [`crate::Steady::at`].
+    ///
     /// # Errors
     /// [`StoreError::Unknown`] when the commit's fate is not known, else [`StoreError::Unavailable`].
     fn commit(
         &self,
-        wall: u64,
+        stored: u64,
         writes: &[Write],
     ) -> Result<Vec<Result<Written, StoreError>>, StoreError>;
 
@@ -58,11 +63,11 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     /// [`StoreError::Unavailable`].
     fn take_ticket(&self, wall: u64, hash: [u8; 32]) -> Result<Option<Bytes>, StoreError>;
 
-    /// Removes what retention no longer keeps, a bounded amount a call; `true`: call again.
+    /// Removes what retention no longer keeps, a bounded amount a call, and looks at little else; `true`: call again.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    fn trim(&self, wall: u64, retention: &Retention) -> Result<bool, StoreError>;
+    fn trim(&self, now: Moment, retention: &Retention) -> Result<bool, StoreError>;
 
     /// Can it write now? Answers from what is known: never waits.
     ///
@@ -89,6 +94,47 @@ pub struct Retention {
     pub keys_ms: u64,
     /// Lanes nobody has written to: this long, in milliseconds.
     pub lanes_ms: u64,
+    /// Channels without records, where [`may_go`]: this long, in milliseconds.
+    pub channels_ms: u64,
+}
+
+impl Retention {
+    /// Of a channel that went, its new log's epoch is remembered this long, in milliseconds: longer than clients keep a cursor.
+    #[must_use]
+    pub const fn forgotten_ms(&self) -> u64 {
+        self.channels_ms.saturating_mul(12)
+    }
+}
+
+/// The log of a channel that went: another one, which nobody knows a cursor of, and whose first place is taken. So whoever comes back is
+/// told that something is missing, be it by the epoch or, who was there before the first record, by the offset.
+#[must_use]
+pub const fn begun_anew(epoch: Epoch) -> Head {
+    Head { epoch, first: 2, top: 1 }
+}
+
+/// Whether a channel goes in the end that has lost its records. An inbox has items beside them, and its place among everyone-messages.
+#[must_use]
+pub fn may_go(channel: &Channel) -> bool {
+    channel.inbox_user().is_none() && !channel.is_system()
+}
+
+/// Says of channels which somebody listens to that they are in use, so that they stay for half of their time at least. To be written with
+/// each trim, by each node.
+pub fn in_use(
+    channels: &[Channel],
+    now: Moment,
+    retention: &Retention,
+) -> impl Iterator<Item = Write> {
+    const TOGETHER: usize = 500;
+    let before = now.steady.saturating_sub(retention.channels_ms / 2);
+    let channels: Vec<_> = channels.iter().filter(|channel| may_go(channel)).cloned().collect();
+    let all: Vec<Write> = channels
+        .chunks(TOGETHER)
+        .map(|some| Op::InUse { channels: some.to_vec(), before })
+        .map(|op| Write { key: None, lane: None, op })
+        .collect();
+    all.into_iter()
 }
 
 /// Something to make durable.
@@ -155,6 +201,15 @@ pub enum Op {
         text: Bytes,
         /// Kept until then, in milliseconds since 1970; of several ends the latest counts.
         until: u64,
+    },
+    /// Keeps what the steady clock goes on from after a restart.
+    KeepClock(Kept),
+    /// Somebody listens to these channels: those of them that have had no records since `before` count as used now. See [`in_use`].
+    InUse {
+        /// Which.
+        channels: Vec<Channel>,
+        /// By the steady clock.
+        before: u64,
     },
 }
 
@@ -322,6 +377,8 @@ pub enum Query {
         /// At most this many.
         limit: u32,
     },
+    /// [`Answer::Clock`].
+    Clock,
     /// [`Answer::Kept`] under a hash.
     Kept {
         /// The text's SHA-256.
@@ -390,6 +447,13 @@ pub enum Answer {
     },
     /// Revocations with their numbers, oldest first.
     Revocations(Vec<(u64, Revocation)>),
+    /// What the steady clock goes on from.
+    Clock {
+        /// What was kept last, by whichever node.
+        kept: Option<Kept>,
+        /// The wall clock of a store that nodes share, in milliseconds since 1970: it counts for all of them.
+        wall: Option<u64>,
+    },
     /// A text that was kept; `None`: it never was, or its time is over.
     Kept(Option<Bytes>),
 }

@@ -15,8 +15,9 @@ use tidings_protocol::rest::{Stored, TicketAnswer, TicketRequest};
 use tidings_server_core::{
     Ids, Refused,
     follow::Event,
+    hub::Hubs as _,
     service::{self, Caller},
-    store::{IdempotencyKey, Store},
+    store::{IdempotencyKey, Retention, Store, StoreError, in_use},
 };
 use tokio::{
     net::TcpListener,
@@ -30,7 +31,7 @@ use crate::{
     auth::{self, Auth},
     bus::{Bus, BusError, Redis},
     config::{ConfigError, DEV_KEY, Keys},
-    driver::{Clock, Node, node, readers::Readers},
+    driver::{Clock, Node, node, readers::Readers, steady::Steady},
     listen,
     log::{ConnectError, OpenError, Postgres, Sqlite},
     metrics,
@@ -69,6 +70,9 @@ pub enum StartError {
     /// A key can't be used, or revocations can't be read.
     #[error(transparent)]
     Auth(#[from] auth::StartError),
+    /// The store can't be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The operating system gives no thread or no randomness.
     #[error("the system lacks something: {0}")]
     System(#[from] std::io::Error),
@@ -131,6 +135,8 @@ impl Builder {
         let cookie =
             Some(auth_settings.cookie.as_str()).filter(|name| !name.is_empty()).map(Arc::from);
         let refusals = Arc::new(Refusals::default());
+        let clock = Clock::start();
+        let steady = Steady::start(&*store, clock, config.doubts())?;
         let (auth, revoked) = Auth::start(
             auth_settings,
             &*store,
@@ -138,9 +144,11 @@ impl Builder {
             limits,
             Arc::clone(&origins),
             Arc::clone(&refusals),
+            steady.clone(),
         )?;
         let auth = Arc::new(auth);
-        let parts = node::Parts { store, readers, bus, auth: Arc::clone(&auth) as Arc<_>, revoked };
+        let checks = Arc::clone(&auth) as Arc<_>;
+        let parts = node::Parts { store, readers, bus, auth: checks, revoked, clock, steady };
         let node = Node::start(settings, parts)?;
         auth.keep_by(node.writer.clone());
         let seed = getrandom::u64().map_err(|error| std::io::Error::other(error.to_string()))?;
@@ -237,10 +245,12 @@ async fn trim(node: Arc<Node>, config: Config) {
     let retention = config.retention();
     loop {
         turns.tick().await;
+        prepare(&node, &retention).await;
         loop {
             let (own, retention) = (Arc::clone(&node), retention.clone());
             let step = tokio::task::spawn_blocking(move || {
-                own.store.trim(own.clock.now().wall, &retention)
+                let (now, _) = own.steady.hear(&*own.store)?;
+                own.store.trim(now, &retention)
             });
             match step.await {
                 Ok(Ok(true)) => sleep(Duration::from_millis(10)).await,
@@ -256,6 +266,24 @@ async fn trim(node: Arc<Node>, config: Config) {
             }
         }
         node.follower.tell(Event::HintsLost);
+    }
+}
+
+/// Writes down what time it is by the steady clock, and which channels somebody listens to here.
+async fn prepare(node: &Arc<Node>, retention: &Retention) {
+    let own = Arc::clone(node);
+    let heard = tokio::task::spawn_blocking(move || own.steady.hear(&*own.store)).await;
+    let (now, clock) = match heard {
+        Ok(Ok(heard)) => heard,
+        Ok(Err(error)) => return tracing::warn!(%error, "the steady clock could not be read"),
+        // The runtime ends.
+        Err(_) => return,
+    };
+    let listened = (&*node.shards).listened();
+    for write in clock.into_iter().chain(in_use(&listened, now, retention)) {
+        if let Err(error) = node.writer.commit(write).await {
+            return tracing::warn!(%error, "what retention goes by could not be written");
+        }
     }
 }
 

@@ -300,7 +300,14 @@ fn befall(world: &mut World, dangers: Dangers, fate: &mut Rng) {
         world.env.tell("retention runs");
         let (records, items) = (fate.between(1, 30), fate.between(3, 60));
         let age_ms = 1 << 40;
-        world.trim(&Retention { records, age_ms, items, keys_ms: age_ms, lanes_ms: age_ms });
+        world.trim(&Retention {
+            records,
+            age_ms,
+            items,
+            keys_ms: age_ms,
+            lanes_ms: age_ms,
+            channels_ms: age_ms,
+        });
     }
     if cluster && fate.hits(flush) {
         world.env.tell("the bus loses everything");

@@ -6,7 +6,13 @@ use super::{
     Case, READ, T0, ask, channel, counts, decoded, head, inbox, mark, message, notify, offsets,
     one, records, snapshot,
 };
-use crate::store::{Answer, IdempotencyKey, Op, Query, Retention, Store, Write, Written};
+use crate::{
+    steady::{Kept, Moment},
+    store::{
+        Answer, Head, IdempotencyKey, Op, Query, Retention, Revocation, Store, Subject, Write,
+        Written, in_use,
+    },
+};
 
 pub(super) const CASES: &[Case] = &[
     ("records go by count and offsets go on", records_go_by_count),
@@ -15,14 +21,26 @@ pub(super) const CASES: &[Case] = &[
     ("trimmed items are a record with the counts after it", trimmed_items),
     ("keys end with their time", keys_end),
     ("kept texts end with the latest of their times", kept_texts_end),
+    ("a wall clock that leaps takes nothing along", a_wall_clock_that_leaps),
+    ("what the clock goes on from is kept", the_clock_is_kept),
+    ("a channel goes some time after its records", a_channel_goes),
+    ("a channel that is used stays, and so does one with records", a_channel_stays),
+    ("inboxes and everyone's channel stay without records", inboxes_stay),
 ];
 
-const KEEP: Retention =
-    Retention { records: 1_000, age_ms: 1 << 40, items: 1_000, keys_ms: 1_000, lanes_ms: 1 << 40 };
+const KEEP: Retention = Retention {
+    records: 1_000,
+    age_ms: 1 << 40,
+    items: 1_000,
+    keys_ms: 1_000,
+    lanes_ms: 1 << 40,
+    channels_ms: 1 << 40,
+};
 
-fn trim(store: &dyn Store, wall: u64, retention: &Retention) {
+fn trim(store: &dyn Store, now: impl Into<Moment>, retention: &Retention) {
+    let now = now.into();
     let mut rounds = 0;
-    while store.trim(wall, retention).unwrap() {
+    while store.trim(now, retention).unwrap() {
         rounds += 1;
         assert!(rounds < 10_000, "trimming ends");
     }
@@ -50,7 +68,8 @@ fn records_go_by_count(store: &dyn Store) {
 fn records_go_by_age(store: &dyn Store) {
     let own = inbox("u1");
     for n in 1..=3 {
-        one(store, notify(&own, &format!("n{n}"), T0 + n * 1_000));
+        // Whenever it says it was made: when it was stored counts.
+        stored_at(store, T0 + n * 1_000, notify(&own, &format!("n{n}"), T0 - n));
     }
     trim(store, T0 + 12_000, &Retention { age_ms: 10_000, ..KEEP });
     assert_eq!(offsets(&records(store, &own, 0)), [2, 3]);
@@ -122,4 +141,133 @@ fn keys_end(store: &dyn Store) {
     assert!(matches!(one(store, keyed("n2")), Written::Replayed(_)), "kept for its time");
     trim(store, T0 + 1_001, &KEEP);
     assert_eq!(super::record(one(store, keyed("n3"))).offset, 2);
+}
+
+fn stored_at(store: &dyn Store, stored: u64, write: Write) -> Written {
+    store.commit(stored, &[write]).unwrap().remove(0).unwrap()
+}
+
+fn a_wall_clock_that_leaps(store: &dyn Store) {
+    const YEAR: u64 = 365 * 86_400_000;
+    let (own, room) = (inbox("u1"), channel("room:a"));
+    let key = IdempotencyKey { credential: "c".into(), key: "k".into(), fingerprint: [1; 32] };
+    let keyed = Write { key: Some(key), ..notify(&own, "n1", T0) };
+    one(store, keyed.clone());
+    one(store, message(&room, "m1"));
+    let subject = Subject::User("u1".into());
+    let until = T0 + 1_000;
+    one(store, super::plain(Op::Revoke(Revocation { subject, at: T0, until })));
+    let text = bytes::Bytes::from_static(b"text");
+    one(store, super::plain(Op::Keep { hash: [1; 32], text, until }));
+    let keep = Retention { age_ms: 1_000, channels_ms: 1_000, ..KEEP };
+    let left = |what: &str, keys: bool, revoked: usize| {
+        let replayed = matches!(one(store, keyed.clone()), Written::Replayed(_));
+        assert_eq!(replayed, keys, "keys, {what}");
+        match ask(store, Query::Revocations { after: 0, limit: 9 }) {
+            Answer::Revocations(all) => assert_eq!(all.len(), revoked, "revocations, {what}"),
+            other => panic!("{other:?}"),
+        }
+        match ask(store, Query::Kept { hash: [1; 32] }) {
+            Answer::Kept(text) => assert_eq!(text.is_some(), revoked > 0, "texts, {what}"),
+            other => panic!("{other:?}"),
+        }
+    };
+    for wall in [T0 + YEAR, T0 - YEAR] {
+        trim(store, Moment { steady: T0 + 500, wall }, &keep);
+        assert_eq!(offsets(&records(store, &own, 0)), [1]);
+        assert_eq!(offsets(&records(store, &room, 0)), [1]);
+        left("leapt", true, 1);
+    }
+    // Ages go on though the wall clock was set back for good; ends that it states come when it says so.
+    trim(store, Moment { steady: T0 + 2_000, wall: T0 - YEAR }, &keep);
+    assert!(records(store, &own, 0).is_empty());
+    left("set back", false, 1);
+    trim(store, T0 + 1_000, &keep);
+    left("over", true, 0);
+}
+
+fn the_clock_is_kept(store: &dyn Store) {
+    let kept = || match ask(store, Query::Clock) {
+        Answer::Clock { kept, .. } => kept,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(kept(), None);
+    for wall in [T0 + 5, T0] {
+        let clock = Kept { steady: T0, wall };
+        one(store, super::plain(Op::KeepClock(clock)));
+        assert_eq!(kept(), Some(clock));
+    }
+}
+
+fn a_channel_goes(store: &dyn Store) {
+    let (room, other) = (channel("room:a"), channel("room:b"));
+    for room in [&room, &other] {
+        one(store, message(room, "m1"));
+        one(store, message(room, "m2"));
+    }
+    let before = head(store, &room).unwrap();
+    let keep = Retention { age_ms: 100, channels_ms: 1_000, ..KEEP };
+    trim(store, T0 + 200, &keep);
+    assert_eq!(head(store, &room).map(|head| (head.first, head.top)), Some((3, 2)));
+    trim(store, T0 + 1_200, &keep);
+    assert!(head(store, &room).is_some(), "kept for its time");
+    // Something new begins its time anew.
+    stored_at(store, T0 + 1_200, message(&other, "m3"));
+    trim(store, T0 + 1_201, &keep);
+    assert_eq!(head(store, &other).map(|head| head.top), Some(3));
+    // It is another log: whoever knows the old one is told so by its epoch, and who was there before that one by the offset.
+    let after = head(store, &room).unwrap();
+    assert_eq!((after.first, after.top), (2, 1));
+    assert_ne!(after.epoch, before.epoch);
+    match ask(store, Query::RecordsBefore { channel: room.clone(), before: None, limit: 9 }) {
+        Answer::Records { head, records, more } => {
+            assert_eq!((head, records, more), (Some(after), Vec::new(), false));
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(records(store, &room, 1).is_empty());
+    let now = T0 + 2_000;
+    assert_eq!(super::record(stored_at(store, now, message(&room, "again"))).offset, 2);
+    assert_eq!(head(store, &room), Some(Head { top: 2, ..after }));
+    assert_eq!(offsets(&records(store, &room, 0)), [2]);
+    // And so on, each time another one.
+    trim(store, now + 200, &keep);
+    trim(store, now + 1_300, &keep);
+    let again = head(store, &room).unwrap();
+    assert_eq!((again.first, again.top), (2, 1));
+    assert!(![before.epoch, after.epoch].contains(&again.epoch));
+    // In the end nothing is left of it.
+    trim(store, now + 1_300 + keep.forgotten_ms() + 1, &keep);
+    assert_eq!(head(store, &room), None);
+}
+
+fn a_channel_stays(store: &dyn Store) {
+    let (used, unused) = (channel("room:used"), channel("room:unused"));
+    let keep = Retention { age_ms: 100, channels_ms: 1_000, ..KEEP };
+    for room in [&used, &unused] {
+        one(store, message(room, "m1"));
+    }
+    trim(store, T0 + 200, &keep);
+    let [epoch, other] = [&used, &unused].map(|one| head(store, one).unwrap().epoch);
+    for now in (T0 + 200..T0 + 5_000).step_by(300) {
+        for write in in_use(&[used.clone(), inbox("u1")], now.into(), &keep) {
+            assert_eq!(stored_at(store, now, write), Written::Done);
+        }
+        trim(store, now, &keep);
+    }
+    assert_eq!(head(store, &used).map(|head| (head.epoch, head.first)), Some((epoch, 2)));
+    assert_ne!(head(store, &unused).unwrap().epoch, other);
+}
+
+fn inboxes_stay(store: &dyn Store) {
+    let own = inbox("u1");
+    one(store, super::open("u1"));
+    one(store, notify(&own, "n1", T0));
+    one(store, notify(&channel("system:all"), "s1", T0));
+    let heads = [&own, &channel("system:all")].map(|one| head(store, one).unwrap().epoch);
+    trim(store, T0 + 1_000_000, &Retention { age_ms: 1, channels_ms: 1, ..KEEP });
+    assert!(records(store, &own, 0).is_empty());
+    let after = [&own, &channel("system:all")].map(|one| head(store, one).unwrap().epoch);
+    assert_eq!(heads, after);
+    assert_eq!(snapshot(store, "u1").items.len(), 2);
 }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use tidings_protocol::{Channel, Encode, Epoch};
 
-use crate::store::{Head, Record};
+use crate::store::{Head, Record, begun_anew};
 
 #[derive(Clone, Debug)]
 pub(super) struct Log {
@@ -14,18 +14,23 @@ pub(super) struct Log {
     /// When the newest record was stored: never goes back, so that lists by time can be paged by
     /// offset.
     at: u64,
+    /// Since when there are no records, or somebody used it without any; by the steady clock.
+    empty_since: u64,
+    /// It went, and has had no record since.
+    has_gone: bool,
     records: VecDeque<Entry>,
 }
 
 #[derive(Clone, Debug)]
 struct Entry {
-    at: u64,
+    /// By the steady clock.
+    stored: u64,
     record: Record,
 }
 
 impl Log {
     pub(super) const fn new(epoch: Epoch) -> Self {
-        Self { epoch, first: 1, at: 0, records: VecDeque::new() }
+        Self { epoch, first: 1, at: 0, empty_since: 0, has_gone: false, records: VecDeque::new() }
     }
 
     pub(super) fn head(&self) -> Head {
@@ -47,6 +52,7 @@ impl Log {
         channel: &Channel,
         id: &str,
         at: u64,
+        stored: u64,
         message: impl FnOnce(u64, u64) -> M,
     ) -> Record {
         let offset = self.top() + 1;
@@ -59,7 +65,8 @@ impl Log {
             id: id.to_owned(),
             frame,
         };
-        self.records.push_back(Entry { at: self.at, record: record.clone() });
+        self.has_gone = false;
+        self.records.push_back(Entry { stored, record: record.clone() });
         record
     }
 
@@ -82,13 +89,37 @@ impl Log {
     }
 
     /// Keeps at most `count` records, none of them older than `oldest`.
-    pub(super) fn trim(&mut self, count: u64, oldest: u64) {
+    pub(super) fn trim(&mut self, count: u64, oldest: u64, now: u64) {
         while let Some(entry) = self.records.front() {
-            if self.records.len() as u64 <= count && entry.at >= oldest {
+            if self.records.len() as u64 <= count && entry.stored >= oldest {
                 break;
             }
             self.records.pop_front();
             self.first += 1;
+            self.empty_since = now;
+        }
+    }
+
+    /// Has had no records since before `then`, and nobody used it.
+    pub(super) fn is_empty_since(&self, then: u64) -> bool {
+        self.records.is_empty() && self.empty_since < then
+    }
+
+    /// It is another log now, and hardly one.
+    pub(super) fn go(&mut self, epoch: Epoch, now: u64) {
+        let Head { epoch, first, .. } = begun_anew(epoch);
+        let records = VecDeque::new();
+        *self = Self { epoch, first, at: 0, empty_since: now, has_gone: true, records };
+    }
+
+    pub(super) const fn has_gone(&self) -> bool {
+        self.has_gone
+    }
+
+    /// Somebody listens at `now`: counts, if nothing else happened since `before`.
+    pub(super) fn use_at(&mut self, now: u64, before: u64) {
+        if self.is_empty_since(before) && !self.has_gone {
+            self.empty_since = now;
         }
     }
 

@@ -23,8 +23,11 @@ use tidings_protocol::{
 };
 
 use self::{dedupe::Dedupe, items::Inbox, log::Log};
-use crate::seats::Seats;
 use crate::store::{Answer, Query, Retention, Revocation, Store, StoreError, Write, Written};
+use crate::{
+    seats::Seats,
+    steady::{Kept, Moment},
+};
 
 /// Most tickets that wait to be spent.
 const TICKETS: usize = 100_000;
@@ -74,6 +77,7 @@ struct Tables {
     last_revocation: u64,
     /// Kept texts with their ends, by hash.
     kept: BTreeMap<[u8; 32], (u64, Bytes)>,
+    clock: Option<Kept>,
     epochs: EpochSource,
 }
 
@@ -141,7 +145,7 @@ impl MemoryStore {
 impl Store for MemoryStore {
     fn commit(
         &self,
-        wall: u64,
+        stored: u64,
         writes: &[Write],
     ) -> Result<Vec<Result<Written, StoreError>>, StoreError> {
         let mut state = self.lock();
@@ -149,7 +153,7 @@ impl Store for MemoryStore {
             state.synced = Some(state.tables.clone());
         }
         let apart = planted::on(Planted::IdempotencyApart).then(|| state.tables.dedupe.clone());
-        let answers = writes.iter().map(|write| state.tables.write(wall, write)).collect();
+        let answers = writes.iter().map(|write| state.tables.write(stored, write)).collect();
         if let Some(dedupe) = apart {
             state.synced = Some(Tables { dedupe, ..state.tables.clone() });
         }
@@ -181,10 +185,10 @@ impl Store for MemoryStore {
         Ok(ticket.filter(|ticket| wall < ticket.expires_at).map(|ticket| ticket.grant))
     }
 
-    fn trim(&self, wall: u64, retention: &Retention) -> Result<bool, StoreError> {
+    fn trim(&self, now: Moment, retention: &Retention) -> Result<bool, StoreError> {
         let mut state = self.lock();
-        state.tickets.retain(|_, ticket| wall < ticket.expires_at);
-        state.tables.trim(wall, retention);
+        state.tickets.retain(|_, ticket| now.over() < ticket.expires_at);
+        state.tables.trim(now, retention);
         Ok(false)
     }
 

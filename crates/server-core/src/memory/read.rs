@@ -31,6 +31,7 @@ impl Tables {
                 Answer::Snapshot(Box::new(self.snapshot(user, *limit)?))
             }
             Query::Items(query) => self.items(query),
+            Query::Clock => Answer::Clock { kept: self.clock, wall: None },
             Query::Kept { hash } => Answer::Kept(self.kept.get(hash).map(|(_, text)| text.clone())),
             Query::Revocations { after, limit } => {
                 let newer = self.revocations.range(after + 1..).take(*limit as usize);

@@ -3,22 +3,33 @@
 use tidings_protocol::{Channel, server::Trimmed};
 
 use super::Tables;
-use crate::store::Retention;
+use crate::{
+    steady::Moment,
+    store::{Retention, may_go},
+};
 
 impl Tables {
-    pub(super) fn trim(&mut self, wall: u64, retention: &Retention) {
-        self.dedupe
-            .trim(wall.saturating_sub(retention.keys_ms), wall.saturating_sub(retention.lanes_ms));
-        self.revocations.retain(|_, revocation| wall < revocation.until);
-        self.kept.retain(|_, (until, _)| wall < *until);
-        self.trim_items(wall, retention.items);
+    pub(super) fn trim(&mut self, now: Moment, retention: &Retention) {
+        let since = |age: u64| now.steady.saturating_sub(age);
+        self.dedupe.trim(since(retention.keys_ms), since(retention.lanes_ms));
+        self.revocations.retain(|_, revocation| now.over() < revocation.until);
+        self.kept.retain(|_, (until, _)| now.over() < *until);
+        self.trim_items(now, retention.items);
         for log in self.logs.values_mut() {
-            log.trim(retention.records, wall.saturating_sub(retention.age_ms));
+            log.trim(retention.records, since(retention.age_ms), now.steady);
         }
+        let (gone, forgotten) = (since(retention.channels_ms), since(retention.forgotten_ms()));
+        let Self { logs, epochs, .. } = self;
+        for (_, log) in logs.iter_mut().filter(|(channel, _)| may_go(channel)) {
+            if log.is_empty_since(gone) && !log.has_gone() {
+                log.go(epochs.next(), now.steady);
+            }
+        }
+        logs.retain(|_, log| !(log.has_gone() && log.is_empty_since(forgotten)));
     }
 
     /// Removed items are a record too: clients and counts follow.
-    fn trim_items(&mut self, wall: u64, keep: u64) {
+    fn trim_items(&mut self, now: Moment, keep: u64) {
         let users: Vec<String> = self.inboxes.keys().cloned().collect();
         for user in users {
             let (Some(inbox), Ok(channel)) = (self.inboxes.get_mut(&user), Channel::inbox(&user))
@@ -35,7 +46,7 @@ impl Tables {
             // Counted up per inbox, so that it is unique without chance.
             let id = format!("trimmed-{user}-{up_to}");
             if let Some(log) = self.logs.get_mut(&channel) {
-                log.append(&channel, &id, wall, |offset, at| Trimmed {
+                log.append(&channel, &id, now.wall, now.steady, |offset, at| Trimmed {
                     channel: channel.clone(),
                     offset,
                     id: id.clone(),

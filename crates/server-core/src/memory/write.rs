@@ -13,14 +13,16 @@ use super::{
 use crate::store::{Draft, Lane, Mark, Op, Place, Record, Refusal, StoreError, Write, Written};
 
 impl Tables {
-    pub(super) fn write(&mut self, wall: u64, write: &Write) -> Result<Written, StoreError> {
+    pub(super) fn write(&mut self, stored: u64, write: &Write) -> Result<Written, StoreError> {
         if let Some(answer) = self.dedupe.earlier(write) {
             return Ok(answer);
         }
         let written = match &write.op {
-            Op::Notify(drafts) => self.notify(drafts)?,
-            Op::Message { draft, from } => self.message(draft, from.as_ref(), write.lane.as_ref()),
-            Op::Mark(mark) => self.mark(mark, write.lane.as_ref())?,
+            Op::Notify(drafts) => self.notify(stored, drafts)?,
+            Op::Message { draft, from } => {
+                self.message(stored, draft, from.as_ref(), write.lane.as_ref())
+            }
+            Op::Mark(mark) => self.mark(stored, mark, write.lane.as_ref())?,
             Op::OpenInbox { user } => {
                 self.open_inbox(&address(user)?, user);
                 Written::Done
@@ -36,8 +38,20 @@ impl Tables {
                 self.revocations.insert(self.last_revocation, revocation.clone());
                 Written::Done
             }
+            Op::KeepClock(kept) => {
+                self.clock = Some(*kept);
+                Written::Done
+            }
+            Op::InUse { channels, before } => {
+                for channel in channels {
+                    if let Some(log) = self.logs.get_mut(channel) {
+                        log.use_at(stored, *before);
+                    }
+                }
+                Written::Done
+            }
         };
-        self.dedupe.remember(wall, write, &written);
+        self.dedupe.remember(stored, write, &written);
         Ok(written)
     }
 
@@ -55,7 +69,7 @@ impl Tables {
         }
     }
 
-    fn notify(&mut self, drafts: &[Draft]) -> Result<Written, StoreError> {
+    fn notify(&mut self, stored: u64, drafts: &[Draft]) -> Result<Written, StoreError> {
         let mut records = Vec::with_capacity(drafts.len());
         for draft in drafts {
             let Draft { channel, id, kind, at, data } = draft.clone();
@@ -78,25 +92,34 @@ impl Tables {
                 None => None,
             };
             let Draft { channel, id, kind, at, data } = draft.clone();
-            records.push(self.log(&channel).append(&draft.channel, &draft.id, at, |offset, at| {
+            let log = self.log(&channel);
+            records.push(log.append(&draft.channel, &draft.id, at, stored, |offset, at| {
                 Notification { channel: draft.channel.clone(), offset, id, kind, at, counts, data }
             }));
         }
         Ok(Written::Records { records, counts: None })
     }
 
-    fn message(&mut self, draft: &Draft, from: Option<&Json>, lane: Option<&Lane>) -> Written {
+    fn message(
+        &mut self,
+        stored: u64,
+        draft: &Draft,
+        from: Option<&Json>,
+        lane: Option<&Lane>,
+    ) -> Written {
         let Draft { channel, id, at, data, .. } = draft.clone();
         let record =
-            self.log(&channel).append(&draft.channel, &draft.id, at, |offset, at| Message {
-                channel: draft.channel.clone(),
-                offset,
-                id,
-                at,
-                from: from.and_then(|from| Member::from_json(from.as_str()).ok()),
-                client_id: lane.map(|lane| lane.client_id.clone()),
-                seq: lane.map(|lane| lane.seq),
-                data,
+            self.log(&channel).append(&draft.channel, &draft.id, at, stored, |offset, at| {
+                Message {
+                    channel: draft.channel.clone(),
+                    offset,
+                    id,
+                    at,
+                    from: from.and_then(|from| Member::from_json(from.as_str()).ok()),
+                    client_id: lane.map(|lane| lane.client_id.clone()),
+                    seq: lane.map(|lane| lane.seq),
+                    data,
+                }
             });
         Written::Records { records: vec![record], counts: None }
     }
@@ -108,7 +131,12 @@ impl Tables {
         Counts { inbox: inbox.tally, system: inbox.system_counts(&self.system, at) }
     }
 
-    fn mark(&mut self, mark: &Mark, lane: Option<&Lane>) -> Result<Written, StoreError> {
+    fn mark(
+        &mut self,
+        stored: u64,
+        mark: &Mark,
+        lane: Option<&Lane>,
+    ) -> Result<Written, StoreError> {
         let channel = address(&mark.user)?;
         self.open_inbox(&channel, &mark.user);
         let inbox_head = self.log(&channel).head();
@@ -139,7 +167,7 @@ impl Tables {
             return Ok(Written::Unchanged { at, counts: Some(counts) });
         }
         let record: Record =
-            self.log(&channel).append(&channel, &mark.id, mark.at, |offset, at| Marked {
+            self.log(&channel).append(&channel, &mark.id, mark.at, stored, |offset, at| Marked {
                 channel: channel.clone(),
                 offset,
                 id: mark.id.clone(),

@@ -15,9 +15,7 @@ pub use notify::notify;
 pub use revoke::revoke;
 pub use ticket::{Grant, grant};
 
-use tidings_protocol::{
-    Channel, ErrorCode, address::check_text, limits::ID_BYTES, rights::Right,
-};
+use tidings_protocol::{Channel, ErrorCode, address::check_text, limits::ID_BYTES, rights::Right};
 
 use crate::{Identity, refused::Refused, store::Lane};
 

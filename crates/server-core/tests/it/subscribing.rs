@@ -56,9 +56,15 @@ fn filled(server: &mut Server, own: u64, everyone: u64) {
 }
 
 fn retain(server: &Server, records: u64) {
-    let keep =
-        Retention { records, age_ms: 1 << 50, items: 1_000, keys_ms: 1 << 50, lanes_ms: 1 << 50 };
-    server.store.trim(server.now.wall, &keep).unwrap();
+    let keep = Retention {
+        records,
+        age_ms: 1 << 50,
+        items: 1_000,
+        keys_ms: 1 << 50,
+        lanes_ms: 1 << 50,
+        channels_ms: 1 << 50,
+    };
+    server.store.trim(server.now.wall.into(), &keep).unwrap();
 }
 
 #[test]
@@ -386,4 +392,63 @@ fn channels_of_two_users_do_not_mix() {
     server.notify("u1");
     assert_eq!((one.types(), two.types()), (vec!["notification"], vec![]));
     assert_eq!(Channel::inbox("u1").unwrap().as_str(), "inbox:u1");
+}
+
+/// A room that lost its records long ago.
+fn forget_rooms(server: &mut Server) {
+    retain(server, 0);
+    server.pass(1_000);
+    let keep = Retention {
+        records: 100,
+        age_ms: 1 << 50,
+        items: 1_000,
+        keys_ms: 1 << 50,
+        lanes_ms: 1 << 50,
+        channels_ms: 100,
+    };
+    server.store.trim(server.now.wall.into(), &keep).unwrap();
+}
+
+#[test]
+fn one_who_comes_back_to_a_room_that_went_is_told_by_whatever_cursor() {
+    let mut server = Server::new();
+    let mut peer = rooms(&mut server);
+    server.say(&mut peer, r#"{"type":"subscribe","channel":"room:a"}"#);
+    let unborn = subscribed(&peer.got(), "room:a");
+    for text in ["1", "2"] {
+        server
+            .say(&mut peer, &format!(r#"{{"type":"publish","channel":"room:a","data":"{text}"}}"#));
+    }
+    let old = subscribed(&peer.got(), "room:a");
+    server.feed(&mut peer, Event::TransportClosed);
+    forget_rooms(&mut server);
+    let since = |epoch: &str, offset: u64| {
+        format!(
+            r#"{{"type":"subscribe","channel":"room:a","since":{{"epoch":"{epoch}","offset":{offset}}}}}"#
+        )
+    };
+    // Before anybody writes to it again, and after.
+    for written in [1, 2] {
+        for (cursor, offset, why) in
+            [(unborn.epoch, 0, GapReason::Retention), (old.epoch, 2, GapReason::Epoch)]
+        {
+            let mut peer = rooms(&mut server);
+            server.say(&mut peer, &since(cursor.as_str(), offset));
+            let messages = peer.got();
+            let to = if why == GapReason::Epoch { written } else { 1 };
+            assert_eq!(gap(&messages), ("room:a".to_owned(), 1, to, why), "{messages:?}");
+            assert!(!subscribed(&messages, "room:a").recovered);
+            let after = subscribed(&messages, "room:a");
+            server.feed(&mut peer, Event::TransportClosed);
+            // Told once: from there it goes on.
+            let mut peer = rooms(&mut server);
+            server.say(&mut peer, &since(after.epoch.as_str(), 1));
+            let messages = peer.got();
+            assert!(subscribed(&messages, "room:a").recovered, "{messages:?}");
+            server.feed(&mut peer, Event::TransportClosed);
+        }
+        let mut peer = rooms(&mut server);
+        server.say(&mut peer, r#"{"type":"publish","channel":"room:a","data":"again"}"#);
+        server.feed(&mut peer, Event::TransportClosed);
+    }
 }

@@ -58,6 +58,7 @@ use crate::{
         Authenticate, Clock, Entrance,
         entrance::{Ambient, Checked},
         readers::Readers,
+        steady::Steady,
         writer::Writer,
     },
     refusals::Refusals,
@@ -114,6 +115,7 @@ pub struct Auth {
     writer: OnceLock<Writer>,
     readers: Readers,
     limits: Arc<Limits>,
+    steady: Steady,
 }
 
 impl Debug for Auth {
@@ -135,12 +137,13 @@ impl Auth {
         limits: Arc<Limits>,
         origins: Arc<Origins>,
         refusals: Arc<Refusals>,
+        steady: Steady,
     ) -> Result<(Self, u64), StartError> {
         let Settings { api_keys, session_key, cookie, failures_per_minute, leeway_ms, .. } =
             settings;
         let rules = Rules { issuer: settings.issuer, audience: settings.audience, leeway_ms };
         let jwt = Jwt::new(settings.jwt_keys, settings.dev_key, settings.jwks, rules)?;
-        let (revoked, number) = load_revoked(store)?;
+        let (revoked, number) = load_revoked(store, &steady)?;
         let auth = Self {
             api_keys,
             jwt,
@@ -155,6 +158,7 @@ impl Auth {
             writer: OnceLock::new(),
             readers,
             limits,
+            steady,
         };
         Ok((auth, number))
     }
@@ -369,9 +373,9 @@ impl Authenticate for Auth {
     }
 
     fn heed(&self, revocation: &Revocation) -> Revocation {
-        let revocation = revoked::by_session(revocation);
+        let revocation = by_session(revocation);
         let mut revoked = self.revoked.write().unwrap_or_else(PoisonError::into_inner);
-        revoked.add(&revocation, Clock::wall());
+        revoked.add(&revocation, self.steady.moment().over());
         revocation
     }
 
@@ -390,7 +394,7 @@ pub fn dev_token(key: &Secret, user: &str) -> Result<String, Refused> {
 }
 
 /// All that are kept, and the number of the last.
-fn load_revoked(store: &dyn Store) -> Result<(Revoked, u64), StartError> {
+fn load_revoked(store: &dyn Store, steady: &Steady) -> Result<(Revoked, u64), StartError> {
     const PAGE: u32 = 1_000;
     let mut revoked = Revoked::default();
     let mut after = 0;
@@ -402,7 +406,7 @@ fn load_revoked(store: &dyn Store) -> Result<(Revoked, u64), StartError> {
         };
         for (number, revocation) in &page {
             after = *number;
-            revoked.add(&revoked::by_session(revocation), Clock::wall());
+            revoked.add(&by_session(revocation), steady.moment().over());
         }
         if page.len() < PAGE as usize {
             return Ok((revoked, after));

@@ -37,14 +37,15 @@ pub(crate) fn by_session(revocation: &Revocation) -> Revocation {
 }
 
 impl Revoked {
-    pub(super) fn add(&mut self, revocation: &Revocation, wall: u64) {
+    /// `over`: what ended before it has ended by every clock.
+    pub(super) fn add(&mut self, revocation: &Revocation, over: u64) {
         let (map, name) = match &revocation.subject {
             Subject::User(user) => (&mut self.users, user),
             Subject::Session(session) | Subject::Jti(session) => (&mut self.sessions, session),
         };
         // Pruned when it doubles: constant work per entry.
         if map.len() == map.capacity() {
-            map.retain(|_, cut| wall < cut.until);
+            map.retain(|_, cut| over < cut.until);
         }
         let Revocation { at, until, .. } = *revocation;
         let cut = map.entry(name.clone()).or_insert(Cut { at, until });

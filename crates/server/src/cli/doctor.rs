@@ -49,7 +49,9 @@ pub(super) fn doctor(new_epochs: bool, flags: &Flags) -> Result<(), Failure> {
 fn access(before: &[OpenToOthers], after: &[OpenToOthers]) {
     for one in before {
         match after.contains(one) {
-            true => println!("access      others can read {one}: it could not be changed, so change its mode"),
+            true => println!(
+                "access      others can read {one}: it could not be changed, so change its mode"
+            ),
             false => println!("access      others could read {one}: it is the server's own now"),
         }
     }

@@ -181,12 +181,27 @@ pub struct RetentionSettings {
     pub keys_ms: u64,
     /// Life of an idle lane, in milliseconds.
     pub lanes_ms: u64,
+    /// Life of a channel without records and subscribers, in milliseconds.
+    pub channels_ms: u64,
+    /// A wall clock that is further from what was expected made a step, in milliseconds.
+    pub clock_step_ms: u64,
+    /// A longer absence counts once the wall clock was steady for so long, in milliseconds.
+    pub clock_trust_ms: u64,
 }
 
 impl Default for RetentionSettings {
     fn default() -> Self {
         const DAY: u64 = 24 * 3_600_000;
-        Self { records: 100_000, age_ms: 7 * DAY, items: 1_000, keys_ms: DAY, lanes_ms: 30 * DAY }
+        Self {
+            records: 100_000,
+            age_ms: 7 * DAY,
+            items: 1_000,
+            keys_ms: DAY,
+            lanes_ms: 30 * DAY,
+            channels_ms: 30 * DAY,
+            clock_step_ms: DAY / 96,
+            clock_trust_ms: DAY / 4,
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, thread, time::Duration};
 
-use tidings_server_core::store::Retention;
+use tidings_server_core::{steady::Doubts, store::Retention};
 
 use super::{Config, RetentionSettings};
 use crate::{
@@ -64,8 +64,14 @@ impl Config {
     }
 
     pub(crate) fn retention(&self) -> Retention {
-        let RetentionSettings { records, age_ms, items, keys_ms, lanes_ms } = self.retention;
-        Retention { records, age_ms, items, keys_ms, lanes_ms }
+        let RetentionSettings { records, age_ms, items, keys_ms, lanes_ms, channels_ms, .. } =
+            self.retention;
+        Retention { records, age_ms, items, keys_ms, lanes_ms, channels_ms }
+    }
+
+    pub(crate) fn doubts(&self) -> Doubts {
+        let RetentionSettings { clock_step_ms, clock_trust_ms, .. } = self.retention;
+        Doubts { step_ms: clock_step_ms, trust_ms: clock_trust_ms }
     }
 
     pub(crate) fn trim_interval(&self) -> Duration {

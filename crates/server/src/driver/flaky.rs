@@ -10,6 +10,7 @@ use tidings_server_core::{
     MemoryStore,
     memory::Syncing,
     seats::{Claim, Seat, Seats, Verdict},
+    steady::Moment,
     store::{Answer, Query, Retention, Store, StoreError, Write, Written},
 };
 
@@ -92,8 +93,8 @@ impl Store for Flaky {
         self.store.take_ticket(wall, hash)
     }
 
-    fn trim(&self, wall: u64, retention: &Retention) -> Result<bool, StoreError> {
-        self.store.trim(wall, retention)
+    fn trim(&self, now: Moment, retention: &Retention) -> Result<bool, StoreError> {
+        self.store.trim(now, retention)
     }
 
     fn health(&self) -> Result<(), StoreError> {

@@ -19,6 +19,7 @@ pub mod seating;
 pub mod shards;
 #[cfg(test)]
 mod sizes;
+pub mod steady;
 pub mod visits;
 pub mod writer;
 

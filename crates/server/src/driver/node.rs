@@ -16,6 +16,7 @@ use super::{
     registry::{Bounds, Registry},
     seating::{self, Seating},
     shards::Shards,
+    steady::Steady,
     visits::Visits,
     writer::{FanOut, Writer},
 };
@@ -60,6 +61,10 @@ pub struct Parts {
     pub auth: Arc<dyn Authenticate>,
     /// Number of the last revocation that `auth` knows.
     pub revoked: u64,
+    /// The clocks.
+    pub clock: Clock,
+    /// The time by which things are forgotten.
+    pub steady: Steady,
 }
 
 impl std::fmt::Debug for Parts {
@@ -83,6 +88,8 @@ pub struct Streams {
 pub struct Node {
     /// The clocks.
     pub clock: Clock,
+    /// The time by which things are forgotten.
+    pub steady: Steady,
     /// Settings.
     pub settings: Settings,
     /// The log.
@@ -119,8 +126,8 @@ impl Node {
     /// # Errors
     /// The operating system gave no thread, or no randomness.
     pub fn start(settings: Settings, parts: Parts) -> std::io::Result<Arc<Self>> {
-        let Parts { store, readers, bus, auth, revoked } = parts;
-        let (clock, shards) = (Clock::start(), Arc::new(Shards::new(settings.shards)));
+        let Parts { store, readers, bus, auth, revoked, clock, steady } = parts;
+        let shards = Arc::new(Shards::new(settings.shards));
         let registry = Arc::new(Registry::new(settings.bounds));
         let is_shared = store.seats().is_some();
         let polling = match is_shared {
@@ -154,7 +161,8 @@ impl Node {
             FanOut { shards: Arc::clone(&shards), follower: follower.clone(), bus: bus.clone() };
         Ok(Arc::new(Self {
             clock,
-            writer: Writer::start(&store, fan_out, settings.write_queue)?,
+            writer: Writer::start(&store, fan_out, steady.clone(), settings.write_queue)?,
+            steady,
             readers,
             registry,
             visits: Visits::new(settings.limits.outstanding),

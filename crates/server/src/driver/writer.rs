@@ -18,10 +18,10 @@ use tidings_server_core::{
 use tokio::sync::oneshot;
 
 use super::{
-    clock::Clock,
     follower::Follower,
     line::{Line, Notice},
     shards::Shards,
+    steady::Steady,
 };
 use crate::bus::{Bus, Signal};
 
@@ -69,13 +69,18 @@ impl Writer {
     ///
     /// # Errors
     /// The operating system gave no thread.
-    pub fn start(store: &Arc<dyn Store>, fan_out: FanOut, queue: usize) -> std::io::Result<Self> {
+    pub fn start(
+        store: &Arc<dyn Store>,
+        fan_out: FanOut,
+        steady: Steady,
+        queue: usize,
+    ) -> std::io::Result<Self> {
         let (jobs, waiting) = mpsc::sync_channel(queue);
         let (done, answered) = mpsc::sync_channel(BEHIND);
         let committing = Arc::clone(store);
         thread::Builder::new()
             .name("tidings-write".into())
-            .spawn(move || commit(&*committing, &waiting, &done))?;
+            .spawn(move || commit(&*committing, &steady, &waiting, &done))?;
         thread::Builder::new()
             .name("tidings-fan-out".into())
             .spawn(move || fan_out.run(&answered))?;
@@ -116,7 +121,12 @@ impl Asker {
     }
 }
 
-fn commit(store: &dyn Store, waiting: &mpsc::Receiver<Job>, done: &mpsc::SyncSender<Answered>) {
+fn commit(
+    store: &dyn Store,
+    steady: &Steady,
+    waiting: &mpsc::Receiver<Job>,
+    done: &mpsc::SyncSender<Answered>,
+) {
     let mut writes = Vec::with_capacity(BATCH);
     while let Ok(first) = waiting.recv() {
         let mut askers = Vec::with_capacity(BATCH);
@@ -125,7 +135,7 @@ fn commit(store: &dyn Store, waiting: &mpsc::Receiver<Job>, done: &mpsc::SyncSen
             askers.push((job.asker, job.since));
         }
         let began = Instant::now();
-        let written = store.commit(Clock::wall(), &writes);
+        let written = store.commit(steady.now(), &writes);
         metrics::histogram!("tidings_store_commit_seconds").record(began.elapsed());
         metrics::histogram!("tidings_store_commit_writes").record(writes.len() as f64);
         writes.clear();

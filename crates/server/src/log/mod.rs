@@ -5,11 +5,15 @@
 //! | `sqlite` | one node, one folder |
 //! | `postgres` | many nodes, one database |
 //! | `checksum`, `answer` | what their rows have in common |
+//! | `gone` | channels that went |
+//! | `touched` | which channels may hold too much |
 
 mod answer;
 mod checksum;
+mod gone;
 mod postgres;
 mod sqlite;
+mod touched;
 
 pub use postgres::{ConnectError, Connector, Findings, Postgres};
 pub use sqlite::{OpenError, Report, Sqlite};

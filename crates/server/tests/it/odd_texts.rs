@@ -109,16 +109,37 @@ async fn by_socket(server: &Server, json: &str, answers: &mut Vec<(String, Strin
     let room = format!("\"room:{}", &json[1..]);
     let messages = [
         ("subscribe", format!(r#"{{"type":"subscribe","id":1,"channel":{room}}}"#)),
-        ("epoch", format!(r#"{{"type":"subscribe","id":1,"channel":"room:a","since":{{"epoch":{json},"offset":0}}}}"#)),
+        (
+            "epoch",
+            format!(
+                r#"{{"type":"subscribe","id":1,"channel":"room:a","since":{{"epoch":{json},"offset":0}}}}"#
+            ),
+        ),
         ("unsubscribe", format!(r#"{{"type":"unsubscribe","id":1,"channel":{room}}}"#)),
         ("publish", format!(r#"{{"type":"publish","id":1,"channel":{room},"data":{json}}}"#)),
-        ("publish.data", format!(r#"{{"type":"publish","id":1,"channel":"room:a","data":{{{json}:{json}}}}}"#)),
-        ("publish.client_id", format!(r#"{{"type":"publish","id":1,"channel":"room:a","client_id":{json},"seq":1,"data":1}}"#)),
-        ("mark.client_id", format!(r#"{{"type":"mark","id":1,"client_id":{json},"seq":1,"up_to":{{"inbox":0}},"set":{{"read":true}}}}"#)),
+        (
+            "publish.data",
+            format!(r#"{{"type":"publish","id":1,"channel":"room:a","data":{{{json}:{json}}}}}"#),
+        ),
+        (
+            "publish.client_id",
+            format!(
+                r#"{{"type":"publish","id":1,"channel":"room:a","client_id":{json},"seq":1,"data":1}}"#
+            ),
+        ),
+        (
+            "mark.client_id",
+            format!(
+                r#"{{"type":"mark","id":1,"client_id":{json},"seq":1,"up_to":{{"inbox":0}},"set":{{"read":true}}}}"#
+            ),
+        ),
         ("void", format!(r#"{{"type":"void","id":1,"client_id":{json},"seq":1}}"#)),
         ("history", format!(r#"{{"type":"history","id":1,"channel":{room}}}"#)),
         ("refresh", format!(r#"{{"type":"refresh","id":1,"token":{json}}}"#)),
-        ("signal", format!(r#"{{"type":"signal","id":1,"channel":"room:a","name":{json},"data":1}}"#)),
+        (
+            "signal",
+            format!(r#"{{"type":"signal","id":1,"channel":"room:a","name":{json},"data":1}}"#),
+        ),
         ("an unknown type", format!(r#"{{"type":{json},"id":1}}"#)),
     ];
     for (what, message) in messages {
@@ -144,18 +165,50 @@ async fn by_rest(server: &Server, json: &str, path: &str, answers: &mut Vec<(Str
         request.header("content-type", "application/json").body(body)
     };
     let bodies = [
-        ("/v1/notifications", "to.user", format!(r#"{{"to":{{"user":{json}}},"type":"t","title":"x"}}"#)),
-        ("/v1/notifications", "to.topic", format!(r#"{{"to":{{"topic":{json}}},"type":"t","title":"x"}}"#)),
-        ("/v1/notifications", "type", format!(r#"{{"to":{{"user":"u"}},"type":{json},"title":"x"}}"#)),
-        ("/v1/notifications", "title", format!(r#"{{"to":{{"user":"u"}},"type":"t","title":{json}}}"#)),
-        ("/v1/notifications", "message", format!(r#"{{"to":{{"user":"u"}},"type":"t","title":"x","message":{json}}}"#)),
-        ("/v1/notifications", "url", format!(r#"{{"to":{{"user":"u"}},"type":"t","title":"x","url":{json}}}"#)),
-        ("/v1/notifications", "data", format!(r#"{{"to":{{"user":"u"}},"type":"t","title":"x","data":{{{json}:{json}}}}}"#)),
+        (
+            "/v1/notifications",
+            "to.user",
+            format!(r#"{{"to":{{"user":{json}}},"type":"t","title":"x"}}"#),
+        ),
+        (
+            "/v1/notifications",
+            "to.topic",
+            format!(r#"{{"to":{{"topic":{json}}},"type":"t","title":"x"}}"#),
+        ),
+        (
+            "/v1/notifications",
+            "type",
+            format!(r#"{{"to":{{"user":"u"}},"type":{json},"title":"x"}}"#),
+        ),
+        (
+            "/v1/notifications",
+            "title",
+            format!(r#"{{"to":{{"user":"u"}},"type":"t","title":{json}}}"#),
+        ),
+        (
+            "/v1/notifications",
+            "message",
+            format!(r#"{{"to":{{"user":"u"}},"type":"t","title":"x","message":{json}}}"#),
+        ),
+        (
+            "/v1/notifications",
+            "url",
+            format!(r#"{{"to":{{"user":"u"}},"type":"t","title":"x","url":{json}}}"#),
+        ),
+        (
+            "/v1/notifications",
+            "data",
+            format!(r#"{{"to":{{"user":"u"}},"type":"t","title":"x","data":{{{json}:{json}}}}}"#),
+        ),
         ("/v1/channels/room:a/messages", "data", format!(r#"{{"data":{json}}}"#)),
         ("/v1/tickets", "user", format!(r#"{{"user":{json}}}"#)),
         ("/v1/tickets", "origin", format!(r#"{{"user":"u","origin":{json}}}"#)),
         ("/v1/tickets", "info", format!(r#"{{"user":"u","info":{json}}}"#)),
-        ("/v1/tickets", "channels", format!(r#"{{"user":"u","channels":[{{"pattern":{json},"allow":["subscribe"]}}]}}"#)),
+        (
+            "/v1/tickets",
+            "channels",
+            format!(r#"{{"user":"u","channels":[{{"pattern":{json},"allow":["subscribe"]}}]}}"#),
+        ),
         ("/v1/revocations", "user", format!(r#"{{"user":{json}}}"#)),
         ("/v1/revocations", "session", format!(r#"{{"session":{json}}}"#)),
         ("/v1/revocations", "jti", format!(r#"{{"jti":{json}}}"#)),
@@ -191,11 +244,14 @@ async fn by_rest(server: &Server, json: &str, path: &str, answers: &mut Vec<(Str
     for name in ["instance", "channels", "cursor", "ticket", "session_token"] {
         let ticket = server.ticket("mina", json!({})).await;
         let ask = format!("/v1/poll?ticket={ticket}&{name}={path}");
-        answers.push((format!("GET /v1/poll?{name}"), head(server.request(Method::GET, &ask)).await));
+        answers
+            .push((format!("GET /v1/poll?{name}"), head(server.request(Method::GET, &ask)).await));
     }
     let text: String = serde_json::from_str(json).unwrap_or_default();
     if let Ok(value) = HeaderValue::from_bytes(text.as_bytes()) {
-        for (name, body) in [("idempotency-key", r#"{"data":1}"#), ("x-request-id", r#"{"data":2}"#)] {
+        for (name, body) in
+            [("idempotency-key", r#"{"data":1}"#), ("x-request-id", r#"{"data":2}"#)]
+        {
             let request = typed(server.backend("/v1/channels/room:a/messages"), body.to_owned());
             answers.push((format!("header {name}"), status(request.header(name, &value)).await));
         }

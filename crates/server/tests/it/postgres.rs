@@ -300,14 +300,20 @@ fn one_node_at_a_time_enforces_retention() {
         let batch: Vec<Write> = (0..20).map(|n| message(room, &n.to_string())).collect();
         nodes[0].commit(1, &batch).unwrap();
     }
-    let keep =
-        Retention { records: 5, age_ms: 1 << 40, items: 9, keys_ms: 1 << 40, lanes_ms: 1 << 40 };
+    let keep = Retention {
+        records: 5,
+        age_ms: 1 << 40,
+        items: 9,
+        keys_ms: 1 << 40,
+        lanes_ms: 1 << 40,
+        channels_ms: 1 << 40,
+    };
     thread::scope(|scope| {
         for store in &nodes {
-            scope.spawn(|| while store.trim(2, &keep).unwrap() {});
+            scope.spawn(|| while store.trim(2.into(), &keep).unwrap() {});
         }
     });
-    while nodes[0].trim(2, &keep).unwrap() {}
+    while nodes[0].trim(2.into(), &keep).unwrap() {}
     for room in &rooms {
         assert_eq!(ids(&nodes[1], room).unwrap().len(), 5);
     }
@@ -426,10 +432,8 @@ fn a_database_without_room_is_known_to_health_until_it_has_some_though_nobody_wr
     let failed = store.commit(1, &[message(&room, "2")]);
     assert!(matches!(failed, Err(StoreError::Unavailable(_))), "{failed:?}");
     until("health knows", || store.health().is_err());
-    server().execute(
-        name(&url),
-        "DROP TRIGGER full_record ON record; DROP TRIGGER full_kept ON kept",
-    );
+    server()
+        .execute(name(&url), "DROP TRIGGER full_record ON record; DROP TRIGGER full_kept ON kept");
     until("health knows that there is room", || store.health().is_ok());
     say(&store, &room, "3");
     assert_eq!(ids(&store, &room).unwrap().len(), 2);

@@ -11,6 +11,7 @@ use tidings_protocol::{Channel, Epoch, Json};
 use tidings_server::log::{OpenError, Sqlite};
 use tidings_server_core::{
     conformance,
+    steady::Moment,
     store::{Answer, Draft, Op, Query, Retention, Store, StoreError, Write, Written},
 };
 
@@ -48,12 +49,8 @@ impl Store for Kept {
         self.store.take_ticket(wall, hash)
     }
 
-    fn trim(
-        &self,
-        wall: u64,
-        retention: &tidings_server_core::store::Retention,
-    ) -> Result<bool, StoreError> {
-        self.store.trim(wall, retention)
+    fn trim(&self, now: Moment, retention: &Retention) -> Result<bool, StoreError> {
+        self.store.trim(now, retention)
     }
 
     fn health(&self) -> Result<(), StoreError> {
@@ -69,8 +66,14 @@ fn sqlite_keeps_the_contract_of_every_store() {
     });
 }
 
-const RETENTION: Retention =
-    Retention { records: 9, age_ms: 1 << 40, items: 9, keys_ms: 1 << 40, lanes_ms: 1 << 40 };
+const RETENTION: Retention = Retention {
+    records: 9,
+    age_ms: 1 << 40,
+    items: 9,
+    keys_ms: 1 << 40,
+    lanes_ms: 1 << 40,
+    channels_ms: 1 << 40,
+};
 
 fn room() -> Channel {
     Channel::parse("room:a").unwrap()
@@ -268,8 +271,11 @@ fn a_proof_that_can_not_be_read_is_no_evidence_of_a_loss() {
     assert!(matches!(opened, Err(OpenError::Io(_))), "{opened:?}");
 }
 
+/// What happens, and how.
+type Loss = (&'static str, fn(&Path));
+
 /// What may happen to a folder under a running server.
-const LOSSES: [(&str, fn(&Path)); 6] = [
+const LOSSES: [Loss; 7] = [
     ("the folder is removed", |folder| fs::remove_dir_all(folder).unwrap()),
     ("the folder is renamed", |folder| fs::rename(folder, folder.with_extension("old")).unwrap()),
     ("the folder is replaced", |folder| {
@@ -283,6 +289,9 @@ const LOSSES: [(&str, fn(&Path)); 6] = [
     }),
     ("the write-ahead log is removed", |folder| {
         fs::remove_file(folder.join("tidings.db-wal")).unwrap();
+    }),
+    ("the shared memory is removed", |folder| {
+        fs::remove_file(folder.join("tidings.db-shm")).unwrap();
     }),
     ("the lock is removed", |folder| fs::remove_file(folder.join("lock")).unwrap()),
 ];
@@ -298,7 +307,7 @@ fn nothing_is_acknowledged_into_files_that_are_gone() {
         let said = try_to_say(&store, "2");
         assert!(matches!(said, Err(StoreError::Unavailable(_))), "{what}: {said:?}");
         assert!(store.health().is_err(), "{what}");
-        let trimmed = store.trim(1, &RETENTION);
+        let trimmed = store.trim(1.into(), &RETENTION);
         assert!(trimmed.is_err(), "{what}: {trimmed:?}");
         // The proof thread must not write into what is somebody else's by now.
         let proof = fs::read_to_string(folder.join("commits"));

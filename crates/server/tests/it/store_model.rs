@@ -230,9 +230,10 @@ fn play(store: &dyn Store, deeds: &[Deed]) -> Result<(), TestCaseError> {
                     age_ms: 1_000_000,
                     keys_ms: 1_000_000,
                     lanes_ms: 1_000_000,
+                    channels_ms: 5,
                 };
                 for store in [store, &reference] {
-                    while store.trim(at, &retention).unwrap() {}
+                    while store.trim(at.into(), &retention).unwrap() {}
                 }
             }
             (None, _) => {}

@@ -8,7 +8,10 @@ use std::sync::{
 use serde_json::json;
 use tempfile::TempDir;
 use tidings_server::log::Sqlite;
-use tidings_server_core::store::{Answer, Query, Retention, Store, StoreError, Write, Written};
+use tidings_server_core::{
+    steady::Moment,
+    store::{Answer, Query, Retention, Store, StoreError, Write, Written},
+};
 
 use super::harness::{Server, refused, within};
 
@@ -51,8 +54,8 @@ impl Store for Forgetful {
         self.sqlite.take_ticket(wall, hash)
     }
 
-    fn trim(&self, wall: u64, retention: &Retention) -> Result<bool, StoreError> {
-        self.sqlite.trim(wall, retention)
+    fn trim(&self, now: Moment, retention: &Retention) -> Result<bool, StoreError> {
+        self.sqlite.trim(now, retention)
     }
 
     fn health(&self) -> Result<(), StoreError> {

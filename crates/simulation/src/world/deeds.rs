@@ -120,7 +120,7 @@ impl World {
     pub fn trim(&mut self, keep: &Retention) {
         self.env.tally.count(Count::Trims);
         self.history.refresh(&self.disk.memory);
-        let _again = self.disk.memory.trim(self.env.now.wall, keep);
+        let _again = self.disk.memory.trim(self.env.now.wall.into(), keep);
         // Trimming writes records that no commit tells of: whoever trims looks at the logs again.
         if let Some(node) = self.some_node() {
             self.nodes[node].follow(&mut self.env, follow::Event::HintsLost);

@@ -2,8 +2,14 @@ use tidings_protocol::server::GapReason;
 use tidings_server_core::store::Retention;
 use tidings_simulation::{Faults, World};
 
-const KEEP: Retention =
-    Retention { records: 3, age_ms: 1 << 40, items: 1_000, keys_ms: 1 << 40, lanes_ms: 1 << 40 };
+const KEEP: Retention = Retention {
+    records: 3,
+    age_ms: 1 << 40,
+    items: 1_000,
+    keys_ms: 1 << 40,
+    lanes_ms: 1 << 40,
+    channels_ms: 1 << 40,
+};
 
 #[test]
 fn one_who_was_away_beyond_retention_is_told_what_is_missing() {

@@ -91,20 +91,20 @@ impl From<tokio_postgres::Error> for Failure {
 
 pub(super) async fn commit(
     inner: &Inner,
-    wall: u64,
+    stored: u64,
     writes: &[Write],
 ) -> Result<Answers, StoreError> {
     let mut tries = 0;
     loop {
         tries += 1;
-        match attempt(inner, wall, writes, All::Together).await {
+        match attempt(inner, stored, writes, All::Together).await {
             Ok(answers) => return Ok(answers),
             Err(Failure::OneOfThem(_)) if writes.len() > 1 => break,
             Err(Failure::Passing(_)) if tries < TRIES => {}
             Err(failure) => return ended(inner, failure, writes.len()),
         }
     }
-    match attempt(inner, wall, writes, All::OneByOne).await {
+    match attempt(inner, stored, writes, All::OneByOne).await {
         Ok(answers) => Ok(answers),
         Err(failure) => ended(inner, failure, writes.len()),
     }
@@ -134,15 +134,20 @@ enum All {
 }
 
 /// One transaction on one connection, which is given up when it does not end in time.
-async fn attempt(inner: &Inner, wall: u64, writes: &[Write], all: All) -> Result<Answers, Failure> {
+async fn attempt(
+    inner: &Inner,
+    stored: u64,
+    writes: &[Write],
+    all: All,
+) -> Result<Answers, Failure> {
     let client = inner.pool.get().await.map_err(|error| {
         Failure::Away(Trouble::Store(StoreError::Unavailable(pool_words(&error))))
     })?;
     let sent = AtomicBool::new(false);
     let work = async {
         match all {
-            All::Together => together(inner, &client, wall, writes, &sent).await,
-            All::OneByOne => one_by_one(inner, &client, wall, writes, &sent).await,
+            All::Together => together(inner, &client, stored, writes, &sent).await,
+            All::OneByOne => one_by_one(inner, &client, stored, writes, &sent).await,
         }
     };
     let result = timeout(inner.patience, work).await;
@@ -173,7 +178,7 @@ async fn attempt(inner: &Inner, wall: u64, writes: &[Write], all: All) -> Result
 async fn together(
     inner: &Inner,
     client: &ClientWrapper,
-    wall: u64,
+    stored: u64,
     writes: &[Write],
     sent: &AtomicBool,
 ) -> Result<Answers, Failure> {
@@ -184,7 +189,7 @@ async fn together(
         tokio::join!(client.batch_execute("BEGIN"), load::load(client, &inner.known, &needs));
     begun?;
     let Some(mut held) = held? else { return Err(unloaded()) };
-    let answers: Answers = writes.iter().map(|write| held.write(wall, write)).collect();
+    let answers: Answers = writes.iter().map(|write| held.write(stored, write)).collect();
     finish(client, &held, sent).await?;
     inner.known.learn(needs.channels());
     Ok(answers)
@@ -210,7 +215,7 @@ async fn finish(client: &ClientWrapper, held: &Held, sent: &AtomicBool) -> Resul
 async fn one_by_one(
     inner: &Inner,
     client: &ClientWrapper,
-    wall: u64,
+    stored: u64,
     writes: &[Write],
     sent: &AtomicBool,
 ) -> Result<Answers, Failure> {
@@ -223,7 +228,7 @@ async fn one_by_one(
     let mut answers = Vec::with_capacity(writes.len());
     for write in writes {
         client.batch_execute("SAVEPOINT one").await?;
-        let answer = alone(inner, client, wall, write).await;
+        let answer = alone(inner, client, stored, write).await;
         match answer {
             Ok(answer) => {
                 client.batch_execute("RELEASE one").await?;
@@ -246,7 +251,7 @@ async fn one_by_one(
 async fn alone(
     inner: &Inner,
     client: &ClientWrapper,
-    wall: u64,
+    stored: u64,
     write: &Write,
 ) -> Result<Result<Written, StoreError>, Trouble> {
     let needs = Needs::of(std::slice::from_ref(write));
@@ -254,7 +259,7 @@ async fn alone(
     let Some(mut held) = loaded else {
         return Err(Trouble::damaged("a channel's row has gone".to_owned()));
     };
-    let answer = held.write(wall, write);
+    let answer = held.write(stored, write);
     if answer.is_ok() {
         for saving in save::save(client, &held) {
             saving.await?;

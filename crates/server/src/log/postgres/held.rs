@@ -11,6 +11,7 @@ use tidings_protocol::{
 };
 use tidings_server_core::{
     inbox::ItemState,
+    steady::Kept,
     store::{Draft, Lane, Op, Record, Revocation, StoreError, Write, Written},
 };
 
@@ -61,7 +62,7 @@ pub(super) struct NewItem {
 #[derive(Debug)]
 pub(super) struct NewRecord {
     pub(super) channel: i64,
-    pub(super) at: u64,
+    pub(super) stored: u64,
     pub(super) record: Record,
     pub(super) checksum: i64,
 }
@@ -69,6 +70,8 @@ pub(super) struct NewRecord {
 /// Rows of a batch.
 #[derive(Debug, Default)]
 pub(super) struct Held {
+    /// By which time what is written now will be forgotten.
+    pub(super) stored: u64,
     pub(super) logs: BTreeMap<Channel, Log>,
     pub(super) inboxes: BTreeMap<i64, Inbox>,
     /// States of those items that the batch may mark.
@@ -96,11 +99,15 @@ pub(super) struct Changes {
     pub(super) revocations: Vec<Revocation>,
     /// Texts with their ends, by hash.
     pub(super) kept: BTreeMap<[u8; 32], (Bytes, u64)>,
+    pub(super) clock: Option<Kept>,
+    /// Channels in use that were last used before this.
+    pub(super) in_use: Vec<(Vec<Channel>, u64)>,
 }
 
 impl Held {
     /// Decides a write. One that fails has changed nothing.
-    pub(super) fn write(&mut self, wall: u64, write: &Write) -> Result<Written, StoreError> {
+    pub(super) fn write(&mut self, stored: u64, write: &Write) -> Result<Written, StoreError> {
+        self.stored = stored;
         if let Some(answer) = self.earlier(write)? {
             return Ok(answer);
         }
@@ -120,12 +127,20 @@ impl Held {
                 kept.1 = kept.1.max(*until);
                 Written::Done
             }
+            Op::KeepClock(kept) => {
+                self.changes.clock = Some(*kept);
+                Written::Done
+            }
+            Op::InUse { channels, before } => {
+                self.changes.in_use.push((channels.clone(), *before));
+                Written::Done
+            }
             Op::Revoke(revocation) => {
                 self.changes.revocations.push(revocation.clone());
                 Written::Done
             }
         };
-        self.remember(wall, write, &written)?;
+        self.remember(stored, write, &written)?;
         Ok(written)
     }
 
@@ -176,7 +191,7 @@ impl Held {
         };
         self.changes.records.push(NewRecord {
             channel: log.id,
-            at: log.at,
+            stored: self.stored,
             checksum: checksum::of_record(channel, log.top, &record.frame),
             record: record.clone(),
         });

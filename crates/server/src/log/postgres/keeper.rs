@@ -110,7 +110,9 @@ async fn ask(pool: &Pool, full: &AtomicBool) -> Result<u64, String> {
         return Err("this PostgreSQL is a standby and can't be written".to_owned());
     }
     if full.load(Ordering::Relaxed) {
-        try_room(&client).await.map_err(|error| format!("no room: {}", super::row::words(&error)))?;
+        try_room(&client)
+            .await
+            .map_err(|error| format!("no room: {}", super::row::words(&error)))?;
         full.store(false, Ordering::Relaxed);
     }
     Ok(u64::try_from(row.get::<_, i64>(0)).unwrap_or_default())

@@ -14,14 +14,19 @@ use super::{
     needs::Needs,
     row::{Trouble, epoch, uint},
 };
-use crate::log::new_epoch;
+use crate::log::{gone, new_epoch};
 
 const TURNS: &str = "SELECT pg_advisory_xact_lock(turn) FROM unnest($1::int8[]) AS turn";
 
 /// In the order of names, like the locks: two nodes that make the same channels wait, and never for one another.
-const MAKE: &str = "INSERT INTO channel (name, epoch, first, top, at)
-    SELECT name, epoch, 1, 0, 0 FROM unnest($1::text[], $2::text[]) AS t (name, epoch)
-    ORDER BY name COLLATE \"C\" ON CONFLICT (name) DO NOTHING";
+/// One that may go has had no records since ever: it goes with the next trim if it gets none. One that went goes on as it is remembered.
+const MAKE: &str = "INSERT INTO channel (name, epoch, first, top, at, empty_since)
+    SELECT t.name, coalesce(g.epoch, t.epoch), CASE WHEN g.hash IS NULL THEN 1 ELSE 2 END,
+        CASE WHEN g.hash IS NULL THEN 0 ELSE 1 END, 0,
+        CASE WHEN t.name <> 'system:all' AND t.name NOT LIKE 'inbox:%' THEN 0 END
+    FROM unnest($1::text[], $2::text[], $3::int8[]) AS t (name, epoch, hash)
+    LEFT JOIN gone g ON g.hash = t.hash
+    ORDER BY t.name COLLATE \"C\" ON CONFLICT (name) DO NOTHING";
 
 const LOCK: &str = "SELECT name, id, epoch, top, at FROM channel
     WHERE name = ANY($1) ORDER BY name FOR NO KEY UPDATE";
@@ -89,7 +94,8 @@ pub(super) async fn load(
 
     // Polled in this order, so sent in this order: locks first. Each statement sees what was committed before it began.
     let turns: [Value<'_>; 1] = [&turns];
-    let made: [Value<'_>; 2] = [&unknown, &epochs];
+    let hashes: Vec<i64> = unknown.iter().map(|name| gone::hash(name)).collect();
+    let made: [Value<'_>; 3] = [&unknown, &epochs, &hashes];
     let locked: [Value<'_>; 1] = [&logs];
     let looked: [Value<'_>; 1] = [&looked_at];
     let keyed: [Value<'_>; 2] = [&credentials, &keys];

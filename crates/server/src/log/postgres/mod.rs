@@ -58,11 +58,13 @@ use deadpool_postgres::Pool;
 use tidings_server_core::{
     Ids,
     seats::Seats,
+    steady::Moment,
     store::{Answer, Query, Retention, Store, StoreError, Write, Written},
 };
 use tokio::{runtime::Runtime, time::timeout};
 
 use self::{commit::Known, keeper::Keeper};
+use crate::log::touched::{Round, Touched};
 
 /// A store in a PostgreSQL database that other nodes use too.
 pub struct Postgres {
@@ -78,6 +80,9 @@ struct Inner {
     /// Channels that have a row, as far as this node knows.
     known: Known,
     ids: Mutex<Ids>,
+    /// Channels this node wrote to.
+    touched: Touched,
+    round: Mutex<Round>,
     /// How long any one call may take before the connection is given up.
     patience: Duration,
 }
@@ -139,13 +144,16 @@ impl Drop for Postgres {
 impl Store for Postgres {
     fn commit(
         &self,
-        wall: u64,
+        stored: u64,
         writes: &[Write],
     ) -> Result<Vec<Result<Written, StoreError>>, StoreError> {
         self.inner.keeper.health()?;
         let writes = writes.to_vec();
         self.wait(|inner| async move {
-            let result = commit::commit(&inner, wall, &writes).await;
+            let result = commit::commit(&inner, stored, &writes).await;
+            if let Ok(answers) = &result {
+                inner.touched.note(answers);
+            }
             inner.keeper.note(result.as_ref().err());
             result
         })
@@ -170,9 +178,9 @@ impl Store for Postgres {
         self.wait_shortly(|inner| async move { tickets::take(&inner, hash).await })
     }
 
-    fn trim(&self, wall: u64, retention: &Retention) -> Result<bool, StoreError> {
+    fn trim(&self, now: Moment, retention: &Retention) -> Result<bool, StoreError> {
         let retention = retention.clone();
-        self.wait_shortly(|inner| async move { trim::step(&inner, wall, &retention).await })
+        self.wait_shortly(|inner| async move { trim::step(&inner, now, &retention).await })
     }
 
     fn health(&self) -> Result<(), StoreError> {

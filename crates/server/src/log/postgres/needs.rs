@@ -65,7 +65,7 @@ impl Needs {
                     self.inbox(channel);
                 }
             }
-            Op::Void | Op::Revoke(_) | Op::Keep { .. } => {}
+            Op::Void | Op::Revoke(_) | Op::Keep { .. } | Op::KeepClock(_) | Op::InUse { .. } => {}
         }
     }
 

@@ -22,6 +22,7 @@ use super::{
     tls::Tls,
     url::{self, Location},
 };
+use crate::log::touched::Touched;
 
 /// How to reach a database.
 #[derive(Clone)]
@@ -167,6 +168,8 @@ async fn open(connector: Connector, new_epochs: bool) -> Result<Arc<Inner>, Conn
         keeper,
         known: Known::default(),
         ids: Mutex::new(Ids::new(getrandom::u64()?)),
+        touched: Touched::default(),
+        round: Mutex::default(),
         patience: connector.patience,
     }))
 }

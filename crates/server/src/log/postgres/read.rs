@@ -4,7 +4,10 @@ use bytes::Bytes;
 use deadpool_postgres::{ClientWrapper, Object};
 use futures_util::future::join_all;
 use tidings_protocol::{Channel, Epoch};
-use tidings_server_core::store::{Answer, Head, Query, Record, Revocation, StoreError, Subject};
+use tidings_server_core::{
+    steady::Kept,
+    store::{Answer, Head, Query, Record, Revocation, StoreError, Subject, begun_anew},
+};
 use tokio::time::error::Elapsed;
 use tokio_postgres::{Row, Statement};
 
@@ -13,9 +16,14 @@ use super::{
     open::pool_words,
     row::{Trouble, epoch, int, uint},
 };
-use crate::log::checksum;
+use crate::log::{checksum, gone};
 
-const HEADS: &str = "SELECT c.name, c.epoch, c.first, c.top FROM channel c WHERE c.name = ANY($1)";
+/// Channels that went have no row.
+const HEADS: &str = "SELECT c.name, c.epoch, c.first, c.top FROM channel c WHERE c.name = ANY($1)
+    UNION ALL SELECT t.name, g.epoch, 2, 1 FROM unnest($1::text[], $2::int8[]) AS t (name, hash)
+    JOIN gone g ON g.hash = t.hash WHERE NOT EXISTS (SELECT 1 FROM channel c WHERE c.name = t.name)";
+
+const GONE: &str = "SELECT epoch FROM gone WHERE hash = $1";
 
 /// A page and the head it belongs to, in one statement and so on one view. Of what would be over the size, one row comes, which
 /// says that there is more.
@@ -43,6 +51,10 @@ const BEFORE: &str = "SELECT c.epoch, c.first, c.top, r.\"offset\", r.id, r.fram
 const PAIR: &str = "SELECT c.name, c.epoch, c.first, c.top FROM channel c
     WHERE c.name = ANY($1) AND EXISTS
         (SELECT 1 FROM inbox i JOIN channel own ON own.id = i.channel WHERE own.name = $2)";
+
+/// The database's own clock counts for all nodes, however wrong one of theirs is.
+const CLOCK: &str = "SELECT c.steady, c.wall, (extract(epoch FROM clock_timestamp()) * 1000)::int8
+    FROM (SELECT 1) AS one LEFT JOIN (SELECT * FROM clock ORDER BY steady DESC LIMIT 1) c ON true";
 
 const KEPT: &str = "SELECT text FROM kept WHERE hash = $1";
 const REVOCATIONS: &str = "SELECT number, kind, subject, at, until FROM revocation
@@ -101,9 +113,13 @@ async fn simple(client: &ClientWrapper, query: &Query) -> Option<Result<Answer, 
         Query::RecordsBefore { channel, before, limit } => {
             let before = int(before.unwrap_or(u64::MAX));
             let rows = page(client, BEFORE, channel, before, *limit).await;
-            rows.and_then(|rows| records(channel, &rows, *limit, u32::MAX))
+            match rows {
+                Ok(rows) => records(client, channel, &rows, *limit, u32::MAX).await,
+                Err(trouble) => Err(trouble),
+            }
         }
         Query::Inbox { user } => pair(client, user).await,
+        Query::Clock => clock(client).await,
         Query::Kept { hash } => kept(client, hash).await,
         Query::Revocations { after, limit } => revocations(client, *after, *limit).await,
         Query::Snapshot { .. } | Query::Items(_) => return None,
@@ -117,7 +133,8 @@ pub(super) async fn prepared(client: &ClientWrapper, sql: &str) -> Result<Statem
 async fn heads(client: &ClientWrapper, channels: &[Channel]) -> Result<Answer, Trouble> {
     let statement = prepared(client, HEADS).await?;
     let names: Vec<&str> = channels.iter().map(Channel::as_str).collect();
-    let rows = client.query(&statement, &[&names]).await?;
+    let hashes: Vec<i64> = names.iter().map(|name| gone::hash(name)).collect();
+    let rows = client.query(&statement, &[&names, &hashes]).await?;
     let mut found = std::collections::HashMap::with_capacity(rows.len());
     for row in &rows {
         found.insert(row.get::<_, &str>(0), head(row, 1)?);
@@ -144,7 +161,7 @@ async fn records_after(
     let statement = prepared(client, AFTER).await?;
     let (name, after, most) = (channel.as_str(), int(after), i64::from(limit) + 1);
     let rows = client.query(&statement, &[&name, &after, &most, &i64::from(bytes)]).await?;
-    records(channel, &rows, limit, bytes)
+    records(client, channel, &rows, limit, bytes).await
 }
 
 async fn page(
@@ -160,9 +177,19 @@ async fn page(
 }
 
 /// Rows of a head and a record each; a single one without a record where there is none.
-fn records(channel: &Channel, rows: &[Row], limit: u32, bytes: u32) -> Result<Answer, Trouble> {
+async fn records(
+    client: &ClientWrapper,
+    channel: &Channel,
+    rows: &[Row],
+    limit: u32,
+    bytes: u32,
+) -> Result<Answer, Trouble> {
     let Some(first) = rows.first() else {
-        return Ok(Answer::Records { head: None, records: Vec::new(), more: false });
+        let statement = prepared(client, GONE).await?;
+        let row = client.query_opt(&statement, &[&gone::hash(channel.as_str())]).await?;
+        let gone = row.map(|row| epoch(row.get(0))).transpose()?;
+        let head = gone.map(begun_anew);
+        return Ok(Answer::Records { head, records: Vec::new(), more: false });
     };
     let head = head(first, 0)?;
     let mut records: Vec<Record> = Vec::new();
@@ -208,6 +235,16 @@ async fn pair(client: &ClientWrapper, user: &str) -> Result<Answer, Trouble> {
         *place = Some(head(row, 1)?);
     }
     Ok(Answer::Inbox(own.zip(system).map(|(own, system)| [own, system])))
+}
+
+async fn clock(client: &ClientWrapper) -> Result<Answer, Trouble> {
+    let statement = prepared(client, CLOCK).await?;
+    let row = client.query_one(&statement, &[]).await?;
+    let kept = match (row.get::<_, Option<i64>>(0), row.get::<_, Option<i64>>(1)) {
+        (Some(steady), Some(wall)) => Some(Kept { steady: uint(steady)?, wall: uint(wall)? }),
+        _ => None,
+    };
+    Ok(Answer::Clock { kept, wall: Some(uint(row.get(2))?) })
 }
 
 async fn kept(client: &ClientWrapper, hash: &[u8; 32]) -> Result<Answer, Trouble> {

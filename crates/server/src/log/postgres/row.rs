@@ -71,7 +71,7 @@ impl Trouble {
 /// A value that no column takes. Classes: data, integrity, limits of the program.
 fn is_unfit(error: &tokio_postgres::Error) -> bool {
     let is_of = |class: &&str| error.code().is_some_and(|code| code.code().starts_with(*class));
-    ["22", "23", "54"].iter().any(|class| is_of(class))
+    ["22", "23", "54"].iter().any(is_of)
 }
 
 impl From<tokio_postgres::Error> for Trouble {

@@ -3,6 +3,7 @@
 use std::pin::Pin;
 
 use deadpool_postgres::ClientWrapper;
+use tidings_protocol::Channel;
 use tidings_server_core::store::Subject;
 
 use super::{
@@ -11,7 +12,9 @@ use super::{
 };
 use crate::log::{answer::KEPT_OF_A_LANE, checksum};
 
-const LOGS: &str = "UPDATE channel c SET top = t.top, at = t.at
+/// The oldest record changes with the first one only: no index knows of the others.
+const LOGS: &str = "UPDATE channel c SET top = t.top, at = t.at,
+        oldest = coalesce(c.oldest, $4::int8), empty_since = NULL
     FROM unnest($1::int8[], $2::int8[], $3::int8[]) AS t (id, top, at) WHERE c.id = t.id";
 
 const RECORDS: &str = "INSERT INTO record (channel, \"offset\", at, id, frame, checksum)
@@ -60,6 +63,15 @@ const OLD_ANSWERS: &str = "DELETE FROM lane_answer a
 const KEPT: &str = "INSERT INTO kept (hash, text, until)
     SELECT t.hash, t.text, t.until FROM unnest($1::bytea[], $2::bytea[], $3::int8[]) AS t (hash, text, until)
     ON CONFLICT (hash) DO UPDATE SET until = greatest(kept.until, excluded.until)";
+
+const CLOCK: &str =
+    "WITH old AS (DELETE FROM clock) INSERT INTO clock (steady, wall) VALUES ($1, $2)";
+
+/// Whoever holds a row writes to its channel: it is used anyway.
+const IN_USE: &str = "UPDATE channel c SET empty_since = $3 FROM (
+        SELECT id FROM channel WHERE name = ANY($1) AND empty_since < $2
+        ORDER BY name FOR NO KEY UPDATE SKIP LOCKED
+    ) AS due WHERE c.id = due.id";
 
 const REVOCATIONS: &str = "WITH numbers AS (
         UPDATE counter SET value = value + $5 WHERE name = 'revocation' RETURNING value - $5 AS before
@@ -110,6 +122,12 @@ pub(super) fn save<'a>(client: &'a ClientWrapper, held: &'a Held) -> Vec<Saving<
     if !changes.kept.is_empty() {
         all.push(Box::pin(kept(client, held)));
     }
+    if changes.clock.is_some() {
+        all.push(Box::pin(clock(client, held)));
+    }
+    if !changes.in_use.is_empty() {
+        all.push(Box::pin(in_use(client, held)));
+    }
     all
 }
 
@@ -128,6 +146,8 @@ pub(super) async fn prepare(client: &ClientWrapper) -> Result<(), Trouble> {
         OLD_ANSWERS,
         REVOCATIONS,
         KEPT,
+        CLOCK,
+        IN_USE,
     ] {
         client.prepare_cached(sql).await?;
     }
@@ -155,7 +175,8 @@ async fn logs(client: &ClientWrapper, held: &Held) -> Result<(), Trouble> {
         LOGS,
         column(&logs, |log| log.id),
         column(&logs, |log| int(log.top)),
-        column(&logs, |log| int(log.at))
+        column(&logs, |log| int(log.at)),
+        int(held.stored)
     )
 }
 
@@ -166,7 +187,7 @@ async fn records(client: &ClientWrapper, held: &Held) -> Result<(), Trouble> {
         RECORDS,
         column(records, |new| new.channel),
         column(records, |new| int(new.record.offset)),
-        column(records, |new| int(new.at)),
+        column(records, |new| int(new.stored)),
         column(records, |new| new.record.id.as_str()),
         column(records, |new| &new.record.frame[..]),
         column(records, |new| new.checksum)
@@ -308,6 +329,21 @@ async fn kept(client: &ClientWrapper, held: &Held) -> Result<(), Trouble> {
         column(&rows, |(_, (text, _))| &**text),
         column(&rows, |(_, (_, until))| int(*until))
     )
+}
+
+async fn clock(client: &ClientWrapper, held: &Held) -> Result<(), Trouble> {
+    let Some(kept) = held.changes.clock else { return Ok(()) };
+    execute!(client, CLOCK, int(kept.steady), int(kept.wall))
+}
+
+async fn in_use(client: &ClientWrapper, held: &Held) -> Result<(), Trouble> {
+    let statement = client.prepare_cached(IN_USE).await?;
+    let now = int(held.stored);
+    for (channels, before) in &held.changes.in_use {
+        let names: Vec<&str> = channels.iter().map(Channel::as_str).collect();
+        client.execute(&statement, &[&names, &int(*before), &now]).await?;
+    }
+    Ok(())
 }
 
 async fn revocations(client: &ClientWrapper, held: &Held) -> Result<(), Trouble> {

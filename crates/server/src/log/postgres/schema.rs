@@ -9,6 +9,7 @@ use super::{open::ConnectError, timeline::TURN};
 const MIGRATIONS: &[(&str, &str)] = &[
     ("0001_log", include_str!("../../../migrations/postgres/0001_log.sql")),
     ("0002_kept", include_str!("../../../migrations/postgres/0002_kept.sql")),
+    ("0003_dues", include_str!("../../../migrations/postgres/0003_dues.sql")),
 ];
 
 /// Brings a database up to date, all or nothing.

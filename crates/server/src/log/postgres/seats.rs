@@ -17,7 +17,8 @@ use super::{
 const TURNS: &str = "SELECT pg_advisory_xact_lock(turn) FROM unnest($1::int8[]) AS turn";
 
 const PLACES: &str = "SELECT s.username, s.node, s.number, s.instance FROM seat s
-    JOIN node n ON n.id = s.node AND n.ends > clock_timestamp() WHERE s.username = ANY($1)";
+    JOIN node n ON n.id = s.node AND n.ends > clock_timestamp()
+        AND n.ends < clock_timestamp() + interval '1 day' WHERE s.username = ANY($1)";
 
 const TAKE: &str = "INSERT INTO seat (node, number, username, instance)
     SELECT * FROM unnest($1::int8[], $2::int8[], $3::text[], $4::text[])
@@ -26,8 +27,10 @@ const TAKE: &str = "INSERT INTO seat (node, number, username, instance)
 const LEAVE: &str = "DELETE FROM seat s USING unnest($1::int8[], $2::int8[]) AS t (node, number)
     WHERE s.node = t.node AND s.number = t.number";
 
-/// A lease that ended takes its places along, or they would count again with the next one.
-const END: &str = "WITH ended AS (DELETE FROM node WHERE ends <= clock_timestamp() OR id = $1 AND $2 RETURNING id)
+/// A lease that ended takes its places along, or they would count again with the next one. One that ends in far future was given while
+/// the database's clock was ahead: a node that lives renews it.
+const END: &str = "WITH ended AS (DELETE FROM node WHERE ends <= clock_timestamp()
+        OR ends >= clock_timestamp() + interval '1 day' OR id = $1 AND $2 RETURNING id)
     DELETE FROM seat s USING ended WHERE s.node = ended.id";
 
 const RENEW: &str =

@@ -77,6 +77,10 @@ async fn settle(
                 .await?;
         }
     }
+    if is_other || renaming == Renaming::Always {
+        let rename = "UPDATE gone SET epoch = left(md5(random()::text || hash::text), 8)";
+        transaction.execute(rename, &[]).await?;
+    }
     transaction.execute("DELETE FROM origin", &[]).await?;
     transaction
         .execute("INSERT INTO origin (system, timeline) VALUES ($1, $2)", &[&system, &timeline])

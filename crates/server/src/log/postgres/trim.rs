@@ -1,4 +1,5 @@
-//! Retention, a bounded amount a step: a sweep over all channels, some at a time, by one node at a time.
+//! Retention, a bounded amount a step, by one node at a time. What is due is found by an index, or known because this node wrote there; all
+//! channels are looked at once after a node's start, for what one wrote that has died since.
 
 use std::sync::PoisonError;
 
@@ -6,10 +7,11 @@ use deadpool_postgres::ClientWrapper;
 use tidings_protocol::{Channel, server::Trimmed};
 use tidings_server_core::{
     inbox::{ItemState, recount},
-    store::{Retention, StoreError},
+    steady::Moment,
+    store::{Retention, StoreError, may_go},
 };
 use tokio::time::timeout;
-use tokio_postgres::types::ToSql;
+use tokio_postgres::{Row, types::ToSql};
 
 use super::{
     Inner, load,
@@ -18,12 +20,19 @@ use super::{
     row::{Trouble, int, uint},
     save,
 };
+use crate::log::{gone, new_epoch};
 
 /// Advisory lock of the node that sweeps.
 const SWEEP: i64 = 0x7469_6469_6e67_7302;
 
-/// Channels looked at in one step.
-const CHANNELS: i64 = 20;
+/// Channels that something is done in, in one step.
+const CHANNELS: usize = 20;
+
+/// Channels this node wrote to that are asked about in one step.
+const NAMES: usize = 500;
+
+/// Rows of channels that are passed over in one step, where all are looked at.
+const PASSED: i64 = 5_000;
 
 /// Rows removed in one step per channel or table.
 const ROWS: u64 = 500;
@@ -36,79 +45,160 @@ struct Swept {
     excess: u64,
 }
 
-/// `true`: there is more to look at. `false` also when another node sweeps.
+/// `true`: there is more to look at.
 pub(super) async fn step(
     inner: &Inner,
-    wall: u64,
+    now: Moment,
     retention: &Retention,
 ) -> Result<bool, StoreError> {
     let client = connection(inner).await?;
     let work = async {
         client.batch_execute("BEGIN").await?;
         let mine = client.query_one("SELECT pg_try_advisory_xact_lock($1)", &[&SWEEP]).await?;
-        let more = mine.get(0) && sweep(inner, &client, wall, retention).await?;
+        let more = match mine.get(0) {
+            true => sweep(inner, &client, now, retention).await?,
+            // Another node's turn: it does not know what this one wrote.
+            false => !inner.touched.is_empty(),
+        };
         client.batch_execute("COMMIT").await?;
         Ok(more)
     };
     let result = timeout(inner.patience, work).await;
-    settled(client, result)
+    let more = settled(client, result);
+    if more.is_err() {
+        inner.touched.lost();
+    }
+    more
 }
 
 async fn sweep(
     inner: &Inner,
     db: &ClientWrapper,
-    wall: u64,
+    now: Moment,
     retention: &Retention,
 ) -> Result<bool, Trouble> {
-    let after: i64 = db.query_one("SELECT after FROM sweep", &[]).await?.get(0);
-    let channels = some_channels(db, after, wall, retention).await?;
-    lock(db, &channels).await?;
-    let finished = channels.len() < CHANNELS as usize;
-    let mut last = after;
-    let mut again = false;
-    for channel in &channels {
-        again = trim_items(inner, db, wall, channel, retention).await?
-            | trim_records(db, wall, channel, retention).await?;
-        if again {
-            // The same channel first in the next step.
-            break;
-        }
-        last = channel.id;
-    }
-    let swept = finished && !again;
+    let round = || inner.round.lock().unwrap_or_else(PoisonError::into_inner);
+    let after = round().after(&inner.touched, retention);
+    let written = inner.touched.some(NAMES);
+    let mut more = written.len() == NAMES;
+    let swept = sweep_channels(inner, db, now, retention, after, &written).await;
+    let (unfinished, next) = swept?;
+    round().goes_on(next);
+    more |= next.is_some();
+    more |= !unfinished.is_empty();
+    unfinished.into_iter().for_each(|channel| inner.touched.again(channel));
     // After the channels: whoever writes takes its locks in this order.
-    let more = if swept { trim_tables(db, wall, retention).await? } else { true };
-    let next = if swept { 0 } else { last };
-    db.execute("UPDATE sweep SET after = $1", &[&next]).await?;
-    Ok(more)
+    more |= trim_tables(db, now, retention).await?;
+    Ok(more | forget_channels(db, now, retention).await?)
 }
 
-/// The next channels of which something is to go. Those of which nothing is are passed over by the database itself.
-async fn some_channels(
+/// Channels of which more is to go, and where the look at all goes on.
+async fn sweep_channels(
+    inner: &Inner,
     db: &ClientWrapper,
-    after: i64,
-    wall: u64,
+    now: Moment,
+    retention: &Retention,
+    after: Option<i64>,
+    written: &[Channel],
+) -> Result<(Vec<Channel>, Option<i64>), Trouble> {
+    let mut channels = due(db, now, retention).await?;
+    let mut named = named(db, written, retention).await?;
+    let mut unfinished: Vec<Channel> =
+        named.drain(CHANNELS.min(named.len())..).map(|channel| channel.name).collect();
+    channels.extend(named);
+    let mut next = None;
+    if let Some(after) = after {
+        let (found, last) = some_channels(db, after, now, retention).await?;
+        channels.extend(found);
+        next = last;
+    }
+    channels.sort_by_key(|channel| channel.id);
+    channels.dedup_by_key(|channel| channel.id);
+    lock(db, &channels).await?;
+    for channel in channels {
+        let again = trim_items(inner, db, now, &channel, retention).await?
+            | trim_records(db, now, &channel, retention).await?;
+        if again {
+            unfinished.push(channel.name);
+        }
+    }
+    Ok((unfinished, next))
+}
+
+/// Channels whose oldest record is too old.
+async fn due(
+    db: &ClientWrapper,
+    now: Moment,
     retention: &Retention,
 ) -> Result<Vec<Swept>, Trouble> {
     let statement = db
         .prepare_cached(
             "SELECT c.id, c.name, greatest(coalesce(i.items, 0) - $3, 0)
              FROM channel c LEFT JOIN inbox i ON i.channel = c.id
-             WHERE c.id > $1 AND (coalesce(i.items, 0) > $3 OR c.top + 1 - c.first > $4 OR EXISTS (
-                 SELECT 1 FROM record r WHERE r.channel = c.id AND r.\"offset\" = c.first AND r.at < $5
-             )) ORDER BY c.id LIMIT $2",
+             WHERE c.oldest < $1 ORDER BY c.oldest LIMIT $2",
         )
         .await?;
-    let oldest = int(wall.saturating_sub(retention.age_ms));
-    let values: [&(dyn ToSql + Sync); 5] =
-        [&after, &CHANNELS, &int(retention.items), &int(retention.records), &oldest];
-    let mut channels = Vec::new();
-    for row in db.query(&statement, &values).await? {
+    let oldest = int(now.steady.saturating_sub(retention.age_ms));
+    let rows = db.query(&statement, &[&oldest, &(CHANNELS as i64), &int(retention.items)]).await?;
+    swept(&rows)
+}
+
+/// These.
+async fn named(
+    db: &ClientWrapper,
+    names: &[Channel],
+    retention: &Retention,
+) -> Result<Vec<Swept>, Trouble> {
+    let names: Vec<&str> = names.iter().map(Channel::as_str).collect();
+    let statement = db
+        .prepare_cached(
+            "SELECT c.id, c.name, greatest(coalesce(i.items, 0) - $2, 0)
+             FROM channel c LEFT JOIN inbox i ON i.channel = c.id
+             WHERE c.name = ANY($1) AND (coalesce(i.items, 0) > $2 OR c.top + 1 - c.first > $3)",
+        )
+        .await?;
+    let (items, records) = (int(retention.items), int(retention.records));
+    swept(&db.query(&statement, &[&names, &items, &records]).await?)
+}
+
+/// The next channels of which something is to go, or whose row does not say when: those an older version wrote to meanwhile. All others
+/// are passed over by the database itself.
+async fn some_channels(
+    db: &ClientWrapper,
+    after: i64,
+    now: Moment,
+    retention: &Retention,
+) -> Result<(Vec<Swept>, Option<i64>), Trouble> {
+    let statement = db
+        .prepare_cached(
+            "SELECT c.id, c.name, greatest(coalesce(i.items, 0) - $3, 0)
+             FROM channel c LEFT JOIN inbox i ON i.channel = c.id
+             WHERE c.id > $1 AND c.id <= $1 + $6 AND (coalesce(i.items, 0) > $3
+                 OR c.top + 1 - c.first > $4 OR (c.first <= c.top) <> (c.oldest IS NOT NULL)
+                 OR EXISTS (
+                     SELECT 1 FROM record r WHERE r.channel = c.id AND r.\"offset\" = c.first AND r.at < $5
+                 )) ORDER BY c.id LIMIT $2",
+        )
+        .await?;
+    let oldest = int(now.steady.saturating_sub(retention.age_ms));
+    let (items, records, most) = (int(retention.items), int(retention.records), CHANNELS as i64);
+    let values: [&(dyn ToSql + Sync); 6] = [&after, &most, &items, &records, &oldest, &PASSED];
+    let found = swept(&db.query(&statement, &values).await?)?;
+    let last = match found.last() {
+        Some(last) if found.len() == CHANNELS => last.id,
+        _ => after + PASSED,
+    };
+    let end: Option<i64> = db.query_one("SELECT max(id) FROM channel", &[]).await?.get(0);
+    Ok((found, Some(last).filter(|last| end.is_some_and(|end| *last < end))))
+}
+
+fn swept(rows: &[Row]) -> Result<Vec<Swept>, Trouble> {
+    let swept = |row: &Row| {
         let name = Channel::parse(row.get::<_, &str>(1))
             .map_err(|error| Trouble::damaged(error.to_string()))?;
-        channels.push(Swept { id: row.get(0), name, excess: uint(row.get(2))? });
-    }
-    Ok(channels)
+        Ok(Swept { id: row.get(0), name, excess: uint(row.get(2))? })
+    };
+    rows.iter().map(swept).collect()
 }
 
 /// In the order in which writers lock them.
@@ -122,7 +212,7 @@ async fn lock(db: &ClientWrapper, channels: &[Swept]) -> Result<(), Trouble> {
 
 async fn trim_records(
     db: &ClientWrapper,
-    wall: u64,
+    now: Moment,
     channel: &Swept,
     retention: &Retention,
 ) -> Result<bool, Trouble> {
@@ -138,7 +228,7 @@ async fn trim_records(
              ORDER BY \"offset\" LIMIT 1",
         )
         .await?;
-    let oldest = int(wall.saturating_sub(retention.age_ms));
+    let oldest = int(now.steady.saturating_sub(retention.age_ms));
     let young = db.query_opt(&statement, &[&channel.id, &int(kept_first), &oldest]).await?;
     let young = young.map(|row| uint(row.get(0))).transpose()?;
     let wanted = by_count.max(young.unwrap_or(top + 1));
@@ -147,17 +237,73 @@ async fn trim_records(
         let delete =
             db.prepare_cached("DELETE FROM record WHERE channel = $1 AND \"offset\" < $2").await?;
         db.execute(&delete, &[&channel.id, &int(first)]).await?;
-        let update = db.prepare_cached("UPDATE channel SET first = $2 WHERE id = $1").await?;
-        db.execute(&update, &[&channel.id, &int(first)]).await?;
     }
+    note(db, now, channel, first).await?;
     Ok(first < wanted)
+}
+
+/// Writes down from where the channel has records now, and when it is due next.
+async fn note(db: &ClientWrapper, now: Moment, channel: &Swept, first: u64) -> Result<(), Trouble> {
+    let statement = db
+        .prepare_cached(
+            "UPDATE channel c SET first = $2, oldest = r.at, empty_since =
+                 CASE WHEN r.at IS NULL AND $3 THEN coalesce(c.empty_since, $4::int8) END
+             FROM (SELECT 1) AS one LEFT JOIN record r ON r.channel = $1 AND r.\"offset\" = $2
+             WHERE c.id = $1",
+        )
+        .await?;
+    let values: [&(dyn ToSql + Sync); 4] =
+        [&channel.id, &int(first), &may_go(&channel.name), &int(now.steady)];
+    db.execute(&statement, &values).await?;
+    Ok(())
+}
+
+/// Channels whose records have been gone for long. Whoever holds a row writes to its channel: it stays.
+async fn forget_channels(
+    db: &ClientWrapper,
+    now: Moment,
+    retention: &Retention,
+) -> Result<bool, Trouble> {
+    let since = |age: u64| int(now.steady.saturating_sub(age));
+    let statement = db
+        .prepare_cached(
+            "DELETE FROM channel WHERE id IN (
+                 SELECT id FROM channel WHERE empty_since < $1 AND first > top
+                 ORDER BY empty_since LIMIT $2 FOR UPDATE SKIP LOCKED
+             ) RETURNING name",
+        )
+        .await?;
+    let empty = db.query(&statement, &[&since(retention.channels_ms), &int(ROWS)]).await?;
+    let hashes: Vec<i64> = empty.iter().map(|row| gone::hash(row.get(0))).collect();
+    let epochs = hashes
+        .iter()
+        .map(|_| Ok(new_epoch(getrandom::u64()?).as_str().to_owned()))
+        .collect::<Result<Vec<String>, getrandom::Error>>()
+        .map_err(|error| Trouble::damaged(error.to_string()))?;
+    let statement = db
+        .prepare_cached(
+            "INSERT INTO gone (hash, epoch, at)
+             SELECT DISTINCT ON (t.hash) t.hash, t.epoch, $3::int8
+             FROM unnest($1::int8[], $2::text[]) AS t (hash, epoch)
+             ON CONFLICT (hash) DO UPDATE SET epoch = excluded.epoch, at = excluded.at",
+        )
+        .await?;
+    db.execute(&statement, &[&hashes, &epochs, &int(now.steady)]).await?;
+    let statement = db
+        .prepare_cached(
+            "DELETE FROM gone WHERE hash IN (SELECT hash FROM gone WHERE at < $1 LIMIT $2)",
+        )
+        .await?;
+    let forgotten = since(retention.forgotten_ms());
+    let forgotten = db.execute(&statement, &[&forgotten, &int(ROWS)]).await?;
+    Ok(hashes.len() as u64 == ROWS || forgotten == ROWS)
 }
 
 /// Removed items are a record too: clients and counts follow.
 async fn trim_items(
     inner: &Inner,
     db: &ClientWrapper,
-    wall: u64,
+    now: Moment,
     channel: &Swept,
     retention: &Retention,
 ) -> Result<bool, Trouble> {
@@ -170,6 +316,7 @@ async fn trim_items(
     let Some(mut held) = load::load(db, &inner.known, &needs).await? else {
         return Ok(false);
     };
+    held.stored = now.steady;
     let Ok(inbox) = held.inbox(channel.id) else { return Ok(false) };
     // Counted again under the lock.
     let excess = inbox.items.saturating_sub(retention.items);
@@ -193,8 +340,8 @@ async fn trim_items(
     let delete =
         db.prepare_cached("DELETE FROM item WHERE channel = $1 AND \"offset\" <= $2").await?;
     db.execute(&delete, &[&channel.id, &int(up_to)]).await?;
-    let id = inner.ids.lock().unwrap_or_else(PoisonError::into_inner).next(wall);
-    held.append(&channel.name, &id, wall, |log| Trimmed {
+    let id = inner.ids.lock().unwrap_or_else(PoisonError::into_inner).next(now.wall);
+    held.append(&channel.name, &id, now.wall, |log| Trimmed {
         channel: channel.name.clone(),
         offset: log.top,
         id: id.clone(),
@@ -211,28 +358,29 @@ async fn trim_items(
 /// What has a time of its own. `true`: a bound was met, more is left.
 async fn trim_tables(
     db: &ClientWrapper,
-    wall: u64,
+    now: Moment,
     retention: &Retention,
 ) -> Result<bool, Trouble> {
+    let since = |age: u64| int(now.steady.saturating_sub(age));
     let most = int(ROWS);
     let keys = db
         .execute(
             "DELETE FROM idempotency WHERE (credential, key) IN
              (SELECT credential, key FROM idempotency WHERE at < $1 LIMIT $2)",
-            &[&int(wall.saturating_sub(retention.keys_ms)), &most],
+            &[&since(retention.keys_ms), &most],
         )
         .await?;
     let lanes = db
         .query(
             "DELETE FROM lane WHERE id IN (SELECT id FROM lane WHERE at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)
              RETURNING id",
-            &[&int(wall.saturating_sub(retention.lanes_ms)), &most],
+            &[&since(retention.lanes_ms), &most],
         )
         .await?;
     let lanes: Vec<i64> = lanes.iter().map(|row| row.get(0)).collect();
     db.execute("DELETE FROM lane_answer WHERE lane = ANY($1)", &[&lanes]).await?;
-    db.execute("DELETE FROM revocation WHERE until <= $1", &[&int(wall)]).await?;
-    db.execute("DELETE FROM kept WHERE until <= $1", &[&int(wall)]).await?;
+    db.execute("DELETE FROM revocation WHERE until <= $1", &[&int(now.over())]).await?;
+    db.execute("DELETE FROM kept WHERE until <= $1", &[&int(now.over())]).await?;
     db.execute("DELETE FROM ticket WHERE ends <= clock_timestamp()", &[]).await?;
     Ok(keys == ROWS || lanes.len() as u64 == ROWS)
 }

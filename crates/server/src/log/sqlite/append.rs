@@ -6,10 +6,10 @@ use tidings_protocol::{
     Channel, Decode as _, Encode, Epoch, Json,
     server::{Member, Message, Notification},
 };
-use tidings_server_core::store::{Draft, Lane, Record, Written};
+use tidings_server_core::store::{Draft, Lane, Record, Written, begun_anew};
 
 use super::{
-    inbox,
+    inbox, read,
     row::{epoch, int, uint},
 };
 use crate::log::{checksum, new_epoch};
@@ -26,33 +26,50 @@ pub(super) struct Log {
 
 /// The channel's log, made when missing.
 pub(super) fn log(db: &Connection, channel: &Channel) -> rusqlite::Result<Log> {
-    advance(db, channel, 0, 0)
+    advance(db, channel, 0, 0, 0)
 }
 
 /// The channel's log with its next offset given away.
-fn next(db: &Connection, channel: &Channel, at: u64) -> rusqlite::Result<Log> {
-    advance(db, channel, 1, at)
+fn next(db: &Connection, channel: &Channel, at: u64, stored: u64) -> rusqlite::Result<Log> {
+    advance(db, channel, 1, at, stored)
 }
 
 /// Times are read before the transaction, and clocks are set back: a record's is at least its predecessor's, or a
 /// list by time could not be paged by offset.
-fn advance(db: &Connection, channel: &Channel, by: i64, at: u64) -> rusqlite::Result<Log> {
+fn advance(
+    db: &Connection,
+    channel: &Channel,
+    by: i64,
+    at: u64,
+    stored: u64,
+) -> rusqlite::Result<Log> {
     // SQLite's own randomness is seeded by the operating system; an epoch is an identity, no secret.
     let mut insert = db.prepare_cached(
         "INSERT INTO channel (name, epoch, first, top, at) VALUES (?1, '', 1, ?2, ?3)
          ON CONFLICT (name) DO UPDATE SET top = top + ?2, at = max(at, ?3)
-         RETURNING id, epoch, top, random(), at",
+         RETURNING id, epoch, top, random(), at, first",
     )?;
-    let (mut log, random) = insert.query_row(params![channel.as_str(), by, int(at)], |row| {
-        let made = row.get_ref(1)?.as_str()?.is_empty();
-        let random = made.then(|| row.get::<_, i64>(3)).transpose()?;
-        let epoch = if made { new_epoch(0) } else { epoch(row, 1)? };
-        Ok((Log { id: row.get(0)?, epoch, top: uint(row, 2)?, at: uint(row, 4)? }, random))
-    })?;
+    let (mut log, random, mut first) =
+        insert.query_row(params![channel.as_str(), by, int(at)], |row| {
+            let made = row.get_ref(1)?.as_str()?.is_empty();
+            let random = made.then(|| row.get::<_, i64>(3)).transpose()?;
+            let epoch = if made { new_epoch(0) } else { epoch(row, 1)? };
+            let log = Log { id: row.get(0)?, epoch, top: uint(row, 2)?, at: uint(row, 4)? };
+            Ok((log, random, uint(row, 5)?))
+        })?;
     if let Some(random) = random {
         log.epoch = new_epoch(random.cast_unsigned());
-        db.prepare_cached("UPDATE channel SET epoch = ?2 WHERE id = ?1")?
-            .execute(params![log.id, log.epoch.as_str()])?;
+        if let Some(epoch) = read::gone(db, channel.as_str())? {
+            let begun = begun_anew(epoch);
+            (log.epoch, first, log.top) = (begun.epoch, begun.first, begun.top + log.top);
+        }
+        db.prepare_cached("UPDATE channel SET epoch = ?2, first = ?3, top = ?4 WHERE id = ?1")?
+            .execute(params![log.id, log.epoch.as_str(), int(first), int(log.top)])?;
+    }
+    // Its first record: a statement of its own, because most records change nothing of it.
+    if by > 0 && log.top == first {
+        db.prepare_cached("UPDATE channel SET oldest = ?2, empty_since = NULL WHERE id = ?1")?
+            .execute(params![log.id, int(stored)])?;
     }
     Ok(log)
 }
@@ -63,15 +80,16 @@ pub(super) fn append<M: Encode>(
     channel: &Channel,
     id: &str,
     at: u64,
+    stored: u64,
     message: impl FnOnce(&Log) -> rusqlite::Result<M>,
 ) -> rusqlite::Result<Record> {
-    let log = next(db, channel, at)?;
+    let log = next(db, channel, at, stored)?;
     let frame = message(&log)?.to_json();
     let sum = checksum::of_record(channel, log.top, frame.as_bytes());
     db.prepare_cached(
         "INSERT INTO record (channel, \"offset\", at, id, frame, checksum) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?
-    .execute(params![log.id, int(log.top), int(log.at), id, frame.as_bytes(), sum])?;
+    .execute(params![log.id, int(log.top), int(stored), id, frame.as_bytes(), sum])?;
     Ok(Record {
         channel: channel.clone(),
         epoch: log.epoch,
@@ -81,14 +99,14 @@ pub(super) fn append<M: Encode>(
     })
 }
 
-pub(super) fn notify(db: &Connection, drafts: &[Draft]) -> rusqlite::Result<Written> {
+pub(super) fn notify(db: &Connection, stored: u64, drafts: &[Draft]) -> rusqlite::Result<Written> {
     let mut records = Vec::with_capacity(drafts.len());
     for draft in drafts {
         let user = draft.channel.inbox_user();
         if let Some(user) = user {
             inbox::open(db, user)?;
         }
-        records.push(append(db, &draft.channel, &draft.id, draft.at, |log| {
+        records.push(append(db, &draft.channel, &draft.id, draft.at, stored, |log| {
             let counts = if user.is_some() {
                 inbox::add_item(db, log, draft)?;
                 Some(inbox::counts(db, log.id)?)
@@ -107,11 +125,12 @@ pub(super) fn notify(db: &Connection, drafts: &[Draft]) -> rusqlite::Result<Writ
 
 pub(super) fn message(
     db: &Connection,
+    stored: u64,
     draft: &Draft,
     from: Option<&Json>,
     lane: Option<&Lane>,
 ) -> rusqlite::Result<Written> {
-    let record = append(db, &draft.channel, &draft.id, draft.at, |log| {
+    let record = append(db, &draft.channel, &draft.id, draft.at, stored, |log| {
         let Draft { channel, id, data, .. } = draft.clone();
         Ok(Message {
             channel,

@@ -5,6 +5,7 @@ use std::fmt::{self, Display, Formatter};
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 use tidings_server_core::{
     Ids,
+    steady::Kept,
     store::{Op, StoreError, Subject, Write, Written},
 };
 
@@ -39,14 +40,14 @@ impl Writer {
 
     pub(super) fn commit(
         &mut self,
-        wall: u64,
+        stored: u64,
         writes: &[Write],
     ) -> Result<Vec<Result<Written, StoreError>>, Failure> {
         self.transaction(|step| {
             let mut answers = Vec::with_capacity(writes.len());
             for write in writes {
                 let savepoint = step.transaction.savepoint()?;
-                match apply(&savepoint, wall, write) {
+                match apply(&savepoint, stored, write) {
                     Ok(written) => {
                         savepoint.commit()?;
                         answers.push(Ok(written));
@@ -66,7 +67,8 @@ impl Writer {
         const ROOM: i64 = 64 * 1024;
         let hash = [0_u8; 32];
         self.transaction(|step| {
-            let sql = "INSERT OR REPLACE INTO kept (hash, text, until) VALUES (?1, zeroblob(?2), 0)";
+            let sql =
+                "INSERT OR REPLACE INTO kept (hash, text, until) VALUES (?1, zeroblob(?2), 0)";
             step.transaction.execute(sql, (hash, ROOM))
         })?;
         self.transaction(|step| {
@@ -107,16 +109,16 @@ pub(super) struct Step<'a> {
     pub(super) ids: &'a mut Ids,
 }
 
-fn apply(db: &Connection, wall: u64, write: &Write) -> rusqlite::Result<Written> {
+fn apply(db: &Connection, stored: u64, write: &Write) -> rusqlite::Result<Written> {
     if let Some(answer) = dedupe::earlier(db, write)? {
         return Ok(answer);
     }
     let written = match &write.op {
-        Op::Notify(drafts) => append::notify(db, drafts)?,
+        Op::Notify(drafts) => append::notify(db, stored, drafts)?,
         Op::Message { draft, from } => {
-            append::message(db, draft, from.as_ref(), write.lane.as_ref())?
+            append::message(db, stored, draft, from.as_ref(), write.lane.as_ref())?
         }
-        Op::Mark(mark) => marks::mark(db, mark, write.lane.as_ref())?,
+        Op::Mark(mark) => marks::mark(db, stored, mark, write.lane.as_ref())?,
         Op::OpenInbox { user } => {
             inbox::open(db, user)?;
             Written::Done
@@ -128,6 +130,21 @@ fn apply(db: &Connection, wall: u64, write: &Write) -> rusqlite::Result<Written>
                  ON CONFLICT (hash) DO UPDATE SET until = max(until, excluded.until)",
             )?
             .execute((hash.as_slice(), &**text, int(*until)))?;
+            Written::Done
+        }
+        Op::KeepClock(Kept { steady, wall }) => {
+            db.execute("DELETE FROM clock", [])?;
+            db.prepare_cached("INSERT INTO clock (steady, wall) VALUES (?1, ?2)")?
+                .execute((int(*steady), int(*wall)))?;
+            Written::Done
+        }
+        Op::InUse { channels, before } => {
+            let mut update = db.prepare_cached(
+                "UPDATE channel SET empty_since = ?2 WHERE name = ?1 AND empty_since < ?3",
+            )?;
+            for channel in channels {
+                update.execute((channel.as_str(), int(stored), int(*before)))?;
+            }
             Written::Done
         }
         Op::Revoke(revocation) => {
@@ -143,7 +160,7 @@ fn apply(db: &Connection, wall: u64, write: &Write) -> rusqlite::Result<Written>
             Written::Done
         }
     };
-    dedupe::remember(db, wall, write, &written)?;
+    dedupe::remember(db, stored, write, &written)?;
     Ok(written)
 }
 
@@ -167,7 +184,7 @@ impl Failure {
         if self.cause.sqlite_error_code() == Some(ErrorCode::DiskFull) {
             condition.filled(Some(self.to_string()));
         } else if is_disk(&self.cause) {
-            condition.fail(self.to_string());
+            condition.fail(&self.to_string());
         }
     }
 }

@@ -23,15 +23,15 @@ pub(super) struct Condition {
 }
 
 impl Condition {
-    pub(super) const fn new(files: Files) -> Self {
+    pub(super) fn new(files: Files) -> Self {
         let (full, unproven) = (Mutex::new(None), Mutex::new(None));
         Self { files, failed: OnceLock::new(), full, unproven }
     }
 
     /// Nothing is written any more.
-    pub(super) fn fail(&self, why: String) {
-        if self.failed.set(why.clone()).is_ok() {
-            tracing::error!(%why, "the log stopped writing; repair what is wrong, then restart");
+    pub(super) fn fail(&self, why: &str) {
+        if self.failed.set(why.to_owned()).is_ok() {
+            tracing::error!(why, "the log stopped writing; repair what is wrong, then restart");
         }
     }
 
@@ -39,7 +39,9 @@ impl Condition {
     pub(super) fn filled(&self, why: Option<String>) {
         let mut full = self.full.lock().unwrap_or_else(PoisonError::into_inner);
         match (&why, &*full) {
-            (Some(why), None) => tracing::error!(%why, "the disk is full: nothing is stored until it has room"),
+            (Some(why), None) => {
+                tracing::error!(%why, "the disk is full: nothing is stored until it has room")
+            }
             (None, Some(_)) => tracing::info!("the disk has room again"),
             _ => {}
         }
@@ -69,7 +71,7 @@ impl Condition {
     /// Whether what is written stays: looks at the files. A look costs microseconds, a commit's sync milliseconds.
     pub(super) fn look(&self) -> Result<(), StoreError> {
         if let Some(why) = self.files.missing() {
-            self.fail(why);
+            self.fail(&why);
         }
         self.sound()
     }

@@ -78,9 +78,10 @@ pub(super) struct Files(Vec<(PathBuf, (u64, u64))>);
 impl Files {
     /// Those that are there now, to be called when all are open.
     pub(super) fn note(folder: &Path) -> io::Result<Self> {
-        let wal = format!("{DATABASE}-wal");
+        // Whoever makes another -shm works apart from this process, on the same database.
+        let [wal, shm] = ["wal", "shm"].map(|kind| format!("{DATABASE}-{kind}"));
         let mut files = Vec::new();
-        for name in [DATABASE, &wal, LOCK] {
+        for name in [DATABASE, &wal, &shm, LOCK] {
             let path = folder.join(name);
             files.push((path.clone(), identity(&path)?));
         }
@@ -139,8 +140,9 @@ impl Proof {
             _lock: lock,
         });
         let own = Arc::clone(&shared);
-        let thread =
-            thread::Builder::new().name("tidings-proof".to_owned()).spawn(move || own.run(probe))?;
+        let thread = thread::Builder::new()
+            .name("tidings-proof".to_owned())
+            .spawn(move || own.run(probe))?;
         Ok(Self { shared, thread: Mutex::new(Some(thread)) })
     }
 

@@ -13,7 +13,12 @@ use super::{
     row::{int, uint},
 };
 
-pub(super) fn mark(db: &Connection, mark: &Mark, lane: Option<&Lane>) -> rusqlite::Result<Written> {
+pub(super) fn mark(
+    db: &Connection,
+    stored: u64,
+    mark: &Mark,
+    lane: Option<&Lane>,
+) -> rusqlite::Result<Written> {
     let log = inbox::open(db, &mark.user)?;
     let system = append::log(db, &Channel::system())?;
     let foreign = |stated: Option<_>, log: &Log| stated.is_some_and(|stated| stated != log.epoch);
@@ -48,7 +53,7 @@ pub(super) fn mark(db: &Connection, mark: &Mark, lane: Option<&Lane>) -> rusqlit
         let at = Place { channel, epoch: log.epoch, offset: log.top, id: String::new() };
         return Ok(Written::Unchanged { at, counts: Some(counts) });
     }
-    let record = append::append(db, &channel, &mark.id, mark.at, |log| {
+    let record = append::append(db, &channel, &mark.id, mark.at, stored, |log| {
         Ok(Marked {
             channel: channel.clone(),
             offset: log.top,

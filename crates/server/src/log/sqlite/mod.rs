@@ -32,21 +32,26 @@ mod schema;
 mod tickets;
 mod trim;
 
-use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use bytes::Bytes;
 use rusqlite::Connection;
-use tidings_server_core::store::{Answer, Query, Retention, Store, StoreError, Write, Written};
+use tidings_server_core::{
+    steady::Moment,
+    store::{Answer, Query, Retention, Store, StoreError, Write, Written},
+};
 
 pub use examine::Report;
 pub use open::OpenError;
 
-use self::{
-    commit::Writer, condition::Condition, folder::Proof, tickets::Tickets, trim::Sweep,
-};
+use self::{commit::Writer, condition::Condition, folder::Proof, tickets::Tickets, trim::Sweep};
+use crate::log::touched::Touched;
 
 /// A log in a folder of its own: database, lock file, and the file that proves how far it came.
 #[derive(Debug)]
@@ -56,6 +61,7 @@ pub struct Sqlite {
     next_reader: AtomicUsize,
     tickets: Mutex<Tickets>,
     sweep: Mutex<Sweep>,
+    touched: Touched,
     condition: Arc<Condition>,
     proof: Proof,
 }
@@ -83,15 +89,17 @@ impl Sqlite {
 impl Store for Sqlite {
     fn commit(
         &self,
-        wall: u64,
+        stored: u64,
         writes: &[Write],
     ) -> Result<Vec<Result<Written, StoreError>>, StoreError> {
         self.condition.may_write()?;
         self.condition.look()?;
         let mut writer = self.writer()?;
         let before = writer.commits();
-        let answer = writer.commit(wall, writes);
-        self.settle(&writer, before, answer)
+        let answer = writer.commit(stored, writes);
+        let answers = self.settle(&writer, before, answer)?;
+        self.touched.note(&answers);
+        Ok(answers)
     }
 
     fn read(&self, queries: &[Query]) -> Result<Vec<Result<Answer, StoreError>>, StoreError> {
@@ -101,26 +109,29 @@ impl Store for Sqlite {
 
     fn put_ticket(
         &self,
-        wall: u64,
+        _wall: u64,
         hash: [u8; 32],
         ttl_ms: u64,
         grant: Bytes,
     ) -> Result<(), StoreError> {
-        self.tickets().put(hash, wall.saturating_add(ttl_ms), grant)
+        self.tickets().put(hash, Duration::from_millis(ttl_ms), grant)
     }
 
-    fn take_ticket(&self, wall: u64, hash: [u8; 32]) -> Result<Option<Bytes>, StoreError> {
-        Ok(self.tickets().take(wall, hash))
+    fn take_ticket(&self, _wall: u64, hash: [u8; 32]) -> Result<Option<Bytes>, StoreError> {
+        Ok(self.tickets().take(hash))
     }
 
-    fn trim(&self, wall: u64, retention: &Retention) -> Result<bool, StoreError> {
+    fn trim(&self, now: Moment, retention: &Retention) -> Result<bool, StoreError> {
         // Also where the proof can't be written: what is removed makes room.
         self.condition.look()?;
-        self.tickets().trim(wall);
+        self.tickets().trim();
         let mut sweep = self.sweep.lock().unwrap_or_else(PoisonError::into_inner);
         let mut writer = self.writer()?;
         let before = writer.commits();
-        let answer = writer.transaction(|writer| sweep.step(writer, wall, retention));
+        let answer = writer.transaction(|writer| sweep.step(writer, &self.touched, now, retention));
+        if answer.is_err() {
+            self.touched.lost();
+        }
         self.settle(&writer, before, answer)
     }
 

@@ -18,7 +18,10 @@ use super::{
     tickets::Tickets,
     trim::Sweep,
 };
-use crate::{log::new_epoch, private};
+use crate::{
+    log::{new_epoch, touched::Touched},
+    private,
+};
 
 /// Connections that read; more than the machine's cores would only queue elsewhere.
 const READERS: usize = 4;
@@ -107,14 +110,14 @@ impl Sqlite {
         let writer = Arc::new(Mutex::new(Writer::new(db, commits, getrandom::u64()?)));
         let condition = Arc::new(Condition::new(Files::note(path)?));
         let probe = probe(&writer, &condition);
-        let proof =
-            Proof::start(path.to_owned(), commits, lock, Arc::clone(&condition), probe)?;
+        let proof = Proof::start(path.to_owned(), commits, lock, Arc::clone(&condition), probe)?;
         Ok(Self {
             writer,
             readers,
             next_reader: AtomicUsize::new(0),
             tickets: Mutex::new(Tickets::default()),
             sweep: Mutex::new(Sweep::default()),
+            touched: Touched::default(),
             condition,
             proof,
         })
@@ -156,6 +159,12 @@ fn give_new_epochs(db: &mut Connection, commits: u64) -> Result<u64, OpenError> 
         let mut update = transaction.prepare("UPDATE channel SET epoch = ?2 WHERE id = ?1")?;
         for id in ids.collect::<Result<Vec<_>, _>>()? {
             update.execute(params![id, new_epoch(getrandom::u64()?).as_str()])?;
+        }
+        let mut hashes = transaction.prepare("SELECT hash FROM gone")?;
+        let hashes = hashes.query_map([], |row| row.get::<_, i64>(0))?;
+        let mut update = transaction.prepare("UPDATE gone SET epoch = ?2 WHERE hash = ?1")?;
+        for hash in hashes.collect::<Result<Vec<_>, _>>()? {
+            update.execute(params![hash, new_epoch(getrandom::u64()?).as_str()])?;
         }
         transaction.execute("UPDATE commits SET number = ?1", [super::row::int(commits)])?;
     }

@@ -3,13 +3,16 @@
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use tidings_protocol::{Channel, Epoch};
-use tidings_server_core::store::{Answer, Head, Query, Record, Revocation, StoreError, Subject};
+use tidings_server_core::{
+    steady::Kept,
+    store::{Answer, Head, Query, Record, Revocation, StoreError, Subject, begun_anew},
+};
 
 use super::{
     items,
     row::{epoch, int, uint},
 };
-use crate::log::checksum;
+use crate::log::{checksum, gone};
 
 /// Why a query has no answer.
 #[derive(Debug)]
@@ -66,6 +69,13 @@ fn on_view(db: &Connection, query: &Query) -> Result<Answer, Trouble> {
             Answer::Snapshot(Box::new(items::snapshot(db, user, *limit)?))
         }
         Query::Items(query) => items::page(db, query)?,
+        Query::Clock => {
+            let kept = db
+                .prepare_cached("SELECT steady, wall FROM clock")?
+                .query_row([], |row| Ok(Kept { steady: uint(row, 0)?, wall: uint(row, 1)? }))
+                .optional()?;
+            Answer::Clock { kept, wall: None }
+        }
         Query::Kept { hash } => {
             let text: Option<Vec<u8>> = db
                 .prepare_cached("SELECT text FROM kept WHERE hash = ?1")?
@@ -79,13 +89,25 @@ fn on_view(db: &Connection, query: &Query) -> Result<Answer, Trouble> {
     })
 }
 
-/// A channel's row id and where its log stands.
+/// A channel's row id and where its log stands. One that went has no row, and the id of none.
 pub(super) fn head(db: &Connection, channel: &str) -> rusqlite::Result<Option<(i64, Head)>> {
-    db.prepare_cached("SELECT id, epoch, first, top FROM channel WHERE name = ?1")?
+    let known = db
+        .prepare_cached("SELECT id, epoch, first, top FROM channel WHERE name = ?1")?
         .query_row([channel], |row| {
             let head = Head { epoch: epoch(row, 1)?, first: uint(row, 2)?, top: uint(row, 3)? };
             Ok((row.get(0)?, head))
         })
+        .optional()?;
+    match known {
+        Some(known) => Ok(Some(known)),
+        None => Ok(gone(db, channel)?.map(|epoch| (0, begun_anew(epoch)))),
+    }
+}
+
+/// The epoch of a channel that went.
+pub(super) fn gone(db: &Connection, channel: &str) -> rusqlite::Result<Option<Epoch>> {
+    db.prepare_cached("SELECT epoch FROM gone WHERE hash = ?1")?
+        .query_row([gone::hash(channel)], |row| epoch(row, 0))
         .optional()
 }
 

@@ -1,8 +1,12 @@
-//! Retention, a bounded amount a step: a sweep over all channels, some at a time.
+//! Retention, a bounded amount a step. What is due is found by an index, or known because something was written there: an idle server has
+//! nothing to look at, however many channels it holds.
 
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, Params, Row, params};
 use tidings_protocol::{Channel, server::Trimmed};
-use tidings_server_core::store::Retention;
+use tidings_server_core::{
+    steady::Moment,
+    store::{Retention, may_go},
+};
 
 use super::{
     append,
@@ -11,79 +15,139 @@ use super::{
     marks::{Shift, state},
     row::{int, uint},
 };
+use crate::log::{
+    gone, new_epoch,
+    touched::{Round, Touched},
+};
 
 /// Channels looked at in one step.
-const CHANNELS: u32 = 200;
+const CHANNELS: usize = 200;
+
+/// Rows of channels that are passed over in one step, where all are looked at.
+const PASSED: i64 = 5_000;
 
 /// Rows removed in one step per channel or table: a step holds up the writer for some milliseconds at most.
 const ROWS: u64 = 500;
 
-/// Where the sweep is.
+/// Where retention is.
 #[derive(Debug, Default)]
-pub(super) struct Sweep {
-    /// Id of the last channel looked at.
-    after: i64,
-}
+pub(super) struct Sweep(Round);
 
 /// A channel under the broom.
 struct Swept {
     id: i64,
-    name: String,
+    name: Channel,
     first: u64,
     top: u64,
+    oldest: Option<i64>,
+    empty_since: Option<i64>,
     /// Items, if it is an inbox.
-    items: Option<u64>,
+    items: u64,
 }
+
+const SWEPT: &str =
+    "SELECT c.id, c.name, c.first, c.top, c.oldest, c.empty_since, coalesce(i.items, 0)
+     FROM channel c LEFT JOIN inbox i ON i.channel = c.id";
 
 impl Sweep {
     /// `true`: there is more to look at.
     pub(super) fn step(
         &mut self,
         step: &mut Step<'_>,
-        wall: u64,
+        touched: &Touched,
+        now: Moment,
         retention: &Retention,
     ) -> rusqlite::Result<bool> {
-        let mut more = self.after == 0 && trim_tables(&step.transaction, wall, retention)?;
-        let channels = some_channels(&step.transaction, self.after)?;
-        let finished = channels.len() < CHANNELS as usize;
-        let mut last = self.after;
+        let mut more = trim_tables(&step.transaction, now, retention)?;
+        more |= forget_channels(&step.transaction, now, retention)?;
+        let oldest = int(now.steady.saturating_sub(retention.age_ms));
+        let due = format!("{SWEPT} WHERE c.oldest < ?1 ORDER BY c.oldest LIMIT ?2");
+        let due = swept(&step.transaction, &due, params![oldest, CHANNELS as i64])?;
+        more |= due.len() == CHANNELS;
+        for channel in &due {
+            more |= trim(step, now, channel, retention)?;
+        }
+        let written = touched.some(CHANNELS);
+        more |= written.len() == CHANNELS;
+        let by_name = format!("{SWEPT} WHERE c.name = ?1");
+        for name in written {
+            for channel in swept(&step.transaction, &by_name, [name.as_str()])? {
+                if trim(step, now, &channel, retention)? {
+                    touched.again(channel.name);
+                    more = true;
+                }
+            }
+        }
+        Ok(more | self.look_at_some(step, touched, now, retention)?)
+    }
+
+    /// The next of all channels.
+    fn look_at_some(
+        &mut self,
+        step: &mut Step<'_>,
+        touched: &Touched,
+        now: Moment,
+        retention: &Retention,
+    ) -> rusqlite::Result<bool> {
+        let Some(mut after) = self.0.after(touched, retention) else { return Ok(false) };
+        let next = format!(
+            "{SWEPT} WHERE c.id > ?1 AND c.id <= ?1 + ?3 AND (coalesce(i.items, 0) > ?4
+                 OR c.top + 1 - c.first > ?5 OR (c.first <= c.top) <> (c.oldest IS NOT NULL))
+             ORDER BY c.id LIMIT ?2"
+        );
+        let (items, records) = (int(retention.items), int(retention.records));
+        let values = params![after, CHANNELS as i64, PASSED, items, records];
+        let channels = swept(&step.transaction, &next, values)?;
+        let all = channels.len() < CHANNELS;
+        let end = if all { after + PASSED } else { after };
         for channel in channels {
-            let again = trim_items(step, wall, &channel, retention.items)?
-                | trim_records(&step.transaction, wall, &channel, retention)?;
-            if again {
+            if trim(step, now, &channel, retention)? {
                 // The same channel first in the next step.
-                self.after = last;
+                self.0.goes_on(Some(after));
                 return Ok(true);
             }
-            last = channel.id;
+            after = channel.id;
         }
-        more |= !finished;
-        self.after = if finished { 0 } else { last };
-        Ok(more)
+        let last: Option<i64> =
+            step.transaction.query_row("SELECT max(id) FROM channel", [], |row| row.get(0))?;
+        let next = Some(after.max(end)).filter(|next| last.is_some_and(|last| *next < last));
+        self.0.goes_on(next);
+        Ok(next.is_some())
     }
 }
 
-fn some_channels(db: &Connection, after: i64) -> rusqlite::Result<Vec<Swept>> {
-    db.prepare_cached(
-        "SELECT c.id, c.name, c.first, c.top, i.items FROM channel c LEFT JOIN inbox i ON i.channel = c.id
-         WHERE c.id > ?1 ORDER BY c.id LIMIT ?2",
-    )?
-    .query_map(params![after, CHANNELS], |row| {
-        let items: Option<i64> = row.get(4)?;
-        Ok(Swept {
+fn swept(db: &Connection, sql: &str, values: impl Params) -> rusqlite::Result<Vec<Swept>> {
+    let read = |row: &Row<'_>| {
+        let name = row.get_ref(1)?.as_str()?;
+        let Ok(name) = Channel::parse(name) else { return Ok(None) };
+        Ok(Some(Swept {
             id: row.get(0)?,
-            name: row.get(1)?,
+            name,
             first: uint(row, 2)?,
             top: uint(row, 3)?,
-            items: items.and_then(|items| u64::try_from(items).ok()),
-        })
-    })?
-    .collect()
+            oldest: row.get(4)?,
+            empty_since: row.get(5)?,
+            items: uint(row, 6)?,
+        }))
+    };
+    let rows = db.prepare_cached(sql)?.query_map(values, read)?.collect::<Result<Vec<_>, _>>()?;
+    Ok(rows.into_iter().flatten().collect())
+}
+
+/// `true`: more of this channel is to go.
+fn trim(
+    step: &mut Step<'_>,
+    now: Moment,
+    channel: &Swept,
+    retention: &Retention,
+) -> rusqlite::Result<bool> {
+    let items = trim_items(step, now, channel, retention.items)?;
+    Ok(trim_records(&step.transaction, now, channel, retention)? | items)
 }
 
 fn trim_records(
     db: &Connection,
-    wall: u64,
+    now: Moment,
     channel: &Swept,
     retention: &Retention,
 ) -> rusqlite::Result<bool> {
@@ -94,7 +158,7 @@ fn trim_records(
         .max(channel.top);
     let kept = top + 1 - channel.first;
     let by_count = channel.first + kept.saturating_sub(retention.records);
-    let oldest = wall.saturating_sub(retention.age_ms);
+    let oldest = now.steady.saturating_sub(retention.age_ms);
     // Times may jump, offsets don't: everything before the first record that is young enough goes.
     let young = db
         .prepare_cached(
@@ -107,24 +171,67 @@ fn trim_records(
     if first > channel.first {
         db.prepare_cached("DELETE FROM record WHERE channel = ?1 AND \"offset\" < ?2")?
             .execute(params![channel.id, int(first)])?;
-        db.prepare_cached("UPDATE channel SET first = ?2 WHERE id = ?1")?
-            .execute(params![channel.id, int(first)])?;
     }
+    note(db, now, channel, first)?;
     Ok(first < wanted)
+}
+
+/// Writes down from where the channel has records now, and when it is due next.
+fn note(db: &Connection, now: Moment, channel: &Swept, first: u64) -> rusqlite::Result<()> {
+    let oldest: Option<i64> = db
+        .prepare_cached("SELECT at FROM record WHERE channel = ?1 AND \"offset\" = ?2")?
+        .query_row(params![channel.id, int(first)], |row| row.get(0))
+        .optional()?;
+    let empty_since = match oldest {
+        None if may_go(&channel.name) => channel.empty_since.or_else(|| Some(int(now.steady))),
+        _ => None,
+    };
+    if (first, oldest, empty_since) != (channel.first, channel.oldest, channel.empty_since) {
+        db.prepare_cached(
+            "UPDATE channel SET first = ?2, oldest = ?3, empty_since = ?4 WHERE id = ?1",
+        )?
+        .execute(params![channel.id, int(first), oldest, empty_since])?;
+    }
+    Ok(())
+}
+
+/// Channels whose records have been gone for long.
+fn forget_channels(db: &Connection, now: Moment, retention: &Retention) -> rusqlite::Result<bool> {
+    let since = |age: u64| int(now.steady.saturating_sub(age));
+    let empty = db
+        .prepare_cached(
+            "SELECT id, name, random() FROM channel
+             WHERE empty_since < ?1 AND first > top ORDER BY empty_since LIMIT ?2",
+        )?
+        .query_map(params![since(retention.channels_ms), int(ROWS)], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })?
+        .collect::<rusqlite::Result<Vec<(i64, String, i64)>>>()?;
+    for (id, name, random) in &empty {
+        db.prepare_cached("DELETE FROM channel WHERE id = ?1")?.execute([id])?;
+        let epoch = new_epoch(random.cast_unsigned());
+        db.prepare_cached("INSERT OR REPLACE INTO gone (hash, epoch, at) VALUES (?1, ?2, ?3)")?
+            .execute(params![gone::hash(name), epoch.as_str(), int(now.steady)])?;
+    }
+    let forgotten = db
+        .prepare_cached(
+            "DELETE FROM gone WHERE hash IN (SELECT hash FROM gone WHERE at < ?1 LIMIT ?2)",
+        )?
+        .execute(params![since(retention.forgotten_ms()), int(ROWS)])?;
+    Ok(empty.len() as u64 == ROWS || forgotten as u64 == ROWS)
 }
 
 /// Removed items are a record too: clients and counts follow.
 fn trim_items(
     step: &mut Step<'_>,
-    wall: u64,
+    now: Moment,
     channel: &Swept,
     keep: u64,
 ) -> rusqlite::Result<bool> {
-    let excess = channel.items.unwrap_or(0).saturating_sub(keep);
+    let excess = channel.items.saturating_sub(keep);
     if excess == 0 {
         return Ok(false);
     }
-    let Ok(address) = Channel::parse(&channel.name) else { return Ok(false) };
     let db = &step.transaction;
     let oldest = db
         .prepare_cached(
@@ -141,10 +248,10 @@ fn trim_items(
         .execute(params![channel.id, int(oldest.len() as u64)])?;
     shift.apply(db, channel.id)?;
     let counts = inbox::counts(db, channel.id)?;
-    let id = step.ids.next(wall);
-    append::append(db, &address, &id, wall, |log| {
+    let id = step.ids.next(now.wall);
+    append::append(db, &channel.name, &id, now.wall, now.steady, |log| {
         Ok(Trimmed {
-            channel: address.clone(),
+            channel: channel.name.clone(),
             offset: log.top,
             id: id.clone(),
             at: log.at,
@@ -156,18 +263,17 @@ fn trim_items(
 }
 
 /// What has a time of its own. `true`: a bound was met, more is left.
-fn trim_tables(db: &Connection, wall: u64, retention: &Retention) -> rusqlite::Result<bool> {
+fn trim_tables(db: &Connection, now: Moment, retention: &Retention) -> rusqlite::Result<bool> {
+    let since = |age: u64| int(now.steady.saturating_sub(age));
     let keys = db
         .prepare_cached(
             "DELETE FROM idempotency WHERE (credential, key) IN
              (SELECT credential, key FROM idempotency WHERE at < ?1 LIMIT ?2)",
         )?
-        .execute(params![int(wall.saturating_sub(retention.keys_ms)), int(ROWS)])?;
+        .execute(params![since(retention.keys_ms), int(ROWS)])?;
     let dead = db
         .prepare_cached("SELECT id FROM lane WHERE at < ?1 LIMIT ?2")?
-        .query_map(params![int(wall.saturating_sub(retention.lanes_ms)), int(ROWS)], |row| {
-            row.get::<_, i64>(0)
-        })?
+        .query_map(params![since(retention.lanes_ms), int(ROWS)], |row| row.get::<_, i64>(0))?
         .collect::<rusqlite::Result<Vec<_>>>()?;
     for lane in &dead {
         db.prepare_cached("DELETE FROM lane_answer WHERE lane = ?1")?.execute([lane])?;
@@ -175,7 +281,7 @@ fn trim_tables(db: &Connection, wall: u64, retention: &Retention) -> rusqlite::R
     }
     for table in ["revocation", "kept"] {
         let sql = format!("DELETE FROM {table} WHERE until <= ?1");
-        db.prepare_cached(&sql)?.execute([int(wall)])?;
+        db.prepare_cached(&sql)?.execute([int(now.over())])?;
     }
     Ok(keys as u64 == ROWS || dead.len() as u64 == ROWS)
 }

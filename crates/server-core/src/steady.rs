@@ -1,0 +1,286 @@
+//! The time by which things are forgotten: it goes on as the monotonic clock does, whatever happens to the wall clock.
+//!
+//! A wall clock that is 400 days ahead for three seconds must not take records, keys and revocations along. So what a store keeps for a
+//! while is counted by a time of its own. While the server runs, its monotonic clock says how much has passed, and a step of the wall
+//! clock changes nothing. While it does not, only the wall clock can say: a short absence is believed, a long one once the clock has
+//! kept its word for a while. In doubt things are kept longer, never shorter.
+
+use crate::Now;
+
+/// The two times of a moment that a store is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// By which ages are counted: [`Steady::at`].
+    pub steady: u64,
+    /// Milliseconds since 1970, as the wall clock says.
+    pub wall: u64,
+}
+
+impl Moment {
+    /// What ended before this has ended by both clocks: for ends that were stated as times of day.
+    #[must_use]
+    pub const fn over(self) -> u64 {
+        if self.steady < self.wall { self.steady } else { self.wall }
+    }
+}
+
+/// Both clocks say the same.
+impl From<u64> for Moment {
+    fn from(wall: u64) -> Self {
+        Self { steady: wall, wall }
+    }
+}
+
+/// What a store keeps of it over restarts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// The steady time …
+    pub steady: u64,
+    /// … when the wall clock said this.
+    pub wall: u64,
+}
+
+/// When a wall clock is doubted, and how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Doubts {
+    /// A wall clock that is further from what was expected has made a step, in milliseconds.
+    pub step_ms: u64,
+    /// An absence longer than that counts once the clock has gone on without a step for so long, in milliseconds.
+    pub trust_ms: u64,
+}
+
+/// What people should hear of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum News {
+    /// The wall clock made a step by so many milliseconds; nothing is forgotten for it.
+    Stepped {
+        /// Forward, or back where it is negative.
+        by: i64,
+    },
+    /// By the wall clock the server was away so long that it is not believed yet.
+    Doubted {
+        /// Milliseconds away.
+        away: u64,
+    },
+    /// It is believed now.
+    Trusted {
+        /// Milliseconds away.
+        away: u64,
+    },
+}
+
+/// The clock. One a node.
+#[derive(Clone, Debug)]
+pub struct Steady {
+    doubts: Doubts,
+    /// The last time that was heard.
+    now: Now,
+    /// The steady time then.
+    steady: u64,
+    absence: Option<Absence>,
+}
+
+/// Time that has passed by the wall clock alone.
+#[derive(Clone, Copy, Debug)]
+struct Absence {
+    away: u64,
+    /// Monotonic time since which the wall clock has not made a step.
+    since: u64,
+}
+
+impl Steady {
+    /// Goes on from what a store has kept; a store that has kept nothing begins with the wall clock.
+    #[must_use]
+    pub fn start(kept: Option<Kept>, now: Now, doubts: Doubts) -> (Self, Option<News>) {
+        let mut clock = Self { doubts, now, steady: now.wall, absence: None };
+        let Some(kept) = kept else { return (clock, None) };
+        clock.steady = kept.steady;
+        let news = match now.wall.checked_sub(kept.wall) {
+            Some(away) if away <= doubts.step_ms => {
+                clock.steady = clock.steady.saturating_add(away);
+                None
+            }
+            Some(away) => {
+                clock.absence = Some(Absence { away, since: now.mono });
+                clock.trust().or(Some(News::Doubted { away }))
+            }
+            None if kept.wall - now.wall <= doubts.step_ms => None,
+            None => Some(News::Stepped { by: difference(now.wall, kept.wall) }),
+        };
+        (clock, news)
+    }
+
+    /// Both clocks as they are now, and what the store has kept, by whichever node.
+    pub fn hear(&mut self, now: Now, kept: Option<Kept>) -> Option<News> {
+        let passed = now.mono.saturating_sub(self.now.mono);
+        let by = difference(now.wall, self.now.wall.saturating_add(passed));
+        self.steady = self.steady.saturating_add(passed);
+        self.now = now;
+        let stepped = by.unsigned_abs() > self.doubts.step_ms;
+        if stepped && let Some(absence) = self.absence.take() {
+            // The same clock says now how long it was: a clock that was set right takes its doubt along.
+            let away = absence.away.saturating_add_signed(by);
+            if away > self.doubts.step_ms {
+                self.absence = Some(Absence { away, since: now.mono });
+            } else {
+                self.steady = self.steady.saturating_add(away);
+            }
+        }
+        self.follow(kept);
+        let trusted = self.trust();
+        trusted.or_else(|| stepped.then_some(News::Stepped { by }))
+    }
+
+    /// The steady time at a monotonic time.
+    #[must_use]
+    pub const fn at(&self, mono: u64) -> u64 {
+        self.steady.saturating_add(mono.saturating_sub(self.now.mono))
+    }
+
+    /// The moment of what was heard last.
+    #[must_use]
+    pub const fn moment(&self) -> Moment {
+        Moment { steady: self.steady, wall: self.now.wall }
+    }
+
+    /// What to keep; `None` while the last absence is in doubt, for it would be forgotten.
+    #[must_use]
+    pub fn kept(&self) -> Option<Kept> {
+        let kept = Kept { steady: self.steady, wall: self.now.wall };
+        self.absence.is_none().then_some(kept)
+    }
+
+    /// Another node may know better: it was there when this one was not.
+    fn follow(&mut self, kept: Option<Kept>) {
+        let Some(kept) = kept else { return };
+        if let Some(since) = self.now.wall.checked_sub(kept.wall)
+            && since <= self.doubts.step_ms
+        {
+            let theirs = kept.steady.saturating_add(since);
+            if theirs > self.steady {
+                let more = theirs - self.steady;
+                self.steady = theirs;
+                self.absence = self.absence.filter(|absence| absence.away > more);
+            }
+        }
+    }
+
+    fn trust(&mut self) -> Option<News> {
+        let trust_ms = self.doubts.trust_ms;
+        let is_over = |absence: &mut Absence| self.now.mono - absence.since >= trust_ms;
+        let Absence { away, .. } = self.absence.take_if(is_over)?;
+        self.steady = self.steady.saturating_add(away);
+        Some(News::Trusted { away })
+    }
+}
+
+fn difference(one: u64, two: u64) -> i64 {
+    let clamp = |ms: u64| i64::try_from(ms).unwrap_or(i64::MAX);
+    clamp(one) - clamp(two)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: u64 = 60_000;
+    const DAY: u64 = 1_440 * MINUTE;
+    const T0: u64 = 20_000 * DAY;
+    const DOUBTS: Doubts = Doubts { step_ms: 15 * MINUTE, trust_ms: 360 * MINUTE };
+
+    fn at(mono: u64, wall: u64) -> Now {
+        Now { mono, wall }
+    }
+
+    fn begun() -> Steady {
+        Steady::start(None, at(0, T0), DOUBTS).0
+    }
+
+    fn back(kept: Kept, away: u64) -> (Steady, Option<News>) {
+        Steady::start(Some(kept), at(7, kept.wall + away), DOUBTS)
+    }
+
+    #[test]
+    fn it_goes_as_the_monotonic_clock_does_when_the_wall_clock_leaps_and_comes_back() {
+        let mut clock = begun();
+        assert_eq!(clock.hear(at(MINUTE, T0 + MINUTE), None), None);
+        let by = (400 * DAY) as i64;
+        let leapt = clock.hear(at(2 * MINUTE, T0 + 2 * MINUTE + 400 * DAY), None);
+        assert_eq!(leapt, Some(News::Stepped { by }));
+        assert_eq!(clock.moment().over(), T0 + 2 * MINUTE);
+        assert_eq!(
+            clock.hear(at(3 * MINUTE, T0 + 3 * MINUTE), None),
+            Some(News::Stepped { by: -by })
+        );
+        assert_eq!(clock.at(4 * MINUTE), T0 + 4 * MINUTE);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_for_good_ends_nothing_before_its_own_time() {
+        let mut clock = begun();
+        clock.hear(at(MINUTE, T0 + MINUTE - 400 * DAY), None);
+        let moment = clock.moment();
+        assert_eq!(moment.steady, T0 + MINUTE, "ages go on");
+        assert_eq!(moment.over(), T0 + MINUTE - 400 * DAY, "ends are those of the new clock");
+    }
+
+    #[test]
+    fn a_short_absence_counts_at_once_and_a_long_one_once_the_clock_was_steady() {
+        let kept = begun().kept().unwrap();
+        let (clock, news) = back(kept, 10 * MINUTE);
+        assert_eq!((clock.moment().steady, news), (T0 + 10 * MINUTE, None));
+        let (mut clock, news) = back(kept, 3 * DAY);
+        assert_eq!(news, Some(News::Doubted { away: 3 * DAY }));
+        assert_eq!((clock.moment().steady, clock.kept()), (T0, None));
+        let later = DOUBTS.trust_ms;
+        let news = clock.hear(at(7 + later, T0 + 3 * DAY + later), None);
+        assert_eq!(news, Some(News::Trusted { away: 3 * DAY }));
+        assert_eq!(clock.moment().steady, T0 + 3 * DAY + later);
+        assert!(clock.kept().is_some());
+    }
+
+    #[test]
+    fn a_clock_that_is_wrong_at_start_and_set_right_afterwards_takes_nothing_along() {
+        let kept = begun().kept().unwrap();
+        let (mut clock, _) = back(kept, 400 * DAY);
+        clock.hear(at(7 + 3_000, T0 + MINUTE + 3_000), None);
+        assert_eq!(clock.moment().steady, T0 + MINUTE + 3_000);
+        assert!(clock.kept().is_some());
+        // From ahead by much to ahead by less: the time of trust begins anew.
+        let (mut clock, _) = back(kept, 400 * DAY);
+        let half = DOUBTS.trust_ms / 2;
+        clock.hear(at(7 + half, T0 + 2 * DAY + half), None);
+        assert_eq!(clock.hear(at(7 + DOUBTS.trust_ms, T0 + 2 * DAY + DOUBTS.trust_ms), None), None);
+        let end = half + DOUBTS.trust_ms;
+        let news = clock.hear(at(7 + end, T0 + 2 * DAY + end), None);
+        assert_eq!(news, Some(News::Trusted { away: 2 * DAY }));
+    }
+
+    #[test]
+    fn a_clock_that_went_back_while_the_server_was_away_counts_nothing() {
+        let kept = begun().kept().unwrap();
+        let now = at(7, kept.wall - DAY);
+        let (clock, news) = Steady::start(Some(kept), now, DOUBTS);
+        assert_eq!(news, Some(News::Stepped { by: -(DAY as i64) }));
+        assert_eq!(clock.moment().steady, T0);
+    }
+
+    #[test]
+    fn a_node_takes_over_what_another_one_knows() {
+        let kept = begun().kept().unwrap();
+        let (mut late, _) = back(kept, 3 * DAY);
+        let theirs = Kept { steady: T0 + 3 * DAY, wall: T0 + 3 * DAY };
+        assert_eq!(late.hear(at(7 + MINUTE, T0 + 3 * DAY + MINUTE), Some(theirs)), None);
+        assert_eq!(late.moment().steady, T0 + 3 * DAY + MINUTE);
+        assert!(late.kept().is_some());
+    }
+
+    #[test]
+    fn doubts_of_no_length_believe_at_once() {
+        let kept = begun().kept().unwrap();
+        let doubts = Doubts { trust_ms: 0, ..DOUBTS };
+        let (clock, news) = Steady::start(Some(kept), at(7, T0 + 400 * DAY), doubts);
+        assert_eq!(news, Some(News::Trusted { away: 400 * DAY }));
+        assert_eq!(clock.moment().steady, T0 + 400 * DAY);
+    }
+}

@@ -1,0 +1,110 @@
+//! The time by which things are forgotten, as all parts of the server read it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tidings_server_core::{
+    Now,
+    steady::{self, Doubts, Kept, Moment, News},
+    store::{Answer, Op, Query, Store, StoreError, Write},
+};
+
+use super::clock::Clock;
+
+/// What is kept of it is written so often at most, in milliseconds, or an idle server would write each minute.
+const WRITE_EVERY: u64 = 300_000;
+
+/// The steady clock of this process. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Steady {
+    clock: Clock,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug)]
+struct State {
+    steady: steady::Steady,
+    written: Option<Kept>,
+}
+
+impl Steady {
+    /// Goes on from what the store has kept. Waits for the store.
+    ///
+    /// # Errors
+    /// The store can't be read.
+    pub fn start(store: &dyn Store, clock: Clock, doubts: Doubts) -> Result<Self, StoreError> {
+        let (kept, now) = ask(store, clock)?;
+        let (steady, news) = steady::Steady::start(kept, now, doubts);
+        tell(news);
+        let state = Arc::new(Mutex::new(State { steady, written: kept }));
+        Ok(Self { clock, state })
+    }
+
+    /// The time.
+    #[must_use]
+    pub fn now(&self) -> u64 {
+        let mono = self.clock.now().mono;
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).steady.at(mono)
+    }
+
+    /// Both times as they are now.
+    #[must_use]
+    pub fn moment(&self) -> Moment {
+        Moment { steady: self.now(), wall: Clock::wall() }
+    }
+
+    /// Looks at all clocks. Answers the moment, and what is to be written down of it. Waits for the store.
+    ///
+    /// # Errors
+    /// The store can't be read.
+    pub fn hear(&self, store: &dyn Store) -> Result<(Moment, Option<Write>), StoreError> {
+        let (kept, now) = ask(store, self.clock)?;
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        tell(state.steady.hear(now, kept));
+        let doubted = state.steady.kept().is_none();
+        metrics::gauge!("tidings_clock_doubted").set(f64::from(u8::from(doubted)));
+        let to_write = state.steady.kept().filter(|kept| match state.written {
+            Some(written) => {
+                let jumped = kept.wall.abs_diff(written.wall) >= WRITE_EVERY;
+                jumped || kept.steady.abs_diff(written.steady) >= WRITE_EVERY
+            }
+            None => true,
+        });
+        if to_write.is_some() {
+            state.written = to_write;
+        }
+        let write = |kept| Write { key: None, lane: None, op: Op::KeepClock(kept) };
+        Ok((state.steady.moment(), to_write.map(write)))
+    }
+}
+
+/// What is kept, and both clocks: the wall clock of a store that nodes share counts for all of them.
+fn ask(store: &dyn Store, clock: Clock) -> Result<(Option<Kept>, Now), StoreError> {
+    let answer = store.read(&[Query::Clock])?.pop();
+    let now = clock.now();
+    match answer {
+        Some(Ok(Answer::Clock { kept, wall })) => {
+            Ok((kept, Now { wall: wall.unwrap_or(now.wall), ..now }))
+        }
+        Some(Err(error)) => Err(error),
+        _ => Err(StoreError::Unavailable("the store keeps no clock".to_owned())),
+    }
+}
+
+fn tell(news: Option<News>) {
+    match news {
+        None => {}
+        Some(News::Stepped { by }) => {
+            metrics::counter!("tidings_clock_steps_total").increment(1);
+            tracing::warn!(by_ms = by, "the wall clock made a step: nothing is forgotten for it");
+        }
+        Some(News::Doubted { away }) => {
+            tracing::warn!(
+                away_ms = away,
+                "by the wall clock the server was away for long: what is kept ages by that once the clock was steady for retention.clock_trust_ms"
+            );
+        }
+        Some(News::Trusted { away }) => {
+            tracing::info!(away_ms = away, "the time away counts for what is kept");
+        }
+    }
+}
