@@ -7,7 +7,9 @@ use crate::node;
 use crate::package::Example;
 use crate::repo;
 use crate::steps::{Outcome, Steps};
-use crate::system::{self, CHROMEDRIVER, CHROMIUM, NGINX, POSTGRESQL, REDIS, STRACE};
+use crate::system::{
+    self, CHROMEDRIVER, CHROMIUM, FIREFOX, NGINX, POSTGRESQL, REDIS, STRACE, WEBKIT, XVFB,
+};
 use crate::wasm::{Route, Wish};
 
 /// Prepares for `demo` or for `test`, which wants browsers as well.
@@ -44,8 +46,10 @@ pub(crate) fn run(mut args: lexopt::Parser) -> Result<(), Failure> {
         Ok(outcome)
     })?;
     if whole {
-        let all = [CHROMIUM, CHROMEDRIVER, STRACE, POSTGRESQL, REDIS, NGINX];
-        let title = "Looking for Chromium, strace, PostgreSQL, Redis and nginx";
+        let browsers = [CHROMIUM, CHROMEDRIVER, FIREFOX, WEBKIT, XVFB];
+        let all =
+            browsers.into_iter().chain([STRACE, POSTGRESQL, REDIS, NGINX]).collect::<Vec<_>>();
+        let title = "Looking for browsers, strace, PostgreSQL, Redis and nginx";
         steps.run(title, &logs.join("setup-system.log"), |step| {
             system::ensure(&all, step).map(|()| Outcome::Done)
         })?;

@@ -22,6 +22,18 @@ pub(crate) const CHROMIUM: Package =
 /// Its WebDriver, which the wasm tests drive.
 pub(crate) const CHROMEDRIVER: Package =
     Package { name: "chromium-driver", brings: "chromedriver", purpose: "tests in a real browser" };
+/// Another engine that users have, which speaks WebDriver BiDi itself.
+pub(crate) const FIREFOX: Package =
+    Package { name: "firefox-esr", brings: "firefox-esr", purpose: "tests in Firefox's engine" };
+/// The engine of Safari, with its WebDriver and a browser for it to drive.
+pub(crate) const WEBKIT: Package = Package {
+    name: "webkit2gtk-driver",
+    brings: "WebKitWebDriver",
+    purpose: "tests in Safari's engine",
+};
+/// A screen for that browser, which can't do without.
+pub(crate) const XVFB: Package =
+    Package { name: "xvfb", brings: "Xvfb", purpose: "tests in Safari's engine" };
 /// Shows in a test that fdatasync comes before the answer.
 pub(crate) const STRACE: Package =
     Package { name: "strace", brings: "strace", purpose: "the test that answers follow the sync" };

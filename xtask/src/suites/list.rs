@@ -1,6 +1,6 @@
 //! The suites, in the order in which they run: what fails soonest first.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::counts::{Counts, scan};
@@ -12,7 +12,9 @@ use crate::repo;
 use crate::simulate;
 use crate::size;
 use crate::steps::Step;
-use crate::system::{self, CHROMEDRIVER, CHROMIUM, NGINX, POSTGRESQL, REDIS, STRACE, find};
+use crate::system::{
+    self, CHROMEDRIVER, CHROMIUM, FIREFOX, NGINX, POSTGRESQL, REDIS, STRACE, WEBKIT, XVFB, find,
+};
 use crate::types;
 use crate::wasm::{self, Wish};
 
@@ -37,7 +39,7 @@ const fn suite(
 }
 
 /// All of them.
-pub(crate) const SUITES: [Suite; 14] = [
+pub(crate) const SUITES: [Suite; 15] = [
     suite("fmt", "formatting", |step| {
         check(step, cargo(&["fmt", "--all", "--check", "--", "--color", "never"]))
     }),
@@ -75,6 +77,7 @@ pub(crate) const SUITES: [Suite; 14] = [
         report.check().map(|_| Counts::one())
     }),
     suite("e2e", "browser, server and network together", e2e),
+    suite("engines", "the same scenarios in Chromium, Firefox and WebKit", engines),
     suite("conformance", "the WebSocket protocol, by an outside suite", conformance::run),
     suite("docs", "links, commands and figures in the documentation", docs::run),
 ];
@@ -107,15 +110,8 @@ fn npm(step: &mut Step) -> Result<Counts, Failure> {
 
 fn e2e(step: &mut Step) -> Result<Counts, Failure> {
     system::ensure(&[CHROMIUM, CHROMEDRIVER, NGINX, POSTGRESQL, REDIS], step)?;
-    build_package(step)?;
-    for example in Example::ALL {
-        package::build_example(example, step)?;
-    }
-    step.run(&mut cargo(&["build", "--package", "tidings-server"]))?;
-    let folder = repo::root().join("e2e");
-    node::install(&folder, step)?;
-    let mut test = node::npm(&folder);
-    test.arg("test").env("TIDINGS_BIN", repo::target().join("debug/tidings"));
+    let (folder, mut test) = browser_tests(step)?;
+    test.arg("test");
     // One test is of the demo.
     let this = std::env::current_exe().map_err(Failure::io("find", Path::new("this program")))?;
     test.env("TIDINGS_XTASK", this);
@@ -125,6 +121,27 @@ fn e2e(step: &mut Step) -> Result<Counts, Failure> {
         counts.add(check(step, npm_check(&folder))?);
     }
     Ok(counts)
+}
+
+fn engines(step: &mut Step) -> Result<Counts, Failure> {
+    system::ensure(&[CHROMIUM, CHROMEDRIVER, FIREFOX, WEBKIT, XVFB, NGINX], step)?;
+    let (_, mut test) = browser_tests(step)?;
+    let succeeded = step.status(test.args(["run", "engines"]))?.success();
+    counted(step, succeeded)
+}
+
+/// The folder of the tests that want everything built, and npm in it.
+fn browser_tests(step: &mut Step) -> Result<(PathBuf, Command), Failure> {
+    build_package(step)?;
+    for example in Example::ALL {
+        package::build_example(example, step)?;
+    }
+    step.run(&mut cargo(&["build", "--package", "tidings-server"]))?;
+    let folder = repo::root().join("e2e");
+    node::install(&folder, step)?;
+    let mut npm = node::npm(&folder);
+    npm.env("TIDINGS_BIN", repo::target().join("debug/tidings"));
+    Ok((folder, npm))
 }
 
 /// Types, lints and whatever else a folder's packages check without running it.
