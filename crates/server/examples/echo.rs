@@ -16,7 +16,7 @@ use tidings_server::{
         ws::{Sizes, Ws},
     },
 };
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, time::Instant};
 use tokio_tungstenite::tungstenite::Message;
 
 /// Suites send messages of up to 16 MiB.
@@ -42,11 +42,15 @@ async fn main() -> Result<(), Box<dyn Error>> {
     );
     let bounds = Bounds {
         header_timeout: Duration::from_secs(10),
+        keep_alive: Duration::from_secs(60),
         user_timeout: Duration::from_secs(30),
         accept_rate: 10_000,
         links: 1_000,
     };
-    let stop = async { drop(tokio::signal::ctrl_c().await) };
+    let stop = async {
+        let _asked = tokio::signal::ctrl_c().await;
+        Instant::now()
+    };
     listen::serve(listener, app, bounds, stop).await;
     Ok(())
 }

@@ -360,7 +360,12 @@ impl IntoResponse for Ticket {
     }
 }
 
-/// Serves until `shutdown` is done, then drains and returns.
+/// Requests that are under way when all connections are gone have at least this long.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
+
+/// Serves until `shutdown` is done, then drains and returns: connections are asked to come back elsewhere, requests that are under way
+/// are answered, and new ones are too, each on a link that ends with it, so that whoever asks learns from `/readyz` that the server goes
+/// away.
 ///
 /// # Errors
 /// [`StartError`].
@@ -385,8 +390,13 @@ pub async fn run_and_say(
     let (bounds, within) = (config.listener(), config.drain());
     let tidings = Tidings::builder(config).build()?;
     ready();
-    listen::serve(listener, tidings.router(), bounds, shutdown).await;
-    tracing::info!("draining");
-    tidings.drain(within).await;
+    let drained = async {
+        shutdown.await;
+        tracing::info!("draining");
+        let end = Instant::now() + within;
+        tidings.drain(within).await;
+        end.max(Instant::now() + LAST_ANSWERS)
+    };
+    listen::serve(listener, tidings.router(), bounds, drained).await;
     Ok(())
 }

@@ -122,6 +122,7 @@ impl Api {
             routes = routes.route("/dev/tokens", post(dev::token));
         }
         let layers = tower::ServiceBuilder::new()
+            .layer(middleware::from_fn_with_state(Arc::clone(&self.node), leave))
             .layer(middleware::from_fn(finish))
             .layer(secret(header::CACHE_CONTROL, "no-store"))
             .layer(secret(header::REFERRER_POLICY, "no-referrer"))
@@ -216,6 +217,16 @@ impl FromRequestParts<Api> for Backend {
         who.backend()?;
         Ok(Self(who))
     }
+}
+
+/// A server that goes away ends each link with the answer that is due, so that the next request is sent elsewhere.
+async fn leave(State(node): State<Arc<Node>>, request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    if node.registry.is_draining() {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(header::CONNECTION, close);
+    }
+    response
 }
 
 /// Counts a request by its route, not by its path: paths hold names.

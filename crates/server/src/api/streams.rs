@@ -21,7 +21,7 @@ use crate::{
     auth::Who,
     driver::connection::{self, Opening, Said},
     error::ApiError,
-    listen::Cut,
+    listen::Peer,
     metrics,
     transport::{
         Transport,
@@ -61,8 +61,8 @@ pub(super) async fn stream(State(api): State<Api>, request: Request) -> Response
     };
     let wanted = Wanted { stream: Some(stream), ..wanted };
     let (answer, answered) = oneshot::channel();
-    let cut = parts.extensions.get::<Cut>().cloned();
-    let transport = Sse::new(asker, trail, retry_ms, cut, answer);
+    let peer = parts.extensions.get::<Peer>().cloned();
+    let transport = Sse::new(asker, trail, retry_ms, peer, answer);
     let opening = Opening { said: Some(Said::Connect(text)), wanted, idle_ms };
     match serve(&api, &parts, transport, opening) {
         Ok(()) => answered.await.unwrap_or_else(|_| broken::<Sse>(asker, retry_ms)),
@@ -96,7 +96,8 @@ pub(super) async fn poll(State(api): State<Api>, request: Request) -> Response {
     let trail = Trail::new(wanted.pair, &wanted.channels);
     let (answer, answered) = oneshot::channel();
     let bounds = Bounds { until, bytes: streams.poll_bytes };
-    let transport = LongPoll::new(next, wait, bounds, trail, answer);
+    let peer = parts.extensions.get::<Peer>().cloned();
+    let transport = LongPoll::new(next, wait, bounds, trail, peer, answer);
     let opening = Opening { said: Some(Said::Connect(text)), wanted, idle_ms: None };
     match serve(&api, &parts, transport, opening) {
         Ok(()) => answered.await.unwrap_or_else(|_| broken::<LongPoll>(asker, 0)),

@@ -7,14 +7,23 @@ use tidings_server::{
 };
 use tidings_server_core::store::Store as _;
 
-use super::Failure;
+use super::{Failure, files::Files};
 
 pub(super) fn doctor(new_epochs: bool, flags: &Flags) -> Result<(), Failure> {
-    let config = Config::load(flags, std::env::vars())?;
+    let config = Config::load(flags, std::env::vars_os())?;
     for warning in config.warnings(std::env::var("TIDINGS_API_KEY").ok().as_deref()) {
         println!("warning     {warning}");
     }
     println!("settings    good");
+    let files = Files::raise(&config);
+    if files.suffice() {
+        println!("open files  {} needed, allowed", files.needed);
+    } else {
+        println!(
+            "open files  {} needed by `limits.links`, {} allowed: raise the hard limit, or lower the setting",
+            files.needed, files.allowed
+        );
+    }
     if let Some(connector) = config.postgres() {
         return shared(new_epochs, &connector);
     }

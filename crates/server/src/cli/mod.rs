@@ -2,6 +2,7 @@
 
 mod call;
 mod doctor;
+mod files;
 mod serve;
 mod tail;
 mod token;
@@ -139,6 +140,8 @@ pub(crate) enum Failure {
     Listen(SocketAddr, io::Error),
     #[error("the system lacks something: {0}")]
     System(#[from] io::Error),
+    #[error("ended at once by a second signal: requests under way were not answered")]
+    CutShort,
     #[error("{0}")]
     Refused(String),
     #[error("the server can't be reached: {0}")]

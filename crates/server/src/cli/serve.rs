@@ -5,43 +5,83 @@ use std::{io, net::SocketAddr};
 use tidings_server::{Config, config::Flags, telemetry};
 use tokio::{
     net::TcpListener,
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
+    sync::oneshot,
 };
 
-use super::Failure;
+use super::{Failure, files::Files};
 
 pub(super) fn serve(flags: &Flags) -> Result<(), Failure> {
-    let config = Config::load(flags, std::env::vars())?;
+    let config = Config::load(flags, std::env::vars_os())?;
     telemetry::start(&config.log)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let listen = config.listen;
-        let listener =
-            TcpListener::bind(listen).await.map_err(|error| Failure::Listen(listen, error))?;
-        let at = listener.local_addr()?;
-        warn(&config, at);
-        let (mut interrupt, mut terminate) =
-            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-        let asked = async move {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-        };
-        let (dev, data) = (config.dev, config.data.clone());
-        let ready = move || {
-            tracing::info!(address = %at, data = %data.display(), "listening");
-            if dev {
-                // Whoever closed standard output does not want to read it.
-                let _unread = greet(at);
-            }
-        };
-        Ok(tidings_server::run_and_say(config, listener, ready, asked).await?)
-    })
+    let ended = runtime.block_on(served(config));
+    // Nothing is under way any more, or nobody wants to wait for it.
+    runtime.shutdown_background();
+    ended
+}
+
+async fn served(config: Config) -> Result<(), Failure> {
+    let mut signals = Signals::listen()?;
+    let listen = config.listen;
+    let listener =
+        TcpListener::bind(listen).await.map_err(|error| Failure::Listen(listen, error))?;
+    let at = listener.local_addr()?;
+    warn(&config, at);
+    let (dev, data) = (config.dev, config.data.clone());
+    let ready = move || {
+        tracing::info!(address = %at, data = %data.display(), "listening");
+        if dev {
+            // Whoever closed standard output does not want to read it.
+            let _unread = greet(at);
+        }
+    };
+    let (ask, asked) = oneshot::channel::<()>();
+    // On a thread of its own while it opens the log: signals are heard meanwhile.
+    let mut serving = tokio::spawn(async move {
+        let asked = async { drop(asked.await) };
+        tidings_server::run_and_say(config, listener, ready, asked).await
+    });
+    tokio::select! {
+        ended = &mut serving => return ended.map_err(io::Error::other)?.map_err(Failure::from),
+        () = signals.next() => drop(ask),
+    }
+    tokio::select! {
+        ended = serving => ended.map_err(io::Error::other)?.map_err(Failure::from),
+        () = signals.next() => Err(Failure::CutShort),
+    }
+}
+
+/// What asks a server to go away: the first time by draining, the second time at once.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        let (interrupt, terminate) = (SignalKind::interrupt(), SignalKind::terminate());
+        Ok(Self { interrupt: signal(interrupt)?, terminate: signal(terminate)? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
 }
 
 /// Settings that work and may hurt.
 fn warn(config: &Config, at: SocketAddr) {
+    let files = Files::raise(config);
+    if !config.dev && !files.suffice() {
+        tracing::warn!(
+            needed = files.needed,
+            allowed = files.allowed,
+            "`limits.links` is more than the files this process may open: raise the hard limit (`ulimit -Hn`, systemd's LimitNOFILE=, a container's ulimits), or lower the setting"
+        );
+    }
     if !config.dev && !at.ip().is_loopback() {
         tracing::warn!(address = %at, "this is plain HTTP: put a proxy with TLS in front");
     }

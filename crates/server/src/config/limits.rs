@@ -39,8 +39,10 @@ limits! {
     own links: usize = 110_000,
     /// New links a second.
     own accept_per_second: u32 = 2_000,
-    /// From connecting to the end of the request's headers.
+    /// From connecting, or a request's first byte, to the end of its headers.
     own header_timeout_ms: u64 = 10_000,
+    /// How long a link may rest between requests.
+    own keep_alive_ms: u64 = 120_000,
     /// Until unacknowledged bytes end a link.
     own user_timeout_ms: u64 = 30_000,
     /// Until a connection that takes nothing is closed.

@@ -1,6 +1,7 @@
 //! From text to settings.
 
 use std::{
+    ffi::OsString,
     fs, io,
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -9,6 +10,9 @@ use std::{
 use toml::{Table, Value};
 
 use super::Config;
+
+/// What the names of our environment variables begin with.
+const PREFIX: &str = "TIDINGS_";
 
 /// What the command line says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,6 +47,17 @@ pub enum ConfigError {
         /// What and where.
         cause: Box<toml::de::Error>,
     },
+    /// The file is no text as it has to be.
+    #[error("the settings in {} are not UTF-8: {why}", .path.display())]
+    NotUtf8 {
+        /// Which file.
+        path: PathBuf,
+        /// Where, or what they are instead.
+        why: String,
+    },
+    /// An environment variable of ours is no text.
+    #[error("the environment variable {0} is not UTF-8")]
+    Variable(String),
     /// A value can't be used.
     #[error("`{0}` {1}")]
     Value(&'static str, String),
@@ -54,13 +69,14 @@ pub enum ConfigError {
 }
 
 impl Config {
-    /// Reads everything. `environment` are names and values, as `std::env::vars` gives them.
+    /// Reads everything. `environment` are names and values, as `std::env::vars_os` gives them: what others put there need not be
+    /// text.
     ///
     /// # Errors
     /// [`ConfigError`].
     pub fn load(
         flags: &Flags,
-        environment: impl Iterator<Item = (String, String)>,
+        environment: impl Iterator<Item = (OsString, OsString)>,
     ) -> Result<Self, ConfigError> {
         let mut table = match &flags.config {
             Some(path) => from_file(path)?,
@@ -73,7 +89,11 @@ impl Config {
         let known = Table::try_from(Self::default())
             .map_err(|error| ConfigError::Value("defaults", error.to_string()))?;
         for (name, text) in environment {
-            let Some(name) = name.strip_prefix("TIDINGS_") else { continue };
+            let Some(name) = name.to_str().and_then(|name| name.strip_prefix(PREFIX)) else {
+                continue;
+            };
+            let text =
+                text.into_string().map_err(|_| ConfigError::Variable(format!("{PREFIX}{name}")))?;
             if let Some((path, like)) = find(&known, &name.to_ascii_lowercase()) {
                 set(&mut table, &path, parsed(&text, like));
             }
@@ -93,11 +113,12 @@ impl Config {
             return Err(ConfigError::PublicDev(self.listen));
         }
         self.check_matches()?;
-        let at_least_one: [(&'static str, u64); 18] = [
+        let at_least_one: [(&'static str, u64); 19] = [
             ("limits.connections", self.limits.connections as u64),
             ("limits.connections_per_user", self.limits.connections_per_user as u64),
             ("limits.links", self.limits.links as u64),
             ("limits.accept_per_second", self.limits.accept_per_second.into()),
+            ("limits.keep_alive_ms", self.limits.keep_alive_ms),
             ("limits.outstanding", self.limits.outstanding as u64),
             ("limits.message_burst", self.limits.message_burst),
             ("limits.stream_ms", self.limits.stream_ms),
@@ -115,6 +136,13 @@ impl Config {
         ];
         if let Some((key, _)) = at_least_one.iter().find(|(_, value)| *value == 0) {
             return Err(ConfigError::Value(key, "must be at least 1".to_owned()));
+        }
+        if self.limits.links < self.limits.connections {
+            let why = format!(
+                "must be at least `limits.connections` ({}): each connection is a link",
+                self.limits.connections
+            );
+            return Err(ConfigError::Value("limits.links", why));
         }
         let url = &self.store.url.0;
         if !(url.is_empty() || url.starts_with("postgres://") || url.starts_with("postgresql://")) {
@@ -140,13 +168,27 @@ impl Config {
 }
 
 fn from_file(path: &Path) -> Result<Table, ConfigError> {
-    let text = fs::read_to_string(path)
-        .map_err(|cause| ConfigError::Unreadable { path: path.to_owned(), cause })?;
+    let bytes =
+        fs::read(path).map_err(|cause| ConfigError::Unreadable { path: path.to_owned(), cause })?;
+    let text = as_text(bytes).map_err(|why| ConfigError::NotUtf8 { path: path.to_owned(), why })?;
     let wrong =
         |cause| ConfigError::Wrong { origin: path.display().to_string(), cause: Box::new(cause) };
     // Read as settings first: only here an error can name line and column.
     toml::from_str::<Config>(&text).map_err(wrong)?;
     toml::from_str(&text).map_err(wrong)
+}
+
+/// A file's text, without the mark that some editors put before it.
+fn as_text(bytes: Vec<u8>) -> Result<String, String> {
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        return Err("they are UTF-16, save them as UTF-8".to_owned());
+    }
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let good = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
+        let line = 1 + good.iter().filter(|byte| **byte == b'\n').count();
+        format!("look at line {line}")
+    })?;
+    Ok(text.strip_prefix('\u{feff}').map_or_else(|| text.clone(), str::to_owned))
 }
 
 /// The key whose path, joined by `_`, is this name; with its default.

@@ -57,6 +57,7 @@ impl Config {
         let limits = &self.limits;
         listen::Bounds {
             header_timeout: Duration::from_millis(limits.header_timeout_ms),
+            keep_alive: Duration::from_millis(limits.keep_alive_ms),
             user_timeout: Duration::from_millis(limits.user_timeout_ms),
             accept_rate: limits.accept_per_second,
             links: limits.links,

@@ -11,7 +11,7 @@ fn load(file: &str, environment: &[(&str, &str)]) -> Result<Config, ConfigError>
     let path = folder.path().join("tidings.toml");
     fs::write(&path, file).unwrap();
     let flags = Flags { config: Some(path), ..Flags::default() };
-    let environment = environment.iter().map(|(name, value)| (name.to_string(), value.to_string()));
+    let environment = environment.iter().map(|(name, value)| (name.into(), value.into()));
     Config::load(&flags, environment)
 }
 
@@ -57,7 +57,7 @@ fn file_environment_and_flags_follow_each_other() {
     assert_eq!(config.limits.page, 7);
     assert_eq!(config.origins, ["https://a.example", "https://b.example"]);
     let flags = Flags { listen: Some(([127, 0, 0, 1], 3).into()), ..Flags::default() };
-    let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let environment = environment.map(|(name, value)| (name.into(), value.into()));
     assert_eq!(Config::load(&flags, environment.into_iter()).unwrap().listen.port(), 3);
 }
 
@@ -91,6 +91,20 @@ fn the_containers_are_told_settings_that_there_are() {
 }
 
 #[test]
+fn the_shipped_proxies_keep_links_for_less_long_than_the_server() {
+    for name in ["tidings-http.conf", "cluster.conf"] {
+        let file = format!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/nginx/{}"), name);
+        let text = fs::read_to_string(&file).unwrap();
+        let keeps = text.lines().find_map(|line| {
+            line.trim().strip_prefix("keepalive_timeout ")?.strip_suffix("s;")?.parse::<u64>().ok()
+        });
+        let keeps_ms = 1_000 * keeps.unwrap_or_else(|| panic!("{name} does not say how long"));
+        // A quarter of a minute and more for clocks, queues and the way between.
+        assert!(keeps_ms + 15_000 < Config::default().limits.keep_alive_ms, "{name}");
+    }
+}
+
+#[test]
 fn wrong_settings_say_which_and_why() {
     let cases = [
         ("lissten = \"127.0.0.1:1\"", "lissten"),
@@ -98,6 +112,7 @@ fn wrong_settings_say_which_and_why() {
         ("[limits]\nconnections = \"many\"", "connections"),
         ("[limits]\nconnections = -1", "connections"),
         ("[limits]\nconnections = 0", "limits.connections"),
+        ("[limits]\nlinks = 99999", "limits.links"),
         ("[limits]\nsubscriptions = 1", "limits.subscriptions"),
         ("listen = \"nowhere\"", "listen"),
         ("origins = [\"app.example.com\"]", "origins"),
@@ -153,6 +168,59 @@ fn wrong_settings_say_which_and_why() {
     let flags = Flags { config: Some("/nowhere/tidings.toml".into()), ..Flags::default() };
     let text = Config::load(&flags, std::iter::empty()).unwrap_err().to_string();
     assert!(text.contains("/nowhere/tidings.toml"), "{text}");
+}
+
+#[cfg(unix)]
+#[test]
+fn what_others_put_into_the_environment_need_not_be_text() {
+    use std::{ffi::OsString, os::unix::ffi::OsStringExt as _};
+
+    let latin = || OsString::from_vec(vec![b'M', 0xfc, b'n']);
+    let load = |variables: Vec<(OsString, OsString)>| {
+        Config::load(&Flags::default(), variables.into_iter())
+    };
+    let mut odd_name = OsString::from("TIDINGS_");
+    odd_name.push(latin());
+    let others = vec![
+        (latin(), "x".into()),
+        ("NAME".into(), latin()),
+        (odd_name, "x".into()),
+        ("TIDINGS_LIMITS_PAGE".into(), "7".into()),
+    ];
+    assert_eq!(load(others).unwrap().limits.page, 7);
+    for ours in ["TIDINGS_LISTEN", "TIDINGS_API_KEY"] {
+        let text = load(vec![(ours.into(), latin())]).unwrap_err().to_string();
+        assert!(text.contains(ours) && text.contains("UTF-8"), "{text}");
+    }
+}
+
+#[test]
+fn a_file_is_read_however_an_editor_saved_it_or_refused_by_what_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let load = |bytes: &[u8]| {
+        let path = folder.path().join("tidings.toml");
+        fs::write(&path, bytes).unwrap();
+        let flags = Flags { config: Some(path), ..Flags::default() };
+        Config::load(&flags, std::iter::empty()).map_err(|error| error.to_string())
+    };
+    let text = "# M\u{fc}nster\r\n[limits]\r\npage = 7\r\n";
+    let marked = [b"\xef\xbb\xbf", text.as_bytes()].concat();
+    for good in [text.as_bytes(), &marked] {
+        assert_eq!(load(good).unwrap().limits.page, 7, "{good:?}");
+    }
+    let wide = |bytes: fn(u16) -> [u8; 2], mark: [u8; 2]| {
+        let units = text.encode_utf16().flat_map(bytes);
+        mark.into_iter().chain(units).collect::<Vec<_>>()
+    };
+    let cases = [
+        (b"[limits]\npage = 7\n# M\xfcnster\n".to_vec(), "line 3"),
+        (wide(u16::to_le_bytes, [0xff, 0xfe]), "UTF-16"),
+        (wide(u16::to_be_bytes, [0xfe, 0xff]), "UTF-16"),
+    ];
+    for (bytes, says) in cases {
+        let why = load(&bytes).unwrap_err();
+        assert!(why.contains(says) && why.contains("tidings.toml"), "{why}");
+    }
 }
 
 #[test]

@@ -19,7 +19,7 @@ use super::{
     refusal::{self, Asker, is_last_word},
     trail::{Passed, Trail},
 };
-use crate::driver::clock::Clock;
+use crate::{driver::clock::Clock, listen::Peer};
 
 /// How the next call goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +57,8 @@ pub struct LongPoll {
     wait: Wait,
     bounds: Bounds,
     trail: Trail,
+    /// `None` once it stopped speaking, and where nothing is known of it.
+    peer: Option<Peer>,
     lines: BytesMut,
     /// Something is worth an answer.
     news: bool,
@@ -66,13 +68,14 @@ pub struct LongPoll {
 }
 
 impl LongPoll {
-    /// A call that is answered through `answer`.
+    /// A call of `peer` that is answered through `answer`.
     #[must_use]
     pub fn new(
         next: Next,
         wait: Wait,
         bounds: Bounds,
         trail: Trail,
+        peer: Option<Peer>,
         answer: oneshot::Sender<Response>,
     ) -> Self {
         Self {
@@ -81,6 +84,7 @@ impl LongPoll {
             wait,
             bounds,
             trail,
+            peer,
             lines: BytesMut::new(),
             news: matches!(wait, Wait::All),
             torn: false,
@@ -104,6 +108,13 @@ impl LongPoll {
     }
 }
 
+async fn stopped(peer: Option<&Peer>) {
+    match peer {
+        Some(peer) => peer.stopped().await,
+        None => std::future::pending().await,
+    }
+}
+
 impl Transport for LongPoll {
     const NAME: &'static str = "poll";
     const ONCE: bool = true;
@@ -113,6 +124,12 @@ impl Transport for LongPoll {
             tokio::select! {
                 () = answer.closed() => {}
                 () = sleep_until(self.bounds.until) => self.answer(),
+                // It is gone, or wants the answer and sends no more. Both are served by an answer now.
+                () = stopped(self.peer.as_ref()), if self.wait == Wait::News => {
+                    self.peer = None;
+                    self.news = true;
+                    return Incoming::Life;
+                }
             }
         }
         Incoming::Ended

@@ -8,14 +8,17 @@
 //! Two tasks pass the bytes on: the connection's own joins what waits into one chunk, the HTTP server's writes it. Between them is room
 //! for one chunk, so that a reader who takes nothing is noticed as on any other transport.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, time::Duration};
 
 use axum::{body::Body, response::Response};
 use bytes::{BufMut, Bytes, BytesMut};
 use futures_util::stream;
 use http::{HeaderValue, header};
 use tidings_protocol::{CloseCode, ErrorCode, Retry, ServerMessage, server::Goaway};
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{Instant, sleep_until},
+};
 
 use super::{
     Broken, Incoming, Sign, Transport,
@@ -23,7 +26,10 @@ use super::{
     refusal::{self, Asker, is_last_word},
     trail::Trail,
 };
-use crate::listen::Cut;
+use crate::listen::Peer;
+
+/// The shortest time after which anybody is asked to come back: an `EventSource` that keeps to less is a storm of its own.
+const RETRY_LEAST_MS: u64 = 1_000;
 
 /// What proxies and browsers see as silence is broken by this.
 const HEARTBEAT: &[u8] = b":\n\n";
@@ -42,7 +48,18 @@ pub struct Sse {
     retry_ms: u64,
     /// The client was told to come back: the stream ends with what is written next.
     leaving: bool,
-    cut: Option<Cut>,
+    peer: Option<Peer>,
+    /// Since the other end stopped speaking.
+    doubts: Doubts,
+}
+
+/// Whether the other end is still there. What went away for good answers bytes with a reset, so that the ones after them can't be
+/// written; what only has nothing more to say takes them.
+#[derive(Debug, Default)]
+struct Doubts {
+    /// When it stopped.
+    since: Option<Instant>,
+    asked: usize,
 }
 
 #[derive(Debug)]
@@ -65,19 +82,20 @@ struct Outflow {
 }
 
 impl Sse {
-    /// A stream that begins by sending its head to `answer`. `retry_ms` is after how long an `EventSource` comes back; `cut` ends the
-    /// link of one that takes nothing.
+    /// A stream that begins by sending its head to `answer`. `retry_ms` is after how long an `EventSource` comes back; `peer` is
+    /// who takes it, where that is known.
     #[must_use]
     pub fn new(
         asker: Asker,
         trail: Option<Trail>,
         retry_ms: u64,
-        cut: Option<Cut>,
+        peer: Option<Peer>,
         answer: oneshot::Sender<Response>,
     ) -> Self {
         let stage = Stage::Asked { answer, error: None };
         let chunk = BytesMut::new();
-        Self { asker, stage, chunk, trail, id: Vec::new(), retry_ms, leaving: false, cut }
+        let (id, doubts) = (Vec::new(), Doubts::default());
+        Self { asker, stage, chunk, trail, id, retry_ms, leaving: false, peer, doubts }
     }
 
     /// The client is in.
@@ -117,7 +135,7 @@ impl Sse {
             && let Ok(text) = str::from_utf8(frame)
             && let Ok(ServerMessage::Goaway(Goaway { within_ms })) = ServerMessage::decode(text)
         {
-            push_retry(&mut self.chunk, random_below(within_ms));
+            push_retry(&mut self.chunk, RETRY_LEAST_MS + random_below(within_ms));
             self.leaving = true;
         }
     }
@@ -146,7 +164,15 @@ impl Transport for Sse {
     async fn receive(&mut self) -> Incoming {
         match &mut self.stage {
             Stage::Asked { answer, .. } => answer.closed().await,
-            Stage::Flowing(outflow) => outflow.chunks.closed().await,
+            Stage::Flowing(outflow) => loop {
+                tokio::select! {
+                    () = outflow.chunks.closed() => break,
+                    () = self.doubts.rise(self.peer.as_ref()) => {
+                        // No room: bytes that show the same are on their way.
+                        let _full = outflow.chunks.try_send(Bytes::from_static(HEARTBEAT));
+                    }
+                }
+            },
             Stage::Ending(_) | Stage::Ended => self.taken().await,
         }
         Incoming::Ended
@@ -203,9 +229,29 @@ impl Transport for Sse {
 impl Drop for Sse {
     /// A reader that takes nothing would hold its link until the kernel gives it up.
     fn drop(&mut self) {
-        if let (Stage::Flowing(_) | Stage::Ending(_), Some(cut)) = (&self.stage, &self.cut) {
-            cut.off();
+        if let (Stage::Flowing(_) | Stage::Ending(_), Some(peer)) = (&self.stage, &self.peer) {
+            peer.cut();
         }
+    }
+}
+
+impl Doubts {
+    /// After it stopped speaking: at once, and while a reset may be on its way. Later the stream's own heartbeat tells.
+    const AFTER: [Duration; 3] =
+        [Duration::ZERO, Duration::from_millis(100), Duration::from_millis(1_000)];
+
+    /// Waits until bytes would show something. Cancel-safe.
+    async fn rise(&mut self, peer: Option<&Peer>) {
+        let Some(peer) = peer else { return std::future::pending().await };
+        if self.since.is_none() {
+            peer.stopped().await;
+        }
+        let since = *self.since.get_or_insert_with(Instant::now);
+        match Self::AFTER.get(self.asked) {
+            Some(after) => sleep_until(since + *after).await,
+            None => std::future::pending().await,
+        }
+        self.asked += 1;
     }
 }
 
@@ -230,8 +276,9 @@ pub(super) fn response(body: Body) -> Response {
     response
 }
 
-/// After how long to come back.
+/// After how long to come back. An `EventSource` keeps to it until it is told another, also while nobody answers it.
 pub(super) fn push_retry(out: &mut impl BufMut, ms: u64) {
+    let ms = ms.max(RETRY_LEAST_MS);
     out.put_slice(format!("retry: {ms}\n\n").as_bytes());
 }
 

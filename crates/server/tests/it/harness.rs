@@ -13,7 +13,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::oneshot,
     task::JoinHandle,
-    time::timeout,
+    time::{Instant, timeout},
 };
 use tokio_tungstenite::{
     WebSocketStream, client_async,
@@ -69,12 +69,16 @@ impl Server {
             |config, listener, stopped| async {
                 let bounds = listen::Bounds {
                     header_timeout: PATIENCE,
+                    keep_alive: PATIENCE,
                     user_timeout: PATIENCE,
                     accept_rate: 100,
                     links: 100,
                 };
                 let tidings = Tidings::builder(config).store(store).build()?;
-                let stopped = async { drop(stopped.await) };
+                let stopped = async {
+                    let _asked = stopped.await;
+                    Instant::now()
+                };
                 listen::serve(listener, tidings.router(), bounds, stopped).await;
                 Ok(())
             },
@@ -362,6 +366,7 @@ pub(crate) struct Process {
     child: std::process::Child,
     pub(crate) at: SocketAddr,
     http: reqwest::Client,
+    said: Vec<Value>,
 }
 
 impl Process {
@@ -380,7 +385,57 @@ impl Process {
         let mut greeting = String::new();
         std::io::BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut greeting).unwrap();
         let at = greeting.trim().rsplit_once("http://").expect("an address").1.parse().unwrap();
-        Self { child, at, http: http() }
+        Self { child, at, http: http(), said: Vec::new() }
+    }
+
+    /// Starts it with production's settings but for these, and waits until it listens. The key is that of development.
+    pub(crate) fn serve(folder: &Path, settings: &str) -> Self {
+        Self::serve_by(std::process::Command::new(env!("CARGO_BIN_EXE_tidings")), folder, settings)
+    }
+
+    /// The same by a command that runs it.
+    pub(crate) fn serve_by(
+        mut command: std::process::Command,
+        folder: &Path,
+        settings: &str,
+    ) -> Self {
+        use std::io::BufRead as _;
+
+        let file = folder.join("tidings.toml");
+        std::fs::write(&file, settings).unwrap();
+        let mut child = command
+            .args(["serve", "--listen", "127.0.0.1:0", "--config"])
+            .arg(&file)
+            .arg("--data")
+            .arg(folder.join("data"))
+            .env("TIDINGS_API_KEY", KEY)
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = std::io::BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut said = Vec::new();
+        let at = loop {
+            let line = lines.next().unwrap_or_else(|| panic!("it ended: {said:?}")).unwrap();
+            let line: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("{line}"));
+            let at = line["address"].as_str().filter(|_| line["message"] == "listening");
+            if let Some(at) = at {
+                break at.parse().unwrap();
+            }
+            said.push(line);
+        };
+        // Who logs to a pipe that nobody reads stops when it is full.
+        std::thread::spawn(move || lines.for_each(drop));
+        Self { child, at, http: http(), said }
+    }
+
+    #[cfg(target_os = "linux")]
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it logged before it listened.
+    pub(crate) fn said(&self) -> &[Value] {
+        &self.said
     }
 
     pub(crate) fn backend(&self, path: &str) -> RequestBuilder {
@@ -407,15 +462,24 @@ impl Process {
 
     /// Asks it to go away.
     pub(crate) fn terminate(&self) {
-        let id = self.child.id().to_string();
-        let sent = std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap();
+        self.signal("TERM");
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        let (name, id) = (format!("-{name}"), self.child.id().to_string());
+        let sent = std::process::Command::new("kill").args([&name, &id]).status().unwrap();
         assert!(sent.success());
     }
 
     /// Waits until it went away by itself.
-    pub(crate) async fn gone(mut self) {
+    pub(crate) async fn gone(self) {
+        assert!(self.ended().await.success());
+    }
+
+    /// Waits until it ended, however it did.
+    pub(crate) async fn ended(mut self) -> std::process::ExitStatus {
         let status = tokio::task::spawn_blocking(move || self.child.wait());
-        assert!(within("the process' end", status).await.unwrap().unwrap().success());
+        within("the process' end", status).await.unwrap().unwrap()
     }
 }
 

@@ -242,6 +242,7 @@ async fn a_reader_that_takes_nothing_is_let_go_with_its_link() {
         config.limits.close_timeout_ms = 100;
         config.limits.connections_per_user = 1;
         config.limits.links = 40;
+        config.limits.connections = 40;
     })
     .await;
     let ticket = server.ticket("mina", json!({})).await;

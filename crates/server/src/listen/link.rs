@@ -1,0 +1,254 @@
+//! One TCP link below HTTP: what it is doing, until when it may, and whether its peer still speaks.
+//!
+//! hyper knows one deadline for the time between two requests and that of a request's head. They are two here: a head that comes byte
+//! by byte is an attack, a link that rests between requests is what a proxy keeps links for.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use axum::body::Body;
+use bytes::Bytes;
+use hyper::body::{Frame, SizeHint};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+    sync::{Notify, OwnedSemaphorePermit},
+    time::Instant,
+};
+
+/// A server that goes away waits this long for the rest of a request's head, and for the first byte of a link it has just taken.
+const LAST_HEAD: Duration = Duration::from_secs(1);
+/// And this long for a further request on a link that rests: one that was sent before its client could know is answered.
+const LAST_REST: Duration = Duration::from_millis(250);
+
+/// The other end of a link, for responses that last. In the extensions of each request that [`serve`](super::serve) passes on.
+#[derive(Clone, Debug, Default)]
+pub struct Peer(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    doing: Mutex<Doing>,
+    cut: Notify,
+    /// Somebody wants to know when the peer stops speaking.
+    is_watched: AtomicBool,
+    /// Wakes the task that serves the link, which looks.
+    look: Notify,
+    stopped: Notify,
+}
+
+/// What a link is doing. Set by the task that serves it, as bytes and requests go by.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Doing {
+    /// A request's head is awaited or coming.
+    Head { since: Instant },
+    /// A request is carried out.
+    Request,
+    /// All of its answer is given out.
+    Answered,
+    /// Nothing has come since.
+    Idle { since: Instant },
+}
+
+impl Default for Doing {
+    fn default() -> Self {
+        Self::Head { since: Instant::now() }
+    }
+}
+
+/// How long a link may do what it does.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience {
+    pub(super) head: Duration,
+    pub(super) idle: Duration,
+}
+
+impl Peer {
+    /// Ends the link from inside a response that its reader does not take: now, or as soon as somebody looks.
+    pub fn cut(&self) {
+        self.0.cut.notify_one();
+    }
+
+    /// Waits until the peer has stopped speaking. It may still listen: whoever closes both ways and whoever closes one look the same
+    /// until something is sent to them. A peer that has sent a further request already is not seen to stop.
+    pub async fn stopped(&self) {
+        if !self.0.is_watched.swap(true, Ordering::Relaxed) {
+            self.0.look.notify_one();
+        }
+        self.0.stopped.notified().await;
+    }
+
+    pub(super) async fn cut_off(&self) {
+        self.0.cut.notified().await;
+    }
+
+    pub(super) async fn asked_to_look(&self) {
+        self.0.look.notified().await;
+    }
+
+    pub(super) fn doing(&self) -> Doing {
+        *self.lock()
+    }
+
+    /// A request came.
+    pub(super) fn begin(&self) {
+        self.0.is_watched.store(false, Ordering::Relaxed);
+        self.set(Doing::Request);
+    }
+
+    fn set(&self, doing: Doing) {
+        *self.lock() = doing;
+    }
+
+    /// A value of one word's worth is whole, so a panic elsewhere does not spoil it.
+    fn lock(&self) -> MutexGuard<'_, Doing> {
+        self.0.doing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Doing {
+    /// When the link ends if nothing changes.
+    pub(super) fn deadline(self, patience: Patience) -> Option<Instant> {
+        match self {
+            Self::Head { since } => Some(since + patience.head),
+            Self::Idle { since } => Some(since + patience.idle),
+            Self::Request | Self::Answered => None,
+        }
+    }
+
+    /// The same where the server goes away since then: a request that has begun to come is answered, and nothing else is waited for.
+    /// `None`: the link may be told now.
+    pub(super) fn last_deadline(self, leaving: Instant) -> Option<Instant> {
+        match self {
+            Self::Head { .. } => Some(leaving + LAST_HEAD),
+            Self::Idle { .. } => Some(leaving + LAST_REST),
+            Self::Request | Self::Answered => None,
+        }
+    }
+}
+
+/// A TCP stream that says what goes by, and holds its place among the links.
+#[derive(Debug)]
+pub(super) struct Link {
+    stream: TcpStream,
+    peer: Peer,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Link {
+    pub(super) fn new(stream: TcpStream, peer: Peer, place: OwnedSemaphorePermit) -> Self {
+        Self { stream, peer, _place: place }
+    }
+
+    /// Looks whether the peer stopped, on the waker of the task that serves the link: it reads nothing while it answers.
+    fn look(&self, context: &mut Context<'_>) {
+        let mut byte = [0];
+        match self.stream.poll_peek(context, &mut ReadBuf::new(&mut byte)) {
+            Poll::Ready(Ok(0) | Err(_)) => {
+                self.peer.0.is_watched.store(false, Ordering::Relaxed);
+                self.peer.0.stopped.notify_one();
+            }
+            Poll::Ready(Ok(_)) | Poll::Pending => {}
+        }
+    }
+}
+
+impl AsyncRead for Link {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        // With the answer given out, hyper reads for the next request.
+        if let Doing::Answered = self.peer.doing() {
+            self.peer.set(Doing::Idle { since: Instant::now() });
+        }
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
+        if buffer.filled().len() > before
+            && let Doing::Idle { .. } = self.peer.doing()
+        {
+            self.peer.set(Doing::Head { since: Instant::now() });
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Link {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // hyper comes by here each time it is woken.
+        if self.peer.0.is_watched.load(Ordering::Relaxed) {
+            self.look(context);
+        }
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}
+
+/// An answer's body, that says when all of it was given out.
+pub(super) struct Answer {
+    body: Body,
+    peer: Peer,
+}
+
+impl Answer {
+    pub(super) fn new(body: Body, peer: Peer) -> Self {
+        Self { body, peer }
+    }
+}
+
+impl hyper::body::Body for Answer {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        self.peer.set(Doing::Answered);
+    }
+}

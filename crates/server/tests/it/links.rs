@@ -1,0 +1,170 @@
+//! TCP links below HTTP: peers that stop speaking or rest, and how long they may.
+
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+
+use super::harness::{Server, within};
+
+/// A link that says this.
+async fn saying(server: &Server, text: &str) -> TcpStream {
+    let mut link = TcpStream::connect(server.at).await.unwrap();
+    link.write_all(text.as_bytes()).await.unwrap();
+    link
+}
+
+/// A request's text.
+fn request(line: &str, headers: &str, body: &str) -> String {
+    let length = body.len();
+    format!("{line} HTTP/1.1\r\nhost: localhost\r\n{headers}content-length: {length}\r\n\r\n{body}")
+}
+
+fn publish(title: &str) -> String {
+    let body = json!({ "to": { "user": "mina" }, "type": "note", "title": title }).to_string();
+    let headers = "authorization: Bearer dev\r\ncontent-type: application/json\r\n";
+    request("POST /v1/notifications", headers, &body)
+}
+
+const HEALTH: &str = "GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n";
+
+/// Says this, stops speaking, and hears to the end.
+async fn answer_to_the_last_words(server: &Server, text: &str) -> String {
+    let mut link = saying(server, text).await;
+    link.shutdown().await.unwrap();
+    let mut answer = String::new();
+    within("the answer's end", link.read_to_string(&mut answer)).await.unwrap();
+    answer
+}
+
+/// Reads until this came.
+async fn until(link: &mut TcpStream, text: &str) -> String {
+    let mut heard = Vec::new();
+    within(text, async {
+        while !String::from_utf8_lossy(&heard).contains(text) {
+            let read = link.read_buf(&mut heard).await.unwrap();
+            assert_ne!(read, 0, "ended before {text}: {}", String::from_utf8_lossy(&heard));
+        }
+    })
+    .await;
+    String::from_utf8(heard).unwrap()
+}
+
+/// A poll that waits for news.
+async fn waiting_poll(server: &Server, user: &str) -> String {
+    let ticket = server.ticket(user, json!({})).await;
+    let first = server.request(http::Method::GET, &format!("/v1/poll?ticket={ticket}"));
+    let lines = first.send().await.unwrap().text().await.unwrap();
+    let head: Value = serde_json::from_str(lines.lines().next().unwrap()).unwrap();
+    let [cursor, token] = ["cursor", "session_token"].map(|key| head[key].as_str().unwrap());
+    let line = format!("GET /v1/poll?cursor={cursor}");
+    request(&line, &format!("authorization: Bearer {token}\r\n"), "")
+}
+
+#[tokio::test]
+async fn who_stops_speaking_after_a_request_is_answered() {
+    let server = Server::start().await;
+    for number in 0..20 {
+        let answer = answer_to_the_last_words(&server, &publish(&number.to_string())).await;
+        assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
+    }
+    let two = publish("one of two") + &publish("two of two");
+    let answers = answer_to_the_last_words(&server, &two).await;
+    assert_eq!(answers.matches("HTTP/1.1 201 ").count(), 2, "{answers}");
+    let token = server.token("mina").await;
+    let inbox = request("GET /v1/inbox", &format!("authorization: Bearer {token}\r\n"), "");
+    let answer = answer_to_the_last_words(&server, &inbox).await;
+    assert!(answer.contains("two of two"), "{answer}");
+    let ticket = server.ticket("mina", json!({})).await;
+    let poll = request(&format!("GET /v1/poll?ticket={ticket}"), "", "");
+    let answer = answer_to_the_last_words(&server, &poll).await;
+    assert!(answer.contains("snapshot"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_poll_whose_peer_stops_speaking_is_answered_at_once() {
+    let server = Server::with(|config| config.limits.poll_ms = 600_000).await;
+    let poll = waiting_poll(&server, "mina").await;
+    let answer = answer_to_the_last_words(&server, &poll).await;
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("cursor"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_stream_whose_peer_stops_speaking_goes_on() {
+    let server = Server::start().await;
+    let ticket = server.ticket("mina", json!({})).await;
+    let mut link = saying(&server, &request(&format!("GET /v1/sse?ticket={ticket}"), "", "")).await;
+    link.shutdown().await.unwrap();
+    until(&mut link, "snapshot").await;
+    // It was asked whether it is there, and did not go.
+    let mut heard = String::new();
+    while heard.matches("\n:\n").count() < 3 {
+        heard.push_str(&until(&mut link, ":\n\n").await);
+    }
+    server.notify("mina", "still here").await;
+    until(&mut link, "still here").await;
+}
+
+#[tokio::test]
+async fn a_stream_whose_peer_is_gone_gives_its_place_back() {
+    let server = Server::with(|config| {
+        config.limits.connections_per_user = 1;
+        config.limits.heartbeat_ms = 600_000;
+    })
+    .await;
+    let stream = format!("/v1/sse?ticket={}", server.ticket("mina", json!({})).await);
+    let mut link = saying(&server, &request(&format!("GET {stream}"), "", "")).await;
+    until(&mut link, "snapshot").await;
+    drop(link);
+    within("a free place", async {
+        loop {
+            let mut socket = server.connecting("mina", json!({})).await;
+            if socket.next().await["type"] == "connected" {
+                break;
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_link_may_rest_longer_than_a_head_may_take() {
+    let server = Server::with(|config| config.limits.header_timeout_ms = 50).await;
+    let mut rests = saying(&server, HEALTH).await;
+    until(&mut rests, "ok\n").await;
+    // What was opened later and says nothing ends, so the time is over.
+    let mut silent = saying(&server, "").await;
+    assert_eq!(within("its end", silent.read(&mut [0])).await.unwrap(), 0);
+    rests.write_all(HEALTH.as_bytes()).await.unwrap();
+    until(&mut rests, "ok\n").await;
+    // The next head has no more time than the first.
+    rests.write_all(b"GET /healthz HTTP/1.1\r\n").await.unwrap();
+    assert_eq!(within("its end", rests.read(&mut [0])).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_link_that_rests_too_long_is_ended() {
+    let server = Server::with(|config| config.limits.keep_alive_ms = 50).await;
+    let mut rests = saying(&server, HEALTH).await;
+    until(&mut rests, "ok\n").await;
+    assert_eq!(within("its end", rests.read(&mut [0])).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn links_that_rest_make_room_where_there_is_none() {
+    let server = Server::with(|config| {
+        config.limits.links = 3;
+        config.limits.connections = 2;
+        config.limits.header_timeout_ms = 100;
+    })
+    .await;
+    let mut resting = Vec::new();
+    for _ in 0..3 {
+        let mut link = saying(&server, HEALTH).await;
+        until(&mut link, "ok\n").await;
+        resting.push(link);
+    }
+    let mut comes = saying(&server, HEALTH).await;
+    until(&mut comes, "ok\n").await;
+}
