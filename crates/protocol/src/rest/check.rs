@@ -4,9 +4,9 @@ use std::fmt::{self, Display, Formatter};
 
 use super::{MarkRequest, PublishMessage, RevocationRequest, Revoked, TicketRequest};
 use crate::{
-    MarkSet, Offsets,
+    MarkSet, Offsets, UpTo,
     address::{check_text, check_user},
-    limits::{ID_BYTES, INFO_BYTES, MARK_OFFSETS, PAYLOAD_DEPTH, SESSION_TTL_MS},
+    limits::{ID_BYTES, INFO_BYTES, MARK_OFFSETS, MAX_OFFSET, PAYLOAD_DEPTH, SESSION_TTL_MS},
 };
 
 /// A field of a body is not as it must be.
@@ -40,8 +40,9 @@ impl PublishMessage {
     pub fn check(&self) -> Result<(), BodyError> {
         match (&self.client_id, self.seq) {
             (None, None) => Ok(()),
-            (Some(id), Some(1..)) => check_id("client_id", id),
+            (Some(id), Some(1..=MAX_OFFSET)) => check_id("client_id", id),
             (Some(_), Some(0)) => Err(BodyError::new("seq", "counts from 1")),
+            (Some(_), Some(_)) => Err(BodyError::new("seq", "is above 2^53 - 1")),
             (Some(_), None) => Err(BodyError::new("seq", "must come with `client_id`")),
             (None, Some(_)) => Err(BodyError::new("client_id", "must come with `seq`")),
         }
@@ -81,8 +82,12 @@ impl MarkRequest {
     pub fn check(&self) -> Result<(), BodyError> {
         match (&self.offsets, &self.up_to) {
             (Some(offsets), None) => check_offsets(offsets)?,
-            (None, Some(up_to)) if up_to.inbox.is_some() || up_to.system.is_some() => {}
-            (None, Some(_)) => return Err(BodyError::new("up_to", "needs `inbox` or `system`")),
+            (None, Some(UpTo { inbox: None, system: None })) => {
+                return Err(BodyError::new("up_to", "needs `inbox` or `system`"));
+            }
+            (None, Some(UpTo { inbox, system })) => {
+                check_offset("up_to", [inbox, system].into_iter().flatten())?;
+            }
             _ => return Err(BodyError::new("offsets", "or `up_to` must be given, not both")),
         }
         if self.set == MarkSet::default() {
@@ -113,10 +118,21 @@ impl RevocationRequest {
 }
 
 fn check_offsets(offsets: &Offsets) -> Result<(), BodyError> {
+    check_offset("offsets", [&offsets.inbox, &offsets.system].into_iter().flatten().flatten())?;
     match [&offsets.inbox, &offsets.system].into_iter().flatten().map(Vec::len).sum() {
         0 => Err(BodyError::new("offsets", "needs an offset in `inbox` or `system`")),
         1..=MARK_OFFSETS => Ok(()),
         _ => Err(BodyError::new("offsets", "holds at most 1,000 offsets: use `up_to` for more")),
+    }
+}
+
+fn check_offset<'a>(
+    field: &'static str,
+    mut offsets: impl Iterator<Item = &'a u64>,
+) -> Result<(), BodyError> {
+    match offsets.any(|offset| *offset > MAX_OFFSET) {
+        true => Err(BodyError::new(field, "hold an offset above 2^53 - 1")),
+        false => Ok(()),
     }
 }
 
@@ -141,7 +157,7 @@ pub(super) const USER: &str =
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Json, UpTo};
+    use crate::Json;
 
     fn field(result: Result<(), BodyError>) -> Option<&'static str> {
         result.err().map(|error| error.field)
@@ -157,6 +173,8 @@ mod tests {
         assert_eq!(field(message(None, None).check()), None);
         assert_eq!(field(message(Some("l"), Some(1)).check()), None);
         assert_eq!(field(message(Some("l"), Some(0)).check()), Some("seq"));
+        assert_eq!(field(message(Some("l"), Some(MAX_OFFSET)).check()), None);
+        assert_eq!(field(message(Some("l"), Some(MAX_OFFSET + 1)).check()), Some("seq"));
         assert_eq!(field(message(Some("l"), None).check()), Some("seq"));
         assert_eq!(field(message(None, Some(1)).check()), Some("client_id"));
         assert_eq!(field(message(Some(""), Some(1)).check()), Some("client_id"));
@@ -209,6 +227,17 @@ mod tests {
         );
         assert_eq!(field(MarkRequest { offsets: offsets(1), up_to, set }.check()), Some("offsets"));
         assert_eq!(field(MarkRequest { offsets: None, up_to: None, set }.check()), Some("offsets"));
+        let above = MAX_OFFSET + 1;
+        let far = UpTo { inbox: Some(1), system: Some(above) };
+        assert_eq!(
+            field(MarkRequest { offsets: None, up_to: Some(far), set }.check()),
+            Some("up_to")
+        );
+        let far = Offsets { inbox: None, system: Some(vec![1, above]) };
+        assert_eq!(
+            field(MarkRequest { offsets: Some(far), up_to: None, set }.check()),
+            Some("offsets")
+        );
         assert_eq!(
             field(MarkRequest { offsets: None, up_to: Some(UpTo::default()), set }.check()),
             Some("up_to")

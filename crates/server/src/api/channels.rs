@@ -78,17 +78,23 @@ pub(super) async fn history(
         let detail = format!("`limit` is 1 to {}", api.limits().page);
         return Err(ApiError::new(ErrorCode::BadRequest, detail));
     }
-    let query = match (page.before, page.after) {
-        (Some(_), Some(_)) => {
-            let detail = "either `before` or `after`";
+    for (name, offset) in [("before", page.before), ("after", page.after)] {
+        if offset.is_some_and(|offset| offset > limits::MAX_OFFSET) {
+            let detail = format!("`{name}` is above every offset");
             return Err(ApiError::new(ErrorCode::BadRequest, detail));
         }
+    }
+    let query = match (page.before, page.after) {
         (before, None) => Query::RecordsBefore { channel, before, limit },
-        (None, Some(after)) => Query::Records { channel, after, limit, bytes: u32::MAX },
+        (_, Some(after)) => Query::Records { channel, after, limit, bytes: u32::MAX },
     };
-    let Answer::Records { head, records, more } = api.read(query).await? else {
+    let Answer::Records { head, mut records, mut more } = api.read(query).await? else {
         return Err(ApiError::new(ErrorCode::Internal, ""));
     };
+    if let (Some(before), Some(_)) = (page.before, page.after) {
+        records.retain(|record| record.offset < before);
+        more &= records.last().is_some_and(|last| last.offset + 1 < before);
+    }
     let Head { epoch, first, top } = head.unwrap_or(Head { epoch: NO_LOG, first: 1, top: 0 });
     // Records are stored as the JSON they go out as: they are joined, not parsed.
     let mut body = format!(

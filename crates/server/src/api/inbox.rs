@@ -86,9 +86,15 @@ impl Ask {
             limit: limits::PAGE_DEFAULT.min(page),
         };
         let mut named = None;
+        let mut given = Vec::new();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            if name != "type" {
+                if given.contains(&name) {
+                    return bad(format!("`{name}` is given twice"));
+                }
+                given.push(name.clone());
+            }
             match (&*name, &*value) {
-                ("user", _) if named.is_some() => return bad("`user` is given twice".into()),
                 ("user", user) => match check_user(user) {
                     Ok(()) => named = Some(user.to_owned()),
                     Err(error) => return bad(format!("`user`: {error}")),

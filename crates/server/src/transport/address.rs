@@ -52,11 +52,15 @@ impl Address {
                     }
                 }
                 "channel" => address.add(&value)?,
-                "ticket" => address.ticket = Some(value.into_owned()),
-                "instance" => address.instance = Some(value.into_owned()),
-                "cursor" => cursor = Some(value.into_owned()),
-                "wait" => address.wait_ms = Some(milliseconds("wait", &value)?),
-                "heartbeat" => address.heartbeat_ms = Some(milliseconds("heartbeat", &value)?),
+                "ticket" => once(&mut address.ticket, "ticket", value.into_owned())?,
+                "instance" => once(&mut address.instance, "instance", value.into_owned())?,
+                "cursor" => once(&mut cursor, "cursor", value.into_owned())?,
+                "wait" => once(&mut address.wait_ms, "wait", milliseconds("wait", &value)?)?,
+                "heartbeat" => once(
+                    &mut address.heartbeat_ms,
+                    "heartbeat",
+                    milliseconds("heartbeat", &value)?,
+                )?,
                 _ => {}
             }
         }
@@ -188,6 +192,14 @@ fn cursors(text: &str) -> Result<Vec<Option<Cursor>>, Refused> {
         .take(CHANNELS + 3)
         .collect::<Option<_>>()
         .ok_or_else(|| bad("the cursor is none of this server's"))
+}
+
+/// A parameter that has one value: which of two is meant is not guessed.
+fn once<T>(place: &mut Option<T>, name: &str, value: T) -> Result<(), Refused> {
+    match place.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(bad(format!("`{name}` is given twice"))),
+    }
 }
 
 fn milliseconds(name: &str, value: &str) -> Result<u64, Refused> {

@@ -99,7 +99,18 @@ async fn room_messages_are_published_and_read_by_those_entitled() {
     assert_eq!(page("?limit=2").await, (vec![5, 4], true));
     assert_eq!(page("?before=3&limit=10").await, (vec![2, 1], false));
     assert_eq!(page("?after=2&limit=2").await, (vec![3, 4], true));
-    for query in ["?before=1&after=1", "?limit=0", "?limit=101", "?before=x", "?after=-1"] {
+    assert_eq!(page("?after=1&before=5&limit=2").await, (vec![2, 3], true));
+    assert_eq!(page("?after=1&before=4&limit=2").await, (vec![2, 3], false));
+    assert_eq!(page("?after=1&before=3&limit=2").await, (vec![2], false));
+    assert_eq!(page("?after=9&before=1").await, (vec![], false));
+    for query in [
+        "?limit=0",
+        "?limit=101",
+        "?before=x",
+        "?after=-1",
+        "?after=9007199254740992",
+        "?limit=1&limit=2",
+    ] {
         let request = server.request(Method::GET, &format!("{ROOM}{query}")).bearer_auth(&token);
         assert_eq!(refused(request).await, (400, "bad_request".to_owned()), "{query}");
     }
@@ -157,7 +168,7 @@ async fn an_inbox_is_paged_over_both_channels() {
     assert_eq!(count("state=all").await, 8);
     assert_eq!(count("state=unread&type=note").await, 6);
     assert_eq!(count("state=all&type=other").await, 0);
-    for query in ["state=x", "limit=0", "limit=101", "before=?", "page=2"] {
+    for query in ["state=x", "limit=0", "limit=101", "before=?", "page=2", "state=all&state=all"] {
         let request =
             server.request(Method::GET, &format!("/v1/inbox?{query}")).bearer_auth(&token);
         assert_eq!(refused(request).await, (400, "bad_request".to_owned()), "{query}");
