@@ -89,7 +89,7 @@ fn install(step: &mut Step) -> Result<PathBuf, Failure> {
     Ok(kosoku)
 }
 
-fn free_address() -> Result<String, Failure> {
+pub(super) fn free_address() -> Result<String, Failure> {
     let nowhere = Path::new("a free port");
     let listener =
         TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(Failure::io("bind", nowhere))?;

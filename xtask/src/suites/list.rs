@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::counts::{Counts, scan};
-use super::{conformance, docs};
+use super::{conformance, contract, docs};
 use crate::failure::Failure;
 use crate::node;
 use crate::package::{self, Example};
@@ -79,6 +79,7 @@ pub(crate) const SUITES: [Suite; 15] = [
     suite("e2e", "browser, server and network together", e2e),
     suite("engines", "the same scenarios in Chromium, Firefox and WebKit", engines),
     suite("conformance", "the WebSocket protocol, by an outside suite", conformance::run),
+    suite("contract", "the REST surface against its description", contract::run),
     suite("docs", "links, commands and figures in the documentation", docs::run),
 ];
 

@@ -1,6 +1,7 @@
 //! `cargo xtask test`: every suite, one line each, and one line for all of them at the end.
 
 mod conformance;
+mod contract;
 mod counts;
 mod docs;
 mod list;
