@@ -39,7 +39,7 @@ const fn suite(
 }
 
 /// All of them.
-pub(crate) const SUITES: [Suite; 15] = [
+pub(crate) const SUITES: [Suite; 16] = [
     suite("fmt", "formatting", |step| {
         check(step, cargo(&["fmt", "--all", "--check", "--", "--color", "never"]))
     }),
