@@ -70,17 +70,20 @@ impl Context {
 
     /// Whether this page answers the search.
     pub(crate) fn sought(&mut self, page: &Page) -> bool {
-        let Some(lookup) = &mut self.inbox.lookup else { return false };
-        let Some(log) = lookup.take_answer(page.id) else { return false };
+        let Some(lookup) = &self.inbox.lookup else { return false };
+        if !lookup.is_out(page.id) {
+            return false;
+        }
+        // Offsets of another log say nothing here. The snapshot of that log ends the search; until it comes the page counts as
+        // missing, so that it is asked for again when its time is up, and not for ever.
+        if !self.inbox.fold().is_some_and(|fold| fold.is_of(page)) {
+            return true;
+        }
         self.timers.cancel(Timer::Lookup);
-        match self.inbox.fold().map(|fold| fold.cursor(log).epoch) {
-            Some(epoch) if epoch == page.epoch => {
-                if let Some(lookup) = &mut self.inbox.lookup {
-                    lookup.page(log, page);
-                }
-            }
-            // Offsets of another log: the search begins anew.
-            _ => self.inbox.lookup = None,
+        if let Some(lookup) = &mut self.inbox.lookup
+            && let Some(log) = lookup.take_answer(page.id)
+        {
+            lookup.page(log, page);
         }
         true
     }

@@ -241,6 +241,12 @@ impl Fold {
         }
     }
 
+    /// Whether a page of items speaks of the logs that are here. Its place is one of the inbox, also where it lists
+    /// everyone-messages: their states are there.
+    pub(crate) fn is_of(&self, page: &Page) -> bool {
+        page.epoch == self.cursor(Log::Inbox).epoch
+    }
+
     /// Lays a page under the fold: items it does not have yet, with the marks since the page was read.
     /// `Err`: the page is older than the marks remembered, so its states can't be trusted; or items were dropped since it was
     /// asked for, those right above it.
@@ -252,10 +258,7 @@ impl Fold {
         most: usize,
     ) -> Result<(), Lost> {
         let Reach { before, .. } = self.reach[log as usize];
-        if page.epoch != self.cursor(log).epoch
-            || !self.facts.reach_back_to(page.offset)
-            || before != below
-        {
+        if !self.is_of(page) || !self.facts.reach_back_to(page.offset) || before != below {
             return Err(Lost);
         }
         self.capacity = most;

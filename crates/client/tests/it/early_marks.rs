@@ -31,9 +31,8 @@ fn history(rig: &mut Rig) -> History {
 
 fn page(asked: &History, more: bool, items: &[String]) -> String {
     let (id, channel) = (asked.id.unwrap(), &asked.channel);
-    let epoch = if channel.is_system() { "system01" } else { "inboxone" };
     format!(
-        r#"{{"type":"page","id":{id},"channel":"{channel}","epoch":"{epoch}","offset":70,"more":{more},"items":[{}]}}"#,
+        r#"{{"type":"page","id":{id},"channel":"{channel}","epoch":"inboxone","offset":70,"more":{more},"items":[{}]}}"#,
         items.join(",")
     )
 }
@@ -162,6 +161,49 @@ fn a_search_goes_on_after_a_cut() {
     let asked = history(&mut rig);
     rig.receive(&page(&asked, true, &[says::item("inbox:u1", 12, "n12", false)]));
     assert_eq!(marks(&mut rig).len(), 1);
+}
+
+/// Found by seeds 1796107822 and 1796108294: pages of everyone-messages were taken for those of another log, and asked for again
+/// as fast as they came.
+#[test]
+fn an_everyone_message_that_is_not_loaded_is_looked_up_and_marked() {
+    let mut rig = Rig::new();
+    rig.go_live(&[]);
+    rig.receive(&says::subscribed("inbox:u1", "inboxone", 70, 70, false));
+    let items = [says::item("inbox:u1", 70, "n70", false)];
+    let counts = says::counts((1, 1), (5, 5, 9));
+    let top = ("system01", 9);
+    rig.receive(&says::snapshot_of("inboxone", 70, top, &counts, (false, true), &items));
+    rig.take();
+    rig.mark(1, &["n70", "s4"], READ);
+    let asked = history(&mut rig);
+    assert_eq!((asked.channel.as_str(), asked.before), ("system:all", Some(10)));
+    rig.receive(&page(&asked, true, &[says::item("system:all", 4, "s4", false)]));
+    let sent = marks(&mut rig);
+    let offsets = sent[0].offsets.as_ref().unwrap();
+    assert_eq!(offsets.system.as_deref(), Some(&[4][..]));
+    assert_eq!(offsets.inbox.as_deref(), Some(&[70][..]));
+}
+
+#[test]
+fn a_page_of_another_log_is_asked_for_again_in_time_and_not_for_ever() {
+    let mut rig = with_older();
+    rig.mark(1, &["n12"], READ);
+    let mut asked = 0;
+    for _ in 0..12 {
+        for message in rig.sent() {
+            if let ClientMessage::History(history) = message {
+                asked += 1;
+                let items = [says::item("inbox:u1", 12, "n12", false)];
+                rig.receive(&page(&history, true, &items).replace("inboxone", "inboxtwo"));
+                assert!(rig.sent().is_empty(), "not at once");
+            }
+        }
+        rig.advance(10_000);
+        rig.receive(&says::pong(""));
+    }
+    assert_eq!(asked, 10);
+    assert!(rig.client.outbox().failed[0].error.message.contains("n12"));
 }
 
 #[test]

@@ -42,9 +42,9 @@ fn history(rig: &mut Rig) -> History {
 }
 
 fn page(asked: &History, offset: u64, more: bool, items: &[String]) -> String {
-    let epoch = if asked.channel.is_system() { "system01" } else { "inboxone" };
+    // A page of everyone-messages, too, is true at a place of the inbox.
     format!(
-        r#"{{"type":"page","id":{},"channel":"{}","epoch":"{epoch}","offset":{offset},"more":{more},"items":[{}]}}"#,
+        r#"{{"type":"page","id":{},"channel":"{}","epoch":"inboxone","offset":{offset},"more":{more},"items":[{}]}}"#,
         asked.id.unwrap(),
         asked.channel,
         items.join(",")

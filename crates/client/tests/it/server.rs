@@ -290,12 +290,11 @@ impl Server {
             .collect();
         let more = items.len() > PAGE;
         items.truncate(PAGE);
-        let system = history.channel.is_system();
-        let epoch = if system { Epoch::from_bits(99) } else { self.truth.life().epoch };
         self.say(Page {
             id: history.id,
             channel: history.channel.clone(),
-            epoch,
+            // The inbox's, whatever log is listed: that is where the states are true.
+            epoch: self.truth.life().epoch,
             offset,
             more,
             items: Some(items),

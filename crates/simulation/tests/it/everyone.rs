@@ -1,3 +1,5 @@
+use std::rc::Rc;
+
 use tidings_simulation::{Faults, World};
 
 use crate::{READ, ids};
@@ -26,6 +28,32 @@ fn an_everyone_message_reaches_all_and_is_read_by_each_alone() {
     let counts: Vec<u64> =
         [mina, tablet, tom].map(|device| world.devices[device].view().unread).to_vec();
     assert_eq!(counts, [1, 1, 1], "both of Mina's devices, not Tom's");
+}
+
+#[test]
+fn everyone_messages_beyond_what_is_kept_are_loaded_and_marked_by_name() {
+    let mut world = World::new(3, Faults::NONE);
+    let desk = world.device("mina");
+    let phone = world.device_in("mina", Rc::default(), |device| device.keep(4));
+    world.settle(5_000);
+    world.notify("mina");
+    for _ in 0..12 {
+        world.notify_everyone();
+    }
+    world.settle(5_000);
+    let all = ids(&mut world, desk);
+    assert_eq!(all.len(), 13);
+    // Marked before anything older is loaded. Found by seeds 1796107822 and 1796108294: it was looked up for ever.
+    world.mark(phone, &all[9..11], READ);
+    world.settle(20_000);
+    assert_eq!(world.devices[desk].view().unread, 11);
+    for _ in 0..2 {
+        assert!(world.devices[phone].view().has_more);
+        let asked = world.devices[phone].more(&mut world.env);
+        world.settle(20_000);
+        assert_eq!(world.devices[phone].seen.settled[&asked], Ok(None));
+    }
+    assert_eq!(ids(&mut world, phone), all, "with the item of the inbox that lies below them");
 }
 
 #[test]
