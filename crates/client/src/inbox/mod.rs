@@ -78,8 +78,9 @@ impl Inbox {
     pub(crate) fn start(&mut self, snapshot: &Snapshot, keep: u32) {
         self.changes += 1;
         self.fold = Some(Fold::of_snapshot(snapshot, keep as usize));
-        // A page asked for earlier would be laid under another fold.
+        // A page asked for earlier would be laid under another fold, and a search began below another.
         self.pager.cut();
+        self.lookup = None;
     }
 
     /// Another user: nothing of the old one stays. Loads must have been ended before.

@@ -207,6 +207,29 @@ fn a_page_of_another_log_is_asked_for_again_in_time_and_not_for_ever() {
 }
 
 #[test]
+fn a_search_begins_anew_below_a_snapshot() {
+    let mut rig = with_older();
+    rig.mark(1, &["n60"], READ);
+    let asked = history(&mut rig);
+    rig.receive(&page(&asked, true, &[says::item("inbox:u1", 50, "n50", false)]));
+    assert_eq!(history(&mut rig).before, Some(50));
+    rig.cut();
+    rig.reopen();
+    rig.receive(&says::connected("u1"));
+    rig.receive(&says::subscribed("inbox:u1", "inboxtwo", 90, 90, false));
+    rig.receive(&says::subscribed("system:all", "system01", 0, 0, false));
+    let items = [says::item("inbox:u1", 90, "n90", false)];
+    let counts = says::counts((40, 45), (0, 0, 0));
+    let top = ("system01", 0);
+    rig.receive(&says::snapshot_of("inboxtwo", 90, top, &counts, (true, false), &items));
+    let asked = history(&mut rig);
+    assert_eq!(asked.before, Some(90));
+    let found = page(&asked, true, &[says::item("inbox:u1", 60, "n60", false)]);
+    rig.receive(&found.replace("inboxone", "inboxtwo"));
+    assert_eq!(marks(&mut rig).len(), 1);
+}
+
+#[test]
 fn an_item_that_is_nowhere_is_refused_in_every_way() {
     let mut rig = with_older();
     rig.mark(1, &["nobody"], READ);
