@@ -74,7 +74,7 @@ async fn follows_the_inbox_and_marks_it(kind: TransportKind) {
     let unknown = patiently("a refusal", inbox.mark_read(["nothing"])).await.unwrap_err();
     assert_eq!(unknown.code, "not_found");
     assert_eq!(ear.interruptions(), 0);
-    assert_eq!(ear.close().await, ["one", "two"]);
+    assert_eq!(ear.close().await, ["one", "two", "failed: not_found"]);
 }
 
 async fn goes_on_where_it_was_after_kill_9(kind: TransportKind) {

@@ -48,6 +48,8 @@ impl Ear {
                     Happening::Message { channel, message } => {
                         format!("{channel}: {}", message.data.as_str())
                     }
+                    // A refusal is told here, too, whoever decided it.
+                    Happening::Failed(intent) => format!("failed: {}", intent.error.code),
                     // A server that is away is reported, and that is all it may be.
                     Happening::Error(error) if error.retry => continue,
                     other => panic!("{other:?}"),
@@ -112,8 +114,11 @@ impl Ear {
 async fn count_interruptions(mut changes: watch::Receiver<Connection>, count: Arc<AtomicU32>) {
     let mut connected = false;
     while changes.changed().await.is_ok() {
-        let status = changes.borrow_and_update().status;
+        let now = changes.borrow_and_update().clone();
+        let status = now.status;
         if connected && matches!(status, Status::Waiting | Status::Connecting) {
+            // Read where the test fails.
+            println!("interrupted: {now:?}");
             count.fetch_add(1, Ordering::SeqCst);
         }
         connected = status == Status::Connected;

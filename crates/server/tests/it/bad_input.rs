@@ -2,6 +2,7 @@
 
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
+use tidings_protocol::limits::PAYLOAD_DEPTH;
 use tidings_server::config::JwtSetting;
 use tokio_tungstenite::tungstenite::Message;
 
@@ -162,10 +163,12 @@ async fn a_wrong_message_is_told_and_the_connection_stays() {
 async fn payloads_may_nest_as_deep_as_the_limit() {
     let server = patient().await;
     let mut socket = server.connect("mina").await;
-    socket
-        .say_text(&format!(r#"{{"type":"publish","channel":"room:1","data":{}}}"#, deep(31)))
-        .await;
+    let publish =
+        |data: String| format!(r#"{{"type":"publish","channel":"room:1","data":{data}}}"#);
+    socket.say_text(&publish(deep(PAYLOAD_DEPTH))).await;
     socket.hear("ack").await;
+    socket.say_text(&publish(deep(PAYLOAD_DEPTH + 1))).await;
+    assert_eq!(socket.hear("error").await["code"], "bad_request");
 }
 
 #[tokio::test]
