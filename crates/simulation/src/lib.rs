@@ -31,6 +31,7 @@ pub mod model;
 pub mod node;
 pub mod rng;
 pub mod run;
+mod scroll;
 pub mod sight;
 pub mod storage;
 pub mod tally;

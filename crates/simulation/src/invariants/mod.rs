@@ -13,7 +13,7 @@
 //! | I9 | a ticket admits once | `tickets` |
 //! | I10 | connection limits hold; an older connection of a page ends | `connections` |
 //! | I11 | epochs change when records may be gone, and only then | `epochs` |
-//! | I12 | list, counts and rooms are the fold of the log | `folds`, `rooms` |
+//! | I12 | list, counts and rooms are the fold of the log, and lists load down to its beginning | `folds`, `rooms`, `scroll` |
 //! | I14 | what is queued and held stays within bounds | `bounds` |
 //! | I15 | every intent ends as stored, truly, or as an error, over crashes too | `answers`, `kept`; rows as `rows` reads them |
 //! | I17 | the same seed gives the same trace | [`crate::run`] |
