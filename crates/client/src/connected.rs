@@ -183,7 +183,11 @@ impl Connected {
             }
             Input::Due(timer, late) => self.due(timer, late, cx)?,
             Input::Message { transport, text } if transport == self.transport => {
-                Heartbeat::heard(cx);
+                // Of what is made of requests each piece that comes down was heard already; an answer to what went up says nothing
+                // of the way down.
+                if self.kind == TransportKind::Ws {
+                    Heartbeat::heard(cx);
+                }
                 self.message(text, cx)?;
             }
             Input::Work => self.work(cx),

@@ -113,6 +113,21 @@ fn a_stream_that_is_let_in_and_then_held_back_is_left_too() {
     assert_eq!(tried(&mut rig), Poll);
 }
 
+/// Found by seed 1796906354: a credential was renewed each second by a clock that only the stream could have put right.
+#[test]
+fn what_goes_up_does_not_keep_a_stream_that_brings_nothing() {
+    let mut rig = stepped_down();
+    for seq in 1..=4 {
+        rig.advance(8_000);
+        rig.publish(seq, "hi");
+        let post = rig.asked("sessions/").number;
+        rig.answered(post, &room::ack("lane-1", seq, seq));
+        assert_eq!(state(&rig), (Status::Connected, Some(Sse)));
+    }
+    rig.advance(3_000);
+    assert_eq!(tried(&mut rig), Poll);
+}
+
 #[test]
 fn a_server_that_refuses_got_the_message() {
     let mut rig = wanting();
