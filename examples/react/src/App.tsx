@@ -50,7 +50,7 @@ export function App({ tidings, config }: { tidings: Tidings; config: Config }) {
             <UserMenu users={config.users} user={user} onSwitch={switchUser} />
           </div>
         </header>
-        <ConnectionBanner />
+        <ConnectionBanner user={user} />
         <main id="main" tabIndex={-1} className={user === null ? 'page' : classOf(location.pathname)}>
           {user === null ? (
             <SignedOut users={config.users} onSignIn={switchUser} />

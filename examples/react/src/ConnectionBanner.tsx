@@ -2,9 +2,9 @@ import { useEffect, useState } from 'react'
 import { useConnection, useTidings } from 'tidings/react'
 
 /** Says what is wrong and what can be done, and nothing while all is well or only briefly interrupted. */
-export function ConnectionBanner() {
+export function ConnectionBanner({ user }: { user: string | null }) {
   const tidings = useTidings()
-  const { status, lost, error, retryAt, user } = useConnection()
+  const { status, lost, error, retryAt } = useConnection()
 
   if (status === 'failed') {
     return (
@@ -23,6 +23,7 @@ export function ConnectionBanner() {
       </div>
     )
   }
+  // The app still shows this user: the backend says that the session has ended.
   if (status === 'signed-out' && user !== null) {
     return (
       <div className="banner" data-tone="bad" role="alert">
