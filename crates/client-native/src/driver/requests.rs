@@ -50,12 +50,19 @@ pub(crate) struct Requests {
     running: BTreeMap<u64, Step>,
     /// The one that had the last word: others come first.
     last: u64,
+    /// A request was answered: the next may go by a link that is there already.
+    reuses: bool,
 }
 
 enum Step {
     /// It could not even be asked.
     Failed(String),
-    Asked(ResponseFuture),
+    Asked {
+        asked: ResponseFuture,
+        /// The same once more, should the link turn out to have been closed from the other end meanwhile. Proxies close links
+        /// that rest when they are configured anew. Browsers ask again then, too.
+        again: Option<Box<(Http, Request<Full<Bytes>>)>>,
+    },
     Answered {
         body: Incoming,
         text: Text,
@@ -64,13 +71,13 @@ enum Step {
 
 impl Requests {
     pub(crate) fn new(base: String) -> Self {
-        Self { base, http: None, running: BTreeMap::new(), last: 0 }
+        Self { base, http: None, running: BTreeMap::new(), last: 0, reuses: false }
     }
 
     /// `path` is behind the server's `/v1/`; `bearer` and `body` may hold secrets.
     pub(crate) fn begin(&mut self, request: u64, path: &str, bearer: Option<&str>, body: String) {
         let step = match self.ask(path, bearer, body) {
-            Ok(asked) => Step::Asked(asked),
+            Ok(step) => step,
             Err(reason) => Step::Failed(reason),
         };
         self.running.insert(request, step);
@@ -86,12 +93,7 @@ impl Requests {
         poll_fn(|cx| self.poll(cx)).await
     }
 
-    fn ask(
-        &mut self,
-        path: &str,
-        bearer: Option<&str>,
-        body: String,
-    ) -> Result<ResponseFuture, String> {
+    fn ask(&mut self, path: &str, bearer: Option<&str>, body: String) -> Result<Step, String> {
         let http = match &self.http {
             Some(http) => http,
             None => self.http.insert(client()?),
@@ -108,7 +110,8 @@ impl Requests {
             request = request.header(header::AUTHORIZATION, bearer);
         }
         let request = request.body(Full::from(body)).map_err(|error| error.to_string())?;
-        Ok(http.request(request))
+        let again = self.reuses.then(|| Box::new((http.clone(), request.clone())));
+        Ok(Step::Asked { asked: http.request(request), again })
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
@@ -120,6 +123,7 @@ impl Requests {
             let Some(step) = self.running.get_mut(&request) else { continue };
             let Poll::Ready(event) = step.poll(request, cx) else { continue };
             self.last = request;
+            self.reuses |= matches!(event, Event::RequestAnswered { .. });
             if let Event::RequestEnded { reason, .. } = &event {
                 debug!(request, reason, "a request ended");
                 self.running.remove(&request);
@@ -137,13 +141,20 @@ impl Step {
         };
         match self {
             Self::Failed(reason) => failed(std::mem::take(reason)),
-            Self::Asked(asked) => match ready!(asked.poll_unpin(cx)) {
+            Self::Asked { asked, again } => match ready!(asked.poll_unpin(cx)) {
                 Ok(answer) => {
                     let (status, retry_after_ms) = (answer.status().as_u16(), retry_after(&answer));
                     *self = Self::Answered { body: answer.into_body(), text: Text::default() };
                     Poll::Ready(Event::RequestAnswered { request, status, retry_after_ms })
                 }
-                Err(error) => failed(legacy_words(&error)),
+                Err(error) => match again.take() {
+                    Some(once_more) if ended_unanswered(&error) => {
+                        let (http, same) = *once_more;
+                        *self = Self::Asked { asked: http.request(same), again: None };
+                        self.poll(request, cx)
+                    }
+                    _ => failed(legacy_words(&error)),
+                },
             },
             Self::Answered { body, text } => loop {
                 match ready!(Pin::new(&mut *body).poll_frame(cx)) {
@@ -194,6 +205,13 @@ fn client() -> Result<Http, String> {
 fn retry_after(answer: &Response<Incoming>) -> Option<u64> {
     let seconds = answer.headers().get(header::RETRY_AFTER)?.to_str().ok()?;
     seconds.trim().parse::<u64>().ok()?.checked_mul(1_000)
+}
+
+/// The link ended before anything of an answer came.
+fn ended_unanswered(error: &legacy::Error) -> bool {
+    let cause =
+        std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<hyper::Error>());
+    cause.is_some_and(hyper::Error::is_incomplete_message)
 }
 
 /// Why there was no answer. The outermost error says only at which step that was.

@@ -108,6 +108,29 @@ async fn says_what_it_was_given_and_hears_the_answer_as_it_comes() {
 }
 
 #[tokio::test]
+async fn a_link_that_was_closed_while_it_rested_costs_no_request() {
+    let (listener, mut requests) = server().await;
+    requests.begin(1, "poll", None, String::from("{}"));
+    let (mut link, _) = accept(&listener, &mut requests).await;
+    link.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+    assert_eq!(next(&mut requests).await, answered(1, 200));
+    assert_eq!(next(&mut requests).await, ended(1));
+
+    requests.begin(2, "poll", None, String::from("{\"n\":2}"));
+    tokio::select! {
+        heard = hear(&mut link) => assert!(heard.ends_with("{\"n\":2}"), "{heard}"),
+        event = requests.next() => panic!("{event:?}"),
+    }
+    drop(link);
+    let (link, again) = accept(&listener, &mut requests).await;
+    assert!(again.ends_with("{\"n\":2}"), "{again}");
+
+    // Once: a server that answers nobody is told as such.
+    drop(link);
+    assert!(reason(&mut requests).await.contains("closed"));
+}
+
+#[tokio::test]
 async fn several_are_under_way_and_an_abort_closes_one() {
     let (listener, mut requests) = server().await;
     for request in [1, 2] {
