@@ -4,6 +4,8 @@ use std::{
     fs,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
 };
 
 use tempfile::TempDir;
@@ -62,7 +64,7 @@ impl Store for Kept {
 fn sqlite_keeps_the_contract_of_every_store() {
     conformance::run(&|| {
         let folder = tempfile::tempdir().unwrap();
-        Box::new(Kept { store: Sqlite::open(folder.path()).unwrap(), _folder: folder })
+        Box::new(Kept { store: open(folder.path()), _folder: folder })
     });
 }
 
@@ -108,8 +110,24 @@ fn read(store: &Sqlite) -> Result<Answer, StoreError> {
 }
 
 /// Says one message in a fresh folder and answers the channel's epoch.
+/// Opens a folder once nothing holds its lock: a process that another test starts has, until it runs its own program, what this one
+/// had open.
+fn unlocked(open: impl Fn() -> Result<Sqlite, OpenError>) -> Result<Sqlite, OpenError> {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        match open() {
+            Err(OpenError::Locked(_)) if Instant::now() < deadline => thread::yield_now(),
+            opened => return opened,
+        }
+    }
+}
+
+fn open(folder: &Path) -> Sqlite {
+    unlocked(|| Sqlite::open(folder)).unwrap()
+}
+
 fn said(folder: &Path) -> Epoch {
-    let store = Sqlite::open(folder).unwrap();
+    let store = open(folder);
     say(&store, "1");
     epoch(&store)
 }
@@ -118,13 +136,13 @@ fn said(folder: &Path) -> Epoch {
 fn a_log_is_the_same_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let before = said(folder.path());
-    assert_eq!(epoch(&Sqlite::open(folder.path()).unwrap()), before);
+    assert_eq!(epoch(&open(folder.path())), before);
 }
 
 #[test]
 fn two_processes_cannot_share_a_folder() {
     let folder = tempfile::tempdir().unwrap();
-    let _first = Sqlite::open(folder.path()).unwrap();
+    let _first = open(folder.path());
     let second = Sqlite::open(folder.path());
     assert!(matches!(&second, Err(OpenError::Locked(_))), "{second:?}");
     assert!(second.unwrap_err().to_string().contains("another server uses the data folder"));
@@ -135,7 +153,7 @@ fn a_missing_proof_file_gives_new_epochs() {
     let folder = tempfile::tempdir().unwrap();
     let before = said(folder.path());
     fs::remove_file(folder.path().join("commits")).unwrap();
-    assert_ne!(epoch(&Sqlite::open(folder.path()).unwrap()), before);
+    assert_ne!(epoch(&open(folder.path())), before);
 }
 
 #[test]
@@ -143,9 +161,9 @@ fn a_proof_above_the_database_gives_new_epochs_once() {
     let folder = tempfile::tempdir().unwrap();
     let before = said(folder.path());
     fs::write(folder.path().join("commits"), "1000\n").unwrap();
-    let after = epoch(&Sqlite::open(folder.path()).unwrap());
+    let after = epoch(&open(folder.path()));
     assert_ne!(after, before);
-    assert_eq!(epoch(&Sqlite::open(folder.path()).unwrap()), after);
+    assert_eq!(epoch(&open(folder.path())), after);
 }
 
 #[test]
@@ -153,14 +171,14 @@ fn a_proof_behind_the_database_is_no_evidence() {
     let folder = tempfile::tempdir().unwrap();
     let before = said(folder.path());
     fs::write(folder.path().join("commits"), "0\n").unwrap();
-    assert_eq!(epoch(&Sqlite::open(folder.path()).unwrap()), before);
+    assert_eq!(epoch(&open(folder.path())), before);
 }
 
 #[test]
 fn new_epochs_can_be_asked_for_after_a_restore() {
     let folder = tempfile::tempdir().unwrap();
     let before = said(folder.path());
-    assert_ne!(epoch(&Sqlite::open_with_new_epochs(folder.path()).unwrap()), before);
+    assert_ne!(epoch(&unlocked(|| Sqlite::open_with_new_epochs(folder.path())).unwrap()), before);
 }
 
 #[test]
@@ -171,7 +189,7 @@ fn a_damaged_record_is_found_and_named() {
     db.execute("UPDATE record SET frame = CAST(replace(frame, '\"1\"', '\"2\"') AS BLOB)", [])
         .unwrap();
     drop(db);
-    let store = Sqlite::open(folder.path()).unwrap();
+    let store = open(folder.path());
     assert_eq!(read(&store), Err(StoreError::Corrupt { channel: room(), offset: 1 }));
     say(&store, "the rest goes on");
 }
@@ -187,7 +205,7 @@ fn a_write_that_fails_fails_alone() {
     )
     .unwrap();
     drop(db);
-    let store = Sqlite::open(folder.path()).unwrap();
+    let store = open(folder.path());
     let write = |id: &str| {
         let draft = Draft {
             channel: room(),
@@ -236,13 +254,13 @@ fn are_private(folder: &Path) {
 fn what_a_server_makes_is_its_own_and_what_was_open_is_closed() {
     let outer = tempfile::tempdir().unwrap();
     let folder = outer.path().join("data");
-    let store = Sqlite::open(&folder).unwrap();
+    let store = open(&folder);
     say(&store, "1");
     are_private(&folder);
     drop(store);
     // As earlier versions made it.
     loosen(&folder);
-    let store = Sqlite::open(&folder).unwrap();
+    let store = open(&folder);
     say(&store, "2");
     are_private(&folder);
 }
@@ -252,7 +270,7 @@ fn a_folder_that_holds_other_things_stays_as_open_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("shared.txt"), "for all").unwrap();
     loosen(folder.path());
-    let store = Sqlite::open(folder.path()).unwrap();
+    let store = open(folder.path());
     say(&store, "1");
     for (path, mode) in modes(folder.path()) {
         let is_ours = path != folder.path() && !path.ends_with("shared.txt");
@@ -267,7 +285,7 @@ fn a_proof_that_can_not_be_read_is_no_evidence_of_a_loss() {
     let proof = folder.path().join("commits");
     fs::remove_file(&proof).unwrap();
     fs::create_dir(&proof).unwrap();
-    let opened = Sqlite::open(folder.path());
+    let opened = unlocked(|| Sqlite::open(folder.path()));
     assert!(matches!(opened, Err(OpenError::Io(_))), "{opened:?}");
 }
 
@@ -280,7 +298,7 @@ const LOSSES: [Loss; 7] = [
     ("the folder is renamed", |folder| fs::rename(folder, folder.with_extension("old")).unwrap()),
     ("the folder is replaced", |folder| {
         fs::rename(folder, folder.with_extension("old")).unwrap();
-        drop(Sqlite::open(folder).unwrap());
+        drop(open(folder));
     }),
     ("the database is replaced", |folder| {
         let database = folder.join("tidings.db");
@@ -301,7 +319,7 @@ fn nothing_is_acknowledged_into_files_that_are_gone() {
     for (what, lose) in LOSSES {
         let outer = tempfile::tempdir().unwrap();
         let folder = outer.path().join("data");
-        let store = Sqlite::open(&folder).unwrap();
+        let store = open(&folder);
         say(&store, "1");
         lose(&folder);
         let said = try_to_say(&store, "2");
@@ -320,11 +338,11 @@ fn nothing_is_acknowledged_into_files_that_are_gone() {
 fn files_that_are_gone_are_found_out_though_nobody_writes() {
     let outer = tempfile::tempdir().unwrap();
     let folder = outer.path().join("data");
-    let store = Sqlite::open(&folder).unwrap();
+    let store = open(&folder);
     fs::remove_dir_all(&folder).unwrap();
-    let began = std::time::Instant::now();
+    let began = Instant::now();
     while store.health().is_ok() {
-        assert!(began.elapsed() < std::time::Duration::from_secs(60), "health does not notice");
-        std::thread::yield_now();
+        assert!(began.elapsed() < Duration::from_secs(60), "health does not notice");
+        thread::yield_now();
     }
 }
