@@ -58,7 +58,7 @@ test('a mark left by a tab that was closed at once is made by one that is open',
   await other.isLive()
   await other.page.evaluate(() => document.querySelector<HTMLButtonElement>('button[aria-label="Mark read: Number 3"]')?.click())
   await other.page.close()
-  await expect(inbox.item('Number 3')).toHaveAttribute('data-read', 'true', { timeout: 30_000 })
+  await expect(inbox.item('Number 3')).toHaveAttribute('data-read', 'true', { timeout: 60_000 })
   await inbox.hasBadge(9)
   await expect(page.locator('[data-pending="true"]')).toHaveCount(0)
 })
