@@ -12,7 +12,8 @@ use crate::limits::{NAME_BYTES, NAMESPACE_BYTES, USER_BYTES};
 /// A channel name, `namespace:name`; cheap to clone.
 ///
 /// The first `:` splits. The namespace is `[a-z][a-z0-9_-]{0,31}`; the name has 1–128 bytes of
-/// UTF-8 without control characters and may itself hold `:` and `/`.
+/// UTF-8 without control characters and may itself hold `:` and `/`. Of names only those of inboxes,
+/// which are users' ids, may hold a `*`: at the end of a grant it stands for any rest of a name.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Channel(Arc<str>);
 
@@ -25,6 +26,9 @@ impl Channel {
         let (namespace, name) = split(text).ok_or(AddressError::NoNamespace)?;
         check_namespace(namespace)?;
         check_text(name, NAME_BYTES)?;
+        if name.contains('*') && !text.starts_with(INBOX) {
+            return Err(AddressError::Star);
+        }
         Ok(Self(Arc::from(text)))
     }
 
@@ -198,6 +202,8 @@ pub enum AddressError {
     TooLong,
     /// A name or user id has a control character.
     Control,
+    /// A channel's name has a `*`, which would be a pattern in a grant.
+    Star,
     /// An epoch is not 8 characters of `[A-Za-z0-9_-]`.
     Epoch,
 }
@@ -213,6 +219,7 @@ impl AddressError {
             Self::Empty => "a name must not be empty",
             Self::TooLong => "a name has at most 128 bytes",
             Self::Control => "a name must not hold control characters",
+            Self::Star => "a channel's name must not hold `*`, which stands for many in a grant",
             Self::Epoch => "an epoch is 8 characters of A-Z, a-z, 0-9, _ and -",
         }
     }
@@ -298,6 +305,8 @@ mod tests {
             ("room:a\nb", AddressError::Control),
             ("room:a\u{85}b", AddressError::Control),
             (long.as_str(), AddressError::TooLong),
+            ("room:team*", AddressError::Star),
+            ("room:a*b", AddressError::Star),
         ];
         for (text, why) in cases {
             assert_eq!(Channel::parse(text), Err(why), "{text:?}");
@@ -312,6 +321,7 @@ mod tests {
         assert_eq!(channel.as_str(), "inbox:team:7/ä");
         assert_eq!(channel.inbox_user(), Some("team:7/ä"));
         assert_eq!(Channel::system().inbox_user(), None);
+        assert_eq!(Channel::parse("inbox:a*").unwrap().inbox_user(), Some("a*"));
         assert_eq!(Channel::inbox(""), Err(AddressError::Empty));
     }
 

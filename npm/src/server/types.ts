@@ -25,11 +25,20 @@ type Payload<T extends NotificationType> =
   null extends DataOf<T> ? { readonly data?: DataOf<T> | undefined } : { readonly data: DataOf<T> }
 
 /** What a ticket lets its bearer do. */
-export interface ChannelRight {
-  /** A channel, or a prefix and `*`. */
-  readonly pattern: string
+export type ChannelRight = {
   readonly allow: readonly ('subscribe' | 'publish' | 'signal' | 'presence' | 'history')[]
-}
+} & (
+  | {
+      /** One channel. Names that come from data belong here: a `*` is refused. */
+      readonly channel: string
+      readonly pattern?: undefined
+    }
+  | {
+      /** A channel, or a prefix and `*`: every channel whose name begins so. */
+      readonly pattern: string
+      readonly channel?: undefined
+    }
+)
 
 /** Whom a ticket names. */
 export interface Identity {
