@@ -6,6 +6,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`session`] | one state machine per connection |
+//! | [`session_id`] | which sessions end together |
 //! | [`hub`] | who listens to what; delivers only the next record |
 //! | [`follow`] | when to read the log for what other nodes wrote |
 //! | [`seats`] | a user's connections over all nodes |
@@ -33,6 +34,7 @@ mod refused;
 pub mod seats;
 pub mod service;
 pub mod session;
+pub mod session_id;
 pub mod steady;
 pub mod store;
 

@@ -9,6 +9,7 @@ use tidings_protocol::ErrorCode;
 use tidings_server_core::{
     MemoryStore, Refused,
     seats::{Claim, Seat, Seats, Verdict},
+    session_id,
     store::{Revocation, Subject},
 };
 
@@ -134,6 +135,8 @@ impl Gate {
 pub fn hits(revocation: &Revocation, guest: &Guest) -> bool {
     match &revocation.subject {
         Subject::User(user) => *user == guest.user && guest.issued_at < revocation.at,
-        Subject::Session(session) | Subject::Jti(session) => *session == guest.session,
+        Subject::Session(session) | Subject::Jti(session) => {
+            session_id::is_ended_by(&guest.session, session)
+        }
     }
 }

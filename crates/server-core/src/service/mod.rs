@@ -12,7 +12,7 @@ pub use answer::{Outcome, ack, error, outcome};
 pub use mark::{MarkIntent, mark};
 pub use message::message;
 pub use notify::notify;
-pub use revoke::revoke;
+pub use revoke::{end_session, revoke};
 pub use ticket::{Grant, grant};
 
 use tidings_protocol::{Channel, ErrorCode, address::check_text, limits::ID_BYTES, rights::Right};

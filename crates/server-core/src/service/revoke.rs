@@ -3,7 +3,7 @@
 use tidings_protocol::rest::{RevocationRequest, Revoked};
 
 use crate::{
-    Limits,
+    Identity, Limits,
     refused::Refused,
     store::{Op, Revocation, Subject, Write},
 };
@@ -21,7 +21,20 @@ pub fn revoke(body: RevocationRequest, wall: u64, limits: &Limits) -> Result<Wri
         Revoked::Session(session) => Subject::Session(session),
         Revoked::Jti(jti) => Subject::Jti(jti),
     };
-    let until = wall.saturating_add(limits.credential_ms).saturating_add(MARGIN_MS);
+    let until = wall.saturating_add(limits.credential_ms);
+    Ok(void(subject, wall, until))
+}
+
+/// A session ends itself. Its end is kept as long as its token would have lived.
+#[must_use]
+pub fn end_session(identity: &Identity, wall: u64, limits: &Limits) -> Write {
+    let longest = wall.saturating_add(limits.credential_ms);
+    let until = identity.expires_at.map_or(longest, |end| end.min(longest));
+    void(Subject::Session(identity.session.clone()), wall, until)
+}
+
+fn void(subject: Subject, wall: u64, until: u64) -> Write {
+    let until = until.saturating_add(MARGIN_MS);
     let revocation = Revocation { subject, at: wall, until };
-    Ok(Write { key: None, lane: None, op: Op::Revoke(revocation) })
+    Write { key: None, lane: None, op: Op::Revoke(revocation) }
 }

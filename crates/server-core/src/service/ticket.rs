@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use tidings_protocol::{ErrorCode, Json, rest::TicketRequest, rights::Rights};
 
 use super::Caller;
-use crate::{Identity, Limits, refused::Refused};
+use crate::{Identity, Limits, refused::Refused, session_id};
 
 /// What the store keeps under a ticket's hash until it is spent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -65,14 +65,15 @@ impl Grant {
 }
 
 /// What a ticket for this request stands for. A backend names the user and the rights; a user gets a ticket of their own
-/// with the rights, info and end of the credential they show, never more. `session` is a new random id.
+/// with the rights, info and end of the credential they show, never more, and it is revoked with it. `own` is a new random
+/// text, of at most 24 bytes, that tells the session from others.
 ///
 /// # Errors
 /// `bad_request` naming the field, `user_mismatch` or `forbidden` when a user asks for more than their own.
 pub fn grant(
     caller: Caller<'_>,
     body: TicketRequest,
-    session: String,
+    own: String,
     wall: u64,
     limits: &Limits,
 ) -> Result<Grant, Refused> {
@@ -81,8 +82,8 @@ pub fn grant(
     let expires_at =
         wall.saturating_add(session_ttl_ms.unwrap_or(limits.session_ms).min(limits.credential_ms));
     let user = caller.user(user)?;
-    let (info, rights, expires_at) = match caller {
-        Caller::Backend => (info, channels.unwrap_or_default(), expires_at),
+    let (info, rights, expires_at, session) = match caller {
+        Caller::Backend => (info, channels.unwrap_or_default(), expires_at, own),
         Caller::User(identity) => {
             if channels.is_some() || info.is_some() {
                 return Err(Refused::new(
@@ -91,7 +92,11 @@ pub fn grant(
                 ));
             }
             let expires_at = identity.expires_at.map_or(expires_at, |end| end.min(expires_at));
-            (identity.info.clone(), identity.rights.clone(), expires_at)
+            let session = match session_id::family(&identity.session) {
+                Some(family) => session_id::of_family(family, &own),
+                None => own,
+            };
+            (identity.info.clone(), identity.rights.clone(), expires_at, session)
         }
     };
     Ok(Grant { user, info, rights, session, origin, issued_at: wall, expires_at })
@@ -134,10 +139,19 @@ mod tests {
         let own = identity();
         let made = asked(Caller::User(&own), TicketRequest::default()).unwrap();
         assert_eq!((made.user.as_str(), made.expires_at), ("u1", 1_500));
+        assert_eq!(made.session, "s1");
         let other = TicketRequest { user: Some("u2".into()), ..Default::default() };
         assert_eq!(asked(Caller::User(&own), other).unwrap_err().code, ErrorCode::UserMismatch);
         let more = TicketRequest { channels: Some(Rights::default()), ..Default::default() };
         assert_eq!(asked(Caller::User(&own), more).unwrap_err().code, ErrorCode::Forbidden);
+    }
+
+    /// So that revoking the JWT revokes its tickets and what they open.
+    #[test]
+    fn a_ticket_is_of_the_family_of_the_credential_that_asked_for_it() {
+        let own = Identity { session: "j-1.mina".into(), ..identity() };
+        let made = asked(Caller::User(&own), TicketRequest::default()).unwrap();
+        assert_eq!(made.session, "j-1.s1");
     }
 
     #[test]

@@ -22,7 +22,7 @@ use axum::{
     extract::{FromRequestParts, MatchedPath, Request, State},
     middleware::{self, Next},
     response::Response,
-    routing::{get, post},
+    routing::{delete, get, post},
 };
 use http::{HeaderName, HeaderValue, Method, header, request::Parts};
 use tidings_protocol::ErrorCode;
@@ -87,7 +87,7 @@ impl Api {
         let cors = CorsLayer::new()
             .allow_origin(allowed)
             .allow_credentials(with_cookies)
-            .allow_methods([Method::GET, Method::POST])
+            .allow_methods([Method::GET, Method::POST, Method::DELETE])
             .allow_headers([
                 header::AUTHORIZATION,
                 header::CONTENT_TYPE,
@@ -111,6 +111,7 @@ impl Api {
             .route("/v1/revocations", post(revocations::revoke))
             .route("/v1/sse", get(streams::stream).post(streams::stream))
             .route("/v1/poll", get(streams::poll).post(streams::poll))
+            .route("/v1/sessions/{session}", delete(revocations::end))
             .route("/v1/sessions/{session}/messages", post(streams::messages))
             .route("/healthz", get(health::alive))
             .route("/readyz", get(health::ready))

@@ -16,9 +16,8 @@ use tidings_server_core::{
 };
 use tokio::{sync::oneshot, time::Instant};
 
-use super::{Api, Caller, body};
+use super::{Api, Caller, body, revocations::own_session};
 use crate::{
-    auth::Who,
     driver::connection::{self, Opening, Said},
     error::ApiError,
     listen::Peer,
@@ -111,15 +110,8 @@ pub(super) async fn messages(
     session: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let Path(session) = session
-        .map_err(|rejection| ApiError::new(ErrorCode::InvalidUtf8, rejection.body_text()))?;
-    let Who::Session(identity) = who else {
-        let detail = "messages are sent with the session token of their stream or poll";
-        return Err(ApiError::new(ErrorCode::Forbidden, detail));
-    };
-    if identity.session != session {
-        return Err(ApiError::new(ErrorCode::Forbidden, "the session token is another session's"));
-    }
+    let identity = own_session(&who, session)?.clone();
+    let session = identity.session.clone();
     let (parts, stream) = request.into_parts();
     let text = body::text(&parts.headers, stream, &api, api.limits().connect_bytes).await?;
     let mut turn = api.node.visits.enter(&session, api.node.clock.now().mono)?;
@@ -129,7 +121,7 @@ pub(super) async fn messages(
     // On a task of its own: a caller that goes away does not stop half way what it began.
     tokio::spawn(async move {
         let mut guard = turn.guard().await;
-        *guard = connection::visit(node, transport, entrance, *identity, *guard).await;
+        *guard = connection::visit(node, transport, entrance, identity, *guard).await;
     });
     let answers = answered.await.map_err(|_| ApiError::new(ErrorCode::Internal, ""))?;
     let kind = HeaderValue::from_static("application/x-ndjson");

@@ -5,7 +5,7 @@ use tidings_protocol::rest::TicketRequest;
 use tidings_server_core::service;
 
 use super::{Api, Caller, body::Body, notifications::created};
-use crate::error::ApiError;
+use crate::{auth, error::ApiError};
 
 pub(super) async fn issue(
     State(api): State<Api>,
@@ -13,7 +13,7 @@ pub(super) async fn issue(
     Body { value, .. }: Body<TicketRequest>,
 ) -> Result<Response, ApiError> {
     who.opens()?;
-    let session = uuid::Uuid::new_v4().to_string();
-    let grant = service::grant(who.caller(), value, session, api.wall(), api.limits())?;
+    let own = auth::random_id("s-")?;
+    let grant = service::grant(who.caller(), value, own, api.wall(), api.limits())?;
     Ok(created(&api.auth.issue_ticket(grant).await?, false))
 }

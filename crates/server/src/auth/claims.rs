@@ -4,7 +4,7 @@ use serde::Deserialize;
 use tidings_protocol::{ErrorCode, Json, address::check_user, limits::INFO_BYTES, rights::Rights};
 use tidings_server_core::{Identity, Refused};
 
-use super::{jwt::random_id, revoked::session_of_jti};
+use super::{jwt::random_id, revoked::session_of_jwt};
 
 /// Who may have issued a token, for whom, and how far its clock may differ.
 #[derive(Debug, Default)]
@@ -83,7 +83,10 @@ impl Claims {
             return Err(refused("the token is not valid yet (`nbf`)"));
         }
         let session = match text("jti", self.jti.as_ref())? {
-            Some(jti) => session_of_jti(&jti),
+            Some(jti) => {
+                let issuer = text("iss", self.iss.as_ref())?;
+                session_of_jwt(issuer.as_deref(), &user, &jti)
+            }
             None => random_id("s-")?,
         };
         Ok(Identity {

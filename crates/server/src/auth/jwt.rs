@@ -280,7 +280,7 @@ pub(super) fn dev_token(secret: &Secret, user: &str, wall: u64) -> Result<String
 }
 
 /// 128 random bits.
-pub(super) fn random_id(prefix: &str) -> Result<String, Refused> {
+pub(crate) fn random_id(prefix: &str) -> Result<String, Refused> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes)
         .map_err(|error| Refused::new(ErrorCode::Internal, error.to_string()))?;

@@ -66,6 +66,7 @@ use crate::{
 };
 
 pub use api_key::ApiKeys;
+pub(crate) use jwt::random_id;
 pub use jwt::{JwtKey, KeyError};
 pub(crate) use revoked::by_session;
 pub use secrets::{Secret, secret};

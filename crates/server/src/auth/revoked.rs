@@ -4,7 +4,10 @@ use std::collections::HashMap;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use sha2::{Digest as _, Sha256};
-use tidings_server_core::store::{Revocation, Subject};
+use tidings_server_core::{
+    session_id,
+    store::{Revocation, Subject},
+};
 
 /// What was revoked, by whom it hits. As large as what the store keeps: revocations of 30 days.
 #[derive(Debug, Default)]
@@ -20,17 +23,30 @@ struct Cut {
     until: u64,
 }
 
-/// Id of the sessions a JWT with an id opens: the same for each, so that revoking the JWT ends all of them and what re-enters by
-/// their session tokens.
-pub(super) fn session_of_jti(jti: &str) -> String {
+/// The family of the sessions that come of a JWT with an id: those it opens, those of the tickets it
+/// makes, and their session tokens. Revoking the JWT ends the family.
+fn family_of_jti(jti: &str) -> String {
     let hash: [u8; 32] = Sha256::digest(jti.as_bytes()).into();
     format!("j-{}", BASE64.encode(&hash[..24]))
 }
 
-/// The same revocation with a JWT named by its sessions.
+/// Id of the session that a JWT opens, the same each time. Issuers and users may choose the same `jti`
+/// and have sessions of their own all the same.
+pub(super) fn session_of_jwt(issuer: Option<&str>, user: &str, jti: &str) -> String {
+    let mut hash = Sha256::new();
+    // With its length, so that no two pairs read alike.
+    let issuer = issuer.unwrap_or_default();
+    hash.update((issuer.len() as u64).to_be_bytes());
+    hash.update(issuer);
+    hash.update(user);
+    let hash: [u8; 32] = hash.finalize().into();
+    session_id::of_family(&family_of_jti(jti), &BASE64.encode(&hash[..16]))
+}
+
+/// The same revocation with a JWT named by the family of its sessions.
 pub(crate) fn by_session(revocation: &Revocation) -> Revocation {
     let subject = match &revocation.subject {
-        Subject::Jti(jti) => Subject::Session(session_of_jti(jti)),
+        Subject::Jti(jti) => Subject::Session(family_of_jti(jti)),
         other => other.clone(),
     };
     Revocation { subject, ..*revocation }
@@ -56,6 +72,7 @@ impl Revoked {
     pub(super) fn hits(&self, user: &str, session: &str, issued_at: u64) -> bool {
         self.users.get(user).is_some_and(|cut| issued_at < cut.at)
             || self.sessions.contains_key(session)
+            || session_id::family(session).is_some_and(|family| self.sessions.contains_key(family))
     }
 }
 
@@ -84,10 +101,27 @@ mod tests {
     }
 
     #[test]
-    fn revoking_a_jwt_ends_the_sessions_it_opened() {
+    fn revoking_a_jwt_ends_what_came_of_it() {
         let revoked = revoked(Subject::Jti("j1".into()));
-        assert!(revoked.hits("u1", &session_of_jti("j1"), 0));
-        assert!(!revoked.hits("u1", &session_of_jti("j2"), 0));
-        assert!(session_of_jti("j1").len() <= 64);
+        let session = |jti| session_of_jwt(Some("https://id.example"), "u1", jti);
+        assert!(revoked.hits("u1", &session("j1"), 0));
+        assert!(!revoked.hits("u1", &session("j2"), 0));
+        let ticket = session_id::of_family(&family_of_jti("j1"), "of a ticket");
+        assert!(revoked.hits("u1", &ticket, 500));
+        assert!(session("j1").len() <= 64);
+    }
+
+    #[test]
+    fn one_jti_of_two_users_or_issuers_is_two_sessions() {
+        let sessions = [
+            session_of_jwt(None, "u1", "j"),
+            session_of_jwt(None, "u2", "j"),
+            session_of_jwt(Some("a"), "u1", "j"),
+            session_of_jwt(Some("b"), "u1", "j"),
+            session_of_jwt(Some("au"), "1", "j"),
+        ];
+        let different: std::collections::HashSet<_> = sessions.iter().collect();
+        assert_eq!(different.len(), sessions.len());
+        assert_eq!(sessions[0], session_of_jwt(None, "u1", "j"));
     }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use tidings_protocol::ErrorCode;
 use tidings_server_core::{
-    Refused,
+    Refused, session_id,
     store::{Revocation, Subject},
 };
 use tokio::sync::Notify;
@@ -189,8 +189,8 @@ impl Registry {
         all.collect()
     }
 
-    /// Ends the connections a revocation hits, which names a user or a session: of a user those with older credentials, of a
-    /// session all, whatever the clocks say.
+    /// Ends the connections a revocation hits, which names a user, a session or a family of
+    /// sessions: of a user those with older credentials, of a session all, whatever the clocks say.
     pub fn revoke(&self, revocation: &Revocation) {
         let book = self.lock();
         let older = |entry: &&Entry| entry.issued_at < revocation.at;
@@ -201,9 +201,10 @@ impl Registry {
                 book.users.get(user.as_str()).into_iter().flatten().filter(older).for_each(end);
             }
             Subject::Session(session) => {
-                everybody().filter(|entry| *entry.session == **session).for_each(end)
+                let is_of = |entry: &&Entry| session_id::is_ended_by(&entry.session, session);
+                everybody().filter(is_of).for_each(end)
             }
-            // Sessions are named after the JWT they came with, and told so.
+            // Named by the family of its sessions before it comes here.
             Subject::Jti(_) => {}
         }
     }

@@ -14,6 +14,7 @@ mod cluster;
 mod credentials;
 mod drain;
 mod durability;
+mod families;
 mod harness;
 mod idempotency;
 mod key_sets;
