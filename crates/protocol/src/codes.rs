@@ -156,11 +156,11 @@ macro_rules! error_codes {
 error_codes! {
     // Who is there.
     Unauthorized = "unauthorized", App, Ticket, Some(CloseCode::UNAUTHORIZED), 401, "Send a valid ticket, token, session token or API key.";
-    TicketInvalid = "ticket_invalid", App, Ticket, Some(CloseCode::UNAUTHORIZED), 401, "The ticket is unknown, spent or older than its 30 s: get a new one for each attempt.";
+    TicketInvalid = "ticket_invalid", App, Ticket, Some(CloseCode::UNAUTHORIZED), 401, "The ticket is unknown, spent or too old: get a new one for each attempt.";
     Expired = "expired", App, Ticket, Some(CloseCode::EXPIRED), 401, "The credential has ended: get a new ticket, or refresh before it ends.";
     Revoked = "revoked", App, Ticket, Some(CloseCode::REVOKED), 401, "The backend revoked the credential: the user has to sign in again.";
     UserMismatch = "user_mismatch", App, Never, Some(CloseCode::USER_MISMATCH), 403, "The credential is another user's: ask for a ticket of the user who is signed in.";
-    Forbidden = "forbidden", App, Never, Some(CloseCode::FORBIDDEN), 403, "The credential does not grant this: add the channel to the ticket's or token's `channels`.";
+    Forbidden = "forbidden", App, Never, Some(CloseCode::FORBIDDEN), 403, "The credential does not grant this: add a grant to the ticket's or token's `channels`.";
     OriginRefused = "origin_refused", App, Never, None, 403, "Add the page's origin to the server's `origins`.";
     // What was said.
     BadRequest = "bad_request", App, Never, Some(CloseCode::BAD_REQUEST), 400, "The message is malformed or in the wrong place: see its `message`.";
@@ -186,7 +186,7 @@ error_codes! {
     // REST.
     IdempotencyMismatch = "idempotency_mismatch", App, Never, None, 422, "This Idempotency-Key was used for another body: use a new key.";
     IdempotencyInFlight = "idempotency_in_flight", App, Backoff, None, 409, "The first request with this Idempotency-Key is still running: try again soon.";
-    NotFound = "not_found", App, Never, None, 404, "There is nothing at this address: check the path.";
+    NotFound = "not_found", App, Never, None, 404, "Nothing is there: check the path, or the id.";
     MethodNotAllowed = "method_not_allowed", App, Never, None, 405, "Use the method of the reference.";
     UnsupportedMediaType = "unsupported_media_type", App, Never, None, 415, "Send `Content-Type: application/json`.";
     // Found by the SDK itself.

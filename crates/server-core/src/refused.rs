@@ -10,7 +10,8 @@ use crate::store::{Refusal, StoreError};
 pub struct Refused {
     /// Stable name, fault, retry and close code.
     pub code: ErrorCode,
-    /// For the developer: what exactly was wrong. Never holds a secret.
+    /// For the developer: what exactly was wrong. Never holds a secret. One that ends in a full stop
+    /// says what to do, too, and goes without the code's general advice.
     pub detail: String,
     /// When it may be tried again, in milliseconds.
     pub retry_after_ms: Option<u64>,
@@ -27,10 +28,10 @@ impl Refused {
     /// What a developer reads: the particular reason, then what to do.
     #[must_use]
     pub fn message(&self) -> String {
-        if self.detail.is_empty() {
-            self.code.advice().to_owned()
-        } else {
-            format!("{}. {}", self.detail, self.code.advice())
+        match self.detail.as_str() {
+            "" => self.code.advice().to_owned(),
+            whole if whole.ends_with('.') => whole.to_owned(),
+            detail => format!("{detail}. {}", self.code.advice()),
         }
     }
 }
@@ -65,5 +66,19 @@ impl From<StoreError> for Refused {
                 Self { retry_after_ms: Some(1_000), ..Self::from(ErrorCode::StorageUnavailable) }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_says_what_happened_first_and_then_one_cure() {
+        let message = |detail: &str| Refused::new(ErrorCode::NotFound, detail).message();
+        let advice = ErrorCode::NotFound.advice();
+        assert_eq!(message(""), advice);
+        assert_eq!(message("no room of this name"), format!("no room of this name. {advice}"));
+        assert_eq!(message("no such room: make one."), "no such room: make one.");
     }
 }

@@ -512,11 +512,11 @@ export type ServerMessage = ServerMessages[keyof ServerMessages]
 /** Every error code: whose fault, what a client does, how a connection ends, what to do. */
 export const ERROR_CODES = {
   unauthorized: { fault: 'app', retry: 'ticket', close: 4001, status: 401, advice: "Send a valid ticket, token, session token or API key." },
-  ticket_invalid: { fault: 'app', retry: 'ticket', close: 4001, status: 401, advice: "The ticket is unknown, spent or older than its 30 s: get a new one for each attempt." },
+  ticket_invalid: { fault: 'app', retry: 'ticket', close: 4001, status: 401, advice: "The ticket is unknown, spent or too old: get a new one for each attempt." },
   expired: { fault: 'app', retry: 'ticket', close: 4002, status: 401, advice: "The credential has ended: get a new ticket, or refresh before it ends." },
   revoked: { fault: 'app', retry: 'ticket', close: 4003, status: 401, advice: "The backend revoked the credential: the user has to sign in again." },
   user_mismatch: { fault: 'app', retry: 'never', close: 4104, status: 403, advice: "The credential is another user's: ask for a ticket of the user who is signed in." },
-  forbidden: { fault: 'app', retry: 'never', close: 4103, status: 403, advice: "The credential does not grant this: add the channel to the ticket's or token's `channels`." },
+  forbidden: { fault: 'app', retry: 'never', close: 4103, status: 403, advice: "The credential does not grant this: add a grant to the ticket's or token's `channels`." },
   origin_refused: { fault: 'app', retry: 'never', close: null, status: 403, advice: "Add the page's origin to the server's `origins`." },
   bad_request: { fault: 'app', retry: 'never', close: 4109, status: 400, advice: "The message is malformed or in the wrong place: see its `message`." },
   unknown_type: { fault: 'app', retry: 'never', close: null, status: 400, advice: "The server does not know this message type: it may be older than the client." },
@@ -538,7 +538,7 @@ export const ERROR_CODES = {
   internal: { fault: 'server', retry: 'backoff', close: 1011, status: 500, advice: "Something broke: report the request id to whoever runs the server." },
   idempotency_mismatch: { fault: 'app', retry: 'never', close: null, status: 422, advice: "This Idempotency-Key was used for another body: use a new key." },
   idempotency_in_flight: { fault: 'app', retry: 'backoff', close: null, status: 409, advice: "The first request with this Idempotency-Key is still running: try again soon." },
-  not_found: { fault: 'app', retry: 'never', close: null, status: 404, advice: "There is nothing at this address: check the path." },
+  not_found: { fault: 'app', retry: 'never', close: null, status: 404, advice: "Nothing is there: check the path, or the id." },
   method_not_allowed: { fault: 'app', retry: 'never', close: null, status: 405, advice: "Use the method of the reference." },
   unsupported_media_type: { fault: 'app', retry: 'never', close: null, status: 415, advice: "Send `Content-Type: application/json`." },
   closed: { fault: 'app', retry: 'never', close: null, status: 500, advice: "The client was closed by close(): create a new one." },

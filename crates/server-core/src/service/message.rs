@@ -27,7 +27,7 @@ pub fn message(
     if channel.namespace() == "inbox" || channel.namespace() == "system" {
         return Err(Refused::new(
             ErrorCode::Forbidden,
-            "inboxes and system channels take notifications only",
+            "inboxes and system channels take notifications only: a backend sends them by `POST /v1/notifications`.",
         ));
     }
     caller.check(&channel, Right::Publish)?;

@@ -42,7 +42,19 @@ impl<'a> Caller<'a> {
             }
             Self::User(_) => Err(Refused::new(
                 ErrorCode::Forbidden,
-                format!("no right to {right:?} here").to_lowercase(),
+                match right {
+                    Right::Subscribe => {
+                        "the credential has no right to `subscribe` to this channel"
+                    }
+                    Right::Publish => "the credential has no right to `publish` to this channel",
+                    Right::Signal => "the credential has no right to `signal` on this channel",
+                    Right::Presence => {
+                        "the credential has no right to see the `presence` of this channel"
+                    }
+                    Right::History => {
+                        "the credential has no right to read the `history` of this channel"
+                    }
+                },
             )),
         }
     }
@@ -55,12 +67,15 @@ impl<'a> Caller<'a> {
         match (self, named) {
             (Self::Backend, Some(user)) => Ok(user),
             (Self::Backend, None) => {
-                Err(Refused::new(ErrorCode::BadRequest, "`user` must be named"))
+                Err(Refused::new(ErrorCode::BadRequest, "a backend names the `user`"))
             }
             (Self::User(identity), named) => {
                 match named.is_none_or(|named| named == identity.user) {
                     true => Ok(identity.user.clone()),
-                    false => Err(ErrorCode::UserMismatch.into()),
+                    false => Err(Refused::new(
+                        ErrorCode::UserMismatch,
+                        "`user` is another one than the credential's: leave it out, or call with an API key.",
+                    )),
                 }
             }
         }

@@ -88,7 +88,7 @@ pub fn grant(
             if channels.is_some() || info.is_some() {
                 return Err(Refused::new(
                     ErrorCode::Forbidden,
-                    "`channels` and `info` come from the backend",
+                    "`channels` and `info` come from the backend: a ticket for oneself has those of the credential that asks.",
                 ));
             }
             let expires_at = identity.expires_at.map_or(expires_at, |end| end.min(expires_at));

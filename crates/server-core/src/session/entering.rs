@@ -32,15 +32,19 @@ impl AwaitingConnect {
                 let credential = Credential::Ticket(ticket.to_owned());
                 Entering::begin(credential, nothing_said(), self.wanted, turn)
             }
-            Input::Happened(Event::TicketOffered { .. }) => {
-                turn.close(&ErrorCode::TicketInvalid.into())
-            }
+            Input::Happened(Event::TicketOffered { .. }) => turn.close(&Refused::new(
+                ErrorCode::TicketInvalid,
+                "the ticket in the address is longer than any of this server",
+            )),
             Input::Said(_) => turn.close(&bad("the first message must be `connect`")),
             Input::Unreadable { why, .. } => {
                 turn.close(&bad(format!("the first message must be `connect`: {}", why.detail)))
             }
             Input::Happened(Event::DeadlinePassed) if turn.now.mono >= self.until => {
-                turn.close(&ErrorCode::Timeout.into())
+                turn.close(&Refused::new(
+                    ErrorCode::Timeout,
+                    format!("no `connect` came within {} ms.", turn.limits.connect_ms),
+                ))
             }
             Input::Happened(Event::DeadlinePassed) => {
                 turn.out.push(Command::SetDeadline { at: Some(self.until) });
@@ -132,17 +136,18 @@ fn checked(connect: &Connect, turn: &Turn<'_>) -> Result<Credential, Refused> {
     if connect.version != VERSION {
         return Err(Refused::new(
             ErrorCode::Version,
-            format!("this server speaks version {VERSION}"),
+            format!("`connect` asks for version {}, this server speaks {VERSION}", connect.version),
         ));
     }
     if connect.instance.as_deref().is_some_and(|name| check_text(name, ID_BYTES).is_err()) {
         return Err(bad("`instance` has 1 to 64 bytes and no control characters"));
     }
     let cursors = connect.cursors.as_ref().map_or(0, Channels::len);
-    if cursors > turn.limits.subscriptions.min(CURSORS) {
+    let most = turn.limits.subscriptions.min(CURSORS);
+    if cursors > most {
         return Err(Refused::new(
             ErrorCode::BadRequest,
-            "more `cursors` than a connection has subscriptions",
+            format!("`connect` has {cursors} `cursors`, and {most} are the most"),
         ));
     }
     let credential = match (&connect.ticket, &connect.token, &connect.session_token) {
@@ -156,7 +161,13 @@ fn checked(connect: &Connect, turn: &Turn<'_>) -> Result<Credential, Refused> {
         Credential::Ticket(text) | Credential::Token(text) | Credential::SessionToken(text)
             if text.len() > CREDENTIAL_BYTES =>
         {
-            Err(ErrorCode::Unauthorized.into())
+            Err(Refused::new(
+                ErrorCode::Unauthorized,
+                format!(
+                    "a credential has at most {CREDENTIAL_BYTES} bytes, this one {}",
+                    text.len()
+                ),
+            ))
         }
         _ => Ok(credential),
     }

@@ -65,7 +65,7 @@ async fn read(body: axum::body::Body, api: &Api, limit: usize) -> Result<Bytes, 
 fn check(headers: &HeaderMap) -> Result<(), ApiError> {
     // A small body may inflate to anything.
     if headers.contains_key(header::CONTENT_ENCODING) {
-        let detail = "compressed bodies are not taken";
+        let detail = "compressed bodies are not taken: send it without `Content-Encoding`.";
         return Err(ApiError::new(ErrorCode::UnsupportedMediaType, detail));
     }
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());

@@ -37,7 +37,8 @@ pub(super) async fn publish(
         }
         Who::Backend(_) if client_id.is_none() && seq.is_none() => None,
         Who::Backend(_) => {
-            let detail = "lanes are for users; a backend sends an `Idempotency-Key`";
+            let detail =
+                "`client_id` and `seq` are for users: a backend sends an `Idempotency-Key`";
             return Err(ApiError::new(ErrorCode::BadRequest, detail));
         }
     };

@@ -43,11 +43,11 @@ pub(super) fn own_session(
     let Path(session) = session
         .map_err(|rejection| ApiError::new(ErrorCode::InvalidUtf8, rejection.body_text()))?;
     let Who::Session(identity) = who else {
-        let detail = "show the session token that `connected` or the poll's head gave, not another credential";
+        let detail = "show the session token that `connected` or the poll's head gave, not another credential.";
         return Err(ApiError::new(ErrorCode::Forbidden, detail));
     };
     if identity.session != session {
-        let detail = "the session token is another session's than the one in the path";
+        let detail = "the session token is another session's than the one in the path.";
         return Err(ApiError::new(ErrorCode::Forbidden, detail));
     }
     Ok(identity)

@@ -36,7 +36,10 @@ pub(crate) fn may_speak(
     if allowed {
         Ok(())
     } else {
-        Err(Refused::new(ErrorCode::OriginRefused, "a cookie speaks only for allowed pages"))
+        Err(Refused::new(
+            ErrorCode::OriginRefused,
+            "a cookie is taken only from pages of allowed origins",
+        ))
     }
 }
 

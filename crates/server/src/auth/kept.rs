@@ -86,7 +86,10 @@ impl Auth {
             return Err(ErrorCode::Internal.into());
         };
         let text = text.ok_or_else(|| {
-            Refused::new(ErrorCode::Unauthorized, "the session token's rights are no longer kept")
+            Refused::new(
+                ErrorCode::Unauthorized,
+                "the session token's rights are no longer kept: get a new ticket.",
+            )
         })?;
         self.remembered().add(hash, 0, &String::from_utf8_lossy(&text));
         complete(identity, &text)

@@ -199,7 +199,7 @@ impl Auth {
         if ticket::is_one(bearer) {
             return Err(Refused::new(
                 ErrorCode::Unauthorized,
-                "a ticket opens sockets, streams and polls, not this: send a JWT or session token",
+                "a ticket opens sockets, streams and polls, not this: send a JWT or session token.",
             ));
         }
         let identity = Box::new(self.bearer(bearer).await?);
@@ -258,13 +258,13 @@ impl Auth {
                 Some(Ambient::MuteCookie) => {
                     return Err(Refused::new(
                         ErrorCode::Unauthorized,
-                        "a cookie speaks only for pages of allowed origins",
+                        "a cookie is taken only from pages of allowed origins: add the page's to `origins`, or offer a credential in `connect`.",
                     ));
                 }
                 None => {
                     return Err(Refused::new(
                         ErrorCode::Unauthorized,
-                        "`connect` offers no credential",
+                        "`connect` has no `ticket`, `token` or `session_token`, and the request no `Authorization`",
                     ));
                 }
             },

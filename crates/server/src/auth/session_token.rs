@@ -131,7 +131,10 @@ impl SessionKey {
 }
 
 fn invalid() -> Refused {
-    Refused::new(ErrorCode::Unauthorized, "the session token is not valid")
+    Refused::new(
+        ErrorCode::Unauthorized,
+        "the session token is not one of this server's: get a new ticket.",
+    )
 }
 
 #[cfg(test)]

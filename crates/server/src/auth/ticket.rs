@@ -33,13 +33,15 @@ pub(super) fn issue(
     Ok(TicketAnswer { ticket, expires_at: rfc3339(expires_at) })
 }
 
-/// Spends a ticket. Unknown, spent, expired and meant for another page: one answer, in about the same time.
+/// Spends a ticket. Unknown, spent and expired: one answer, in about the same time. One that is meant for another page is spent by
+/// then, so that it can be told so.
 pub(super) fn spend(store: &dyn Store, ticket: &str, page: &Page) -> Result<Grant, Refused> {
     let invalid = || Refused::from(ErrorCode::TicketInvalid);
     let bytes = store.take_ticket(Clock::wall(), hash(ticket))?.ok_or_else(invalid)?;
     let grant = Grant::decode(&bytes)?;
     if grant.origin.as_ref().is_some_and(|origin| !page.is_of(origin)) {
-        return Err(invalid());
+        let detail = "the ticket is for pages of another origin, and spent now: ask for one with the `origin` of this page, or with none.";
+        return Err(Refused::new(ErrorCode::TicketInvalid, detail));
     }
     Ok(grant)
 }

@@ -44,7 +44,7 @@ impl Who {
             Self::Backend(_) => Ok(()),
             Self::User(_) | Self::Session(_) => Err(Refused::new(
                 ErrorCode::Forbidden,
-                "only a backend with an API key may do this",
+                "only a backend may do this, with an API key in `Authorization`.",
             )),
         }
     }
@@ -58,7 +58,7 @@ impl Who {
             Self::Backend(_) | Self::User(_) => Ok(()),
             Self::Session(_) => Err(Refused::new(
                 ErrorCode::Forbidden,
-                "a session token re-enters its session and opens no other",
+                "a session token re-enters its session and opens no other: ask with a JWT or an API key.",
             )),
         }
     }
@@ -72,7 +72,7 @@ impl Who {
             Self::User(identity) | Self::Session(identity) => Ok(identity),
             Self::Backend(_) => Err(Refused::new(
                 ErrorCode::Forbidden,
-                "only a user may do this, with a JWT or session token of their own",
+                "only a user may do this, with a JWT or session token of their own.",
             )),
         }
     }

@@ -134,7 +134,10 @@ impl Registry {
         if entries.len() >= self.bounds.per_user {
             return Err(Refused::new(
                 ErrorCode::Connections,
-                format!("this user has {} connections already", entries.len()),
+                format!(
+                    "this user has {} connections, which is `limits.connections_per_user`: close others, or raise it.",
+                    entries.len()
+                ),
             ));
         }
         // Most users have one: a Vec's first growth would make room for four.

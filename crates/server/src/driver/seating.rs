@@ -105,7 +105,9 @@ impl Seating {
             Verdict::Admitted { .. } => Ok(()),
             Verdict::Full { taken } => Err(Refused::new(
                 ErrorCode::Connections,
-                format!("this user has {taken} connections already"),
+                format!(
+                    "this user has {taken} connections, which is `limits.connections_per_user`: close others, or raise it."
+                ),
             )),
             Verdict::Superseded { .. } => {
                 Err(Refused::new(ErrorCode::Connections, "this page has a newer connection"))

@@ -133,7 +133,7 @@ impl Hosts {
         Err(Refused::new(
             ErrorCode::OriginRefused,
             format!(
-                "with --dev this server answers to names of this machine only, and `Host` is {asked:?}; add the name to `dev_hosts` if it is one of yours"
+                "with --dev this server answers to names of this machine only, and `Host` is {asked:?}; add the name to `dev_hosts` if it is one of yours."
             ),
         ))
     }
