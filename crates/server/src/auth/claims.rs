@@ -6,15 +6,25 @@ use tidings_server_core::{Identity, Refused};
 
 use super::{jwt::random_id, revoked::session_of_jwt};
 
-/// Who may have issued a token, for whom, and how far its clock may differ.
-#[derive(Debug, Default)]
+/// What a provider's tokens must say.
+#[derive(Clone, Debug, Default)]
 pub(super) struct Rules {
     /// Empty: any, and none is needed.
     pub(super) issuer: Vec<String>,
     /// Empty: any, and none is needed.
     pub(super) audience: Vec<String>,
-    /// In milliseconds.
+    /// Stands before `sub` in the user's id.
+    pub(super) user_prefix: String,
+    /// How far the provider's clock may differ, in milliseconds.
     pub(super) leeway_ms: u64,
+}
+
+impl Rules {
+    /// Whether a token with this `iss` may be of this provider.
+    pub(super) fn accept(&self, issuer: Option<&str>) -> bool {
+        let is = |one: &String| issuer == Some(one);
+        self.issuer.is_empty() || self.issuer.iter().any(is)
+    }
 }
 
 /// The claims that are looked at, as they came.
@@ -32,21 +42,14 @@ pub(super) struct Claims {
 }
 
 impl Claims {
-    /// Refuses what others issued, or for others. `own` is the one issuer of a key that has its own, whose audience is this server.
-    pub(super) fn check(&self, rules: &Rules, own: Option<&str>) -> Result<(), Refused> {
-        let issuer = text("iss", self.iss.as_ref())?;
-        let is_accepted = match (own, &*rules.issuer) {
-            (Some(own), _) => issuer.as_deref() == Some(own),
-            (None, []) => true,
-            (None, accepted) => {
-                let issuer = issuer.ok_or_else(|| missing("iss"))?;
-                accepted.contains(&issuer)
-            }
-        };
-        if !is_accepted {
-            return Err(refused("the token's issuer (`iss`) is not accepted"));
-        }
-        if own.is_some() || rules.audience.is_empty() {
+    /// Who says to have issued it.
+    pub(super) fn issuer(&self) -> Result<Option<String>, Refused> {
+        text("iss", self.iss.as_ref())
+    }
+
+    /// Refuses what is meant for others.
+    pub(super) fn check_audience(&self, rules: &Rules) -> Result<(), Refused> {
+        if rules.audience.is_empty() {
             return Ok(());
         }
         let audience = self.aud.as_ref().ok_or_else(|| missing("aud"))?;
@@ -68,11 +71,17 @@ impl Claims {
         let expires_at = date("exp", self.exp.as_ref())?.ok_or_else(|| missing("exp"))?;
         let begins_at = date("nbf", self.nbf.as_ref())?;
         let issued_at = date("iat", self.iat.as_ref())?;
-        let user = text("sub", self.sub.as_ref())?.ok_or_else(|| missing("sub"))?;
-        check_user(&user).map_err(|_| refused("`sub` must be a user id of 1 to 128 bytes"))?;
+        let sub = text("sub", self.sub.as_ref())?.ok_or_else(|| missing("sub"))?;
+        let user = format!("{}{sub}", rules.user_prefix);
+        if sub.is_empty() || check_user(&user).is_err() {
+            return Err(refused(
+                "`sub`, with its provider's `user_prefix`, must be a user id of 1 to 128 bytes",
+            ));
+        }
         if self.info.as_ref().is_some_and(|info| info.len() > INFO_BYTES) {
             return Err(refused("`info` has at most 1,024 bytes of JSON"));
         }
+        let issuer = self.issuer()?;
         let rights: Rights = match self.channels {
             None => Rights::default(),
             Some(channels) => channels.to().map_err(|error| {
@@ -83,10 +92,7 @@ impl Claims {
             return Err(refused("the token is not valid yet (`nbf`)"));
         }
         let session = match text("jti", self.jti.as_ref())? {
-            Some(jti) => {
-                let issuer = text("iss", self.iss.as_ref())?;
-                session_of_jwt(issuer.as_deref(), &user, &jti)
-            }
+            Some(jti) => session_of_jwt(issuer.as_deref(), &user, &jti),
             None => random_id("s-")?,
         };
         Ok(Identity {
@@ -119,7 +125,7 @@ fn date(name: &str, claim: Option<&Json>) -> Result<Option<u64>, Refused> {
     Ok(Some((number * 1_000.0) as u64))
 }
 
-fn missing(name: &str) -> Refused {
+pub(super) fn missing(name: &str) -> Refused {
     refused(format!("the token has no `{name}`"))
 }
 

@@ -11,7 +11,7 @@ use tidings_protocol::{
 use tidings_server_core::{Identity, Refused};
 
 use super::{
-    claims::{Claims, Rules, refused},
+    claims::{Claims, Rules, missing, refused},
     jwks::{Jwks, Source},
     secrets::Secret,
 };
@@ -29,8 +29,6 @@ pub struct JwtKey {
     kid: Option<String>,
     algorithm: Algorithm,
     key: DecodingKey,
-    /// Accepted instead of the configured issuers.
-    issuer: Option<&'static str>,
 }
 
 impl Debug for JwtKey {
@@ -80,7 +78,7 @@ impl JwtKey {
             "EdDSA" => (Algorithm::EdDSA, DecodingKey::from_ed_pem(key).map_err(pem)?),
             other => return Err(KeyError::Algorithm(other.to_owned())),
         };
-        Ok(Self { kid, algorithm, key, issuer: None })
+        Ok(Self { kid, algorithm, key })
     }
 
     pub(super) const fn of_set(
@@ -88,7 +86,7 @@ impl JwtKey {
         algorithm: Algorithm,
         key: DecodingKey,
     ) -> Self {
-        Self { kid, algorithm, key, issuer: None }
+        Self { kid, algorithm, key }
     }
 
     fn of_dev(secret: &Secret) -> Self {
@@ -96,7 +94,6 @@ impl JwtKey {
             kid: Some(DEV.to_owned()),
             algorithm: Algorithm::HS256,
             key: DecodingKey::from_secret(secret.bytes()),
-            issuer: Some(DEV),
         }
     }
 
@@ -174,12 +171,33 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// Verifies JWTs, and makes them in development.
+/// Where an identity provider's keys are, and what its tokens must say.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Provider {
+    pub(crate) keys: Vec<JwtKey>,
+    /// More of them.
+    pub(crate) jwks: Option<Source>,
+    /// Empty: any, and none is needed.
+    pub(crate) issuer: Vec<String>,
+    /// Empty: any, and none is needed.
+    pub(crate) audience: Vec<String>,
+    /// Stands before `sub` in the ids of its users.
+    pub(crate) user_prefix: String,
+}
+
+/// A provider whose keys verify.
 #[derive(Debug)]
-pub(super) struct Jwt {
+struct Trusted {
     keys: Vec<JwtKey>,
     set: Option<Jwks>,
     rules: Rules,
+}
+
+/// Verifies JWTs, and makes them in development. A provider's keys verify tokens of its issuers only, so that none speaks for another's
+/// users.
+#[derive(Debug)]
+pub(super) struct Jwt {
+    providers: Vec<Trusted>,
     dev: Option<Secret>,
 }
 
@@ -196,14 +214,23 @@ struct Own<'a> {
 
 impl Jwt {
     pub(super) fn new(
-        mut keys: Vec<JwtKey>,
+        providers: Vec<Provider>,
         dev: Option<Secret>,
-        jwks: Option<Source>,
-        rules: Rules,
+        leeway_ms: u64,
     ) -> Result<Self, KeyError> {
-        keys.extend(dev.as_ref().map(JwtKey::of_dev));
-        let set = jwks.map(Jwks::start).transpose()?;
-        Ok(Self { keys, set, rules, dev })
+        let own = dev.as_ref().map(|secret| Provider {
+            keys: vec![JwtKey::of_dev(secret)],
+            issuer: vec![DEV.to_owned()],
+            ..Provider::default()
+        });
+        let trusted = |provider: Provider| {
+            let Provider { keys, jwks, issuer, audience, user_prefix } = provider;
+            let rules = Rules { issuer, audience, user_prefix, leeway_ms };
+            Ok(Trusted { keys, set: jwks.map(Jwks::start).transpose()?, rules })
+        };
+        let providers =
+            providers.into_iter().chain(own).map(trusted).collect::<Result<_, KeyError>>()?;
+        Ok(Self { providers, dev })
     }
 
     /// Who the token names. `expires_at` is set, and how long it may live is not looked at yet.
@@ -213,33 +240,65 @@ impl Jwt {
         }
         let token = Parts::of(token).ok_or_else(no_jwt)?;
         let header = Header::parse(token.header)?;
-        let signer = |keys: &[JwtKey]| {
-            keys.iter()
-                .filter(|key| key.fits(&header))
-                .take(TRIED)
-                .find(|key| key.signed(&token))
-                .map(|key| key.issuer)
-        };
-        let mut own = signer(&self.keys);
-        if own.is_none()
-            && let Some(set) = &self.set
-        {
-            own = set.find(&header, token.signed, signer).await?;
-        }
-        let Some(own) = own else {
-            let fits = self.keys.iter().any(|key| key.fits(&header))
-                || self.set.as_ref().is_some_and(|set| set.fits(&header));
-            return Err(refused(match fits {
-                true => "the token's signature is not valid",
-                false => "no key of this server fits the token's `alg` and `kid`",
-            }));
-        };
         let claims = BASE64.decode(token.claims).map_err(|_| no_jwt())?;
         let claims: Claims = serde_json::from_slice(&claims).map_err(|error| {
             refused(format!("the token's claims are no good JSON object: {error}"))
         })?;
-        claims.check(&self.rules, own)?;
-        claims.identity(&self.rules, wall)
+        let rules = self.signer(&token, &header, claims.issuer()?.as_deref()).await?;
+        claims.check_audience(rules)?;
+        let identity = claims.identity(rules, wall)?;
+        match self.is_anothers(&identity.user, rules) {
+            true => Err(refused("the token's `sub` begins as ids of another provider's users do")),
+            false => Ok(identity),
+        }
+    }
+
+    /// The rules of the provider that signed a token. `issuer`, which nothing vouches for yet, says whose keys are tried.
+    async fn signer(
+        &self,
+        token: &Parts<'_>,
+        header: &Header,
+        issuer: Option<&str>,
+    ) -> Result<&Rules, Refused> {
+        let signer = |keys: &[JwtKey]| {
+            let mut fitting = keys.iter().filter(|key| key.fits(header)).take(TRIED);
+            fitting.any(|key| key.signed(token)).then_some(())
+        };
+        let (mut later, mut accepts, mut fits) = (None, false, false);
+        for Trusted { keys, set, rules } in &self.providers {
+            if !rules.accept(issuer) {
+                continue;
+            }
+            accepts = true;
+            if signer(keys).is_some() {
+                return Ok(rules);
+            }
+            fits |= keys.iter().any(|key| key.fits(header));
+            let Some(set) = set else { continue };
+            match set.find(header, token.signed, signer).await {
+                Ok(Some(())) => return Ok(rules),
+                Ok(None) => fits |= set.fits(header),
+                Err(unknown_yet) => later = Some(unknown_yet),
+            }
+        }
+        Err(match (later, accepts, issuer) {
+            (Some(later), ..) => later,
+            (None, false, None) if !self.providers.is_empty() => missing("iss"),
+            (None, false, Some(_)) if !self.providers.is_empty() => {
+                refused("the token's issuer (`iss`) is not accepted")
+            }
+            _ if fits => refused("the token's signature is not valid"),
+            _ => refused("no key of this server fits the token's `alg` and `kid`"),
+        })
+    }
+
+    /// Whether a user's id is by its beginning one of another provider's: the longest `user_prefix` decides.
+    fn is_anothers(&self, user: &str, rules: &Rules) -> bool {
+        let own = &rules.user_prefix;
+        self.providers
+            .iter()
+            .map(|other| &other.rules.user_prefix)
+            .any(|prefix| prefix.len() > own.len() && user.starts_with(prefix.as_str()))
     }
 
     /// A token of the development key; `None` without one.

@@ -45,9 +45,7 @@ use tidings_server_core::{
 
 use self::{
     bearer::Authorization,
-    claims::Rules,
     guesses::Guesses,
-    jwks::Source,
     jwt::Jwt,
     kept::Remembered,
     revoked::Revoked,
@@ -66,8 +64,8 @@ use crate::{
 };
 
 pub use api_key::ApiKeys;
-pub(crate) use jwt::random_id;
 pub use jwt::{JwtKey, KeyError};
+pub(crate) use jwt::{Provider, random_id};
 pub(crate) use revoked::by_session;
 pub use secrets::{Secret, secret};
 pub use who::Who;
@@ -77,14 +75,8 @@ pub use who::Who;
 pub struct Settings {
     /// Backends' keys.
     pub api_keys: ApiKeys,
-    /// Keys that verify users' JWTs.
-    pub jwt_keys: Vec<JwtKey>,
-    /// Where more of them are, as a JSON Web Key Set.
-    pub(crate) jwks: Option<Source>,
-    /// Issuers that are accepted; empty: any, and none is needed.
-    pub issuer: Vec<String>,
-    /// Audiences that are accepted; empty: any, and none is needed.
-    pub audience: Vec<String>,
+    /// Who issues users' JWTs.
+    pub(crate) providers: Vec<Provider>,
     /// How far the clocks of those who issue tokens may differ, in milliseconds.
     pub leeway_ms: u64,
     /// Signs session tokens.
@@ -142,8 +134,7 @@ impl Auth {
     ) -> Result<(Self, u64), StartError> {
         let Settings { api_keys, session_key, cookie, failures_per_minute, leeway_ms, .. } =
             settings;
-        let rules = Rules { issuer: settings.issuer, audience: settings.audience, leeway_ms };
-        let jwt = Jwt::new(settings.jwt_keys, settings.dev_key, settings.jwks, rules)?;
+        let jwt = Jwt::new(settings.providers, settings.dev_key, leeway_ms)?;
         let (revoked, number) = load_revoked(store, &steady)?;
         let auth = Self {
             api_keys,

@@ -12,7 +12,7 @@ use tidings_protocol::{address::check_text, limits::NAME_BYTES};
 
 use super::{Config, ConfigError, check};
 use crate::{
-    auth::{ApiKeys, JwtKey, Secret, Settings, jwks::Source, secret},
+    auth::{ApiKeys, JwtKey, Provider, Secret, Settings, jwks::Source, secret},
     log::Postgres,
 };
 
@@ -57,6 +57,8 @@ pub struct AuthSettings {
     pub api_keys: Vec<ApiKeySetting>,
     /// Keys of users' JWTs.
     pub jwt: Vec<JwtSetting>,
+    /// Further identity providers.
+    pub providers: Vec<ProviderSetting>,
     /// A JSON Web Key Set; empty: none.
     pub jwks_url: String,
     /// How long that is kept before it is asked for again, in milliseconds.
@@ -82,6 +84,7 @@ impl Default for AuthSettings {
         Self {
             api_keys: Vec::new(),
             jwt: Vec::new(),
+            providers: Vec::new(),
             jwks_url: String::new(),
             jwks_refresh_ms: 600_000,
             jwks_pause_ms: 10_000,
@@ -103,6 +106,25 @@ pub struct ApiKeySetting {
     pub name: String,
     /// SHA-256 of its text, 64 hexadecimal digits.
     pub sha256: String,
+}
+
+/// An identity provider beside the one of `jwt`, `jwks_url`, `issuer` and `audience`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProviderSetting {
+    /// Its `iss`. Its keys verify no tokens of others.
+    pub issuer: Vec<String>,
+    /// Accepted audiences.
+    #[serde(default)]
+    pub audience: Vec<String>,
+    /// Stands before `sub` in the ids of its users; empty: their ids are its `sub`.
+    pub user_prefix: String,
+    /// Its keys.
+    #[serde(default)]
+    pub jwt: Vec<JwtSetting>,
+    /// Its JSON Web Key Set; empty: none.
+    #[serde(default)]
+    pub jwks_url: String,
 }
 
 /// A key of users' JWTs.
@@ -157,24 +179,55 @@ impl Config {
         if self.dev {
             api_keys.add("dev", DEV_API_KEY);
         }
-        let source = Source {
-            url: auth.jwks_url.clone(),
-            refresh: Duration::from_millis(auth.jwks_refresh_ms),
-            pause: Duration::from_millis(auth.jwks_pause_ms),
-            timeout: Duration::from_millis(auth.jwks_timeout_ms),
-        };
         Ok(Settings {
             api_keys,
-            jwt_keys: auth.jwt.iter().map(JwtSetting::key).collect::<Result<_, _>>()?,
-            jwks: Some(source).filter(|source| !source.url.is_empty()),
+            providers: auth
+                .all_providers()
+                .map(|one| auth.provider(&one))
+                .collect::<Result<_, _>>()?,
             leeway_ms: auth.leeway_ms,
-            issuer: auth.issuer.clone(),
-            audience: auth.audience.clone(),
             session_key: keys.key(SESSION_KEY)?,
             dev_key: self.dev.then(|| keys.key(DEV_KEY)).transpose()?,
             cookie: auth.cookie.clone(),
             failures_per_minute: auth.failures_per_minute,
         })
+    }
+}
+
+impl AuthSettings {
+    /// Every provider that has keys, the one of the settings without a list first.
+    pub(super) fn all_providers(&self) -> impl Iterator<Item = ProviderSetting> {
+        let first = ProviderSetting {
+            issuer: self.issuer.clone(),
+            audience: self.audience.clone(),
+            user_prefix: String::new(),
+            jwt: self.jwt.clone(),
+            jwks_url: self.jwks_url.clone(),
+        };
+        let others = self.providers.iter().cloned();
+        Some(first).filter(ProviderSetting::has_keys).into_iter().chain(others)
+    }
+
+    fn provider(&self, setting: &ProviderSetting) -> Result<Provider, ConfigError> {
+        let source = Source {
+            url: setting.jwks_url.clone(),
+            refresh: Duration::from_millis(self.jwks_refresh_ms),
+            pause: Duration::from_millis(self.jwks_pause_ms),
+            timeout: Duration::from_millis(self.jwks_timeout_ms),
+        };
+        Ok(Provider {
+            keys: setting.jwt.iter().map(JwtSetting::key).collect::<Result<_, _>>()?,
+            jwks: Some(source).filter(|source| !source.url.is_empty()),
+            issuer: setting.issuer.clone(),
+            audience: setting.audience.clone(),
+            user_prefix: setting.user_prefix.clone(),
+        })
+    }
+}
+
+impl ProviderSetting {
+    pub(super) fn has_keys(&self) -> bool {
+        !self.jwt.is_empty() || !self.jwks_url.is_empty()
     }
 }
 

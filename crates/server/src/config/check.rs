@@ -2,13 +2,17 @@
 
 use std::collections::HashSet;
 
-use super::{ApiKeySetting, Config, ConfigError, JwtSetting};
+use tidings_protocol::address::check_text;
+
+use super::{ApiKeySetting, AuthSettings, Config, ConfigError, JwtSetting};
 use crate::transport::site::{Host, Site};
 
 /// A shorter API key can be guessed: 128 bits have 22 characters of base64.
 const KEY_CHARS: usize = 22;
 /// Clocks that differ by more are wrong.
 const LEEWAY_MOST_MS: u64 = 600_000;
+/// Longest prefix of users' ids, in bytes: half of what an id may have.
+const PREFIX_BYTES: usize = 64;
 /// SHA-256 of nothing: what `printf %s "$KEY"` gives where `KEY` is not set.
 const HASH_OF_NOTHING: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
@@ -30,7 +34,11 @@ impl Config {
             }
         }
         let auth = &self.auth;
-        for (key, texts) in [("auth.issuer", &auth.issuer), ("auth.audience", &auth.audience)] {
+        let own = [("auth.issuer", &auth.issuer), ("auth.audience", &auth.audience)];
+        let others = auth.providers.iter().flat_map(|one| {
+            [("auth.providers.issuer", &one.issuer), ("auth.providers.audience", &one.audience)]
+        });
+        for (key, texts) in own.into_iter().chain(others) {
             if let Some(text) = texts.iter().find(|text| text.is_empty() || text.trim() != **text) {
                 let why = format!("holds {text:?}: it is compared exactly, and no token says that");
                 return refused(key, why);
@@ -58,6 +66,7 @@ impl Config {
         }
         check_api_keys(&auth.api_keys)?;
         check_jwt(&auth.jwt)?;
+        check_providers(auth)?;
         if auth.leeway_ms > LEEWAY_MOST_MS {
             let why = format!("must be at most {LEEWAY_MOST_MS}: set the clocks instead");
             return refused("auth.leeway_ms", why);
@@ -86,9 +95,10 @@ impl Config {
                 );
             }
             let verifies = !self.auth.jwt.is_empty() || !self.auth.jwks_url.is_empty();
-            if verifies && (self.auth.issuer.is_empty() || self.auth.audience.is_empty()) {
+            let mut providers = self.auth.all_providers();
+            if providers.any(|one| one.issuer.is_empty() || one.audience.is_empty()) {
                 warn(
-                    "`auth.issuer` and `auth.audience` are not both set: tokens made for other services are accepted",
+                    "`issuer` and `audience` are not both set in `auth` or in one of `auth.providers`: tokens made for other services are accepted",
                 );
             }
             if !verifies && (!self.auth.issuer.is_empty() || !self.auth.audience.is_empty()) {
@@ -112,12 +122,21 @@ impl Config {
                 "`trusted_proxies` trusts everybody: whoever reaches this server can claim any address",
             );
         }
-        if let Ok(url) = reqwest::Url::parse(&self.auth.jwks_url)
-            && url.scheme() == "http"
-            && !url.host_str().and_then(Host::parse).is_some_and(|host| host.is_loopback())
-        {
+        let plain = |url: &str| {
+            reqwest::Url::parse(url).is_ok_and(|url| {
+                let host = url.host_str().and_then(Host::parse);
+                url.scheme() == "http" && !host.is_some_and(|host| host.is_loopback())
+            })
+        };
+        if self.auth.all_providers().any(|one| plain(&one.jwks_url)) {
             warn(
-                "`auth.jwks_url` is plain HTTP: whoever is on the way can put keys of their own there",
+                "a `jwks_url` is plain HTTP: whoever is on the way can put keys of their own there",
+            );
+        }
+        let prefixes: Vec<_> = self.auth.all_providers().map(|one| one.user_prefix).collect();
+        if (1..prefixes.len()).any(|at| prefixes[..at].contains(&prefixes[at])) {
+            warn(
+                "two of `auth.providers` have one `user_prefix`: each speaks for the users of the other",
             );
         }
         if !self.store.ca_file.as_os_str().is_empty() && !self.store.url.0.contains("sslmode=") {
@@ -184,6 +203,40 @@ fn check_jwt(keys: &[JwtSetting]) -> Result<(), ConfigError> {
         if key.kid.as_ref().is_some_and(String::is_empty) {
             let why = "holds an empty `kid`: leave it out for tokens of any".to_owned();
             return Err(ConfigError::Value("auth.jwt", why));
+        }
+    }
+    Ok(())
+}
+
+/// Of several providers each has issuers of its own, so that no keys verify another's tokens, and says what its users are called.
+fn check_providers(auth: &AuthSettings) -> Result<(), ConfigError> {
+    let refused = |key, why: String| Err(ConfigError::Value(key, why));
+    for one in &auth.providers {
+        check_jwt(&one.jwt)?;
+        if !one.has_keys() {
+            let why = "needs keys: `jwks_url` or `jwt`".to_owned();
+            return refused("auth.providers", why);
+        }
+        let prefix = &one.user_prefix;
+        if !prefix.is_empty() && check_text(prefix, PREFIX_BYTES).is_err() {
+            let why = format!("has at most {PREFIX_BYTES} bytes and no control characters");
+            return refused("auth.providers.user_prefix", why);
+        }
+    }
+    if auth.providers.is_empty() {
+        return Ok(());
+    }
+    let mut issuers = HashSet::new();
+    for one in auth.all_providers() {
+        if one.issuer.is_empty() {
+            let why = "must be there with `auth.providers`, for each of them and for the keys beside them: \
+                       else one could issue tokens in the name of another";
+            return refused("auth.issuer", why.to_owned());
+        }
+        for issuer in one.issuer {
+            if !issuers.insert(issuer.clone()) {
+                return refused("auth.issuer", format!("{issuer:?} is two providers'"));
+            }
         }
     }
     Ok(())

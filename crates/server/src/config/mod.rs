@@ -12,7 +12,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-pub use auth::{ApiKeySetting, AuthSettings, JwtSetting};
+pub use auth::{ApiKeySetting, AuthSettings, JwtSetting, ProviderSetting};
 pub(crate) use auth::{DEV_KEY, Keys};
 pub use limits::LimitSettings;
 pub use load::{ConfigError, Flags};

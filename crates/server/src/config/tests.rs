@@ -308,6 +308,10 @@ fn what_may_hurt_is_said_at_start() {
         ("[auth]\njwks_url = \"http://idp.example/keys\"", "plain HTTP"),
         ("[auth]\njwks_url = \"https://idp.example/keys\"", "made for other services"),
         ("[auth]\nissuer = [\"https://idp.example\"]", "looked at in JWTs only"),
+        (
+            "[auth]\nissuer = [\"a\"]\njwks_url = \"https://a/\"\n[[auth.providers]]\nissuer = [\"b\"]\nuser_prefix = \"\"\njwks_url = \"https://b/\"",
+            "speaks for the users of the other",
+        ),
         ("[store]\nurl = \"postgres://db/t\"\nca_file = \"/ca.pem\"", "store.ca_file"),
     ] {
         let warnings = told(file);
@@ -317,4 +321,31 @@ fn what_may_hurt_is_said_at_start() {
     assert!(bare.warnings(Some("a")).iter().any(|warning| warning.contains("guessed")));
     assert!(bare.warnings(None).iter().any(|warning| warning.contains("no API key")));
     assert!(check::check_environments_key("a key\n").is_err());
+}
+
+#[test]
+fn several_providers_have_issuers_of_their_own_and_say_what_their_users_are_called() {
+    let provider = |issuer: &str, more: &str| {
+        format!(
+            "[[auth.providers]]\nissuer = [{issuer}]\njwks_url = \"https://idp.example/\"\n{more}\n"
+        )
+    };
+    let (a, b) =
+        (provider("\"a\"", "user_prefix = \"a|\""), provider("\"b\"", "user_prefix = \"\""));
+    let config = load(&format!("{a}{b}"), &[]).unwrap();
+    assert_eq!(config.auth.providers.len(), 2);
+    let first = "[auth]\njwks_url = \"https://first.example/\"\n";
+    for (file, names) in [
+        (provider("\"a\"", ""), "user_prefix"),
+        (provider("", "user_prefix = \"\""), "auth.issuer"),
+        (provider("\"\"", "user_prefix = \"\""), "auth.providers.issuer"),
+        (format!("{a}{a}"), "\"a\" is two providers'"),
+        (format!("{first}{a}"), "in the name of another"),
+        (format!("{first}issuer = [\"a\"]\n{a}"), "\"a\" is two providers'"),
+        (provider("\"a\"", "user_prefix = \"a\\n\""), "auth.providers.user_prefix"),
+        ("[[auth.providers]]\nissuer = [\"a\"]\nuser_prefix = \"\"".to_owned(), "needs keys"),
+    ] {
+        let text = load(&file, &[]).unwrap_err().to_string();
+        assert!(text.contains(names), "{file:?} answers {text:?}");
+    }
 }

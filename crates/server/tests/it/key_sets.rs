@@ -8,7 +8,7 @@ use std::sync::{
 use http::Method;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, jwk::Jwk};
 use serde_json::{Value, json};
-use tidings_server::Config;
+use tidings_server::{Config, config::ProviderSetting};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
@@ -138,9 +138,15 @@ impl Key {
 
     /// Mina's token.
     fn token(self, kid: Option<&str>) -> String {
+        self.token_of(kid, &json!({}))
+    }
+
+    /// With further claims.
+    fn token_of(self, kid: Option<&str>, more: &Value) -> String {
         let (algorithm, key) = self.private();
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-        let claims = json!({ "sub": "mina", "iat": now.as_secs(), "exp": now.as_secs() + 600 });
+        let mut claims = json!({ "sub": "mina", "iat": now.as_secs(), "exp": now.as_secs() + 600 });
+        claims.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let header = Header { kid: kid.map(str::to_owned), ..Header::new(algorithm) };
         jsonwebtoken::encode(&header, &claims, &key).unwrap()
     }
@@ -307,4 +313,28 @@ async fn what_is_no_set_takes_no_key_away() {
     }
     let inbox = server.request(Method::GET, "/v1/inbox").bearer_auth(&good);
     assert_eq!(answered(inbox, http::StatusCode::OK).await["offset"], 0);
+}
+
+#[tokio::test]
+async fn a_provider_that_is_away_keeps_nobody_waiting_but_its_own_users() {
+    let here = Provider::with(&[Key::Rsa.public(&json!({ "kid": "1" }))]).await;
+    let away = Provider::start(Mood::Away).await;
+    let provider = |issuer: &str, at: &Provider| ProviderSetting {
+        issuer: vec![issuer.to_owned()],
+        audience: Vec::new(),
+        user_prefix: format!("{issuer}|"),
+        jwt: Vec::new(),
+        jwks_url: at.url.clone(),
+    };
+    let server = Server::with(|config| {
+        config.auth.providers = vec![provider("away", &away), provider("here", &here)];
+    })
+    .await;
+    let token = |issuer: &str| Key::Rsa.token_of(Some("1"), &json!({ "iss": issuer }));
+    assert_eq!(once_known(&server, &token("here")).await, 200);
+    assert_eq!(status(&server, &token("away")).await, 503);
+    assert_eq!(status(&server, &token("else")).await, 401);
+    let inbox =
+        server.request(Method::GET, "/v1/inbox?user=here%7Cmina").bearer_auth(token("here"));
+    answered(inbox, http::StatusCode::OK).await;
 }

@@ -2,7 +2,7 @@ use jsonwebtoken::Header;
 use serde_json::{Value, json};
 use tidings_server_core::Limits;
 
-use super::{Rules, *};
+use super::*;
 use crate::driver::Clock;
 
 const SECRET: &[u8] = b"a secret of more than 32 bytes, as it must be";
@@ -25,11 +25,18 @@ fn signed(claims: &Value, header: &Header) -> String {
     jsonwebtoken::encode(header, claims, &EncodingKey::from_secret(SECRET)).unwrap()
 }
 
+/// A provider of any issuer and audience.
+fn provider(keys: Vec<JwtKey>) -> Provider {
+    Provider { keys, ..Provider::default() }
+}
+
 fn jwt() -> Jwt {
-    let rules =
-        Rules { issuer: vec!["us".into()], audience: vec!["tidings".into()], leeway_ms: 5_000 };
-    let key = JwtKey::new(None, "HS256", SECRET).unwrap();
-    Jwt::new(vec![key], Some(Secret::new([7; 32])), None, rules).unwrap()
+    let provider = Provider {
+        issuer: vec!["us".into()],
+        audience: vec!["tidings".into()],
+        ..provider(vec![JwtKey::new(None, "HS256", SECRET).unwrap()])
+    };
+    Jwt::new(vec![provider], Some(Secret::new([7; 32])), 5_000).unwrap()
 }
 
 async fn verified(claims: &Value) -> Result<Identity, Refused> {
@@ -126,7 +133,7 @@ async fn a_wrong_claim_is_named() {
 async fn a_token_without_an_id_is_any_keys_of_its_algorithm() {
     let foreign = JwtKey::new(Some("a".into()), "HS256", &[1; 32]).unwrap();
     let own = JwtKey::new(Some("b".into()), "HS256", SECRET).unwrap();
-    let jwt = Jwt::new(vec![foreign, own], None, None, Rules::default()).unwrap();
+    let jwt = Jwt::new(vec![provider(vec![foreign, own])], None, 0).unwrap();
     let by = async |kid: Option<&str>| {
         let header = Header { kid: kid.map(str::to_owned), ..Header::default() };
         jwt.verify(&signed(&claims(), &header), Clock::wall())
@@ -184,7 +191,7 @@ async fn a_token_of_another_key_is_refused() {
 async fn a_public_key_is_never_taken_as_a_secret() {
     let keys = rsa();
     let public = JwtKey::new(None, "RS256", keys.1.as_bytes()).unwrap();
-    let jwt = Jwt::new(vec![public], None, None, Rules::default()).unwrap();
+    let jwt = Jwt::new(vec![provider(vec![public])], None, 0).unwrap();
     let good = EncodingKey::from_rsa_pem(keys.0.as_bytes()).unwrap();
     let token = jsonwebtoken::encode(&Header::new(Algorithm::RS256), &claims(), &good).unwrap();
     assert!(jwt.verify(&token, Clock::wall()).await.is_ok());
@@ -197,7 +204,7 @@ async fn a_public_key_is_never_taken_as_a_secret() {
 async fn development_tokens_work_in_development_only() {
     let token = jwt().dev_token("u1", Clock::wall()).unwrap().unwrap();
     assert_eq!(jwt().verify(&token, Clock::wall()).await.unwrap().user, "u1");
-    let elsewhere = Jwt::new(Vec::new(), None, None, Rules::default()).unwrap();
+    let elsewhere = Jwt::new(Vec::new(), None, 0).unwrap();
     assert!(elsewhere.dev_token("u1", 0).is_none());
     assert!(elsewhere.verify(&token, Clock::wall()).await.is_err());
     let bad = jwt().dev_token("", 0).unwrap().unwrap_err();
@@ -218,4 +225,44 @@ fn rsa() -> (String, String) {
         std::fs::read_to_string(path).unwrap()
     };
     (read("rsa.private.pem"), read("rsa.public.pem"))
+}
+
+/// Each with a key of its own: `a` calls its users by `sub`, `b` by `b|` and `sub`.
+#[tokio::test]
+async fn no_provider_speaks_for_anothers_users() {
+    let secret = |letter: u8| [letter; 32];
+    let of = |letter: u8, user_prefix: &str| Provider {
+        issuer: vec![char::from(letter).to_string()],
+        user_prefix: user_prefix.to_owned(),
+        ..provider(vec![JwtKey::new(None, "HS256", &secret(letter)).unwrap()])
+    };
+    let jwt = Jwt::new(vec![of(b'a', ""), of(b'b', "b|")], None, 0).unwrap();
+    let token = |key: u8, issuer: Value, sub: &str| {
+        let claims = with(|claims| {
+            claims.insert("iss".into(), issuer);
+            claims.insert("sub".into(), sub.into());
+        });
+        let key = EncodingKey::from_secret(&secret(key));
+        jsonwebtoken::encode(&Header::default(), &claims, &key).unwrap()
+    };
+    let mut sessions = Vec::new();
+    for (key, sub, user) in [(b'a', "1", "1"), (b'b', "1", "b|1"), (b'b', "b|1", "b|b|1")] {
+        let token = token(key, char::from(key).to_string().into(), sub);
+        let who = jwt.verify(&token, Clock::wall()).await.unwrap();
+        assert_eq!(who.user, user);
+        sessions.push(who.session);
+    }
+    assert_ne!(sessions[0], sessions[1], "one `jti` of two providers is two sessions");
+    for (token, why) in [
+        (token(b'b', "a".into(), "1"), "signature is not valid"),
+        (token(b'a', "b".into(), "1"), "signature is not valid"),
+        (token(b'a', "c".into(), "1"), "is not accepted"),
+        (token(b'a', Value::Null, "1"), "has no `iss`"),
+        (token(b'a', "a".into(), "b|1"), "another provider's users"),
+        (token(b'b', "b".into(), ""), "must be a user id"),
+    ] {
+        let refused = jwt.verify(&token, Clock::wall()).await.unwrap_err();
+        assert_eq!(refused.code, ErrorCode::Unauthorized);
+        assert!(refused.detail.contains(why), "{}", refused.detail);
+    }
 }
