@@ -26,6 +26,7 @@ test('the saved inbox is shown after a reload, before there is a connection', as
   await app.openLive()
   await app.press('Mark read: one')
   await app.isPending('one', false)
+  // The row of the mark, which may be on disk before the inbox that shows it is. An inbox is there too by then.
   await app.hasSaved('\\"read\\":true')
   await server.kill()
   await app.tab.reload()

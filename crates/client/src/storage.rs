@@ -1,4 +1,4 @@
-//! The cache: loaded when a user is named, saved a moment after changes.
+//! The cache: loaded when a user is named, saved a moment after changes, and the first at once.
 //!
 //! What is saved is the `snapshot` message the server might have sent, behind one character for the version. Loading
 //! goes through the same code as a snapshot from the server.
@@ -29,6 +29,9 @@ pub(crate) struct Store {
     loading: Option<Loading>,
     /// The fold changed since the last save.
     dirty: bool,
+    /// Nothing of the user is saved. The first save waits for nothing: the page may be gone a moment later, and in the moment of
+    /// its end a browser writes no more.
+    bare: bool,
     /// Epochs this client left: a save may replace what was saved under them.
     left: Vec<Epoch>,
 }
@@ -41,7 +44,7 @@ struct Loading {
 
 impl Store {
     pub(crate) fn new(usable: bool) -> Self {
-        Self { usable, loading: None, dirty: false, left: Vec::new() }
+        Self { usable, loading: None, dirty: false, bare: false, left: Vec::new() }
     }
 
     /// Caches are kept over restarts.
@@ -86,7 +89,12 @@ impl Context {
 
     /// The cache came.
     pub(crate) fn loaded(&mut self, user: &str, saved: Option<&str>) {
-        let Some(snapshot) = self.cached(user, saved) else { return };
+        let Some(snapshot) = self.cached(user, saved) else {
+            if self.store.dirty {
+                self.save_soon();
+            }
+            return;
+        };
         if let Some(fold) = self.inbox.fold() {
             // Too late to show, but it tells which epochs were saved before those that the server just named.
             for (log, old) in [(Log::Inbox, snapshot.epoch), (Log::System, snapshot.system.epoch)] {
@@ -106,6 +114,7 @@ impl Context {
         }
         self.store.loading = None;
         self.timers.cancel(Timer::Load);
+        self.store.bare = saved.is_none();
         let snapshot = saved.and_then(parse)?;
         (snapshot.channel.inbox_user() == Some(user)).then_some(snapshot)
     }
@@ -134,7 +143,7 @@ impl Context {
     pub(crate) fn save_soon(&mut self) {
         if self.store.usable {
             self.store.dirty = true;
-            self.bring_forward(Timer::Save, DEBOUNCE);
+            self.bring_forward(Timer::Save, if self.store.bare { 0 } else { DEBOUNCE });
         }
     }
 
@@ -171,6 +180,7 @@ impl Context {
         let mut snapshot = fold.to_snapshot(self.config.keep as usize);
         let (user, cursors) = (String::from(user), fold.cursors());
         self.store.dirty = false;
+        self.store.bare = false;
         if planted::on(Planted::CursorBeforeCache) && !snapshot.items.is_empty() {
             let newest = snapshot.items.remove(0);
             self.write(user.clone(), cursors, &snapshot);

@@ -41,8 +41,7 @@ fn saved_with(items: &[&str]) -> String {
     let mut rig = with_storage();
     named(&mut rig);
     loaded(&mut rig, None);
-    rig.go_live(items);
-    rig.advance(250);
+    rig.go_live_from_here(items);
     saves(&mut rig).remove(0).text
 }
 
@@ -92,11 +91,36 @@ fn a_burst_is_one_save_a_moment_later() {
 }
 
 #[test]
+fn the_first_cache_of_a_user_is_saved_at_once() {
+    let mut rig = with_storage();
+    named(&mut rig);
+    loaded(&mut rig, None);
+    rig.go_live_from_here(&["a"]);
+    assert_eq!(saves(&mut rig).len(), 1);
+    rig.receive(&says::notification(2, "b", 2));
+    assert!(saves(&mut rig).is_empty(), "the next waits for others");
+}
+
+#[test]
+fn the_first_cache_is_saved_at_once_too_where_storage_answers_after_the_server() {
+    let mut rig = with_storage();
+    rig.event(Event::ConnectRequested);
+    rig.greet();
+    rig.receive(&says::subscribed("inbox:u1", "inboxone", 1, 1, false));
+    rig.receive(&says::subscribed("system:all", "system01", 0, 0, false));
+    rig.receive(&says::snapshot(&["a"]));
+    assert!(saves(&mut rig).is_empty(), "it may replace what storage has");
+    loaded(&mut rig, None);
+    assert_eq!(saves(&mut rig).len(), 1);
+}
+
+#[test]
 fn hiding_the_page_saves_at_once() {
     let mut rig = with_storage();
     named(&mut rig);
     loaded(&mut rig, None);
     rig.go_live(&["a"]);
+    rig.receive(&says::notification(2, "b", 2));
     rig.event(Event::Hidden);
     assert_eq!(saves(&mut rig).len(), 1);
 }
@@ -109,8 +133,7 @@ fn only_the_newest_items_are_saved_and_older_ones_can_be_loaded() {
     });
     named(&mut rig);
     loaded(&mut rig, None);
-    rig.go_live(&["a", "b", "c"]);
-    rig.event(Event::Hidden);
+    rig.go_live_from_here(&["a", "b", "c"]);
     let text = saves(&mut rig).remove(0).text;
     let mut rig = with_storage();
     named(&mut rig);
