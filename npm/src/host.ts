@@ -4,13 +4,11 @@ import type { Ask } from './later/world.js'
 import type { Storage } from './storage.js'
 import type { Tickets } from './ticket.js'
 import type { Tell } from './words.js'
-import { ABORT, CLOSED, ENDED, KEEP, KEPT, LOAD, LOADED, OPENED, RECEIVED, REQUEST, STORAGE_FAILED, TICKET, TICKETED, WIPE } from './words.js'
+import { ABORT, ABORT_REQUEST, CLOSED, ENDED, KEEP, KEPT, LOAD, LOADED, OPEN, OPENED, RECEIVED, REQUEST, REST, SEND, STORAGE_FAILED, TICKET, TICKETED, TIMER, WIPE } from './words.js'
 
 /** What the core calls. None of it throws, and only `turn` calls back into the core. */
 export interface Host {
   turn(): void
-  url(): string
-  opened(socket: WebSocket, transport: number): void
   say(what: number, number: number, text: string): void
 }
 
@@ -25,41 +23,89 @@ export interface HostNeeds {
   heard(what: number, number: number, text: string): void
 }
 
+/** The core that a host belongs to. */
+export interface HostCore {
+  readonly tell: Tell
+  /** Has it handle what is due. */
+  turn(): void
+  /** Loads the rest of it. */
+  more(): void
+}
+
 /** "Can't accept this kind of data", as the core reads it and as pages may send it. */
 const UNSUPPORTED = 1003
 const UNSUPPORTED_BY_PAGE = 3003
+/** "Closed abnormally". */
+const ABNORMAL = 1006
+/** `setTimeout` keeps its delay in 32 signed bits and fires at once beyond them. */
+const LONGEST = 2 ** 31 - 1
 
-/** The world of one core: the app's ticket function, the browser's storage, sockets and requests, as questions and answers. */
-export function host(needs: HostNeeds, tell: Tell, signal: AbortSignal): Omit<Host, 'turn'> {
+/** The world of one core, until the signal aborts: the app's ticket function, the browser's storage, sockets, timers and requests, as questions and answers. */
+export function host(needs: HostNeeds, { tell, turn, more }: HostCore, signal: AbortSignal): Host {
   const { tickets, storage } = needs
   const failed = (error: unknown) => tell(STORAGE_FAILED, messageOf(error))
-  let more: Promise<Ask> | undefined
+  let later: Promise<Ask> | undefined
+  let socket: WebSocket | undefined
+  let timer: ReturnType<typeof setTimeout> | undefined
+  let armed = Infinity
+
+  const open = (transport: number) => {
+    const opened = (socket = new WebSocket(needs.url()))
+    opened.addEventListener('open', () => tell(OPENED, '', transport))
+    opened.addEventListener('message', ({ data }) => {
+      if (typeof data === 'string') tell(RECEIVED, data, transport)
+      else {
+        opened.close(UNSUPPORTED_BY_PAGE)
+        tell(CLOSED, 'a frame that is not text', transport, UNSUPPORTED)
+      }
+    })
+    opened.addEventListener('close', ({ code, reason }) => tell(CLOSED, reason, transport, code))
+  }
+
+  /** Deadlines move with every message, mostly to later. A timer that is early enough is left alone: the core then asks again. */
+  const wake = (at: number) => {
+    if (at && at >= armed) return
+    clearTimeout(timer)
+    armed = at || Infinity
+    if (!at) return
+    const fire = () => {
+      armed = Infinity
+      turn()
+    }
+    timer = setTimeout(fire, Math.min(at - performance.now(), LONGEST))
+  }
+
+  signal.addEventListener('abort', () => {
+    wake(0)
+    socket?.close()
+  })
+
   return {
-    url: needs.url,
-    opened(socket, transport) {
-      socket.addEventListener('open', () => tell(OPENED, '', transport))
-      socket.addEventListener('message', ({ data }) => {
-        if (typeof data === 'string') tell(RECEIVED, data, transport)
-        else {
-          socket.close(UNSUPPORTED_BY_PAGE)
-          tell(CLOSED, 'a frame that is not text', transport, UNSUPPORTED)
-        }
-      })
-      socket.addEventListener('close', ({ code, reason }) => tell(CLOSED, reason, transport, code))
-    },
+    turn,
     say(what, number, text) {
-      if (what === TICKET) tickets.request(number, text || undefined, ([kind, given]) => tell(TICKETED, given, number, kind))
+      if (what === TIMER) wake(number)
+      else if (what === TICKET) tickets.request(number, text || undefined, ([kind, given]) => tell(TICKETED, given, number, kind))
       else if (what === ABORT) tickets.abort(number)
       else if (what === LOAD) storage.load(text).then((saved = '') => tell(LOADED, `${text}\n${saved}`), failed)
-      else if (what > WIPE && what < KEEP) needs.heard(what, number, text)
+      else if (what === REST) more()
+      else if (what > ABORT_REQUEST) {
+        try {
+          if (what === OPEN) open(number)
+          else if (what === SEND) socket?.send(text)
+          else socket?.close(number)
+        } catch {
+          // What can't be sent or closed tells by its end. The browser's own words would not be clearer.
+          if (what === OPEN) queueMicrotask(() => tell(CLOSED, 'no socket to this `url`: it is malformed, or the page\'s policy forbids it', number, ABNORMAL))
+        }
+      } else if (what > WIPE && what < KEEP) needs.heard(what, number, text)
       else {
         // At once too, because what is loaded next is not to find it.
         if (what === WIPE) storage.wipe(text, number > 0).catch(failed)
-        more ??= world().then((module) => module.world(storage, failed, needs.url, tell, KEPT, signal))
-        more.then(
+        later ??= world().then((module) => module.world(storage, failed, needs.url, tell, KEPT, signal))
+        later.then(
           (ask) => ask(what - KEEP, number, text),
           (error: unknown) => {
-            more = undefined
+            later = undefined
             if (what < REQUEST) failed(error)
             else tell(ENDED, messageOf(error), number)
           },

@@ -4,7 +4,7 @@ import { host, type HostNeeds, type Tell } from './host.js'
 import { world as worldOf } from './later.js'
 import { lifecycle } from './lifecycle.js'
 import type { Loaded } from './loader.js'
-import { ONLINE, REST, REST_THERE, WOKE } from './words.js'
+import { ONLINE, REST_THERE, WOKE } from './words.js'
 
 /** What a link asks of its client. */
 export interface LinkNeeds extends HostNeeds {
@@ -110,7 +110,6 @@ export function link(needs: LinkNeeds): Link {
     if (over) return
     const control = new AbortController()
     const generation = loaded.generation()
-    let socket: WebSocket | undefined
     let mine: Core | undefined
     // What a new core thinks before it knows its user is nothing to show.
     let quiet = true
@@ -122,7 +121,6 @@ export function link(needs: LinkNeeds): Link {
     release = () => {
       core = undefined
       control.abort()
-      socket?.close()
       needs.tickets.abortAll()
       renewed()
     }
@@ -141,7 +139,10 @@ export function link(needs: LinkNeeds): Link {
     const answer: Tell = (...told) => {
       if (mine !== undefined && core === mine) tell(...told)
     }
-    const world = host(needs, answer, control.signal)
+    const turn = () => {
+      if (core === mine) enter((living) => living.run(...clocks()))
+      if (!quiet) needs.flush()
+    }
     const drain = (waiting = queue.splice(0)) => {
       for (const [told, forget] of waiting) {
         answer(...told)
@@ -170,25 +171,7 @@ export function link(needs: LinkNeeds): Link {
       void fetchRest()
     }
     try {
-      core = mine = new loaded.Core(
-        {
-          ...world,
-          turn() {
-            if (core === mine) enter((living) => living.run(...clocks()))
-            if (!quiet) needs.flush()
-          },
-          say(what, number, text) {
-            if (what === REST) more()
-            else world.say(what, number, text)
-          },
-          opened(opened, transport) {
-            socket = opened
-            world.opened(opened, transport)
-          },
-        },
-        ...needs.options(),
-        whole,
-      )
+      core = mine = new loaded.Core(host(needs, { tell: answer, turn, more: () => more() }, control.signal), ...needs.options(), whole)
     } catch (trap) {
       broke(trap)
       return
@@ -244,7 +227,10 @@ export function link(needs: LinkNeeds): Link {
       over = true
       queue = []
       cancel?.()
+      const last = core
       release()
+      // Later: it may be at work.
+      queueMicrotask(() => last?.free())
     },
   }
 }

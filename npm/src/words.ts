@@ -73,3 +73,7 @@ export const CLAIM = 16
 export const RELEASE = 17
 export const REQUEST = 18
 export const ABORT_REQUEST = 19
+export const OPEN = 20
+export const SEND = 21
+export const SHUT = 22
+export const TIMER = 23

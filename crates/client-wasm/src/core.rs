@@ -1,15 +1,13 @@
 //! What TypeScript calls.
 
-use std::rc::Rc;
-
 use tidings_client_core::{
     Backoff, Client, Config, Credential, Event, Filter, Kinds, Now, Show, TransportKind, User,
 };
 use wasm_bindgen::prelude::*;
 
 use crate::{
-    Host,
     driver::Driver,
+    host::Host,
     rest,
     words::{read, tell},
 };
@@ -17,14 +15,14 @@ use crate::{
 /// One client. Numbers of intents are the caller's, unique for the client's life; answers come to the [`Host`].
 #[wasm_bindgen]
 pub struct Core {
-    driver: Rc<Driver>,
+    driver: Driver,
 }
 
 #[wasm_bindgen]
 impl Core {
     /// A client that has done nothing yet.
     ///
-    /// `seed` is a random integer below 2^53, `instance` names the client, `client_id` its outbox lanes. Backoff and
+    /// `host` is the number of the client's host; `seed` is a random integer below 2^53, `instance` names the client, `client_id` its outbox lanes. Backoff and
     /// heartbeat are in milliseconds, `max_attempts` 0 stands for no limit, `transports` holds two bits for each, the best in the
     /// lowest (0 WebSocket, 1 SSE, 2 poll), and above the sixth their number, `keep` counts items, `storage` says whether caches are wanted,
     /// `keep_signed_out` whether they stay when a ticket function says that nobody is signed in, and `whole` whether the whole
@@ -35,7 +33,7 @@ impl Core {
         reason = "an object would cost a glue function per option"
     )]
     pub fn new(
-        host: Host,
+        host: u32,
         seed: f64,
         instance: String,
         client_id: String,
@@ -64,7 +62,7 @@ impl Core {
         config.lanes = storage;
         config.keep_signed_out = keep_signed_out;
         config.whole = whole;
-        Self { driver: Driver::new(host, Client::new(config)) }
+        Self { driver: Driver::new(Host(host), Client::new(config)) }
     }
 
     /// Handles what is in the queue. For the host's `turn` alone.
@@ -99,7 +97,7 @@ impl Core {
     /// (types, each on a line; empty for all) choose a view of the inbox; of a channel, `kinds` is the name, and `show` 1
     /// asks for every message in full.
     pub fn read(&self, what: u8, show: u8, kinds: &str, mono: f64, wall: f64) -> String {
-        let driver = &*self.driver;
+        let driver = &self.driver;
         let now = clocks(mono, wall);
         match what {
             read::CONNECTION => driver.connection(),

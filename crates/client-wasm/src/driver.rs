@@ -3,7 +3,6 @@
 use std::{
     cell::{Cell, Ref, RefCell},
     mem::{self, ManuallyDrop},
-    rc::Rc,
 };
 
 use tidings_client_core::{Client, Command, Event, Filter, ItemView, Now, Readable};
@@ -12,15 +11,11 @@ use crate::{
     host::Host,
     json::{self, Items},
     rest::{self, Seen},
-    socket::Socket,
-    timer::Timer,
     words::{read, say},
 };
 
-/// Why a socket could not even begin to open. The browser's own words would not be clearer.
-const UNOPENED: &str = "no socket to this `url`: it is malformed, or the page's policy forbids it";
-/// "Closed abnormally", as browsers say it.
-const ABNORMAL: u16 = 1006;
+/// "Normal closure".
+const NORMAL: u16 = 1000;
 
 /// One client with everything it holds in the page.
 pub(crate) struct Driver {
@@ -31,54 +26,46 @@ pub(crate) struct Driver {
     /// What the core wants done, while that is done.
     commands: RefCell<ManuallyDrop<Vec<Command>>>,
     running: Cell<bool>,
-    socket: RefCell<Option<Socket>>,
-    timer: Timer,
+    /// The socket in use, by the number of its transport.
+    socket: Cell<Option<u64>>,
+    /// When the core wants to be woken, as `Now::mono`.
+    deadline: Cell<Option<u64>>,
     items: RefCell<Items>,
     /// The messages TypeScript has, by channel.
     pub(crate) seen: RefCell<ManuallyDrop<Vec<Seen>>>,
 }
 
 impl Driver {
-    pub(crate) fn new(host: Host, client: Client) -> Rc<Self> {
-        Rc::new(Self {
+    pub(crate) fn new(host: Host, client: Client) -> Self {
+        Self {
             host,
             client: RefCell::new(ManuallyDrop::new(client)),
             queue: RefCell::default(),
             commands: RefCell::default(),
             running: Cell::new(false),
-            socket: RefCell::default(),
-            timer: Timer::default(),
+            socket: Cell::default(),
+            deadline: Cell::default(),
             items: RefCell::default(),
             seen: RefCell::default(),
-        })
+        }
     }
 
     /// Something happened. Handled at once, or after what is being handled.
     pub(crate) fn push(&self, event: Event) {
         self.queue.borrow_mut().push(event);
-        self.turn();
-    }
-
-    /// Has the queue (and a due timer) handled, unless that is under way.
-    fn turn(&self) {
         if !self.running.get() {
             self.host.turn();
         }
     }
 
-    /// The browser's timer went off, perhaps too early: `run` looks at the clock.
-    pub(crate) fn woken(&self) {
-        self.timer.went_off();
-        self.turn();
-    }
-
     /// Handles the queue until it is empty. A trap leaves `running` set, so a broken client stays silent.
-    pub(crate) fn run(self: &Rc<Self>, now: Now) {
+    pub(crate) fn run(&self, now: Now) {
         if self.running.replace(true) {
             return;
         }
         // Background tabs throttle timers, but not sockets: whatever wakes the page looks at the clock.
-        if self.timer.take_due(now.mono) {
+        if self.deadline.get().is_some_and(|deadline| deadline <= now.mono) {
+            self.deadline.set(None);
             self.queue.borrow_mut().insert(0, Event::TimerFired);
         }
         while let Some(event) = first(&self.queue) {
@@ -87,13 +74,14 @@ impl Driver {
                 self.execute(command);
             }
         }
-        self.timer.arm(now.mono, self);
+        // Each time, because the host's timer may have gone off early.
+        self.say(say::TIMER, self.deadline.get().unwrap_or_default(), "");
         self.running.set(false);
     }
 
     /// The socket ended by itself.
     pub(crate) fn let_go(&self) {
-        self.socket.take();
+        self.socket.set(None);
     }
 
     /// The client, to read from.
@@ -123,27 +111,28 @@ impl Driver {
 
     /// Lets go of the page. Events still in the queue are handled first.
     pub(crate) fn close(&self) {
-        self.timer.set(None);
-        self.socket.take();
+        self.deadline.set(None);
+        self.shut(NORMAL);
     }
 
     /// Whether this socket is the one in use. One that was let go may still speak; nobody hears it.
     pub(crate) fn holds(&self, transport: u64) -> bool {
-        self.socket.borrow().as_ref().is_some_and(|socket| socket.id() == transport)
+        self.socket.get() == Some(transport)
     }
 
     fn execute(&self, command: Command) {
         let (what, number, text) = match command {
-            Command::OpenTransport { transport, .. } => return self.open(transport),
-            Command::Send { transport, text } => {
-                if self.holds(transport)
-                    && let Some(socket) = &*self.socket.borrow()
-                {
-                    socket.send(&text);
-                }
-                return;
+            Command::OpenTransport { transport, .. } => {
+                self.socket.set(Some(transport));
+                (say::OPEN, transport, String::new())
             }
-            Command::SetTimer { at } => return self.timer.set(at),
+            Command::Send { transport, text } => {
+                if !self.holds(transport) {
+                    return mem::forget(text);
+                }
+                (say::SEND, transport, text)
+            }
+            Command::SetTimer { at } => return self.deadline.set(at),
             Command::FetchCredential { attempt, user } => {
                 (say::TICKET, attempt, user.unwrap_or_default())
             }
@@ -167,36 +156,25 @@ impl Driver {
 
     /// Has the host do or hear something.
     pub(crate) fn say(&self, what: u8, number: u64, text: &str) {
-        self.host.say(what, number as f64, text);
+        self.host.say(what, number, text);
     }
 
     /// Closes a socket, if it is the one in use.
-    pub(crate) fn close_socket(&self, id: u64, code: u16) {
-        if self.holds(id)
-            && let Some(socket) = self.socket.take()
-        {
-            socket.close(code);
+    pub(crate) fn close_socket(&self, transport: u64, code: u16) {
+        if self.holds(transport) {
+            self.shut(code);
+        }
+    }
+
+    fn shut(&self, code: u16) {
+        if self.socket.take().is_some() {
+            self.say(say::SHUT, code.into(), "");
         }
     }
 
     /// One item's entry, as JSON.
     pub(crate) fn entry(&self, item: &ItemView) -> String {
         self.items.borrow_mut().single(item)
-    }
-
-    fn open(&self, transport: u64) {
-        let url = self.host.url();
-        let opened = Socket::open(transport, &url);
-        match &opened {
-            Some(socket) => self.host.opened(socket.raw(), transport as f64),
-            None => self.queue.borrow_mut().push(Event::TransportClosed {
-                transport,
-                code: ABNORMAL,
-                reason: String::from(UNOPENED),
-            }),
-        }
-        // The core closes a transport before it opens the next; an older one would end here.
-        *self.socket.borrow_mut() = opened;
     }
 }
 

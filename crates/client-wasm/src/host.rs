@@ -1,23 +1,26 @@
 //! What TypeScript is asked. npm/src/host.ts is the other side.
 
 use wasm_bindgen::prelude::*;
-use web_sys::WebSocket;
 
 #[wasm_bindgen]
 extern "C" {
-    /// The TypeScript side of one client. None of its functions throws, and none but `turn` calls into the core.
-    pub type Host;
+    fn turn(host: u32);
+    fn say(host: u32, what: u8, number: f64, text: &str);
+}
 
-    /// Something is in the queue: call `Core.run`, survive a trap, then tell the app what it has to hear.
-    #[wasm_bindgen(method)]
-    pub(crate) fn turn(this: &Host);
-    /// Where to connect, as `ws:` or `wss:` address; empty where the app's `url` fails.
-    #[wasm_bindgen(method)]
-    pub(crate) fn url(this: &Host) -> String;
-    /// A socket was made: tell what it does, with this number; and close it when the core traps and can't.
-    #[wasm_bindgen(method)]
-    pub(crate) fn opened(this: &Host, socket: &WebSocket, transport: f64);
-    /// All else; `what` is one of [`words::say`](crate::words::say).
-    #[wasm_bindgen(method)]
-    pub(crate) fn say(this: &Host, what: u8, number: f64, text: &str);
+/// The TypeScript side of one client, by its number: an object would cost a table of objects on every page.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Host(pub(crate) u32);
+
+impl Host {
+    /// Something is in the queue: call `Core.run`, survive a trap, then tell the app what it has to hear. Only this calls
+    /// into the core.
+    pub(crate) fn turn(self) {
+        turn(self.0);
+    }
+
+    /// All else; `what` is one of [`words::say`](crate::words::say). It does not throw.
+    pub(crate) fn say(self, what: u8, number: u64, text: &str) {
+        say(self.0, what, number as f64, text);
+    }
 }

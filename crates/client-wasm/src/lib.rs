@@ -1,9 +1,8 @@
-//! The browser driver of [`tidings_client_core`]: the socket and the timer in Rust, the rest through a [`Host`] in
-//! TypeScript.
+//! The browser driver of [`tidings_client_core`]: its queue in Rust, the browser's things through a host in TypeScript.
 //!
 //! ```text
-//!  Core.tell(), timer ──push──► queue ──► Host.turn() ──► Core.run() ──► Client::handle ──► commands
-//!     ▲ calls, answers, socket, page         │ catches traps                                  │
+//!  Core.tell() ──push──► queue ──► Host.turn() ──► Core.run() ──► Client::handle ──► commands
+//!     ▲ calls, answers, socket, timer, page │ catches traps                                  │
 //!     └──────────── TypeScript ◄── Host.say() ◄───────────────────────────────────────────────┘
 //! ```
 //!
@@ -12,7 +11,7 @@
 //! host's `turn`, so a trap anywhere in the core surfaces at one place in TypeScript, which can rebuild the client.
 //!
 //! The border is as narrow as that allows, because every function, type or closure that crosses it costs glue on every
-//! page: what happened and what is wanted are a number with a text. `words` lists the numbers. The glue is
+//! page: what happened and what is wanted are a number with a text, and so is the host. `words` lists the numbers. The glue is
 //! npm/src/glue.ts, by hand; wasm-bindgen's own serves the tests of this crate alone.
 //!
 //! | module | what |
@@ -21,8 +20,6 @@
 //! | `host` | what TypeScript is asked |
 //! | `words` | what the numbers mean |
 //! | `driver` | the queue, and commands to deeds |
-//! | `socket` | one WebSocket |
-//! | `timer` | the one timer |
 //! | `json` | snapshots as text, each payload once |
 //! | `rest` | what loads later |
 
@@ -31,8 +28,6 @@ mod driver;
 mod host;
 mod json;
 mod rest;
-mod socket;
-mod timer;
 pub mod words;
 
 /// A fraction of the standard library's allocator. It finds room by walking a list, which a page's few hundred kilobytes
@@ -43,4 +38,3 @@ static ALLOCATOR: lol_alloc::LockedAllocator<lol_alloc::FreeListAllocator> =
     lol_alloc::LockedAllocator::new(lol_alloc::FreeListAllocator::new());
 
 pub use crate::core::Core;
-pub use host::Host;

@@ -101,7 +101,7 @@ pub mod read {
     pub const CHANNEL: u8 = 5;
 }
 
-/// What is said in [`Host::say`](crate::Host), with a number `n` and a `text`.
+/// What is said to the host, with a number `n` and a `text`.
 pub mod say {
     /// Call the app's ticket function for the user in `text` (empty: any); answer with `tell::TICKETED` `n`.
     pub const TICKET: u8 = 0;
@@ -145,4 +145,13 @@ pub mod say {
     pub const REQUEST: u8 = 18;
     /// The answer to request `n` is not wanted any more.
     pub const ABORT_REQUEST: u8 = 19;
+    /// Open a socket and tell what it does as transport `n`: `tell::OPENED`, `tell::RECEIVED` and `tell::CLOSED`, the last also
+    /// where it can't even begin to open.
+    pub const OPEN: u8 = 20;
+    /// Send `text` over the socket of transport `n`. One that can't tells by its end.
+    pub const SEND: u8 = 21;
+    /// Close the socket with code `n`; what it does is not told any more.
+    pub const SHUT: u8 = 22;
+    /// Have a turn once the clock that never goes back shows `n` milliseconds, or earlier; none by itself where `n` is 0.
+    pub const TIMER: u8 = 23;
 }

@@ -5,7 +5,7 @@
 
 use js_sys::{Array, Promise};
 use tidings_client_wasm::{
-    Core, Host,
+    Core,
     words::{read, say, tell},
 };
 use wasm_bindgen::prelude::*;
@@ -15,22 +15,33 @@ use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
 wasm_bindgen_test_configure!(run_in_browser);
 
 #[wasm_bindgen(inline_js = r#"
+  const hosts = []
+  globalThis.turn = number => hosts[number].turn()
+  globalThis.say = (number, ...what) => hosts[number].say(...what)
   /** A host that notes what the core says. `attach` gives it the core. */
   export class TestHost {
-    constructor(url) { this.address = url; this.said = []; this.turns = 0; this.waiting = [] }
+    constructor(url) { this.address = url; this.said = []; this.turns = 0; this.waiting = []; this.number = hosts.push(this) - 1 }
     attach(core) { this.core = core }
     turn() { this.turns++; this.core.run(performance.now(), Date.now()); for (const check of [...this.waiting]) check() }
-    url() { return this.address }
     tell(what, text = '', number = 0, other = 0) { this.core.tell(what, number, other, text) }
     read(what) { return this.core.read(what, 0, '', performance.now(), Date.now()) }
-    opened(socket, transport) {
-      socket.addEventListener('open', () => this.tell(4, '', transport))
-      socket.addEventListener('message', ({ data }) => this.tell(5, data, transport))
-      socket.addEventListener('close', ({ code, reason }) => this.tell(17, reason, transport, code))
+    open(transport) {
+      try { this.socket = new WebSocket(this.address) } catch { queueMicrotask(() => this.tell(17, 'refused', transport, 1006)); return }
+      this.socket.addEventListener('open', () => this.tell(4, '', transport))
+      this.socket.addEventListener('message', ({ data }) => this.tell(5, data, transport))
+      this.socket.addEventListener('close', ({ code, reason }) => this.tell(17, reason, transport, code))
+    }
+    wake(at) {
+      clearTimeout(this.timer)
+      if (at > 0) this.timer = setTimeout(() => this.turn(), Math.min(at - performance.now(), 2 ** 31 - 1))
     }
     say(what, number, text) {
       this.said.push(what)
       if (what === 0) queueMicrotask(() => this.tell(2, 'T', number))
+      if (what === 20) this.open(number)
+      if (what === 21) this.socket.send(text)
+      if (what === 22) this.socket.close(number)
+      if (what === 23) this.wake(number)
       if (what === 2) queueMicrotask(() => this.tell(3, text + '\n'))
     }
     status() { return JSON.parse(this.read(0)).status }
@@ -74,6 +85,8 @@ extern "C" {
     #[wasm_bindgen(method)]
     fn until(this: &TestHost, status: &str) -> Promise;
     #[wasm_bindgen(method, getter)]
+    fn number(this: &TestHost) -> u32;
+    #[wasm_bindgen(method, getter)]
     fn turns(this: &TestHost) -> u32;
 
     fn serve(frames: &Array) -> js_sys::Function;
@@ -82,9 +95,8 @@ extern "C" {
 /// A core over a host at this address, not connected yet.
 fn made(url: &str, storage: bool) -> TestHost {
     let host = TestHost::new(url);
-    let shared: &JsValue = host.as_ref();
     let core = Core::new(
-        shared.clone().unchecked_into::<Host>(),
+        host.number(),
         7.0,
         "page".into(),
         "lane".into(),

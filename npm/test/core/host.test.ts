@@ -3,7 +3,7 @@ import { IDBFactory, IDBObjectStore } from 'fake-indexeddb'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { host, type HostNeeds } from '../../src/host.js'
 import { storage } from '../../src/storage.js'
-import { CLAIM, KEEP, KEPT, LANES, LOAD, LOADED, SAVE, STORAGE_FAILED, WIPE } from '../../src/words.js'
+import { CLAIM, CLOSED, KEEP, KEPT, LANES, LOAD, LOADED, OPEN, SAVE, SEND, SHUT, STORAGE_FAILED, TIMER, WIPE } from '../../src/words.js'
 
 beforeEach(() => {
   vi.stubGlobal('indexedDB', new IDBFactory())
@@ -18,8 +18,10 @@ function world() {
   const done: string[] = []
   let letGo = () => {}
   const held = new Promise<void>((resolve) => (letGo = resolve))
+  const control = new AbortController()
+  const turn = vi.fn()
   const needs = {
-    url: () => '',
+    url: () => 'ws://localhost:1/v1/ws',
     heard() {},
     tickets: {},
     storage: {
@@ -33,13 +35,17 @@ function world() {
   } as unknown as HostNeeds
   const { say } = host(
     needs,
-    (...words) => {
-      told.push(words)
-      if (words[0] === KEPT) done.push('kept')
+    {
+      tell(...words) {
+        told.push(words)
+        if (words[0] === KEPT) done.push('kept')
+      },
+      turn,
+      more() {},
     },
-    new AbortController().signal,
+    control.signal,
   )
-  return { told, done, real, say, letGo }
+  return { told, done, real, say, letGo, turn, end: () => control.abort() }
 }
 
 const cache = (text: string) => JSON.stringify({ user: 'u1', cursors: [['e', 1], ['e', 1]], over: [], text })
@@ -83,4 +89,67 @@ test('a save that fails says so, and what was asked after it is done all the sam
   say(KEEP, 1, row)
   await vi.waitFor(() => expect(told).toContainEqual([KEPT, '', 1]), 10_000)
   expect(told[0]).toEqual([STORAGE_FAILED, expect.any(String)])
+})
+
+test('a socket that the browser refuses to make is told as closed, not before the core is done', async () => {
+  const asked: string[] = []
+  vi.stubGlobal('WebSocket', class {
+    constructor(url: string) {
+      asked.push(url)
+      throw new DOMException('refused', 'SecurityError')
+    }
+  })
+  const { say, told } = world()
+  say(OPEN, 7, '')
+  expect(told).toEqual([])
+  await Promise.resolve()
+  expect(asked).toEqual(['ws://localhost:1/v1/ws'])
+  expect(told).toEqual([[CLOSED, expect.stringContaining('no socket to this `url`'), 7, 1006]])
+})
+
+test('a socket that can neither send nor close throws nothing at the core, and ends with its core', () => {
+  const closed: unknown[] = []
+  vi.stubGlobal('WebSocket', class extends EventTarget {
+    send() {
+      throw new DOMException('connecting', 'InvalidStateError')
+    }
+    close(code?: number) {
+      closed.push(code)
+      if (code === 5) throw new DOMException('code', 'InvalidAccessError')
+    }
+  })
+  const { say, end } = world()
+  say(SEND, 1, 'before there is one')
+  say(OPEN, 1, '')
+  say(SEND, 1, 'x')
+  say(SHUT, 5, '')
+  end()
+  expect(closed).toEqual([5, undefined])
+})
+
+test('a timer that is early enough is left alone, an earlier one takes its place, and none outlives its core', () => {
+  vi.useFakeTimers()
+  const at = (ms: number) => performance.now() + ms
+  const { say, turn, end } = world()
+  say(TIMER, at(1_000), '')
+  say(TIMER, at(5_000), '')
+  expect(vi.getTimerCount()).toBe(1)
+  vi.advanceTimersByTime(999)
+  say(TIMER, at(10), '')
+  vi.advanceTimersByTime(10)
+  expect(turn).toHaveBeenCalledTimes(1)
+  expect(vi.getTimerCount()).toBe(0)
+  // What is further away than a browser can wait is waited for in pieces.
+  say(TIMER, at(2 ** 40), '')
+  vi.advanceTimersByTime(2 ** 31 - 2)
+  expect(turn).toHaveBeenCalledTimes(1)
+  vi.advanceTimersByTime(1)
+  expect(turn).toHaveBeenCalledTimes(2)
+  say(TIMER, at(1_000), '')
+  say(TIMER, 0, '')
+  expect(vi.getTimerCount()).toBe(0)
+  say(TIMER, at(1_000), '')
+  end()
+  expect(vi.getTimerCount()).toBe(0)
+  vi.useRealTimers()
 })

@@ -18,7 +18,7 @@ test('what the file that makes requests does not come for ends, and the next one
     return { world: () => ask }
   })
   const needs = { storage: {}, tickets: {}, url: () => '', heard: () => {} } as unknown as HostNeeds
-  const { say } = host(needs, tell, new AbortController().signal)
+  const { say } = host(needs, { tell, turn() {}, more() {} }, new AbortController().signal)
 
   say(REQUEST, 1, 'sse\n\n{}')
   await vi.waitFor(() => expect(tell).toHaveBeenCalledTimes(1), PATIENCE)

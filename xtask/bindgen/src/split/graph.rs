@@ -105,7 +105,8 @@ impl References {
         Ok(references)
     }
 
-    /// Calls functions as wasm-bindgen calls them: it takes hashes off names, and drops what only describes types.
+    /// Calls functions as wasm-bindgen calls them: it takes hashes off names, and drops what only describes types, or serves
+    /// objects where none crosses the border.
     pub(crate) fn rename(&mut self, names: &BTreeSet<String>) -> anyhow::Result<()> {
         for (name, targets) in std::mem::take(&mut self.of_functions) {
             if names.contains(&name) {
@@ -118,6 +119,7 @@ impl References {
             } else if !name.contains("describe")
                 && !name.contains("wasm_bindgen")
                 && !name.starts_with("__wb")
+                && !name.starts_with("__externref_")
             {
                 bail!("{name} is not in the module any more");
             }
