@@ -77,13 +77,7 @@ pub(crate) const SUITES: [Suite; 16] = [
         report.check().map(|_| Counts::one())
     }),
     suite("e2e", "browser, server and network together", e2e),
-    Suite {
-        name: "engines",
-        about: "the same scenarios in Chromium, Firefox and WebKit",
-        // By name only, until each scenario has held ten times in a row in each engine: one in Chromium does not yet.
-        possible: || false,
-        run: engines,
-    },
+    suite("engines", "the same scenarios in Chromium, Firefox and WebKit", engines),
     suite("conformance", "the WebSocket protocol, by an outside suite", conformance::run),
     suite("contract", "the REST surface against its description", contract::run),
     suite("docs", "links, commands and figures in the documentation", docs::run),
