@@ -1,11 +1,14 @@
 //! Reading JSON bodies: bounded, plain, and with errors that name what is wrong.
 
+use std::error::Error as _;
+
 use axum::{
     body::to_bytes,
     extract::{FromRequest, Request},
 };
 use bytes::Bytes;
 use http::{HeaderMap, header};
+use http_body_util::LengthLimitError;
 use serde::de::DeserializeOwned;
 use tidings_protocol::ErrorCode;
 use tokio::time::timeout;
@@ -51,15 +54,24 @@ async fn read(body: axum::body::Body, api: &Api, limit: usize) -> Result<Bytes, 
     let patience = api.node.settings.body_timeout;
     match timeout(patience, to_bytes(body, limit)).await {
         Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(_)) => {
+        Ok(Err(error)) if is_over(&error) => {
             let detail = format!("a body has at most {limit} bytes");
             Err(ApiError::new(ErrorCode::TooLarge, detail))
+        }
+        Ok(Err(_)) => {
+            let detail = "the body ended before its `Content-Length`, or its chunks are none";
+            Err(ApiError::new(ErrorCode::BadRequest, detail))
         }
         Err(_) => {
             let detail = format!("the body was not there within {} ms", patience.as_millis());
             Err(ApiError::new(ErrorCode::Timeout, detail))
         }
     }
+}
+
+/// Whether a body has more bytes than it may, and nothing else was wrong with it.
+fn is_over(error: &axum::Error) -> bool {
+    error.source().is_some_and(|cause| cause.is::<LengthLimitError>())
 }
 
 fn check(headers: &HeaderMap) -> Result<(), ApiError> {

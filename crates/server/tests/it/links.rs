@@ -83,6 +83,20 @@ async fn who_stops_speaking_after_a_request_is_answered() {
 }
 
 #[tokio::test]
+async fn a_body_that_is_cut_off_is_not_taken_for_a_large_one() {
+    let server = Server::start().await;
+    let headers = "authorization: Bearer dev\r\ncontent-type: application/json\r\n";
+    let publish = "POST /v1/notifications HTTP/1.1\r\nhost: localhost\r\n";
+    let short = format!("{publish}{headers}content-length: 99\r\n\r\n{{}}");
+    let garbled = format!("{publish}{headers}transfer-encoding: chunked\r\n\r\nno chunk\r\n");
+    for text in [short, garbled] {
+        let answer = answer_to_the_last_words(&server, &text).await;
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+        assert!(answer.contains("ended before its `Content-Length`"), "{answer}");
+    }
+}
+
+#[tokio::test]
 async fn a_poll_whose_peer_stops_speaking_is_answered_at_once() {
     let server = Server::with(|config| config.limits.poll_ms = 600_000).await;
     let poll = waiting_poll(&server, "mina").await;
