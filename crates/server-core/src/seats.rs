@@ -21,12 +21,25 @@ pub trait Seats: std::fmt::Debug + Send + Sync {
     /// [`StoreError::Unavailable`]: to be called again.
     fn leave(&self, seats: &[Seat]) -> Result<(), StoreError>;
 
-    /// The node lives for `ttl_ms` from now, by the store's clock; `0`: it ends, and its places with it. Answers whether its places were
-    /// still counted: `false` when its lease had ended, and they must be claimed anew.
+    /// The node lives for `ttl_ms` from now, by the store's clock; `0`: it ends, and its places with it. Answers what became of its
+    /// places meanwhile.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    fn renew(&self, wall: u64, node: u64, ttl_ms: u64) -> Result<bool, StoreError>;
+    fn renew(&self, wall: u64, node: u64, ttl_ms: u64) -> Result<Lease, StoreError>;
+}
+
+/// What became of a node's places since it renewed its lease.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lease {
+    /// It had ended: the node's places are gone and must be claimed anew.
+    Ended,
+    /// The places are counted.
+    Held {
+        /// But these, by their numbers: connections at other nodes took them, and the older ones must end. They are named again until
+        /// they were given back, because the bus, which tells of them sooner, may lose a message.
+        replaced: Vec<u64>,
+    },
 }
 
 /// A connection's name over all nodes.

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, rc::Rc};
 use tidings_protocol::ErrorCode;
 use tidings_server_core::{
     MemoryStore, Refused,
-    seats::{Claim, Seat, Seats, Verdict},
+    seats::{Claim, Lease, Seat, Seats, Verdict},
     session_id,
     store::{Revocation, Subject},
 };
@@ -46,9 +46,19 @@ impl Gate {
     }
 
     /// The process lives; if the store thought otherwise, its connections are counted in anew. Answers which are to end, because
-    /// there is no place for them any more.
-    pub fn renew(&self, store: &MemoryStore, wall: u64) -> Vec<Conn> {
-        let Ok(false) = store.renew(wall, self.node, LEASE) else { return Vec::new() };
+    /// there is no place for them any more, and which places were taken elsewhere.
+    pub fn renew(&self, store: &MemoryStore, wall: u64) -> (Vec<Conn>, Vec<Seat>) {
+        match store.renew(wall, self.node, LEASE) {
+            Ok(Lease::Ended) => (self.claim_anew(store, wall), Vec::new()),
+            Ok(Lease::Held { replaced }) => {
+                let seat = |number| Seat { node: self.node, number };
+                (Vec::new(), replaced.into_iter().map(seat).collect())
+            }
+            Err(_) => (Vec::new(), Vec::new()),
+        }
+    }
+
+    fn claim_anew(&self, store: &MemoryStore, wall: u64) -> Vec<Conn> {
         let anew =
             |(seat, guest): &(Seat, Rc<Guest>)| Claim { anew: true, ..self.claim(*seat, guest) };
         let claims: Vec<Claim> = self.seats.values().map(anew).collect();

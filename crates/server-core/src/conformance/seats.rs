@@ -2,7 +2,7 @@
 
 use super::{Case, T0};
 use crate::{
-    seats::{Claim, Seat, Seats, Verdict},
+    seats::{Claim, Lease, Seat, Seats, Verdict},
     store::Store,
 };
 
@@ -10,6 +10,7 @@ pub(super) const CASES: &[Case] = &[
     ("a user's places are counted over all nodes", places_are_counted),
     ("who leaves makes room", who_leaves_makes_room),
     ("a page takes its older place from any node", a_page_takes_its_older_place),
+    ("a node hears of places taken elsewhere until they are given back", a_place_taken_elsewhere),
     ("a node that ends frees its places", a_node_that_ends),
     ("a claim made anew takes nobody's place", a_claim_made_anew),
     ("claims of one batch see each other", claims_of_one_batch),
@@ -68,15 +69,49 @@ fn a_page_takes_its_older_place(store: &dyn Store) {
     assert_eq!(give(seats, claim("u1", 3, 1)), Verdict::Full { taken: 2 });
 }
 
+fn a_place_taken_elsewhere(store: &dyn Store) {
+    let Some(seats) = shared(store) else { return };
+    let of_page =
+        |node, number| Claim { instance: Some("page".into()), ..claim("u1", node, number) };
+    let held = |replaced: &[u64]| Lease::Held { replaced: replaced.to_vec() };
+    give(seats, claim("u1", 1, 7));
+    give(seats, of_page(1, 8));
+    give(seats, of_page(1, 9));
+    assert_eq!(seats.renew(T0, 1, TTL).unwrap(), held(&[]), "the node saw to that by itself");
+    give(seats, of_page(2, 1));
+    for _ in 0..2 {
+        assert_eq!(seats.renew(T0, 1, TTL).unwrap(), held(&[9]), "said until it is done");
+    }
+    assert_eq!(seats.renew(T0, 2, TTL).unwrap(), held(&[]), "nothing of this one");
+    assert_eq!(give(seats, claim("u1", 3, 1)), Verdict::Full { taken: 2 }, "no place of its own");
+    seats.leave(&[Seat { node: 1, number: 9 }]).unwrap();
+    assert_eq!(seats.renew(T0, 1, TTL).unwrap(), held(&[]));
+
+    // The page's newer connection is gone before the older one heard of it, which is counted anew then, and not told to end.
+    give(seats, of_page(3, 2));
+    seats.leave(&[Seat { node: 3, number: 2 }]).unwrap();
+    assert_eq!(give(seats, Claim { anew: true, ..of_page(2, 1) }), ADMITTED);
+    assert_eq!(seats.renew(T0, 2, TTL).unwrap(), held(&[]));
+    assert_eq!(give(seats, claim("u1", 3, 3)), Verdict::Full { taken: 2 });
+
+    // What a node lost with its lease is not held against its next.
+    give(seats, of_page(3, 4));
+    seats.renew(T0, 2, 0).unwrap();
+    assert_eq!(seats.renew(T0, 2, TTL).unwrap(), Lease::Ended);
+    assert_eq!(seats.renew(T0, 2, TTL).unwrap(), held(&[]));
+}
+
 fn a_node_that_ends(store: &dyn Store) {
     let Some(seats) = shared(store) else { return };
     give(seats, claim("u1", 1, 1));
     give(seats, claim("u1", 1, 2));
     assert_eq!(give(seats, claim("u1", 2, 1)), Verdict::Full { taken: 2 });
-    assert!(seats.renew(T0, 1, TTL).unwrap(), "renewed in time");
+    let held = Lease::Held { replaced: Vec::new() };
+    assert_eq!(seats.renew(T0, 1, TTL).unwrap(), held, "renewed in time");
     seats.renew(T0, 1, 0).unwrap();
     assert_eq!(give(seats, claim("u1", 2, 1)), ADMITTED);
-    assert!(!seats.renew(T0, 1, TTL).unwrap(), "its places are gone: it claims them anew");
+    let renewed = seats.renew(T0, 1, TTL).unwrap();
+    assert_eq!(renewed, Lease::Ended, "its places are gone: it claims them anew");
     assert_eq!(give(seats, claim("u1", 1, 1)), ADMITTED);
     assert_eq!(give(seats, claim("u1", 1, 2)), Verdict::Full { taken: 2 });
 }
@@ -88,7 +123,7 @@ fn a_claim_made_anew(store: &dyn Store) {
     give(seats, of_page(1, 1));
     seats.renew(T0, 1, 0).unwrap();
     assert_eq!(give(seats, of_page(2, 1)), ADMITTED, "the page came back elsewhere meanwhile");
-    assert!(!seats.renew(T0, 1, TTL).unwrap());
+    assert_eq!(seats.renew(T0, 1, TTL).unwrap(), Lease::Ended);
     let by = Seat { node: 2, number: 1 };
     let anew = Claim { anew: true, ..of_page(1, 1) };
     assert_eq!(give(seats, anew.clone()), Verdict::Superseded { by });

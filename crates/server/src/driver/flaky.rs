@@ -9,7 +9,7 @@ use bytes::Bytes;
 use tidings_server_core::{
     MemoryStore,
     memory::Syncing,
-    seats::{Claim, Seat, Seats, Verdict},
+    seats::{Claim, Lease, Seat, Seats, Verdict},
     steady::Moment,
     store::{Answer, Query, Retention, Store, StoreError, Write, Written},
 };
@@ -124,7 +124,7 @@ impl Seats for Flaky {
         Ok(())
     }
 
-    fn renew(&self, wall: u64, node: u64, ttl_ms: u64) -> Result<bool, StoreError> {
+    fn renew(&self, wall: u64, node: u64, ttl_ms: u64) -> Result<Lease, StoreError> {
         self.store.renew(wall, node, ttl_ms)
     }
 }

@@ -162,22 +162,23 @@ impl Registry {
         }
     }
 
-    /// A page connected to another node: its older connection here ends.
-    pub fn replace(&self, number: u64) {
-        self.tell(number, || Notice::Replaced);
+    /// A page connected to another node: its older connection here ends. Answers whether it is here.
+    pub fn replace(&self, number: u64) -> bool {
+        self.tell(number, || Notice::Replaced)
     }
 
-    /// A connection can't be counted any more: it ends, and may try elsewhere or again.
-    pub fn end(&self, number: u64) {
-        self.tell(number, || Notice::Stopping);
+    /// A connection can't be counted any more: it ends, and may try elsewhere or again. Answers whether it is here.
+    pub fn end(&self, number: u64) -> bool {
+        self.tell(number, || Notice::Stopping)
     }
 
-    fn tell(&self, number: u64, notice: impl Fn() -> Notice) {
+    fn tell(&self, number: u64, notice: impl Fn() -> Notice) -> bool {
         let book = self.lock();
         let hit = book.users.values().flatten().find(|entry| entry.number == number);
         if let Some(entry) = hit {
             entry.line.notify(notice());
         }
+        hit.is_some()
     }
 
     /// Everybody who is counted in: user, number and instance.

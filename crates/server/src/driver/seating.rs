@@ -1,7 +1,7 @@
 //! A user's places over all nodes, claimed and given back by a thread of its own: those that wait together go together.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io,
     sync::{
         Arc,
@@ -14,7 +14,7 @@ use std::{
 use tidings_protocol::ErrorCode;
 use tidings_server_core::{
     Refused,
-    seats::{Claim, Seat, Verdict},
+    seats::{Claim, Lease, Seat, Verdict},
     store::{Store, StoreError},
 };
 use tokio::sync::oneshot;
@@ -148,6 +148,8 @@ struct Thread {
     uncounted: BTreeMap<u64, Claim>,
     /// The store failed to count them: not before this.
     claim_at: Instant,
+    /// Connections that were replaced at other nodes and were not in the book, at the last renewal.
+    strangers: BTreeSet<u64>,
     /// Everybody is looked at once more with the next renewal: a connection that was counted just before the lease ended was not in the
     /// book yet.
     looks_again: bool,
@@ -156,8 +158,15 @@ struct Thread {
 impl Thread {
     fn new(parts: Parts) -> Self {
         let now = Instant::now();
-        let (gone, uncounted) = (Vec::new(), BTreeMap::new());
-        Self { parts, renew_at: now, gone, uncounted, claim_at: now, looks_again: false }
+        Self {
+            parts,
+            renew_at: now,
+            gone: Vec::new(),
+            uncounted: BTreeMap::new(),
+            claim_at: now,
+            strangers: BTreeSet::new(),
+            looks_again: false,
+        }
     }
 
     fn run(mut self, waiting: &mpsc::Receiver<Job>) {
@@ -249,12 +258,13 @@ impl Thread {
         let Some(seats) = self.parts.store.seats() else { return };
         let ttl = u64::try_from(self.parts.lease.as_millis()).unwrap_or(u64::MAX);
         match seats.renew(Clock::wall(), self.parts.node, ttl) {
-            Ok(true) => {
+            Ok(Lease::Held { replaced }) => {
+                self.end_replaced(replaced);
                 if std::mem::take(&mut self.looks_again) {
                     self.uncounted = self.everybody();
                 }
             }
-            Ok(false) => {
+            Ok(Lease::Ended) => {
                 self.uncounted = self.everybody();
                 self.looks_again = !self.uncounted.is_empty();
             }
@@ -264,6 +274,15 @@ impl Thread {
             }
         }
         self.claim_anew();
+    }
+
+    /// The bus tells of these as well, and may lose it. One that is not in the book is on its way into it, or left and could not say so.
+    fn end_replaced(&mut self, replaced: Vec<u64>) {
+        let mut strangers: BTreeSet<u64> = replaced.into_iter().collect();
+        strangers.retain(|number| !self.parts.registry.replace(*number));
+        let gone = strangers.intersection(&self.strangers).copied();
+        self.gone.extend(gone.map(|number| Seat { node: self.parts.node, number }));
+        self.strangers = strangers;
     }
 
     fn everybody(&self) -> BTreeMap<u64, Claim> {
@@ -283,7 +302,9 @@ impl Thread {
                 match verdict {
                     Ok(Verdict::Admitted { .. }) => {}
                     Ok(Verdict::Full { .. } | Verdict::Superseded { .. })
-                    | Err(StoreError::Unfit(_)) => self.parts.registry.end(claim.seat.number),
+                    | Err(StoreError::Unfit(_)) => {
+                        self.parts.registry.end(claim.seat.number);
+                    }
                     Err(error) => {
                         tracing::debug!(%error, "connections could not be counted anew yet");
                         self.claim_at = Instant::now() + AGAIN;

@@ -172,6 +172,32 @@ async fn a_page_that_comes_back_to_another_node_replaces_its_older_connection() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_went_elsewhere_leaves_no_connection_behind_though_nothing_tells_of_it() {
+    let url = postgres::server().database();
+    let start = || async {
+        let url = url.clone();
+        Server::with(move |config| {
+            config.store.url.0 = url;
+            config.store.lease_ms = 9_000;
+            config.limits.connections_per_user = 1;
+        })
+        .await
+    };
+    // There is no bus.
+    let (one, two) = (start().await, start().await);
+    let page = json!({ "instance": "page" });
+    for _ in 0..2 {
+        let mut older = one.connecting("mina", page.clone()).await;
+        older.hear("connected").await;
+        let mut newer = two.connecting("mina", page.clone()).await;
+        newer.hear("connected").await;
+        assert_eq!(older.end().await, End::new(4105, "replaced"));
+        two.notify("mina", "1").await;
+        assert_eq!(newer.until("notification").await["data"]["title"], "1");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_node_whose_lease_ended_takes_no_place_from_a_page_that_went_elsewhere() {
     let url = postgres::server().database();
     let start = || async {
@@ -190,7 +216,7 @@ async fn a_node_whose_lease_ended_takes_no_place_from_a_page_that_went_elsewhere
     // Nothing tells the first node: there is no bus.
     let mut newer = two.connecting("mina", page).await;
     newer.hear("connected").await;
-    let ended = "DELETE FROM node WHERE id NOT IN (SELECT node FROM seat)";
+    let ended = "DELETE FROM node WHERE id NOT IN (SELECT node FROM seat WHERE username <> '')";
     postgres::execute(&url, ended);
     assert_eq!(older.end().await, End::new(1012, "restart"), "it may come back as the newer one");
     let mut third = two.connecting("mina", json!({})).await;

@@ -1,23 +1,38 @@
-//! I10: no user has more connections than allowed, over all nodes, and a page's older connection at a node ends when its newer one
-//! comes.
+//! I10: no user has more connections than allowed, over all nodes, and a page's older connection ends when its newer one comes; at
+//! another node by the next time that renews its lease, whatever the bus lost.
 
 use std::{collections::BTreeMap, rc::Rc};
 
 use super::{Checker, Scene};
 use crate::{
     env::Conn,
+    gate::RENEW,
     sight::{Guest, Sight},
 };
 
 /// Milliseconds after a failure of the store in which nodes may have lost their leases: the limit is theirs alone then.
 const LEASES: u64 = 60_000;
 
-/// Who is in, and where; the last connection of each page.
+/// Who is in, and where.
 #[derive(Debug, Default)]
 pub(super) struct Connections {
-    open: BTreeMap<Conn, (usize, Rc<Guest>)>,
-    newest: BTreeMap<String, Conn>,
+    open: BTreeMap<Conn, Place>,
     failed_at: Option<u64>,
+}
+
+#[derive(Debug)]
+struct Place {
+    node: usize,
+    guest: Rc<Guest>,
+    /// When a connection of the page at another node took it.
+    replaced_at: Option<u64>,
+}
+
+impl Place {
+    /// It was taken elsewhere, and its node may not have heard of that yet: the bus loses messages.
+    fn is_ghost(&self, now: u64) -> bool {
+        self.replaced_at.is_some_and(|at| now <= at + RENEW)
+    }
 }
 
 impl Checker for Connections {
@@ -34,21 +49,27 @@ impl Checker for Connections {
             Sight::Admitted { node, conn, guest, most } => {
                 // A node without a lease can't tell who came first, nor how many there are.
                 let doubtful = self.failed_at.is_some_and(|at| scene.now < at + LEASES);
-                let instance = guest.instance.clone().unwrap_or_default();
-                // What is older still may be a ghost at a node that the bus did not tell of its end.
-                if let Some(last) = self.newest.insert(instance, *conn)
-                    && self.open.get(&last).is_some_and(|(at, _)| at == node)
-                    && !doubtful
-                {
-                    return Err(format!("{last} and {conn} are at node {node}, of one page"));
+                let of_page = |place: &&mut Place| {
+                    guest.instance.is_some() && place.guest.instance == guest.instance
+                };
+                for place in self.open.values_mut().filter(of_page) {
+                    let fresh = place.replaced_at.is_none() && place.node != *node;
+                    if !fresh && !place.is_ghost(scene.now) && !doubtful {
+                        let at = place.node;
+                        return Err(format!(
+                            "an older connection of {conn}'s page is at node {at}"
+                        ));
+                    }
+                    place.replaced_at.get_or_insert(scene.now);
                 }
-                self.open.insert(*conn, (*node, guest.clone()));
-                let mine = self.open.values().filter(|(_, other)| other.user == guest.user);
-                let mut pages: Vec<_> = mine.map(|(_, other)| &other.instance).collect();
-                pages.sort_unstable();
-                pages.dedup();
-                if pages.len() > *most && !doubtful {
-                    return Err(format!("{} has {} connections", guest.user, pages.len()));
+                let (node, guest) = (*node, guest.clone());
+                let user = guest.user.clone();
+                self.open.insert(*conn, Place { node, guest, replaced_at: None });
+                let counts =
+                    |place: &&Place| place.guest.user == user && !place.is_ghost(scene.now);
+                let mine = self.open.values().filter(counts).count();
+                if mine > *most && !doubtful {
+                    return Err(format!("{user} has {mine} connections"));
                 }
             }
             _ => {}
@@ -63,8 +84,12 @@ mod tests {
     use crate::invariants::testing::{PAGE, Stage, guest};
 
     fn admitted(transport: u64, instance: &str) -> Sight {
+        at_node(0, transport, instance)
+    }
+
+    fn at_node(node: usize, transport: u64, instance: &str) -> Sight {
         let conn = Conn { page: PAGE, transport };
-        Sight::Admitted { node: 0, conn, guest: guest("s", instance), most: 2 }
+        Sight::Admitted { node, conn, guest: guest("s", instance), most: 2 }
     }
 
     #[test]
@@ -85,5 +110,19 @@ mod tests {
         let mut checker = Connections::default();
         stage.saw(&mut checker, &admitted(1, "a")).unwrap();
         stage.saw(&mut checker, &admitted(2, "a")).unwrap_err();
+    }
+
+    #[test]
+    fn an_older_connection_elsewhere_has_to_go_by_the_next_renewal() {
+        let mut stage = Stage::new();
+        let mut checker = Connections::default();
+        stage.saw(&mut checker, &at_node(0, 1, "a")).unwrap();
+        stage.saw(&mut checker, &at_node(1, 2, "a")).unwrap();
+        stage.saw(&mut checker, &at_node(1, 3, "b")).unwrap();
+        stage.now += RENEW + 1;
+        stage.saw(&mut checker, &at_node(2, 4, "a")).unwrap_err();
+        let ended = Sight::Ended { conn: Conn { page: PAGE, transport: 1 } };
+        stage.saw(&mut checker, &ended).unwrap();
+        stage.saw(&mut checker, &at_node(2, 4, "a")).unwrap();
     }
 }

@@ -166,8 +166,12 @@ impl Node {
     /// Keeps its connections counted.
     pub fn renew(&mut self, env: &mut Env) {
         if !self.disk.is_away(env) {
-            for conn in self.gate.renew(&self.disk.memory, env.now.wall) {
+            let (ended, replaced) = self.gate.renew(&self.disk.memory, env.now.wall);
+            for conn in ended {
                 self.feed(env, conn, Event::Stopping);
+            }
+            for seat in replaced {
+                self.replaced(env, seat);
             }
         }
         env.after(gate::RENEW, Due::Renews { of: self.process });

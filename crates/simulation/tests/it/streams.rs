@@ -146,3 +146,42 @@ fn a_clock_that_is_set_while_connected_hides_no_arrival() {
         assert_eq!(world.devices[phone].seen.tickets, 1, "{kind:?}: it was connected all the time");
     }
 }
+
+/// Found by seed 1797105709: where a node lost what the bus told, it held a page's older connection for as long as its stream lived.
+#[test]
+fn a_connection_that_was_replaced_at_another_node_ends_though_the_bus_lost_the_news() {
+    for kind in [Ws, Sse] {
+        let mut world = World::of(Setup {
+            seed: 7,
+            faults: Faults { hint_lost: 10_000, ..Faults::NONE },
+            limits: Limits::default(),
+            nodes: 3,
+            connections: 1,
+            drift: false,
+            told: false,
+        });
+        let phone = device(&mut world, kind);
+        world.settle(5_000);
+        let held = |world: &World| -> Vec<usize> {
+            world.nodes.iter().map(|node| node.connections().count()).collect()
+        };
+        let mut moves = 0;
+        for _ in 0..6 {
+            let before = held(&world);
+            let World { env, devices, .. } = &mut world;
+            for conn in devices[phone].conns() {
+                // The page hears of the cut, the server never.
+                env.freeze(conn);
+                match conn.request() {
+                    Some(request) => devices[phone].ended(env, request, true),
+                    None => devices[phone].closed(env, conn.transport, 1006),
+                }
+            }
+            world.settle(60_000);
+            world.run(3_001);
+            assert_eq!(held(&world).iter().sum::<usize>(), 1, "{kind:?}");
+            moves += usize::from(held(&world) != before);
+        }
+        assert!(moves > 0, "{kind:?}: it never came to another node");
+    }
+}

@@ -7,7 +7,7 @@ use tidings_server_core::seats::Seats as _;
 use super::*;
 use crate::driver::{
     flaky::{Asked, Flaky, UNFIT},
-    line::Line,
+    line::{Line, Notice},
     registry::{Arrival, Bounds},
 };
 
@@ -132,5 +132,47 @@ fn a_connection_that_can_not_be_counted_anew_ends_and_holds_up_nobody() {
         if let Asked::Claimed(numbers) = asked.recv_timeout(PATIENCE).expect("the node asks") {
             counted += numbers.len();
         }
+    }
+}
+
+#[test]
+fn a_connection_that_was_replaced_elsewhere_ends_though_the_bus_lost_the_news() {
+    let (told, _asked) = mpsc::channel();
+    let store = Arc::new(Flaky::new(told));
+    let registry = Arc::new(Registry::new(Bounds { per_user: 1, total: CONNECTIONS }));
+    let line = Arc::new(Line::new(1_000));
+    let mut thread = Thread::new(Parts {
+        store: Arc::clone(&store) as _,
+        registry: Arc::clone(&registry),
+        bus: None,
+        node: NODE,
+        per_user: 1,
+        lease: Duration::from_secs(3_600),
+    });
+    thread.renew();
+    let page = || Some("page".to_owned());
+    let claim = |node, number| {
+        let (user, seat) = (user(1), Seat { node, number });
+        let claim = Claim { user, seat, instance: page(), limit: 1, anew: false };
+        store.store.claim(Clock::wall(), &[claim]).unwrap();
+    };
+    let is_told = || line.take_notices().iter().any(|notice| matches!(notice, Notice::Replaced));
+    let (number, session) = (registry.number(), "s".to_owned());
+    let arrival = Arrival { number, user: user(1), session, instance: page(), issued_at: 0 };
+    let seat = registry.admit(arrival, &line).unwrap();
+    claim(NODE, number);
+    thread.renew();
+    assert!(!is_told());
+    store.store.renew(Clock::wall(), NODE + 1, 3_600_000).unwrap();
+    claim(NODE + 1, 1);
+    thread.renew();
+    assert!(is_told());
+    // It went, and nobody could say so: its place is given back all the same.
+    drop(seat);
+    for replaced in [vec![number], vec![number], vec![]] {
+        let lease = store.store.renew(Clock::wall(), NODE, 3_600_000).unwrap();
+        assert_eq!(lease, Lease::Held { replaced });
+        thread.renew();
+        thread.leave();
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use tidings_server_core::{
-    seats::{Claim, Seat, Seats, Taken, Verdict, decide},
+    seats::{Claim, Lease, Seat, Seats, Taken, Verdict, decide},
     store::StoreError,
 };
 
@@ -21,8 +21,16 @@ const PLACES: &str = "SELECT s.username, s.node, s.number, s.instance FROM seat 
         AND n.ends < clock_timestamp() + interval '1 day' WHERE s.username = ANY($1)";
 
 const TAKE: &str = "INSERT INTO seat (node, number, username, instance)
-    SELECT * FROM unnest($1::int8[], $2::int8[], $3::text[], $4::text[])
-    ON CONFLICT (node, number) DO NOTHING";
+    SELECT DISTINCT * FROM unnest($1::int8[], $2::int8[], $3::text[], $4::text[])
+    ON CONFLICT (node, number) DO UPDATE SET username = excluded.username,
+        instance = excluded.instance";
+
+/// A place that a connection at another node took is nobody's until it is given back: no user has an empty name.
+const REPLACE: &str = "UPDATE seat s SET username = '', instance = NULL
+    FROM unnest($1::int8[], $2::int8[]) AS t (node, number)
+    WHERE s.node = t.node AND s.number = t.number";
+
+const REPLACED: &str = "SELECT number FROM seat WHERE username = '' AND node = $1";
 
 const LEAVE: &str = "DELETE FROM seat s USING unnest($1::int8[], $2::int8[]) AS t (node, number)
     WHERE s.node = t.node AND s.number = t.number";
@@ -56,7 +64,7 @@ impl Seats for Postgres {
         })
     }
 
-    fn renew(&self, _wall: u64, node: u64, ttl_ms: u64) -> Result<bool, StoreError> {
+    fn renew(&self, _wall: u64, node: u64, ttl_ms: u64) -> Result<Lease, StoreError> {
         self.wait_shortly(|inner| async move { renew(&inner, node, ttl_ms).await })
     }
 }
@@ -94,10 +102,11 @@ async fn claim(inner: &Inner, claims: &[Claim]) -> Result<Vec<Verdict>, StoreErr
             .filter(|(_, verdict)| matches!(verdict, Verdict::Admitted { .. }))
             .map(|(claim, _)| claim)
             .collect();
-        let replaced = verdicts.iter().filter_map(|verdict| match verdict {
-            Verdict::Admitted { replaced } => *replaced,
+        let replaced = claims.iter().zip(&verdicts).filter_map(|(claim, verdict)| match verdict {
+            Verdict::Admitted { replaced } => replaced.map(|older| (older, claim.seat.node)),
             Verdict::Full { .. } | Verdict::Superseded { .. } => None,
         });
+        let (own, others): (Vec<_>, Vec<_>) = replaced.partition(|(older, by)| older.node == *by);
         let (nodes, numbers) = columns(given.iter().map(|claim| claim.seat));
         let users: Vec<&str> = given.iter().map(|claim| claim.user.as_str()).collect();
         let instances: Vec<Option<&str>> =
@@ -105,10 +114,12 @@ async fn claim(inner: &Inner, claims: &[Claim]) -> Result<Vec<Verdict>, StoreErr
         let statement = transaction.prepare_cached(TAKE).await?;
         transaction.execute(&statement, &[&nodes, &numbers, &users, &instances]).await?;
         // After the new ones: a batch may hold both a place and what replaces it.
-        let (nodes, numbers) = columns(replaced);
-        if !nodes.is_empty() {
-            let statement = transaction.prepare_cached(LEAVE).await?;
-            transaction.execute(&statement, &[&nodes, &numbers]).await?;
+        for (replaced, change) in [(own, LEAVE), (others, REPLACE)] {
+            let (nodes, numbers) = columns(replaced.into_iter().map(|(older, _)| older));
+            if !nodes.is_empty() {
+                let statement = transaction.prepare_cached(change).await?;
+                transaction.execute(&statement, &[&nodes, &numbers]).await?;
+            }
         }
         transaction.commit().await?;
         Ok(verdicts)
@@ -116,18 +127,24 @@ async fn claim(inner: &Inner, claims: &[Claim]) -> Result<Vec<Verdict>, StoreErr
     claim.await.map_err(|error: tokio_postgres::Error| Trouble::from(error).into())
 }
 
-async fn renew(inner: &Inner, node: u64, ttl_ms: u64) -> Result<bool, StoreError> {
+async fn renew(inner: &Inner, node: u64, ttl_ms: u64) -> Result<Lease, StoreError> {
     let client = connection(inner).await?;
     let node = node.cast_signed();
     let renew = async {
         let statement = client.prepare_cached(END).await?;
         client.execute(&statement, &[&node, &(ttl_ms == 0)]).await?;
         if ttl_ms == 0 {
-            return Ok(true);
+            return Ok(Lease::Ended);
         }
         let statement = client.prepare_cached(RENEW).await?;
         let row = client.query_one(&statement, &[&node, &(int(ttl_ms) as f64)]).await?;
-        Ok(row.get(0))
+        if !row.get::<_, bool>(0) {
+            return Ok(Lease::Ended);
+        }
+        let statement = client.prepare_cached(REPLACED).await?;
+        let rows = client.query(&statement, &[&node]).await?;
+        let number = |row: &tokio_postgres::Row| row.get::<_, i64>(0).cast_unsigned();
+        Ok(Lease::Held { replaced: rows.iter().map(number).collect() })
     };
     renew.await.map_err(|error: tokio_postgres::Error| Trouble::from(error).into())
 }
