@@ -98,6 +98,8 @@ pub enum Sight {
     TicketSpent { ticket: String },
     /// A node counted a connection in; so many of its user may be there.
     Admitted { node: usize, conn: Conn, guest: Rc<Guest>, most: usize },
+    /// A request that brings messages was let in.
+    Visited { conn: Conn, guest: Rc<Guest> },
     /// A connection is no longer a node's.
     Ended { conn: Conn },
     /// Messages leave a node.

@@ -43,6 +43,10 @@ impl Checker for Rights {
             Sight::Granted { session, allowed, .. } => {
                 self.granted.insert(session.clone(), allowed.clone());
             }
+            // What it says before it goes on under another credential was its right, though its answer leaves later.
+            Sight::Visited { conn, guest } => {
+                self.sessions.insert(*conn, (vec![guest.session.clone()], scene.now));
+            }
             Sight::Ended { conn } => {
                 self.sessions.remove(conn);
                 self.follows.retain(|(other, _)| other != conn);
@@ -174,6 +178,24 @@ mod tests {
         stage.saw(&mut checker, &left(&[&notification("inbox:mina", 1, "")])).unwrap();
         stage.saw(&mut checker, &left(&[&notification("system:all", 1, "")])).unwrap();
         stage.saw(&mut checker, &left(&[&notification("inbox:tom", 1, "")])).unwrap_err();
+    }
+
+    #[test]
+    fn what_was_said_before_a_refresh_in_one_request_is_answered_after_it() {
+        let stage = Stage::new();
+        let mut checker = Rights::default();
+        stage.saw(&mut checker, &granted(RightSet::default().with(Right::Publish))).unwrap();
+        let before = crate::invariants::testing::guest("s", "p");
+        stage.saw(&mut checker, &Sight::Visited { conn: CONN, guest: before }).unwrap();
+        let ack = |session| match left(&[ACK]) {
+            Sight::Left { conn, said, .. } => {
+                Sight::Left { conn, guest: crate::invariants::testing::guest(session, "p"), said }
+            }
+            other => other,
+        };
+        stage.saw(&mut checker, &ack("fewer")).unwrap();
+        stage.saw(&mut checker, &Sight::Ended { conn: CONN }).unwrap();
+        stage.saw(&mut checker, &ack("fewer")).unwrap_err();
     }
 
     #[test]
