@@ -83,6 +83,8 @@ pub(crate) struct Context {
     pub(crate) began: u64,
     /// Monotonic time a connection of this page was last given up: that it was asked for may reach a server yet.
     pub(crate) parted: Option<u64>,
+    /// The time in [`Self::parted`] for which a call was made again already, and nothing said.
+    pub(crate) hushed: Option<u64>,
     /// When the connection last brought something, on the monotonic clock.
     pub(crate) heard: u64,
     /// Milliseconds of silence that end the connection, where nothing is pinged.
@@ -127,6 +129,7 @@ impl Context {
             trouble: None,
             began: 0,
             parted: None,
+            hushed: None,
             heard: 0,
             quiet: None,
             gap: None,
@@ -254,6 +257,15 @@ impl Context {
     /// Whether a newer connection that took over may be an older one of this page, which came late.
     pub(crate) fn may_be_its_own_rival(&self) -> bool {
         self.parted.is_some_and(|at| self.now.mono.saturating_sub(at) <= STALE_MAX)
+    }
+
+    /// The same, once for each connection that was given up: two pages of one name must not replace each other in silence for ever.
+    pub(crate) fn is_its_own_rival_once(&mut self) -> bool {
+        let once = self.may_be_its_own_rival() && self.hushed != self.parted;
+        if once {
+            self.hushed = self.parted;
+        }
+        once
     }
 
     /// What is shown and what is wanted outlives the page.

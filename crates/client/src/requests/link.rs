@@ -1,6 +1,6 @@
 //! One transport made of requests: what came down, what waits to go up.
 
-use tidings_protocol::{Channel, Decode, client::Connect, codec::Reader, server::Error};
+use tidings_protocol::{Channel, Decode, ErrorCode, client::Connect, codec::Reader, server::Error};
 
 use super::stream::{Events, Lines, TooLong};
 use crate::TransportKind;
@@ -187,11 +187,19 @@ pub(super) fn head(line: &str) -> Option<(Session, Option<u64>)> {
 
 /// Whether a message says why its stream ends, or that it will.
 pub(super) fn is_last_word(text: &str) -> bool {
-    text.starts_with("{\"type\":\"goaway\"")
-        || text.starts_with("{\"type\":\"error\"")
-            && Error::from_json(text).is_ok_and(|error| {
-                error.id.is_none() && error.seq.is_none() && error.channel.is_none()
-            })
+    text.starts_with("{\"type\":\"goaway\"") || last_error(text).is_some()
+}
+
+/// Whether a message says that a newer call of the page took over.
+pub(super) fn is_replaced(text: &str) -> bool {
+    last_error(text).is_some_and(|error| error.code == ErrorCode::Replaced.as_str())
+}
+
+/// The error that ends a stream, or is a poll's answer.
+fn last_error(text: &str) -> Option<Error> {
+    let error = text.starts_with("{\"type\":\"error\"").then(|| Error::from_json(text).ok())??;
+    let of_all = error.id.is_none() && error.seq.is_none() && error.channel.is_none();
+    of_all.then_some(error)
 }
 
 /// The code of a refusal by problem+json.

@@ -26,7 +26,7 @@ use tidings_protocol::{
 };
 
 use crate::{Command, TransportKind, context::Context, timers::Timer};
-use link::{Answer, Down, Format, Link, Session, head, is_last_word, problem};
+use link::{Answer, Down, Format, Link, Session, head, is_last_word, is_replaced, problem};
 use stream::{Events, TooLong};
 
 /// Channels without a cursor that one address may name.
@@ -100,16 +100,16 @@ impl Context {
                     Some(place) => self.carry_message(place, text),
                     None => self.ask(command),
                 },
-                Command::CloseTransport { transport, .. } => {
-                    self.parted = Some(self.now.mono);
-                    match self.requests.find(*transport) {
-                        Some(place) => {
-                            self.abort(place);
-                            self.requests.links.remove(place);
-                        }
-                        None => self.ask(command),
+                Command::CloseTransport { transport, .. } => match self.requests.find(*transport) {
+                    Some(place) => {
+                        self.abort(place);
+                        self.requests.links.remove(place);
                     }
-                }
+                    None => {
+                        self.parted = Some(self.now.mono);
+                        self.ask(command);
+                    }
+                },
                 _ => self.ask(command),
             }
         }
@@ -373,12 +373,38 @@ impl Context {
                     None => return self.end_link(place, ABNORMAL, FOREIGN),
                 },
             };
+            if text.as_deref().is_some_and(is_replaced) && link.entry.is_some() {
+                return self.replaced(place, text);
+            }
             heard.extend(text.map(|text| (transport, Said::Text(text))));
         }
     }
 
+    /// A newer call of this page took over, the server says. Where that can be one of its own that was given up and came late, it is
+    /// made again, and nobody sees anything; else the machine hears the `text`.
+    fn replaced(&mut self, place: usize, text: Option<String>) {
+        if !self.is_its_own_rival_once() {
+            let transport = self.requests.links.get(place).map(|link| link.transport);
+            let said = transport.zip(text).map(|(transport, text)| (transport, Said::Text(text)));
+            return self.requests.heard.extend(said);
+        }
+        let Some(link) = self.requests.links.get_mut(place) else { return };
+        // Once what came before it was taken.
+        link.stale = true;
+        if let Some(down) = link.down.take().filter(|down| !down.answer.done) {
+            self.ask(Command::AbortRequest { request: down.answer.request });
+        }
+        self.bring_forward(Timer::Reopen, 0);
+    }
+
     /// What comes down ended, or was refused.
     fn down_ended(&mut self, place: usize, answer: &Answer, reason: Option<&str>) {
+        if is_replaced(answer.refusal())
+            && self.requests.links.get(place).is_some_and(|link| link.entry.is_some())
+            && self.is_its_own_rival_once()
+        {
+            return self.enter(place, false);
+        }
         let refusal = server::Error::from_json(answer.refusal());
         if let (Some(_), Ok(refusal)) = (answer.status, refusal)
             && let Some(link) = self.requests.links.get(place)
@@ -427,6 +453,10 @@ impl Context {
         let Some(link) = self.requests.links.get_mut(place) else { return };
         let down = link.down.take().map(|down| down.answer);
         let post = link.post.take();
+        // A call that was answered in full is no rival of the next one.
+        if down.as_ref().is_some_and(|down| !down.done) {
+            self.parted = Some(self.now.mono);
+        }
         if post.is_some() {
             self.timers.cancel(Timer::Post);
         }

@@ -1,7 +1,7 @@
 use std::rc::Rc;
 
 use tidings_client_core::{
-    Event,
+    Event, Status,
     TransportKind::{self, Poll, Sse, Ws},
 };
 use tidings_protocol::{Channel, rights::RightSet};
@@ -77,7 +77,7 @@ fn a_lost_last_message_is_found_on_a_stream_by_its_heartbeat() {
 
 /// Found by seed 1796098690: a call that was given up arrived after the one that took its place, and replaced that.
 #[test]
-fn a_page_that_its_own_late_request_replaced_goes_on() {
+fn a_page_that_its_own_late_request_replaced_goes_on_and_nobody_sees_it() {
     for kind in [Poll, Sse] {
         let mut world = world(3, 16);
         let room = Channel::parse("room:hall").unwrap();
@@ -93,6 +93,8 @@ fn a_page_that_its_own_late_request_replaced_goes_on() {
         let before = world.env.tally.of(Count::Replaced);
         world.run(5_000);
         assert!(world.env.tally.of(Count::Replaced) > before, "{kind:?}: it was replaced");
+        assert_eq!(world.devices[phone].status(), Status::Connected, "{kind:?}: nobody sees it");
+        assert_eq!(world.devices[phone].seen.tickets, 1, "{kind:?}: with the session it has");
         world.notify("mina");
         world.settle(60_000);
         assert_eq!(arrived(&world, phone), [1], "{kind:?}");
