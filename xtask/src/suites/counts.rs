@@ -24,6 +24,11 @@ impl Counts {
         Self { failed: 1, ..Self::default() }
     }
 
+    /// One that passed or failed.
+    pub(crate) fn of(passed: bool) -> Self {
+        if passed { Self::one() } else { Self::failed_one() }
+    }
+
     /// Adds another suite's.
     pub(crate) fn add(&mut self, other: Self) {
         self.passed += other.passed;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::counts::{Counts, scan};
-use super::{conformance, contract, docs};
+use super::{conformance, contract, deny, docs};
 use crate::failure::Failure;
 use crate::node;
 use crate::package::{self, Example};
@@ -13,7 +13,7 @@ use crate::simulate;
 use crate::size;
 use crate::steps::Step;
 use crate::system::{
-    self, CHROMEDRIVER, CHROMIUM, FIREFOX, NGINX, POSTGRESQL, REDIS, STRACE, WEBKIT, XVFB, find,
+    self, CHROMEDRIVER, CHROMIUM, FIREFOX, NGINX, POSTGRESQL, REDIS, STRACE, WEBKIT, XVFB,
 };
 use crate::types;
 use crate::wasm::{self, Wish};
@@ -47,12 +47,7 @@ pub(crate) const SUITES: [Suite; 16] = [
         let all = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
         check(step, cargo(&all))
     }),
-    Suite {
-        name: "deny",
-        about: "licences, advisories and sources of dependencies",
-        possible: || find("cargo-deny").is_some(),
-        run: |step| check(step, cargo(&["deny", "check"])),
-    },
+    suite("deny", "licences, bans, sources and advisories of dependencies", deny::run),
     suite("rust", "tests of every crate", rust),
     suite("simulation", "1,000 seeds hold, planted faults are caught", simulate::suite),
     suite("doc", "the crates' documentation", |step| {
@@ -167,7 +162,7 @@ pub(crate) fn cargo(args: &[&str]) -> Command {
 
 /// A program whose success is the one test.
 fn check(step: &mut Step, mut command: Command) -> Result<Counts, Failure> {
-    Ok(if step.status(&mut command)?.success() { Counts::one() } else { Counts::failed_one() })
+    Ok(Counts::of(step.status(&mut command)?.success()))
 }
 
 /// What the runners said in the log, held against how they ended.

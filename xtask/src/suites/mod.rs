@@ -3,6 +3,7 @@
 mod conformance;
 mod contract;
 mod counts;
+mod deny;
 mod docs;
 mod list;
 
