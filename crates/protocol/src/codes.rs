@@ -181,6 +181,7 @@ error_codes! {
     Replaced = "replaced", App, Never, Some(CloseCode::REPLACED), 409, "A newer connection of the same instance took over; nothing to do.";
     // The server's state.
     Restart = "restart", Server, Backoff, Some(CloseCode::RESTART), 503, "The server restarts; clients come back by themselves.";
+    Busy = "busy", Server, Backoff, Some(CloseCode::TRY_LATER), 503, "The server has no room for this just now, and stored nothing of it: wait, then try again.";
     StorageUnavailable = "storage_unavailable", Server, Backoff, Some(CloseCode::TRY_LATER), 503, "The server's store is away: try again with the same key.";
     Internal = "internal", Server, Backoff, Some(CloseCode::INTERNAL), 500, "Something broke: report the request id to whoever runs the server.";
     // REST.

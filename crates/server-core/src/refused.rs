@@ -62,6 +62,9 @@ impl From<StoreError> for Refused {
             StoreError::Unfit(_) => {
                 Self::new(ErrorCode::BadRequest, "the server can't keep a text of this request")
             }
+            StoreError::Busy(why) => {
+                Self { retry_after_ms: Some(1_000), ..Self::new(ErrorCode::Busy, why) }
+            }
             StoreError::Full(_) | StoreError::Unavailable(_) | StoreError::Unknown(_) => {
                 Self { retry_after_ms: Some(1_000), ..Self::from(ErrorCode::StorageUnavailable) }
             }

@@ -473,6 +473,9 @@ pub enum StoreError {
     /// A bound is reached.
     #[error("the store is full: {0}")]
     Full(&'static str),
+    /// Too much waits for the store already; nothing was stored.
+    #[error("no room: {0}")]
+    Busy(&'static str),
     /// Nothing is wrong with the store: it can't hold what it was given, and never will. Nothing was stored.
     #[error("the store can't hold this: {0}")]
     Unfit(String),

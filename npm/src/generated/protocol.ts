@@ -534,6 +534,7 @@ export const ERROR_CODES = {
   connections: { fault: 'app', retry: 'backoff', close: 4230, status: 429, advice: "Close other connections of this user, or raise the server's limit." },
   replaced: { fault: 'app', retry: 'never', close: 4105, status: 409, advice: "A newer connection of the same instance took over; nothing to do." },
   restart: { fault: 'server', retry: 'backoff', close: 1012, status: 503, advice: "The server restarts; clients come back by themselves." },
+  busy: { fault: 'server', retry: 'backoff', close: 1013, status: 503, advice: "The server has no room for this just now, and stored nothing of it: wait, then try again." },
   storage_unavailable: { fault: 'server', retry: 'backoff', close: 1013, status: 503, advice: "The server's store is away: try again with the same key." },
   internal: { fault: 'server', retry: 'backoff', close: 1011, status: 500, advice: "Something broke: report the request id to whoever runs the server." },
   idempotency_mismatch: { fault: 'app', retry: 'never', close: null, status: 422, advice: "This Idempotency-Key was used for another body: use a new key." },

@@ -125,4 +125,6 @@ pub enum Event<'a> {
     },
     /// The server goes away now.
     Stopping,
+    /// Others need the place: the connection has not shown a credential yet, and waited longest.
+    NoRoom,
 }

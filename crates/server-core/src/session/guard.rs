@@ -70,6 +70,7 @@ impl Guard {
             Event::Replaced => ErrorCode::Replaced,
             Event::Revoked => ErrorCode::Revoked,
             Event::Stopping => ErrorCode::Restart,
+            Event::NoRoom => ErrorCode::Busy,
             event => return Verdict::Pass(Input::Happened(event)),
         };
         Verdict::Close(code.into())

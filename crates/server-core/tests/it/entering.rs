@@ -127,6 +127,7 @@ fn a_session_that_ends_leaves_the_hub_before_its_transport_does() {
         (Event::Replaced, CloseCode::REPLACED),
         (Event::Revoked, CloseCode::REVOKED),
         (Event::Stopping, CloseCode::RESTART),
+        (Event::NoRoom, CloseCode::TRY_LATER),
         (Event::TooLarge, CloseCode::TOO_LARGE),
         (Event::NotUtf8, CloseCode::INVALID_UTF8),
         (Event::Stalled, CloseCode::SLOW_CONSUMER),
