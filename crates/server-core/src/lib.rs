@@ -10,6 +10,9 @@
 //! | [`hub`] | who listens to what; delivers only the next record |
 //! | [`follow`] | when to read the log for what other nodes wrote |
 //! | [`seats`] | a user's connections over all nodes |
+//! | [`principal`] | on whose behalf something is done, and so for whom it is counted |
+//! | [`crowd`] | who makes room among those that have not shown who they are |
+//! | [`fair`] | who is served next where many wait |
 //! | [`mailbox`] | what waits to be written to a connection |
 //! | [`service`] | the only write path: requests to writes, outcomes to answers |
 //! | [`store`] | the seam to durable storage |
@@ -21,6 +24,8 @@
 
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+pub mod crowd;
+pub mod fair;
 pub mod follow;
 pub mod hub;
 mod identity;
@@ -30,6 +35,7 @@ pub mod limits;
 pub mod mailbox;
 pub mod memory;
 mod now;
+pub mod principal;
 mod refused;
 pub mod seats;
 pub mod service;
@@ -46,6 +52,7 @@ pub use limits::Limits;
 pub use mailbox::Mailbox;
 pub use memory::MemoryStore;
 pub use now::Now;
+pub use principal::Principal;
 pub use refused::Refused;
 pub use session::Session;
 pub use steady::Steady;

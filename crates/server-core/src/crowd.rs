@@ -1,0 +1,205 @@
+//! Who is here without having shown who it is: so many of each key, so many in all, and whoever has been silent longest makes room.
+//!
+//! Newcomers are let in always. Those that do what they came for are gone from here after a moment; those that hold a place and say
+//! nothing are the ones that wait longest, be it behind one address with others or not.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::fair::{Bounds, Full};
+
+/// Those who are here, by key and by how long they have been silent.
+#[derive(Debug)]
+pub struct Crowd<K> {
+    bounds: Bounds,
+    /// Since when, and who, by key: the one that has been silent longest first. Most keys have one: a map of maps would cost each of
+    /// them hundreds of bytes.
+    keys: BTreeMap<K, Vec<(u64, u64)>>,
+    /// Keys by how many they have here.
+    sizes: BTreeSet<(usize, K)>,
+    /// Where each one stands.
+    places: BTreeMap<u64, (K, u64)>,
+    next: u64,
+}
+
+/// Somebody who has to go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leaver<K> {
+    /// By the number with which it came.
+    pub number: u64,
+    /// Whose it was.
+    pub key: K,
+    /// Why.
+    pub full: Full,
+}
+
+impl<K: Clone + Ord> Crowd<K> {
+    /// Nobody is here.
+    #[must_use]
+    pub fn new(bounds: Bounds) -> Self {
+        let (keys, sizes, places) = (BTreeMap::new(), BTreeSet::new(), BTreeMap::new());
+        Self { bounds, keys, sizes, places, next: 0 }
+    }
+
+    /// Somebody comes, by a number of its own. Answers who has to go for it, and is no longer here.
+    pub fn enter(&mut self, number: u64, key: K) -> Option<Leaver<K>> {
+        self.leave(number);
+        let here = self.keys.get(&key).map_or(0, Vec::len);
+        let leaver = if here >= self.bounds.each.max(1) {
+            self.oldest(key.clone(), Full::Share)
+        } else if self.places.len() >= self.bounds.total.max(1) {
+            self.make_room()
+        } else {
+            None
+        };
+        self.put(number, key);
+        leaver
+    }
+
+    /// It said something: others have been silent longer.
+    pub fn spoke(&mut self, number: u64) {
+        if let Some(key) = self.leave(number) {
+            self.put(number, key);
+        }
+    }
+
+    /// It is gone, or known. Answers whose it was, if it was here.
+    pub fn leave(&mut self, number: u64) -> Option<K> {
+        let (key, since) = self.places.remove(&number)?;
+        if let Some(of_key) = self.keys.get_mut(&key) {
+            let before = of_key.len();
+            if let Ok(at) = of_key.binary_search_by_key(&since, |(since, _)| *since) {
+                of_key.remove(at);
+            }
+            let after = of_key.len();
+            if after == 0 {
+                self.keys.remove(&key);
+            }
+            self.measure(key.clone(), before, after);
+        }
+        Some(key)
+    }
+
+    /// Room is needed: of the key that has most here, the one that has been silent longest has to go.
+    pub fn make_room(&mut self) -> Option<Leaver<K>> {
+        let (_, key) = self.sizes.last()?;
+        self.oldest(key.clone(), Full::All)
+    }
+
+    /// How many are here.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Nobody is here.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    fn oldest(&mut self, key: K, full: Full) -> Option<Leaver<K>> {
+        let (_, number) = *self.keys.get(&key)?.first()?;
+        self.leave(number)?;
+        Some(Leaver { number, key, full })
+    }
+
+    fn put(&mut self, number: u64, key: K) {
+        self.next += 1;
+        let of_key = self.keys.entry(key.clone()).or_default();
+        let before = of_key.len();
+        of_key.reserve_exact(1.max(before / 2));
+        of_key.push((self.next, number));
+        self.places.insert(number, (key.clone(), self.next));
+        self.measure(key, before, before + 1);
+    }
+
+    fn measure(&mut self, key: K, before: usize, after: usize) {
+        let mut size = (before, key);
+        self.sizes.remove(&size);
+        size.0 = after;
+        if after > 0 {
+            self.sizes.insert(size);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn crowd(each: usize, total: usize) -> Crowd<&'static str> {
+        Crowd::new(Bounds { each, total })
+    }
+
+    fn gone(leaver: Option<Leaver<&'static str>>) -> Option<(u64, Full)> {
+        leaver.map(|leaver| (leaver.number, leaver.full))
+    }
+
+    #[test]
+    fn a_newcomer_takes_the_place_of_the_longest_silent_of_its_own_key() {
+        let mut crowd = crowd(2, 9);
+        for number in 0..2 {
+            assert_eq!(crowd.enter(number, "many"), None);
+        }
+        assert_eq!(crowd.enter(9, "one"), None);
+        assert_eq!(gone(crowd.enter(2, "many")), Some((0, Full::Share)));
+        crowd.spoke(1);
+        assert_eq!(gone(crowd.enter(3, "many")), Some((2, Full::Share)));
+        assert_eq!(crowd.len(), 3);
+    }
+
+    #[test]
+    fn where_all_is_taken_the_key_that_has_most_makes_room() {
+        let mut crowd = crowd(9, 3);
+        crowd.enter(0, "one");
+        crowd.enter(1, "many");
+        crowd.enter(2, "many");
+        assert_eq!(gone(crowd.enter(3, "two")), Some((1, Full::All)));
+        assert_eq!(crowd.leave(0), Some("one"));
+        assert_eq!(crowd.enter(4, "three"), None);
+    }
+
+    #[test]
+    fn who_is_known_is_not_asked_to_go() {
+        let mut crowd = crowd(1, 1);
+        crowd.enter(0, "one");
+        crowd.leave(0);
+        assert_eq!(crowd.enter(1, "one"), None);
+        crowd.spoke(0);
+        assert_eq!(crowd.len(), 1, "whoever left is not back by a word");
+    }
+
+    proptest! {
+        #[test]
+        fn keeps_its_bounds_and_forgets_who_is_gone(deeds in prop::collection::vec((0..9_u64, 0..3_u8, 0..4_u8), 0..200)) {
+            let bounds = Bounds { each: 2, total: 4 };
+            let mut crowd = Crowd::new(bounds);
+            let mut here = BTreeMap::new();
+            for (number, key, deed) in deeds {
+                match deed {
+                    0 | 1 => {
+                        let leaver = crowd.enter(number, key);
+                        here.remove(&number);
+                        if let Some(leaver) = leaver {
+                            prop_assert_eq!(here.remove(&leaver.number), Some(leaver.key));
+                        }
+                        here.insert(number, key);
+                    }
+                    2 => crowd.spoke(number),
+                    _ => prop_assert_eq!(crowd.leave(number), here.remove(&number)),
+                }
+                prop_assert_eq!(crowd.len(), here.len());
+                prop_assert!(here.len() <= bounds.total);
+                for key in 0..3 {
+                    prop_assert!(here.values().filter(|of| **of == key).count() <= bounds.each);
+                }
+            }
+            for number in here.keys() {
+                crowd.leave(*number);
+            }
+            prop_assert!(crowd.is_empty() && crowd.keys.is_empty() && crowd.sizes.is_empty());
+        }
+    }
+}
