@@ -75,8 +75,9 @@ fn is_over(error: &axum::Error) -> bool {
 }
 
 fn check(headers: &HeaderMap) -> Result<(), ApiError> {
-    // A small body may inflate to anything.
-    if headers.contains_key(header::CONTENT_ENCODING) {
+    // A small body may inflate to anything. `identity` says that nothing was done to it.
+    let mut codings = headers.get_all(header::CONTENT_ENCODING).iter();
+    if !codings.all(|coding| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity")) {
         let detail = "compressed bodies are not taken: send it without `Content-Encoding`.";
         return Err(ApiError::new(ErrorCode::UnsupportedMediaType, detail));
     }

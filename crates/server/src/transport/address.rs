@@ -147,6 +147,20 @@ impl Address {
     }
 }
 
+/// The ticket in a socket's address, for plain clients that can't send a first message: read as a stream's is.
+///
+/// # Errors
+/// `bad_request` where it is given twice.
+pub fn ticket(query: &str) -> Result<Option<String>, Refused> {
+    let mut ticket = None;
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        if name == "ticket" {
+            once(&mut ticket, "ticket", value.into_owned())?;
+        }
+    }
+    Ok(ticket)
+}
+
 /// Cursors as a stream's `id` holds them.
 pub fn push_cursors(out: &mut Vec<u8>, places: impl Iterator<Item = Option<Cursor>>) {
     for (at, cursor) in places.enumerate() {

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::{
-    Transport,
+    Transport, address,
     door::Door,
     ws::{Sizes, Ws},
 };
@@ -58,15 +58,18 @@ impl Door {
             unwritten: limits.mailbox_bytes,
         };
         let entrance = self.entrance(&parts);
-        let said = ticket(parts.uri.query()).map(Said::Ticket);
-        let opening = Opening { said, ..Opening::default() };
+        let ticket = address::ticket(parts.uri.query().unwrap_or_default());
         let node = Arc::clone(&self.node);
         // On a task of its own, which ends here: it is sized for the upgrade too.
         tokio::spawn(async move {
             let Ok(upgraded) = upgraded.await else { return };
             let transport = Ws::new(upgraded, sizes).await;
-            drop(match node.registry.enter(Ws::NAME) {
-                Ok(place) => {
+            let entered = ticket.and_then(|ticket| {
+                let place = node.registry.enter(Ws::NAME)?;
+                Ok((Opening { said: ticket.map(Said::Ticket), ..Opening::default() }, place))
+            });
+            drop(match entered {
+                Ok((opening, place)) => {
                     tokio::spawn(connection::serve(node, transport, entrance, opening, place))
                 }
                 // It has no place: a peer that does not agree to the close may not hold it open.
@@ -123,13 +126,4 @@ async fn refuse(mut transport: impl Transport, refused: &Refused) {
     if transport.feed(error.into()).await.is_ok() {
         transport.close(code, refused.code.as_str()).await;
     }
-}
-
-/// The query's ticket, for plain clients that can't send a first message.
-fn ticket(query: Option<&str>) -> Option<String> {
-    query?
-        .split('&')
-        .filter_map(|pair| pair.split_once('='))
-        .find(|(key, _)| *key == "ticket")
-        .map(|(_, value)| value.to_owned())
 }

@@ -143,6 +143,34 @@ async fn of_fifty_sockets_with_one_ticket_exactly_one_gets_in() {
 }
 
 #[tokio::test]
+async fn a_ticket_in_an_address_is_read_alike_at_every_door() {
+    let server = Server::start().await;
+    let ticket = async || server.ticket("mina", json!({})).await;
+    // As a careful client writes it, each character by its code.
+    let written =
+        |ticket: String| ticket.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
+    let query = format!("?ticket={}", written(ticket().await));
+    let mut socket = Socket::open(server.at, server.upgrade(&query)).await.unwrap();
+    socket.hear("connected").await;
+    let poll = format!("/v1/poll?ticket={}", written(ticket().await));
+    assert_eq!(server.request(Method::GET, &poll).send().await.unwrap().status(), 200);
+    let twice = format!("?ticket={}&ticket=tk_other", ticket().await);
+    for (query, status, close, code) in [
+        (twice.as_str(), 400, 4109, "bad_request"),
+        ("?ticket=", 401, 4001, "ticket_invalid"),
+        ("?ticket", 401, 4001, "ticket_invalid"),
+    ] {
+        let mut socket = Socket::open(server.at, server.upgrade(query)).await.unwrap();
+        assert_eq!(socket.end().await, End::new(close, code), "{query}");
+        let poll = server.request(Method::GET, &format!("/v1/poll{query}"));
+        let answer = poll.send().await.unwrap();
+        assert_eq!(answer.status(), status, "{query}");
+        let error: Value = answer.json().await.unwrap();
+        assert_eq!(error["code"], code, "{query}");
+    }
+}
+
+#[tokio::test]
 async fn an_old_ticket_opens_nothing() {
     let server = Server::with(|config| config.limits.ticket_ms = 0).await;
     let ticket = server.ticket("mina", json!({})).await;

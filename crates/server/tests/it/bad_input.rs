@@ -344,6 +344,19 @@ async fn a_wrong_body_is_refused_by_what_is_wrong_with_it() {
     assert_eq!(server.notify("mina", "first").await["offset"], 1, "none of them was stored");
 }
 
+#[tokio::test]
+async fn a_body_that_says_it_is_not_compressed_is_taken() {
+    let server = patient().await;
+    let body = json!({ "to": { "user": "mina" }, "type": "note", "title": "as it is" });
+    for coding in ["identity", "Identity", " identity "] {
+        let publish = server.backend("/v1/notifications").header("content-encoding", coding);
+        assert_eq!(publish.json(&body).send().await.unwrap().status(), StatusCode::CREATED);
+    }
+    let both = server.backend("/v1/notifications").header("content-encoding", "identity");
+    let both = both.header("content-encoding", "br").json(&body);
+    assert_eq!(refused(both).await, (415, "unsupported_media_type".to_owned()));
+}
+
 const LONG_KEY: &str = concat!(
     "0123456789012345678901234567890123456789012345678901234567890123",
     "0123456789012345678901234567890123456789012345678901234567890123x"
