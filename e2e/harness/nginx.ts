@@ -11,8 +11,9 @@ import { Child, freePort, listens, until } from './process.ts'
  * - `plain`: `proxy_pass` and nothing else, so no WebSocket
  * - `buffering`: holds back whatever streams, and lets no WebSocket through
  * - `impatient`: the shipped one, cutting links that are silent for 5 s
+ * - `narrow`: the shipped one, with three links and ten requests of one client
  */
-export type NginxKind = 'shipped' | 'plain' | 'buffering' | 'impatient'
+export type NginxKind = 'shipped' | 'plain' | 'buffering' | 'impatient' | 'narrow'
 
 /** Where it says itself which one it is. */
 const KIND = '/nginx-kind'
@@ -77,7 +78,7 @@ export class Nginx {
 }
 
 async function configuration(kind: NginxKind, port: number, target: number, folder: string): Promise<string> {
-  const [http, server] = kind === 'shipped' || kind === 'impatient' ? await shipped(kind, target, folder) : bare(kind, target)
+  const [http, server] = kind === 'plain' || kind === 'buffering' ? bare(kind, target) : await shipped(kind, target, folder)
   const temps = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(name => `${name}_temp_path temp/${name};`)
   // As root its workers would have another user, who can't write into the folder.
   const user = process.getuid?.() === 0 ? 'user root;' : ''
@@ -106,10 +107,21 @@ async function configuration(kind: NginxKind, port: number, target: number, fold
 async function shipped(kind: NginxKind, target: number, folder: string): Promise<[string, string]> {
   const read = (name: string) => readFile(`${ROOT}deploy/nginx/${name}`, 'utf8')
   const [http, server] = await Promise.all([read('tidings-http.conf'), read('tidings-server.conf')])
+  const changes: Record<string, [string, string][]> = {
+    impatient: [
+      ['read_timeout 75s', 'read_timeout 5s'],
+      ['send_timeout 75s', 'send_timeout 5s'],
+    ],
+    narrow: [
+      ['limit_conn tidings_links 4000', 'limit_conn tidings_links 3'],
+      ['burst=8000', 'burst=10'],
+    ],
+  }
   const log = replaced(server, '/var/log/nginx/tidings.log', join(folder, 'access.log'))
+  const there = replaced(http, '127.0.0.1:8787', `127.0.0.1:${target}`)
   return [
-    replaced(http, '127.0.0.1:8787', `127.0.0.1:${target}`),
-    kind === 'impatient' ? replaced(replaced(log, 'read_timeout 75s', 'read_timeout 5s'), 'send_timeout 75s', 'send_timeout 5s') : log,
+    kind === 'narrow' ? replaced(there, 'rate=1000r/s', 'rate=1r/m') : there,
+    (changes[kind] ?? []).reduce((text, [what, by]) => replaced(text, what, by), log),
   ]
 }
 

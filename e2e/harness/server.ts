@@ -6,7 +6,7 @@ import { SERVER } from './paths.ts'
 import { Child, freePort } from './process.ts'
 
 export interface Notice {
-  readonly to: { readonly user: string } | { readonly everyone: true }
+  readonly to: { readonly user: string } | { readonly users: readonly string[] } | { readonly everyone: true }
   readonly title: string
   readonly type?: string
   readonly message?: string

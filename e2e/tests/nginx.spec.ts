@@ -68,6 +68,56 @@ test.describe('the shipped configuration', () => {
   })
 })
 
+test.describe('an office behind one address', () => {
+  test('has room for all its people, who come at once', async ({ nginx, server }) => {
+    const people = Array.from({ length: 100 }, (_, number) => `u${number}`)
+    const sockets = await Promise.all(
+      people.map(async user => {
+        const socket = await RawSocket.open(nginx.url, { ticket: await ticket(server, user) })
+        await socket.hear('snapshot')
+        return socket
+      }),
+    )
+    await server.publish({ to: { users: people }, title: 'to all of them' })
+    await Promise.all(sockets.map(socket => socket.hear('notification')))
+    for (const socket of sockets) socket.close()
+  })
+})
+
+test.describe('the shipped limits, made narrow', () => {
+  test.use({ kind: 'narrow' })
+
+  test('refuse links beyond them by 429, and tell an EventSource when to come back', async ({ nginx, server }) => {
+    const sockets = []
+    for (const user of ['one', 'two', 'three']) {
+      const socket = await RawSocket.open(nginx.url, { ticket: await ticket(server, user) })
+      await socket.hear('snapshot')
+      sockets.push(socket)
+    }
+    await expect(RawSocket.open(nginx.url, {})).rejects.toThrow('status 429')
+    const refused = await fetch(`${nginx.url}/v1/inbox`, { headers: { Origin: 'https://app.example' } })
+    expect(refused.status).toBe(429)
+    expect(refused.headers.get('content-type')).toBe('application/problem+json')
+    expect(refused.headers.get('retry-after')).toBe('2')
+    expect(refused.headers.get('access-control-allow-origin')).toBe('https://app.example')
+    expect(await refused.json()).toMatchObject({ status: 429, code: 'flood' })
+    const stream = await fetch(`${nginx.url}/v1/sse?ticket=${await ticket(server)}`)
+    expect(stream.status).toBe(200)
+    expect(await stream.text()).toMatch(/^retry: \d{4}\n\n$/)
+    // Those that were there first have noticed nothing, and leave room again.
+    await server.publish({ to: { users: ['one', 'two', 'three'] }, title: 'still here' })
+    await Promise.all(sockets.map(socket => socket.hear('notification')))
+    for (const socket of sockets) socket.close()
+    await expect.poll(() => nginx.log()).toContain('limiting connections by zone "tidings_links"')
+  })
+
+  test('refuse requests beyond them by 429', async ({ nginx }) => {
+    const statuses = []
+    for (let count = 0; count < 12; count += 1) statuses.push((await fetch(`${nginx.url}/healthz`)).status)
+    expect(statuses).toEqual([...Array<number>(11).fill(200), 429])
+  })
+})
+
 test.describe('a proxy without WebSocket settings', () => {
   test.use({ kind: 'plain' })
 
