@@ -53,6 +53,8 @@ pub(crate) enum Bench {
     Publish,
     /// Durable publishes on PostgreSQL, beside SQLite.
     Postgres,
+    /// Connects of users while somebody attacks, beside the same without.
+    Fair,
 }
 
 impl Args {

@@ -13,13 +13,14 @@
 //! | `http`, `socket`, `frames`, `events` | the lean clients |
 //! | `swarm` | thousands of connections at once |
 //! | `load` | publishers, and what is measured while they publish |
-//! | `idle`, `fanout`, `publish` | the benches |
+//! | `idle`, `fanout`, `publish`, `fair` | the benches |
 //! | `step` | what is measured now, and how long it took |
 //! | `report` | medians, ratios, table, JSON |
 //! | `readme` | the figures as README.md states them |
 
 mod args;
 mod events;
+mod fair;
 mod fanout;
 mod frames;
 mod http;
@@ -103,6 +104,7 @@ fn run(args: &Args) -> Result<(), BenchError> {
             idle::run(args, &binaries, &cores, &label, &mut report).await?;
             fanout::run(args, &binaries, &cores, &label, &mut report).await?;
             publish::run(args, &binaries, &cores, &label, &mut report).await?;
+            fair::run(args, &binaries, &cores, &label, &mut report).await?;
         }
         eprintln!("all of it took {} s", began.elapsed().as_secs());
         Ok(())

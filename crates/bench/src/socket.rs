@@ -1,10 +1,14 @@
 //! One connection, opened as a client would and then only counted.
 
-use std::{cell::RefCell, io, net::SocketAddr};
+use std::{
+    cell::RefCell,
+    io,
+    net::{Ipv4Addr, SocketAddr},
+};
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
 };
 
 use crate::{
@@ -47,9 +51,15 @@ pub(crate) struct Socket {
 
 impl Socket {
     pub(crate) async fn open(address: SocketAddr, greeting: &Greeting) -> Result<Self, BenchError> {
-        let stream = TcpStream::connect(address).await;
-        let mut stream = stream.map_err(BenchError::io(format!("connecting to {address}")))?;
-        stream.set_nodelay(true).map_err(BenchError::io("TCP_NODELAY"))?;
+        Self::over(link(address, None).await?, address, greeting).await
+    }
+
+    /// Over a link that is there.
+    pub(crate) async fn over(
+        mut stream: TcpStream,
+        address: SocketAddr,
+        greeting: &Greeting,
+    ) -> Result<Self, BenchError> {
         let first = greeting.first.bytes(address);
         stream.write_all(&first).await.map_err(BenchError::io("greeting"))?;
         let reader = match greeting.first {
@@ -59,6 +69,13 @@ impl Socket {
         let mut socket = Self { stream, reader };
         socket.ready(greeting.ready).await?;
         Ok(socket)
+    }
+
+    /// An upgrade after which nothing is said.
+    pub(crate) async fn silent(address: SocketAddr, from: Ipv4Addr) -> Result<Self, BenchError> {
+        let first = First::Upgrade { path: "/v1/ws", hello: None };
+        let greeting = Greeting { first, ready: "101" };
+        Self::over(link(address, Some(from)).await?, address, &greeting).await
     }
 
     /// Reads until the subject said `text`.
@@ -120,6 +137,24 @@ impl Socket {
             return Ok(found);
         }
     }
+}
+
+/// A link, from an address of this machine's where it matters.
+pub(crate) async fn link(
+    address: SocketAddr,
+    from: Option<Ipv4Addr>,
+) -> Result<TcpStream, BenchError> {
+    let stream = match from {
+        None => TcpStream::connect(address).await,
+        Some(from) => {
+            let socket = TcpSocket::new_v4().map_err(BenchError::io("a socket"))?;
+            socket.bind((from, 0).into()).map_err(BenchError::io("binding to an address"))?;
+            socket.connect(address).await
+        }
+    };
+    let stream = stream.map_err(BenchError::io(format!("connecting to {address}")))?;
+    stream.set_nodelay(true).map_err(BenchError::io("TCP_NODELAY"))?;
+    Ok(stream)
 }
 
 impl First {

@@ -29,6 +29,8 @@ const START: Duration = Duration::from_secs(30);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Tidings,
+    /// The same with the limits as they are shipped.
+    TidingsLimited,
     /// The same on a PostgreSQL of its own, which shares the server's core.
     TidingsPostgres,
     /// A Node `ws` server without authentication, log or counts.
@@ -117,7 +119,7 @@ pub(crate) struct Running {
 
 impl Kind {
     fn is_tidings(self) -> bool {
-        matches!(self, Self::Tidings | Self::TidingsPostgres)
+        matches!(self, Self::Tidings | Self::TidingsLimited | Self::TidingsPostgres)
     }
 }
 
@@ -138,9 +140,11 @@ impl Running {
             _ => None,
         };
         match kind {
-            Kind::Tidings | Kind::TidingsPostgres => {
+            Kind::Tidings | Kind::TidingsLimited | Kind::TidingsPostgres => {
                 let config = folder.join("tidings.toml");
-                fs::write(&config, CONFIG).map_err(BenchError::io("writing the settings"))?;
+                let limits = if kind == Kind::TidingsLimited { "" } else { LIMITS };
+                fs::write(&config, format!("{LOG}{limits}"))
+                    .map_err(BenchError::io("writing the settings"))?;
                 command.arg(&binaries.tidings).args(["serve", "--dev", "--listen"]);
                 command.arg(address.to_string()).arg("--data").arg(folder.join("data"));
                 command.arg("--config").arg(config);
@@ -227,13 +231,27 @@ impl Running {
         Ok(Greeting { first, ready: r#""type":"snapshot""# })
     }
 
+    /// A user's JWT.
+    pub(crate) async fn token(&self, user: &str) -> Result<String, BenchError> {
+        #[derive(Deserialize)]
+        struct Token {
+            token: String,
+        }
+        let mut http = Http::connect(self.address).await?;
+        let request = post("/dev/tokens", "", &format!(r#"{{"user":"{user}"}}"#));
+        let answer = http.ask(&request).await?;
+        let Token { token } = serde_json::from_slice(http.body(&answer))
+            .map_err(|error| BenchError::Subject(format!("the answer to a token: {error}")))?;
+        Ok(token)
+    }
+
     /// A publish whose app payload has so many bytes, as a whole request.
     pub(crate) fn publish(&self, to: To, bytes: u32) -> Vec<u8> {
         let length = usize::try_from(bytes).unwrap_or(usize::MAX);
         // The quotes of a JSON string are part of the payload.
         let data = format!("\"{}\"", "x".repeat(length.saturating_sub(2)));
         match self.kind {
-            Kind::Tidings | Kind::TidingsPostgres => {
+            Kind::Tidings | Kind::TidingsLimited | Kind::TidingsPostgres => {
                 let to = match to {
                     To::Everyone => String::from(r#"{"everyone":true}"#),
                     To::User(number) => format!(r#"{{"user":"bench-{number}"}}"#),
@@ -287,13 +305,10 @@ fn postgres_on(cores: &Cores) -> Result<Postgres, BenchError> {
     Ok(postgres)
 }
 
-/// Limits that thousands of connections from one address would meet, and no line for each of them.
-const CONFIG: &str = "\
-[log]
-level = \"warn\"
-[limits]
-accept_per_second = 100000
-";
+/// No line for each of thousands of connections.
+const LOG: &str = "[log]\nlevel = \"warn\"\n";
+/// A limit that thousands of connections from one address would meet.
+const LIMITS: &str = "[limits]\naccept_per_second = 100000\n";
 
 fn free_address() -> Result<SocketAddr, BenchError> {
     let listener = TcpListener::bind("127.0.0.1:0").map_err(BenchError::io("finding a port"))?;

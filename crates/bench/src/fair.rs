@@ -1,0 +1,224 @@
+//! Connects of users while somebody else takes what there is: beside the same without.
+//!
+//! Users and attackers come from addresses of their own (all of 127/8 are this machine's). Rounds with and without attack alternate
+//! on one server. Attackers share the generator's core, at the lowest priority, so that what the generator measures is the server.
+
+use std::{
+    collections::VecDeque,
+    net::{Ipv4Addr, SocketAddr},
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use rustix::process::nice;
+use tokio::{
+    task::{JoinSet, LocalSet},
+    time::{Instant, sleep, sleep_until},
+};
+
+use crate::{
+    BenchError,
+    args::{Args, Bench},
+    http::Http,
+    machine::Cores,
+    report::{Figure, Report, Unit},
+    socket::{self, Socket},
+    step::Step,
+    subject::{Binaries, Kind, Running, Way},
+};
+
+/// Users who connect at the same time.
+const USERS: u8 = 8;
+/// A user's pause between two connects: the server is not to be busy with them alone.
+const PAUSE: Duration = Duration::from_millis(20);
+/// Rounds of each kind, with and without attack.
+const ROUNDS: u32 = 3;
+/// Where attacks come from.
+const ATTACKER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 66);
+/// Links a second that a stranger opens and closes.
+const STORM: u32 = 3_000;
+/// Sockets that a stranger holds without a word, twice the share of an address.
+const SILENT: usize = 2_000;
+/// Tasks that hold them.
+const HOLDERS: usize = 8;
+/// Links on which one user reads an inbox.
+const READING: usize = 256;
+
+/// What is done to the server meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Attack {
+    /// A stranger opens and closes links.
+    Storm,
+    /// A stranger holds sockets and says nothing; what is closed is opened again.
+    Silence,
+    /// One user reads an inbox on many links.
+    Reads,
+}
+
+pub(crate) async fn run(
+    args: &Args,
+    binaries: &Binaries,
+    cores: &Cores,
+    label: &str,
+    report: &mut Report,
+) -> Result<(), BenchError> {
+    if !args.wants(&[Bench::Fair]) {
+        return Ok(());
+    }
+    for (attack, what) in [
+        (Attack::Storm, "3,000 links a second of a stranger"),
+        (Attack::Silence, "2,000 silent sockets of a stranger"),
+        (Attack::Reads, "256 links of one user's reads"),
+    ] {
+        let step = Step::begin(format!("{label}: connects beside {what}"));
+        let subject = Rc::new(Running::start(Kind::TidingsLimited, binaries, cores).await?);
+        let seconds = Duration::from_secs(args.seconds.div_ceil(ROUNDS).into());
+        let (mut alone, mut beside) = (Vec::new(), Vec::new());
+        let mut done = 0;
+        connects(&subject, Duration::from_secs(1)).await?;
+        for _ in 0..ROUNDS {
+            alone.extend(connects(&subject, seconds).await?);
+            let attacker = Attacker::start(&subject, attack).await?;
+            beside.extend(connects(&subject, seconds).await?);
+            done += attacker.stop()?;
+        }
+        eprintln!("  the attack came to {done} links or reads");
+        for (subject, latencies) in [("tidings", &mut alone), ("tidings, attacked", &mut beside)] {
+            latencies.sort_unstable();
+            for percent in [50, 99] {
+                let last = latencies.len().saturating_sub(1);
+                let latency = latencies.get(last * percent / 100).copied().unwrap_or_default();
+                let metric = format!("connect, beside {what}, p{percent}");
+                let figure = Figure::of(latency.as_secs_f64() * 1_000.0);
+                report.add(&metric, Unit::Milliseconds, subject, figure);
+            }
+        }
+        step.end();
+    }
+    Ok(())
+}
+
+/// How long each connect took, from the link to the snapshot. One that fails fails the bench.
+async fn connects(subject: &Rc<Running>, time: Duration) -> Result<Vec<Duration>, BenchError> {
+    let end = Instant::now() + time;
+    let mut users = JoinSet::new();
+    for user in 1..=USERS {
+        let subject = Rc::clone(subject);
+        users.spawn_local(async move {
+            let from = Ipv4Addr::new(127, 0, 0, user);
+            let mut http = Http::connect(subject.address).await?;
+            let mut took = Vec::new();
+            while Instant::now() < end {
+                let greeting = subject.greet(&mut http, user.into(), Way::JoinedFrames).await?;
+                let began = Instant::now();
+                let link = socket::link(subject.address, Some(from)).await?;
+                let _open = Socket::over(link, subject.address, &greeting).await?;
+                took.push(began.elapsed());
+                sleep(PAUSE).await;
+            }
+            Ok(took)
+        });
+    }
+    let mut all = Vec::new();
+    while let Some(took) = users.join_next().await {
+        all.extend(took.map_err(|error| BenchError::Subject(format!("a user: {error}")))??);
+    }
+    Ok(all)
+}
+
+/// A thread that attacks until it is stopped.
+struct Attacker {
+    stop: Arc<AtomicBool>,
+    done: Arc<AtomicU64>,
+    thread: JoinHandle<Result<(), BenchError>>,
+}
+
+impl Attacker {
+    async fn start(subject: &Running, attack: Attack) -> Result<Self, BenchError> {
+        let (stop, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+        let (address, token) = (subject.address, subject.token("attacker").await?);
+        let (until, count) = (Arc::clone(&stop), Arc::clone(&done));
+        let thread = thread::spawn(move || {
+            // Of this thread only, as Linux has it.
+            nice(19).map_err(|error| BenchError::io("giving way")(error.into()))?;
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let runtime = runtime.map_err(BenchError::io("starting tokio"))?;
+            let local = LocalSet::new();
+            runtime.block_on(local.run_until(async {
+                let at_once = match attack {
+                    Attack::Storm => 1,
+                    Attack::Silence => HOLDERS,
+                    Attack::Reads => READING,
+                };
+                let mut deeds = JoinSet::new();
+                for _ in 0..at_once {
+                    let (until, count) = (Arc::clone(&until), Arc::clone(&count));
+                    let token = token.clone();
+                    deeds.spawn_local(async move {
+                        match attack {
+                            Attack::Storm => storm(address, &until, &count).await,
+                            Attack::Silence => silence(address, &until, &count).await,
+                            Attack::Reads => reads(address, &token, &until, &count).await,
+                        }
+                    });
+                }
+                while deeds.join_next().await.is_some() {}
+            }));
+            Ok(())
+        });
+        // Until it is in full swing.
+        sleep(Duration::from_millis(500)).await;
+        Ok(Self { stop, done, thread })
+    }
+
+    fn stop(self) -> Result<u64, BenchError> {
+        self.stop.store(true, Ordering::Relaxed);
+        let ended = self.thread.join();
+        ended.map_err(|_| BenchError::Subject("the attacker broke off".to_owned()))??;
+        Ok(self.done.load(Ordering::Relaxed))
+    }
+}
+
+async fn storm(address: SocketAddr, stop: &AtomicBool, count: &AtomicU64) {
+    let mut next = Instant::now();
+    while !stop.load(Ordering::Relaxed) {
+        next += Duration::from_secs(1) / STORM;
+        sleep_until(next).await;
+        // What is refused is what the bench is about.
+        if socket::link(address, Some(ATTACKER)).await.is_ok() {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+async fn silence(address: SocketAddr, stop: &AtomicBool, count: &AtomicU64) {
+    let mut held = VecDeque::new();
+    while !stop.load(Ordering::Relaxed) {
+        if let Ok(socket) = Socket::silent(address, ATTACKER).await {
+            held.push_back(socket);
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+        if held.len() > SILENT / HOLDERS {
+            held.pop_front();
+            sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+async fn reads(address: SocketAddr, token: &str, stop: &AtomicBool, count: &AtomicU64) {
+    let request = format!(
+        "GET /v1/inbox HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\n\r\n"
+    );
+    let Ok(mut http) = Http::connect(address).await else { return };
+    while !stop.load(Ordering::Relaxed) {
+        if http.send(request.as_bytes()).await.is_err() || http.receive().await.is_err() {
+            return;
+        }
+        count.fetch_add(1, Ordering::Relaxed);
+    }
+}
