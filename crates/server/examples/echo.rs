@@ -9,13 +9,14 @@ use std::{error::Error, time::Duration};
 use axum::{Router, extract::Request, routing::get};
 use tidings_protocol::CloseCode;
 use tidings_server::{
-    listen::{self, Bounds},
+    listen::{self, Bounds, Gate},
     transport::{
         Transport,
         upgrade::accept,
         ws::{Sizes, Ws},
     },
 };
+use tidings_server_core::fair;
 use tokio::{net::TcpListener, time::Instant};
 use tokio_tungstenite::tungstenite::Message;
 
@@ -45,13 +46,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
         keep_alive: Duration::from_secs(60),
         user_timeout: Duration::from_secs(30),
         accept_rate: 10_000,
+        waiting: fair::Bounds { each: 1_000, total: 1_000 },
         links: 1_000,
+        strangers: fair::Bounds { each: 1_000, total: 1_000 },
+        links_per_user: 1_000,
     };
     let stop = async {
         let _asked = tokio::signal::ctrl_c().await;
         Instant::now()
     };
-    listen::serve(listener, app, bounds, stop).await;
+    listen::serve(listener, app, bounds, Gate::default(), stop).await;
     Ok(())
 }
 

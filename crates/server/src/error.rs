@@ -43,7 +43,10 @@ impl IntoResponse for ApiError {
 
 /// A store's error as a refusal, with its reason in the log and not in the answer.
 pub fn unavailable(error: StoreError) -> ApiError {
-    tracing::error!(%error, "the store did not answer");
+    // A share that is used up has its own line, once a minute.
+    if !matches!(error, StoreError::Busy(_)) {
+        tracing::error!(%error, "the store did not answer");
+    }
     ApiError::from(error)
 }
 
@@ -66,7 +69,7 @@ pub async fn finish(mut request: Request, next: Next) -> Response {
 }
 
 fn problem(response: Response, refused: &Refused, id: &str) -> Response {
-    if refused.code.http() >= 500 {
+    if refused.code.http() >= 500 && refused.code != ErrorCode::Busy {
         tracing::warn!(code = refused.code.as_str(), request_id = id, "a request failed");
     }
     let problem = Problem::new(refused.code, refused.detail.clone(), id);

@@ -29,6 +29,7 @@
 //! | [`bus`] | what nodes tell each other |
 //! | [`transport`] | bytes ↔ frames |
 //! | [`listen`] | takes TCP connections |
+//! | [`shares`] | tells whose share of a bound is used up |
 
 pub mod api;
 pub mod auth;
@@ -43,6 +44,7 @@ mod notification;
 mod private;
 pub mod proxies;
 mod refusals;
+pub mod shares;
 pub mod telemetry;
 mod tidings;
 pub mod transport;

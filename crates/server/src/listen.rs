@@ -1,6 +1,7 @@
 //! Takes connections and speaks HTTP on them, until told to stop; then answers what was asked, and ends.
 
 mod link;
+mod lobby;
 
 use std::{future::poll_fn, io, net::SocketAddr, pin::pin, sync::Arc, task::Poll, time::Duration};
 
@@ -11,7 +12,12 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
+use rustix::io::Errno;
 use socket2::SockRef;
+use tidings_server_core::{
+    Principal,
+    fair::{self, Fair, Turned},
+};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore, watch},
@@ -19,7 +25,14 @@ use tokio::{
 };
 use tower::{ServiceExt as _, service_fn};
 
-use self::link::{Answer, Link, Patience};
+use self::{
+    link::{Answer, Link, Patience},
+    lobby::Lobby,
+};
+use crate::{
+    proxies::Proxies,
+    shares::{Bound, Shares},
+};
 
 pub use self::link::Peer;
 
@@ -32,15 +45,30 @@ pub struct Bounds {
     pub keep_alive: Duration,
     /// Unacknowledged bytes end a link after this.
     pub user_timeout: Duration,
-    /// New links a second; the rest waits in the kernel's queue, which spreads a storm.
+    /// New links a second, of each address in its turn; the rest waits, which spreads a storm.
     pub accept_rate: u32,
-    /// Links at once, sockets and those in their first request included; more wait in the kernel's queue.
+    /// Links that wait for their turn or for a place: of one address, and in all.
+    pub waiting: fair::Bounds,
+    /// Links at once, sockets and those in their first request included.
     pub links: usize,
+    /// Of those, the ones that have shown no good credential: of one address, and in all. Whoever has been silent longest makes room.
+    pub strangers: fair::Bounds,
+    /// Links of one user, besides those that carry its connections.
+    pub links_per_user: usize,
+}
+
+/// Who is let in as whom.
+#[derive(Clone, Debug, Default)]
+pub struct Gate {
+    /// Their links are those of their clients, so they have no share.
+    pub proxies: Arc<Proxies>,
+    /// Tells of shares that are used up.
+    pub shares: Shares,
 }
 
 /// Written to a link before it takes more, and read of a request's head: what waits in a link whose reader is slow is bounded by
 /// this and the kernel.
-const LINK_BUFFER: usize = 64 * 1024;
+pub(crate) const LINK_BUFFER: usize = 64 * 1024;
 
 /// What all links go by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,16 +87,21 @@ pub async fn serve(
     listener: TcpListener,
     app: Router,
     bounds: Bounds,
+    gate: Gate,
     stop: impl Future<Output = Instant>,
 ) {
     let (house, _) = watch::channel(House::Open);
-    let mut door = Door {
-        listener,
-        links: Arc::new(Semaphore::new(bounds.links)),
-        pace: Pace::new(bounds.accept_rate),
-    };
+    let mut door = Door::new(listener, bounds, gate);
+    let lobby = Arc::clone(&door.lobby);
     let start = |taken: Taken, house: watch::Receiver<House>| match taken.set_up(bounds) {
-        Ok(()) => drop(tokio::spawn(speak(taken, app.clone(), bounds, house))),
+        Ok(()) => {
+            let peer = Peer::default();
+            // Those of a proxy are many clients'.
+            if let Principal::Address(_) = taken.whose {
+                lobby.enter(taken.whose.clone(), &peer);
+            }
+            drop(tokio::spawn(speak(taken, peer, app.clone(), bounds, house)));
+        }
         Err(error) => tracing::debug!(%error, "a link went before it was set up"),
     };
     let mut stop = pin!(stop);
@@ -97,8 +130,15 @@ pub async fn serve(
     let _cut = timeout_at(until, late.closed()).await;
 }
 
+/// A link that waits for its turn.
+struct Arrived {
+    stream: TcpStream,
+    address: SocketAddr,
+}
+
 /// A link that was taken.
 struct Taken {
+    whose: Principal,
     stream: TcpStream,
     address: SocketAddr,
     place: OwnedSemaphorePermit,
@@ -116,9 +156,14 @@ impl Taken {
 }
 
 /// Speaks HTTP on a link until it ends or becomes something else.
-async fn speak(taken: Taken, app: Router, bounds: Bounds, mut house: watch::Receiver<House>) {
-    let Taken { stream, address, place } = taken;
-    let peer = Peer::default();
+async fn speak(
+    taken: Taken,
+    peer: Peer,
+    app: Router,
+    bounds: Bounds,
+    mut house: watch::Receiver<House>,
+) {
+    let Taken { stream, address, place, .. } = taken;
     let far = peer.clone();
     let app = service_fn(move |mut request: http::Request<hyper::body::Incoming>| {
         far.begin();
@@ -180,7 +225,7 @@ async fn speak(taken: Taken, app: Router, bounds: Bounds, mut house: watch::Rece
                 return;
             }
             () = peer.cut_off() => {
-                tracing::debug!("a link whose reader took nothing was cut");
+                tracing::debug!("a link was cut: its reader took nothing, or others needed its place");
                 return;
             }
             () = peer.asked_to_look() => {}
@@ -202,44 +247,109 @@ async fn speak(taken: Taken, app: Router, bounds: Bounds, mut house: watch::Rece
 /// Where links come in.
 struct Door {
     listener: TcpListener,
+    gate: Gate,
+    waiting: Fair<Principal, Arrived>,
     links: Arc<Semaphore>,
+    lobby: Arc<Lobby>,
+    /// Somebody makes room for the next one already.
+    is_asked: bool,
     pace: Pace,
 }
 
 impl Door {
-    /// The next link, at the pace there may be. Cancel-safe.
-    async fn next(&mut self, house: &watch::Sender<House>) -> Taken {
-        let links = Arc::clone(&self.links);
-        let place = match Arc::clone(&links).try_acquire_owned() {
-            Ok(place) => Some(place),
-            Err(_) => {
-                become_(house, House::Open, House::Full);
-                links.acquire_owned().await.ok()
-            }
-        };
-        let Some(place) = place else { return std::future::pending().await };
-        if self.links.available_permits() > 0 {
-            become_(house, House::Full, House::Open);
+    fn new(listener: TcpListener, bounds: Bounds, gate: Gate) -> Self {
+        let fair::Bounds { each, total } = bounds.waiting;
+        let lobby = lobby::Bounds { strangers: bounds.strangers, per_user: bounds.links_per_user };
+        Self {
+            listener,
+            waiting: Fair::new(total, move |whose: &Principal| whose.links(each)),
+            links: Arc::new(Semaphore::new(bounds.links)),
+            lobby: Lobby::new(lobby, gate.shares.clone()),
+            gate,
+            is_asked: false,
+            pace: Pace::new(bounds.accept_rate),
         }
-        self.pace.wait().await;
+    }
+
+    /// The next link, at the pace there may be: what has come waits here, so that each address has its turn. Cancel-safe.
+    async fn next(&mut self, house: &watch::Sender<House>) -> Taken {
         loop {
-            match self.listener.accept().await {
-                Ok((stream, address)) => return Taken { stream, address, place },
-                // Out of file descriptors or memory: others must end first.
-                Err(error) => {
-                    tracing::warn!(%error, "no link could be taken");
-                    sleep(Duration::from_millis(100)).await;
+            let mut place = None;
+            if !self.waiting.is_empty() {
+                place = Arc::clone(&self.links).try_acquire_owned().ok();
+                if place.is_none() {
+                    become_(house, House::Open, House::Full);
+                    self.is_asked = self.is_asked || self.lobby.make_room();
                 }
+            }
+            if self.links.available_permits() > 0 {
+                become_(house, House::Full, House::Open);
+            }
+            let is_full = !self.waiting.is_empty() && place.is_none();
+            tokio::select! {
+                arrived = accept(&self.listener, &self.lobby) => self.queue(arrived),
+                () = self.pace.wait(), if place.is_some() => {
+                    self.is_asked = false;
+                    if let Some((whose, arrived, place)) = place.and_then(|place| self.pop(place)) {
+                        let Arrived { stream, address } = arrived;
+                        return Taken { whose, stream, address, place };
+                    }
+                }
+                () = async { drop(self.links.acquire().await) }, if is_full => {}
             }
         }
     }
 
     /// A link that waits already.
-    fn waiting(&self) -> Option<Taken> {
+    fn waiting(&mut self) -> Option<Taken> {
+        while let Some(Ok((stream, address))) = self.listener.accept().now_or_never() {
+            self.queue(Arrived { stream, address });
+        }
         let place = Arc::clone(&self.links).try_acquire_owned().ok()?;
-        let (stream, address) = self.listener.accept().now_or_never()?.ok()?;
-        Some(Taken { stream, address, place })
+        let (whose, Arrived { stream, address }, place) = self.pop(place)?;
+        Some(Taken { whose, stream, address, place })
     }
+
+    /// What finds no room here is closed: its client comes again.
+    fn queue(&mut self, arrived: Arrived) {
+        let whose = match self.gate.proxies.trusts(arrived.address.ip()) {
+            true => Principal::Server,
+            false => Principal::address(Some(arrived.address.ip())),
+        };
+        if let Some(Turned { key, full, .. }) = self.waiting.push(whose, arrived) {
+            self.gate.shares.hit(Bound::Accept, full, &key);
+        }
+    }
+
+    fn pop(
+        &mut self,
+        place: OwnedSemaphorePermit,
+    ) -> Option<(Principal, Arrived, OwnedSemaphorePermit)> {
+        let (whose, arrived) = self.waiting.pop()?;
+        self.waiting.done(&whose);
+        Some((whose, arrived, place))
+    }
+}
+
+/// The next that comes.
+async fn accept(listener: &TcpListener, lobby: &Lobby) -> Arrived {
+    loop {
+        match listener.accept().await {
+            Ok((stream, address)) => return Arrived { stream, address },
+            Err(error) if is_out_of_files(&error) && lobby.give_a_file() => {
+                sleep(Duration::from_millis(1)).await;
+            }
+            // Out of file descriptors or memory: others must end first.
+            Err(error) => {
+                tracing::warn!(%error, "no link could be taken");
+                sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+fn is_out_of_files(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
 }
 
 fn become_(house: &watch::Sender<House>, from: House, to: House) {

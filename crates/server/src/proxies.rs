@@ -124,8 +124,30 @@ impl Proxies {
         nearest
     }
 
-    fn trusts(&self, address: IpAddr) -> bool {
+    /// Whether a request seems to come from a proxy that is not named: from nearby, with an address forwarded.
+    #[must_use]
+    pub fn misses(&self, peer: IpAddr, headers: &HeaderMap) -> bool {
+        headers.contains_key("x-forwarded-for") && is_near(peer) && !self.trusts(peer)
+    }
+
+    /// Whether an address is one of theirs.
+    #[must_use]
+    pub fn trusts(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(address))
+    }
+}
+
+/// This machine, or a network that the internet does not reach (RFC 1918, 4193, 6598).
+fn is_near(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(four) => {
+            let [first, second, ..] = four.octets();
+            let is_shared = first == 100 && (64..128).contains(&second);
+            four.is_loopback() || four.is_private() || four.is_link_local() || is_shared
+        }
+        IpAddr::V6(six) => {
+            six.is_loopback() || six.is_unique_local() || six.is_unicast_link_local()
+        }
     }
 }
 
@@ -191,6 +213,22 @@ mod tests {
             .map(|value| ("x-forwarded-for".parse().unwrap(), value.parse().unwrap()))
             .collect();
         proxies.client(peer.parse().unwrap(), &headers).to_string()
+    }
+
+    #[test]
+    fn a_near_proxy_that_is_not_named_is_missed() {
+        let proxies = Proxies::new(vec!["10.0.0.1".parse().unwrap()]);
+        let forwarded = [("x-forwarded-for".parse().unwrap(), "1.2.3.4".parse().unwrap())];
+        let (with, without) = (HeaderMap::from_iter(forwarded), HeaderMap::new());
+        let misses = |peer: &str, headers| proxies.misses(peer.parse().unwrap(), headers);
+        for near in ["10.0.0.2", "127.0.0.1", "::ffff:192.168.1.1", "100.64.0.1", "fd00::1", "::1"]
+        {
+            assert!(misses(near, &with), "{near}");
+            assert!(!misses(near, &without), "{near}");
+        }
+        for other in ["10.0.0.1", "1.2.3.4", "100.128.0.1", "2001:db8::1"] {
+            assert!(!misses(other, &with), "{other}");
+        }
     }
 
     #[test]

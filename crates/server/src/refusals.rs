@@ -3,13 +3,14 @@
 use std::{
     collections::HashMap,
     net::IpAddr,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, OnceLock, PoisonError},
 };
 
 use tidings_protocol::ErrorCode;
+use tidings_server_core::Principal;
 
 /// Causes told apart at a time; whatever is beyond shares a line by its code.
-const CAUSES: usize = 64;
+pub(crate) const CAUSES: usize = 64;
 /// Longest cause: parts of it may be a stranger's words.
 const CHARS: usize = 200;
 
@@ -17,7 +18,11 @@ const MINUTE: u64 = 60_000;
 
 /// Tells the log of refusals.
 #[derive(Debug, Default)]
-pub(crate) struct Refusals(Mutex<Told>);
+pub(crate) struct Refusals {
+    told: Mutex<Told>,
+    /// A proxy that is not named was told of.
+    of_proxy: OnceLock<()>,
+}
 
 impl Refusals {
     /// Somebody was refused.
@@ -34,6 +39,36 @@ impl Refusals {
         }
     }
 
+    /// Requests seem to come through a proxy that the settings do not name. Once: what it forwards may as well be made up.
+    pub(crate) fn tell_of_proxy(&self, address: IpAddr) {
+        if self.of_proxy.set(()).is_ok() {
+            tracing::warn!(
+                %address,
+                "a proxy at this address forwards clients' addresses and is not in `trusted_proxies`: all its clients have one share of each limit by address"
+            );
+        }
+    }
+
+    /// Somebody's share of a bound is used up.
+    pub(crate) fn tell_share(&self, cause: &str, whose: &Principal, wall: u64) {
+        let told = self.told().count(ErrorCode::Busy, cause.to_owned(), wall);
+        let Some((cause, count)) = told else { return };
+        let code = ErrorCode::Busy.as_str();
+        match whose {
+            Principal::Server => tracing::warn!(code, cause, count, "a share is used up"),
+            Principal::ApiKey(key) => {
+                tracing::warn!(code, cause, count, %key, "a share is used up")
+            }
+            Principal::User(user) => {
+                tracing::warn!(code, cause, count, %user, "a share is used up")
+            }
+            Principal::Address(address) => {
+                let address = address.map(|address| address.to_string()).unwrap_or_default();
+                tracing::warn!(code, cause, count, address, "a share is used up");
+            }
+        }
+    }
+
     /// Tells how many more there were of what was told a minute ago.
     pub(crate) fn sum_up(&self, wall: u64) {
         let due = self.told().due(wall);
@@ -44,7 +79,7 @@ impl Refusals {
 
     /// Counts are whole between calls, so a panic elsewhere does not spoil them.
     fn told(&self) -> std::sync::MutexGuard<'_, Told> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

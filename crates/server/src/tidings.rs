@@ -13,7 +13,7 @@ use http::{HeaderValue, StatusCode, header};
 use sha2::{Digest, Sha256};
 use tidings_protocol::rest::{Stored, TicketAnswer, TicketRequest};
 use tidings_server_core::{
-    Ids, Refused,
+    Ids, Principal, Refused,
     follow::Event,
     hub::Hubs as _,
     service::{self, Caller},
@@ -37,6 +37,7 @@ use crate::{
     metrics,
     proxies::Proxies,
     refusals::Refusals,
+    shares::Shares,
     transport::{
         door::Door,
         origin::{Hosts, Origins},
@@ -131,10 +132,12 @@ impl Builder {
         let settings = config.driver();
         let limits = Arc::clone(&settings.limits);
         let origins = Arc::new(Origins::new(&config.origins, config.dev));
-        let readers = Readers::start(&store, config.store.readers, config.store.read_queue)?;
+        let refusals = Arc::new(Refusals::default());
+        let shares = Shares::new(Arc::clone(&refusals));
+        let bounds = config.read_queue();
+        let readers = Readers::start(&store, config.store.readers, bounds, shares.clone())?;
         let cookie =
             Some(auth_settings.cookie.as_str()).filter(|name| !name.is_empty()).map(Arc::from);
-        let refusals = Arc::new(Refusals::default());
         let clock = Clock::start();
         let steady = Steady::start(&*store, clock, config.doubts())?;
         let (auth, revoked) = Auth::start(
@@ -148,7 +151,8 @@ impl Builder {
         )?;
         let auth = Arc::new(auth);
         let checks = Arc::clone(&auth) as Arc<_>;
-        let parts = node::Parts { store, readers, bus, auth: checks, revoked, clock, steady };
+        let parts =
+            node::Parts { store, readers, bus, auth: checks, revoked, clock, steady, shares };
         let node = Node::start(settings, parts)?;
         auth.keep_by(node.writer.clone());
         let seed = getrandom::u64().map_err(|error| std::io::Error::other(error.to_string()))?;
@@ -196,6 +200,14 @@ impl Tidings {
         S: Clone + Send + Sync + 'static,
     {
         self.api.clone().router().with_state(())
+    }
+
+    /// Whom a listener before it lets in as whom.
+    #[must_use]
+    pub fn gate(&self) -> listen::Gate {
+        let Door { proxies, refusals, .. } = &self.api.door;
+        let (proxies, shares) = (Arc::clone(proxies), Shares::new(Arc::clone(refusals)));
+        listen::Gate { proxies, shares }
     }
 
     /// What handlers of the app around it call.
@@ -281,7 +293,7 @@ async fn prepare(node: &Arc<Node>, retention: &Retention) {
     };
     let listened = (&*node.shards).listened();
     for write in clock.into_iter().chain(in_use(&listened, now, retention)) {
-        if let Err(error) = node.writer.commit(write).await {
+        if let Err(error) = node.writer.commit(Principal::Server, write).await {
             return tracing::warn!(%error, "what retention goes by could not be written");
         }
     }
@@ -324,7 +336,8 @@ impl Handle {
             }
         };
         let write = self.api.with_ids(|ids| service::notify(&body, key, self.api.wall(), ids))?;
-        let written = self.api.node.writer.commit(write).await.map_err(Refused::from)?;
+        let written =
+            self.api.node.writer.commit(Principal::Server, write).await.map_err(Refused::from)?;
         Ok(results(&service::outcome(&written)?).results)
     }
 
@@ -344,7 +357,7 @@ impl Handle {
         let session = uuid::Uuid::new_v4().to_string();
         let (wall, limits) = (self.api.wall(), self.api.limits());
         let grant = service::grant(Caller::Backend, request, session, wall, limits)?;
-        Ok(Ticket(self.api.auth.issue_ticket(grant).await?))
+        Ok(Ticket(self.api.auth.issue_ticket(Principal::Server, grant).await?))
     }
 }
 
@@ -397,6 +410,6 @@ pub async fn run_and_say(
         tidings.drain(within).await;
         end.max(Instant::now() + LAST_ANSWERS)
     };
-    listen::serve(listener, tidings.router(), bounds, drained).await;
+    listen::serve(listener, tidings.router(), bounds, tidings.gate(), drained).await;
     Ok(())
 }

@@ -47,7 +47,7 @@ pub(super) async fn publish(
     let write = api.with_ids(|ids| {
         service::message(who.caller(), channel, data, lane, key, api.wall(), ids)
     })?;
-    let outcome = service::outcome(&api.commit(write).await?)?;
+    let outcome = service::outcome(&api.commit(who.principal(), write).await?)?;
     let place = outcome.places.first().ok_or_else(|| {
         // A repeat from so long ago that its answer is forgotten.
         ApiError::new(ErrorCode::Conflict, "this `seq` was answered before; its answer is gone")
@@ -89,7 +89,8 @@ pub(super) async fn history(
         (before, None) => Query::RecordsBefore { channel, before, limit },
         (_, Some(after)) => Query::Records { channel, after, limit, bytes: u32::MAX },
     };
-    let Answer::Records { head, mut records, mut more } = api.read(query).await? else {
+    let Answer::Records { head, mut records, mut more } = api.read(who.principal(), query).await?
+    else {
         return Err(ApiError::new(ErrorCode::Internal, ""));
     };
     if let (Some(before), Some(_)) = (page.before, page.after) {

@@ -11,7 +11,7 @@ use tidings_protocol::{
     rest::{InboxPage, MarkAnswer, MarkRequest},
 };
 use tidings_server_core::{
-    service,
+    Principal, service,
     store::{Answer, ItemQuery, Op, Query, Write},
 };
 
@@ -26,14 +26,15 @@ pub(super) async fn list(
     let Ask { named, query: mut ask } =
         Ask::parse(query.as_deref().unwrap_or_default(), api.limits().page)?;
     ask.user = who.caller().user(named)?;
+    let whose = || who.principal();
     let (inbox_before, system_before) = (ask.inbox_before, ask.system_before);
     // A user nobody has written to and who never connected has no inbox yet: theirs is empty from now on.
     let open = Op::OpenInbox { user: ask.user.clone() };
-    let answer = match api.read(Query::Inbox { user: ask.user.clone() }).await? {
-        Answer::Inbox(Some(_)) => api.read(Query::Items(ask)).await?,
+    let answer = match api.read(whose(), Query::Inbox { user: ask.user.clone() }).await? {
+        Answer::Inbox(Some(_)) => api.read(whose(), Query::Items(ask)).await?,
         _ => {
-            api.commit(Write { key: None, lane: None, op: open }).await?;
-            api.read(Query::Items(ask)).await?
+            api.commit(whose(), Write { key: None, lane: None, op: open }).await?;
+            api.read(whose(), Query::Items(ask)).await?
         }
     };
     let Answer::Items { items, more, at, counts } = answer else {
@@ -56,7 +57,7 @@ pub(super) async fn mark(
 ) -> Result<Json<MarkAnswer>, ApiError> {
     let intent = value.into();
     let write = api.with_ids(|ids| service::mark(&identity.user, intent, None, api.wall(), ids))?;
-    let outcome = service::outcome(&api.commit(write).await?)?;
+    let outcome = service::outcome(&api.commit(Principal::user(&identity.user), write).await?)?;
     match (outcome.places.first(), outcome.counts) {
         (Some(place), Some(counts)) => Ok(Json(MarkAnswer { counts, offset: place.offset })),
         _ => Err(ApiError::new(ErrorCode::Internal, "")),

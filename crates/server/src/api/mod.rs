@@ -27,7 +27,7 @@ use axum::{
 use http::{HeaderName, HeaderValue, Method, header, request::Parts};
 use tidings_protocol::ErrorCode;
 use tidings_server_core::{
-    Identity, Ids, Limits,
+    Identity, Ids, Limits, Principal,
     store::{Answer, Query, Write, Written},
 };
 use tower_http::{
@@ -39,6 +39,7 @@ use crate::{
     auth::{Auth, Who},
     driver::Node,
     error::{ApiError, finish, unavailable},
+    listen::Peer,
     transport::{
         door::Door,
         origin::{self, Origins},
@@ -155,12 +156,12 @@ impl Api {
         make(&mut self.ids.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    pub(crate) async fn commit(&self, write: Write) -> Result<Written, ApiError> {
-        self.node.writer.commit(write).await.map_err(unavailable)
+    pub(crate) async fn commit(&self, whose: Principal, write: Write) -> Result<Written, ApiError> {
+        self.node.writer.commit(whose, write).await.map_err(unavailable)
     }
 
-    pub(crate) async fn read(&self, query: Query) -> Result<Answer, ApiError> {
-        self.node.readers.read(query).await.map_err(unavailable)
+    pub(crate) async fn read(&self, whose: Principal, query: Query) -> Result<Answer, ApiError> {
+        self.node.readers.read(whose, query).await.map_err(unavailable)
     }
 }
 
@@ -191,7 +192,11 @@ impl FromRequestParts<Api> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
-        Ok(Self(api.auth.who(&parts.method, &parts.headers, api.door.address(parts)).await?))
+        let who = api.auth.who(&parts.method, &parts.headers, api.door.address(parts)).await?;
+        if let Some(peer) = parts.extensions.get::<Peer>() {
+            peer.known(&who.principal());
+        }
+        Ok(Self(who))
     }
 }
 

@@ -24,7 +24,7 @@ pub(super) async fn publish(
     let running = api.in_flight.take(&headers, who.credential(), "/v1/notifications", &bytes)?;
     let (key, _running) = running.unzip();
     let write = api.with_ids(|ids| service::notify(&value, key, api.wall(), ids))?;
-    let outcome = service::outcome(&api.commit(write).await?)?;
+    let outcome = service::outcome(&api.commit(who.principal(), write).await?)?;
     Ok(created(&results(&outcome), outcome.replayed))
 }
 

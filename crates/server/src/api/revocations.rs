@@ -5,7 +5,7 @@ use axum::extract::{Path, State, rejection::PathRejection};
 use http::StatusCode;
 use tidings_protocol::{ErrorCode, rest::RevocationRequest};
 use tidings_server_core::{
-    Identity, service,
+    Identity, Principal, service,
     store::{Op, Write},
 };
 
@@ -20,7 +20,9 @@ pub(super) async fn revoke(
     Backend(_): Backend,
     Body { value, .. }: Body<RevocationRequest>,
 ) -> Result<StatusCode, ApiError> {
-    apply(&api, service::revoke(value, api.wall(), api.limits())?).await?;
+    let write = service::revoke(value, api.wall(), api.limits())?;
+    // It waits for nothing its backend has queued before.
+    apply(&api, Principal::Server, write).await?;
     Ok(StatusCode::ACCEPTED)
 }
 
@@ -31,7 +33,8 @@ pub(super) async fn end(
     session: Result<Path<String>, PathRejection>,
 ) -> Result<StatusCode, ApiError> {
     let identity = own_session(&who, session)?;
-    apply(&api, service::end_session(identity, api.wall(), api.limits())).await?;
+    let write = service::end_session(identity, api.wall(), api.limits());
+    apply(&api, who.principal(), write).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -53,13 +56,14 @@ pub(super) fn own_session(
     Ok(identity)
 }
 
-async fn apply(api: &Api, write: Write) -> Result<(), ApiError> {
+async fn apply(api: &Api, whose: Principal, write: Write) -> Result<(), ApiError> {
     let Op::Revoke(revocation) = &write.op else {
         return Err(ApiError::new(ErrorCode::Internal, ""));
     };
     // A JWT's id is whatever its issuer likes; the name of the sessions it opens can be kept by every store.
     let revocation = auth::by_session(revocation);
-    api.commit(Write { op: Op::Revoke(revocation.clone()), ..write }).await?;
+    let write = Write { op: Op::Revoke(revocation.clone()), ..write };
+    api.commit(whose, write).await?;
     api.node.revoke(&revocation);
     Ok(())
 }

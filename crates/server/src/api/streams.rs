@@ -157,9 +157,10 @@ fn serve<T: Transport>(
     transport: T,
     opening: Opening,
 ) -> Result<(), Refused> {
-    let place = api.node.registry.enter(T::NAME)?;
+    let entrance = api.door.entrance(parts);
+    let place = api.node.registry.enter(T::NAME, entrance.address)?;
     let node = Arc::clone(&api.node);
-    tokio::spawn(connection::serve(node, transport, api.door.entrance(parts), opening, place));
+    tokio::spawn(connection::serve(node, transport, entrance, opening, place));
     Ok(())
 }
 

@@ -15,5 +15,5 @@ pub(super) async fn issue(
     who.opens()?;
     let own = auth::random_id("s-")?;
     let grant = service::grant(who.caller(), value, own, api.wall(), api.limits())?;
-    Ok(created(&api.auth.issue_ticket(grant).await?, false))
+    Ok(created(&api.auth.issue_ticket(who.principal(), grant).await?, false))
 }

@@ -3,8 +3,10 @@
 
 use std::{collections::HashMap, net::IpAddr};
 
+use tidings_server_core::principal;
+
 /// Addresses remembered; an attacker with more than these is not stopped by address anyway.
-const MOST: usize = 10_000;
+pub(crate) const MOST: usize = 10_000;
 
 const MINUTE: u64 = 60_000;
 /// Longest wait that is asked for: among those who fail are some whose next credential is good.
@@ -32,13 +34,14 @@ impl Guesses {
     /// Counts a failure. Answers how many milliseconds the next one has to wait, where there were too many; and whether this is the first of
     /// those.
     pub(super) fn failed(&mut self, address: IpAddr, wall: u64) -> Option<Slowed> {
-        if self.failures.len() >= MOST && !self.failures.contains_key(&group(address)) {
+        let address = principal::network(address);
+        if self.failures.len() >= MOST && !self.failures.contains_key(&address) {
             self.failures.retain(|_, (since, _)| wall < *since + MINUTE);
             if self.failures.len() >= MOST {
                 self.failures.clear();
             }
         }
-        let entry = self.failures.entry(group(address)).or_insert((wall, 0));
+        let entry = self.failures.entry(address).or_insert((wall, 0));
         if wall >= entry.0 + MINUTE || wall < entry.0 {
             *entry = (wall, 0);
         }
@@ -46,17 +49,6 @@ impl Guesses {
         let over = entry.1.checked_sub(self.per_minute).filter(|over| *over > 0)?;
         let left = (entry.0 + MINUTE).saturating_sub(wall);
         Some(Slowed { wait_ms: left.min(LONGEST), is_first: over == 1 })
-    }
-}
-
-/// One customer's network of IPv6 counts as one address.
-fn group(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(six) => match six.to_ipv4_mapped() {
-            Some(four) => four.into(),
-            None => IpAddr::V6((u128::from(six) & (u128::MAX << 64)).into()),
-        },
     }
 }
 
@@ -80,10 +72,10 @@ mod tests {
 
     #[test]
     fn one_ipv6_network_is_one_address() {
-        let parse = |text: &str| group(text.parse().unwrap());
-        assert_eq!(parse("2001:db8::1"), parse("2001:db8::ffff:1"));
-        assert_ne!(parse("2001:db8::1"), parse("2001:db8:0:1::1"));
-        assert_eq!(parse("::ffff:10.0.0.1"), parse("10.0.0.1"));
+        let mut guesses = Guesses::new(1);
+        assert_eq!(guesses.failed("2001:db8::1".parse().unwrap(), 1_000), None);
+        assert!(guesses.failed("2001:db8::ffff:1".parse().unwrap(), 1_000).is_some());
+        assert_eq!(guesses.failed("2001:db8:0:1::1".parse().unwrap(), 1_000), None);
     }
 
     #[test]

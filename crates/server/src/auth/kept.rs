@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tidings_protocol::{ErrorCode, Json, rights::Rights};
 use tidings_server_core::{
-    Identity, Refused,
+    Identity, Principal, Refused,
     store::{Answer, Op, Query, Write},
 };
 
@@ -82,7 +82,8 @@ impl Auth {
         if let Some(text) = self.remembered().get(&hash) {
             return complete(identity, text.as_bytes());
         }
-        let Answer::Kept(text) = self.readers.read(Query::Kept { hash }).await? else {
+        let whose = Principal::user(&identity.user);
+        let Answer::Kept(text) = self.readers.read(whose, Query::Kept { hash }).await? else {
             return Err(ErrorCode::Internal.into());
         };
         let text = text.ok_or_else(|| {
@@ -96,12 +97,12 @@ impl Auth {
     }
 
     /// Makes rights durable before a token names them. `false`: it could not, and the client needs a ticket to come back.
-    pub(super) async fn keep(&self, kept: &Kept) -> bool {
+    pub(super) async fn keep(&self, user: &str, kept: &Kept) -> bool {
         if self.remembered().has(kept) {
             return true;
         }
         let Some(writer) = self.writer.get() else { return false };
-        match writer.commit(kept.write()).await {
+        match writer.commit(Principal::user(user), kept.write()).await {
             Ok(_) => {
                 self.remembered().written(kept);
                 true

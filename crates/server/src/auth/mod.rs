@@ -37,7 +37,7 @@ use std::{
 use http::{HeaderMap, Method};
 use tidings_protocol::{ErrorCode, rest::TicketAnswer};
 use tidings_server_core::{
-    Identity, Limits, Refused,
+    Identity, Limits, Principal, Refused,
     service::Grant,
     session::Credential,
     store::{Answer, Query, Revocation, Store},
@@ -64,6 +64,8 @@ use crate::{
 };
 
 pub use api_key::ApiKeys;
+#[cfg(test)]
+pub(crate) use guesses::MOST as ADDRESSES;
 pub use jwt::{JwtKey, KeyError};
 pub(crate) use jwt::{Provider, random_id};
 pub(crate) use revoked::by_session;
@@ -202,7 +204,8 @@ impl Auth {
 
     async fn ticket(&self, ticket: String, entrance: &Entrance) -> Result<Identity, Refused> {
         let page = entrance.page.clone();
-        let spend = self.readers.run(move |store| ticket::spend(store, &ticket, &page));
+        let whose = entrance.whose.clone();
+        let spend = self.readers.run(whose, move |store| ticket::spend(store, &ticket, &page));
         let grant = spend.await?;
         self.alive(grant.identity(String::new()), OWN_LEEWAY_MS)
     }
@@ -262,7 +265,7 @@ impl Auth {
         };
         let Sealed { token, keep } = self.sessions.seal(&identity, Clock::wall(), &self.limits);
         let session_token = match keep {
-            Some(keep) if !self.keep(&keep).await => String::new(),
+            Some(keep) if !self.keep(&identity.user, &keep).await => String::new(),
             _ => token,
         };
         Ok(Identity { session_token, ..identity })
@@ -272,9 +275,15 @@ impl Auth {
     ///
     /// # Errors
     /// `storage_unavailable` when too many tickets wait.
-    pub async fn issue_ticket(&self, grant: Grant) -> Result<TicketAnswer, Refused> {
+    pub async fn issue_ticket(
+        &self,
+        whose: Principal,
+        grant: Grant,
+    ) -> Result<TicketAnswer, Refused> {
         let limits = Arc::clone(&self.limits);
-        self.readers.run(move |store| ticket::issue(store, &grant, Clock::wall(), &limits)).await
+        self.readers
+            .run(whose, move |store| ticket::issue(store, &grant, Clock::wall(), &limits))
+            .await
     }
 
     /// A JWT of the development key; `None` on other servers.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tidings_protocol::ErrorCode;
-use tidings_server_core::{Identity, Refused, service::Caller};
+use tidings_server_core::{Identity, Principal, Refused, service::Caller};
 
 /// Who calls the REST surface.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +32,15 @@ impl Who {
         match self {
             Self::Backend(name) => format!("key:{name}"),
             Self::User(identity) | Self::Session(identity) => format!("user:{}", identity.user),
+        }
+    }
+
+    /// For whom it is counted.
+    #[must_use]
+    pub fn principal(&self) -> Principal {
+        match self {
+            Self::Backend(name) => Principal::ApiKey(Arc::clone(name)),
+            Self::User(identity) | Self::Session(identity) => Principal::user(&identity.user),
         }
     }
 

@@ -3,7 +3,7 @@
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tidings_server::Config;
 
-/// What a server has open besides links and connections to a database: its log, its listener, a connection to Redis, and some to
+/// What a server has open besides links, those that wait and connections to a database: its log, its listener, a connection to Redis, and some to
 /// identity providers.
 const OTHERS: u64 = 64;
 
@@ -17,7 +17,7 @@ pub(super) struct Files {
 impl Files {
     /// Raises the soft limit to what the settings need, as far as the hard one lets it.
     pub(super) fn raise(config: &Config) -> Self {
-        let links = config.limits.links as u64;
+        let links = (config.limits.links + config.limits.accept_queue) as u64;
         let store = (config.store.connections + config.store.readers) as u64;
         let needed = links.saturating_add(store).saturating_add(OTHERS);
         let Rlimit { current, maximum } = getrlimit(Resource::Nofile);

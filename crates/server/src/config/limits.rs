@@ -37,8 +37,18 @@ limits! {
     own connections_per_user: usize = 16,
     /// TCP links in all.
     own links: usize = 110_000,
+    /// Of one user, besides its connections.
+    own links_per_user: usize = 256,
+    /// Links, and connections, that have shown no good credential yet.
+    own unauthenticated: usize = 10_000,
+    /// Of one address.
+    own unauthenticated_per_address: usize = 1_000,
     /// New links a second.
     own accept_per_second: u32 = 2_000,
+    /// New links that wait.
+    own accept_queue: usize = 8_192,
+    /// Of one address.
+    own accept_queue_per_address: usize = 4_096,
     /// From connecting, or a request's first byte, to the end of its headers.
     own header_timeout_ms: u64 = 10_000,
     /// How long a link may rest between requests.

@@ -113,10 +113,15 @@ impl Config {
             return Err(ConfigError::PublicDev(self.listen));
         }
         self.check_matches()?;
-        let at_least_one: [(&'static str, u64); 19] = [
+        let at_least_one: [(&'static str, u64); 27] = [
             ("limits.connections", self.limits.connections as u64),
             ("limits.connections_per_user", self.limits.connections_per_user as u64),
             ("limits.links", self.limits.links as u64),
+            ("limits.links_per_user", self.limits.links_per_user as u64),
+            ("limits.unauthenticated", self.limits.unauthenticated as u64),
+            ("limits.unauthenticated_per_address", self.limits.unauthenticated_per_address as u64),
+            ("limits.accept_queue", self.limits.accept_queue as u64),
+            ("limits.accept_queue_per_address", self.limits.accept_queue_per_address as u64),
             ("limits.accept_per_second", self.limits.accept_per_second.into()),
             ("limits.keep_alive_ms", self.limits.keep_alive_ms),
             ("limits.outstanding", self.limits.outstanding as u64),
@@ -132,6 +137,9 @@ impl Config {
             ("store.lease_ms", self.store.lease_ms),
             ("store.readers", self.store.readers as u64),
             ("store.write_queue", self.store.write_queue as u64),
+            ("store.write_queue_each", self.store.write_queue_each as u64),
+            ("store.read_queue", self.store.read_queue as u64),
+            ("store.read_queue_each", self.store.read_queue_each as u64),
             ("store.trim_interval_ms", self.store.trim_interval_ms),
         ];
         if let Some((key, _)) = at_least_one.iter().find(|(_, value)| *value == 0) {

@@ -135,8 +135,12 @@ pub struct StoreSettings {
     pub shards: usize,
     /// Writes that may wait.
     pub write_queue: usize,
+    /// Of one user, API key or address.
+    pub write_queue_each: usize,
     /// Reads that may wait.
     pub read_queue: usize,
+    /// Of one user, API key or address.
+    pub read_queue_each: usize,
     /// How often retention is enforced, in milliseconds.
     pub trim_interval_ms: u64,
 }
@@ -153,7 +157,9 @@ impl Default for StoreSettings {
             readers: 2,
             shards: 0,
             write_queue: 4_096,
+            write_queue_each: 2_048,
             read_queue: 16_384,
+            read_queue_each: 2_048,
             trim_interval_ms: 60_000,
         }
     }

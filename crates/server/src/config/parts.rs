@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, thread, time::Duration};
 
-use tidings_server_core::{steady::Doubts, store::Retention};
+use tidings_server_core::{fair, steady::Doubts, store::Retention};
 
 use super::{Config, RetentionSettings};
 use crate::{
@@ -23,6 +23,7 @@ impl Config {
             bounds: registry::Bounds {
                 per_user: limits.connections_per_user,
                 total: limits.connections,
+                strangers: self.strangers(),
             },
             send_timeout: Duration::from_millis(limits.send_timeout_ms),
             close_timeout: Duration::from_millis(limits.close_timeout_ms),
@@ -33,11 +34,15 @@ impl Config {
                 poll_ms: limits.poll_ms,
                 poll_bytes: limits.poll_bytes,
             },
-            write_queue: store.write_queue,
+            write_queue: fair::Bounds { each: store.write_queue_each, total: store.write_queue },
             shards: if store.shards == 0 { cores() } else { store.shards },
             poll: Duration::from_millis(store.poll_ms),
             lease: Duration::from_millis(store.lease_ms),
         }
+    }
+
+    pub(crate) fn read_queue(&self) -> fair::Bounds {
+        fair::Bounds { each: self.store.read_queue_each, total: self.store.read_queue }
     }
 
     /// The database, where the log is in one.
@@ -60,8 +65,19 @@ impl Config {
             keep_alive: Duration::from_millis(limits.keep_alive_ms),
             user_timeout: Duration::from_millis(limits.user_timeout_ms),
             accept_rate: limits.accept_per_second,
+            waiting: fair::Bounds {
+                each: limits.accept_queue_per_address,
+                total: limits.accept_queue,
+            },
             links: limits.links,
+            strangers: self.strangers(),
+            links_per_user: limits.links_per_user,
         }
+    }
+
+    const fn strangers(&self) -> fair::Bounds {
+        let limits = &self.limits;
+        fair::Bounds { each: limits.unauthenticated_per_address, total: limits.unauthenticated }
     }
 
     pub(crate) fn retention(&self) -> Retention {

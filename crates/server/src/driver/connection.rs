@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tidings_protocol::CloseCode;
 use tidings_server_core::{
-    Identity, Limits, Refused, Session,
+    Identity, Limits, Principal, Refused, Session,
     session::{Credential, Event, Guard, Wanted},
 };
 use tokio::time::{Instant, sleep_until, timeout};
@@ -70,10 +70,11 @@ pub fn serve<T: Transport>(
 pub fn visit<T: Transport>(
     node: Arc<Node>,
     transport: T,
-    entrance: Box<Entrance>,
+    mut entrance: Box<Entrance>,
     who: Identity,
     guard: Guard,
 ) -> impl Future<Output = Guard> + Send {
+    entrance.known(Principal::user(&who.user));
     let mut commands = Vec::new();
     let limits = Arc::clone(&node.settings.limits);
     let session = Session::visit(limits, seed(), node.clock.now(), who, guard, &mut commands);
@@ -104,7 +105,7 @@ struct Connection<T> {
     later: Later,
     /// The session is done: write what is queued, then close with this.
     closing: Option<(CloseCode, &'static str)>,
-    _place: Option<Place>,
+    place: Option<Place>,
 }
 
 /// What the session said about the flow of bytes.
@@ -146,6 +147,9 @@ impl<T: Transport> Connection<T> {
         place: Option<Place>,
     ) -> Self {
         let line = Arc::new(Line::new(node.settings.limits.mailbox_bytes));
+        if let Some(place) = &place {
+            place.tell(&line);
+        }
         Self {
             node,
             line,
@@ -157,7 +161,7 @@ impl<T: Transport> Connection<T> {
             flow: Flow::default(),
             later: Later::default(),
             closing: None,
-            _place: place,
+            place,
         }
     }
 
@@ -309,6 +313,7 @@ impl<T: Transport> Connection<T> {
                 Notice::Revoked => Event::Revoked,
                 Notice::Draining { within_ms } => Event::Draining { within_ms },
                 Notice::Stopping => Event::Stopping,
+                Notice::NoRoom => Event::NoRoom,
             };
             self.feed(event);
         }

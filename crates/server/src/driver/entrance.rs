@@ -2,9 +2,9 @@
 
 use std::{net::IpAddr, pin::Pin};
 
-use tidings_server_core::{Identity, Refused, session::Credential, store::Revocation};
+use tidings_server_core::{Identity, Principal, Refused, session::Credential, store::Revocation};
 
-use crate::transport::origin::Page;
+use crate::{listen::Peer, transport::origin::Page};
 
 /// A connection's way in, as its request told it.
 #[derive(Clone, Debug, Default)]
@@ -15,6 +15,27 @@ pub struct Entrance {
     pub ambient: Option<Ambient>,
     /// The peer, as far as trusted proxies tell.
     pub address: Option<IpAddr>,
+    /// For whom its reads and writes are counted.
+    pub whose: Principal,
+    /// Its link, where the server took it itself.
+    pub peer: Option<Peer>,
+}
+
+impl Entrance {
+    /// The connection was counted in.
+    pub(crate) fn admitted(&self) {
+        if let Some(peer) = &self.peer {
+            peer.admitted();
+        }
+    }
+
+    /// Its credential was good.
+    pub(crate) fn known(&mut self, whose: Principal) {
+        if let Some(peer) = &self.peer {
+            peer.known(&whose);
+        }
+        self.whose = whose;
+    }
 }
 
 /// A credential that came with the request.

@@ -39,6 +39,8 @@ pub enum Notice {
     },
     /// The server goes away now.
     Stopping,
+    /// Others need the place of a connection that has shown no credential yet.
+    NoRoom,
 }
 
 /// A connection as the hub, the store's threads and the registry see it.

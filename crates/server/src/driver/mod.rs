@@ -13,6 +13,7 @@ mod flaky;
 pub mod follower;
 pub mod line;
 pub mod node;
+mod queue;
 pub mod readers;
 pub mod registry;
 pub mod seating;

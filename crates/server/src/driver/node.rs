@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use tidings_server_core::{
-    Limits,
+    Limits, fair,
     follow::{Event, Polling},
     store::{Revocation, Store},
 };
@@ -20,7 +20,10 @@ use super::{
     visits::Visits,
     writer::{FanOut, Writer},
 };
-use crate::bus::{Bus, Heard, Signal};
+use crate::{
+    bus::{Bus, Heard, Signal},
+    shares::Shares,
+};
 
 /// What a node is made with, besides the core's [`Limits`].
 #[derive(Clone, Debug)]
@@ -40,7 +43,7 @@ pub struct Settings {
     /// Bounds of streams and polls.
     pub streams: Streams,
     /// Writes that may wait for the writer.
-    pub write_queue: usize,
+    pub write_queue: fair::Bounds,
     /// Shards of the hub.
     pub shards: usize,
     /// How often the log is asked what other nodes wrote, where they do.
@@ -65,6 +68,8 @@ pub struct Parts {
     pub clock: Clock,
     /// The time by which things are forgotten.
     pub steady: Steady,
+    /// Tells whose share of a bound is used up.
+    pub shares: Shares,
 }
 
 impl std::fmt::Debug for Parts {
@@ -126,9 +131,9 @@ impl Node {
     /// # Errors
     /// The operating system gave no thread, or no randomness.
     pub fn start(settings: Settings, parts: Parts) -> std::io::Result<Arc<Self>> {
-        let Parts { store, readers, bus, auth, revoked, clock, steady } = parts;
+        let Parts { store, readers, bus, auth, revoked, clock, steady, shares } = parts;
         let shards = Arc::new(Shards::new(settings.shards));
-        let registry = Arc::new(Registry::new(settings.bounds));
+        let registry = Arc::new(Registry::new(settings.bounds, shares.clone()));
         let is_shared = store.seats().is_some();
         let polling = match is_shared {
             true => Polling::Every { ms: settings.poll.as_millis().try_into().unwrap_or(u64::MAX) },
@@ -161,7 +166,7 @@ impl Node {
             FanOut { shards: Arc::clone(&shards), follower: follower.clone(), bus: bus.clone() };
         Ok(Arc::new(Self {
             clock,
-            writer: Writer::start(&store, fan_out, steady.clone(), settings.write_queue)?,
+            writer: Writer::start(&store, fan_out, steady.clone(), settings.write_queue, shares)?,
             steady,
             readers,
             registry,

@@ -1,18 +1,20 @@
 //! Reads of the store, and whatever else waits for it, on threads of their own.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError, mpsc},
-    thread,
-    time::Instant,
-};
+use std::{sync::Arc, thread, time::Instant};
 
 use tidings_server_core::{
+    Principal,
+    fair::Bounds,
     session::Request,
     store::{Answer, Query, Store, StoreError},
 };
 use tokio::sync::oneshot;
 
-use super::line::{Line, Notice};
+use super::{
+    line::{Line, Notice},
+    queue::{Queue, Server},
+};
+use crate::shares::{Bound, Shares};
 
 /// Who asked.
 #[derive(Debug)]
@@ -22,7 +24,7 @@ enum Asker {
 }
 
 /// Something to do with the store.
-type Work = Box<dyn FnOnce(&dyn Store) + Send>;
+type Work = Box<dyn FnOnce(Result<&dyn Store, StoreError>) + Send>;
 
 /// What a thread does.
 enum Job {
@@ -30,22 +32,28 @@ enum Job {
     Work(Work),
 }
 
-/// A few threads that read.
+/// A few threads that read, for each who asks in turn.
 #[derive(Clone, Debug)]
 pub struct Readers {
-    jobs: mpsc::SyncSender<Job>,
+    jobs: Queue<Job>,
 }
 
 impl Readers {
-    /// Starts `threads` readers with a common queue of at most `queue` questions.
+    /// Starts `threads` readers with a common queue; who finds no room in it is told by `shares`.
     ///
     /// # Errors
     /// The operating system gave no thread.
-    pub fn start(store: &Arc<dyn Store>, threads: usize, queue: usize) -> std::io::Result<Self> {
-        let (jobs, waiting) = mpsc::sync_channel(queue);
-        let waiting = Arc::new(Mutex::new(waiting));
-        for number in 0..threads.max(1) {
-            let (store, waiting) = (Arc::clone(store), Arc::clone(&waiting));
+    pub fn start(
+        store: &Arc<dyn Store>,
+        threads: usize,
+        bounds: Bounds,
+        shares: Shares,
+    ) -> std::io::Result<Self> {
+        let threads = threads.max(1);
+        let Bounds { each, total } = bounds;
+        let jobs = Queue::new(total, move |whose| whose.reads(each, threads), Bound::Reads, shares);
+        for number in 0..threads {
+            let (store, waiting) = (Arc::clone(store), jobs.server());
             thread::Builder::new()
                 .name(format!("tidings-read-{number}"))
                 .spawn(move || read(&*store, &waiting))?;
@@ -54,17 +62,17 @@ impl Readers {
     }
 
     /// Reads for a session; the answer comes as a notice.
-    pub fn ask(&self, line: &Arc<Line>, request: Request, query: Query) {
-        self.submit(query, Asker::Session(Arc::clone(line), request));
+    pub fn ask(&self, whose: &Principal, line: &Arc<Line>, request: Request, query: Query) {
+        self.submit(whose.clone(), Job::Read(query, Asker::Session(Arc::clone(line), request)));
     }
 
     /// Reads for a task.
     ///
     /// # Errors
-    /// What the store says; [`StoreError::Unavailable`] when too many wait.
-    pub async fn read(&self, query: Query) -> Result<Answer, StoreError> {
+    /// What the store says; [`StoreError::Busy`] when too many wait.
+    pub async fn read(&self, whose: Principal, query: Query) -> Result<Answer, StoreError> {
         let (sender, answer) = oneshot::channel();
-        self.submit(query, Asker::Task(sender));
+        self.submit(whose, Job::Read(query, Asker::Task(sender)));
         answer
             .await
             .unwrap_or_else(|_| Err(StoreError::Unavailable("the readers have ended".into())))
@@ -73,9 +81,10 @@ impl Readers {
     /// Does something with the store that may wait for it: tasks must not.
     ///
     /// # Errors
-    /// What the work says; [`StoreError::Unavailable`] as the error's kind when too many wait.
+    /// What the work says; [`StoreError::Busy`] as the error's kind when too many wait.
     pub async fn run<T, E>(
         &self,
+        whose: Principal,
         work: impl FnOnce(&dyn Store) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E>
     where
@@ -83,22 +92,20 @@ impl Readers {
         E: From<StoreError> + Send + 'static,
     {
         let (sender, answer) = oneshot::channel();
-        let work = Box::new(move |store: &dyn Store| {
+        let work = Box::new(move |store: Result<&dyn Store, StoreError>| {
             // A caller that went away needs no answer.
-            drop(sender.send(work(store)));
+            drop(sender.send(store.map_err(E::from).and_then(work)));
         });
-        let full = || StoreError::Unavailable("too many reads wait".into());
-        self.jobs.try_send(Job::Work(work)).map_err(|_| full())?;
+        self.submit(whose, Job::Work(work));
         let ended = || StoreError::Unavailable("the readers have ended".into());
         answer.await.map_err(|_| ended())?
     }
 
-    fn submit(&self, query: Query, asker: Asker) {
-        if let Err(refused) = self.jobs.try_send(Job::Read(query, asker)) {
-            let (mpsc::TrySendError::Full(job) | mpsc::TrySendError::Disconnected(job)) = refused;
-            if let Job::Read(_, asker) = job {
-                asker.answer(Err(StoreError::Unavailable("too many reads wait".into())));
-            }
+    fn submit(&self, whose: Principal, job: Job) {
+        match self.jobs.push(whose, job) {
+            None => {}
+            Some((Job::Read(_, asker), why)) => asker.answer(Err(StoreError::Busy(why))),
+            Some((Job::Work(work), why)) => work(Err(StoreError::Busy(why))),
         }
     }
 }
@@ -113,23 +120,20 @@ impl Asker {
     }
 }
 
-fn read(store: &dyn Store, waiting: &Mutex<mpsc::Receiver<Job>>) {
-    loop {
-        let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(job) = next else { return };
-        let (query, asker) = match job {
-            Job::Read(query, asker) => (query, asker),
-            Job::Work(work) => {
-                work(store);
-                continue;
+fn read(store: &dyn Store, waiting: &Server<Job>) {
+    while let Some((whose, job)) = waiting.take(1).pop() {
+        match job {
+            Job::Read(query, asker) => {
+                let began = Instant::now();
+                let answer = store.read(std::slice::from_ref(&query)).and_then(|answers| {
+                    let none = || Err(StoreError::Unavailable("the store gave no answer".into()));
+                    answers.into_iter().next().unwrap_or_else(none)
+                });
+                metrics::histogram!("tidings_store_read_seconds").record(began.elapsed());
+                asker.answer(answer);
             }
-        };
-        let began = Instant::now();
-        let answer = store.read(std::slice::from_ref(&query)).and_then(|answers| {
-            let none = || Err(StoreError::Unavailable("the store gave no answer".into()));
-            answers.into_iter().next().unwrap_or_else(none)
-        });
-        metrics::histogram!("tidings_store_read_seconds").record(began.elapsed());
-        asker.answer(answer);
+            Job::Work(work) => work(Ok(store)),
+        }
+        waiting.done([&whose]);
     }
 }

@@ -2,25 +2,35 @@
 
 use std::{
     collections::HashMap,
+    net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use tidings_protocol::ErrorCode;
 use tidings_server_core::{
-    Refused, session_id,
+    Principal, Refused,
+    crowd::{Crowd, Leaver},
+    fair::{self, Full},
+    session_id,
     store::{Revocation, Subject},
 };
 use tokio::sync::Notify;
 
 use super::line::{Line, Notice};
+use crate::shares::{Bound, Shares};
+
+/// When a full server may be asked again, in milliseconds.
+const FULL_RETRY_MS: u64 = 5_000;
 
 /// Bounds on connections.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
     /// Of one user.
     pub per_user: usize,
-    /// In all, those that have not said who they are included.
+    /// Of all users.
     pub total: usize,
+    /// That have shown no good credential yet: of one address, and in all. Whoever has been silent longest makes room.
+    pub strangers: fair::Bounds,
 }
 
 /// A connection that wants to be counted in.
@@ -43,14 +53,21 @@ pub struct Arrival {
 pub struct Registry {
     bounds: Bounds,
     book: Mutex<Book>,
+    shares: Shares,
     /// Rings when the last socket goes while draining.
     empty: Notify,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Book {
     users: HashMap<Box<str>, Vec<Entry>>,
-    /// Open sockets that are not counted in yet, and those that are.
+    /// Those that are not counted in yet.
+    strangers: Crowd<Principal>,
+    /// How they are told that others need their place; `None` until they can be.
+    lines: HashMap<u64, Option<Arc<Line>>>,
+    /// Those that are counted in.
+    members: usize,
+    /// Both, and those that are about to end.
     open: usize,
     next: u64,
     /// Set once: nobody comes in any more.
@@ -66,11 +83,13 @@ struct Entry {
     line: Arc<Line>,
 }
 
-/// A place in the total; given back when dropped.
+/// A connection's place: among strangers at first, among members once it is counted in. Given back when dropped.
 #[derive(Debug)]
 pub struct Place {
     registry: Arc<Registry>,
     transport: &'static str,
+    number: u64,
+    is_member: bool,
 }
 
 /// A user's place; given back when dropped.
@@ -82,28 +101,51 @@ pub struct Seat {
 }
 
 impl Registry {
-    /// An empty book.
+    /// An empty book, that tells of shares which are used up by `shares`.
     #[must_use]
-    pub fn new(bounds: Bounds) -> Self {
-        Self { bounds, book: Mutex::default(), empty: Notify::new() }
+    pub fn new(bounds: Bounds, shares: Shares) -> Self {
+        let book = Book {
+            users: HashMap::new(),
+            strangers: Crowd::new(bounds.strangers),
+            lines: HashMap::new(),
+            members: 0,
+            open: 0,
+            next: 0,
+            draining: false,
+        };
+        Self { bounds, book: Mutex::new(book), shares, empty: Notify::new() }
     }
 
-    /// Takes a place for a connection, before anything is known of it but its transport.
+    /// Takes a place for a connection, before anything is known of it but its transport and address. It takes none of a user's.
     ///
     /// # Errors
-    /// `connections` when the server is full, `restart` when it is going away.
-    pub fn enter(self: &Arc<Self>, transport: &'static str) -> Result<Place, Refused> {
+    /// `restart` when the server is going away.
+    pub fn enter(
+        self: &Arc<Self>,
+        transport: &'static str,
+        address: Option<IpAddr>,
+    ) -> Result<Place, Refused> {
         let mut book = self.lock();
         if book.draining {
             return Err(ErrorCode::Restart.into());
         }
-        if book.open >= self.bounds.total {
-            return Err(Refused::new(ErrorCode::Connections, "the server is full"));
-        }
         book.open += 1;
+        book.next += 1;
+        let number = book.next;
+        let leaver = book.strangers.enter(number, Principal::address(address));
+        book.lines.insert(number, None);
+        // Without a line it hears of it as soon as it has one: it is no longer in the book.
+        let line = leaver.as_ref().and_then(|leaver| book.lines.remove(&leaver.number)).flatten();
+        drop(book);
+        if let Some(Leaver { key, full, .. }) = leaver {
+            self.shares.hit(Bound::Strangers, full, &key);
+        }
+        if let Some(line) = line {
+            line.notify(Notice::NoRoom);
+        }
         metrics::gauge!("tidings_connections", "transport" => transport).increment(1.0);
         metrics::counter!("tidings_opened_total", "transport" => transport).increment(1);
-        Ok(Place { registry: Arc::clone(self), transport })
+        Ok(Place { registry: Arc::clone(self), transport, number, is_member: false })
     }
 
     /// A name for a connection, which no other of this node has or had.
@@ -116,29 +158,50 @@ impl Registry {
     /// Counts a connection in, in one step with ending an older one of the same instance.
     ///
     /// # Errors
-    /// `connections` when the user has too many, `restart` when the server is going away.
-    pub fn admit(self: &Arc<Self>, arrival: Arrival, line: &Arc<Line>) -> Result<Seat, Refused> {
+    /// `connections` when the user has too many, `busy` when all users together have, `restart` when the server is going away.
+    pub fn admit(
+        self: &Arc<Self>,
+        arrival: Arrival,
+        line: &Arc<Line>,
+        place: Option<&mut Place>,
+    ) -> Result<Seat, Refused> {
         let mut book = self.lock();
         if book.draining {
             return Err(ErrorCode::Restart.into());
         }
         let number = arrival.number;
         let user: Box<str> = arrival.user.into();
-        let entries = book.users.entry(user.clone()).or_default();
         let instance = arrival.instance.map(String::into_boxed_str);
-        if instance.is_some()
-            && let Some(older) = entries.iter().position(|entry| entry.instance == instance)
-        {
-            entries.swap_remove(older).line.notify(Notice::Replaced);
+        let of_user = book.users.get(&user).map_or(&[][..], Vec::as_slice);
+        let is_same = |entry: &Entry| instance.is_some() && entry.instance == instance;
+        let older = of_user.iter().position(is_same);
+        // Whoever takes over from an older one of its own needs no further place: that one is about to end.
+        let place = place.filter(|place| !place.is_member);
+        if place.is_some() && older.is_none() && book.members >= self.bounds.total {
+            drop(book);
+            self.shares.hit(Bound::Connections, Full::All, &Principal::user(&user));
+            return Err(Refused {
+                retry_after_ms: Some(FULL_RETRY_MS),
+                ..Refused::new(ErrorCode::Busy, "the server has all connections it may have")
+            });
         }
-        if entries.len() >= self.bounds.per_user {
+        let here = of_user.len() - usize::from(older.is_some());
+        if here >= self.bounds.per_user {
             return Err(Refused::new(
                 ErrorCode::Connections,
                 format!(
-                    "this user has {} connections, which is `limits.connections_per_user`: close others, or raise it.",
-                    entries.len()
+                    "this user has {here} connections, which is `limits.connections_per_user`: close others, or raise it."
                 ),
             ));
+        }
+        if let Some(place) = place {
+            book.leave(place.number);
+            book.members += 1;
+            place.is_member = true;
+        }
+        let entries = book.users.entry(user.clone()).or_default();
+        if let Some(older) = older {
+            entries.swap_remove(older).line.notify(Notice::Replaced);
         }
         // Most users have one: a Vec's first growth would make room for four.
         entries.reserve_exact(1);
@@ -270,10 +333,38 @@ impl Seat {
     }
 }
 
+impl Book {
+    fn leave(&mut self, number: u64) {
+        self.strangers.leave(number);
+        self.lines.remove(&number);
+    }
+}
+
+impl Place {
+    /// Says how the connection is told that others need its place; if they do already, it is told now.
+    pub fn tell(&self, line: &Arc<Line>) {
+        let mut book = self.registry.lock();
+        match book.lines.get_mut(&self.number) {
+            Some(of_place) => *of_place = Some(Arc::clone(line)),
+            None if self.is_member => {}
+            None => line.notify(Notice::NoRoom),
+        }
+    }
+
+    /// The connection shows a credential: others have been silent longer.
+    pub fn spoke(&self) {
+        self.registry.lock().strangers.spoke(self.number);
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         let mut book = self.registry.lock();
         book.open -= 1;
+        match self.is_member {
+            true => book.members -= 1,
+            false => book.leave(self.number),
+        }
         metrics::gauge!("tidings_connections", "transport" => self.transport).decrement(1.0);
         if book.open == 0 && book.draining {
             self.registry.empty.notify_one();
@@ -297,12 +388,78 @@ impl Drop for Seat {
 mod tests {
     use super::*;
 
+    fn registry(total: usize, strangers: usize) -> Arc<Registry> {
+        let strangers = fair::Bounds { each: strangers, total: strangers };
+        let bounds = Bounds { per_user: 9, total, strangers };
+        Arc::new(Registry::new(bounds, Shares::default()))
+    }
+
+    fn enter(registry: &Arc<Registry>) -> (Place, Arc<Line>) {
+        let place = registry.enter("ws", None).unwrap();
+        let line = Arc::new(Line::new(1_000));
+        place.tell(&line);
+        (place, line)
+    }
+
+    fn count_in(
+        registry: &Arc<Registry>,
+        (place, line): &mut (Place, Arc<Line>),
+    ) -> Result<Seat, Refused> {
+        let (user, session) = ("mina".to_owned(), "s".to_owned());
+        let number = registry.number();
+        let arrival = Arrival { number, user, session, instance: None, issued_at: 1 };
+        registry.admit(arrival, line, Some(place))
+    }
+
+    fn has_to_go(line: &Line) -> bool {
+        line.take_notices().iter().any(|notice| matches!(notice, Notice::NoRoom))
+    }
+
+    #[test]
+    fn strangers_take_no_place_of_a_member() {
+        let registry = registry(2, 3);
+        let strangers: Vec<_> = (0..5).map(|_| enter(&registry)).collect();
+        let gone: Vec<_> = strangers.iter().map(|(_, line)| has_to_go(line)).collect();
+        assert_eq!(gone, [true, true, false, false, false]);
+        let mut members = [enter(&registry), enter(&registry)];
+        let seats: Vec<_> =
+            members.iter_mut().map(|member| count_in(&registry, member).unwrap()).collect();
+        let mut third = enter(&registry);
+        assert_eq!(count_in(&registry, &mut third).unwrap_err().code, ErrorCode::Busy);
+        drop(seats);
+        drop(members);
+        count_in(&registry, &mut third).unwrap();
+        assert!(!has_to_go(&third.1));
+        drop((strangers, third));
+        let book = registry.lock();
+        assert_eq!((book.open, book.members, book.strangers.len(), book.lines.len()), (0, 0, 0, 0));
+    }
+
+    #[test]
+    fn who_has_to_go_before_it_can_be_told_is_told_then() {
+        let registry = registry(9, 1);
+        let first = registry.enter("ws", None).unwrap();
+        let _second = registry.enter("ws", None).unwrap();
+        let line = Arc::new(Line::new(1_000));
+        first.tell(&line);
+        assert!(has_to_go(&line));
+    }
+
+    #[test]
+    fn who_has_said_something_stays_longer() {
+        let registry = registry(9, 2);
+        let (first, second) = (enter(&registry), enter(&registry));
+        first.0.spoke();
+        let _third = enter(&registry);
+        assert_eq!((has_to_go(&first.1), has_to_go(&second.1)), (false, true));
+    }
+
     fn admitted(registry: &Arc<Registry>, session: &str, issued_at: u64) -> (Arc<Line>, Seat) {
         let line = Arc::new(Line::new(1_000));
         let (user, session) = ("mina".to_owned(), session.to_owned());
         let number = registry.number();
         let arrival = Arrival { number, user, session, instance: None, issued_at };
-        let seat = registry.admit(arrival, &line);
+        let seat = registry.admit(arrival, &line, None);
         (line, seat.unwrap())
     }
 
@@ -312,7 +469,7 @@ mod tests {
 
     #[test]
     fn a_user_loses_what_was_issued_before_and_a_session_ends_whatever_the_clocks_say() {
-        let registry = Arc::new(Registry::new(Bounds { per_user: 9, total: 9 }));
+        let registry = registry(9, 9);
         let (older, _older) = admitted(&registry, "s1", 99);
         let (newer, _newer) = admitted(&registry, "s2", 100);
         let at = |subject| Revocation { subject, at: 100, until: 1_000 };
@@ -325,7 +482,7 @@ mod tests {
 
     #[test]
     fn a_connection_that_was_renewed_is_hit_by_its_new_session_and_no_longer_by_the_old() {
-        let registry = Arc::new(Registry::new(Bounds { per_user: 9, total: 9 }));
+        let registry = registry(9, 9);
         let (line, seat) = admitted(&registry, "s1", 99);
         registry.renew(&seat, "s2", 120);
         let session = |name: &str| Subject::Session(name.into());

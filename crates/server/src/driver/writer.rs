@@ -10,6 +10,8 @@ use std::{
 };
 
 use tidings_server_core::{
+    Principal,
+    fair::Bounds,
     follow::Event,
     hub::{Delivery, Hint, Hubs as _},
     session::Request,
@@ -20,13 +22,17 @@ use tokio::sync::oneshot;
 use super::{
     follower::Follower,
     line::{Line, Notice},
+    queue::{Queue, Server},
     shards::Shards,
     steady::Steady,
 };
-use crate::bus::{Bus, Signal};
+use crate::{
+    bus::{Bus, Signal},
+    shares::{Bound, Shares},
+};
 
 /// Writes of one commit. More buy nothing but latency: 64 reach nine tenths of what 256 do, with a tenth of the wait.
-const BATCH: usize = 64;
+pub(crate) const BATCH: usize = 64;
 /// Commits that may wait for their fan-out.
 const BEHIND: usize = 4;
 
@@ -61,11 +67,11 @@ pub struct FanOut {
 /// The queue before the writer thread.
 #[derive(Clone, Debug)]
 pub struct Writer {
-    jobs: mpsc::SyncSender<Job>,
+    jobs: Queue<Job>,
 }
 
 impl Writer {
-    /// Starts both threads; at most `queue` writes wait.
+    /// Starts both threads; who finds no room in their queue is told by `shares`.
     ///
     /// # Errors
     /// The operating system gave no thread.
@@ -73,9 +79,12 @@ impl Writer {
         store: &Arc<dyn Store>,
         fan_out: FanOut,
         steady: Steady,
-        queue: usize,
+        bounds: Bounds,
+        shares: Shares,
     ) -> std::io::Result<Self> {
-        let (jobs, waiting) = mpsc::sync_channel(queue);
+        let Bounds { each, total } = bounds;
+        let jobs = Queue::new(total, move |whose| whose.writes(each), Bound::Writes, shares);
+        let waiting = jobs.server();
         let (done, answered) = mpsc::sync_channel(BEHIND);
         let committing = Arc::clone(store);
         thread::Builder::new()
@@ -88,25 +97,24 @@ impl Writer {
     }
 
     /// Commits for a session; the answer comes as a notice.
-    pub fn ask(&self, line: &Arc<Line>, request: Request, write: Write) {
-        self.submit(write, Asker::Session(Arc::clone(line), request));
+    pub fn ask(&self, whose: &Principal, line: &Arc<Line>, request: Request, write: Write) {
+        self.submit(whose.clone(), write, Asker::Session(Arc::clone(line), request));
     }
 
     /// Commits for a task. Once this answers, the write is durable and its records are on their way.
     ///
     /// # Errors
-    /// What the store says; [`StoreError::Unavailable`] when too many wait.
-    pub async fn commit(&self, write: Write) -> Result<Written, StoreError> {
+    /// What the store says; [`StoreError::Busy`] when too many wait.
+    pub async fn commit(&self, whose: Principal, write: Write) -> Result<Written, StoreError> {
         let (sender, answer) = oneshot::channel();
-        self.submit(write, Asker::Task(sender));
+        self.submit(whose, write, Asker::Task(sender));
         answer.await.unwrap_or_else(|_| Err(StoreError::Unknown("the writer has ended".into())))
     }
 
-    fn submit(&self, write: Write, asker: Asker) {
+    fn submit(&self, whose: Principal, write: Write, asker: Asker) {
         let job = Job { write, asker, since: Instant::now() };
-        if let Err(refused) = self.jobs.try_send(job) {
-            let (mpsc::TrySendError::Full(job) | mpsc::TrySendError::Disconnected(job)) = refused;
-            job.asker.answer(Err(StoreError::Unavailable("too many writes wait".into())));
+        if let Some((job, why)) = self.jobs.push(whose, job) {
+            job.asker.answer(Err(StoreError::Busy(why)));
         }
     }
 }
@@ -124,13 +132,18 @@ impl Asker {
 fn commit(
     store: &dyn Store,
     steady: &Steady,
-    waiting: &mpsc::Receiver<Job>,
+    waiting: &Server<Job>,
     done: &mpsc::SyncSender<Answered>,
 ) {
     let mut writes = Vec::with_capacity(BATCH);
-    while let Ok(first) = waiting.recv() {
+    loop {
+        let jobs = waiting.take(BATCH);
+        if jobs.is_empty() {
+            return;
+        }
+        waiting.done(jobs.iter().map(|(whose, _)| whose));
         let mut askers = Vec::with_capacity(BATCH);
-        for job in std::iter::once(first).chain(waiting.try_iter().take(BATCH - 1)) {
+        for (_, job) in jobs {
             writes.push(job.write);
             askers.push((job.asker, job.since));
         }

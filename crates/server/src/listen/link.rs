@@ -7,7 +7,7 @@ use std::{
     io,
     pin::Pin,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll, ready},
@@ -16,13 +16,17 @@ use std::{
 
 use axum::body::Body;
 use bytes::Bytes;
+use futures_util::task::AtomicWaker;
 use hyper::body::{Frame, SizeHint};
+use tidings_server_core::Principal;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
     sync::{Notify, OwnedSemaphorePermit},
     time::Instant,
 };
+
+use super::lobby::Entry;
 
 /// A server that goes away waits this long for the rest of a request's head, and for the first byte of a link it has just taken.
 const LAST_HEAD: Duration = Duration::from_secs(1);
@@ -34,8 +38,13 @@ const LAST_REST: Duration = Duration::from_millis(250);
 pub struct Peer(Arc<Shared>);
 
 #[derive(Debug, Default)]
-struct Shared {
+pub(super) struct Shared {
     doing: Mutex<Doing>,
+    /// Its place in the book of links, if it has one.
+    entry: OnceLock<Entry>,
+    /// Others need its place. Seen by whoever reads it.
+    evicted: AtomicBool,
+    reader: AtomicWaker,
     cut: Notify,
     /// Somebody wants to know when the peer stops speaking.
     is_watched: AtomicBool,
@@ -76,6 +85,20 @@ impl Peer {
         self.0.cut.notify_one();
     }
 
+    /// A request of this link showed a good credential.
+    pub fn known(&self, whose: &Principal) {
+        if let Some(entry) = self.0.entry.get() {
+            entry.known(whose);
+        }
+    }
+
+    /// It carries a connection that was counted in.
+    pub(crate) fn admitted(&self) {
+        if let Some(entry) = self.0.entry.get() {
+            entry.admitted();
+        }
+    }
+
     /// Waits until the peer has stopped speaking. It may still listen: whoever closes both ways and whoever closes one look the same
     /// until something is sent to them. A peer that has sent a further request already is not seen to stop.
     pub async fn stopped(&self) {
@@ -101,6 +124,19 @@ impl Peer {
     pub(super) fn begin(&self) {
         self.0.is_watched.store(false, Ordering::Relaxed);
         self.set(Doing::Request);
+        if let Some(entry) = self.0.entry.get() {
+            entry.spoke();
+        }
+    }
+
+    /// It is in the book of links, as long as the link is there.
+    pub(super) fn enter(&self, entry: Entry) {
+        // Set once, before the link is served.
+        let _again = self.0.entry.set(entry);
+    }
+
+    pub(super) fn downgrade(&self) -> Weak<Shared> {
+        Arc::downgrade(&self.0)
     }
 
     fn set(&self, doing: Doing) {
@@ -110,6 +146,15 @@ impl Peer {
     /// A value of one word's worth is whole, so a panic elsewhere does not spoil it.
     fn lock(&self) -> MutexGuard<'_, Doing> {
         self.0.doing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shared {
+    /// Ends the link, whatever it has become.
+    pub(super) fn evict(&self) {
+        self.evicted.store(true, Ordering::SeqCst);
+        self.reader.wake();
+        self.cut.notify_one();
     }
 }
 
@@ -134,7 +179,7 @@ impl Doing {
     }
 }
 
-/// A TCP stream that says what goes by, and holds its place among the links.
+/// A TCP stream that says what goes by, and holds its places among the links.
 #[derive(Debug)]
 pub(super) struct Link {
     stream: TcpStream,
@@ -160,12 +205,24 @@ impl Link {
     }
 }
 
+impl Drop for Link {
+    fn drop(&mut self) {
+        if let Some(entry) = self.peer.0.entry.get() {
+            entry.leave();
+        }
+    }
+}
+
 impl AsyncRead for Link {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        self.peer.0.reader.register(context.waker());
+        if self.peer.0.evicted.load(Ordering::SeqCst) {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
         // With the answer given out, hyper reads for the next request.
         if let Doing::Answered = self.peer.doing() {
             self.peer.set(Doing::Idle { since: Instant::now() });

@@ -8,12 +8,13 @@ use std::{
 use axum::extract::ConnectInfo;
 use http::{HeaderMap, Method, header, request::Parts};
 use tidings_protocol::ErrorCode;
-use tidings_server_core::Refused;
+use tidings_server_core::{Principal, Refused};
 
 use super::origin::{Hosts, Origins, Page};
 use crate::{
     auth::{bearer::Authorization, cookie},
     driver::{Clock, Entrance, Node, entrance::Ambient},
+    listen::Peer,
     proxies::Proxies,
     refusals::Refusals,
 };
@@ -38,10 +39,13 @@ pub struct Door {
 impl Door {
     /// A request's way in, once its origin was admitted.
     pub(crate) fn entrance(&self, parts: &Parts) -> Box<Entrance> {
+        let address = self.address(parts);
         Box::new(Entrance {
             page: Page::of(&parts.method, &parts.headers),
             ambient: self.ambient(&parts.method, &parts.headers),
-            address: self.address(parts),
+            address,
+            whose: Principal::address(address),
+            peer: parts.extensions.get::<Peer>().cloned(),
         })
     }
 
@@ -78,6 +82,9 @@ impl Door {
         let peer = parts.extensions.get::<SocketAddr>().copied().or_else(|| {
             parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| *peer)
         })?;
+        if self.proxies.misses(peer.ip(), &parts.headers) {
+            self.refusals.tell_of_proxy(peer.ip());
+        }
         Some(self.proxies.client(peer.ip(), &parts.headers))
     }
 

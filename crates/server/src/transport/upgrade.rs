@@ -65,7 +65,7 @@ impl Door {
             let Ok(upgraded) = upgraded.await else { return };
             let transport = Ws::new(upgraded, sizes).await;
             let entered = ticket.and_then(|ticket| {
-                let place = node.registry.enter(Ws::NAME)?;
+                let place = node.registry.enter(Ws::NAME, entrance.address)?;
                 Ok((Opening { said: ticket.map(Said::Ticket), ..Opening::default() }, place))
             });
             drop(match entered {

@@ -8,7 +8,7 @@ use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tidings_server::{Config, StartError, Tidings, listen};
-use tidings_server_core::store::Store;
+use tidings_server_core::{fair, store::Store};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::oneshot,
@@ -72,14 +72,17 @@ impl Server {
                     keep_alive: PATIENCE,
                     user_timeout: PATIENCE,
                     accept_rate: 100,
+                    waiting: fair::Bounds { each: 100, total: 100 },
                     links: 100,
+                    strangers: fair::Bounds { each: 100, total: 100 },
+                    links_per_user: 100,
                 };
                 let tidings = Tidings::builder(config).store(store).build()?;
                 let stopped = async {
                     let _asked = stopped.await;
                     Instant::now()
                 };
-                listen::serve(listener, tidings.router(), bounds, stopped).await;
+                listen::serve(listener, tidings.router(), bounds, tidings.gate(), stopped).await;
                 Ok(())
             },
         )
@@ -246,7 +249,14 @@ pub(crate) struct Socket(WebSocketStream<TcpStream>);
 
 impl Socket {
     pub(crate) async fn open(at: SocketAddr, request: Request) -> Result<Self, tungstenite::Error> {
-        let stream = TcpStream::connect(at).await?;
+        Self::over(TcpStream::connect(at).await?, request).await
+    }
+
+    /// Over a link of the test's own.
+    pub(crate) async fn over(
+        stream: TcpStream,
+        request: Request,
+    ) -> Result<Self, tungstenite::Error> {
         let (socket, _) = within("the upgrade", client_async(request, stream)).await?;
         Ok(Self(socket))
     }

@@ -43,12 +43,12 @@ async fn a_full_server_tells_so() {
         config.limits.close_timeout_ms = 50;
     })
     .await;
-    let _in = server.connect("mina").await;
+    let _members = [server.connect("mina").await, server.connect("tom").await];
     let _silent = server.open().await;
-    let mut third = server.open().await;
-    assert_eq!(third.end().await, End::new(4230, "connections"));
+    let mut third = server.connecting("ann", json!({})).await;
+    assert_eq!(third.end().await, End::new(1013, "busy"));
     // Who does not agree to the close is cut off: refused sockets can't pile up.
-    let mut stubborn = server.open().await;
+    let mut stubborn = server.connecting("ann", json!({})).await;
     within("the cut", stubborn.raw().read_to_end(&mut Vec::new())).await.unwrap();
 }
 

@@ -28,6 +28,7 @@ mod postgres;
 mod refusals;
 mod rest;
 mod rooms;
+mod shares;
 mod sockets;
 mod starting;
 mod store;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tidings_protocol::ErrorCode;
 use tidings_server_core::{
-    Identity, Refused,
+    Identity, Principal, Refused,
     hub::GoLive,
     session::{Command, Event},
 };
@@ -20,7 +20,10 @@ impl<T: Transport> Connection<T> {
     /// A credential was checked.
     pub(super) fn authenticated(&mut self, checked: Result<Identity, Refused>) {
         match checked {
-            Ok(identity) => self.feed(Event::Authenticated(Box::new(identity))),
+            Ok(identity) => {
+                self.entrance.known(Principal::user(&identity.user));
+                self.feed(Event::Authenticated(Box::new(identity)));
+            }
             Err(refused) => {
                 metrics::refused(T::NAME, refused.code);
                 self.feed(Event::AuthRefused(refused));
@@ -52,8 +55,12 @@ impl<T: Transport> Connection<T> {
         let (node, line) = (&self.node, &self.line);
         match command {
             Command::Send(frame) => line.send(frame),
-            Command::Read { request, query } => node.readers.ask(line, request, query),
-            Command::Commit { request, write } => node.writer.ask(line, request, *write),
+            Command::Read { request, query } => {
+                node.readers.ask(&self.entrance.whose, line, request, query)
+            }
+            Command::Commit { request, write } => {
+                node.writer.ask(&self.entrance.whose, line, request, *write)
+            }
             Command::SetDeadline { at } => self.deadline = at,
             Command::JoinFrames => self.flow.joined = T::JOINS,
             Command::AwaitDrain => self.flow.awaits_drain = true,
@@ -61,7 +68,12 @@ impl<T: Transport> Connection<T> {
             Command::ResumeReading => self.flow.paused = false,
             Command::Close { code, reason } => self.closing = Some((code, reason)),
             Command::Ping => self.later.ping = true,
-            Command::Authenticate { credential } => self.later.credential = Some(credential),
+            Command::Authenticate { credential } => {
+                if let Some(place) = &self.place {
+                    place.spoke();
+                }
+                self.later.credential = Some(credential);
+            }
             Command::Admit { user, session, instance, issued_at } => {
                 let number = node.registry.number();
                 let arrival = Arrival { number, user, session, instance, issued_at };
@@ -109,7 +121,7 @@ impl<T: Transport> Connection<T> {
         let node = &self.node;
         let who = (arrival.user.clone(), arrival.session.clone(), arrival.issued_at);
         let number = arrival.number;
-        let admitted = match node.registry.admit(arrival, &self.line) {
+        let admitted = match node.registry.admit(arrival, &self.line, self.place.as_mut()) {
             // A revocation between the check and this saw neither: whoever is in the book by now is told of later ones.
             Ok(_) if node.auth.is_revoked(&who.0, &who.1, who.2) => Err(ErrorCode::Revoked.into()),
             other => other,
@@ -117,6 +129,7 @@ impl<T: Transport> Connection<T> {
         match admitted {
             Ok(seat) => {
                 self.seat = Some(seat);
+                self.entrance.admitted();
                 Event::Admitted
             }
             Err(refused) => {

@@ -2,13 +2,16 @@
 
 use std::sync::atomic::Ordering;
 
-use tidings_server_core::seats::Seats as _;
+use tidings_server_core::{fair, seats::Seats as _};
 
 use super::*;
-use crate::driver::{
-    flaky::{Asked, Flaky, UNFIT},
-    line::{Line, Notice},
-    registry::{Arrival, Bounds},
+use crate::{
+    driver::{
+        flaky::{Asked, Flaky, UNFIT},
+        line::{Line, Notice},
+        registry::{Arrival, Bounds},
+    },
+    shares::Shares,
 };
 
 const NODE: u64 = 1;
@@ -16,6 +19,12 @@ const NODE: u64 = 1;
 const CONNECTIONS: usize = 2 * TOGETHER + 10;
 /// Far more than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+fn registry() -> Arc<Registry> {
+    let strangers = fair::Bounds { each: CONNECTIONS, total: CONNECTIONS };
+    let bounds = Bounds { per_user: 1, total: CONNECTIONS, strangers };
+    Arc::new(Registry::new(bounds, Shares::default()))
+}
 
 fn user(number: usize) -> String {
     format!("u{number}")
@@ -26,13 +35,13 @@ fn who_lost_a_place_with_the_lease_is_counted_anew_though_the_store_fails_in_the
     let (told, asked) = mpsc::channel();
     let store = Arc::new(Flaky::new(told));
     store.claims.store(1, Ordering::SeqCst);
-    let registry = Arc::new(Registry::new(Bounds { per_user: 1, total: CONNECTIONS }));
+    let registry = registry();
     let line = Arc::new(Line::new(1_000));
     let mut seats: Vec<_> = (0..CONNECTIONS)
         .map(|at| {
             let (number, user, session) = (registry.number(), user(at), "s".to_owned());
             let arrival = Arrival { number, user, session, instance: None, issued_at: 0 };
-            registry.admit(arrival, &line).unwrap()
+            registry.admit(arrival, &line, None).unwrap()
         })
         .collect();
     // They are here, and the store knows nothing of the node: the first renewal finds that out.
@@ -82,7 +91,7 @@ fn who_lost_a_place_with_the_lease_is_counted_anew_though_the_store_fails_in_the
 async fn a_claim_that_can_not_be_kept_fails_alone() {
     let (told, _asked) = mpsc::channel();
     let store = Arc::new(Flaky::new(told));
-    let registry = Arc::new(Registry::new(Bounds { per_user: 1, total: CONNECTIONS }));
+    let registry = registry();
     let seating = Seating::start(Parts {
         store,
         registry,
@@ -108,14 +117,14 @@ async fn a_claim_that_can_not_be_kept_fails_alone() {
 fn a_connection_that_can_not_be_counted_anew_ends_and_holds_up_nobody() {
     let (told, asked) = mpsc::channel();
     let store = Arc::new(Flaky::new(told));
-    let registry = Arc::new(Registry::new(Bounds { per_user: 1, total: CONNECTIONS }));
+    let registry = registry();
     let line = Arc::new(Line::new(1_000));
     let _seats: Vec<_> = (0..CONNECTIONS)
         .map(|at| {
             let user = if at == 0 { UNFIT.to_owned() } else { user(at) };
             let (number, session) = (registry.number(), "s".to_owned());
             let arrival = Arrival { number, user, session, instance: None, issued_at: 0 };
-            registry.admit(arrival, &line).unwrap()
+            registry.admit(arrival, &line, None).unwrap()
         })
         .collect();
     let _seating = Seating::start(Parts {
@@ -139,7 +148,7 @@ fn a_connection_that_can_not_be_counted_anew_ends_and_holds_up_nobody() {
 fn a_connection_that_was_replaced_elsewhere_ends_though_the_bus_lost_the_news() {
     let (told, _asked) = mpsc::channel();
     let store = Arc::new(Flaky::new(told));
-    let registry = Arc::new(Registry::new(Bounds { per_user: 1, total: CONNECTIONS }));
+    let registry = registry();
     let line = Arc::new(Line::new(1_000));
     let mut thread = Thread::new(Parts {
         store: Arc::clone(&store) as _,
@@ -159,7 +168,7 @@ fn a_connection_that_was_replaced_elsewhere_ends_though_the_bus_lost_the_news() 
     let is_told = || line.take_notices().iter().any(|notice| matches!(notice, Notice::Replaced));
     let (number, session) = (registry.number(), "s".to_owned());
     let arrival = Arrival { number, user: user(1), session, instance: page(), issued_at: 0 };
-    let seat = registry.admit(arrival, &line).unwrap();
+    let seat = registry.admit(arrival, &line, None).unwrap();
     claim(NODE, number);
     thread.renew();
     assert!(!is_told());

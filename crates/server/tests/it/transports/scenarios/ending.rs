@@ -73,7 +73,7 @@ pub(in super::super) async fn is_refused_over_the_limit(kind: Kind) {
     let full = Server::with(|config| config.limits.connections = 1).await;
     let _first = full.connect("mina").await;
     let mut second = open(&full, kind, "tom", Wish::default()).await;
-    assert_eq!(second.end().await, Ended::told("backoff", "connections"));
+    assert_eq!(second.end().await, Ended::told("backoff", "busy"));
 }
 
 pub(in super::super) async fn is_replaced_by_its_own_page(kind: Kind) {

@@ -1,0 +1,114 @@
+//! A fair queue before threads that serve it.
+
+use std::{
+    fmt::{self, Debug, Formatter},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+};
+
+use tidings_server_core::{
+    Principal,
+    fair::{Fair, Share, Turned},
+};
+
+use crate::shares::{Bound, Shares};
+
+/// The end at which jobs come. When the last clone is gone, the threads serve what waits and end.
+pub(super) struct Queue<T>(Arc<Open<T>>);
+
+/// The end at which a thread takes jobs.
+pub(super) struct Server<T>(Arc<Shared<T>>);
+
+/// Closes when dropped.
+struct Open<T> {
+    shared: Arc<Shared<T>>,
+    bound: Bound,
+    shares: Shares,
+}
+
+struct Shared<T> {
+    inside: Mutex<Inside<T>>,
+    bell: Condvar,
+}
+
+struct Inside<T> {
+    fair: Fair<Principal, T>,
+    is_closed: bool,
+}
+
+impl<T> Queue<T> {
+    /// An empty queue, whose full shares are told as `bound`.
+    pub(super) fn new(
+        total: usize,
+        share: impl Fn(&Principal) -> Share + Send + 'static,
+        bound: Bound,
+        shares: Shares,
+    ) -> Self {
+        let inside = Mutex::new(Inside { fair: Fair::new(total, share), is_closed: false });
+        let shared = Arc::new(Shared { inside, bell: Condvar::new() });
+        Self(Arc::new(Open { shared, bound, shares }))
+    }
+
+    pub(super) fn server(&self) -> Server<T> {
+        Server(Arc::clone(&self.0.shared))
+    }
+
+    /// Queues a job. Answers the one that had to go, which may be another's, and why.
+    pub(super) fn push(&self, whose: Principal, job: T) -> Option<(T, &'static str)> {
+        let turned = self.0.shared.lock().fair.push(whose, job);
+        self.0.shared.bell.notify_one();
+        let Turned { key, job, full } = turned?;
+        self.0.shares.hit(self.0.bound, full, &key);
+        Some((job, self.0.bound.why(full)))
+    }
+}
+
+impl<T> Clone for Queue<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T> Debug for Queue<T> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Queue").field("bound", &self.0.bound).finish_non_exhaustive()
+    }
+}
+
+impl<T> Server<T> {
+    /// Waits for jobs and takes up to `most`; each has to be [`done`](Self::done). Empty: the queue is closed and served.
+    pub(super) fn take(&self, most: usize) -> Vec<(Principal, T)> {
+        let mut inside = self.0.lock();
+        loop {
+            let taken: Vec<_> = std::iter::from_fn(|| inside.fair.pop()).take(most).collect();
+            if !taken.is_empty() || (inside.is_closed && inside.fair.is_empty()) {
+                return taken;
+            }
+            inside = self.0.bell.wait(inside).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Jobs of these are over.
+    pub(super) fn done<'a>(&self, whose: impl IntoIterator<Item = &'a Principal>) {
+        let mut inside = self.0.lock();
+        whose.into_iter().for_each(|whose| inside.fair.done(whose));
+        // The next one of the same may wait for this; at the end, every thread does.
+        match inside.is_closed {
+            true => self.0.bell.notify_all(),
+            false => self.0.bell.notify_one(),
+        }
+    }
+}
+
+impl<T> Shared<T> {
+    /// The queue is consistent between calls, so a panic elsewhere does not spoil it.
+    fn lock(&self) -> MutexGuard<'_, Inside<T>> {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T> Drop for Open<T> {
+    fn drop(&mut self) {
+        self.shared.lock().is_closed = true;
+        self.shared.bell.notify_all();
+    }
+}

@@ -1,0 +1,152 @@
+//! Links by whom they are of: an address' until a request on them showed a good credential, then a user's. The core says which one makes
+//! room for others ([`Crowd`]); this knows where it is, and cuts it.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+};
+
+use tidings_server_core::{
+    Principal,
+    crowd::{Crowd, Leaver},
+    fair,
+};
+
+use super::link::{Peer, Shared};
+use crate::shares::{Bound, Shares};
+
+/// Bounds on links.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    /// That have shown no good credential: of one address, and in all.
+    pub strangers: fair::Bounds,
+    /// Of one user.
+    pub per_user: usize,
+}
+
+/// The book of links. None of a trusted proxy or of a backend is in it.
+#[derive(Debug)]
+pub(super) struct Lobby {
+    inside: Mutex<Inside>,
+    shares: Shares,
+}
+
+#[derive(Debug)]
+struct Inside {
+    strangers: Crowd<Principal>,
+    users: Crowd<Principal>,
+    links: HashMap<u64, Weak<Shared>>,
+    next: u64,
+}
+
+/// A link's entry.
+#[derive(Debug)]
+pub(super) struct Entry {
+    lobby: Arc<Lobby>,
+    number: u64,
+}
+
+impl Lobby {
+    pub(super) fn new(bounds: Bounds, shares: Shares) -> Arc<Self> {
+        let users = fair::Bounds { each: bounds.per_user, total: usize::MAX };
+        let inside = Inside {
+            strangers: Crowd::new(bounds.strangers),
+            users: Crowd::new(users),
+            links: HashMap::new(),
+            next: 0,
+        };
+        Arc::new(Self { inside: Mutex::new(inside), shares })
+    }
+
+    /// A link of nobody known.
+    pub(super) fn enter(self: &Arc<Self>, whose: Principal, peer: &Peer) {
+        let mut inside = self.lock();
+        inside.next += 1;
+        let number = inside.next;
+        inside.links.insert(number, peer.downgrade());
+        peer.enter(Entry { lobby: Arc::clone(self), number });
+        let leaver = inside.strangers.enter(number, whose);
+        self.send_away(inside, Bound::Strangers, leaver);
+    }
+
+    /// All links are taken. Whether one that is nobody's makes room.
+    pub(super) fn make_room(&self) -> bool {
+        self.make_room_in(Bound::Links)
+    }
+
+    /// The process may open no more files. Whether a link that is nobody's gives its own.
+    pub(super) fn give_a_file(&self) -> bool {
+        self.make_room_in(Bound::Files)
+    }
+
+    fn make_room_in(&self, bound: Bound) -> bool {
+        let mut inside = self.lock();
+        let leaver = inside.strangers.make_room();
+        let makes_room = leaver.is_some();
+        self.send_away(inside, bound, leaver);
+        makes_room
+    }
+
+    fn send_away(
+        &self,
+        mut inside: MutexGuard<'_, Inside>,
+        bound: Bound,
+        leaver: Option<Leaver<Principal>>,
+    ) {
+        let Some(Leaver { number, key, full }) = leaver else { return };
+        let link = inside.links.remove(&number).and_then(|link| link.upgrade());
+        drop(inside);
+        if let Some(link) = link {
+            link.evict();
+        }
+        self.shares.hit(bound, full, &key);
+    }
+
+    /// The book is consistent between statements, so a panic elsewhere does not spoil it.
+    fn lock(&self) -> MutexGuard<'_, Inside> {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Entry {
+    /// A request begins on it.
+    pub(super) fn spoke(&self) {
+        let mut inside = self.lobby.lock();
+        inside.strangers.spoke(self.number);
+        inside.users.spoke(self.number);
+    }
+
+    /// A request on it showed a good credential. It stays its owner's until another one's is shown.
+    pub(super) fn known(&self, whose: &Principal) {
+        let mut inside = self.lobby.lock();
+        inside.strangers.leave(self.number);
+        // Sent away already: it is about to end.
+        if !inside.links.contains_key(&self.number) {
+            return;
+        }
+        match whose {
+            Principal::User(_) => {
+                let leaver = inside.users.enter(self.number, whose.clone());
+                self.lobby.send_away(inside, Bound::UserLinks, leaver);
+            }
+            // It speaks for many.
+            Principal::Server | Principal::ApiKey(_) => drop(inside.users.leave(self.number)),
+            Principal::Address(_) => {}
+        }
+    }
+
+    /// It carries a connection, which has a bound of its own: other links of its user must not end it.
+    pub(super) fn admitted(&self) {
+        let mut inside = self.lobby.lock();
+        inside.strangers.leave(self.number);
+        inside.users.leave(self.number);
+    }
+
+    /// The link has ended.
+    pub(super) fn leave(&self) {
+        let mut inside = self.lobby.lock();
+        inside.strangers.leave(self.number);
+        inside.users.leave(self.number);
+        inside.links.remove(&self.number);
+    }
+}

@@ -1,0 +1,123 @@
+//! Bounds that many share, and who hit one: a figure for each time, a line for each cause and minute.
+
+use std::sync::Arc;
+
+use tidings_server_core::{Principal, fair::Full};
+
+use crate::{driver::Clock, refusals::Refusals};
+
+/// A bound of which each has a share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bound {
+    /// New links that wait for their turn.
+    Accept,
+    /// Links, and connections, that have shown no good credential.
+    Strangers,
+    /// Connections of all users.
+    Connections,
+    /// Links in all.
+    Links,
+    /// Open files.
+    Files,
+    /// Links of a user.
+    UserLinks,
+    /// Reads that wait.
+    Reads,
+    /// Writes that wait.
+    Writes,
+}
+
+/// Tells of shares that are used up.
+#[derive(Clone, Debug, Default)]
+pub struct Shares(Arc<Refusals>);
+
+impl Bound {
+    /// What the client is told, where it is.
+    pub(crate) const fn why(self, full: Full) -> &'static str {
+        match (self, full) {
+            (Self::Reads, Full::Share) => "too many reads of this user, key or address wait",
+            (Self::Reads, Full::All) => "too many reads wait",
+            (Self::Writes, Full::Share) => "too many writes of this user, key or address wait",
+            (Self::Writes, Full::All) => "too many writes wait",
+            (
+                Self::Accept
+                | Self::Strangers
+                | Self::Connections
+                | Self::Links
+                | Self::Files
+                | Self::UserLinks,
+                _,
+            ) => "others need the place",
+        }
+    }
+
+    /// Which setting it is, and what becomes of those beyond it.
+    const fn cause(self, full: Full) -> &'static str {
+        match (self, full) {
+            (Self::Accept, Full::Share) => {
+                "`limits.accept_queue_per_address`: further new links of this address are closed. If it is a proxy, name it in `trusted_proxies`"
+            }
+            (Self::Accept, Full::All) => {
+                "`limits.accept_queue`: new links of the address with most of them are closed"
+            }
+            (Self::Strangers, Full::Share) => {
+                "`limits.unauthenticated_per_address`: whoever has been silent longest is closed. If it is a proxy, name it in `trusted_proxies`"
+            }
+            (Self::Strangers, Full::All) => {
+                "`limits.unauthenticated`: of the address with most, whoever has been silent longest is closed"
+            }
+            (Self::Connections, _) => "`limits.connections`: further connections are told `busy`",
+            (Self::Links, _) => {
+                "`limits.links`: links without a credential are closed, of the address with most first"
+            }
+            (Self::Files, _) => {
+                "the process may open no more files (`ulimit -n`): links without a credential are closed"
+            }
+            (Self::UserLinks, _) => {
+                "`limits.links_per_user`: the user's link that rested longest is closed"
+            }
+            (Self::Reads, Full::Share) => {
+                "`store.read_queue_each`: further reads are answered `busy`"
+            }
+            (Self::Reads, Full::All) => {
+                "`store.read_queue`: whoever has most reads waiting is answered `busy`"
+            }
+            (Self::Writes, Full::Share) => {
+                "`store.write_queue_each`: further writes are answered `busy`"
+            }
+            (Self::Writes, Full::All) => {
+                "`store.write_queue`: whoever has most writes waiting is answered `busy`"
+            }
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Accept => "accept_queue",
+            Self::Strangers => "unauthenticated",
+            Self::Connections => "connections",
+            Self::Links => "links",
+            Self::Files => "files",
+            Self::UserLinks => "links_per_user",
+            Self::Reads => "read_queue",
+            Self::Writes => "write_queue",
+        }
+    }
+}
+
+impl Shares {
+    pub(crate) const fn new(refusals: Arc<Refusals>) -> Self {
+        Self(refusals)
+    }
+
+    /// Somebody's job, link or connection found no room.
+    pub(crate) fn hit(&self, bound: Bound, full: Full, whose: &Principal) {
+        let of = match full {
+            Full::Share => whose.kind(),
+            Full::All => "all",
+        };
+        let labels = [("share", bound.name()), ("of", of)];
+        metrics::counter!("tidings_shares_hit_total", &labels).increment(1);
+        self.0.tell_share(bound.cause(full), whose, Clock::wall());
+    }
+}

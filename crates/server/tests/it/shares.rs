@@ -1,0 +1,446 @@
+//! What strangers and single users may take of what all share, and that those beside them are served all the same.
+
+use std::{
+    collections::HashMap,
+    net::{Ipv4Addr, SocketAddr},
+    sync::{
+        Arc, Condvar, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use futures_util::future::join_all;
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tidings_server::log::Sqlite;
+use tidings_server_core::{
+    steady::Moment,
+    store::{Answer, Query, Retention, Store, StoreError, Write, Written},
+};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpSocket, TcpStream},
+};
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+
+use super::harness::{End, Process, Server, Socket, created, http, problem, text, within};
+
+const HEALTH: &[u8] = b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n";
+/// The address of all who mean no good.
+const STRANGER: u8 = 66;
+
+/// A link from this machine's address of this number: all of 127/8 are its own.
+async fn link(at: SocketAddr, from: u8) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind((Ipv4Addr::new(127, 0, 0, from), 0).into()).unwrap();
+    within("a link", socket.connect(at)).await.unwrap()
+}
+
+/// A socket that has not said anything, from there.
+async fn socket(at: SocketAddr, from: u8) -> Socket {
+    let request = format!("ws://{at}/v1/ws").into_client_request().unwrap();
+    Socket::over(link(at, from).await, request).await.unwrap()
+}
+
+/// A socket that said `connect`, from there.
+async fn connecting(server: &Process, user: &str, from: u8) -> Socket {
+    let body = json!({ "user": user });
+    let ticket = created(server.backend("/v1/tickets").json(&body)).await;
+    let mut socket = socket(server.at, from).await;
+    let ticket = &ticket["ticket"];
+    socket.say(json!({ "type": "connect", "version": 1, "ticket": ticket })).await;
+    socket
+}
+
+/// So many users are let in, each from an address of its own but for every other one, who shares the strangers'.
+async fn members(server: &Process, count: u8) -> Vec<Socket> {
+    come(server, count, |number| if number % 2 == 0 { STRANGER } else { number }).await
+}
+
+/// So many users are let in, from these addresses.
+async fn come(server: &Process, count: u8, from: impl Fn(u8) -> u8) -> Vec<Socket> {
+    let come = (1..=count).map(async |number| {
+        let from = from(number);
+        let mut socket = connecting(server, &format!("u{number}"), from).await;
+        socket.hear("connected").await;
+        socket.until("snapshot").await;
+        socket
+    });
+    join_all(come).await
+}
+
+/// Each of them hears what is published to it.
+async fn are_served(server: &Process, members: &mut [Socket]) {
+    for (number, member) in (1..).zip(members) {
+        let to = json!({ "user": format!("u{number}") });
+        let body = json!({ "to": to, "type": "note", "title": "still here" });
+        created(server.backend("/v1/notifications").json(&body)).await;
+        assert_eq!(member.titles(1).await, ["still here"]);
+    }
+}
+
+/// Reads an answer to its end; `false`: there is none.
+async fn is_answered(link: &mut TcpStream) -> bool {
+    let mut answer = Vec::new();
+    loop {
+        let text = String::from_utf8_lossy(&answer).to_ascii_lowercase();
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let length = head.split("content-length: ").nth(1).and_then(|rest| rest.lines().next());
+            if length.is_some_and(|length| length.parse() == Ok(body.len())) {
+                return true;
+            }
+        }
+        if !matches!(link.read_buf(&mut answer).await, Ok(1..)) {
+            return false;
+        }
+    }
+}
+
+/// A figure of the server's.
+async fn figure(at: SocketAddr, name: &str) -> Option<u64> {
+    let figures = http().get(format!("http://{at}/metrics")).send().await.unwrap();
+    let figures = figures.text().await.unwrap();
+    let line = figures.lines().find(|line| line.starts_with(name))?;
+    line.rsplit(' ').next()?.parse().ok()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn links_of_one_address_wait_behind_each_other_and_not_before_those_of_others() {
+    const STRANGERS: usize = 600;
+    let folder = TempDir::new().unwrap();
+    let server = Process::serve(folder.path(), "[limits]\naccept_per_second = 10");
+    let answered = Arc::new(AtomicUsize::new(0));
+    let mut waiting = Vec::new();
+    for _ in 0..STRANGERS {
+        let mut link = link(server.at, STRANGER).await;
+        link.write_all(HEALTH).await.unwrap();
+        let answered = Arc::clone(&answered);
+        waiting.push(tokio::spawn(async move {
+            if is_answered(&mut link).await {
+                answered.fetch_add(1, Ordering::SeqCst);
+            }
+        }));
+    }
+    // A minute's worth of links waits. Who comes now, from elsewhere, is the next.
+    for from in 1..=10 {
+        let mut link = link(server.at, from).await;
+        link.write_all(HEALTH).await.unwrap();
+        assert!(within("an answer", is_answered(&mut link)).await);
+    }
+    let answered = answered.load(Ordering::SeqCst);
+    assert!(answered < STRANGERS / 2, "{answered} of {STRANGERS} strangers came before");
+    waiting.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_opens_more_links_than_its_share_of_the_queue_is_closed_and_others_are_not() {
+    let folder = TempDir::new().unwrap();
+    let settings = "[limits]\naccept_per_second = 5\naccept_queue_per_address = 20";
+    let server = Process::serve(folder.path(), settings);
+    let mut strangers = Vec::new();
+    for _ in 0..60 {
+        strangers.push(link(server.at, STRANGER).await);
+    }
+    // Those that are closed were not asked anything.
+    let mut closed = 0;
+    for link in &mut strangers[40..] {
+        closed +=
+            usize::from(matches!(within("its end", link.read(&mut [0])).await, Ok(0) | Err(_)));
+    }
+    assert_eq!(closed, 20);
+    let mut link = link(server.at, 1).await;
+    link.write_all(HEALTH).await.unwrap();
+    assert!(within("an answer", is_answered(&mut link)).await);
+    let hits = figure(server.at, "tidings_shares_hit_total{share=\"accept_queue\",of=\"address\"}");
+    assert!(hits.await.is_some_and(|hits| hits >= 20));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn silent_sockets_take_no_place_of_a_member() {
+    let folder = TempDir::new().unwrap();
+    let settings = "[limits]\nconnections = 20\nlinks = 80\nconnect_ms = 600000";
+    let server = Process::serve(folder.path(), settings);
+    let mut strangers = Vec::new();
+    for _ in 0..60 {
+        strangers.push(socket(server.at, STRANGER).await);
+    }
+    let mut members = members(&server, 20).await;
+    are_served(&server, &mut members).await;
+    // The next member finds the server full, and is told so by a code of its own.
+    let mut next = connecting(&server, "one more", 1).await;
+    assert_eq!(next.end().await, End::new(1013, "busy"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn silent_links_make_room_where_all_are_taken() {
+    let folder = TempDir::new().unwrap();
+    let settings =
+        "[limits]\nconnections = 20\nlinks = 40\nconnect_ms = 600000\nheader_timeout_ms = 600000";
+    let server = Process::serve(folder.path(), settings);
+    let mut strangers = Vec::new();
+    // One kind says nothing, one the half of a head, one becomes a socket and then says nothing.
+    for number in 0..60 {
+        let mut link = link(server.at, STRANGER).await;
+        if number % 3 == 0 {
+            link.write_all(&HEALTH[..30]).await.unwrap();
+        }
+        strangers.push(link);
+        if number % 3 == 1 && number < 30 {
+            std::mem::forget(socket(server.at, STRANGER).await);
+        }
+    }
+    let mut members = members(&server, 20).await;
+    are_served(&server, &mut members).await;
+    let hits = figure(server.at, "tidings_shares_hit_total{share=\"links\",of=\"all\"}").await;
+    assert!(hits.is_some());
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn silent_links_give_their_files_where_there_are_no_more() {
+    let folder = TempDir::new().unwrap();
+    let mut command = std::process::Command::new("sh");
+    let program = env!("CARGO_BIN_EXE_tidings");
+    command.arg("-c").arg(format!("ulimit -n 100; exec \"{program}\" \"$@\"")).arg("sh");
+    let settings = "[limits]\nlinks = 300\nconnections = 300\nheader_timeout_ms = 600000";
+    let server = Process::serve_by(command, folder.path(), settings);
+    let mut strangers = Vec::new();
+    for _ in 0..200 {
+        strangers.push(link(server.at, STRANGER).await);
+    }
+    let mut members = members(&server, 20).await;
+    are_served(&server, &mut members).await;
+    assert!(figure(server.at, "tidings_shares_hit_total{share=\"files\"").await.is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn behind_one_address_whoever_has_been_silent_longest_makes_room() {
+    let folder = TempDir::new().unwrap();
+    let settings = "[limits]\nunauthenticated_per_address = 8\nconnect_ms = 600000";
+    let server = Process::serve(folder.path(), settings);
+    let mut strangers = Vec::new();
+    for _ in 0..8 {
+        strangers.push(socket(server.at, STRANGER).await);
+    }
+    // Members of the same address come, while strangers go on.
+    let mut members = Vec::new();
+    for number in 1..=20 {
+        let mut member = connecting(&server, &format!("u{number}"), STRANGER).await;
+        member.hear("connected").await;
+        member.until("snapshot").await;
+        members.push(member);
+        strangers.push(socket(server.at, STRANGER).await);
+    }
+    for stranger in &mut strangers[..20] {
+        let end = stranger.end().await;
+        // The link's own share may have been first.
+        assert!(end == End::new(1013, "busy") || end == End::new(0, ""), "{end:?}");
+    }
+    are_served(&server, &mut members).await;
+}
+
+/// A socket through a proxy, by the address it forwards.
+async fn forwarded(at: SocketAddr, client: &str) -> Socket {
+    let mut request = format!("ws://{at}/v1/ws").into_client_request().unwrap();
+    request.headers_mut().insert("x-forwarded-for", client.parse().unwrap());
+    Socket::over(link(at, 9).await, request).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn links_of_a_trusted_proxy_have_no_share_and_its_clients_have() {
+    let folder = TempDir::new().unwrap();
+    let settings = "trusted_proxies = [\"127.0.0.9\"]\n[limits]\nunauthenticated_per_address = 3\naccept_queue_per_address = 1\nconnect_ms = 600000";
+    let server = Process::serve(folder.path(), settings);
+    let mut others = Vec::new();
+    for number in 0..30 {
+        others.push(forwarded(server.at, &format!("192.0.2.{number}")).await);
+    }
+    // A network of IPv6 is one client, whatever its last 64 bits.
+    let mut same = Vec::new();
+    for number in 0..5 {
+        same.push(forwarded(server.at, &format!("2001:db8:0:1::{number}")).await);
+    }
+    for socket in &mut same[..2] {
+        assert_eq!(socket.end().await, End::new(1013, "busy"));
+    }
+    for (number, socket) in others.iter_mut().chain(&mut same[2..]).enumerate() {
+        let body = json!({ "user": format!("u{number}") });
+        let ticket = created(server.backend("/v1/tickets").json(&body)).await;
+        let ticket = &ticket["ticket"];
+        socket.say(json!({ "type": "connect", "version": 1, "ticket": ticket })).await;
+        socket.hear("connected").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_users_links_make_room_for_each_other_and_for_nobody_else() {
+    let server = Server::with(|config| config.limits.links_per_user = 3).await;
+    let ask = async |user: &str| {
+        let token = server.token(user).await;
+        let request = format!(
+            "GET /v1/inbox HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\n\r\n"
+        );
+        let mut link = link(server.at, 1).await;
+        link.write_all(request.as_bytes()).await.unwrap();
+        assert!(within("an answer", is_answered(&mut link)).await);
+        link
+    };
+    let mut toms = ask("tom").await;
+    // A connection has a bound of its own, and ends for no other link.
+    let mut socket = server.connect("mina").await;
+    let mut minas = Vec::new();
+    for _ in 0..5 {
+        minas.push(ask("mina").await);
+    }
+    for link in &mut minas[..2] {
+        assert!(!within("its end", is_answered(link)).await);
+    }
+    for link in minas[2..].iter_mut().chain([&mut toms]) {
+        link.write_all(HEALTH).await.unwrap();
+        assert!(within("an answer", is_answered(link)).await);
+    }
+    server.notify("mina", "still here").await;
+    assert_eq!(socket.titles(1).await, ["still here"]);
+}
+
+/// Whether it is open, and a bell for when it is.
+type Gate = (Mutex<bool>, Condvar);
+
+/// SQLite whose reads of one user's inbox wait until they may.
+#[derive(Debug)]
+struct Gated {
+    sqlite: Sqlite,
+    /// Reads that wait.
+    held: Arc<AtomicUsize>,
+    gate: Arc<Gate>,
+    _folder: TempDir,
+}
+
+impl Gated {
+    fn new() -> (Self, Arc<AtomicUsize>, Arc<Gate>) {
+        let folder = TempDir::new().unwrap();
+        let sqlite = Sqlite::open(folder.path()).unwrap();
+        let (held, gate) = (Arc::default(), Arc::default());
+        let store =
+            Self { sqlite, held: Arc::clone(&held), gate: Arc::clone(&gate), _folder: folder };
+        (store, held, gate)
+    }
+}
+
+impl Store for Gated {
+    fn commit(
+        &self,
+        stored: u64,
+        writes: &[Write],
+    ) -> Result<Vec<Result<Written, StoreError>>, StoreError> {
+        self.sqlite.commit(stored, writes)
+    }
+
+    fn read(&self, queries: &[Query]) -> Result<Vec<Result<Answer, StoreError>>, StoreError> {
+        let is_minas = |query: &Query| matches!(query, Query::Inbox { user } if user == "mina");
+        if queries.iter().any(is_minas) {
+            self.held.fetch_add(1, Ordering::SeqCst);
+            let (is_open, bell) = &*self.gate;
+            drop(bell.wait_while(is_open.lock().unwrap(), |is_open| !*is_open).unwrap());
+        }
+        self.sqlite.read(queries)
+    }
+
+    fn put_ticket(
+        &self,
+        wall: u64,
+        hash: [u8; 32],
+        ttl_ms: u64,
+        grant: bytes::Bytes,
+    ) -> Result<(), StoreError> {
+        self.sqlite.put_ticket(wall, hash, ttl_ms, grant)
+    }
+
+    fn take_ticket(&self, wall: u64, hash: [u8; 32]) -> Result<Option<bytes::Bytes>, StoreError> {
+        self.sqlite.take_ticket(wall, hash)
+    }
+
+    fn trim(&self, now: Moment, retention: &Retention) -> Result<bool, StoreError> {
+        self.sqlite.trim(now, retention)
+    }
+
+    fn health(&self) -> Result<(), StoreError> {
+        self.sqlite.health()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_users_reads_leave_a_thread_for_others() {
+    let (store, held, gate) = Gated::new();
+    let server = Server::on(store).await;
+    let token = server.token("mina").await;
+    let asks = (0..40).map(|_| {
+        let ask = server.request(Method::GET, "/v1/inbox").bearer_auth(&token);
+        tokio::spawn(async move { ask.send().await.unwrap().status() })
+    });
+    let asks: Vec<_> = asks.collect();
+    within("a read that waits", async {
+        while held.load(Ordering::SeqCst) == 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    // All that others do goes on meanwhile: tickets, connects, inboxes.
+    for number in 0..20 {
+        let user = format!("u{number}");
+        let _in = server.connect(&user).await;
+        let token = server.token(&user).await;
+        let inbox = server.request(Method::GET, "/v1/inbox").bearer_auth(token);
+        super::harness::answered(inbox, StatusCode::OK).await;
+    }
+    assert!(asks.iter().all(|ask| !ask.is_finished()), "the one who waits, waits");
+    assert_eq!(held.load(Ordering::SeqCst), 1);
+    *gate.0.lock().unwrap() = true;
+    gate.1.notify_all();
+    for ask in asks {
+        assert_eq!(within("an answer", ask).await.unwrap(), StatusCode::OK);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_reads_is_told_busy_beyond_its_share_and_a_hundred_others_are_served() {
+    let folder = TempDir::new().unwrap();
+    let server = Process::serve(folder.path(), "[store]\nread_queue_each = 8");
+    let body =
+        json!({ "user": "mina", "channels": [{ "pattern": "room:*", "allow": ["history"] }] });
+    let ticket = text(&created(server.backend("/v1/tickets").json(&body)).await["ticket"]);
+    let poll = http().get(format!("http://{}/v1/poll?ticket={ticket}", server.at));
+    let lines = poll.send().await.unwrap().text().await.unwrap();
+    let head: Value = serde_json::from_str(lines.lines().next().unwrap()).unwrap();
+    let token = text(&head["session_token"]);
+    let flood: Vec<_> = (0..64)
+        .map(|_| {
+            let (client, token, at) = (http(), token.clone(), server.at);
+            tokio::spawn(async move {
+                let mut answers: HashMap<u16, u32> = HashMap::new();
+                for _ in 0..40 {
+                    let ask = client.get(format!("http://{at}/v1/inbox")).bearer_auth(&token);
+                    let answer = ask.send().await.unwrap();
+                    *answers.entry(answer.status().as_u16()).or_default() += 1;
+                    if answer.status() == StatusCode::SERVICE_UNAVAILABLE {
+                        assert_eq!(answer.headers()["retry-after"], "1");
+                        assert_eq!(problem(answer).await["code"], "busy");
+                    }
+                }
+                answers
+            })
+        })
+        .collect();
+    let mut members = come(&server, 100, |number| number).await;
+    let mut answers: HashMap<u16, u32> = HashMap::new();
+    for ask in flood {
+        for (status, count) in within("the flood's end", ask).await.unwrap() {
+            *answers.entry(status).or_default() += count;
+        }
+    }
+    assert_eq!(answers.values().sum::<u32>(), 64 * 40);
+    assert!(answers.keys().all(|status| [200, 503].contains(status)), "{answers:?}");
+    assert!(answers.get(&200).is_some_and(|served| *served > 0), "{answers:?}");
+    are_served(&server, &mut members).await;
+}
