@@ -1,5 +1,6 @@
 use std::fs;
 
+use tidings_protocol::limits;
 use toml::{Table, Value};
 
 use super::*;
@@ -348,4 +349,77 @@ fn several_providers_have_issuers_of_their_own_and_say_what_their_users_are_call
         let text = load(&file, &[]).unwrap_err().to_string();
         assert!(text.contains(names), "{file:?} answers {text:?}");
     }
+}
+const LIMITS_PAGE: &str = include_str!("../../../../docs/limits.md");
+
+/// As people write it: 2,592,000,000.
+fn grouped(number: i64) -> String {
+    let digits = number.to_string();
+    let first = digits.len() % 3;
+    let mut text = digits[..first].to_owned();
+    for group in digits.as_bytes()[first..].chunks(3) {
+        if !text.is_empty() {
+            text.push(',');
+        }
+        text.push_str(str::from_utf8(group).unwrap());
+    }
+    text
+}
+
+fn numbers(table: &Table, prefix: &str, out: &mut Vec<(String, String)>) {
+    for (key, value) in table {
+        match value {
+            Value::Table(inner) => numbers(inner, &format!("{prefix}{key}."), out),
+            Value::Integer(number) => out.push((format!("`{prefix}{key}`"), grouped(*number))),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn the_page_of_limits_names_each_with_its_default() {
+    let (settings, fixed) = LIMITS_PAGE.split_once("## Fixed").unwrap();
+    let rows = |text: &str| {
+        let rows = text.lines().filter(|line| line.starts_with("| "));
+        let cells = |line: &str| {
+            let cells: Vec<_> = line.trim_matches('|').split('|').map(str::trim).collect();
+            assert_eq!(cells.len(), 4, "{line}");
+            assert!(!cells[3].is_empty(), "what happens at it? {line}");
+            (cells[0].to_owned(), cells[1].to_owned())
+        };
+        let mut rows: Vec<_> =
+            rows.map(cells).filter(|row| row.1 != "default" && row.1 != "value").collect();
+        rows.sort();
+        rows
+    };
+    let mut known = Vec::new();
+    numbers(&Table::try_from(Config::default()).unwrap(), "", &mut known);
+    known.sort();
+    assert_eq!(rows(settings), known);
+    let mut bounds = [
+        ("a user's `info`, bytes", limits::INFO_BYTES),
+        ("user id, bytes", limits::USER_BYTES),
+        ("name of a channel, bytes", limits::NAME_BYTES),
+        ("namespace, bytes", limits::NAMESPACE_BYTES),
+        ("`instance`, `client_id`, type, `jti`, bytes", limits::ID_BYTES),
+        ("title, bytes", limits::TITLE_BYTES),
+        ("message, bytes", limits::TEXT_BYTES),
+        ("link, bytes", limits::URL_BYTES),
+        ("`Idempotency-Key`, bytes", limits::IDEMPOTENCY_KEY_BYTES),
+        ("credential, bytes", limits::CREDENTIAL_BYTES),
+        ("grants", limits::GRANTS),
+        ("cursors", limits::CURSORS),
+        ("users of a publish", limits::USERS_PER_PUBLISH),
+        ("offsets of a mark", limits::MARK_OFFSETS),
+        ("nesting of JSON", limits::DEPTH),
+        ("channels of an address", crate::transport::address::CHANNELS),
+        ("cursors and token of an address, bytes", crate::transport::address::ID_BYTES),
+        ("waiting to be written to a link, bytes", crate::listen::LINK_BUFFER),
+        ("addresses whose failures are counted", crate::auth::ADDRESSES),
+        ("causes of refusals told apart", crate::refusals::CAUSES),
+        ("writes of one commit", crate::driver::writer::BATCH),
+    ]
+    .map(|(name, bound)| (name.to_owned(), grouped(i64::try_from(bound).unwrap())));
+    bounds.sort();
+    assert_eq!(rows(fixed), bounds);
 }
