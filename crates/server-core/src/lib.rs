@@ -16,6 +16,7 @@
 //! | [`mailbox`] | what waits to be written to a connection |
 //! | [`service`] | the only write path: requests to writes, outcomes to answers |
 //! | [`store`] | the seam to durable storage |
+//! | [`page`] | where an answer of the store ends |
 //! | [`steady`] | the time by which things are forgotten |
 //! | [`inbox`] | the fold of states and counts that every store keeps |
 //! | [`memory`] | the reference store, with crashes |
@@ -35,6 +36,7 @@ pub mod limits;
 pub mod mailbox;
 pub mod memory;
 mod now;
+pub mod page;
 pub mod principal;
 mod refused;
 pub mod seats;

@@ -50,13 +50,19 @@ pub struct Limits {
     pub mark_offsets: usize,
     /// Most items or messages of one page. Default 100.
     pub page: u32,
+    /// Bytes of the items or messages of one page; half of the mailbox, so that a page that waits leaves room for what is live.
+    /// Default 256 KiB.
+    pub page_bytes: u32,
     /// Records read from the log at once while catching up. Default 100.
     pub catch_up_records: u32,
-    /// Bytes of records read from the log at once while catching up; an eighth of the mailbox, so
-    /// that it never fills by catching up alone. Default 64 KiB.
+    /// Bytes of records read from the log at once while catching up: what is read for several channels of a connection shares
+    /// half of the mailbox. Default 64 KiB.
     pub catch_up_bytes: u32,
     /// Items of a snapshot: what a bell shows. Default 50.
     pub snapshot_items: u32,
+    /// Bytes of a snapshot's items; half of a poll's answer, so that it fits there with the greeting. Older items come by
+    /// `history`. Default 128 KiB.
+    pub snapshot_bytes: u32,
     /// Bytes queued for a connection before its live subscriptions go back to reading the log.
     /// Default 512 KiB.
     pub mailbox_bytes: usize,
@@ -94,9 +100,11 @@ impl Default for Limits {
             users_per_publish: limits::USERS_PER_PUBLISH,
             mark_offsets: limits::MARK_OFFSETS,
             page: limits::PAGE_MAX,
+            page_bytes: 256 * 1024,
             catch_up_records: 100,
             catch_up_bytes: 64 * 1024,
             snapshot_items: 50,
+            snapshot_bytes: 128 * 1024,
             mailbox_bytes: 512 * 1024,
             join_bytes: 16 * 1024,
             ticket_ms: 30_000,

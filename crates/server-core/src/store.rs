@@ -344,7 +344,7 @@ pub enum Query {
         after: u64,
         /// At most this many.
         limit: u32,
-        /// Stop after this many bytes of frames (at least one record is given).
+        /// At most this many bytes of frames, as [`crate::page::Fill`] counts: at least one record is given.
         bytes: u32,
     },
     /// [`Answer::Records`] before an offset, newest first: history of a room.
@@ -355,6 +355,8 @@ pub enum Query {
         before: Option<u64>,
         /// At most this many.
         limit: u32,
+        /// At most this many bytes of frames: as in [`Query::Records`].
+        bytes: u32,
     },
     /// [`Answer::Inbox`]: both heads of a user's inbox, `None` when it was never made.
     Inbox {
@@ -367,6 +369,8 @@ pub enum Query {
         user: String,
         /// At most this many items.
         limit: u32,
+        /// At most this many bytes of them, as [`crate::page::size_of_item`] counts: at least one item is given.
+        bytes: u32,
     },
     /// [`Answer::Items`]: older items with their states.
     Items(ItemQuery),
@@ -403,6 +407,8 @@ pub struct ItemQuery {
     pub archived: Option<bool>,
     /// At most this many, both channels together, newest first by (`at`, channel, offset).
     pub limit: u32,
+    /// At most this many bytes of them: as in [`Query::Snapshot`].
+    pub bytes: u32,
 }
 
 /// Where a channel's log stands.
@@ -427,7 +433,7 @@ pub enum Answer {
         head: Option<Head>,
         /// The records.
         records: Vec<Record>,
-        /// More follow in the direction asked for.
+        /// More follow in the direction asked for, be it that the count ended the page or its bytes.
         more: bool,
     },
     /// Heads of the inbox and of `system:all`.

@@ -1,12 +1,21 @@
 //! Snapshots and pages of items.
 
-use super::{ARCHIVED, Case, READ, T0, ask, channel, inbox, mark, notify, one, open, snapshot};
-use crate::store::{Answer, ItemQuery, NO_LOG, Query, Store};
+use tidings_protocol::Json;
+
+use super::{
+    ARCHIVED, Case, READ, T0, ask, channel, draft, inbox, mark, notify, one, open, plain, snapshot,
+};
+use crate::{
+    page::size_of_item,
+    store::{Answer, Draft, ItemQuery, NO_LOG, Op, Query, Store},
+};
 
 pub(super) const CASES: &[Case] = &[
     ("a snapshot is the newest of both channels in order", a_snapshot_is_ordered),
     ("a snapshot says whether there is more of each", a_snapshot_says_more),
     ("a snapshot's offsets are the tops", a_snapshot_states_its_offsets),
+    ("snapshots and pages of items end at their bytes", items_end_at_their_bytes),
+    ("pages of items by bytes leave nothing out", pages_by_bytes_are_whole),
     ("pages of items follow each other", pages_follow),
     ("times never go back in a channel", times_follow),
     ("items are found by type and state", items_are_filtered),
@@ -31,6 +40,7 @@ fn query() -> ItemQuery {
         read: None,
         archived: None,
         limit: 100,
+        bytes: u32::MAX,
     }
 }
 
@@ -51,14 +61,78 @@ fn a_snapshot_is_ordered(store: &dyn Store) {
 
 fn a_snapshot_says_more(store: &dyn Store) {
     filled(store);
-    let limited = |limit| match ask(store, Query::Snapshot { user: "u1".into(), limit }) {
-        Answer::Snapshot(snapshot) => (snapshot.items.len(), snapshot.more, snapshot.system_more),
-        other => panic!("{other:?}"),
-    };
+    let limited =
+        |limit| match ask(store, Query::Snapshot { user: "u1".into(), limit, bytes: u32::MAX }) {
+            Answer::Snapshot(snapshot) => {
+                (snapshot.items.len(), snapshot.more, snapshot.system_more)
+            }
+            other => panic!("{other:?}"),
+        };
     assert_eq!(limited(5), (5, false, false));
     assert_eq!(limited(4), (4, true, false));
     assert_eq!(limited(3), (3, true, true));
     assert_eq!(limited(0), (0, true, true));
+}
+
+fn items_end_at_their_bytes(store: &dyn Store) {
+    filled(store);
+    let all = snapshot(store, "u1").items;
+    let sizes: Vec<_> = all.iter().map(|item| size_of_item(item) as u32).collect();
+    let within = |bytes| {
+        let whole = Query::Snapshot { user: "u1".into(), limit: 100, bytes };
+        let of_snapshot = match ask(store, whole) {
+            Answer::Snapshot(snapshot) => {
+                (snapshot.items.len(), snapshot.more, snapshot.system_more)
+            }
+            other => panic!("{other:?}"),
+        };
+        let (ids, more) = items(store, ItemQuery { bytes, ..query() });
+        assert_eq!((ids.len(), more), (of_snapshot.0, of_snapshot.1 || of_snapshot.2), "{bytes}");
+        of_snapshot
+    };
+    let sum = |count: usize| sizes[..count].iter().sum::<u32>();
+    assert_eq!(within(sum(5)), (5, false, false));
+    assert_eq!(within(sum(5) - 1), (4, true, false));
+    assert_eq!(within(sum(4)), (4, true, false));
+    assert_eq!(within(sum(4) - 1), (3, true, true));
+    assert_eq!(within(sum(1)), (1, true, true));
+    for small in [1, 0] {
+        assert_eq!(within(small), (1, true, true), "one item at least, or nobody gets on");
+    }
+}
+
+/// Large ones among small ones, in either channel.
+fn pages_by_bytes_are_whole(store: &dyn Store) {
+    one(store, open("u1"));
+    for n in 1..=12 {
+        let to = if n % 3 == 0 { channel("system:all") } else { inbox("u1") };
+        let title = "x".repeat(if n % 4 == 1 { 400 } else { 4 });
+        let data = Json::parse(&format!(r#"{{"title":"{title}"}}"#)).unwrap();
+        let draft = Draft { data, ..draft(&to, &format!("n{n:02}"), T0 + n) };
+        one(store, plain(Op::Notify(vec![draft])));
+    }
+    for bytes in [0, 150, 500, 700, 1_500, 9_000] {
+        let (mut own, mut system) = (None, None);
+        let mut found = Vec::new();
+        loop {
+            let query = ItemQuery { inbox_before: own, system_before: system, bytes, ..query() };
+            let Answer::Items { items, more, .. } = ask(store, Query::Items(query)) else {
+                panic!("items were asked for")
+            };
+            let size: usize = items.iter().map(size_of_item).sum();
+            assert!(items.len() == 1 || size <= bytes as usize, "{size} of {bytes}");
+            for item in &items {
+                let place = if item.channel.is_system() { &mut system } else { &mut own };
+                *place = Some(item.offset);
+            }
+            found.extend(items.into_iter().map(|item| item.id));
+            if !more {
+                break;
+            }
+        }
+        let whole: Vec<_> = (1..=12).rev().map(|n| format!("n{n:02}")).collect();
+        assert_eq!(found, whole, "{bytes}");
+    }
 }
 
 fn a_snapshot_states_its_offsets(store: &dyn Store) {

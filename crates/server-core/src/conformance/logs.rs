@@ -1,6 +1,6 @@
 //! Offsets, epochs and pages.
 
-use tidings_protocol::ServerMessage;
+use tidings_protocol::{Channel, ServerMessage};
 
 use super::{
     Case, T0, ask, channel, commit, decoded, draft, head, inbox, message, notify, offsets, one,
@@ -16,6 +16,7 @@ pub(super) const CASES: &[Case] = &[
     ("a notify to several is all of them in order", several_at_once),
     ("pages end at their limits and say so", pages_end),
     ("history goes backwards", history),
+    ("history ends at its bytes", history_ends_at_its_bytes),
     ("tops change by commits only", reading_changes_nothing),
     ("a topic takes notifications without counts", topics),
 ];
@@ -97,24 +98,48 @@ fn history(store: &dyn Store) {
     for n in 0..5 {
         one(store, message(&room, &n.to_string()));
     }
-    let back = |before, limit| match ask(
-        store,
-        Query::RecordsBefore { channel: room.clone(), before, limit },
-    ) {
-        Answer::Records { records, more, .. } => (offsets(&records), more),
-        other => panic!("{other:?}"),
-    };
+    let back = |before, limit| backwards(store, &room, before, limit, u32::MAX);
     assert_eq!(back(None, 2), (vec![5, 4], true));
     assert_eq!(back(Some(4), 2), (vec![3, 2], true));
     assert_eq!(back(Some(2), 2), (vec![1], false));
     assert_eq!(back(Some(1), 2), (vec![], false));
 }
 
+fn history_ends_at_its_bytes(store: &dyn Store) {
+    let room = channel("room:a");
+    let made: Vec<_> = (0..5).map(|n| record(one(store, message(&room, &n.to_string())))).collect();
+    let size = |of: std::ops::Range<usize>| {
+        made[of].iter().map(|record| record.frame.len() as u32).sum::<u32>()
+    };
+    let back = |before, bytes| backwards(store, &room, before, 100, bytes);
+    assert_eq!(back(None, size(0..5)), (vec![5, 4, 3, 2, 1], false));
+    assert_eq!(back(None, size(0..5) - 1), (vec![5, 4, 3, 2], true));
+    assert_eq!(back(None, size(3..5)), (vec![5, 4], true));
+    assert_eq!(back(None, size(3..5) - 1), (vec![5], true));
+    assert_eq!(back(Some(3), size(0..2)), (vec![2, 1], false));
+    assert_eq!(back(Some(3), 0), (vec![2], true), "one record at least, or nobody gets on");
+    assert_eq!(back(Some(2), 0), (vec![1], false));
+}
+
+fn backwards(
+    store: &dyn Store,
+    of: &Channel,
+    before: Option<u64>,
+    limit: u32,
+    bytes: u32,
+) -> (Vec<u64>, bool) {
+    let query = Query::RecordsBefore { channel: of.clone(), before, limit, bytes };
+    match ask(store, query) {
+        Answer::Records { records, more, .. } => (offsets(&records), more),
+        other => panic!("{other:?}"),
+    }
+}
+
 fn reading_changes_nothing(store: &dyn Store) {
     let own = inbox("u1");
     one(store, notify(&own, "n1", T0));
     let before = head(store, &own);
-    ask(store, Query::Snapshot { user: "u1".into(), limit: 10 });
+    ask(store, Query::Snapshot { user: "u1".into(), limit: 10, bytes: u32::MAX });
     ask(store, Query::Inbox { user: "u1".into() });
     one(store, open("u1"));
     assert_eq!(head(store, &own), before);

@@ -186,7 +186,7 @@ fn decoded(record: &Record) -> ServerMessage {
 }
 
 fn snapshot(store: &dyn Store, user: &str) -> Snapshot {
-    match ask(store, Query::Snapshot { user: user.into(), limit: 100 }) {
+    match ask(store, Query::Snapshot { user: user.into(), limit: 100, bytes: u32::MAX }) {
         Answer::Snapshot(snapshot) => *snapshot,
         other => panic!("{other:?}"),
     }

@@ -219,7 +219,10 @@ fn a_channel_goes(store: &dyn Store) {
     let after = head(store, &room).unwrap();
     assert_eq!((after.first, after.top), (2, 1));
     assert_ne!(after.epoch, before.epoch);
-    match ask(store, Query::RecordsBefore { channel: room.clone(), before: None, limit: 9 }) {
+    match ask(
+        store,
+        Query::RecordsBefore { channel: room.clone(), before: None, limit: 9, bytes: u32::MAX },
+    ) {
         Answer::Records { head, records, more } => {
             assert_eq!((head, records, more), (Some(after), Vec::new(), false));
         }

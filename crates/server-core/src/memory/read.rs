@@ -1,11 +1,12 @@
 //! Reading: each query on one view.
 
-use std::cmp::Reverse;
-
 use tidings_protocol::{Channel, Item, client::Cursor, server::Snapshot};
 
 use super::{Tables, log::Log};
-use crate::store::{Answer, ItemQuery, NO_LOG, Query, Record, StoreError};
+use crate::{
+    page::{Fill, Newest},
+    store::{Answer, ItemQuery, NO_LOG, Query, Record, StoreError},
+};
 
 impl Tables {
     pub(super) fn read(&self, query: &Query) -> Result<Answer, StoreError> {
@@ -19,16 +20,16 @@ impl Tables {
                     log.map(|log| page(log.after(*after), *limit, *bytes)).unwrap_or_default();
                 Answer::Records { head: log.map(Log::head), records, more }
             }
-            Query::RecordsBefore { channel, before, limit } => {
+            Query::RecordsBefore { channel, before, limit, bytes } => {
                 let log = self.logs.get(channel);
                 let below = before.unwrap_or(u64::MAX);
                 let (records, more) =
-                    log.map(|log| page(log.before(below), *limit, u32::MAX)).unwrap_or_default();
+                    log.map(|log| page(log.before(below), *limit, *bytes)).unwrap_or_default();
                 Answer::Records { head: log.map(Log::head), records, more }
             }
             Query::Inbox { user } => Answer::Inbox(self.heads(user)),
-            Query::Snapshot { user, limit } => {
-                Answer::Snapshot(Box::new(self.snapshot(user, *limit)?))
+            Query::Snapshot { user, limit, bytes } => {
+                Answer::Snapshot(Box::new(self.snapshot(user, *limit, *bytes)?))
             }
             Query::Items(query) => self.items(query),
             Query::Clock => Answer::Clock { kept: self.clock, wall: None },
@@ -46,15 +47,10 @@ impl Tables {
         Some([self.logs.get(&inbox)?.head(), self.logs.get(Channel::SYSTEM)?.head()])
     }
 
-    fn snapshot(&self, user: &str, limit: u32) -> Result<Snapshot, StoreError> {
+    fn snapshot(&self, user: &str, limit: u32, bytes: u32) -> Result<Snapshot, StoreError> {
         let missing = || StoreError::Unavailable("there is no such inbox".to_owned());
         let [inbox, system] = self.heads(user).ok_or_else(missing)?;
-        let all = self.all_items(user);
-        let mut items = all.clone();
-        items.truncate(limit as usize);
-        let count = |items: &[Item], system: bool| {
-            items.iter().filter(|item| item.channel.is_system() == system).count()
-        };
+        let Newest { items, more, system_more } = Newest::of(self.all_items(user), limit, bytes);
         Ok(Snapshot {
             id: None,
             channel: Channel::inbox(user).map_err(|_| missing())?,
@@ -62,8 +58,8 @@ impl Tables {
             offset: inbox.top,
             system: Cursor { epoch: system.epoch, offset: system.top },
             counts: self.counts(user),
-            more: count(&all, false) > count(&items, false),
-            system_more: count(&all, true) > count(&items, true),
+            more,
+            system_more,
             items,
         })
     }
@@ -80,17 +76,16 @@ impl Tables {
                 && query.read.is_none_or(|read| item.read == read)
                 && query.archived.is_none_or(|archived| item.archived == archived)
         };
-        let mut items: Vec<Item> = self.all_items(&query.user).into_iter().filter(wanted).collect();
-        let more = items.len() > query.limit as usize;
-        items.truncate(query.limit as usize);
+        let all = self.all_items(&query.user).into_iter().filter(wanted).collect();
+        let Newest { items, more, system_more } = Newest::of(all, query.limit, query.bytes);
         let at =
             self.heads(&query.user).map_or(Cursor { epoch: NO_LOG, offset: 0 }, |[inbox, _]| {
                 Cursor { epoch: inbox.epoch, offset: inbox.top }
             });
-        Answer::Items { items, more, at, counts: self.counts(&query.user) }
+        Answer::Items { items, more: more || system_more, at, counts: self.counts(&query.user) }
     }
 
-    /// The user's items and everyone-messages, newest first by (`at`, channel, offset).
+    /// The user's items and everyone-messages.
     fn all_items(&self, user: &str) -> Vec<Item> {
         let (Some(inbox), Ok(channel)) = (self.inboxes.get(user), Channel::inbox(user)) else {
             return Vec::new();
@@ -101,23 +96,20 @@ impl Tables {
         let shared = self.system.range(inbox.system_from + 1..);
         let shared =
             shared.map(|(offset, body)| body.item(&system, *offset, inbox.system_state(*offset)));
-        let mut items: Vec<Item> = own.chain(shared).collect();
-        items.sort_by_key(|item| Reverse((item.at, item.channel.clone(), item.offset)));
-        items
+        own.chain(shared).collect()
     }
 }
 
-/// At most `limit` records and about `bytes` of frames, at least one record; and whether more follow.
+/// As many records as fit, and whether more follow.
 fn page<'a>(
-    mut records: impl Iterator<Item = &'a Record>,
+    records: impl Iterator<Item = &'a Record>,
     limit: u32,
     bytes: u32,
 ) -> (Vec<Record>, bool) {
-    let mut page: Vec<Record> = Vec::new();
-    let mut size = 0;
-    for record in records.by_ref() {
-        size += record.frame.len();
-        if page.len() >= limit as usize || (!page.is_empty() && size > bytes as usize) {
+    let mut fill = Fill::new(limit, bytes);
+    let mut page = Vec::new();
+    for record in records {
+        if !fill.takes(record.frame.len()) {
             return (page, true);
         }
         page.push(record.clone());

@@ -249,6 +249,7 @@ impl Open {
         let History { id, channel, before, after, limit } = ask;
         let limit =
             limit.unwrap_or(tidings_protocol::limits::PAGE_DEFAULT).clamp(1, turn.limits.page);
+        let bytes = turn.limits.page_bytes;
         let items = channel.is_system() || channel.inbox_user() == Some(&self.who.user);
         let query = match (Caller::User(&self.who).check(channel, Right::History), before, after) {
             (Err(why), ..) => Err(why),
@@ -267,14 +268,14 @@ impl Open {
                     read: None,
                     archived: None,
                     limit,
+                    bytes,
                 }))
             }
             (Ok(()), _, Some(after)) => {
-                let bytes = turn.limits.catch_up_bytes;
                 Ok(Query::Records { channel: channel.clone(), after: *after, limit, bytes })
             }
             (Ok(()), before, None) => {
-                Ok(Query::RecordsBefore { channel: channel.clone(), before: *before, limit })
+                Ok(Query::RecordsBefore { channel: channel.clone(), before: *before, limit, bytes })
             }
         };
         match query {

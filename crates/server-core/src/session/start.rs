@@ -125,7 +125,8 @@ impl Open {
                     }
                 }
                 starting.step = Step::Snapshot { heads };
-                let query = Query::Snapshot { user, limit: turn.limits.snapshot_items };
+                let (limit, bytes) = (turn.limits.snapshot_items, turn.limits.snapshot_bytes);
+                let query = Query::Snapshot { user, limit, bytes };
                 self.ask(query, Pending::Start(Box::new(starting)), turn);
             }
         }

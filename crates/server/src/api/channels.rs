@@ -85,9 +85,10 @@ pub(super) async fn history(
             return Err(ApiError::new(ErrorCode::BadRequest, detail));
         }
     }
+    let bytes = api.limits().page_bytes;
     let query = match (page.before, page.after) {
-        (before, None) => Query::RecordsBefore { channel, before, limit },
-        (_, Some(after)) => Query::Records { channel, after, limit, bytes: u32::MAX },
+        (before, None) => Query::RecordsBefore { channel, before, limit, bytes },
+        (_, Some(after)) => Query::Records { channel, after, limit, bytes },
     };
     let Answer::Records { head, mut records, mut more } = api.read(who.principal(), query).await?
     else {

@@ -25,6 +25,7 @@ pub(super) async fn list(
 ) -> Result<Json<InboxPage>, ApiError> {
     let Ask { named, query: mut ask } =
         Ask::parse(query.as_deref().unwrap_or_default(), api.limits().page)?;
+    ask.bytes = api.limits().page_bytes;
     ask.user = who.caller().user(named)?;
     let whose = || who.principal();
     let (inbox_before, system_before) = (ask.inbox_before, ask.system_before);
@@ -69,7 +70,7 @@ pub(super) async fn mark(
 struct Ask {
     /// Whose inbox, where the query says so.
     named: Option<String>,
-    /// Of a user who is not known yet.
+    /// Of a user and a size that are not known yet.
     query: ItemQuery,
 }
 
@@ -85,6 +86,7 @@ impl Ask {
             read: None,
             archived: Some(false),
             limit: limits::PAGE_DEFAULT.min(page),
+            bytes: 0,
         };
         let mut named = None;
         let mut given = Vec::new();

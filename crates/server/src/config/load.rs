@@ -113,7 +113,7 @@ impl Config {
             return Err(ConfigError::PublicDev(self.listen));
         }
         self.check_matches()?;
-        let at_least_one: [(&'static str, u64); 27] = [
+        let at_least_one: [(&'static str, u64); 29] = [
             ("limits.connections", self.limits.connections as u64),
             ("limits.connections_per_user", self.limits.connections_per_user as u64),
             ("limits.links", self.limits.links as u64),
@@ -128,6 +128,8 @@ impl Config {
             ("limits.message_burst", self.limits.message_burst),
             ("limits.stream_ms", self.limits.stream_ms),
             ("limits.page", self.limits.page.into()),
+            ("limits.page_bytes", self.limits.page_bytes.into()),
+            ("limits.snapshot_bytes", self.limits.snapshot_bytes.into()),
             ("limits.catch_up_records", self.limits.catch_up_records.into()),
             ("auth.jwks_refresh_ms", self.auth.jwks_refresh_ms),
             ("auth.jwks_pause_ms", self.auth.jwks_pause_ms),

@@ -158,7 +158,7 @@ fn everything(store: &dyn Store) -> String {
     let mut all = String::new();
     let top = system_top(store);
     for user in USERS {
-        let query = |read, archived, limit| {
+        let query = |read, archived, limit, bytes| {
             Query::Items(ItemQuery {
                 user: user.to_owned(),
                 inbox_before: None,
@@ -167,13 +167,14 @@ fn everything(store: &dyn Store) -> String {
                 read,
                 archived,
                 limit,
+                bytes,
             })
         };
         for answered in store
             .read(&[
-                query(Some(false), None, 3),
-                query(None, Some(true), 100),
-                query(Some(true), Some(false), 100),
+                query(Some(false), None, 3, u32::MAX),
+                query(None, Some(true), 100, 900),
+                query(Some(true), Some(false), 100, u32::MAX),
             ])
             .unwrap()
         {
@@ -187,7 +188,7 @@ fn everything(store: &dyn Store) -> String {
                 other => panic!("{other:?}"),
             }
         }
-        let snapshot = Query::Snapshot { user: user.to_owned(), limit: 5 };
+        let snapshot = Query::Snapshot { user: user.to_owned(), limit: 5, bytes: 2_000 };
         if let Ok(Answer::Snapshot(snapshot)) = store.read(&[snapshot]).unwrap().remove(0) {
             let Snapshot { offset, system, counts, more, system_more, items, .. } = *snapshot;
             assert_eq!(counts.system.at, system.offset, "counts are those at the offsets");

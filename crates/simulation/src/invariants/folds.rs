@@ -135,7 +135,7 @@ mod tests {
     fn save(stage: &Stage, edit: impl FnOnce(&mut Snapshot)) -> Sight {
         use tidings_protocol::Encode;
         use tidings_server_core::store::{Answer, Query, Store};
-        let query = Query::Snapshot { user: "mina".into(), limit: 50 };
+        let query = Query::Snapshot { user: "mina".into(), limit: 50, bytes: u32::MAX };
         let answer = stage.store.read(&[query]).unwrap().remove(0).unwrap();
         let Answer::Snapshot(mut snapshot) = answer else { panic!("{answer:?}") };
         edit(&mut snapshot);

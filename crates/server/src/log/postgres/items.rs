@@ -1,13 +1,12 @@
 //! Items with their states: snapshots and pages.
 
-use std::cmp::Reverse;
-
 use deadpool_postgres::ClientWrapper;
 use tidings_protocol::{
     Channel, Counts, Item, Json, SystemCounts, Tally, client::Cursor, server::Snapshot,
 };
 use tidings_server_core::{
     inbox::ItemState,
+    page::Newest,
     store::{Answer, Head, ItemQuery, NO_LOG, Query, StoreError},
 };
 use tokio::time::timeout;
@@ -26,20 +25,39 @@ const INBOX: &str = "SELECT c.id, c.epoch, c.first, c.top, s.id, s.epoch, s.firs
     FROM inbox i JOIN channel c ON c.id = i.channel JOIN channel s ON s.name = 'system:all'
     WHERE c.name = $1";
 
-const OWN: &str = "SELECT \"offset\", id, kind, at, data, checksum, seen, read, archived FROM item
-    WHERE channel = $1 AND \"offset\" < $2 AND (cardinality($3::text[]) = 0 OR kind = ANY($3))
-        AND ($4::bool IS NULL OR read = $4) AND ($5::bool IS NULL OR archived = $5)
-    ORDER BY \"offset\" DESC LIMIT $6";
+/// Of what would be over the size, one row comes, which says that there is more. An item's body is a part of its size, so nothing is
+/// missing that fits.
+const OWN: &str = "SELECT \"offset\", id, kind, at, data, checksum, seen, read, archived FROM (
+        SELECT page.*,
+            sum(octet_length(data)) OVER (ORDER BY \"offset\" DESC) - octet_length(data) AS before,
+            row_number() OVER (ORDER BY \"offset\" DESC) AS place
+        FROM (
+            SELECT \"offset\", id, kind, at, data, checksum, seen, read, archived FROM item
+            WHERE channel = $1 AND \"offset\" < $2
+                AND (cardinality($3::text[]) = 0 OR kind = ANY($3))
+                AND ($4::bool IS NULL OR read = $4) AND ($5::bool IS NULL OR archived = $5)
+            ORDER BY \"offset\" DESC LIMIT $6
+        ) page
+    ) s WHERE s.before <= $7 OR s.place <= 2 ORDER BY \"offset\" DESC";
 
-const SHARED: &str = "SELECT i.\"offset\", i.id, i.kind, i.at, i.data, i.checksum,
-        coalesce(s.seen, i.\"offset\" <= $8), coalesce(s.read, i.\"offset\" <= $9),
-        coalesce(s.archived, i.\"offset\" <= $10)
-    FROM item i LEFT JOIN system_state s ON s.inbox = $7 AND s.\"offset\" = i.\"offset\"
-    WHERE i.channel = $1 AND i.\"offset\" < $2 AND i.\"offset\" > $11
-        AND (cardinality($3::text[]) = 0 OR i.kind = ANY($3))
-        AND ($4::bool IS NULL OR coalesce(s.read, i.\"offset\" <= $9) = $4)
-        AND ($5::bool IS NULL OR coalesce(s.archived, i.\"offset\" <= $10) = $5)
-    ORDER BY i.\"offset\" DESC LIMIT $6";
+const SHARED: &str = "SELECT \"offset\", id, kind, at, data, checksum, seen, read, archived FROM (
+        SELECT page.*,
+            sum(octet_length(data)) OVER (ORDER BY \"offset\" DESC) - octet_length(data) AS before,
+            row_number() OVER (ORDER BY \"offset\" DESC) AS place
+        FROM (
+            SELECT i.\"offset\", i.id, i.kind, i.at, i.data, i.checksum,
+                coalesce(s.seen, i.\"offset\" <= $9) AS seen,
+                coalesce(s.read, i.\"offset\" <= $10) AS read,
+                coalesce(s.archived, i.\"offset\" <= $11) AS archived
+            FROM item i LEFT JOIN system_state s
+                ON s.inbox = $8 AND s.\"offset\" = i.\"offset\"
+            WHERE i.channel = $1 AND i.\"offset\" < $2 AND i.\"offset\" > $12
+                AND (cardinality($3::text[]) = 0 OR i.kind = ANY($3))
+                AND ($4::bool IS NULL OR coalesce(s.read, i.\"offset\" <= $10) = $4)
+                AND ($5::bool IS NULL OR coalesce(s.archived, i.\"offset\" <= $11) = $5)
+            ORDER BY i.\"offset\" DESC LIMIT $6
+        ) page
+    ) s WHERE s.before <= $7 OR s.place <= 2 ORDER BY \"offset\" DESC";
 
 /// A user's inbox as one view has it.
 struct Inbox {
@@ -57,7 +75,9 @@ pub(super) async fn answer(inner: &Inner, query: &Query) -> Result<Answer, Store
     let work = async {
         client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
         let answer = match query {
-            Query::Snapshot { user, limit } => snapshot(&client, user, *limit).await?,
+            Query::Snapshot { user, limit, bytes } => {
+                snapshot(&client, user, *limit, *bytes).await?
+            }
             Query::Items(query) => page(&client, query).await?,
             _ => return Err(Trouble::damaged("there is no such query".to_owned())),
         };
@@ -68,7 +88,12 @@ pub(super) async fn answer(inner: &Inner, query: &Query) -> Result<Answer, Store
     settled(client, result)
 }
 
-async fn snapshot(client: &ClientWrapper, user: &str, limit: u32) -> Result<Answer, Trouble> {
+async fn snapshot(
+    client: &ClientWrapper,
+    user: &str,
+    limit: u32,
+    bytes: u32,
+) -> Result<Answer, Trouble> {
     let Some(inbox) = inbox(client, user).await? else {
         return Err(StoreError::Unavailable("there is no such inbox".to_owned()).into());
     };
@@ -80,8 +105,9 @@ async fn snapshot(client: &ClientWrapper, user: &str, limit: u32) -> Result<Answ
         read: None,
         archived: None,
         limit,
+        bytes,
     };
-    let Found { items, more, system_more } = find(client, &inbox, &everything).await?;
+    let Newest { items, more, system_more } = find(client, &inbox, &everything).await?;
     Ok(Answer::Snapshot(Box::new(Snapshot {
         id: None,
         counts: counts_at(inbox.row.counts(), inbox.system.top),
@@ -104,7 +130,7 @@ async fn page(client: &ClientWrapper, query: &ItemQuery) -> Result<Answer, Troub
             counts: Counts::default(),
         });
     };
-    let Found { items, more, system_more } = find(client, &inbox, query).await?;
+    let Newest { items, more, system_more } = find(client, &inbox, query).await?;
     Ok(Answer::Items {
         items,
         more: more || system_more,
@@ -139,32 +165,25 @@ async fn inbox(client: &ClientWrapper, user: &str) -> Result<Option<Inbox>, Trou
     }))
 }
 
-struct Found {
-    items: Vec<Item>,
-    /// There are more of the inbox …
-    more: bool,
-    /// … and of `system:all`.
-    system_more: bool,
-}
-
-/// One more than asked for of each channel, then the newest of both.
-async fn find(client: &ClientWrapper, inbox: &Inbox, query: &ItemQuery) -> Result<Found, Trouble> {
+/// One more than fits of each channel, then the newest of both.
+async fn find(client: &ClientWrapper, inbox: &Inbox, query: &ItemQuery) -> Result<Newest, Trouble> {
     let (own, shared) = (prepared(client, OWN).await?, prepared(client, SHARED).await?);
     let own_before = int(query.inbox_before.unwrap_or(u64::MAX));
     let shared_before = int(query.system_before.unwrap_or(u64::MAX));
-    let limit = i64::from(query.limit) + 1;
+    let (limit, bytes) = (i64::from(query.limit) + 1, i64::from(query.bytes));
     let row = &inbox.row;
     let marks = [row.seen_to, row.read_to, row.archived_to, row.system_from].map(int);
     let (kinds, read, archived) = (&query.kinds, &query.read, &query.archived);
-    let own_values: [&(dyn ToSql + Sync); 6] =
-        [&inbox.id, &own_before, kinds, read, archived, &limit];
-    let shared_values: [&(dyn ToSql + Sync); 11] = [
+    let own_values: [&(dyn ToSql + Sync); 7] =
+        [&inbox.id, &own_before, kinds, read, archived, &limit, &bytes];
+    let shared_values: [&(dyn ToSql + Sync); 12] = [
         &inbox.system_id,
         &shared_before,
         kinds,
         read,
         archived,
         &limit,
+        &bytes,
         &inbox.id,
         &marks[0],
         &marks[1],
@@ -176,11 +195,8 @@ async fn find(client: &ClientWrapper, inbox: &Inbox, query: &ItemQuery) -> Resul
     let own = own.iter().map(|row| item(&inbox.channel, row));
     let system = Channel::system();
     let shared = shared.iter().map(|row| item(&system, row));
-    let mut items = own.chain(shared).collect::<Result<Vec<Item>, Trouble>>()?;
-    items.sort_by_cached_key(|item| Reverse((item.at, item.channel.clone(), item.offset)));
-    let rest = items.split_off(items.len().min(query.limit as usize));
-    let more = |system| rest.iter().any(|item| item.channel.is_system() == system);
-    Ok(Found { more: more(false), system_more: more(true), items })
+    let items = own.chain(shared).collect::<Result<Vec<Item>, Trouble>>()?;
+    Ok(Newest::of(items, query.limit, query.bytes))
 }
 
 /// A row of `offset, id, kind, at, data, checksum` and the state, verified.

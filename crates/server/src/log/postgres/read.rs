@@ -5,6 +5,7 @@ use deadpool_postgres::{ClientWrapper, Object};
 use futures_util::future::join_all;
 use tidings_protocol::{Channel, Epoch};
 use tidings_server_core::{
+    page::Fill,
     steady::Kept,
     store::{Answer, Head, Query, Record, Revocation, StoreError, Subject, begun_anew},
 };
@@ -43,8 +44,16 @@ const AFTER: &str = "SELECT c.epoch, c.first, c.top, r.\"offset\", r.id, r.frame
 
 const BEFORE: &str = "SELECT c.epoch, c.first, c.top, r.\"offset\", r.id, r.frame, r.checksum
     FROM channel c LEFT JOIN LATERAL (
-        SELECT * FROM record WHERE channel = c.id AND \"offset\" < $2
-        ORDER BY \"offset\" DESC LIMIT $3
+        SELECT s.* FROM (
+            SELECT \"offset\", id, frame, checksum,
+                sum(octet_length(frame)) OVER (ORDER BY \"offset\" DESC) - octet_length(frame)
+                    AS before,
+                row_number() OVER (ORDER BY \"offset\" DESC) AS place
+            FROM (
+                SELECT * FROM record WHERE channel = c.id AND \"offset\" < $2
+                ORDER BY \"offset\" DESC LIMIT $3
+            ) page
+        ) s WHERE s.before <= $4 OR s.place <= 2
     ) r ON true
     WHERE c.name = $1 ORDER BY r.\"offset\" DESC";
 
@@ -108,15 +117,11 @@ async fn simple(client: &ClientWrapper, query: &Query) -> Option<Result<Answer, 
     Some(match query {
         Query::Heads(channels) => heads(client, channels).await,
         Query::Records { channel, after, limit, bytes } => {
-            records_after(client, channel, *after, *limit, *bytes).await
+            page(client, AFTER, channel, int(*after), *limit, *bytes).await
         }
-        Query::RecordsBefore { channel, before, limit } => {
+        Query::RecordsBefore { channel, before, limit, bytes } => {
             let before = int(before.unwrap_or(u64::MAX));
-            let rows = page(client, BEFORE, channel, before, *limit).await;
-            match rows {
-                Ok(rows) => records(client, channel, &rows, *limit, u32::MAX).await,
-                Err(trouble) => Err(trouble),
-            }
+            page(client, BEFORE, channel, before, *limit, *bytes).await
         }
         Query::Inbox { user } => pair(client, user).await,
         Query::Clock => clock(client).await,
@@ -151,29 +156,18 @@ pub(super) fn head(row: &Row, at: usize) -> Result<Head, Trouble> {
     })
 }
 
-async fn records_after(
-    client: &ClientWrapper,
-    channel: &Channel,
-    after: u64,
-    limit: u32,
-    bytes: u32,
-) -> Result<Answer, Trouble> {
-    let statement = prepared(client, AFTER).await?;
-    let (name, after, most) = (channel.as_str(), int(after), i64::from(limit) + 1);
-    let rows = client.query(&statement, &[&name, &after, &most, &i64::from(bytes)]).await?;
-    records(client, channel, &rows, limit, bytes).await
-}
-
 async fn page(
     client: &ClientWrapper,
     sql: &str,
     channel: &Channel,
     from: i64,
     limit: u32,
-) -> Result<Vec<Row>, Trouble> {
+    bytes: u32,
+) -> Result<Answer, Trouble> {
     let statement = prepared(client, sql).await?;
-    let most = i64::from(limit) + 1;
-    Ok(client.query(&statement, &[&channel.as_str(), &from, &most]).await?)
+    let (name, most) = (channel.as_str(), i64::from(limit) + 1);
+    let rows = client.query(&statement, &[&name, &from, &most, &i64::from(bytes)]).await?;
+    records(client, channel, &rows, limit, bytes).await
 }
 
 /// Rows of a head and a record each; a single one without a record where there is none.
@@ -192,14 +186,13 @@ async fn records(
         return Ok(Answer::Records { head, records: Vec::new(), more: false });
     };
     let head = head(first, 0)?;
+    let mut fill = Fill::new(limit, bytes);
     let mut records: Vec<Record> = Vec::new();
-    let mut size = 0;
     let mut more = false;
     for row in rows {
         let Some(offset) = row.get::<_, Option<i64>>(3) else { break };
         let frame: &[u8] = row.get(5);
-        size += frame.len();
-        if records.len() >= limit as usize || (!records.is_empty() && size > bytes as usize) {
+        if !fill.takes(frame.len()) {
             more = true;
             break;
         }

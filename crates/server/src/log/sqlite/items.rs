@@ -1,11 +1,10 @@
 //! Items with their states: snapshots and pages.
 
-use std::cmp::Reverse;
-
 use rusqlite::{Connection, Row, params_from_iter, types::Value};
 use tidings_protocol::{Channel, Item, Json, client::Cursor, server::Snapshot};
 use tidings_server_core::{
     inbox::ItemState,
+    page::{Fill, Newest, size_of_item},
     store::{Answer, Head, ItemQuery, NO_LOG, StoreError},
 };
 
@@ -39,7 +38,12 @@ pub(super) fn inbox(db: &Connection, user: &str) -> Result<Option<Inbox>, Troubl
     Ok(Some(Inbox { id, channel, head: own, system_id, system }))
 }
 
-pub(super) fn snapshot(db: &Connection, user: &str, limit: u32) -> Result<Snapshot, Trouble> {
+pub(super) fn snapshot(
+    db: &Connection,
+    user: &str,
+    limit: u32,
+    bytes: u32,
+) -> Result<Snapshot, Trouble> {
     let Some(inbox) = inbox(db, user)? else {
         return Err(Trouble::Store(StoreError::Unavailable("there is no such inbox".to_owned())));
     };
@@ -51,8 +55,9 @@ pub(super) fn snapshot(db: &Connection, user: &str, limit: u32) -> Result<Snapsh
         read: None,
         archived: None,
         limit,
+        bytes,
     };
-    let Found { items, more, system_more } = find(db, &inbox, &everything)?;
+    let Newest { items, more, system_more } = find(db, &inbox, &everything)?;
     Ok(Snapshot {
         id: None,
         counts: counts_at(counts(db, inbox.id)?, inbox.system.top),
@@ -76,7 +81,7 @@ pub(super) fn page(db: &Connection, query: &ItemQuery) -> Result<Answer, Trouble
             counts: Default::default(),
         });
     };
-    let Found { items, more, system_more } = find(db, &inbox, query)?;
+    let Newest { items, more, system_more } = find(db, &inbox, query)?;
     Ok(Answer::Items {
         items,
         more: more || system_more,
@@ -85,22 +90,11 @@ pub(super) fn page(db: &Connection, query: &ItemQuery) -> Result<Answer, Trouble
     })
 }
 
-struct Found {
-    items: Vec<Item>,
-    /// There are more of the inbox …
-    more: bool,
-    /// … and of `system:all`.
-    system_more: bool,
-}
-
-/// One more than asked for of each channel, then the newest of both.
-fn find(db: &Connection, inbox: &Inbox, query: &ItemQuery) -> Result<Found, Trouble> {
+/// One more than fits of each channel, then the newest of both.
+fn find(db: &Connection, inbox: &Inbox, query: &ItemQuery) -> Result<Newest, Trouble> {
     let mut items = own_items(db, inbox, query)?;
     items.extend(shared_items(db, inbox, query)?);
-    items.sort_by_cached_key(|item| Reverse((item.at, item.channel.clone(), item.offset)));
-    let rest = items.split_off(items.len().min(query.limit as usize));
-    let more = |system| rest.iter().any(|item| item.channel.is_system() == system);
-    Ok(Found { more: more(false), system_more: more(true), items })
+    Ok(Newest::of(items, query.limit, query.bytes))
 }
 
 /// `WHERE` clauses with their values.
@@ -153,7 +147,8 @@ fn own_items(db: &Connection, inbox: &Inbox, query: &ItemQuery) -> Result<Vec<It
          FROM item i WHERE {} ORDER BY i.\"offset\" DESC LIMIT {limit}",
         filter.sql
     );
-    collect(db, &sql, filter.values, &inbox.channel, |row| {
+    let fill = Fill::new(query.limit, query.bytes);
+    collect(db, &sql, filter.values, &inbox.channel, fill, |row| {
         Ok(ItemState { seen: row.get(6)?, read: row.get(7)?, archived: row.get(8)? })
     })
 }
@@ -182,7 +177,8 @@ fn shared_items(db: &Connection, inbox: &Inbox, query: &ItemQuery) -> Result<Vec
          WHERE {} ORDER BY i.\"offset\" DESC LIMIT {limit}",
         filter.sql
     );
-    collect(db, &sql, filter.values, &Channel::system(), |row| {
+    let fill = Fill::new(query.limit, query.bytes);
+    collect(db, &sql, filter.values, &Channel::system(), fill, |row| {
         let told: (Option<bool>, Option<bool>, Option<bool>) =
             (row.get(6)?, row.get(7)?, row.get(8)?);
         Ok(match told {
@@ -192,12 +188,13 @@ fn shared_items(db: &Connection, inbox: &Inbox, query: &ItemQuery) -> Result<Vec
     })
 }
 
-/// Rows of `offset, id, kind, at, data, checksum` and then the state, verified.
+/// Rows of `offset, id, kind, at, data, checksum` and then the state, verified; up to the first that does not fit.
 fn collect(
     db: &Connection,
     sql: &str,
     values: Vec<Value>,
     channel: &Channel,
+    mut fill: Fill,
     state: impl Fn(&Row<'_>) -> rusqlite::Result<ItemState>,
 ) -> Result<Vec<Item>, Trouble> {
     let mut statement = db.prepare_cached(sql)?;
@@ -216,17 +213,13 @@ fn collect(
         }
         let data = Json::parse(data).map_err(|_| damaged())?;
         let ItemState { seen, read, archived } = state(row)?;
-        items.push(Item {
-            channel: channel.clone(),
-            offset,
-            id,
-            kind,
-            at,
-            seen,
-            read,
-            archived,
-            data,
-        });
+        let channel = channel.clone();
+        let item = Item { channel, offset, id, kind, at, seen, read, archived, data };
+        let fits = fill.takes(size_of_item(&item));
+        items.push(item);
+        if !fits {
+            break;
+        }
     }
     Ok(items)
 }

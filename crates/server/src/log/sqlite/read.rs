@@ -4,6 +4,7 @@ use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use tidings_protocol::{Channel, Epoch};
 use tidings_server_core::{
+    page::Fill,
     steady::Kept,
     store::{Answer, Head, Query, Record, Revocation, StoreError, Subject, begun_anew},
 };
@@ -57,16 +58,16 @@ fn on_view(db: &Connection, query: &Query) -> Result<Answer, Trouble> {
                        WHERE channel = ?1 AND \"offset\" > ?2 ORDER BY \"offset\" LIMIT ?3";
             records(db, sql, channel, *after, *limit, *bytes)?
         }
-        Query::RecordsBefore { channel, before, limit } => {
+        Query::RecordsBefore { channel, before, limit, bytes } => {
             let sql = "SELECT \"offset\", id, frame, checksum FROM record
                        WHERE channel = ?1 AND \"offset\" < ?2 ORDER BY \"offset\" DESC LIMIT ?3";
-            records(db, sql, channel, before.unwrap_or(u64::MAX), *limit, u32::MAX)?
+            records(db, sql, channel, before.unwrap_or(u64::MAX), *limit, *bytes)?
         }
         Query::Inbox { user } => {
             Answer::Inbox(items::inbox(db, user)?.map(|found| [found.head, found.system]))
         }
-        Query::Snapshot { user, limit } => {
-            Answer::Snapshot(Box::new(items::snapshot(db, user, *limit)?))
+        Query::Snapshot { user, limit, bytes } => {
+            Answer::Snapshot(Box::new(items::snapshot(db, user, *limit, *bytes)?))
         }
         Query::Items(query) => items::page(db, query)?,
         Query::Clock => {
@@ -124,13 +125,12 @@ fn records(
     };
     let mut statement = db.prepare_cached(sql)?;
     let mut rows = statement.query(params![id, int(from), i64::from(limit) + 1])?;
+    let mut fill = Fill::new(limit, bytes);
     let mut records: Vec<Record> = Vec::new();
-    let mut size = 0;
     let mut more = false;
     while let Some(row) = rows.next()? {
         let length = row.get_ref(2)?.as_bytes().map_err(rusqlite::Error::from)?.len();
-        size += length;
-        if records.len() >= limit as usize || (!records.is_empty() && size > bytes as usize) {
+        if !fill.takes(length) {
             more = true;
             break;
         }
