@@ -159,6 +159,10 @@ impl Connection {
         self.line.0.borrow().mailbox.bytes()
     }
 
+    pub(crate) fn is_full(&self) -> bool {
+        self.line.0.borrow().mailbox.is_full()
+    }
+
     pub(crate) fn is_low(&self) -> bool {
         self.line.0.borrow().mailbox.is_low()
     }

@@ -119,6 +119,8 @@ fn begin(seed: u64, told: bool, fate: &mut Rng) -> World {
         join_bytes: [500, 16 * 1024][fate.index(2)],
         snapshot_items: [5, 50][fate.index(2)],
         page: [5, 100][fate.index(2)],
+        page_bytes: (mailbox / 2) as u32,
+        snapshot_bytes: (mailbox / 4) as u32,
         message_bytes: [MESSAGE_BYTES, MESSAGE_BYTES, 700][fate.index(3)],
         ..Limits::default()
     };

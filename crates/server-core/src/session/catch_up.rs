@@ -4,13 +4,13 @@ use tidings_protocol::{Channel, client::Since, server::GapReason};
 
 use super::{
     Command, Request, State,
-    open::{Open, Pending},
+    open::Open,
     subscription::{Gap, Stage, Start, cursor_of},
     turn::Turn,
 };
 use crate::{
     hub::Slot,
-    store::{Head, NO_LOG, Query, Record},
+    store::{Head, NO_LOG, Record},
 };
 
 /// A channel nobody has written to yet.
@@ -70,22 +70,7 @@ impl Open {
         if one.sent >= one.told {
             one.go_live(turn);
         } else {
-            self.read_page(place, turn);
-        }
-    }
-
-    fn read_page(&mut self, place: usize, turn: &mut Turn<'_>) {
-        let Some(one) = self.subscriptions.get(place) else { return };
-        let channel = one.channel.clone();
-        let query = Query::Records {
-            channel: channel.clone(),
-            after: one.sent,
-            limit: turn.limits.catch_up_records,
-            bytes: turn.limits.catch_up_bytes,
-        };
-        let request = self.ask(query, Pending::Page { channel }, turn);
-        if let Some(one) = self.subscriptions.get_mut(place) {
-            one.stage = Stage::Reading(request);
+            self.want_page(place);
         }
     }
 
@@ -118,12 +103,11 @@ impl Open {
         for record in records {
             if record.offset == one.sent + 1 {
                 one.sent = record.offset;
-                turn.out.push(Command::Send(record.frame));
+                turn.pass(record.frame);
             }
         }
         if more {
-            one.stage = Stage::Draining;
-            turn.out.push(Command::AwaitDrain);
+            self.want_page(place);
         } else {
             one.go_live(turn);
         }
@@ -157,11 +141,11 @@ impl Open {
         }
     }
 
-    pub(super) fn fell_behind(&mut self, channel: &Channel, slot: Slot, turn: &mut Turn<'_>) {
+    pub(super) fn fell_behind(&mut self, channel: &Channel, slot: Slot) {
         if self.switching(channel, slot).is_some()
             && let Some(place) = self.subscriptions.iter().position(|one| one.channel == *channel)
         {
-            self.read_page(place, turn);
+            self.want_page(place);
         }
     }
 
@@ -175,24 +159,18 @@ impl Open {
     }
 
     /// The hub stopped pushing: read the log again once the connection has drained.
-    pub(super) fn lagged(&mut self, channel: &Channel, slot: Slot, sent: u64, turn: &mut Turn<'_>) {
-        if let Some(one) = self.subscription(channel)
-            && one.slot == Some(slot)
-            && matches!(one.stage, Stage::Live | Stage::Switching)
-        {
+    pub(super) fn lagged(&mut self, channel: &Channel, slot: Slot, sent: u64) {
+        let live = |one: &super::subscription::Subscription| {
+            one.channel == *channel
+                && one.slot == Some(slot)
+                && matches!(one.stage, Stage::Live | Stage::Switching)
+        };
+        let Some(place) = self.subscriptions.iter().position(live) else { return };
+        if let Some(one) = self.subscriptions.get_mut(place) {
             one.sent = sent;
-            one.stage = Stage::Draining;
-            turn.out.push(Command::AwaitDrain);
         }
-    }
-
-    /// What waited for the connection to drain reads on.
-    pub(super) fn drained(&mut self, turn: &mut Turn<'_>) {
-        for place in 0..self.subscriptions.len() {
-            if self.subscriptions.get(place).is_some_and(|one| one.stage == Stage::Draining) {
-                self.read_page(place, turn);
-            }
-        }
+        self.backlog.is_behind();
+        self.want_page(place);
     }
 }
 

@@ -38,6 +38,8 @@ pub enum Event<'a> {
     Drained,
     /// Nothing could be written for the transport's send time: the other end does not read.
     Stalled,
+    /// The other end takes no more answers. What it said is carried out all the same; what would only be read for it is not.
+    HungUp,
     /// The transport is gone. The last event; the answer is `Detach` for what is still attached.
     TransportClosed,
 

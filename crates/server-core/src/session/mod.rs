@@ -13,14 +13,19 @@
 //! What a driver does besides:
 //! 1. keeps the connection's [`crate::Mailbox`], its one deadline, and a [`crate::hub::Sink`] that pushes into the
 //!    mailbox and hands `lagged` to the connection;
-//! 2. reads frames only while the mailbox is not full and the session did not say `PauseReading`;
+//! 2. reads frames only while the mailbox is not full ([`crate::Mailbox::is_full`]) and the session did not say `PauseReading`;
 //! 3. feeds the answers of `Attach`, `GoLive` and `Tops` right after the commands they came with, before any other
 //!    event: they only need the hub's lock. All other answers may come late and in any order;
 //! 4. hands committed records to the hub in the order of commits, before it feeds `Committed`.
 //!
+//! What may be large (a snapshot, a page, what is caught up) is asked of the store only as fast as it is taken: answers that are
+//! under way or wait in the mailbox fill half of it at most. A client may ask for a hundred pages at once; it gets them one after the
+//! other.
+//!
 //! Records that are pushed and messages that are sent share the mailbox, so that a `pong` never overtakes the records
 //! whose tops it tells.
 
+mod backlog;
 mod catch_up;
 mod command;
 mod entering;
@@ -90,7 +95,7 @@ impl Session {
         out: &mut Vec<Command>,
     ) -> Self {
         let mut ids = Ids::new(seed);
-        let mut turn = Turn { now, limits: &limits, ids: &mut ids, out };
+        let mut turn = Turn { now, limits: &limits, ids: &mut ids, out, sent: 0 };
         let state = State::Open(Box::new(Open::visit(who, &mut turn)));
         Self { limits, ids, guard, state }
     }
@@ -105,7 +110,7 @@ impl Session {
     /// Something happened: appends what is to be done.
     pub fn handle(&mut self, now: Now, event: Event<'_>, out: &mut Vec<Command>) {
         let state = std::mem::replace(&mut self.state, State::Closing);
-        let mut turn = Turn { now, limits: &self.limits, ids: &mut self.ids, out };
+        let mut turn = Turn { now, limits: &self.limits, ids: &mut self.ids, out, sent: 0 };
         if matches!(state, State::Closing) {
             return closing(event, &mut turn);
         }

@@ -9,6 +9,7 @@ use tidings_protocol::{
 
 use super::{
     Command, Event, Request, State, Wanted,
+    backlog::{Backlog, Size, Want},
     guard::Input,
     life::{Due, Life},
     request::Intent,
@@ -33,6 +34,8 @@ pub(super) struct Open {
     /// What the store was asked and has not answered.
     requests: Vec<(Request, Pending)>,
     next_request: Request,
+    /// What the store will be asked once there is room for the answers.
+    pub(super) backlog: Backlog,
     paused: bool,
     /// A new credential is being checked; holds the `id` of its `refresh`.
     pub(super) refreshing: Option<Option<u64>>,
@@ -45,6 +48,8 @@ pub(super) enum Duty {
     All,
     /// The client's messages and their answers: records come another way.
     Messages,
+    /// The client's messages only: it hung up.
+    Deeds,
 }
 
 /// What an answer of the store is for.
@@ -60,6 +65,20 @@ pub(super) enum Pending {
     Intent(Box<Intent>),
     /// `history`.
     History { channel: Channel, id: Option<u64> },
+    /// Not wanted any more; it is on its way all the same.
+    Nothing(Size),
+}
+
+impl Pending {
+    const fn size(&self) -> Size {
+        match self {
+            Self::Start(starting) if starting.is_snapshot() => Size::Snapshot,
+            Self::Page { .. } => Size::CatchUp,
+            Self::History { .. } => Size::Page,
+            Self::Nothing(size) => *size,
+            Self::Start(_) | Self::Locate { .. } | Self::Intent(_) => Size::Small,
+        }
+    }
 }
 
 impl Open {
@@ -82,7 +101,7 @@ impl Open {
         open.subscriptions.push(Subscription::attach(inbox, turn));
         open.subscriptions.push(Subscription::attach(Channel::system(), turn));
         open.want(wanted, turn);
-        open.pace(turn);
+        open.go_on(turn);
         State::Open(open)
     }
 
@@ -99,6 +118,7 @@ impl Open {
             subscriptions: Vec::new(),
             requests: Vec::new(),
             next_request: 0,
+            backlog: Backlog::default(),
             paused: false,
             refreshing: None,
         }
@@ -143,7 +163,7 @@ impl Open {
                 }
             }
         }
-        self.pace(turn);
+        self.go_on(turn);
         State::Open(self)
     }
 
@@ -165,9 +185,10 @@ impl Open {
             }
             Event::Attached { channel, slot } => self.attached(channel, slot, turn),
             Event::WentLive { channel, slot } => self.went_live(&channel, slot),
-            Event::FellBehind { channel, slot } => self.fell_behind(&channel, slot, turn),
-            Event::Lagged { channel, slot, sent } => self.lagged(&channel, slot, sent, turn),
-            Event::Drained => self.drained(turn),
+            Event::FellBehind { channel, slot } => self.fell_behind(&channel, slot),
+            Event::Lagged { channel, slot, sent } => self.lagged(&channel, slot, sent),
+            Event::Drained => self.backlog.drained(),
+            Event::HungUp => self.hung_up(),
             Event::TopsRead { id, tops } => self.pong(id, tops, turn),
             Event::Read { request, answer } => {
                 if let Some(pending) = self.take(request) {
@@ -188,6 +209,14 @@ impl Open {
             _ => {}
         }
         None
+    }
+
+    /// A visit goes on without its client: nothing is read for it any more.
+    fn hung_up(&mut self) {
+        if self.duty == Duty::Messages {
+            self.duty = Duty::Deeds;
+            self.backlog.forget(|want| matches!(want, Want::History(_)));
+        }
     }
 
     /// Takes over a new credential of the same user; what it no longer grants ends.
@@ -244,28 +273,41 @@ impl Open {
         if self.requests.is_empty() {
             self.requests = Vec::new();
         }
-        Some(pending)
+        (!matches!(pending, Pending::Nothing(_))).then_some(pending)
     }
 
     /// Answers to these are not wanted any more.
     pub(super) fn forget(&mut self, unwanted: impl Fn(&Pending) -> bool) {
-        self.requests.retain(|(_, pending)| !unwanted(pending));
+        for (_, pending) in &mut self.requests {
+            if unwanted(pending) {
+                *pending = Pending::Nothing(pending.size());
+            }
+        }
+    }
+
+    /// Of what the store was asked and has not answered.
+    pub(super) fn sizes_under_way(&self) -> impl Iterator<Item = Size> {
+        self.requests.iter().map(|(_, pending)| pending.size())
     }
 
     /// Nothing is under way, and each subscription has all there is.
     pub(super) fn is_settled(&self) -> bool {
         let live = |one: &Subscription| one.stage == Stage::Live;
-        self.requests.is_empty() && self.refreshing.is_none() && self.subscriptions.iter().all(live)
+        let nothing_asked = self.requests.is_empty() && self.backlog.is_empty();
+        nothing_asked && self.refreshing.is_none() && self.subscriptions.iter().all(live)
     }
 
     /// The inbox pair has not begun yet.
     pub(super) fn is_starting(&self) -> bool {
         self.requests.iter().any(|(_, pending)| matches!(pending, Pending::Start(_)))
+            || self.backlog.holds(|want| matches!(want, Want::Snapshot(_)))
     }
 
-    /// Reads on only while few enough requests are under way.
-    fn pace(&mut self, turn: &mut Turn<'_>) {
-        let full = self.requests.len() >= turn.limits.outstanding;
+    /// Asks the store for what there is room for, and takes further messages only while few enough wait for an answer.
+    fn go_on(&mut self, turn: &mut Turn<'_>) {
+        self.backlog.sent(std::mem::take(&mut turn.sent));
+        self.read_on(turn);
+        let full = self.requests.len() + self.backlog.asked() >= turn.limits.outstanding;
         if full != self.paused {
             self.paused = full;
             turn.out.push(if full { Command::PauseReading } else { Command::ResumeReading });
@@ -291,6 +333,7 @@ fn store_failed(pending: Pending, refused: &Refused, turn: &mut Turn<'_>) -> Opt
             return Some(turn.close(refused));
         }
         Pending::Intent(intent) => turn.send(&intent.error(refused)),
+        Pending::Nothing(_) => {}
         Pending::History { channel, id } => {
             turn.send(&server::Error {
                 id,

@@ -10,6 +10,7 @@ use tidings_protocol::{
 
 use super::{
     Command, Credential, Request, State,
+    backlog::{self, Want},
     open::{Duty, Open, Pending},
     subscription::Stage,
     turn::Turn,
@@ -55,7 +56,7 @@ impl Open {
         match message {
             ClientMessage::Subscribe(Subscribe { id, channel, .. })
             | ClientMessage::Unsubscribe(Unsubscribe { id, channel })
-                if self.duty == Duty::Messages =>
+                if self.duty != Duty::All =>
             {
                 let why = bad("open the stream or poll with the channels you want in `channels`");
                 turn.refuse(&why, about(id), Some(channel));
@@ -68,6 +69,7 @@ impl Open {
             ClientMessage::Unsubscribe(ask) => self.unsubscribe(ask.id, ask.channel, turn),
             ClientMessage::Publish(ask) => self.publish(ask, turn),
             ClientMessage::Mark(ask) => self.mark(ask, turn),
+            ClientMessage::History(_) if self.duty == Duty::Deeds => {}
             ClientMessage::History(ask) => self.history(&ask, turn),
             ClientMessage::Refresh(ask) => self.refresh(ask, turn),
             ClientMessage::Void(ask) => self.void(ask, turn),
@@ -154,6 +156,7 @@ impl Open {
                 return turn.refuse(&why, about(id), Some(channel));
             }
             self.subscriptions.remove(place).detach(turn);
+            self.backlog.forget(|want| want.is_page_of(&channel));
         }
         turn.send(&server::Unsubscribed { id, channel, code: None });
     }
@@ -280,7 +283,8 @@ impl Open {
         };
         match query {
             Ok(query) => {
-                self.ask(query, Pending::History { channel: channel.clone(), id: *id }, turn);
+                let history = backlog::History { channel: channel.clone(), id: *id, query };
+                self.want_read(Want::History(Box::new(history)));
             }
             Err(why) => turn.refuse(&why, about(*id), Some(channel.clone())),
         }

@@ -8,6 +8,7 @@ use tidings_protocol::{
 
 use super::{
     State,
+    backlog::Want,
     open::{Open, Pending},
     subscription::{Gap, Start, Subscription, cursor_of},
     turn::Turn,
@@ -41,6 +42,13 @@ enum Step {
     Opening,
     /// The snapshot is being read.
     Snapshot { heads: [Head; 2] },
+}
+
+impl Starting {
+    /// The answer that is awaited is the snapshot.
+    pub(super) const fn is_snapshot(&self) -> bool {
+        matches!(self.step, Step::Snapshot { .. })
+    }
 }
 
 impl Open {
@@ -81,6 +89,11 @@ impl Open {
             Pending::Start(_) => true,
             Pending::Locate { channel, .. } => pair.contains(channel),
             _ => false,
+        });
+        self.backlog.forget(|want| match want {
+            Want::Snapshot(_) => true,
+            Want::CatchUp(channel) => pair.contains(channel),
+            Want::History(_) => false,
         });
     }
 
@@ -125,9 +138,7 @@ impl Open {
                     }
                 }
                 starting.step = Step::Snapshot { heads };
-                let (limit, bytes) = (turn.limits.snapshot_items, turn.limits.snapshot_bytes);
-                let query = Query::Snapshot { user, limit, bytes };
-                self.ask(query, Pending::Start(Box::new(starting)), turn);
+                self.want_read(Want::Snapshot(Box::new(starting)));
             }
         }
         None
@@ -196,6 +207,7 @@ impl Open {
             return self.start_afresh(id, &channel, None, turn);
         }
         self.forget(|pending| matches!(pending, Pending::Locate { channel: other, .. } if *other == channel));
+        self.backlog.forget(|want| want.is_page_of(&channel));
         match self.subscription(&channel) {
             Some(one) => one.restart(turn),
             None => {

@@ -34,8 +34,8 @@ pub(super) enum Stage {
     Starting,
     /// A page of the log is being read.
     Reading(Request),
-    /// The last page has to leave first.
-    Draining,
+    /// A page will be read once there is room for it.
+    Waiting,
     /// The hub was asked to go live.
     Switching,
     /// The hub pushes.

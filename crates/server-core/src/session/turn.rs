@@ -11,11 +11,19 @@ pub(super) struct Turn<'a> {
     pub(super) limits: &'a Limits,
     pub(super) ids: &'a mut Ids,
     pub(super) out: &'a mut Vec<Command>,
+    /// Bytes sent during it.
+    pub(super) sent: usize,
 }
 
 impl Turn<'_> {
     pub(super) fn send(&mut self, message: &impl Encode) {
-        self.out.push(Command::Send(Bytes::from(message.to_json())));
+        self.pass(Bytes::from(message.to_json()));
+    }
+
+    /// The same for what is in words already.
+    pub(super) fn pass(&mut self, frame: Bytes) {
+        self.sent += frame.len();
+        self.out.push(Command::Send(frame));
     }
 
     /// Tells why something was not done; the connection goes on.

@@ -354,6 +354,11 @@ impl Peer {
         self.waiting.pop_front().expect("a command to the store")
     }
 
+    /// Commands to the store that were kept back.
+    pub(crate) fn kept_back_count(&self) -> usize {
+        self.waiting.len()
+    }
+
     pub(crate) fn queued(&self) -> usize {
         self.line.0.borrow().mailbox.bytes()
     }

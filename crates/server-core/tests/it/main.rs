@@ -1,6 +1,7 @@
 //! Sessions, hub, services and the reference store together, without time or network between them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+mod answers;
 mod entering;
 mod harness;
 mod limits;

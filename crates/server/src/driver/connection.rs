@@ -203,7 +203,7 @@ impl<T: Transport> Connection<T> {
             tokio::select! {
                 biased;
                 () = self.line.rung() => self.hear(),
-                incoming = self.transport.receive(), if !self.flow.paused => {
+                incoming = self.transport.receive(), if !self.flow.paused && !self.line.is_full() => {
                     if let Some(end) = self.take_in(incoming) {
                         break end;
                     }
@@ -289,6 +289,7 @@ impl<T: Transport> Connection<T> {
             Incoming::Life => self.feed(Event::ShowedLife),
             Incoming::TooLarge => self.feed(Event::TooLarge),
             Incoming::NotUtf8 => self.feed(Event::NotUtf8),
+            Incoming::HungUp => self.feed(Event::HungUp),
             Incoming::Ended => return Some(End::Gone),
         }
         None

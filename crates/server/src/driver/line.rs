@@ -101,6 +101,12 @@ impl Line {
         self.lock().mailbox.is_low()
     }
 
+    /// So much waits that nothing more is read.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.lock().mailbox.is_full()
+    }
+
     /// The lock guards plain data that is consistent between statements, so a panic elsewhere does not spoil it.
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)

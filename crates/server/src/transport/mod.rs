@@ -41,6 +41,8 @@ pub enum Incoming {
     TooLarge,
     /// A text frame that is not UTF-8. The transport can't go on reading.
     NotUtf8,
+    /// The other end takes no more answers; what it said before is still to be carried out.
+    HungUp,
     /// The other end closed, or the link broke.
     Ended,
 }

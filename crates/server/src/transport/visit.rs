@@ -1,38 +1,110 @@
 //! A client's messages by POST, where its stream or poll can't carry them: lines in, lines out.
+//!
+//! Answers that are few are sent as a whole. Beyond that they are sent as fast as they are taken, and the session makes no more of them
+//! meanwhile. A caller that hangs up hears no more answers; what it said is carried out all the same.
 
-use std::collections::VecDeque;
+use std::{
+    collections::VecDeque,
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
+use axum::body::Body;
 use bytes::{BufMut, Bytes, BytesMut};
+use futures_util::stream;
 use tidings_protocol::CloseCode;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 use super::{Broken, Incoming, Sign, Transport};
+
+/// Answers up to this many bytes wait for each other. Beyond it they are sent in chunks of this size.
+const CHUNK: usize = 64 * 1024;
 
 /// One request.
 #[derive(Debug)]
 pub struct Visit {
     /// Messages that are still to be read.
     lines: VecDeque<Box<str>>,
+    /// Answers that are still to be sent.
     answers: BytesMut,
-    answer: Option<oneshot::Sender<Bytes>>,
+    stage: Stage,
+    /// A part of an answer was given out, and the rest did not follow.
+    torn: bool,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// Nothing was sent yet.
+    Waiting(oneshot::Sender<Body>),
+    Flowing(Outflow),
+    /// The caller is gone.
+    HungUp,
+    Answered,
+}
+
+/// A body that is given out piece by piece.
+#[derive(Debug)]
+struct Outflow {
+    chunks: mpsc::Sender<Bytes>,
+    /// All of it was given out. Otherwise its end is no end: the link is cut, so that nobody takes a part for the whole.
+    whole: Arc<AtomicBool>,
 }
 
 impl Visit {
     /// A visit with these messages, one a line, whose answers go to `answer`.
     #[must_use]
-    pub fn new(body: &str, answer: oneshot::Sender<Bytes>) -> Self {
+    pub fn new(body: &str, answer: oneshot::Sender<Body>) -> Self {
         let lines = body.lines().filter(|line| !line.trim().is_empty());
         Self {
             lines: lines.map(Box::from).collect(),
             answers: BytesMut::new(),
-            answer: Some(answer),
+            stage: Stage::Waiting(answer),
+            torn: false,
         }
     }
 
-    fn answer(&mut self) {
-        if let Some(answer) = self.answer.take() {
-            // What was stored is stored, whether or not anybody is there to hear it.
-            let _gone = answer.send(std::mem::take(&mut self.answers).freeze());
+    /// Sends what there is, as far as it makes chunks.
+    async fn send(&mut self) {
+        if self.answers.len() > CHUNK
+            && matches!(self.stage, Stage::Waiting(_))
+            && let Stage::Waiting(answer) = std::mem::replace(&mut self.stage, Stage::HungUp)
+        {
+            let (chunks, waiting) = mpsc::channel(1);
+            let whole = Arc::new(AtomicBool::new(false));
+            if answer.send(chunked(waiting, Arc::clone(&whole))).is_ok() {
+                self.stage = Stage::Flowing(Outflow { chunks, whole });
+            }
+        }
+        let Stage::Flowing(outflow) = &self.stage else { return };
+        while !self.answers.is_empty() {
+            let Ok(place) = outflow.chunks.reserve().await else {
+                self.hang_up();
+                return;
+            };
+            // A copy, so that what waits is this much and not all that it was cut from.
+            let chunk = self.answers.split_to(self.answers.len().min(CHUNK));
+            place.send(Bytes::copy_from_slice(&chunk));
+        }
+    }
+
+    fn hang_up(&mut self) {
+        self.stage = Stage::HungUp;
+        self.answers = BytesMut::new();
+    }
+
+    /// The answer is complete.
+    fn finish(&mut self) {
+        match std::mem::replace(&mut self.stage, Stage::Answered) {
+            Stage::Waiting(answer) => {
+                let answers = std::mem::take(&mut self.answers).freeze();
+                // What was stored is stored, whether or not anybody is there to hear it.
+                let _gone = answer.send(Body::from(answers));
+            }
+            Stage::Flowing(outflow) => outflow.whole.store(!self.torn, Ordering::Release),
+            Stage::HungUp | Stage::Answered => {}
         }
     }
 }
@@ -41,23 +113,37 @@ impl Transport for Visit {
     const NAME: &'static str = "post";
 
     async fn receive(&mut self) -> Incoming {
-        if let Some(line) = self.lines.pop_front() {
+        let has_hung_up = match &self.stage {
+            Stage::Waiting(answer) => answer.is_closed(),
+            Stage::Flowing(outflow) => outflow.chunks.is_closed(),
+            Stage::HungUp | Stage::Answered => false,
+        };
+        if !has_hung_up && let Some(line) = self.lines.pop_front() {
             return Incoming::Text(line);
         }
-        match &self.answer {
-            // The caller may be gone: what it said is carried out all the same.
-            Some(_) => std::future::pending().await,
-            None => Incoming::Ended,
+        match &mut self.stage {
+            Stage::Waiting(answer) => answer.closed().await,
+            Stage::Flowing(outflow) => outflow.chunks.closed().await,
+            // What it said is still being carried out.
+            Stage::HungUp => std::future::pending().await,
+            Stage::Answered => return Incoming::Ended,
         }
+        self.hang_up();
+        Incoming::HungUp
     }
 
     async fn feed(&mut self, frame: Bytes) -> Result<(), Broken> {
-        self.answers.put(frame);
-        self.answers.put_u8(b'\n');
+        if !matches!(self.stage, Stage::HungUp) {
+            self.answers.put(frame);
+            self.answers.put_u8(b'\n');
+        }
         Ok(())
     }
 
     async fn flush(&mut self) -> Result<(), Broken> {
+        self.torn = true;
+        self.send().await;
+        self.torn = false;
         Ok(())
     }
 
@@ -67,11 +153,92 @@ impl Transport for Visit {
 
     fn rest(&mut self, settled: impl FnOnce() -> bool) {
         if self.lines.is_empty() && settled() {
-            self.answer();
+            self.finish();
         }
     }
 
     async fn close(&mut self, _code: CloseCode, _reason: &'static str) {
-        self.answer();
+        self.finish();
+    }
+}
+
+fn chunked(mut chunks: mpsc::Receiver<Bytes>, whole: Arc<AtomicBool>) -> Body {
+    Body::from_stream(stream::poll_fn(move |context| {
+        chunks.poll_recv(context).map(|chunk| match chunk {
+            Some(chunk) => Some(Ok(chunk)),
+            None if whole.load(Ordering::Acquire) => None,
+            None => Some(Err(io::Error::other("not all answers were taken"))),
+        })
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::to_bytes;
+
+    use super::*;
+
+    fn visit(lines: &str) -> (Visit, oneshot::Receiver<Body>) {
+        let (answer, answered) = oneshot::channel();
+        (Visit::new(lines, answer), answered)
+    }
+
+    async fn feed(visit: &mut Visit, bytes: usize) {
+        visit.feed(Bytes::from(vec![b'x'; bytes])).await.unwrap();
+        visit.flush().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn few_answers_are_sent_as_a_whole() {
+        let (mut visit, mut answered) = visit("a\n\nb\n");
+        for line in ["a", "b"] {
+            assert!(matches!(visit.receive().await, Incoming::Text(text) if *text == *line));
+            feed(&mut visit, 3).await;
+        }
+        assert!(answered.try_recv().is_err());
+        visit.rest(|| true);
+        let body = answered.await.unwrap();
+        assert_eq!(to_bytes(body, 100).await.unwrap(), "xxx\nxxx\n");
+        assert!(matches!(visit.receive().await, Incoming::Ended));
+    }
+
+    #[tokio::test]
+    async fn many_answers_are_sent_as_they_are_taken() {
+        let (mut visit, answered) = visit("");
+        let all = 5 * CHUNK;
+        let sender = tokio::spawn(async move {
+            for _ in 0..5 {
+                feed(&mut visit, CHUNK - 1).await;
+            }
+            visit.rest(|| true);
+        });
+        let body = to_bytes(answered.await.unwrap(), all).await.unwrap();
+        assert_eq!(body.len(), all);
+        sender.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_was_not_taken_to_the_end_is_no_whole_answer() {
+        let (mut visit, answered) = visit("");
+        // There is room for one chunk: the next waits, until the driver gives up.
+        visit.feed(Bytes::from(vec![b'x'; 3 * CHUNK])).await.unwrap();
+        assert!(futures_util::FutureExt::now_or_never(visit.flush()).is_none());
+        visit.close(CloseCode::TRY_LATER, "").await;
+        drop(visit);
+        to_bytes(answered.await.unwrap(), usize::MAX).await.unwrap_err();
+    }
+
+    #[tokio::test]
+    async fn a_caller_that_hung_up_is_told_of_once_and_its_lines_are_still_read() {
+        let (mut visit, answered) = visit("a\nb");
+        drop(answered);
+        assert!(matches!(visit.receive().await, Incoming::HungUp));
+        for line in ["a", "b"] {
+            assert!(matches!(visit.receive().await, Incoming::Text(text) if *text == *line));
+            feed(&mut visit, 9 * CHUNK).await;
+            assert_eq!(visit.answers.capacity(), 0, "nothing is held");
+        }
+        visit.rest(|| true);
+        assert!(matches!(visit.receive().await, Incoming::Ended));
     }
 }

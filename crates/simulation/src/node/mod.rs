@@ -260,7 +260,7 @@ impl Node {
     /// A frame came up.
     pub fn receive(&mut self, env: &mut Env, conn: Conn, text: String) {
         let Some(connection) = self.connections.get_mut(&conn) else { return };
-        if connection.paused {
+        if connection.paused || connection.is_full() || !connection.unread.is_empty() {
             connection.unread.push(text);
         } else {
             self.feed(env, conn, Event::Received { text: &text });
@@ -296,7 +296,10 @@ impl Node {
                 } else if connection.awaits_drain && connection.is_low() {
                     connection.awaits_drain = false;
                     self.step(env, conn, Event::Drained);
-                } else if !connection.paused && !connection.unread.is_empty() {
+                } else if !(connection.paused
+                    || connection.is_full()
+                    || connection.unread.is_empty())
+                {
                     let text = connection.unread.remove(0);
                     self.step(env, conn, Event::Received { text: &text });
                 } else {
