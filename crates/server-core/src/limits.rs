@@ -78,6 +78,20 @@ pub struct Limits {
     pub credential_ms: u64,
 }
 
+impl Limits {
+    /// The same for a connection that ends with one answer of at most so many bytes: what may be large takes half of it, so that there
+    /// is room for what goes with it. `None`: it fits as it is.
+    #[must_use]
+    pub fn fitting(&self, answer_bytes: usize) -> Option<Self> {
+        let most = u32::try_from(answer_bytes / 2).unwrap_or(u32::MAX);
+        (self.snapshot_bytes > most || self.catch_up_bytes > most).then(|| Self {
+            snapshot_bytes: self.snapshot_bytes.min(most),
+            catch_up_bytes: self.catch_up_bytes.min(most),
+            ..self.clone()
+        })
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderValue, Method, header, request::Parts};
-use tidings_protocol::ErrorCode;
+use tidings_protocol::{Channels, ClientMessage, ErrorCode, client::Cursor};
 use tidings_server_core::{
     Refused,
     session::{self, Wanted},
@@ -62,7 +62,8 @@ pub(super) async fn stream(State(api): State<Api>, request: Request) -> Response
     let (answer, answered) = oneshot::channel();
     let peer = parts.extensions.get::<Peer>().cloned();
     let transport = Sse::new(asker, trail, retry_ms, peer, answer);
-    let opening = Opening { said: Some(Said::Connect(text)), wanted, idle_ms };
+    let opening =
+        Opening { said: Some(Said::Connect(text)), wanted, idle_ms, ..Opening::default() };
     match serve(&api, &parts, transport, opening) {
         Ok(()) => answered.await.unwrap_or_else(|_| broken::<Sse>(asker, retry_ms)),
         Err(refused) => refuse::<Sse>(asker, &refused, retry_ms),
@@ -92,12 +93,17 @@ pub(super) async fn poll(State(api): State<Api>, request: Request) -> Response {
     };
     let until = Instant::now() + Duration::from_millis(within);
     let wanted = address.wanted();
-    let trail = Trail::new(wanted.pair, &wanted.channels);
+    let trail = Trail::new(wanted.pair, &wanted.channels).with(&cursors(&text));
     let (answer, answered) = oneshot::channel();
     let bounds = Bounds { until, bytes: streams.poll_bytes };
     let peer = parts.extensions.get::<Peer>().cloned();
     let transport = LongPoll::new(next, wait, bounds, trail, peer, answer);
-    let opening = Opening { said: Some(Said::Connect(text)), wanted, idle_ms: None };
+    let opening = Opening {
+        said: Some(Said::Connect(text)),
+        wanted,
+        idle_ms: None,
+        answer_bytes: Some(bounds.bytes),
+    };
     match serve(&api, &parts, transport, opening) {
         Ok(()) => answered.await.unwrap_or_else(|_| broken::<LongPoll>(asker, 0)),
         Err(refused) => refuse::<LongPoll>(asker, &refused, 0),
@@ -126,6 +132,14 @@ pub(super) async fn messages(
     let answers = answered.await.map_err(|_| ApiError::new(ErrorCode::Internal, ""))?;
     let kind = HeaderValue::from_static("application/x-ndjson");
     Ok(([(header::CONTENT_TYPE, kind)], answers).into_response())
+}
+
+/// The places a `connect` names. What is wrong with it is for the session to say.
+fn cursors(connect: &str) -> Channels<Cursor> {
+    match ClientMessage::decode(connect) {
+        Ok(ClientMessage::Connect(connect)) => connect.cursors.unwrap_or_default(),
+        _ => Channels::default(),
+    }
 }
 
 /// What a request asks for.

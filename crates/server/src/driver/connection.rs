@@ -28,6 +28,8 @@ pub struct Opening {
     pub wanted: Wanted,
     /// Silence after which it is pinged, in milliseconds; `None`: the server's setting.
     pub idle_ms: Option<u64>,
+    /// Bytes that its one answer may have; `None`: there is no such answer.
+    pub answer_bytes: Option<usize>,
 }
 
 /// What stands for a client's first message.
@@ -53,6 +55,9 @@ pub fn serve<T: Transport>(
     let mut limits = Arc::clone(&node.settings.limits);
     if let Some(idle_ms) = opening.idle_ms.filter(|idle| *idle != limits.idle_ms) {
         limits = Arc::new(Limits { idle_ms, ..(*limits).clone() });
+    }
+    if let Some(fitting) = opening.answer_bytes.and_then(|bytes| limits.fitting(bytes)) {
+        limits = Arc::new(fitting);
     }
     let mut session = Session::new(limits, seed(), node.clock.now(), &mut commands);
     session.want(opening.wanted);

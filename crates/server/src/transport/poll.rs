@@ -17,7 +17,7 @@ use tokio::{
 use super::{
     Broken, Incoming, Sign, Transport,
     refusal::{self, Asker, is_last_word},
-    trail::{Passed, Trail},
+    trail::{self, Passed, Trail},
 };
 use crate::{driver::clock::Clock, listen::Peer};
 
@@ -44,7 +44,7 @@ pub enum Wait {
 pub struct Bounds {
     /// When it answers at the latest.
     pub until: Instant,
-    /// Bytes after which it answers though there is more.
+    /// Bytes of its messages, at least one of which is always given.
     pub bytes: usize,
 }
 
@@ -90,6 +90,17 @@ impl LongPoll {
             torn: false,
             error: Bytes::new(),
         }
+    }
+
+    /// Whether the answer ends before this message: what is in it takes the client further, and with the message it would be too
+    /// large.
+    fn ends_before(&self, frame: &[u8]) -> bool {
+        let size = match trail::begins_a_channel(frame) {
+            // With what belongs to it: that is bounded by half of an answer.
+            true => self.bounds.bytes / 2,
+            false => frame.len() + 1,
+        };
+        self.trail.has_moved() && !self.torn && self.lines.len() + size > self.bounds.bytes
     }
 
     fn answer(&mut self) {
@@ -140,6 +151,13 @@ impl Transport for LongPoll {
             self.error = frame;
             return Ok(());
         }
+        if self.ends_before(&frame) {
+            self.answer();
+        }
+        if self.answer.is_none() {
+            // What comes now is for the next call.
+            return Err(Broken);
+        }
         let passed = self.trail.pass(&frame);
         self.torn = passed == Passed::Opening;
         match passed {
@@ -158,7 +176,6 @@ impl Transport for LongPoll {
         }
         match self.answer {
             Some(_) => Ok(()),
-            // What comes now is for the next call.
             None => Err(Broken),
         }
     }

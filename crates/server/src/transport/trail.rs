@@ -1,10 +1,10 @@
 //! Where a client is in each of its channels, known from the messages that go by.
 
 use tidings_protocol::{
-    Channel, Epoch, ServerMessage,
+    Channel, Channels, Epoch, ServerMessage,
     client::Cursor,
     json::push_str_escaped,
-    server::{Connected, Refreshed, Subscribed},
+    server::{Connected, Error, Refreshed, Subscribed},
 };
 
 use super::address::push_cursors;
@@ -17,6 +17,8 @@ pub struct Trail {
     session_token: String,
     /// The inbox, `system:all`, then the others in the order of the address.
     places: Vec<Place>,
+    /// A place is another than it was at the beginning.
+    has_moved: bool,
 }
 
 #[derive(Debug)]
@@ -35,7 +37,7 @@ pub enum Passed {
     News,
     /// `connected`, or a `subscribed` that takes up the client's cursor as it is: nothing has happened since.
     Greeting,
-    /// A `subscribed` that does not: what it means is in the next message.
+    /// A `subscribed` that does not, or a `gap` of the pair: what it means is in the next message.
     Opening,
     /// `expiring`: worth knowing, not worth waking anybody.
     Reminder,
@@ -51,6 +53,18 @@ impl Trail {
         places.push(Place::of(&Channel::system(), system));
         places.extend(channels.iter().map(|(channel, cursor)| Place::of(channel, *cursor)));
         Self { places, ..Self::default() }
+    }
+
+    /// At the places that its `connect` names, too, which win: an answer may end before all of them were told of.
+    #[must_use]
+    pub fn with(mut self, cursors: &Channels<Cursor>) -> Self {
+        for (channel, cursor) in cursors.iter() {
+            match self.place(channel) {
+                Some(place) => place.cursor = Some(*cursor),
+                None => self.places.push(Place::of(channel, Some(*cursor))),
+            }
+        }
+        self
     }
 
     /// A message goes to the client: everything up to it counts as received.
@@ -71,6 +85,7 @@ impl Trail {
             Some(ServerMessage::Unsubscribed(left)) => {
                 if let Some(place) = self.place(&left.channel) {
                     place.cursor = None;
+                    self.has_moved = true;
                 }
             }
             Some(ServerMessage::Snapshot(snapshot)) => {
@@ -80,14 +95,25 @@ impl Trail {
             }
             Some(ServerMessage::Gap(gap)) => {
                 // Of the pair, a snapshot follows: until it is there, the old cursor tells the gap again.
+                if is_of_pair(&gap.channel) {
+                    return Passed::Opening;
+                }
                 if let Some(place) = self.place(&gap.channel)
                     && let Some(cursor) = place.after_the_gap.take()
                 {
                     place.cursor = Some(cursor);
+                    self.has_moved = true;
                 }
             }
             Some(ServerMessage::Skip(skip)) => self.reach(&skip.channel, None, skip.to),
             Some(ServerMessage::Expiring(_)) => return Passed::Reminder,
+            // A channel that may not be followed.
+            Some(ServerMessage::Error(Error { channel: Some(channel), .. })) => {
+                if let Some(place) = self.place(&channel) {
+                    place.cursor = None;
+                    self.has_moved = true;
+                }
+            }
             // A record that somebody wrote in another form than this server does.
             Some(other) => {
                 if let Some((channel, offset)) = record(&other) {
@@ -108,6 +134,7 @@ impl Trail {
             let Some(rest) = rest.strip_prefix(place.name.as_bytes()) else { continue };
             let Some(digits) = rest.strip_prefix(br#","offset":"#) else { continue };
             let cursor = place.cursor.as_mut()?;
+            self.has_moved = true;
             let digits = digits.iter().take_while(|byte| byte.is_ascii_digit());
             cursor.offset = digits.fold(0, |sum: u64, digit| {
                 sum.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'))
@@ -115,6 +142,12 @@ impl Trail {
             return Some(());
         }
         None
+    }
+
+    /// Whether who goes on from here has got further than where this began.
+    #[must_use]
+    pub const fn has_moved(&self) -> bool {
+        self.has_moved
     }
 
     /// Cursors and session token as one text, for `id`.
@@ -168,8 +201,14 @@ impl Trail {
         let Connected { user_id, session, session_token, .. } = connected;
         self.session = session;
         self.session_token = session_token;
-        if let (Ok(inbox), Some(place)) = (Channel::inbox(&user_id), self.places.first_mut()) {
-            place.name = name_of(&inbox);
+        let Ok(inbox) = Channel::inbox(&user_id) else { return };
+        let name = name_of(&inbox);
+        // Named by a client that knew who it is.
+        let named = self.places.iter().position(|place| place.name == name);
+        let named = named.map(|at| self.places.remove(at));
+        if let Some(place) = self.places.first_mut() {
+            place.name = name;
+            place.cursor = named.and_then(|named| named.cursor).or(place.cursor);
         }
     }
 
@@ -177,7 +216,7 @@ impl Trail {
     fn subscribed(&mut self, begun: &Subscribed) -> Passed {
         let Subscribed { channel, epoch, offset, recovered, top, .. } = begun;
         let cursor = Some(Cursor { epoch: *epoch, offset: *offset });
-        let pair = channel.is_system() || channel.inbox_user().is_some();
+        let pair = is_of_pair(channel);
         if self.place(channel).is_none() {
             self.places.push(Place::of(channel, None));
         }
@@ -188,10 +227,12 @@ impl Trail {
             // Where the client says its cursors in `connect`, this is all there is to see of it. The pair always has an epoch.
             let may_be = !pair && place.cursor.is_none() && *offset == 0 && *top > 0;
             place.cursor = cursor;
+            self.has_moved |= is_born || may_be;
             return if is_born || may_be { Passed::Opening } else { Passed::Greeting };
         }
         if !pair && place.cursor.is_none() {
             place.cursor = cursor;
+            self.has_moved = true;
         } else if !pair {
             place.after_the_gap = cursor;
         }
@@ -202,6 +243,7 @@ impl Trail {
         let Some(place) = self.place(channel) else { return };
         let epoch = epoch.or_else(|| place.cursor.map(|cursor| cursor.epoch));
         place.cursor = epoch.map(|epoch| Cursor { epoch, offset });
+        self.has_moved = true;
     }
 
     fn place(&mut self, channel: &Channel) -> Option<&mut Place> {
@@ -214,6 +256,17 @@ impl Place {
     fn of(channel: &Channel, cursor: Option<Cursor>) -> Self {
         Self { name: name_of(channel), cursor, after_the_gap: None }
     }
+}
+
+/// One snapshot covers both.
+fn is_of_pair(channel: &Channel) -> bool {
+    channel.is_system() || channel.inbox_user().is_some()
+}
+
+/// Whether a message is a `subscribed`, as every one is written: what follows it may belong to it.
+#[must_use]
+pub fn begins_a_channel(frame: &[u8]) -> bool {
+    frame.starts_with(br#"{"type":"subscribed","#)
 }
 
 fn name_of(channel: &Channel) -> Box<str> {
@@ -235,6 +288,8 @@ fn record(message: &ServerMessage) -> Option<(&Channel, u64)> {
 
 #[cfg(test)]
 mod tests {
+    use tidings_protocol::Decode;
+
     use super::*;
 
     const INBOX: &str = "inbox:u1";
@@ -342,6 +397,26 @@ mod tests {
         let empty = begun.replace("\"top\":9", "\"top\":0");
         let mut unknown = trail([None, None], None);
         assert_eq!(unknown.pass(empty.as_bytes()), Passed::Greeting);
+    }
+
+    #[test]
+    fn what_connect_names_is_gone_on_from_though_the_answer_ends_before_it_was_told_of() {
+        let mut trail = Trail::new([None, None], &[]);
+        let cursors = r#"{"inbox:u1":{"epoch":"aaaaaaaa","offset":4},"room:1":{"epoch":"bbbbbbbb","offset":7},"room:2":{"epoch":"bbbbbbbb","offset":2},"system:all":{"epoch":"aaaaaaaa","offset":1}}"#;
+        trail = trail.with(&Decode::from_json(cursors).unwrap());
+        let connected = r#"{"type":"connected","user_id":"u1","session":"s","session_token":"st_x","message":"","version":1,"heartbeat_ms":1,"timeout_ms":1,"now":1,"limits":{"message_bytes":1,"subscriptions":1,"page":1}}"#;
+        trail.pass(connected.as_bytes());
+        assert!(!trail.has_moved());
+        trail.pass(br#"{"type":"message","channel":"room:1","offset":8,"id":"a","at":1,"data":1}"#);
+        assert!(trail.has_moved());
+        trail.pass(br#"{"type":"error","channel":"room:2","code":"forbidden","message":"","retry":"never"}"#);
+        let head = String::from_utf8(trail.head_for_connect(7)).unwrap();
+        let told = cursors.replace("\"offset\":7", "\"offset\":8");
+        let told = told.replace(r#""room:2":{"epoch":"bbbbbbbb","offset":2},"#, "");
+        for place in told.trim_matches(['{', '}']).split("},") {
+            assert!(head.contains(place), "{place} in {head}");
+        }
+        assert!(!head.contains("room:2"), "{head}");
     }
 
     #[test]
