@@ -21,8 +21,7 @@ use tokio::{net::TcpListener, time::Instant};
 use tokio_tungstenite::tungstenite::Message;
 
 /// Suites send messages of up to 16 MiB.
-const SIZES: Sizes =
-    Sizes { message: 64 << 20, frame: 64 << 20, fragments: 1 << 20, unwritten: 128 << 20 };
+const SIZES: Sizes = Sizes { message: 64 << 20, frame: 64 << 20, fragments: 1 << 20 };
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {

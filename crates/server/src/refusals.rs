@@ -34,7 +34,7 @@ impl Refusals {
         let code = code.as_str();
         match code {
             // Those end every day.
-            "expired" => tracing::info!(code, cause, count, address, "refused"),
+            "expired" | "slow_consumer" => tracing::info!(code, cause, count, address, "refused"),
             _ => tracing::warn!(code, cause, count, address, "refused"),
         }
     }

@@ -151,8 +151,17 @@ impl Builder {
         )?;
         let auth = Arc::new(auth);
         let checks = Arc::clone(&auth) as Arc<_>;
-        let parts =
-            node::Parts { store, readers, bus, auth: checks, revoked, clock, steady, shares };
+        let parts = node::Parts {
+            store,
+            readers,
+            bus,
+            auth: checks,
+            revoked,
+            clock,
+            steady,
+            shares,
+            refusals: Arc::clone(&refusals),
+        };
         let node = Node::start(settings, parts)?;
         auth.keep_by(node.writer.clone());
         let seed = getrandom::u64().map_err(|error| std::io::Error::other(error.to_string()))?;

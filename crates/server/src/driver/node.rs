@@ -22,6 +22,7 @@ use super::{
 };
 use crate::{
     bus::{Bus, Heard, Signal},
+    refusals::Refusals,
     shares::Shares,
 };
 
@@ -70,6 +71,8 @@ pub struct Parts {
     pub steady: Steady,
     /// Tells whose share of a bound is used up.
     pub shares: Shares,
+    /// The log's lines of refusals.
+    pub(crate) refusals: Arc<Refusals>,
 }
 
 impl std::fmt::Debug for Parts {
@@ -115,6 +118,8 @@ pub struct Node {
     pub auth: Arc<dyn Authenticate>,
     /// The other nodes, if there is a way to them.
     pub bus: Option<Arc<dyn Bus>>,
+    /// The log's lines of refusals.
+    pub(crate) refusals: Arc<Refusals>,
     /// A user's places over all nodes, where several share a store.
     pub seating: Option<Seating>,
 }
@@ -131,7 +136,7 @@ impl Node {
     /// # Errors
     /// The operating system gave no thread, or no randomness.
     pub fn start(settings: Settings, parts: Parts) -> std::io::Result<Arc<Self>> {
-        let Parts { store, readers, bus, auth, revoked, clock, steady, shares } = parts;
+        let Parts { store, readers, bus, auth, revoked, clock, steady, shares, refusals } = parts;
         let shards = Arc::new(Shards::new(settings.shards));
         let registry = Arc::new(Registry::new(settings.bounds, shares.clone()));
         let is_shared = store.seats().is_some();
@@ -177,6 +182,7 @@ impl Node {
             follower,
             auth,
             bus,
+            refusals,
             seating,
         }))
     }

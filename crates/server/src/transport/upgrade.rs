@@ -51,12 +51,8 @@ impl Door {
         };
         let limits = &self.node.settings.limits;
         let largest = limits.connect_bytes.max(limits.message_bytes);
-        let sizes = Sizes {
-            message: largest,
-            frame: largest,
-            fragments: self.node.settings.fragments,
-            unwritten: limits.mailbox_bytes,
-        };
+        let sizes =
+            Sizes { message: largest, frame: largest, fragments: self.node.settings.fragments };
         let entrance = self.entrance(&parts);
         let ticket = address::ticket(parts.uri.query().unwrap_or_default());
         let node = Arc::clone(&self.node);

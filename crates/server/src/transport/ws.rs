@@ -9,7 +9,13 @@ use tokio_tungstenite::{
     WebSocketStream,
     tungstenite::{
         self, Message, Utf8Bytes,
-        protocol::{CloseFrame, Role, WebSocketConfig},
+        protocol::{
+            CloseFrame, Role, WebSocketConfig,
+            frame::{
+                Frame,
+                coding::{Data, OpCode},
+            },
+        },
     },
 };
 
@@ -27,14 +33,15 @@ pub struct Sizes {
     pub frame: usize,
     /// Most frames of a message.
     pub fragments: u32,
-    /// What may wait unwritten before the socket counts as broken: a joined frame and what one publish may carry.
-    pub unwritten: usize,
 }
 
 /// Read at once. tungstenite zeroes the buffer before each read: its default of 128 KiB costs memory and half the throughput.
 const READ_BUFFER: usize = 1024;
-/// Written at once: frames are fed until this much waits, then one system call takes them.
+/// Written at once: frames are fed until this much waits, then one system call takes them. Larger messages are written in fragments
+/// of this size: the buffer, which never shrinks, stays small on a socket that once had a large one, and no message is too large for it.
 const WRITE_BUFFER: usize = 16 * 1024;
+/// What may wait in the buffer: one fragment, the next, and control frames.
+const UNWRITTEN: usize = 3 * WRITE_BUFFER;
 
 /// A WebSocket as a transport.
 #[derive(Debug)]
@@ -46,7 +53,7 @@ impl Ws {
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER)
             .write_buffer_size(WRITE_BUFFER)
-            .max_write_buffer_size(WRITE_BUFFER + sizes.unwritten)
+            .max_write_buffer_size(UNWRITTEN)
             .max_message_size(Some(sizes.message))
             .max_frame_size(Some(sizes.frame));
         let link = Counted::new(TokioIo::new(upgraded), sizes.fragments);
@@ -71,7 +78,35 @@ impl Ws {
     /// # Errors
     /// The link broke.
     pub async fn send(&mut self, message: Message) -> Result<(), Broken> {
-        self.0.send(message).await.map_err(|_| Broken)
+        match message {
+            Message::Text(text) => self.put(Data::Text, text.into()).await?,
+            Message::Binary(bytes) => self.put(Data::Binary, bytes).await?,
+            control => return self.0.send(control).await.map_err(broken),
+        }
+        self.0.flush().await.map_err(broken)
+    }
+
+    /// Puts a message into the buffer.
+    async fn put(&mut self, kind: Data, bytes: Bytes) -> Result<(), Broken> {
+        if bytes.len() > WRITE_BUFFER {
+            // Boxed: few messages are that large, and a connection's task would always have room for one.
+            return Box::pin(self.put_in_parts(kind, bytes)).await;
+        }
+        let frame = Frame::message(bytes, OpCode::Data(kind), true);
+        self.0.feed(Message::Frame(frame)).await.map_err(broken)
+    }
+
+    async fn put_in_parts(&mut self, mut kind: Data, mut rest: Bytes) -> Result<(), Broken> {
+        loop {
+            let part = rest.split_to(rest.len().min(WRITE_BUFFER));
+            let is_last = rest.is_empty();
+            let frame = Frame::message(part, OpCode::Data(kind), is_last);
+            self.0.feed(Message::Frame(frame)).await.map_err(broken)?;
+            if is_last {
+                return Ok(());
+            }
+            kind = Data::Continue;
+        }
     }
 }
 
@@ -95,26 +130,35 @@ impl Transport for Ws {
     }
 
     async fn feed(&mut self, frame: Bytes) -> Result<(), Broken> {
-        // Frames are made from `String`s, so this never fails; checking costs a fraction of the system call.
-        let text = Utf8Bytes::try_from(frame).map_err(|_| Broken)?;
-        self.0.feed(Message::Text(text)).await.map_err(|_| Broken)
+        self.put(Data::Text, frame).await
     }
 
     async fn flush(&mut self) -> Result<(), Broken> {
-        self.0.flush().await.map_err(|_| Broken)
+        self.0.flush().await.map_err(broken)
     }
 
     async fn ping(&mut self) -> Result<Sign, Broken> {
-        self.send(Message::Ping(Bytes::new())).await?;
+        self.0.send(Message::Ping(Bytes::new())).await.map_err(broken)?;
         Ok(Sign::Awaited)
     }
 
     async fn close(&mut self, code: CloseCode, reason: &'static str) {
         let frame = CloseFrame { code: code.0.into(), reason: Utf8Bytes::from_static(reason) };
-        if self.send(Message::Close(Some(frame))).await.is_ok() {
+        if self.0.send(Message::Close(Some(frame))).await.is_ok() {
             while let Some(Ok(_)) = self.0.next().await {}
         }
     }
+}
+
+/// A link that can't be written to is gone. Anything else is this server's fault, and must not pass for that.
+fn broken(error: tungstenite::Error) -> Broken {
+    use tungstenite::{Error, error::ProtocolError};
+    match error {
+        Error::ConnectionClosed | Error::AlreadyClosed | Error::Io(_) => {}
+        Error::Protocol(ProtocolError::SendAfterClosing) => {}
+        error => tracing::error!(%error, "a message could not be written to a socket"),
+    }
+    Broken
 }
 
 /// Which close code a broken rule asks for; `None`: the link itself is gone.

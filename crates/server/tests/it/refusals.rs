@@ -10,9 +10,10 @@ use std::{
 
 use http::Method;
 use reqwest::RequestBuilder;
-use serde_json::Value;
+use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 
-use super::harness::{http, within};
+use super::harness::{End, Socket, http, text, within};
 
 /// The binary, its log in a file.
 struct Logging {
@@ -101,4 +102,39 @@ async fn a_refusal_has_one_line_with_its_reason_and_address_and_no_secret() {
     assert!(refused[0]["cause"].as_str().unwrap().contains("https://evil.example"), "{refused:?}");
     let log = fs::read_to_string(&server.log).unwrap();
     assert!(secrets.iter().all(|secret| !log.contains(&secret[3..])), "{log}");
+}
+
+#[tokio::test]
+async fn what_is_too_large_has_an_error_a_close_code_and_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Logging::start(folder.path());
+    // More than a message may have, more than the socket takes, and a message in too many parts.
+    for bytes in [20_000, 100_000, 0] {
+        for _ in 0..2 {
+            let request = format!("ws://{}/v1/ws", server.at).into_client_request().unwrap();
+            let mut socket = Socket::open(server.at, request).await.unwrap();
+            let ask = http().post(format!("http://{}/dev/tokens", server.at));
+            let token = ask.json(&json!({ "user": "mina" })).send().await.unwrap();
+            let token = text(&token.json::<Value>().await.unwrap()["token"]);
+            socket.say(json!({ "type": "connect", "version": 1, "token": token })).await;
+            socket.until("snapshot").await;
+            match bytes {
+                0 => {
+                    for part in 0..100 {
+                        socket.say_part(b"", part == 0, false).await;
+                    }
+                }
+                bytes => socket.say(json!({ "type": "ping", "x": "x".repeat(bytes) })).await,
+            }
+            assert_eq!(socket.end().await, End::new(1009, "too_large"), "{bytes}");
+        }
+    }
+    let lines = server.lines("too_large").await;
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0]["cause"].as_str().unwrap().starts_with("ws: "), "{lines:?}");
+    let large = http().post(format!("http://{}/v1/notifications", server.at)).bearer_auth("dev");
+    let large = large.json(&json!({ "title": "x".repeat(100_000) })).send().await.unwrap();
+    assert_eq!(large.status(), 413);
+    let lines = server.lines("too_large").await;
+    assert_eq!(lines.len(), 2, "{lines:?}");
 }

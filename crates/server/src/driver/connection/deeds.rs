@@ -11,7 +11,7 @@ use tidings_server_core::{
 
 use super::Connection;
 use crate::{
-    driver::{line::Outlet, registry::Arrival},
+    driver::{clock::Clock, line::Outlet, registry::Arrival},
     metrics,
     transport::Transport,
 };
@@ -66,7 +66,10 @@ impl<T: Transport> Connection<T> {
             Command::AwaitDrain => self.flow.awaits_drain = true,
             Command::PauseReading => self.flow.paused = true,
             Command::ResumeReading => self.flow.paused = false,
-            Command::Close { code, reason } => self.closing = Some((code, reason)),
+            Command::Close { code, reason } => {
+                self.tell(reason);
+                self.closing = Some((code, reason));
+            }
             Command::Ping => self.later.ping = true,
             Command::Authenticate { credential } => {
                 if let Some(place) = &self.place {
@@ -114,6 +117,23 @@ impl<T: Transport> Connection<T> {
             }
         }
         None
+    }
+
+    /// Tells the log of connections that end because of what their clients do. Others end every day.
+    fn tell(&self, reason: &str) {
+        let Some(code) = ErrorCode::from_name(reason) else { return };
+        let is_told = matches!(
+            code,
+            ErrorCode::TooLarge
+                | ErrorCode::InvalidUtf8
+                | ErrorCode::BadRequest
+                | ErrorCode::SlowConsumer
+        );
+        if !is_told {
+            return;
+        }
+        let cause = format!("{}: {}", T::NAME, code.advice());
+        self.node.refusals.tell(code, &cause, self.entrance.address, Clock::wall());
     }
 
     /// Counts the connection in on this node.
