@@ -44,6 +44,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         header_timeout: Duration::from_secs(10),
         keep_alive: Duration::from_secs(60),
         user_timeout: Duration::from_secs(30),
+        send_timeout: Duration::from_secs(20),
         accept_rate: 10_000,
         waiting: fair::Bounds { each: 1_000, total: 1_000 },
         links: 1_000,

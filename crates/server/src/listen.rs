@@ -45,6 +45,8 @@ pub struct Bounds {
     pub keep_alive: Duration,
     /// Unacknowledged bytes end a link after this.
     pub user_timeout: Duration,
+    /// A link that takes nothing of its answer ends after this. Answers that last watch over that themselves.
+    pub send_timeout: Duration,
     /// New links a second, of each address in its turn; the rest waits, which spreads a storm.
     pub accept_rate: u32,
     /// Links that wait for their turn or for a place: of one address, and in all.
@@ -197,7 +199,7 @@ async fn speak(
             House::Full => bounds.keep_alive.min(bounds.header_timeout),
             House::Open | House::Closing => bounds.keep_alive,
         };
-        let patience = Patience { head: bounds.header_timeout, idle };
+        let patience = Patience { head: bounds.header_timeout, idle, taking: bounds.send_timeout };
         // The first is polled on each waking, so the second sees what the link does by then.
         let deadline = poll_fn(|context| {
             let doing = peer.doing();
@@ -206,7 +208,7 @@ async fn speak(
                     Some(due) => due,
                     None => return Poll::Ready(()),
                 },
-                _ => match doing.deadline(patience) {
+                _ => match peer.deadline(patience) {
                     Some(due) => due,
                     None => return Poll::Pending,
                 },
@@ -234,6 +236,12 @@ async fn speak(
                 Some(_) if !is_told => {
                     is_told = true;
                     serving.as_mut().graceful_shutdown();
+                }
+                _ if peer.is_stuck() => {
+                    metrics::counter!("tidings_slow_consumers_total", "transport" => "http")
+                        .increment(1);
+                    tracing::debug!("a link whose reader took nothing of an answer was cut");
+                    return;
                 }
                 _ => {
                     tracing::debug!("a link that was silent was ended");

@@ -64,6 +64,7 @@ impl Config {
             header_timeout: Duration::from_millis(limits.header_timeout_ms),
             keep_alive: Duration::from_millis(limits.keep_alive_ms),
             user_timeout: Duration::from_millis(limits.user_timeout_ms),
+            send_timeout: Duration::from_millis(limits.send_timeout_ms),
             accept_rate: limits.accept_per_second,
             waiting: fair::Bounds {
                 each: limits.accept_queue_per_address,

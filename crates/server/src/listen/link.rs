@@ -45,6 +45,10 @@ pub(super) struct Shared {
     /// Others need its place. Seen by whoever reads it.
     evicted: AtomicBool,
     reader: AtomicWaker,
+    /// Since when the kernel takes no more bytes of an answer.
+    stuck: Mutex<Option<Instant>>,
+    /// The answer under way has no end of its own, and its maker notices that nobody takes it.
+    is_lasting: AtomicBool,
     cut: Notify,
     /// Somebody wants to know when the peer stops speaking.
     is_watched: AtomicBool,
@@ -77,6 +81,8 @@ impl Default for Doing {
 pub(super) struct Patience {
     pub(super) head: Duration,
     pub(super) idle: Duration,
+    /// With an answer of which nothing is taken.
+    pub(super) taking: Duration,
 }
 
 impl Peer {
@@ -97,6 +103,11 @@ impl Peer {
         if let Some(entry) = self.0.entry.get() {
             entry.admitted();
         }
+    }
+
+    /// The answer to the request under way lasts, and its maker watches whether it is taken.
+    pub fn lasts(&self) {
+        self.0.is_lasting.store(true, Ordering::Relaxed);
     }
 
     /// Waits until the peer has stopped speaking. It may still listen: whoever closes both ways and whoever closes one look the same
@@ -120,8 +131,34 @@ impl Peer {
         *self.lock()
     }
 
+    /// When the link ends if nothing changes.
+    pub(super) fn deadline(&self, patience: Patience) -> Option<Instant> {
+        let stuck = self.stuck_since().map(|since| since + patience.taking);
+        self.doing().deadline(patience).into_iter().chain(stuck).min()
+    }
+
+    /// Nothing of an answer is taken just now.
+    pub(super) fn is_stuck(&self) -> bool {
+        self.stuck_since().is_some()
+    }
+
+    fn stuck_since(&self) -> Option<Instant> {
+        let is_lasting = self.0.is_lasting.load(Ordering::Relaxed);
+        (*self.0.stuck.lock().unwrap_or_else(PoisonError::into_inner)).filter(|_| !is_lasting)
+    }
+
+    /// What became of a write.
+    fn wrote(&self, written: &Poll<io::Result<usize>>) {
+        let mut stuck = self.0.stuck.lock().unwrap_or_else(PoisonError::into_inner);
+        match written {
+            Poll::Pending => _ = stuck.get_or_insert_with(Instant::now),
+            Poll::Ready(_) => *stuck = None,
+        }
+    }
+
     /// A request came.
     pub(super) fn begin(&self) {
+        self.0.is_lasting.store(false, Ordering::Relaxed);
         self.0.is_watched.store(false, Ordering::Relaxed);
         self.set(Doing::Request);
         if let Some(entry) = self.0.entry.get() {
@@ -159,8 +196,8 @@ impl Shared {
 }
 
 impl Doing {
-    /// When the link ends if nothing changes.
-    pub(super) fn deadline(self, patience: Patience) -> Option<Instant> {
+    /// When the link ends if it does nothing else.
+    fn deadline(self, patience: Patience) -> Option<Instant> {
         match self {
             Self::Head { since } => Some(since + patience.head),
             Self::Idle { since } => Some(since + patience.idle),
@@ -244,7 +281,9 @@ impl AsyncWrite for Link {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.peer.wrote(&written);
+        written
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -264,7 +303,9 @@ impl AsyncWrite for Link {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        self.peer.wrote(&written);
+        written
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -92,6 +92,9 @@ impl Sse {
         peer: Option<Peer>,
         answer: oneshot::Sender<Response>,
     ) -> Self {
+        if let Some(peer) = &peer {
+            peer.lasts();
+        }
         let stage = Stage::Asked { answer, error: None };
         let chunk = BytesMut::new();
         let (id, doubts) = (Vec::new(), Doubts::default());

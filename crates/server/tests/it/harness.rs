@@ -71,6 +71,7 @@ impl Server {
                     header_timeout: PATIENCE,
                     keep_alive: PATIENCE,
                     user_timeout: PATIENCE,
+                    send_timeout: PATIENCE,
                     accept_rate: 100,
                     waiting: fair::Bounds { each: 100, total: 100 },
                     links: 100,
