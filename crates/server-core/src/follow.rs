@@ -24,6 +24,8 @@ const HEADS: usize = 1_000;
 /// Records of a log read at once, and their bytes.
 const RECORDS: u32 = 500;
 const BYTES: u32 = 1 << 20;
+/// Bytes of all logs read at once, which share them.
+const BYTES_OF_ALL: u32 = 4 << 20;
 /// Revocations read at once.
 const REVOCATIONS: u32 = 1_000;
 /// After a read that failed, the next one, in milliseconds.
@@ -250,13 +252,14 @@ impl Follow {
             return;
         }
         let (mut asked, mut queries) = (Vec::new(), Vec::new());
+        let logs = self.holes.len().clamp(1, READS) as u32;
         for (channel, hole) in self.holes.iter_mut().take(READS) {
             hole.stale = false;
             queries.push(Query::Records {
                 channel: channel.clone(),
                 after: hole.after,
                 limit: RECORDS,
-                bytes: BYTES,
+                bytes: BYTES.min(BYTES_OF_ALL / logs),
             });
             asked.push(Asked::Hole(channel.clone()));
             self.figures.holes += 1;

@@ -195,6 +195,24 @@ fn a_burst_of_hints_is_one_read() {
     assert_eq!(node.asked().unwrap().1.len(), 5);
 }
 
+#[test]
+fn logs_that_are_read_at_once_share_its_bytes() {
+    for (logs, most) in [(1, BYTES), (READS, BYTES_OF_ALL), (3 * READS, BYTES_OF_ALL)] {
+        let mut node = Node::new(POLL);
+        let rooms: Vec<_> = (0..logs).map(|n| room(&format!("room:{n}"))).collect();
+        rooms.iter().for_each(|room| drop(write(&node.store, room)));
+        rooms.iter().for_each(|room| drop(node.listen(room)));
+        let hints = rooms.iter().map(|room| hint(&write(&node.store, room))).collect();
+        node.feed(Event::Hinted(hints));
+        let (_, queries) = node.asked().unwrap();
+        let each = queries.iter().map(|query| match query {
+            Query::Records { bytes, .. } => *bytes,
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(each.sum::<u32>(), most, "{logs}");
+    }
+}
+
 /// Found by seed 4 of the simulation: the node never polled again.
 #[test]
 fn a_deadline_that_goes_off_early_is_set_anew() {
