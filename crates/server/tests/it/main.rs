@@ -7,6 +7,7 @@
     reason = "a test that can't go on has failed"
 )]
 
+mod answers;
 mod bad_credentials;
 mod bad_input;
 mod bus;
