@@ -10,6 +10,9 @@ use tidings_protocol::{
 use super::{Command, Event, turn::Turn};
 use crate::{Limits, Refused};
 
+/// When somebody who made room for others may come again, in milliseconds.
+const NO_ROOM_RETRY_MS: u64 = 2_000;
+
 /// What a state is fed: an event, a frame read already.
 pub(super) enum Input<'a> {
     /// The other end said this.
@@ -70,7 +73,11 @@ impl Guard {
             Event::Replaced => ErrorCode::Replaced,
             Event::Revoked => ErrorCode::Revoked,
             Event::Stopping => ErrorCode::Restart,
-            Event::NoRoom => ErrorCode::Busy,
+            Event::NoRoom => {
+                // Whoever came back at once would send the next one away.
+                let retry_after_ms = Some(NO_ROOM_RETRY_MS);
+                return Verdict::Close(Refused { retry_after_ms, ..ErrorCode::Busy.into() });
+            }
             event => return Verdict::Pass(Input::Happened(event)),
         };
         Verdict::Close(code.into())

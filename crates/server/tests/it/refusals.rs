@@ -24,12 +24,16 @@ struct Logging {
 
 impl Logging {
     fn start(folder: &Path) -> Self {
+        let trusted = ("TIDINGS_TRUSTED_PROXIES", "127.0.0.0/8");
+        Self::start_with(folder, &[trusted, ("TIDINGS_AUTH_FAILURES_PER_MINUTE", "5")])
+    }
+
+    fn start_with(folder: &Path, settings: &[(&str, &str)]) -> Self {
         let log = folder.join("log");
         let mut child = Command::new(env!("CARGO_BIN_EXE_tidings"))
             .args(["serve", "--dev", "--listen", "127.0.0.1:0", "--data"])
             .arg(folder.join("data"))
-            .env("TIDINGS_AUTH_FAILURES_PER_MINUTE", "5")
-            .env("TIDINGS_TRUSTED_PROXIES", "127.0.0.0/8")
+            .envs(settings.iter().copied())
             .env_remove("TIDINGS_API_KEY")
             .stdout(Stdio::piped())
             .stderr(File::create(&log).unwrap())
@@ -47,13 +51,17 @@ impl Logging {
 
     /// Lines about refusals, once there is one of this code.
     async fn lines(&self, code: &str) -> Vec<Value> {
+        self.lines_that(|line| line["code"] == code).await
+    }
+
+    /// Lines like this, once there is one.
+    async fn lines_that(&self, are: impl Fn(&Value) -> bool) -> Vec<Value> {
         within("a line in the log", async {
             loop {
                 let text = fs::read_to_string(&self.log).unwrap();
                 let lines: Vec<Value> =
                     text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-                let told: Vec<Value> =
-                    lines.into_iter().filter(|line| line["code"] == code).collect();
+                let told: Vec<Value> = lines.into_iter().filter(|line| are(line)).collect();
                 if !told.is_empty() {
                     return told;
                 }
@@ -137,4 +145,47 @@ async fn what_is_too_large_has_an_error_a_close_code_and_one_line() {
     assert_eq!(large.status(), 413);
     let lines = server.lines("too_large").await;
     assert_eq!(lines.len(), 2, "{lines:?}");
+}
+
+#[tokio::test]
+async fn a_share_that_is_used_up_has_one_line_with_its_setting_and_whose_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let share = ("TIDINGS_LIMITS_UNAUTHENTICATED_PER_ADDRESS", "2");
+    let server =
+        Logging::start_with(folder.path(), &[share, ("TIDINGS_TRUSTED_PROXIES", "127.0.0.1")]);
+    let open = async || {
+        let mut request = format!("ws://{}/v1/ws", server.at).into_client_request().unwrap();
+        request.headers_mut().insert("x-forwarded-for", "203.0.113.7".parse().unwrap());
+        Socket::open(server.at, request).await.unwrap()
+    };
+    let mut sockets = Vec::new();
+    for _ in 0..6 {
+        sockets.push(open().await);
+    }
+    for socket in &mut sockets[..4] {
+        assert_eq!(socket.end().await, End::new(1013, "busy"));
+    }
+    let lines = server.lines("busy").await;
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert_eq!(lines[0]["message"], "a share is used up");
+    assert!(lines[0]["cause"].as_str().unwrap().contains("`limits.unauthenticated_per_address`"));
+    assert_eq!((&lines[0]["address"], &lines[0]["count"]), (&"203.0.113.7".into(), &1.into()));
+}
+
+#[tokio::test]
+async fn a_proxy_that_the_settings_do_not_name_is_told_of_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Logging::start_with(folder.path(), &[]);
+    for client in ["203.0.113.7", "203.0.113.8", "203.0.113.9"] {
+        let ask = server.ask("/v1/inbox").header("x-forwarded-for", client);
+        assert_eq!(ask.bearer_auth("wrong").send().await.unwrap().status(), 401);
+    }
+    // The line about the third's credential is behind those about the proxy.
+    server.lines("unauthorized").await;
+    let is_about_proxy = |line: &Value| {
+        line["message"].as_str().is_some_and(|text| text.contains("`trusted_proxies`"))
+    };
+    let lines = server.lines_that(is_about_proxy).await;
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert_eq!(lines[0]["address"], "127.0.0.1");
 }

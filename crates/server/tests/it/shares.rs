@@ -240,6 +240,35 @@ async fn behind_one_address_whoever_has_been_silent_longest_makes_room() {
     are_served(&server, &mut members).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn who_makes_room_is_told_when_to_come_again_and_cut_off_if_it_does_not_go() {
+    let folder = TempDir::new().unwrap();
+    let settings = "trusted_proxies = [\"127.0.0.9\"]\n[limits]\nunauthenticated_per_address = 1\nconnect_ms = 600000\nclose_timeout_ms = 50";
+    let server = Process::serve(folder.path(), settings);
+    let mut first = forwarded(server.at, "192.0.2.1").await;
+    let mut second = forwarded(server.at, "192.0.2.1").await;
+    let error = first.hear("error").await;
+    assert_eq!((&error["code"], &error["retry_after_ms"]), (&json!("busy"), &json!(2_000)));
+    // It never agrees to the close: nobody reads its socket.
+    within("the cut", first.raw().read_to_end(&mut Vec::new())).await.unwrap();
+    let _third = forwarded(server.at, "192.0.2.1").await;
+    assert_eq!(second.end().await, End::new(1013, "busy"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_who_come_at_once_are_taken() {
+    let folder = TempDir::new().unwrap();
+    let server = Process::serve(folder.path(), "");
+    // A page of an office, after a restart: more than a kernel's queue of five or of a hundred and twenty-eight would hold.
+    let come = (0..500).map(async |_| {
+        let mut link = link(server.at, STRANGER).await;
+        link.write_all(HEALTH).await.unwrap();
+        within("an answer", is_answered(&mut link)).await
+    });
+    assert!(join_all(come).await.into_iter().all(|is_answered| is_answered));
+    assert_eq!(figure(server.at, "tidings_shares_hit_total").await, None);
+}
+
 /// A socket through a proxy, by the address it forwards.
 async fn forwarded(at: SocketAddr, client: &str) -> Socket {
     let mut request = format!("ws://{at}/v1/ws").into_client_request().unwrap();
