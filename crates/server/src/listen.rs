@@ -290,7 +290,8 @@ impl Door {
                     self.is_asked = self.is_asked || self.lobby.make_room();
                 }
             }
-            if self.links.available_permits() > 0 {
+            // Links may rest again as soon as nobody waits for theirs.
+            if self.waiting.is_empty() || place.is_some() {
                 become_(house, House::Full, House::Open);
             }
             let is_full = !self.waiting.is_empty() && place.is_none();

@@ -182,3 +182,26 @@ async fn links_that_rest_make_room_where_there_is_none() {
     let mut comes = saying(&server, HEALTH).await;
     until(&mut comes, "ok\n").await;
 }
+
+#[tokio::test]
+async fn links_rest_on_once_nobody_waits_for_their_place() {
+    let server = Server::with(|config| {
+        config.limits.links = 3;
+        config.limits.connections = 2;
+        config.limits.header_timeout_ms = 100;
+    })
+    .await;
+    let mut resting = Vec::new();
+    for _ in 0..4 {
+        let mut link = saying(&server, HEALTH).await;
+        until(&mut link, "ok\n").await;
+        resting.push(link);
+    }
+    // One more, that says nothing: two have made room, all places are taken, and it ends first, so the time is over.
+    let mut silent = saying(&server, "").await;
+    assert_eq!(within("its end", silent.read(&mut [0])).await.unwrap(), 0);
+    for link in &mut resting[2..] {
+        link.write_all(HEALTH.as_bytes()).await.unwrap();
+        until(link, "ok\n").await;
+    }
+}
