@@ -64,29 +64,31 @@ impl Server {
 
     /// A server on a store of the test's own.
     pub(crate) async fn on(store: impl Store) -> Self {
-        Self::serving(
-            |_| {},
-            |config, listener, stopped| async {
-                let bounds = listen::Bounds {
-                    header_timeout: PATIENCE,
-                    keep_alive: PATIENCE,
-                    user_timeout: PATIENCE,
-                    send_timeout: PATIENCE,
-                    accept_rate: 100,
-                    waiting: fair::Bounds { each: 100, total: 100 },
-                    links: 100,
-                    strangers: fair::Bounds { each: 100, total: 100 },
-                    links_per_user: 100,
-                };
-                let tidings = Tidings::builder(config).store(store).build()?;
-                let stopped = async {
-                    let _asked = stopped.await;
-                    Instant::now()
-                };
-                listen::serve(listener, tidings.router(), bounds, tidings.gate(), stopped).await;
-                Ok(())
-            },
-        )
+        Self::on_with(store, |_| {}).await
+    }
+
+    /// The same with other settings.
+    pub(crate) async fn on_with(store: impl Store, set: impl FnOnce(&mut Config)) -> Self {
+        Self::serving(set, |config, listener, stopped| async {
+            let bounds = listen::Bounds {
+                header_timeout: PATIENCE,
+                keep_alive: PATIENCE,
+                user_timeout: PATIENCE,
+                send_timeout: PATIENCE,
+                accept_rate: 100,
+                waiting: fair::Bounds { each: 100, total: 100 },
+                links: 100,
+                strangers: fair::Bounds { each: 100, total: 100 },
+                links_per_user: 100,
+            };
+            let tidings = Tidings::builder(config).store(store).build()?;
+            let stopped = async {
+                let _asked = stopped.await;
+                Instant::now()
+            };
+            listen::serve(listener, tidings.router(), bounds, tidings.gate(), stopped).await;
+            Ok(())
+        })
         .await
     }
 

@@ -9,14 +9,15 @@ use std::{
     },
 };
 
-use futures_util::future::join_all;
+use futures_util::future::{join_all, select_all};
 use http::{Method, StatusCode};
+use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tidings_server::log::Sqlite;
 use tidings_server_core::{
     steady::Moment,
-    store::{Answer, Query, Retention, Store, StoreError, Write, Written},
+    store::{Answer, Op, Query, Retention, Store, StoreError, Write, Written},
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -336,11 +337,11 @@ async fn a_users_links_make_room_for_each_other_and_for_nobody_else() {
 /// Whether it is open, and a bell for when it is.
 type Gate = (Mutex<bool>, Condvar);
 
-/// SQLite whose reads of one user's inbox wait until they may.
+/// SQLite whose reads of one user's inbox, and commits of messages, wait until they may.
 #[derive(Debug)]
 struct Gated {
     sqlite: Sqlite,
-    /// Reads that wait.
+    /// Calls that wait.
     held: Arc<AtomicUsize>,
     gate: Arc<Gate>,
     _folder: TempDir,
@@ -355,6 +356,12 @@ impl Gated {
             Self { sqlite, held: Arc::clone(&held), gate: Arc::clone(&gate), _folder: folder };
         (store, held, gate)
     }
+
+    fn wait(&self) {
+        self.held.fetch_add(1, Ordering::SeqCst);
+        let (is_open, bell) = &*self.gate;
+        drop(bell.wait_while(is_open.lock().unwrap(), |is_open| !*is_open).unwrap());
+    }
 }
 
 impl Store for Gated {
@@ -363,15 +370,16 @@ impl Store for Gated {
         stored: u64,
         writes: &[Write],
     ) -> Result<Vec<Result<Written, StoreError>>, StoreError> {
+        if writes.iter().any(|write| matches!(write.op, Op::Message { .. })) {
+            self.wait();
+        }
         self.sqlite.commit(stored, writes)
     }
 
     fn read(&self, queries: &[Query]) -> Result<Vec<Result<Answer, StoreError>>, StoreError> {
         let is_minas = |query: &Query| matches!(query, Query::Inbox { user } if user == "mina");
         if queries.iter().any(is_minas) {
-            self.held.fetch_add(1, Ordering::SeqCst);
-            let (is_open, bell) = &*self.gate;
-            drop(bell.wait_while(is_open.lock().unwrap(), |is_open| !*is_open).unwrap());
+            self.wait();
         }
         self.sqlite.read(queries)
     }
@@ -429,6 +437,47 @@ async fn one_users_reads_leave_a_thread_for_others() {
     gate.1.notify_all();
     for ask in asks {
         assert_eq!(within("an answer", ask).await.unwrap(), StatusCode::OK);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_users_writes_fill_its_own_share_and_no_others() {
+    const SHARE: usize = 8;
+    const FLOOD: usize = 40;
+    let (store, held, gate) = Gated::new();
+    let server = Server::on_with(store, |config| config.store.write_queue_each = SHARE).await;
+    let publish = async |user: &str| {
+        let token = server.token(user).await;
+        let ask = server.request(Method::POST, "/v1/channels/room:1/messages").bearer_auth(token);
+        ask.json(&json!({ "data": 1 }))
+    };
+    let sent = |ask: RequestBuilder| tokio::spawn(async move { ask.send().await.unwrap() });
+    let _first = sent(publish("mina").await);
+    within("a commit that waits", async {
+        while held.load(Ordering::SeqCst) == 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let mut flood = Vec::new();
+    for _ in 0..FLOOD {
+        flood.push(sent(publish("mina").await));
+    }
+    // As many as its share wait, whatever their order; the others are answered at once.
+    let mut busy = 0;
+    while busy < FLOOD - SHARE {
+        let (answer, _, rest) = within("an answer", select_all(flood)).await;
+        let answer = answer.unwrap();
+        assert_eq!(answer.headers()["retry-after"], "1");
+        assert_eq!(problem(answer).await["code"], "busy");
+        flood = rest;
+        busy += 1;
+    }
+    let others = [sent(publish("tom").await), sent(publish("ann").await)];
+    *gate.0.lock().unwrap() = true;
+    gate.1.notify_all();
+    for stored in flood.into_iter().chain(others) {
+        assert_eq!(within("an answer", stored).await.unwrap().status(), StatusCode::CREATED);
     }
 }
 
