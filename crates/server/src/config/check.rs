@@ -144,7 +144,39 @@ impl Config {
                 "`store.ca_file` is looked at only where `store.url` asks for TLS (sslmode=require)",
             );
         }
+        warnings.extend(self.shares_that_are_all());
         warnings
+    }
+
+    /// Shares that leave nothing to others.
+    fn shares_that_are_all(&self) -> impl Iterator<Item = String> {
+        let (limits, store) = (&self.limits, &self.store);
+        let shares = [
+            (
+                ("limits.accept_queue_per_address", limits.accept_queue_per_address),
+                ("limits.accept_queue", limits.accept_queue),
+            ),
+            (
+                ("limits.unauthenticated_per_address", limits.unauthenticated_per_address),
+                ("limits.unauthenticated", limits.unauthenticated),
+            ),
+            (
+                ("limits.connections_per_user", limits.connections_per_user),
+                ("limits.connections", limits.connections),
+            ),
+            (
+                ("store.read_queue_each", store.read_queue_each),
+                ("store.read_queue", store.read_queue),
+            ),
+            (
+                ("store.write_queue_each", store.write_queue_each),
+                ("store.write_queue", store.write_queue),
+            ),
+        ];
+        let all = shares.into_iter().filter(|((_, each), (_, total))| each >= total);
+        all.map(|((share, _), (total, _))| {
+            format!("`{share}` is not below `{total}`: one alone can take all of it")
+        })
     }
 }
 

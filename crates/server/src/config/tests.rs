@@ -314,6 +314,11 @@ fn what_may_hurt_is_said_at_start() {
             "speaks for the users of the other",
         ),
         ("[store]\nurl = \"postgres://db/t\"\nca_file = \"/ca.pem\"", "store.ca_file"),
+        ("[limits]\naccept_queue = 4096", "one alone can take all"),
+        ("[limits]\nunauthenticated_per_address = 20000", "`limits.unauthenticated_per_address`"),
+        ("[limits]\nconnections_per_user = 100000", "`limits.connections_per_user`"),
+        ("[store]\nread_queue_each = 16384", "`store.read_queue_each`"),
+        ("[store]\nwrite_queue = 100", "`store.write_queue_each`"),
     ] {
         let warnings = told(file);
         assert!(warnings.iter().any(|warning| warning.contains(text)), "{file:?}: {warnings:?}");
