@@ -80,7 +80,8 @@ impl Seating {
     /// Counts a connection in over all nodes; an older one of the same instance elsewhere is told to end.
     ///
     /// # Errors
-    /// `connections` when the user has too many, `storage_unavailable` when nobody can count them.
+    /// `connections` when the user has too many, `busy` when too many wait to be counted, `storage_unavailable` when nobody
+    /// can count them.
     pub async fn claim(
         &self,
         user: &str,
@@ -91,9 +92,13 @@ impl Seating {
         let (user, limit) = (user.to_owned(), self.per_user);
         let claim = Claim { user, seat, instance, limit, anew: false };
         let (sender, answer) = oneshot::channel();
-        let full = || StoreError::Unavailable("too many connections wait for a place".to_owned());
-        self.jobs.try_send(Job::Claim(claim, sender)).map_err(|_| full())?;
         let ended = || StoreError::Unavailable("the server ends".to_owned());
+        self.jobs.try_send(Job::Claim(claim, sender)).map_err(|error| match error {
+            mpsc::TrySendError::Full(_) => {
+                StoreError::Busy("too many connections wait for a place")
+            }
+            mpsc::TrySendError::Disconnected(_) => ended(),
+        })?;
         match answer.await.map_err(|_| ended())?? {
             Verdict::Admitted { replaced: Some(older) } if older.node != self.node => {
                 if let Some(bus) = &self.bus {
