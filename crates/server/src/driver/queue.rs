@@ -18,6 +18,12 @@ pub(super) struct Queue<T>(Arc<Open<T>>);
 /// The end at which a thread takes jobs.
 pub(super) struct Server<T>(Arc<Shared<T>>);
 
+/// A job that is under way until this is dropped.
+pub(super) struct UnderWay<T> {
+    shared: Arc<Shared<T>>,
+    whose: Principal,
+}
+
 /// Closes when dropped.
 struct Open<T> {
     shared: Arc<Shared<T>>,
@@ -87,22 +93,38 @@ impl<T> Server<T> {
         }
     }
 
+    /// The same for one job, which is over when what is given with it is dropped.
+    pub(super) fn take_one(&self) -> Option<(UnderWay<T>, T)> {
+        let (whose, job) = self.take(1).pop()?;
+        Some((UnderWay { shared: Arc::clone(&self.0), whose }, job))
+    }
+
     /// Jobs of these are over.
     pub(super) fn done<'a>(&self, whose: impl IntoIterator<Item = &'a Principal>) {
-        let mut inside = self.0.lock();
-        whose.into_iter().for_each(|whose| inside.fair.done(whose));
-        // The next one of the same may wait for this; at the end, every thread does.
-        match inside.is_closed {
-            true => self.0.bell.notify_all(),
-            false => self.0.bell.notify_one(),
-        }
+        self.0.done(whose);
     }
 }
 
 impl<T> Shared<T> {
+    fn done<'a>(&self, whose: impl IntoIterator<Item = &'a Principal>) {
+        let mut inside = self.lock();
+        whose.into_iter().for_each(|whose| inside.fair.done(whose));
+        // The next one of the same may wait for this; at the end, every thread does.
+        match inside.is_closed {
+            true => self.bell.notify_all(),
+            false => self.bell.notify_one(),
+        }
+    }
+
     /// The queue is consistent between calls, so a panic elsewhere does not spoil it.
     fn lock(&self) -> MutexGuard<'_, Inside<T>> {
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T> Drop for UnderWay<T> {
+    fn drop(&mut self) {
+        self.shared.done([&self.whose]);
     }
 }
 

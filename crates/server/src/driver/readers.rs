@@ -12,19 +12,22 @@ use tokio::sync::oneshot;
 
 use super::{
     line::{Line, Notice},
-    queue::{Queue, Server},
+    queue::{Queue, Server, UnderWay},
 };
 use crate::shares::{Bound, Shares};
 
 /// Who asked.
-#[derive(Debug)]
 enum Asker {
     Session(Arc<Line>, Request),
-    Task(oneshot::Sender<Result<Answer, StoreError>>),
+    Task(oneshot::Sender<(Result<Answer, StoreError>, Held)>),
 }
 
+/// Goes to a task with its answer: a job is over when the task has woken up. A thread that went on before would answer hundreds of one
+/// user's jobs in a row, and all their tasks would stand before those of others.
+type Held = Option<UnderWay<Job>>;
+
 /// Something to do with the store.
-type Work = Box<dyn FnOnce(Result<&dyn Store, StoreError>) + Send>;
+type Work = Box<dyn FnOnce(Result<&dyn Store, StoreError>, Held) + Send>;
 
 /// What a thread does.
 enum Job {
@@ -73,9 +76,10 @@ impl Readers {
     pub async fn read(&self, whose: Principal, query: Query) -> Result<Answer, StoreError> {
         let (sender, answer) = oneshot::channel();
         self.submit(whose, Job::Read(query, Asker::Task(sender)));
+        let ended = || StoreError::Unavailable("the readers have ended".into());
+        let (answer, held) = answer.await.map_err(|_| ended())?;
+        drop(held);
         answer
-            .await
-            .unwrap_or_else(|_| Err(StoreError::Unavailable("the readers have ended".into())))
     }
 
     /// Does something with the store that may wait for it: tasks must not.
@@ -92,36 +96,38 @@ impl Readers {
         E: From<StoreError> + Send + 'static,
     {
         let (sender, answer) = oneshot::channel();
-        let work = Box::new(move |store: Result<&dyn Store, StoreError>| {
+        let work = Box::new(move |store: Result<&dyn Store, StoreError>, held: Held| {
             // A caller that went away needs no answer.
-            drop(sender.send(store.map_err(E::from).and_then(work)));
+            drop(sender.send((store.map_err(E::from).and_then(work), held)));
         });
         self.submit(whose, Job::Work(work));
         let ended = || StoreError::Unavailable("the readers have ended".into());
-        answer.await.map_err(|_| ended())?
+        let (answer, held) = answer.await.map_err(|_| ended())?;
+        drop(held);
+        answer
     }
 
     fn submit(&self, whose: Principal, job: Job) {
         match self.jobs.push(whose, job) {
             None => {}
-            Some((Job::Read(_, asker), why)) => asker.answer(Err(StoreError::Busy(why))),
-            Some((Job::Work(work), why)) => work(Err(StoreError::Busy(why))),
+            Some((Job::Read(_, asker), why)) => asker.answer(Err(StoreError::Busy(why)), None),
+            Some((Job::Work(work), why)) => work(Err(StoreError::Busy(why)), None),
         }
     }
 }
 
 impl Asker {
-    fn answer(self, answer: Result<Answer, StoreError>) {
+    fn answer(self, answer: Result<Answer, StoreError>, held: Held) {
         match self {
             Self::Session(line, request) => line.notify(Notice::Read(request, answer)),
             // A caller that went away needs no answer.
-            Self::Task(sender) => drop(sender.send(answer)),
+            Self::Task(sender) => drop(sender.send((answer, held))),
         }
     }
 }
 
 fn read(store: &dyn Store, waiting: &Server<Job>) {
-    while let Some((whose, job)) = waiting.take(1).pop() {
+    while let Some((held, job)) = waiting.take_one() {
         match job {
             Job::Read(query, asker) => {
                 let began = Instant::now();
@@ -130,10 +136,9 @@ fn read(store: &dyn Store, waiting: &Server<Job>) {
                     answers.into_iter().next().unwrap_or_else(none)
                 });
                 metrics::histogram!("tidings_store_read_seconds").record(began.elapsed());
-                asker.answer(answer);
+                asker.answer(answer, Some(held));
             }
-            Job::Work(work) => work(Ok(store)),
+            Job::Work(work) => work(Ok(store), Some(held)),
         }
-        waiting.done([&whose]);
     }
 }
