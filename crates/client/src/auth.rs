@@ -43,8 +43,8 @@ enum Step {
     Resting,
     /// The app's ticket function was asked.
     Fetching(u64),
-    /// The server was, as this request.
-    Sent(u64),
+    /// The server was, as this request and at this time of the clock that never goes back.
+    Sent(u64, u64),
 }
 
 impl Refresher {
@@ -91,18 +91,21 @@ impl Refresher {
             }
         }
         cx.send(transport, &refresh);
-        self.step = Step::Sent(id);
+        self.step = Step::Sent(id, cx.now.mono);
         cx.await_answer(Timer::Credential);
         Renewal::Going
     }
 
     /// The server took the new credential.
     pub(crate) fn refreshed(&mut self, answer: &server::Refreshed, cx: &mut Context) {
-        if let Step::Sent(id) = self.step
+        if let Step::Sent(id, asked) = self.step
             && answer.id.is_none_or(|answered| answered == id)
         {
             *self = Self::default();
             cx.timers.cancel(Timer::Credential);
+            if let Some(now) = answer.now {
+                cx.timed(asked, now);
+            }
             Self::schedule(answer.expires_at, cx);
         }
     }
@@ -113,7 +116,7 @@ impl Refresher {
         error: &server::Error,
         cx: &mut Context,
     ) -> Result<bool, Failure> {
-        if error.id.is_none_or(|id| self.step != Step::Sent(id)) {
+        if error.id.is_none_or(|id| !matches!(self.step, Step::Sent(sent, _) if sent == id)) {
             return Ok(false);
         }
         if error.retry == Retry::Never {

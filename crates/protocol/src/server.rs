@@ -225,6 +225,8 @@ messages! {
             pub id: Option<u64>,
             pub session_token: String,
             pub expires_at: Option<u64>,
+            /// Server time: clients measure by it how long the new credential lives.
+            pub now: Option<u64>,
         }
         /// Offsets `from..=to` are not for you; go on after `to`.
         "skip" Skip {

@@ -414,6 +414,8 @@ export interface ServerMessages {
     id?: number
     session_token: string
     expires_at?: number
+    /** Server time: clients measure by it how long the new credential lives. */
+    now?: number
   }
   /** Offsets `from..=to` are not for you; go on after `to`. */
   skip: {

@@ -130,3 +130,23 @@ fn a_cut_takes_the_refresh_with_it() {
     rig.reopen();
     assert_eq!(rig.fetches, 3);
 }
+
+/// A clock that leaps ahead is taken for sleep until the server says what time it is: each new credential looked as if it had
+/// ended already, and was renewed a second later.
+#[test]
+fn a_clock_set_far_ahead_renews_once() {
+    let mut rig = connected();
+    rig.now.wall += 10 * LIFE;
+    rig.event(Event::Woke);
+    rig.receive(&format!(r#"{{"type":"expiring","expires_at":{}}}"#, START + LIFE));
+    rig.ticket(Ok(Credential::Ticket("t-2".into())));
+    let id = refresh(&mut rig).unwrap().id.unwrap();
+    let server = rig.now.wall - 10 * LIFE;
+    let ends = server + LIFE;
+    rig.receive(&format!(
+        r#"{{"type":"refreshed","id":{id},"session_token":"st2","expires_at":{ends},"now":{server}}}"#
+    ));
+    rig.advance(3_000);
+    assert_eq!(rig.fetching, None);
+    assert_eq!(rig.client.server_time(rig.now), Some(server + 3_000));
+}

@@ -231,6 +231,7 @@ impl Open {
             id,
             session_token: session_token.clone(),
             expires_at: *expires_at,
+            now: Some(turn.now.wall),
         });
         turn.out.push(Command::Renew {
             session: identity.session.clone(),

@@ -286,8 +286,8 @@ fn a_refresh_of_the_same_user_extends_and_of_another_ends() {
     match &peer.got()[..] {
         [ServerMessage::Refreshed(refreshed)] => {
             assert_eq!(
-                (refreshed.id, refreshed.expires_at),
-                (Some(6), Some(server.now.wall + 3_600_000))
+                (refreshed.id, refreshed.expires_at, refreshed.now),
+                (Some(6), Some(server.now.wall + 3_600_000), Some(server.now.wall))
             );
         }
         other => panic!("{other:?}"),
