@@ -201,7 +201,7 @@ error_codes! {
     TicketFailed = "ticket_failed", App, Backoff, None, 500, "The app's ticket function failed: see the error's cause.";
     TicketTimeout = "ticket_timeout", App, Backoff, None, 500, "The app's ticket function took too long: it must settle within its deadline.";
     UrlMissing = "url_missing", App, Never, None, 500, "Give createTidings a `url`.";
-    WasmUnavailable = "wasm_unavailable", Browser, Never, None, 500, "The WebAssembly module can't load: allow 'wasm-unsafe-eval' in the CSP and check that the file is served.";
+    WasmUnavailable = "wasm_unavailable", Browser, Backoff, None, 500, "The WebAssembly module can't load, and is asked for again unless the page forbids it or the browser lacks something: allow 'wasm-unsafe-eval' in the CSP, and check that the file is served.";
 }
 
 impl Display for ErrorCode {

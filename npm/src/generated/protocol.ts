@@ -554,7 +554,7 @@ export const ERROR_CODES = {
   ticket_failed: { fault: 'app', retry: 'backoff', close: null, status: 500, advice: "The app's ticket function failed: see the error's cause." },
   ticket_timeout: { fault: 'app', retry: 'backoff', close: null, status: 500, advice: "The app's ticket function took too long: it must settle within its deadline." },
   url_missing: { fault: 'app', retry: 'never', close: null, status: 500, advice: "Give createTidings a `url`." },
-  wasm_unavailable: { fault: 'browser', retry: 'never', close: null, status: 500, advice: "The WebAssembly module can't load: allow 'wasm-unsafe-eval' in the CSP and check that the file is served." },
+  wasm_unavailable: { fault: 'browser', retry: 'backoff', close: null, status: 500, advice: "The WebAssembly module can't load, and is asked for again unless the page forbids it or the browser lacks something: allow 'wasm-unsafe-eval' in the CSP, and check that the file is served." },
 } as const
 
 /** A code this version knows; servers may send others. */
