@@ -38,6 +38,7 @@ async fn a_development_server_answers_to_no_other_name() {
             let answer = ask.json(&json!({ "user": "mina" })).send().await.unwrap();
             assert_eq!(answer.status(), StatusCode::FORBIDDEN, "{path} of {host}");
             assert_eq!(text_of(&answer, "access-control-allow-origin"), None, "{path} of {host}");
+            assert_eq!(text_of(&answer, "timing-allow-origin"), None, "{path} of {host}");
             let problem = problem(answer).await;
             assert!(problem["detail"].as_str().unwrap().contains("`dev_hosts`"), "{problem}");
         }
@@ -57,7 +58,8 @@ async fn a_development_server_answers_to_no_other_name() {
         let ask = server.backend("/dev/tokens").header("host", &host).header("origin", &origin);
         let answer = ask.json(&json!({ "user": "mina" })).send().await.unwrap();
         assert_eq!(answer.status(), StatusCode::CREATED, "{host}");
-        assert_eq!(text_of(&answer, "access-control-allow-origin"), Some(origin), "{host}");
+        assert_eq!(text_of(&answer, "access-control-allow-origin"), Some(origin.clone()), "{host}");
+        assert_eq!(text_of(&answer, "timing-allow-origin"), Some(origin), "{host}");
     }
 }
 
