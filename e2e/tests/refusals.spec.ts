@@ -53,7 +53,18 @@ test('a backend that says "signed out" ends the attempts until somebody asks for
   await passMinute(inbox)
   expect(inbox.tickets).toBe(1)
   await expect(page.getByRole('alert')).toContainText('Your session has ended.')
+  await expect(page.getByRole('heading', { name: 'You are signed out' })).toBeVisible()
+  await expect(page.getByText('Loading…')).toHaveCount(0)
   await page.unroute(TICKET)
   await page.getByRole('button', { name: 'Try again' }).click()
+  await inbox.isLive()
+})
+
+test('the same user signs in again after the session ended', EVERY_FRAMEWORK, async ({ inbox, page }) => {
+  await page.route(TICKET, route => route.fulfill({ status: 401, json: {} }))
+  await inbox.open()
+  await inbox.hasState('signed-out')
+  await page.unroute(TICKET)
+  await page.getByRole('main').getByRole('button', { name: 'Mina' }).click()
   await inbox.isLive()
 })

@@ -1,6 +1,6 @@
 import { useState } from 'react'
 import type { Tidings } from 'tidings'
-import { TidingsProvider } from 'tidings/react'
+import { TidingsProvider, useConnection } from 'tidings/react'
 
 import { changeSession, type Config } from './api'
 import { Bell } from './Bell'
@@ -21,12 +21,13 @@ import { UserMenu } from './UserMenu'
 
 export function App({ tidings, config }: { tidings: Tidings; config: Config }) {
   const [user, setUser] = useState(config.user)
-  const location = useLocation()
 
   async function switchUser(next: string | null) {
     // Signing out wipes this browser's copy of the inbox; switching keeps it for the user's return.
     if (next === null) await tidings.signOut()
     await changeSession(next)
+    // The same one again, after a session that ended, is no change that the provider would see.
+    if (next !== null) tidings.setUser(next)
     setUser(next)
   }
 
@@ -51,26 +52,42 @@ export function App({ tidings, config }: { tidings: Tidings; config: Config }) {
           </div>
         </header>
         <ConnectionBanner user={user} />
-        <main id="main" tabIndex={-1} className={user === null ? 'page' : classOf(location.pathname)}>
-          {user === null ? (
-            <SignedOut users={config.users} onSignIn={switchUser} />
-          ) : location.pathname === '/' ? (
-            <>
-              <Inbox key={user} />
-              <div className="side">
-                <PublishForm types={config.types} />
-                {config.curlKey && <CurlLine url={config.url} apiKey={config.curlKey} user={user} />}
-              </div>
-            </>
-          ) : isRooms(location.pathname) ? (
-            <Rooms key={user} rooms={config.rooms} user={user} pathname={location.pathname} />
-          ) : (
-            <Route location={location} />
-          )}
-        </main>
+        <Main user={user} config={config} onSignIn={switchUser} />
         <Toasts />
       </ToastsProvider>
     </TidingsProvider>
+  )
+}
+
+interface MainProps {
+  readonly user: string | null
+  readonly config: Config
+  readonly onSignIn: (user: string) => Promise<void>
+}
+
+function Main({ user, config, onSignIn }: MainProps) {
+  const location = useLocation()
+  const { status } = useConnection()
+  // Also where the app does not know yet that the session ended: nothing of the inbox is there any more.
+  const signedOut = user === null || status === 'signed-out'
+  return (
+    <main id="main" tabIndex={-1} className={signedOut ? 'page' : classOf(location.pathname)}>
+      {signedOut ? (
+        <SignedOut users={config.users} onSignIn={onSignIn} />
+      ) : location.pathname === '/' ? (
+        <>
+          <Inbox key={user} />
+          <div className="side">
+            <PublishForm types={config.types} />
+            {config.curlKey && <CurlLine url={config.url} apiKey={config.curlKey} user={user} />}
+          </div>
+        </>
+      ) : isRooms(location.pathname) ? (
+        <Rooms key={user} rooms={config.rooms} user={user} pathname={location.pathname} />
+      ) : (
+        <Route location={location} />
+      )}
+    </main>
   )
 }
 
