@@ -4,8 +4,6 @@ import { failure, messageOf } from './error.js'
 import { isObject, isText, record } from './foreign.js'
 import type { TidingsOptions } from './types.js'
 
-const NOWHERE = 'https://nowhere.invalid'
-
 /** The address of the socket below the server's base address. Throws what is wrong with that, for the app. */
 export function socketUrl(base: TidingsOptions['url']): string {
   const wrong = (why: string, cause?: unknown) => failure('url_missing', 'app', `\`url\` ${why}.`, cause)
@@ -23,15 +21,23 @@ export function socketUrl(base: TidingsOptions['url']): string {
   return `${scheme}//${url.host}${url.pathname.replace(/\/+$/, '')}/v1/ws`
 }
 
+/** With these in it a browser follows another link than people and apps read: it drops some, and takes one for a slash. */
+const ODD = /[\\\0-\x1f\x7f]|^ | $/
+/** Of a path: segments that are empty or dots, however they are spelt. */
+const LOST = /\/(\/|(\.|%2e){1,2}(\/|$))/i
+
 /**
- * The link itself if it is http, https or relative, else nothing. Read as a browser reads it, so that
- * `java\nscript:` and other spellings of a bad scheme don't pass.
+ * The link itself, if it is http or https with its host and no user's name, or stays where the page is; else nothing. What only
+ * looks as if it stayed, such as `//host`, does not.
  */
 export function safeLink(link: unknown): string | undefined {
-  return isText(link) && /^https?:$/.test(parse(link, NOWHERE)?.protocol ?? '') ? link : undefined
+  if (!isText(link) || ODD.test(link)) return undefined
+  const url = parse(link, 'https://nowhere.invalid')
+  const named = /^https?:\/\/[^/]/i.test(link) ? url?.username === '' && url.password === '' : url && !/^(\/\/|[a-z][a-z\d+.-]*:)/i.test(link)
+  return named ? link : undefined
 }
 
-/** The link that `data.routing` describes: `{type: 'navigate', path, params}`, `:name` in the path from `params`. */
+/** The link that `data.routing` describes, on the page's own origin: `{type: 'navigate', path, params}`, `:name` in the path from `params`. */
 export function routeLink(data: unknown): string | undefined {
   const { type, path, params } = record(record(data)['routing'])
   if (type !== 'navigate' || typeof path !== 'string' || !path.startsWith('/')) return undefined
@@ -39,14 +45,18 @@ export function routeLink(data: unknown): string | undefined {
   for (const [name, value] of Object.entries(record(params))) {
     if (value !== null && !isObject(value)) query.set(name, String(value))
   }
+  // Where a value is missing for a segment, what follows would take its place.
+  let lost = false
   let link = path.replace(/:(\w+)/g, (whole, name: string) => {
     const value = query.get(name)
     query.delete(name)
+    lost ||= value === ''
     return value === null ? whole : encodeURIComponent(value)
   })
+  lost ||= LOST.test(link.replace(/[?#].*/s, ''))
   const rest = query.toString()
   if (rest !== '') link += (link.includes('?') ? '&' : '?') + rest
-  return safeLink(link)
+  return lost ? undefined : safeLink(link)
 }
 
 function parse(url: string, base: string | undefined): URL | undefined {

@@ -74,12 +74,17 @@ describe('on a server', () => {
 })
 
 describe('links', () => {
-  test.each(['javascript:alert(1)', ' javascript:alert(1)', 'java\nscript:alert(1)', 'JAVASCRIPT:x', 'data:text/html,x', 'vbscript:x', 'file:///etc/passwd', 'blob:https://x/y', 'mailto:a@b.c', '', 7, null, undefined, {}, 'https://'])(
+  test.each(['javascript:alert(1)', ' javascript:alert(1)', 'java\nscript:alert(1)', 'JAVASCRIPT:x', 'data:text/html,x', 'vbscript:x', 'file:///etc/passwd', 'blob:https://x/y', 'mailto:a@b.c', '', 7, null, undefined, {}, 'https://',
+    // Leave the page's origin, or may, while they look as if they stayed.
+    '//evil.example', '///evil.example', '/\\evil.example', '\\\\evil.example', '/\t/evil.example', '/\n/evil.example', '\t//evil.example', 'https:evil.example', 'https:/evil.example', 'https:\\evil.example', 'https:///evil.example', 'ht\ntps://evil.example', ' //evil.example', 'https://evil.example ',
+    // Say another host than the one they lead to.
+    'https://bank.example@evil.example', 'https://bank.example:pw@evil.example/x', 'https://bank.example\\@evil.example', 'java\tscript:alert(1)', '\u0001javascript:alert(1)', 'about:blank', 'view-source:https://x',
+  ])(
     '%j is not followed',
     (link) => expect(safeLink(link)).toBeUndefined(),
   )
 
-  test.each(['https://example.com/a?b#c', 'http://x', '/orders/1', 'orders/1', '?page=2', '#top', '//example.com/x'])('%j is', (link) => {
+  test.each(['https://example.com/a?b#c', 'http://x', '/orders/1', 'orders/1', '?page=2', '#top', './x', 'orders/1:2', '/a//b', '/x?to=//y', 'HTTPS://Example.com', 'http://[::1]:80/', 'https://exämple.example/'])('%j is', (link) => {
     expect(safeLink(link)).toBe(link)
   })
 
@@ -88,6 +93,20 @@ describe('links', () => {
     [{ type: 'navigate', path: '/a/:id', params: { id: 7, q: 'x y' } }, '/a/7?q=x+y'],
     [{ type: 'navigate', path: '/a?x=1', params: { y: true } }, '/a?x=1&y=true'],
     [{ type: 'navigate', path: '/a/:id', params: { id: null, deep: {} } }, '/a/:id'],
+    [{ type: 'navigate', path: '/a/:id', params: { id: '//evil.example/../x' } }, '/a/%2F%2Fevil.example%2F..%2Fx'],
+    [{ type: 'navigate', path: '/a/:id', params: { id: '%2e%2e', to: '//y' } }, '/a/%252e%252e?to=%2F%2Fy'],
+    [{ type: 'navigate', path: '/a/:id/?to=../:id', params: { id: '\ud83d' } }, '/a/%EF%BF%BD/?to=../:id'],
+    [{ type: 'navigate', path: '/:org/:name', params: { org: '', name: 'evil.example' } }, undefined],
+    [{ type: 'navigate', path: '/a/:id', params: { id: '' } }, undefined],
+    [{ type: 'navigate', path: '/a/:id/b', params: { id: '..' } }, undefined],
+    [{ type: 'navigate', path: '/a/:id', params: { id: '.' } }, undefined],
+    [{ type: 'navigate', path: '/a/:x:y/b', params: { x: '.', y: '.' } }, undefined],
+    [{ type: 'navigate', path: '/a/%2E:x', params: { x: '.' } }, undefined],
+    [{ type: 'navigate', path: '//evil.example' }, undefined],
+    [{ type: 'navigate', path: '/\\evil.example' }, undefined],
+    [{ type: 'navigate', path: '/\t/evil.example' }, undefined],
+    [{ type: 'navigate', path: '/a/../b' }, undefined],
+    [{ type: 'navigate', path: '/a/.\n./b' }, undefined],
     [{ type: 'open', path: '/a' }, undefined],
     [{ type: 'navigate', path: 'javascript:alert(1)' }, undefined],
     [{ type: 'navigate' }, undefined],
@@ -166,7 +185,7 @@ describe('the ticket function', () => {
     expect(ask).toHaveBeenLastCalledWith({ user: 'u1', url: 'https://rt.example.com', attempt: 2, signal: expect.any(AbortSignal) })
   })
 
-  test('has 10 s, then its signal is aborted, and what that makes it throw is no answer', async () => {
+  test('has a minute at most, then its signal is aborted, and what that makes it throw is no answer', async () => {
     vi.useFakeTimers()
     try {
       let signal: AbortSignal | undefined
@@ -175,7 +194,7 @@ describe('the ticket function', () => {
         signal = context.signal
         return new Promise((_, reject) => context.signal.addEventListener('abort', () => reject(context.signal.reason as Error)))
       }, nowhere).request(1, 'u1', answer)
-      await vi.advanceTimersByTimeAsync(9_999)
+      await vi.advanceTimersByTimeAsync(59_999)
       expect(signal?.aborted).toBe(false)
       await vi.advanceTimersByTimeAsync(1)
       expect(signal?.aborted).toBe(true)
