@@ -187,8 +187,9 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
     note(what, text = '', _, other = 0) {
       // Whose it is has to be known: another user may be the next.
       const whose = user ?? state.readable.get().user
-      const outlives = whose && options.storage !== 'memory' && (what === words.MARK || what === words.PUBLISH)
-      return outlives ? saved.note(whose, (instance ??= randomName()), ['~' + what, other, Date.now(), text].join('\n')) : () => {}
+      const outlives = options.storage !== 'memory' && (what === words.MARK || what === words.PUBLISH)
+      if (outlives && !whose && user !== null) void telling().then(({ unnamed }) => unnamed(options), () => {})
+      return outlives && whose ? saved.note(whose, (instance ??= randomName()), ['~' + what, other, Date.now(), text].join('\n')) : () => {}
     },
     born() {
       tellUser()

@@ -310,7 +310,7 @@ export interface TicketContext {
   readonly attempt: number
   /** Address of the server: the option `url`, as it is now. */
   readonly url: string
-  /** Aborted after 10 s, or when the answer is not wanted any more: hand it to `fetch`. */
+  /** Aborted after 10 s, 60 at most where the link is slow, or when the answer is not wanted any more: hand it to `fetch`. */
   readonly signal: Global<'AbortSignal'>
 }
 
@@ -338,7 +338,7 @@ export interface Logger {
 export interface TidingsOptions {
   /** Base address of the server, such as `https://rt.example.com`; a function is asked for every attempt. */
   url: string | (() => string)
-  /** Asked for every attempt; 10 s deadline. `null`: signed out, stop asking. A throw: try again later. */
+  /** Asked for every attempt; 10 s deadline, up to 60 s on a slow link. `null`: signed out, stop asking. A throw: try again later. */
   ticket(context: TicketContext): Promise<Credential> | Credential
   /**
    * `undefined`: whoever the ticket names, and nothing cached shows before. `null`: nobody, no connection. A string:

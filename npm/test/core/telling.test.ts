@@ -32,6 +32,23 @@ const warned = async (times = 1) => {
 }
 const after = (status: string, client: Tidings) => server.until(() => client.connection.get().status === status)
 
+test('a change of nobody known yet, once: nothing writes it down', async () => {
+  const client = make({ user: undefined, storage: 'auto' })
+  for (const mark of [1, 2]) void client.inbox.markRead(`n${mark}`)
+  expect(await warned()).toContain('the option `user`')
+  await server.accept()
+  await server.until(() => client.connection.get().status === 'connected')
+  expect(logger.warn).toHaveBeenCalledTimes(1)
+})
+
+test.each([['somebody', 'u1'], ['nobody', null]])('and none of %s, whose call is kept or refused', async (_, user) => {
+  const client = make({ user, storage: 'auto' })
+  client.connect()
+  void client.inbox.markRead('n1')
+  await (user === null ? vi.waitFor(() => expect(client.outbox.get().failed).toHaveLength(1), 10_000) : server.accept())
+  expect(logger.warn.mock.calls.flat().join()).not.toContain('the option `user`')
+})
+
 test('a connection', async () => {
   make()
   await server.accept()
