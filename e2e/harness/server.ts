@@ -8,6 +8,7 @@ import { Child, freePort } from './process.ts'
 export interface Notice {
   readonly to: { readonly user: string } | { readonly users: readonly string[] } | { readonly everyone: true }
   readonly title: string
+  readonly url?: string
   readonly type?: string
   readonly message?: string
   readonly data?: unknown
@@ -69,6 +70,13 @@ export class Server {
 
   publishInsistently(notice: Notice): Promise<string> {
     return publishInsistently(this.url, notice)
+  }
+
+  /** Everything that was issued to a user is refused from now on. */
+  async revoke(user: string): Promise<void> {
+    const headers = { Authorization: 'Bearer dev', 'Content-Type': 'application/json' }
+    const response = await fetch(`${this.url}/v1/revocations`, { method: 'POST', headers, body: JSON.stringify({ user }) })
+    if (response.status !== 202) throw new Error(`revoke: ${response.status} ${await response.text()}`)
   }
 
   /** A backend says something in a channel; answers once it is stored. */

@@ -34,18 +34,23 @@ test('a link that would run script is no link', async ({ inbox, server }) => {
   await expect(inbox.item('Harmless').locator('a[href^="javascript:"]')).toHaveCount(0)
 })
 
-/** Each leads, or may lead, to another host than its reader or its app would think. */
-const HOSTILE = ['javascript:alert(1)', 'java\nscript:alert(1)', '//evil.example', '/\\evil.example', '/\t/evil.example', 'https:evil.example', 'https://bank.example@evil.example']
-
-test('no link leaves the page’s origin unless its address says so', EVERY_FRAMEWORK, async ({ inbox, server, page }) => {
+test('no route leaves the page’s origin, and a link elsewhere says so', EVERY_FRAMEWORK, async ({ inbox, server, page }) => {
   await inbox.openLive()
   const to = { user: 'mina' }
-  for (const [at, url] of HOSTILE.entries()) await server.publish({ to, title: `By url ${at}`, url })
-  for (const [at, org] of ['', '.', '..'].entries()) {
-    await server.publish({ to, title: `By route ${at}`, data: { routing: { type: 'navigate', path: '/:org/:name', params: { org, name: 'evil.example' } } } })
+  for (const org of ['', '.', '..']) {
+    await server.publish({ to, title: `By "${org}"`, data: { routing: { type: 'navigate', path: '/:org/:name', params: { org, name: 'evil.example' } } } })
+  }
+  for (const path of ['//evil.example', '/\\evil.example', '/\t/evil.example']) {
+    await server.publish({ to, title: `By ${JSON.stringify(path)}`, data: { routing: { type: 'navigate', path } } })
   }
   await server.publish({ to, title: 'Elsewhere', url: 'https://example.com/a' })
   await expect(inbox.item('Elsewhere').getByRole('link')).toHaveAttribute('href', 'https://example.com/a')
-  await expect(page.locator('.item')).toHaveCount(HOSTILE.length + 4)
+  await expect(page.locator('.item')).toHaveCount(7)
   await expect(page.locator('.item a')).toHaveCount(1)
+})
+
+test('a link that only looks as if it stayed, or led elsewhere, is refused where it is published', async ({ server }) => {
+  for (const url of ['javascript:alert(1)', '//evil.example', '/\\evil.example', '/\t/evil.example', 'https:evil.example', 'https://bank.example@evil.example']) {
+    await expect(server.publish({ to: { user: 'mina' }, title: 'x', url }), url).rejects.toThrow('publish: 400')
+  }
 })

@@ -51,7 +51,10 @@ impl PublishNotification {
             return Err(BodyError::new("url", "has at most 2,048 bytes"));
         }
         if self.url.as_ref().is_some_and(|url| !is_safe_link(url)) {
-            return Err(BodyError::new("url", "must be an http(s) or relative link"));
+            return Err(BodyError::new(
+                "url",
+                "must be an http(s) link with a host and no user's name, or a relative one",
+            ));
         }
         if self.data.as_ref().is_some_and(|data| data.is_deeper_than(PAYLOAD_DEPTH)) {
             return Err(BodyError::new("data", DEEP));
@@ -190,8 +193,9 @@ fn is_kind_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"._:-".contains(&byte)
 }
 
-/// http(s) or relative. Browsers drop control characters and spaces before a scheme, so they are
-/// refused; a `\` would turn a path into a host.
+/// http(s) with its host and no user's name before it, or relative: what only looks as if it stayed
+/// on the page's origin (`//host`) or led to another host (`https://bank@host`) is refused. So are
+/// control characters and spaces, which browsers drop, and `\`, which would turn a path into a host.
 fn is_safe_link(url: &str) -> bool {
     if url.is_empty()
         || url.contains('\\')
@@ -199,9 +203,13 @@ fn is_safe_link(url: &str) -> bool {
     {
         return false;
     }
-    let lower = url.get(..8).unwrap_or(url).to_ascii_lowercase();
-    let scheme = url.split(['/', '?', '#']).next().unwrap_or_default();
-    lower.starts_with("https://") || lower.starts_with("http://") || !scheme.contains(':')
+    let first = |text: &str| text.split(['/', '?', '#']).next().map(str::to_ascii_lowercase);
+    match (first(url).as_deref(), url.split_once("://")) {
+        (Some("http:" | "https:"), Some((_, rest))) => {
+            first(rest).is_some_and(|host| !host.is_empty() && !host.contains('@'))
+        }
+        (scheme, _) => !url.starts_with("//") && scheme.is_some_and(|text| !text.contains(':')),
+    }
 }
 
 #[cfg(test)]
@@ -270,7 +278,10 @@ mod tests {
             "orders/1",
             "#top",
             "?q=1",
-            "//cdn.example/x",
+            "/",
+            "/a//b?to=//c",
+            "https://a.example/@x?y=z@w",
+            "http://[::1]:80/",
         ] {
             assert_eq!(
                 field(&PublishNotification { url: Some(good.into()), ..paid() }),
@@ -287,6 +298,14 @@ mod tests {
             "data:text/html,x",
             "/\\evil.example",
             "mailto:a@b",
+            "//evil.example/x",
+            "https:evil.example",
+            "https:/evil.example",
+            "https://",
+            "https:///evil.example",
+            "https://bank.example@evil.example",
+            "http://bank.example:pw@evil.example/",
+            "/\t/evil.example",
         ] {
             assert_eq!(
                 field(&PublishNotification { url: Some(bad.into()), ..paid() }),
