@@ -59,6 +59,44 @@ test('signing out leaves nothing in the browser', EVERY_FRAMEWORK, async ({ inbo
   await expect(page.getByText('Secret of Mina')).toHaveCount(0)
 })
 
+for (const [how, status] of [['a session that ended', 401], ['a backend that fails', 500]] as const) {
+  test(`of a revoked user, ${how} ${status === 401 ? 'leaves nothing' : 'leaves everything'} in the browser`, async ({ inbox, server, page }) => {
+    await server.publish({ to: { user: 'mina' }, title: 'Secret of Mina' })
+    await inbox.openLive()
+    await expect.poll(() => savedText(page)).toContain('Secret of Mina')
+    await page.route('**/api/tidings-ticket', route => route.fulfill({ status, json: {} }))
+    await server.revoke('mina')
+    await inbox.hasState(status === 401 ? 'signed-out' : 'waiting')
+    if (status === 401) {
+      await expect.poll(() => savedText(page)).not.toContain('Secret of Mina')
+      await expect(page.getByText('Secret of Mina')).toHaveCount(0)
+    } else {
+      await inbox.shows(['Secret of Mina'])
+      expect(await savedText(page)).toContain('Secret of Mina')
+    }
+  })
+}
+
+test('what was stored and not looked at for a month is neither shown nor kept', EVERY_FRAMEWORK, async ({ inbox, server, page }) => {
+  await server.publish({ to: { user: 'mina' }, title: 'Secret of Mina' })
+  await server.publish({ to: { user: 'jun' }, title: 'News for Jun' })
+  await inbox.openLive()
+  await expect.poll(() => savedText(page)).toContain('Secret of Mina')
+  await inbox.switchTo('Jun Mori')
+  await inbox.shows(['News for Jun'])
+  await expect.poll(() => savedText(page)).toContain('News for Jun')
+
+  await page.clock.setFixedTime(Date.now() + 31 * 86_400_000)
+  await server.kill()
+  await page.reload()
+  await inbox.hasState('waiting')
+  await expect(page.getByText('News for Jun')).toHaveCount(0)
+  await server.startAgain()
+  await inbox.retryUntilLive()
+  await inbox.shows(['News for Jun'])
+  await expect.poll(() => savedText(page)).not.toContain('Secret of Mina')
+})
+
 test('signing in as another user in a second tab is told to the first, which shows nothing of theirs', async ({ inbox, server, another, page }) => {
   await server.publish({ to: { user: 'jun' }, title: 'Secret of Jun' })
   await inbox.openLive()

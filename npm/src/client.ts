@@ -68,7 +68,7 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
   /** The same as the app gives it, without what may be secret in it. */
   const base = () => url().replace(/^ws(.*)\/v1\/ws$/, 'http$1')
   const asked = tickets(options.ticket, base)
-  const saved = storage(url, options.keepChannels)
+  const saved = storage(url, options.keepChannels, options.keepDays)
   const error = (facts: ErrorFacts) => new TidingsError(facts.code.startsWith('ticket_') ? { ...facts, cause: asked.cause() } : facts)
 
   // ---- what the app reads ----

@@ -9,7 +9,7 @@ export const TRANSPORTS = ['ws', 'sse', 'poll'] as const
 /** Throws at once, naming the option, so that the stack leads to the caller. */
 export function check(options: TidingsOptions): void {
   must(isObject(options), 'options', 'an object with `url` and `ticket`')
-  const { url, ticket, user, storage, backoff = {}, heartbeat, transports = TRANSPORTS, keep, keepChannels, signedOut, logger } = options
+  const { url, ticket, user, storage, backoff = {}, heartbeat, transports = TRANSPORTS, keep, keepChannels, keepDays, signedOut, logger } = options
   // A missing url may come later, by a function or by an environment: it is reported at connect.
   must(['string', 'function', 'undefined'].includes(typeof url), 'url', 'an address or a function that gives one')
   must(typeof ticket === 'function', 'ticket', 'a function that fetches a ticket')
@@ -24,6 +24,7 @@ export function check(options: TidingsOptions): void {
   must(Array.isArray(transports) && transports.length > 0 && transports.length < 4 && transports.every((way) => TRANSPORTS.includes(way)), 'transports', `one to three of ${TRANSPORTS}`)
   within(1, keep, 'keep', 1_000)
   within(1, keepChannels, 'keepChannels', 10_000)
+  within(1, keepDays, 'keepDays', 3_650)
   must(logger === undefined || typeof logger?.error === 'function', 'logger', 'an object such as console')
 }
 

@@ -28,6 +28,8 @@ export interface Cache extends Fence {
 export interface Saved {
   readonly cursors: Fence['cursors']
   readonly text: string
+  /** When it was written, in milliseconds since 1970. */
+  readonly at: number
 }
 
 /** One transaction on what is a user's; `work` must not wait inside, or the browser commits under it. */
@@ -58,14 +60,19 @@ export interface Storage {
   close(): void
 }
 
-/** Caches of the server at this address, of each user so many channels. Nothing is opened before it is needed. */
-export function storage(server: () => string, channelsMax?: number): Storage {
+/** A day, in milliseconds. */
+const DAY = 86_400_000
+
+/** Caches of the server at this address, of each user so many channels, for so many days. Nothing is opened before it is needed. */
+export function storage(server: () => string, channelsMax?: number, days = 30): Storage {
   let opening: Promise<IDBDatabase> | undefined
   /** Of a page in the back/forward cache: until it is shown again. */
   let away: Promise<void> | undefined
   const running = new Set<IDBTransaction>()
   const known = new Map<string, unknown>()
   const owner = (user: string) => `${server()}\n${user}`
+  /** What was written before is too old to be kept. */
+  const since = () => Date.now() - days * DAY
   let noted = 0
   let notes = 0
   let release = () => {}
@@ -141,10 +148,10 @@ export function storage(server: () => string, channelsMax?: number): Storage {
         count.onsuccess = () => void (user.includes('\t') || known.set(user, count.result))
         return store.get(key)
       }
-      const { text } = record(await transact('readonly', user, read))
-      return isText(text) ? text : undefined
+      const { text, at } = record(await transact('readonly', user, read))
+      return isText(text) && Number(at) > since() ? text : undefined
     },
-    save: async (cache, over = () => {}) => (await saving()).save({ transact, known }, cache, over, channelsMax),
+    save: async (cache, over = () => {}) => (await saving()).save({ transact, known }, cache, over, since(), channelsMax),
     // What else is a user's begins with the key of their cache and a tab; users have no control characters.
     wipe(user, all) {
       forget(`${NAME}\n${owner(user)}\t`)

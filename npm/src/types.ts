@@ -362,6 +362,8 @@ export interface TidingsOptions {
   keep?: number | undefined
   /** Of how many channels the newest messages are kept; the one written longest ago goes. Default 256. */
   keepChannels?: number | undefined
+  /** For how many days what is stored in the browser stays without being written anew. Default 30. */
+  keepDays?: number | undefined
   /** The compiled core, for pages that don't want the inlined one. */
   wasm?: WasmSource | undefined
   logger?: Logger | undefined

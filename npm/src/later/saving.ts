@@ -30,21 +30,94 @@ export async function unlessSignedOut(
   if (out) over(user)
 }
 
-/** Writes a cache, if it may be; that of a channel too many takes the place of the one written longest ago. */
-export async function save(storage: Pick<Storage, 'transact' | 'known'>, cache: Cache, over: (user: string) => void, channelsMax = 256): Promise<void> {
+/**
+ * Writes a cache, if it may be; that of a channel too many takes the place of the one written longest ago. The first one of a page takes
+ * with it what was written before `since`, a time of day.
+ */
+export async function save(storage: Pick<Storage, 'transact' | 'known'>, cache: Cache, over: (user: string) => void, since: number, channelsMax = 256): Promise<void> {
   const { user, cursors, text } = cache
   const write = (store: IDBObjectStore, key: string) => {
     const request = store.get(key)
     request.onsuccess = () => {
       // Whatever is there was written by some version of this, or by nobody.
-      const old: unknown = (request.result as Partial<Saved> | null | undefined)?.cursors
-      if (Array.isArray(old) && !mayReplace(old, cache)) return
-      store.put({ cursors, text } satisfies Saved, key)
+      const { cursors: old, at = 0 } = (request.result ?? {}) as Partial<Saved>
+      if (Array.isArray(old) && at >= since && !mayReplace(old, cache)) return
+      store.put({ cursors, text, at: Date.now() } satisfies Saved, key)
       const [owner = '', channel] = key.split('\t')
       if (channel !== undefined) makeRoom(store, `${owner}\t`, channel, channelsMax)
     }
   }
   await unlessSignedOut(storage, user, write, over)
+  if (looked.has(storage.known)) return
+  looked.add(storage.known)
+  // What this page can't look through, another will.
+  await forgetOld(storage, since).catch(() => {})
+}
+
+/** Storages whose page looked for what is too old. */
+const looked = new WeakSet<object>()
+/** Where it stands when some page did so; of a day, one is enough. */
+const LOOKED = '\n'
+const DAY = 86_400_000
+
+/**
+ * Forgets what nobody came back to: caches written before, and all that is there of a user of whom nothing is younger, unsent
+ * changes too. Of whom something is younger, what is unsent stays.
+ */
+async function forgetOld({ transact }: Pick<Storage, 'transact'>, since: number): Promise<void> {
+  const newest = new Map<string, number>()
+  const see = (owner: string, at: number | undefined) => at !== undefined && newest.set(owner, Math.max(at, newest.get(owner) ?? 0))
+  const gone = () => [...newest].filter(([, at]) => at < since).map(([owner]) => owner)
+  const look = (store: IDBObjectStore) => {
+    journal((key, row) => see(ownerOf(key.slice(JOURNAL.length)), writtenAt(row)))
+    const request = store.openCursor()
+    request.onsuccess = () => {
+      const cursor = request.result
+      if (cursor === null) {
+        for (const owner of gone()) store.delete(IDBKeyRange.bound(owner, `${owner}\t\uffff`))
+        return
+      }
+      const at = writtenAt(cursor.value)
+      see(ownerOf(String(cursor.key)), at)
+      if (at !== undefined && at < since && typeof cursor.value === 'object') cursor.delete()
+      cursor.continue()
+    }
+  }
+  await transact('readwrite', '', (store) => {
+    const last = store.get(LOOKED)
+    last.onsuccess = () => {
+      if (Math.abs(Date.now() - Number(last.result ?? 0)) < DAY) return
+      store.put(Date.now(), LOOKED)
+      look(store)
+    }
+    return last
+  })
+  const owners = new Set(gone())
+  journal((key) => owners.has(ownerOf(key.slice(JOURNAL.length))) && localStorage.removeItem(key))
+}
+
+/** Before keys of rows that are written at once; see lanes.ts. */
+const JOURNAL = 'tidings\n'
+
+function journal(each: (key: string, row: string) => void) {
+  try {
+    for (const key of Object.keys(localStorage)) if (key.startsWith(JOURNAL)) each(key, localStorage.getItem(key) ?? '')
+  } catch {
+    // A browser that gives none has nothing to forget.
+  }
+}
+
+/** What is a user's begins with the key of their cache, and a tab. */
+const ownerOf = (key: string) => key.split('\t', 1)[0] ?? ''
+
+/** When a cache or a row was written; nothing for what has no date. Caches of before have none, and are only caches. */
+function writtenAt(value: unknown): number | undefined {
+  if (typeof value === 'string') {
+    // As the core writes rows, or as a page does before its core is there.
+    const [, at = ''] = /^(?:~\d+\n\d+\n|1)(\d+)\n/.exec(value) ?? []
+    return at === '' ? undefined : Number(at)
+  }
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? Number((value as Partial<Saved>).at ?? 0) : undefined
 }
 
 /**

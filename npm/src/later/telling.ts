@@ -14,7 +14,9 @@ const OPTIONS = {
   heartbeat: 1,
   transports: 1,
   keep: 1,
-  keepChannels: 1, signedOut: 1,
+  keepChannels: 1,
+  keepDays: 1,
+  signedOut: 1,
   wasm: 1,
   logger: 1,
 } satisfies Record<keyof TidingsOptions, 1>

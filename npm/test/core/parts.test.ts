@@ -21,6 +21,8 @@ describe('options', () => {
     ['backoff.cap', { backoff: { cap: Number.NaN } }],
     ['backoff.maxAttempts', { backoff: { maxAttempts: 0 } }],
     ['keepChannels', { keepChannels: 0 }],
+    ['keepDays', { keepDays: 0 }],
+    ['keepDays', { keepDays: Number.NaN }],
     ['heartbeat', { heartbeat: 10 }],
     ['transports', { transports: 'ws' }],
     ['transports', { transports: [] }],

@@ -200,12 +200,14 @@ test('a database that is broken is made anew', async () => {
 })
 
 test('a page of WebKit’s that goes into the back/forward cache takes no transaction along, and goes on when it is shown again', async () => {
+  const elsewhere = storage(() => 'ws://b')
+  // Its first save looks for what is old too.
+  await elsewhere.save({ user: 'u1', ...fence(0), text: 'first' })
   const page = new EventTarget()
   vi.stubGlobal('addEventListener', page.addEventListener.bind(page))
   vi.stubGlobal('navigator', { vendor: 'Apple Computer, Inc.' })
   const tell = (name: string) => page.dispatchEvent(Object.assign(new Event(name), { persisted: true }))
   const caches = storage(() => 'ws://a')
-  const elsewhere = storage(() => 'ws://b')
   await caches.save({ user: 'u1', ...fence(1), text: 'one' })
 
   const begin = IDBDatabase.prototype.transaction
@@ -230,4 +232,66 @@ test('a page of WebKit’s that goes into the back/forward cache takes no transa
   expect(await caches.load('u1')).toBe('three')
   vi.restoreAllMocks()
   vi.unstubAllGlobals()
+})
+
+const DAY = 86_400_000
+
+test('a cache that was not written anew for so many days is neither shown nor in the way', async () => {
+  vi.useFakeTimers({ toFake: ['Date'] })
+  const page = () => storage(() => 'ws://a', undefined, 2)
+  await page().save({ user: 'u1', ...fence(5), text: 'old' })
+  vi.setSystemTime(Date.now() + 2 * DAY - 1)
+  expect(await page().load('u1')).toBe('old')
+  vi.setSystemTime(Date.now() + 2)
+  expect(await page().load('u1')).toBeUndefined()
+  await page().save({ user: 'u1', cursors: [['C', 1], ['B', 5]], over: [], text: 'new' })
+  expect(await page().load('u1')).toBe('new')
+  vi.useRealTimers()
+})
+
+/** All keys of the database, and what is written down at once. */
+async function kept() {
+  const keys = await storage(() => 'ws://a').transact('readonly', '', (store) => store.getAllKeys())
+  return [...keys.map(String), ...Object.keys(localStorage)].filter((key) => key.includes('ws://')).sort()
+}
+
+test('of a user who did not come back nothing stays, and what another has not sent does', async () => {
+  vi.useFakeTimers({ toFake: ['Date'] })
+  const rows = new Map<string, string>()
+  vi.stubGlobal('localStorage', new Proxy({}, {
+    get: (_, name) => ({ getItem: (key: string) => rows.get(key) ?? null, removeItem: (key: string) => rows.delete(key) })[String(name)],
+    ownKeys: () => [...rows.keys()],
+    getOwnPropertyDescriptor: () => ({ enumerable: true, configurable: true }),
+  }))
+  const early = Date.now()
+  const first = storage(() => 'ws://a')
+  const row = (key: string) => first.transact('readwrite', '', (store) => store.put(`1${early}\n{}`, key))
+  for (const user of ['gone', 'gone\troom:1', 'back', 'back\troom:1']) await first.save({ user, ...fence(1), text: user })
+  await first.transact('readwrite', '', (store) => store.put(1, 'ws://a\ngone\n'))
+  for (const user of ['gone', 'back', 'sent']) await row(`ws://a\n${user}\t\tl-1\t0000000000000001`)
+  rows.set('tidings\nws://b\ngone\t\tl-2\t0000000000000001', `~12\n1\n${early}\n*`)
+  rows.set('tidings\nws://b\nback\t\tl-2\t0000000000000001', `~12\n1\n${early + 30 * DAY}\n*`)
+  vi.setSystemTime(early + 31 * DAY)
+  await storage(() => 'ws://a').save({ user: 'back', ...fence(2), text: 'again' })
+  expect(await kept()).toEqual([
+    'tidings\nws://b\nback\t\tl-2\t0000000000000001',
+    'ws://a\nback',
+    'ws://a\nback\t',
+    'ws://a\nback\t\tl-1\t0000000000000001',
+    'ws://a\ngone\n',
+  ])
+  vi.useRealTimers()
+})
+
+test('the storage is looked through once a day, however many pages save', async () => {
+  vi.useFakeTimers({ toFake: ['Date'] })
+  const looked = vi.spyOn(IDBObjectStore.prototype, 'openCursor')
+  const save = () => storage(() => 'ws://a').save({ user: 'u1', ...fence(1), text: 'x' })
+  await save()
+  await save()
+  vi.setSystemTime(Date.now() + DAY)
+  await save()
+  expect(looked).toHaveBeenCalledTimes(2)
+  looked.mockRestore()
+  vi.useRealTimers()
 })

@@ -111,7 +111,7 @@ api.ticketHandler(async () => undefined, { origins: ['https://app.example.com'] 
 
 // Under `exactOptionalPropertyTypes` an option that an app may not have is passed on as it is.
 declare const no: undefined
-createTidings({ url: 'https://x', ticket: devTicket(no, { url: no }), user: no, storage: no, heartbeat: no, transports: no, keep: no, keepChannels: no, wasm: no, logger: no })
+createTidings({ url: 'https://x', ticket: devTicket(no, { url: no }), user: no, storage: no, heartbeat: no, transports: no, keep: no, keepChannels: no, keepDays: no, wasm: no, logger: no })
 createTidings({ url: 'https://x', ticket: devTicket(), backoff: no })
 createTidings({ url: 'https://x', ticket: devTicket(), backoff: { base: no, cap: no, maxAttempts: no } })
 client.inbox.view({ show: no, type: no })
