@@ -22,7 +22,7 @@ export function socketUrl(base: TidingsOptions['url']): string {
 }
 
 /** With these in it a browser follows another link than people and apps read: it drops some, and takes one for a slash. */
-const ODD = /[\\\0-\x1f\x7f]|^ | $/
+const ODD = /[\\\p{Cc}]|^ | $/u
 /** Of a path: segments that are empty or dots, however they are spelt. */
 const LOST = /\/(\/|(\.|%2e){1,2}(\/|$))/i
 
