@@ -68,6 +68,9 @@ pub enum ConfigError {
     PublicDev(SocketAddr),
 }
 
+/// Half of what the Rust client takes in one message (4 MiB): a page has a little around its entries.
+const MESSAGE_MOST: usize = 2 * 1024 * 1024;
+
 impl Config {
     /// Reads everything. `environment` are names and values, as `std::env::vars_os` gives them: what others put there need not be
     /// text.
@@ -146,6 +149,16 @@ impl Config {
         ];
         if let Some((key, _)) = at_least_one.iter().find(|(_, value)| *value == 0) {
             return Err(ConfigError::Value(key, "must be at least 1".to_owned()));
+        }
+        let limits = &self.limits;
+        let sizes: [(&'static str, usize); 3] = [
+            ("limits.page_bytes", limits.page_bytes as usize),
+            ("limits.snapshot_bytes", limits.snapshot_bytes as usize),
+            ("limits.publish_bytes", limits.publish_bytes),
+        ];
+        if let Some((key, _)) = sizes.iter().find(|(_, bytes)| *bytes > MESSAGE_MOST) {
+            let why = format!("must be at most {MESSAGE_MOST}: clients take no larger messages");
+            return Err(ConfigError::Value(key, why));
         }
         if self.limits.links < self.limits.connections {
             let why = format!(

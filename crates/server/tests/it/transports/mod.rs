@@ -18,6 +18,7 @@ macro_rules! over {
                 hears_rooms_it_names_and_no_others
                 resumes_after_kill_9_with_nothing_lost_or_doubled
                 goes_on_with_a_new_ticket_and_its_cursors
+                receives_records_larger_than_any_buffer
                 is_told_of_a_gap
                 ends_when_revoked
                 ends_when_expired

@@ -148,6 +148,43 @@ pub(in super::super) async fn goes_on_with_a_new_ticket_and_its_cursors(kind: Ki
     assert_eq!(link.titles(2, 1).await, ["2"]);
 }
 
+/// Larger than the mailbox, a page, a poll's answer and every buffer on the way.
+pub(in super::super) async fn receives_records_larger_than_any_buffer(kind: Kind) {
+    let server = Server::with(|config| config.limits.publish_bytes = 2_000_000).await;
+    let publish = async |title: &str| {
+        let data = json!({ "text": "x".repeat(1_500_000) });
+        let to = json!({ "user": "mina" });
+        let body = json!({ "to": to, "type": "note", "title": title, "data": data });
+        created(server.backend("/v1/notifications").json(&body)).await;
+    };
+    let mut link = enter(&server, kind, "mina", Wish::default()).await;
+    publish("1").await;
+    assert_eq!(link.titles(1, 1).await, ["1"], "live");
+    let (resume, _) = link.leave();
+    for title in ["2", "3"] {
+        publish(title).await;
+    }
+    let mut link = Link::open(kind, server.at, Offer::Resume(resume), Wish::default()).await;
+    let mut titles = Vec::new();
+    while titles.len() < 2 {
+        titles.push(text(&link.until("notification").await["data"]["title"]));
+    }
+    assert_eq!(titles, ["2", "3"], "caught up");
+    for before in [4, 3, 2] {
+        let ask = json!({ "type": "history", "channel": "inbox:mina", "before": before });
+        let page = link.say(ask).await;
+        assert_eq!(page["items"].as_array().unwrap().len(), 1, "one at least, and one at most");
+        assert_eq!(
+            (&page["items"][0]["offset"], &page["more"]),
+            (&json!(before - 1), &json!(before > 2))
+        );
+    }
+    let offer = Offer::Ticket(server.ticket("mina", json!({})).await);
+    let mut link = Link::open(kind, server.at, offer, Wish::default()).await;
+    let snapshot = link.until("snapshot").await;
+    assert_eq!((&snapshot["items"][0]["offset"], &snapshot["more"]), (&json!(3), &json!(true)));
+}
+
 pub(in super::super) async fn is_told_of_a_gap(kind: Kind) {
     let server = Server::start().await;
     let mut link = enter(&server, kind, "mina", Wish::channels(&[ROOM])).await;
