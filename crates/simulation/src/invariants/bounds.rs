@@ -3,9 +3,8 @@
 use super::{Checker, Scene};
 use crate::sight::Sight;
 
-/// Bytes that a session sends of itself, unrefused: a snapshot, a page of history and the small answers to what it may be asked at
-/// once.
-const ANSWERS: usize = 96 * 1024;
+/// Bytes of the small answers (`connected`, `subscribed`, `ack`, `pong`, `error`) to what a session may be asked at once.
+const ANSWERS: usize = 32 * 1024;
 
 /// Judges each sight for itself.
 #[derive(Debug, Default)]
@@ -19,7 +18,9 @@ impl Checker for Bounds {
     fn saw(&mut self, _: &Scene<'_>, sight: &Sight) -> Result<(), String> {
         match sight {
             Sight::Queued { conn, bytes, limits } => {
-                let most = limits.mailbox_bytes + 2 * limits.catch_up_bytes as usize + ANSWERS;
+                // Live records, what half of the mailbox was promised to, and one answer that was made while nothing was owed.
+                let large = limits.mailbox_bytes / 2 + limits.page_bytes as usize;
+                let most = limits.mailbox_bytes + large + ANSWERS;
                 if *bytes > most {
                     return Err(format!("{bytes} bytes wait for {conn}, more than {most}"));
                 }
@@ -50,7 +51,7 @@ mod tests {
         let limits = Arc::new(Limits::default());
         let queued = |bytes| Sight::Queued { conn: CONN, bytes, limits: limits.clone() };
         stage.saw(&mut Bounds, &queued(limits.mailbox_bytes)).unwrap();
-        stage.saw(&mut Bounds, &queued(2 * limits.mailbox_bytes)).unwrap_err();
+        stage.saw(&mut Bounds, &queued(3 * limits.mailbox_bytes)).unwrap_err();
     }
 
     #[test]
