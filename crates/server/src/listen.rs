@@ -72,6 +72,11 @@ pub struct Gate {
 /// this and the kernel.
 pub(crate) const LINK_BUFFER: usize = 64 * 1024;
 
+/// Bytes of a link that wait unsent in the kernel (Linux). From half of it on more is taken: who takes that much within the send
+/// timeout is slow, and not stuck.
+#[cfg(target_os = "linux")]
+const UNSENT: u32 = 64 * 1024;
+
 /// What all links go by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum House {
@@ -150,7 +155,12 @@ impl Taken {
     fn set_up(&self, bounds: Bounds) -> io::Result<()> {
         self.stream.set_nodelay(true)?;
         #[cfg(target_os = "linux")]
-        SockRef::from(&self.stream).set_tcp_user_timeout(Some(bounds.user_timeout))?;
+        {
+            let socket = SockRef::from(&self.stream);
+            socket.set_tcp_user_timeout(Some(bounds.user_timeout))?;
+            // Else megabytes wait in the kernel, a third of which has to be taken before it says so: a slow reader would seem stuck.
+            socket.set_tcp_notsent_lowat(UNSENT)?;
+        }
         #[cfg(not(target_os = "linux"))]
         let _ = (SockRef::from(&self.stream), bounds.user_timeout);
         Ok(())

@@ -2,14 +2,14 @@
 
 mod deeds;
 
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc};
 
 use tidings_protocol::CloseCode;
 use tidings_server_core::{
     Identity, Limits, Principal, Refused, Session,
     session::{Credential, Event, Guard, Wanted},
 };
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::{
     entrance::Entrance,
@@ -240,10 +240,10 @@ impl<T: Transport> Connection<T> {
     /// Writes some of what waits, and whether there is more.
     async fn write_out(&mut self) -> Result<bool, End> {
         loop {
-            let more = match timeout(self.node.settings.send_timeout, self.write()).await {
-                Ok(Ok(more)) => more,
-                Ok(Err(Broken)) => return Err(End::Gone),
-                Err(_) => return Err(self.stall()),
+            let more = match self.write_in_time().await {
+                Some(Ok(more)) => more,
+                Some(Err(Broken)) => return Err(End::Gone),
+                None => return Err(self.stall()),
             };
             if let Some((code, reason)) = self.closing.filter(|_| !more) {
                 return Err(End::Closed(code, reason));
@@ -256,8 +256,25 @@ impl<T: Transport> Connection<T> {
         }
     }
 
-    /// Two buffers full, then one flush. Bounded, because the time limit is for this much: a peer that takes it is alive, however
-    /// much is behind it.
+    /// `None`: nothing was taken for too long. Whoever takes a little meanwhile is only slow.
+    async fn write_in_time(&mut self) -> Option<Result<bool, Broken>> {
+        let patience = self.node.settings.send_timeout;
+        let peer = self.entrance.peer.clone();
+        let mut write = pin!(self.write());
+        let mut until = Instant::now() + patience;
+        loop {
+            if let Ok(written) = timeout_at(until, &mut write).await {
+                return Some(written);
+            }
+            until = peer.as_ref()?.taken()? + patience;
+            if until <= Instant::now() {
+                return None;
+            }
+        }
+    }
+
+    /// Two buffers full, then one flush. Bounded, because the time limit is for this much where nothing is known of the link: a peer
+    /// that takes it is alive, however much is behind it.
     async fn write(&mut self) -> Result<bool, Broken> {
         if std::mem::take(&mut self.later.ping) && self.transport.ping().await? == Sign::Given {
             self.feed(Event::ShowedLife);

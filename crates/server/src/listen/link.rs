@@ -45,8 +45,7 @@ pub(super) struct Shared {
     /// Others need its place. Seen by whoever reads it.
     evicted: AtomicBool,
     reader: AtomicWaker,
-    /// Since when the kernel takes no more bytes of an answer.
-    stuck: Mutex<Option<Instant>>,
+    flow: Mutex<Flow>,
     /// The answer under way has no end of its own, and its maker notices that nobody takes it.
     is_lasting: AtomicBool,
     cut: Notify,
@@ -55,6 +54,15 @@ pub(super) struct Shared {
     /// Wakes the task that serves the link, which looks.
     look: Notify,
     stopped: Notify,
+}
+
+/// How what is written to a link is taken.
+#[derive(Clone, Copy, Debug, Default)]
+struct Flow {
+    /// When the kernel took some last.
+    taken: Option<Instant>,
+    /// Since when it takes no more.
+    stuck: Option<Instant>,
 }
 
 /// What a link is doing. Set by the task that serves it, as bytes and requests go by.
@@ -110,6 +118,11 @@ impl Peer {
         self.0.is_lasting.store(true, Ordering::Relaxed);
     }
 
+    /// When some of what is written to it was taken last: a reader that is slow takes a little now and then.
+    pub fn taken(&self) -> Option<Instant> {
+        self.flow().taken
+    }
+
     /// Waits until the peer has stopped speaking. It may still listen: whoever closes both ways and whoever closes one look the same
     /// until something is sent to them. A peer that has sent a further request already is not seen to stop.
     pub async fn stopped(&self) {
@@ -144,16 +157,22 @@ impl Peer {
 
     fn stuck_since(&self) -> Option<Instant> {
         let is_lasting = self.0.is_lasting.load(Ordering::Relaxed);
-        (*self.0.stuck.lock().unwrap_or_else(PoisonError::into_inner)).filter(|_| !is_lasting)
+        self.flow().stuck.filter(|_| !is_lasting)
     }
 
     /// What became of a write.
     fn wrote(&self, written: &Poll<io::Result<usize>>) {
-        let mut stuck = self.0.stuck.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let mut flow = self.flow();
         match written {
-            Poll::Pending => _ = stuck.get_or_insert_with(Instant::now),
-            Poll::Ready(_) => *stuck = None,
+            Poll::Pending => _ = flow.stuck.get_or_insert(now),
+            Poll::Ready(_) => *flow = Flow { taken: Some(now), stuck: None },
         }
+    }
+
+    /// Plain values are whole, so a panic elsewhere does not spoil them.
+    fn flow(&self) -> MutexGuard<'_, Flow> {
+        self.0.flow.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A request came.
@@ -348,5 +367,35 @@ impl hyper::body::Body for Answer {
 impl Drop for Answer {
     fn drop(&mut self) {
         self.peer.set(Doing::Answered);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_takes_a_little_now_and_then_is_slow_and_not_stuck() {
+        let patience = Patience {
+            head: Duration::from_secs(1),
+            idle: Duration::from_secs(2),
+            taking: Duration::from_secs(3),
+        };
+        let peer = Peer::default();
+        peer.begin();
+        assert!(!peer.is_stuck() && peer.taken().is_none() && peer.deadline(patience).is_none());
+        peer.wrote(&Poll::Pending);
+        let first = peer.deadline(patience).unwrap();
+        peer.wrote(&Poll::Pending);
+        assert_eq!(peer.deadline(patience), Some(first), "since the first that was not taken");
+        peer.wrote(&Poll::Ready(Ok(1)));
+        assert!(!peer.is_stuck() && peer.deadline(patience).is_none());
+        let taken = peer.taken().unwrap();
+        peer.wrote(&Poll::Pending);
+        assert!(peer.deadline(patience).unwrap() >= taken + patience.taking, "anew");
+        peer.lasts();
+        assert!(!peer.is_stuck() && peer.deadline(patience).is_none(), "its maker watches");
+        peer.begin();
+        assert!(peer.is_stuck(), "the next answer does not last");
     }
 }
