@@ -28,13 +28,15 @@ const LOST = /\/(\/|(\.|%2e){1,2}(\/|$))/i
 
 /**
  * The link itself, if it is http or https with its host and no user's name, or stays where the page is; else nothing. What only
- * looks as if it stayed, such as `//host`, does not.
+ * looks as if it stayed, such as `//host`, does not; nor does what becomes that once its dots are gone, because apps hand paths to routers.
  */
 export function safeLink(link: unknown): string | undefined {
   if (!isText(link) || ODD.test(link)) return undefined
   const url = parse(link, 'https://nowhere.invalid')
-  const named = /^https?:\/\/[^/]/i.test(link) ? url?.username === '' && url.password === '' : url && !/^(\/\/|[a-z][a-z\d+.-]*:)/i.test(link)
-  return named ? link : undefined
+  const absolute = /^https?:\/\/[^/]/i.test(link)
+  const away = /^(\/\/|[a-z][a-z\d+.-]*:)/i.test(link)
+  const fine = url && (absolute ? url.username + url.password === '' : !away && !url.pathname.startsWith('//'))
+  return fine ? link : undefined
 }
 
 /** The link that `data.routing` describes, on the page's own origin: `{type: 'navigate', path, params}`, `:name` in the path from `params`. */
