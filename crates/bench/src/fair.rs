@@ -1,11 +1,12 @@
 //! Connects of users while somebody else takes what there is: beside the same without.
 //!
 //! Users and attackers come from addresses of their own (all of 127/8 are this machine's). Rounds with and without attack alternate
-//! on one server. Attackers share the generator's core, at the lowest priority, so that what the generator measures is the server.
+//! on one server. Attackers share the generator's core, where no other thread wants it, so that what the generator measures is the server.
 
 use std::{
     collections::VecDeque,
     net::{Ipv4Addr, SocketAddr},
+    process::Command,
     rc::Rc,
     sync::{
         Arc,
@@ -15,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-use rustix::process::nice;
+use rustix::thread::gettid;
 use tokio::{
     task::{JoinSet, LocalSet},
     time::{Instant, sleep, sleep_until},
@@ -144,8 +145,7 @@ impl Attacker {
         let (address, token) = (subject.address, subject.token("attacker").await?);
         let (until, count) = (Arc::clone(&stop), Arc::clone(&done));
         let thread = thread::spawn(move || {
-            // Of this thread only, as Linux has it.
-            nice(19).map_err(|error| BenchError::io("giving way")(error.into()))?;
+            give_way()?;
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let runtime = runtime.map_err(BenchError::io("starting tokio"))?;
             let local = LocalSet::new();
@@ -181,6 +181,18 @@ impl Attacker {
         let ended = self.thread.join();
         ended.map_err(|_| BenchError::Subject("the attacker broke off".to_owned()))??;
         Ok(self.done.load(Ordering::Relaxed))
+    }
+}
+
+/// Has this thread run only where no other wants the core: one that is merely nice ends its time slice first, and what is measured would be
+/// that.
+fn give_way() -> Result<(), BenchError> {
+    let thread = gettid().as_raw_nonzero().to_string();
+    let mut chrt = Command::new("chrt");
+    let status = chrt.args(["--idle", "--pid", "0", &thread]).status();
+    match status.map_err(BenchError::io("chrt"))?.success() {
+        true => Ok(()),
+        false => Err(BenchError::Machine("chrt does not let the attacker give way".to_owned())),
     }
 }
 
