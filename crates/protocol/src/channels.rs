@@ -107,10 +107,12 @@ impl<V: Decode> Decode for Channels<V> {
                 reader.fail(Reason::Channel);
                 break;
             };
-            let value = V::read(reader);
-            if channels.insert(channel, value).is_some() {
+            // Once the value was read, a field that it left out would be what is wrong.
+            if channels.get(&channel).is_some() {
                 reader.fail(Reason::Duplicate);
             }
+            let value = V::read(reader);
+            channels.insert(channel, value);
         }
         channels
     }
