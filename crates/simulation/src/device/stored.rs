@@ -1,6 +1,7 @@
 //! The caches of a device, as its browser keeps them.
 
-use tidings_client_core::Event;
+use tidings_client_core::{ChannelStatus, Event};
+use tidings_protocol::Channel;
 
 use super::Device;
 use crate::{
@@ -33,8 +34,21 @@ impl Device {
             return self.feed(env, Event::StorageLoaded { user: key, saved });
         }
         env.tally.more(Count::Cached, u64::from(saved.is_some()));
-        env.saw(Sight::Loaded { page: self.page, key: key.clone(), saved: saved.clone() });
-        self.feed(env, Event::StorageLoaded { user: key, saved: saved.map(|saved| saved.text) });
+        let page = self.page;
+        let Some(channel) = key.split_once('\t').and_then(|(_, name)| Channel::parse(name).ok())
+        else {
+            env.saw(Sight::Loaded { page, key: key.clone(), saved: saved.clone() });
+            let saved = saved.map(|saved| saved.text);
+            return self.feed(env, Event::StorageLoaded { user: key, saved });
+        };
+        // What comes after the server was asked without it is not gone on from.
+        let is_joining = |device: &Self| device.room(&channel).status == ChannelStatus::Joining;
+        let waits = is_joining(self);
+        let text = saved.as_ref().map(|saved| saved.text.clone());
+        self.feed(env, Event::StorageLoaded { user: key.clone(), saved: text });
+        if waits && !is_joining(self) {
+            env.saw(Sight::Loaded { page, key, saved });
+        }
     }
 
     /// Storage commits a save, or does not.
