@@ -407,7 +407,7 @@ fn held(channel: &Channel, cx: &Context) -> Option<Cursor> {
 
 /// The cursors a snapshot states.
 fn stated(snapshot: &Snapshot) -> [Cursor; 2] {
-    [Cursor { epoch: snapshot.epoch, offset: snapshot.offset }, snapshot.system]
+    [Cursor::new(snapshot.epoch, snapshot.offset), snapshot.system]
 }
 
 /// Which of the two logs a channel is; others are not followed here.

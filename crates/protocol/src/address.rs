@@ -183,6 +183,43 @@ impl FromStr for Epoch {
     }
 }
 
+/// A server's word from which offset on a user may read a channel: 24 characters of `[A-Za-z0-9_-]`, opaque to everybody else.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Proof([u8; 24]);
+
+impl Proof {
+    /// Stands for a text that is none: no server ever gave it.
+    pub const NONE: Self = Self([b'-'; 24]);
+
+    /// Reads a proof as it stands on the wire. What has another form, as another version of the server may have given it, is
+    /// [`Proof::NONE`]: a client is not turned away because of it.
+    pub fn from_text(text: &str) -> Self {
+        let fits = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+        match text.as_bytes().try_into() {
+            Ok(bytes) if text.bytes().all(|byte| fits(&byte)) => Self(bytes),
+            _ => Self::NONE,
+        }
+    }
+
+    /// The 24 characters, all ASCII.
+    pub fn as_bytes(&self) -> &[u8; 24] {
+        &self.0
+    }
+
+    /// The 24 characters.
+    pub fn as_str(&self) -> &str {
+        // Only ASCII gets in, so the fallback is never taken.
+        core::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl Debug for Proof {
+    /// Not a secret, and of no use to a reader.
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// Checks a user id: 1–128 bytes of UTF-8 without control characters.
 pub fn check_user(user: &str) -> Result<(), AddressError> {
     check_text(user, USER_BYTES)
@@ -328,6 +365,15 @@ mod tests {
     #[test]
     fn a_name_is_one_url_segment() {
         assert_eq!(Channel::parse("room:a/ä b").unwrap().to_url_segment(), "room%3Aa%2F%C3%A4%20b");
+    }
+
+    #[test]
+    fn a_proof_of_another_form_is_none_and_no_error() {
+        let text = "AbCdEfGhIjKlMnOpQrStUv_-";
+        assert_eq!(Proof::from_text(text).as_str(), text);
+        for other in ["", "short", "AbCdEfGhIjKlMnOpQrStUv_-x", "AbCdEfGhIjKlMnOpQrStUv é"] {
+            assert_eq!(Proof::from_text(other), Proof::NONE, "{other}");
+        }
     }
 
     #[test]

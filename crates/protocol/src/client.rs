@@ -1,7 +1,7 @@
 //! What a client sends. Any message may carry an `id`, which its answer echoes.
 
 use crate::{
-    Channel, Channels, Epoch, Json, MarkSet, Offsets, UpTo,
+    Channel, Channels, Epoch, Json, MarkSet, Offsets, Proof, UpTo,
     codec::{messages, wire},
 };
 
@@ -13,6 +13,15 @@ wire! {
         pub epoch: Epoch,
         /// Last offset the client has folded; 0 before the first.
         pub offset: u64,
+        /// What the last `subscribed` gave, if it gave one.
+        pub proof: Option<Proof>,
+    }
+}
+
+impl Cursor {
+    /// A place of which nothing is proven.
+    pub const fn new(epoch: Epoch, offset: u64) -> Self {
+        Self { epoch, offset, proof: None }
     }
 }
 

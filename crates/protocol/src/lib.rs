@@ -5,7 +5,7 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | [`address`] | [`Channel`] names and [`Epoch`]s |
+//! | [`address`] | [`Channel`] names, [`Epoch`]s and [`Proof`]s |
 //! | [`json`] | [`Json`], a checked JSON value kept as text, and the scanner under every decoder |
 //! | [`codec`] | [`Encode`] and [`Decode`], and the macro that derives both for a message |
 //! | [`client`] | what a client sends |
@@ -37,7 +37,7 @@ pub mod server;
 #[cfg(feature = "ts")]
 pub mod ts;
 
-pub use address::{AddressError, Channel, Epoch};
+pub use address::{AddressError, Channel, Epoch, Proof};
 pub use channels::Channels;
 pub use client::ClientMessage;
 pub use codec::{Decode, DecodeError, Encode};

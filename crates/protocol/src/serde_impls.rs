@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
 use crate::{
-    Channel, Epoch, Json, Retry,
+    Channel, Epoch, Json, Proof, Retry,
     client::{Cursor, Since},
     codec::{Decode as _, Reason},
     server::{GapReason, Posted},
@@ -32,6 +32,18 @@ macro_rules! as_strings {
 }
 
 as_strings!(Channel Epoch);
+
+impl Serialize for Proof {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Proof {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self::from_text(&Cow::<'_, str>::deserialize(deserializer)?))
+    }
+}
 
 macro_rules! as_words {
     ($($name:ident)*) => {

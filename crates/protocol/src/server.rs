@@ -1,7 +1,7 @@
 //! What a server sends.
 
 use crate::{
-    Channel, Channels, Counts, Epoch, Item, Json, MarkSet, Offsets, Retry, UpTo,
+    Channel, Channels, Counts, Epoch, Item, Json, MarkSet, Offsets, Proof, Retry, UpTo,
     client::Cursor,
     codec::{messages, wire},
 };
@@ -128,6 +128,8 @@ messages! {
             pub offset: u64,
             /// The client's cursor was taken up without a gap.
             pub recovered: bool,
+            /// To a user without the right to read back: goes with the cursor, and proves from where on the user may read.
+            pub proof: Option<Proof>,
         }
         /// A subscription ended, by wish or with a `code`.
         "unsubscribed" Unsubscribed {

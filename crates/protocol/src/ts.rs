@@ -5,8 +5,8 @@
 use ts_rs::{Config, TS};
 
 use crate::{
-    Channel, ClientMessage, Counts, Epoch, Item, Json, MarkSet, Offsets, Retry, ServerMessage,
-    SystemCounts, Tally, UpTo,
+    Channel, ClientMessage, Counts, Epoch, Item, Json, MarkSet, Offsets, Proof, Retry,
+    ServerMessage, SystemCounts, Tally, UpTo,
     client::{ClientInfo, Cursor, Epochs, Since},
     server::{GapReason, Member, Posted, SessionLimits},
 };
@@ -50,6 +50,7 @@ pub fn parts() -> Vec<Declaration> {
         Declaration::of::<Json>(config),
         Declaration::of::<Channel>(config),
         Declaration::of::<Epoch>(config),
+        Declaration::of::<Proof>(config),
         Declaration::of::<Retry>(config),
         Declaration::of::<GapReason>(config),
         Declaration::of::<Cursor>(config),
@@ -107,6 +108,7 @@ declared! {
     Epoch = "string", "Identity of a channel's log, compared for equality only.";
     GapReason = "\"epoch\" | \"retention\"", "Why a range is missing.";
     Json = "unknown", "Any JSON value; the app's own.";
+    Proof = "string", "A server's word from which offset on a user may read a channel; opaque.";
     Posted = "ServerMessages[\"message\"] | ServerMessages[\"notification\"]", "A record as a page lists it. Others may come; pass what you don't know.";
     Retry = "\"backoff\" | \"never\" | \"ticket\"", "What a client does after an error or a close.";
     Since = "Cursor | \"first\" | \"now\"", "Where a subscription starts.";

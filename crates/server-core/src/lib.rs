@@ -9,6 +9,7 @@
 //! | [`session_id`] | which sessions end together |
 //! | [`hub`] | who listens to what; delivers only the next record |
 //! | [`follow`] | when to read the log for what other nodes wrote |
+//! | [`proof`] | from where on a user without the right to read back may read |
 //! | [`seats`] | a user's connections over all nodes |
 //! | [`principal`] | on whose behalf something is done, and so for whom it is counted |
 //! | [`crowd`] | who makes room among those that have not shown who they are |
@@ -38,6 +39,7 @@ pub mod memory;
 mod now;
 pub mod page;
 pub mod principal;
+pub mod proof;
 mod refused;
 pub mod seats;
 pub mod service;
@@ -55,6 +57,7 @@ pub use mailbox::Mailbox;
 pub use memory::MemoryStore;
 pub use now::Now;
 pub use principal::Principal;
+pub use proof::ProofKey;
 pub use refused::Refused;
 pub use session::Session;
 pub use steady::Steady;

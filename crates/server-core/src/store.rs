@@ -358,7 +358,8 @@ pub enum Query {
         /// At most this many bytes of frames: as in [`Query::Records`].
         bytes: u32,
     },
-    /// [`Answer::Inbox`]: both heads of a user's inbox, `None` when it was never made.
+    /// [`Answer::Inbox`]: both heads of a user's inbox, `None` when it was never made. Of `system:all`, `first` is no lower than what came
+    /// after the inbox was made.
     Inbox {
         /// Whose.
         user: String,

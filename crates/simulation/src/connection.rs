@@ -5,7 +5,7 @@ use std::{cell::RefCell, rc::Rc, sync::Arc};
 use bytes::Bytes;
 use tidings_protocol::{Channel, Json, ServerMessage, codec::messages_of};
 use tidings_server_core::{
-    Limits, Mailbox, Session,
+    Limits, Mailbox, ProofKey, Session,
     hub::{Sink, Slot},
     session::Command,
 };
@@ -15,6 +15,9 @@ use crate::{
     sight::{Guest, Said, Sight},
     tally::{Count, Tally},
 };
+
+/// The key that all nodes have.
+const PROOFS: ProofKey = ProofKey::new([7; 32]);
 
 /// A handle of a connection, for the hub.
 #[derive(Clone, Debug)]
@@ -131,7 +134,8 @@ impl Connection {
         now: tidings_server_core::Now,
     ) -> (Self, Vec<Command>) {
         let mut out = Vec::new();
-        let session = Session::new(limits.clone(), seed, now, &mut out);
+        let mut session = Session::new(limits.clone(), seed, now, &mut out);
+        session.prove_with(Arc::new(PROOFS));
         (Self::of(session, limits, Carrier::Socket), out)
     }
 

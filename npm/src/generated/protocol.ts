@@ -12,6 +12,9 @@ export type Channel = `${string}:${string}`
 /** Identity of a channel's log, compared for equality only. */
 export type Epoch = string
 
+/** A server's word from which offset on a user may read a channel; opaque. */
+export type Proof = string
+
 /** What a client does after an error or a close. */
 export type Retry = "backoff" | "never" | "ticket"
 
@@ -24,6 +27,8 @@ export type Cursor = {
   epoch: Epoch
   /** Last offset the client has folded; 0 before the first. */
   offset: number
+  /** What the last `subscribed` gave, if it gave one. */
+  proof?: Proof
 }
 
 /** Where a subscription starts. */
@@ -309,6 +314,8 @@ export interface ServerMessages {
     offset: number
     /** The client's cursor was taken up without a gap. */
     recovered: boolean
+    /** To a user without the right to read back: goes with the cursor, and proves from where on the user may read. */
+    proof?: Proof
   }
   /** A subscription ended, by wish or with a `code`. */
   unsubscribed: {

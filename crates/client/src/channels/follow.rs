@@ -36,7 +36,7 @@ impl Context {
         if room.leg().is_none() || !ours {
             return Ok(());
         }
-        let at = Cursor { epoch: answer.epoch, offset: answer.offset };
+        let at = Cursor { epoch: answer.epoch, offset: answer.offset, proof: answer.proof };
         if !room.subscribed(at, answer.first, answer.top, answer.recovered) {
             return Err(confused("a subscription was resumed elsewhere than asked"));
         }

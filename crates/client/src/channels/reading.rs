@@ -1,7 +1,7 @@
 //! Who reads what: joining, leaving, and the cache of a channel.
 
 use tidings_protocol::{
-    Channel, Channels, Decode, ErrorCode,
+    Channel, Channels, Decode, ErrorCode, Proof,
     client::{Cursor, Unsubscribe},
     server::Page,
 };
@@ -197,8 +197,12 @@ impl Context {
         let Ok(channel) = Channel::parse(channel) else { return };
         let ours = self.account.user() == Some(user);
         let Some(place) = self.channels.find(&channel).filter(|_| ours) else { return };
-        let page = saved
-            .and_then(|saved| Page::from_json(saved.strip_prefix(|first| first == VERSION)?).ok());
+        let saved = saved.and_then(|saved| saved.strip_prefix(|first| first == VERSION));
+        let (page, proof) = match saved.and_then(|saved| saved.split_once('\n')) {
+            Some((page, proof)) => (Some(page), Some(Proof::from_text(proof))),
+            None => (saved, None),
+        };
+        let page = page.and_then(|page| Page::from_json(page).ok());
         let shown = page.as_ref().map(|page| self.views(page));
         // Once the server may have been asked without it, its answer says nothing of what came after the cache.
         let asked = self.channels.link.is_some() || !self.requests.is_idle();
@@ -208,7 +212,7 @@ impl Context {
             (Some(page), Some(shown))
                 if in_time && page.channel == channel && room.cursor.is_none() =>
             {
-                room.restore(&page, shown, &self.config);
+                room.restore(&page, proof, shown, &self.config);
             }
             (Some(page), _) => room.came_too_late(page.epoch),
             (None, _) => {}

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tidings_protocol::{
-    Channel, Encode, Epoch,
+    Channel, Encode, Epoch, Proof,
     client::{Cursor, Since, Subscribe},
     server::{Member, Message, Page},
 };
@@ -129,7 +129,7 @@ impl Room {
         let fresh = self.cursor.is_none();
         match &mut self.cursor {
             // What was taken stays taken, even where the server begins before it.
-            Some(held) if recovered && !is_unborn(*held) => {}
+            Some(held) if recovered && !is_unborn(*held) => held.proof = at.proof,
             cursor => *cursor = Some(at),
         }
         if fresh {
@@ -232,9 +232,10 @@ impl Room {
         self.messages.iter().filter_map(|message| message.lane.as_ref())
     }
 
-    /// What storage keeps: the page a server might have sent, with the newest `keep` messages.
+    /// What storage keeps: the page a server might have sent, with the newest `keep` messages; in a second line the cursor's proof, if it
+    /// has one.
     pub(crate) fn saved(&self, keep: usize) -> Option<String> {
-        let Cursor { epoch, offset } = self.cursor?;
+        let Cursor { epoch, offset, proof } = self.cursor?;
         let mut messages = Vec::new();
         let cut = self.messages.len().saturating_sub(keep);
         for message in self.messages.iter().skip(cut) {
@@ -249,12 +250,23 @@ impl Room {
             items: None,
             messages: Some(messages),
         };
-        Some(page.to_json())
+        let mut text = page.to_json();
+        if let Some(proof) = proof {
+            text.push('\n');
+            text.push_str(proof.as_str());
+        }
+        Some(text)
     }
 
     /// Goes on from what was saved.
-    pub(crate) fn restore(&mut self, page: &Page, shown: Vec<Arc<MessageView>>, config: &Config) {
-        self.cursor = Some(Cursor { epoch: page.epoch, offset: page.offset });
+    pub(crate) fn restore(
+        &mut self,
+        page: &Page,
+        proof: Option<Proof>,
+        shown: Vec<Arc<MessageView>>,
+        config: &Config,
+    ) {
+        self.cursor = Some(Cursor { epoch: page.epoch, offset: page.offset, proof });
         self.older.before = page.offset.saturating_add(1);
         self.lay_under(shown, page.more, config);
         self.older.more = page.more;

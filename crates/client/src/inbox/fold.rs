@@ -47,7 +47,7 @@ pub(crate) struct Lost;
 impl Fold {
     /// Starts at a snapshot. Items above its own offsets are left out: their records are still to come.
     pub(crate) fn of_snapshot(snapshot: &Snapshot, keep: usize) -> Self {
-        let inbox = Cursor { epoch: snapshot.epoch, offset: snapshot.offset };
+        let inbox = Cursor::new(snapshot.epoch, snapshot.offset);
         let mut fold = Self {
             channel: snapshot.channel.clone(),
             cursors: [inbox, snapshot.system],

@@ -216,7 +216,7 @@ impl Intents {
             self.forget(place);
             return Some(Answer::Lost(*error));
         }
-        intent.progress = Progress::Stored(Cursor { epoch: ack.epoch, offset: ack.offset });
+        intent.progress = Progress::Stored(Cursor::new(ack.epoch, ack.offset));
         let stored = Stored {
             channel: ack.channel.clone(),
             epoch: ack.epoch,

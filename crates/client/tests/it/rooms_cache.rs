@@ -1,6 +1,6 @@
 use tidings_client_core::{Change, ChannelStatus, Command, Event, Lane, User};
 use tidings_protocol::{
-    Epoch,
+    Epoch, Proof,
     client::{Cursor, Since},
 };
 
@@ -70,11 +70,32 @@ fn a_room_goes_on_after_a_restart_where_it_was() {
     assert_eq!(rig.room().status, ChannelStatus::CatchingUp);
     assert!(rig.room().has_more);
     let (id, since) = rig.asked_to_subscribe();
-    let cursor = Cursor { epoch: Epoch::parse("roomone1").unwrap(), offset: 3 };
+    let cursor = Cursor::new(Epoch::parse("roomone1").unwrap(), 3);
     assert_eq!(since, Some(Since::Cursor(cursor)));
     rig.receive(&subscribed(id, "roomone1", 1, 4, 3, true));
     rig.receive(&message(4));
     assert_eq!(rig.heard(), ["m4"], "only what this cursor has not seen");
+}
+
+#[test]
+fn a_proof_is_kept_over_a_restart() {
+    let proof = "AAAAAAAAAAAAAAAAAAAAAAA1";
+    let mut rig = start();
+    rig.want(ROOM);
+    loaded(&mut rig, None);
+    let (id, _) = rig.asked_to_subscribe();
+    let begun = subscribed(id, "roomone1", 1, 0, 0, false);
+    rig.receive(&begun.replace("false}", &format!(r#"false,"proof":"{proof}"}}"#)));
+    rig.receive(&message(1));
+    rig.advance(250);
+    let (_, _, text) = saved(&mut rig).unwrap();
+    let mut rig = start();
+    rig.want(ROOM);
+    loaded(&mut rig, Some(&text));
+    assert_eq!(rig.texts(), ["m1"]);
+    let epoch = Epoch::parse("roomone1").unwrap();
+    let cursor = Cursor { epoch, offset: 1, proof: Some(Proof::from_text(proof)) };
+    assert_eq!(rig.asked_to_subscribe().1, Some(Since::Cursor(cursor)));
 }
 
 #[test]

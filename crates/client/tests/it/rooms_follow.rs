@@ -1,6 +1,6 @@
 use tidings_client_core::{ChannelStatus, ChannelView, Command, GapView, Status};
 use tidings_protocol::{
-    ClientMessage, Epoch,
+    ClientMessage, Epoch, Proof,
     client::{Cursor, Since},
     server::GapReason,
 };
@@ -12,7 +12,7 @@ use crate::{
 };
 
 fn since(offset: u64) -> Option<Since> {
-    Some(Since::Cursor(Cursor { epoch: Epoch::parse("roomone1").unwrap(), offset }))
+    Some(Since::Cursor(Cursor::new(Epoch::parse("roomone1").unwrap(), offset)))
 }
 
 #[test]
@@ -74,6 +74,45 @@ fn it_resumes_after_a_cut_where_it_was() {
     rig.receive(&message(3));
     assert_eq!(rig.room().status, ChannelStatus::Live);
     assert_eq!(rig.heard(), ["m2", "m3"]);
+}
+
+/// What a user gets who may not read back.
+fn proven(id: u64, top: u64, from: u64, ok: bool, proof: &str) -> String {
+    let mut text = subscribed(id, "roomone1", 1, top, from, ok);
+    text.truncate(text.len() - 1);
+    text + &format!(r#","proof":"{proof}"}}"#)
+}
+
+#[test]
+fn a_proof_goes_with_the_cursor_and_the_last_one_counts() {
+    let with = |offset, proof| {
+        let epoch = Epoch::parse("roomone1").unwrap();
+        Some(Since::Cursor(Cursor { epoch, offset, proof: Some(Proof::from_text(proof)) }))
+    };
+    let [one, two] = ["AAAAAAAAAAAAAAAAAAAAAAA1", "AAAAAAAAAAAAAAAAAAAAAAA2"];
+    let mut rig = Rig::live();
+    rig.want(ROOM);
+    let (id, _) = rig.asked_to_subscribe();
+    rig.receive(&proven(id, 5, 5, false, one));
+    rig.take();
+    rig.receive(&message(6));
+    rig.receive(&message(8));
+    let (id, since) = rig.asked_to_subscribe();
+    assert_eq!(since, with(6, one), "a hole is repaired by it");
+    rig.receive(&proven(id, 8, 6, true, two));
+    rig.receive(&message(7));
+    rig.cut();
+    rig.reopen();
+    rig.receive(&says::connected("u1"));
+    let (id, since) = rig.asked_to_subscribe();
+    assert_eq!(since, with(7, two));
+    // With the right to read back there is none.
+    rig.receive(&subscribed(id, "roomone1", 1, 8, 7, true));
+    rig.take();
+    rig.cut();
+    rig.reopen();
+    rig.receive(&says::connected("u1"));
+    assert_eq!(rig.asked_to_subscribe().1, self::since(7));
 }
 
 #[test]

@@ -240,6 +240,7 @@ impl Server {
             top,
             offset: resumed.map_or(top, |cursor| cursor.offset),
             recovered: resumed.is_some(),
+            proof: None,
         });
         if let (Some(cursor), None) = (cursor, resumed) {
             let why = if cursor.epoch == epoch { GapReason::Retention } else { GapReason::Epoch };
@@ -261,7 +262,7 @@ impl Server {
                 channel: channel(0),
                 epoch: self.truth.life().epoch,
                 offset,
-                system: Cursor { epoch: Epoch::from_bits(99), offset: system },
+                system: Cursor::new(Epoch::from_bits(99), system),
                 counts: self.truth.life().counts(offset, system),
                 more: older(0),
                 system_more: older(1),

@@ -2,7 +2,7 @@
 
 use super::{Decode, Encode, Reader, Reason};
 use crate::{
-    Channel, Epoch, Json, Retry,
+    Channel, Epoch, Json, Proof, Retry,
     client::{Cursor, Since},
     json::{push_str_escaped, push_u64},
     server::{GapReason, Message, Notification, Posted},
@@ -170,13 +170,29 @@ impl Decode for Channel {
 
 impl Encode for Epoch {
     fn encode(&self, out: &mut String) {
-        // Characters of an epoch need no escape, and `as_str` checks them again.
-        out.push('"');
-        for byte in self.to_bytes() {
-            out.push(char::from(byte));
-        }
-        out.push('"');
+        push_plain(&self.to_bytes(), out);
     }
+}
+
+impl Encode for Proof {
+    fn encode(&self, out: &mut String) {
+        push_plain(self.as_bytes(), out);
+    }
+}
+
+impl Decode for Proof {
+    fn read(reader: &mut Reader<'_>) -> Self {
+        Self::from_text(&reader.string())
+    }
+}
+
+/// Characters that need no escape; `as_str` would check them again.
+fn push_plain(text: &[u8], out: &mut String) {
+    out.push('"');
+    for byte in text {
+        out.push(char::from(*byte));
+    }
+    out.push('"');
 }
 
 impl Decode for Epoch {

@@ -3,10 +3,10 @@
 use tidings_protocol::{Epoch, MarkSet, ServerMessage, SystemCounts, Tally, client::Epochs};
 
 use super::{
-    ARCHIVED, Case, READ, SEEN, T0, UNREAD, commit, counts, decoded, inbox, mark, mark_all, notify,
-    one, open, plain, record, records, snapshot,
+    ARCHIVED, Case, READ, SEEN, T0, UNREAD, ask, commit, counts, decoded, inbox, mark, mark_all,
+    notify, one, open, plain, record, records, snapshot,
 };
-use crate::store::{Mark, Op, Store, Written};
+use crate::store::{Answer, Mark, Op, Query, Store, Written};
 
 pub(super) const CASES: &[Case] = &[
     ("each notification carries the counts after it", notifications_carry_counts),
@@ -166,6 +166,10 @@ fn system_from(store: &dyn Store) {
     one(store, notify(&system, "e2", T0));
     let ids: Vec<_> = snapshot(store, "u1").items.into_iter().map(|item| item.id).collect();
     assert_eq!(ids, ["e2"]);
+    let Answer::Inbox(Some([_, head])) = ask(store, Query::Inbox { user: "u1".into() }) else {
+        panic!("an inbox")
+    };
+    assert_eq!((head.first, head.top), (2, 2), "as far as it is theirs");
     assert_eq!(counts(store, "u1").system, SystemCounts { unread: 1, unseen: 1, at: 2 });
     assert!(
         matches!(one(store, mark("m1", &[], &[1], READ)), Written::Unchanged { .. }),

@@ -5,7 +5,7 @@ use tidings_protocol::{Channel, Item, client::Cursor, server::Snapshot};
 use super::{Tables, log::Log};
 use crate::{
     page::{Fill, Newest},
-    store::{Answer, ItemQuery, NO_LOG, Query, Record, StoreError},
+    store::{Answer, Head, ItemQuery, NO_LOG, Query, Record, StoreError},
 };
 
 impl Tables {
@@ -41,10 +41,12 @@ impl Tables {
         })
     }
 
-    fn heads(&self, user: &str) -> Option<[crate::store::Head; 2]> {
-        self.inboxes.get(user)?;
+    fn heads(&self, user: &str) -> Option<[Head; 2]> {
+        let from = self.inboxes.get(user)?.system_from + 1;
         let inbox = Channel::inbox(user).ok()?;
-        Some([self.logs.get(&inbox)?.head(), self.logs.get(Channel::SYSTEM)?.head()])
+        let system = self.logs.get(Channel::SYSTEM)?.head();
+        let system = Head { first: system.first.max(from), ..system };
+        Some([self.logs.get(&inbox)?.head(), system])
     }
 
     fn snapshot(&self, user: &str, limit: u32, bytes: u32) -> Result<Snapshot, StoreError> {
@@ -56,7 +58,7 @@ impl Tables {
             channel: Channel::inbox(user).map_err(|_| missing())?,
             epoch: inbox.epoch,
             offset: inbox.top,
-            system: Cursor { epoch: system.epoch, offset: system.top },
+            system: Cursor::new(system.epoch, system.top),
             counts: self.counts(user),
             more,
             system_more,
@@ -78,10 +80,9 @@ impl Tables {
         };
         let all = self.all_items(&query.user).into_iter().filter(wanted).collect();
         let Newest { items, more, system_more } = Newest::of(all, query.limit, query.bytes);
-        let at =
-            self.heads(&query.user).map_or(Cursor { epoch: NO_LOG, offset: 0 }, |[inbox, _]| {
-                Cursor { epoch: inbox.epoch, offset: inbox.top }
-            });
+        let at = self
+            .heads(&query.user)
+            .map_or(Cursor::new(NO_LOG, 0), |[inbox, _]| Cursor::new(inbox.epoch, inbox.top));
         Answer::Items { items, more: more || system_more, at, counts: self.counts(&query.user) }
     }
 

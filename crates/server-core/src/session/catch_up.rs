@@ -1,15 +1,23 @@
 //! From the log to live, and back when a connection can't keep up.
 
-use tidings_protocol::{Channel, client::Since, server::GapReason};
+use std::num::NonZeroU64;
+
+use tidings_protocol::{
+    Channel,
+    client::{Cursor, Since},
+    rights::Right,
+    server::GapReason,
+};
 
 use super::{
     Command, Request, State,
     open::Open,
-    subscription::{Gap, Stage, Start, cursor_of},
+    subscription::{Gap, Stage, Start, Subscription, cursor_of, is_unborn},
     turn::Turn,
 };
 use crate::{
     hub::Slot,
+    service::Caller,
     store::{Head, NO_LOG, Record},
 };
 
@@ -44,7 +52,10 @@ impl Open {
             return;
         };
         let head = head.unwrap_or(UNBORN);
-        let start = Start::of(cursor_of(since), head);
+        let (cursor, from) = self.within_rights(place, since, head, turn);
+        let Some(one) = self.subscriptions.get_mut(place) else { return };
+        one.from = from;
+        let start = Start::of(cursor, one.kept(head));
         let (offset, gap) = match (start, since) {
             (Start::Resume(offset), _) => (offset, None),
             // One snapshot covers the pair.
@@ -52,16 +63,52 @@ impl Open {
                 return self.start_afresh(id, channel, gap, turn);
             }
             (Start::Fresh(Some(gap)), _) if gap.why == GapReason::Retention => (gap.to, Some(gap)),
-            (Start::Fresh(None), Some(Since::First)) => (head.first - 1, None),
+            (Start::Fresh(None), Some(Since::First)) if from.is_none() => (head.first - 1, None),
             (Start::Fresh(gap), _) => (head.top, gap),
         };
         if let Some(one) = self.subscriptions.get_mut(place) {
-            one.begin(id, head, offset, matches!(start, Start::Resume(_)), turn);
+            // Moved to where the user's right begins, it is none the client can go on from.
+            let recovered = matches!(start, Start::Resume(_)) && cursor == cursor_of(since);
+            one.begin(id, &self.who.user, head, offset, recovered, turn);
             if let Some(gap) = gap {
                 one.gap(gap, turn);
             }
         }
         self.catch_up(place, turn);
+    }
+
+    /// Where a subscription goes on, and the first offset its user may read, who may not read all of the log. Without the right to read
+    /// back that is what came since the subscription that the cursor proves, or that this connection had; else what comes from now on.
+    fn within_rights(
+        &self,
+        place: usize,
+        since: Option<Since>,
+        head: Head,
+        turn: &Turn<'_>,
+    ) -> (Option<Cursor>, Option<NonZeroU64>) {
+        let cursor = cursor_of(since);
+        let may_all = |one: &&Subscription| {
+            place < 2 || Caller::User(&self.who).check(&one.channel, Right::History).is_ok()
+        };
+        let Some(one) = self.subscriptions.get(place).filter(|one| !may_all(one)) else {
+            return (cursor, None);
+        };
+        // That of a log nobody had written to goes over into the log that began.
+        let had = one.from.filter(|_| one.epoch == head.epoch || one.epoch == NO_LOG);
+        let had = had.map(|from| from.get() - 1);
+        let of_log = |cursor: &Cursor| cursor.epoch == head.epoch || is_unborn(*cursor);
+        let proven = cursor.filter(of_log).and_then(|cursor| {
+            let (key, proof) = turn.proofs.zip(cursor.proof)?;
+            key.open(proof, &self.who.user, &one.channel, cursor.epoch)
+        });
+        let Some(after) = proven.or(had).map(|after| after.min(head.top)) else {
+            return (cursor, NonZeroU64::new(head.top + 1));
+        };
+        let raised = |cursor: Cursor| match cursor.epoch == head.epoch {
+            true => Cursor { offset: cursor.offset.max(after), ..cursor },
+            false => cursor,
+        };
+        (cursor.map(raised), NonZeroU64::new(after + 1))
     }
 
     /// Reads on, or goes live where everything known was sent.
@@ -84,9 +131,8 @@ impl Open {
         more: bool,
         turn: &mut Turn<'_>,
     ) -> Option<State> {
-        let wanted = |one: &super::subscription::Subscription| {
-            one.channel == *channel && one.stage == Stage::Reading(request)
-        };
+        let wanted =
+            |one: &Subscription| one.channel == *channel && one.stage == Stage::Reading(request);
         // Asked for by a subscription that has ended or begun anew.
         let place = self.subscriptions.iter().position(wanted)?;
         let head = head.unwrap_or(UNBORN);
@@ -98,7 +144,7 @@ impl Open {
         let one = self.subscriptions.get_mut(place)?;
         if one.epoch != head.epoch {
             // The log has begun: name it before its first record.
-            one.begin(None, head, 0, true, turn);
+            one.begin(None, &self.who.user, head, 0, true, turn);
         }
         for record in records {
             if record.offset == one.sent + 1 {
@@ -129,7 +175,10 @@ impl Open {
             return None;
         }
         let offset = if gap.why == GapReason::Retention { gap.to } else { head.top };
-        one.begin(None, head, offset, false, turn);
+        if gap.why == GapReason::Epoch {
+            one.from = one.from.and_then(|_| NonZeroU64::new(head.top + 1));
+        }
+        one.begin(None, &self.who.user, head, offset, false, turn);
         one.gap(gap, turn);
         self.catch_up(place, turn);
         None
@@ -149,18 +198,14 @@ impl Open {
         }
     }
 
-    fn switching(
-        &mut self,
-        channel: &Channel,
-        slot: Slot,
-    ) -> Option<&mut super::subscription::Subscription> {
+    fn switching(&mut self, channel: &Channel, slot: Slot) -> Option<&mut Subscription> {
         self.subscription(channel)
             .filter(|one| one.slot == Some(slot) && one.stage == Stage::Switching)
     }
 
     /// The hub stopped pushing: read the log again once the connection has drained.
     pub(super) fn lagged(&mut self, channel: &Channel, slot: Slot, sent: u64) {
-        let live = |one: &super::subscription::Subscription| {
+        let live = |one: &Subscription| {
             one.channel == *channel
                 && one.slot == Some(slot)
                 && matches!(one.stage, Stage::Live | Stage::Switching)

@@ -52,7 +52,7 @@ use self::{
     open::Open,
     turn::Turn,
 };
-use crate::{Identity, Ids, Limits, Now};
+use crate::{Identity, Ids, Limits, Now, ProofKey};
 
 /// One connection. See the module's documentation for the contract.
 ///
@@ -60,6 +60,7 @@ use crate::{Identity, Ids, Limits, Now};
 #[derive(Debug)]
 pub struct Session {
     limits: Arc<Limits>,
+    proofs: Option<Arc<ProofKey>>,
     ids: Ids,
     guard: Guard,
     state: State,
@@ -81,7 +82,7 @@ impl Session {
         let until = now.mono + limits.connect_ms;
         out.push(Command::SetDeadline { at: Some(until) });
         let state = State::AwaitingConnect(AwaitingConnect { until, wanted: Box::default() });
-        Self { limits, ids: Ids::new(seed), guard: Guard::default(), state }
+        Self { limits, proofs: None, ids: Ids::new(seed), guard: Guard::default(), state }
     }
 
     /// A visit: takes the messages of a client whose answers come another way (a stream, a poll), and is subscribed to nothing. The
@@ -95,9 +96,9 @@ impl Session {
         out: &mut Vec<Command>,
     ) -> Self {
         let mut ids = Ids::new(seed);
-        let mut turn = Turn { now, limits: &limits, ids: &mut ids, out, sent: 0 };
+        let mut turn = Turn { now, limits: &limits, ids: &mut ids, proofs: None, out, sent: 0 };
         let state = State::Open(Box::new(Open::visit(who, &mut turn)));
-        Self { limits, ids, guard, state }
+        Self { limits, proofs: None, ids, guard, state }
     }
 
     /// Adds to what the connection hears from the start. Counts only before `connect`.
@@ -107,10 +108,17 @@ impl Session {
         }
     }
 
+    /// Seals with this key from where on users without the right to read back may read, and takes what it sealed before. All nodes have the
+    /// same.
+    pub fn prove_with(&mut self, key: Arc<ProofKey>) {
+        self.proofs = Some(key);
+    }
+
     /// Something happened: appends what is to be done.
     pub fn handle(&mut self, now: Now, event: Event<'_>, out: &mut Vec<Command>) {
         let state = std::mem::replace(&mut self.state, State::Closing);
-        let mut turn = Turn { now, limits: &self.limits, ids: &mut self.ids, out, sent: 0 };
+        let proofs = self.proofs.as_deref();
+        let mut turn = Turn { now, limits: &self.limits, ids: &mut self.ids, proofs, out, sent: 0 };
         if matches!(state, State::Closing) {
             return closing(event, &mut turn);
         }

@@ -1,5 +1,7 @@
 //! An open session: dispatches what happens to the part it concerns.
 
+use std::num::NonZeroU64;
+
 use tidings_protocol::{
     Channel, ErrorCode, VERSION,
     client::Since,
@@ -242,6 +244,12 @@ impl Open {
             .into_iter()
             .partition(|one| Caller::User(&self.who).check(&one.channel, Right::Subscribe).is_ok());
         self.subscriptions = kept;
+        // What came since these began was their user's, even without the right to read back.
+        for one in self.subscriptions.iter_mut().skip(2) {
+            if Caller::User(&self.who).check(&one.channel, Right::History).is_err() {
+                one.from = one.from.or_else(|| NonZeroU64::new(one.told + 1));
+            }
+        }
         for mut one in lost {
             one.detach(turn);
             let code = Some(ErrorCode::Forbidden.as_str().to_owned());

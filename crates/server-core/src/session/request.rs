@@ -139,7 +139,12 @@ impl Open {
         since: Option<Since>,
         turn: &mut Turn<'_>,
     ) {
-        if let Err(why) = Caller::User(&self.who).check(&channel, Right::Subscribe) {
+        let caller = Caller::User(&self.who);
+        let mut may = caller.check(&channel, Right::Subscribe);
+        if since == Some(Since::First) {
+            may = may.and_then(|()| caller.check(&channel, Right::History));
+        }
+        if let Err(why) = may {
             return turn.refuse(&why, about(id), Some(channel));
         }
         let known = self.subscription(&channel).is_some();
@@ -324,6 +329,11 @@ impl Open {
             (Pending::Locate { channel, id, since }, Answer::Heads(heads)) => {
                 self.begin_at(&channel, id, since, heads.into_iter().next().flatten(), turn);
             }
+            (Pending::Locate { channel, id, since }, Answer::Inbox(heads)) => {
+                let head =
+                    heads.map(|[inbox, system]| if channel.is_system() { system } else { inbox });
+                self.begin_at(&channel, id, since, head, turn);
+            }
             (Pending::Page { channel }, Answer::Records { head, records, more }) => {
                 return self.page(request, &channel, head, records, more, turn);
             }
@@ -348,7 +358,7 @@ fn send_items(
     at: Cursor,
     turn: &mut Turn<'_>,
 ) {
-    let Cursor { epoch, offset } = at;
+    let Cursor { epoch, offset, .. } = at;
     turn.send(&server::Page {
         id,
         channel,

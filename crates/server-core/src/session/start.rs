@@ -160,7 +160,7 @@ impl Open {
         turn: &mut Turn<'_>,
     ) {
         let Step::Snapshot { heads } = &starting.step else { return };
-        let cursors = [Cursor { epoch: snapshot.epoch, offset: snapshot.offset }, snapshot.system];
+        let cursors = [Cursor::new(snapshot.epoch, snapshot.offset), snapshot.system];
         for (place, (head, cursor)) in heads.iter().zip(cursors).enumerate() {
             // It may have been read after the heads; never before.
             let head = Head { epoch: cursor.epoch, top: head.top.max(cursor.offset), ..*head };
@@ -184,7 +184,8 @@ impl Open {
     ) {
         if let Some(one) = self.subscriptions.get_mut(place) {
             let asked = starting.asked.as_ref() == Some(&one.channel);
-            one.begin(starting.id.filter(|_| asked), head, offset, recovered, turn);
+            let id = starting.id.filter(|_| asked);
+            one.begin(id, &self.who.user, head, offset, recovered, turn);
         }
     }
 
@@ -215,7 +216,11 @@ impl Open {
                 self.subscriptions.push(one);
             }
         }
-        let query = Query::Heads(vec![channel.clone()]);
+        // Of everyone-messages, a user may read what came after the inbox was made.
+        let query = match of_pair {
+            true => Query::Inbox { user: self.who.user.clone() },
+            false => Query::Heads(vec![channel.clone()]),
+        };
         self.ask(query, Pending::Locate { channel, id, since }, turn);
     }
 }

@@ -1,5 +1,7 @@
 //! A connection's place in one channel.
 
+use std::num::NonZeroU64;
+
 use tidings_protocol::{
     Channel, Epoch,
     client::{Cursor, Since},
@@ -24,6 +26,8 @@ pub(super) struct Subscription {
     pub(super) sent: u64,
     /// Last top the client knows of.
     pub(super) told: u64,
+    /// The first offset that the user may read, who may not read all of the log.
+    pub(super) from: Option<NonZeroU64>,
     pub(super) stage: Stage,
 }
 
@@ -45,7 +49,15 @@ pub(super) enum Stage {
 impl Subscription {
     pub(super) fn attach(channel: Channel, turn: &mut Turn<'_>) -> Self {
         turn.out.push(Command::Attach { channel: channel.clone() });
-        Self { channel, slot: None, epoch: NO_LOG, sent: 0, told: 0, stage: Stage::Starting }
+        Self {
+            channel,
+            slot: None,
+            epoch: NO_LOG,
+            sent: 0,
+            told: 0,
+            from: None,
+            stage: Stage::Starting,
+        }
     }
 
     /// Leaves the hub and enters again: nothing of the old subscription is pushed into the new one.
@@ -74,6 +86,7 @@ impl Subscription {
     pub(super) fn begin(
         &mut self,
         id: Option<u64>,
+        user: &str,
         head: Head,
         offset: u64,
         recovered: bool,
@@ -85,7 +98,15 @@ impl Subscription {
         self.told = head.top.max(offset);
         let (channel, epoch, first, top) =
             (self.channel.clone(), head.epoch, head.first, head.top.max(offset));
-        turn.send(&server::Subscribed { id, channel, epoch, first, top, offset, recovered });
+        let proof = self.from.zip(turn.proofs);
+        let proof = proof.map(|(from, key)| key.seal(user, &channel, epoch, from.get() - 1));
+        turn.send(&server::Subscribed { id, channel, epoch, first, top, offset, recovered, proof });
+    }
+
+    /// The log as far as it is kept for this user.
+    pub(super) fn kept(&self, head: Head) -> Head {
+        let from = self.from.map_or(0, NonZeroU64::get);
+        Head { first: head.first.max(from), ..head }
     }
 
     pub(super) fn gap(&self, gap: Gap, turn: &mut Turn<'_>) {
@@ -126,10 +147,9 @@ impl Start {
     /// Holds a client's claim against the log. The claim is never evidence against the log: a cursor above the top
     /// resets that client alone.
     pub(super) fn of(cursor: Option<Cursor>, head: Head) -> Self {
-        let Some(Cursor { epoch, offset }) = cursor else { return Self::Fresh(None) };
-        // A client that was here before the first record has missed nothing of this log.
-        let unborn = epoch == NO_LOG && offset == 0;
-        if !unborn && (epoch != head.epoch || offset > head.top) {
+        let Some(cursor) = cursor else { return Self::Fresh(None) };
+        let Cursor { epoch, offset, .. } = cursor;
+        if !is_unborn(cursor) && (epoch != head.epoch || offset > head.top) {
             Self::Fresh(Some(Gap::of_epoch(head)))
         } else if offset + 1 < head.first {
             Self::Fresh(Some(Gap::of_retention(offset, head)))
@@ -137,6 +157,11 @@ impl Start {
             Self::Resume(offset)
         }
     }
+}
+
+/// Of a client that was here before the first record, and has missed nothing of the log that began then.
+pub(super) fn is_unborn(cursor: Cursor) -> bool {
+    cursor.epoch == NO_LOG && cursor.offset == 0
 }
 
 /// The cursor in `since`, if it is one.

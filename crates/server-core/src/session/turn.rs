@@ -4,12 +4,14 @@ use bytes::Bytes;
 use tidings_protocol::{Channel, CloseCode, Encode, codec::Envelope, server};
 
 use super::{Command, State};
-use crate::{Ids, Limits, Now, Refused, service};
+use crate::{Ids, Limits, Now, ProofKey, Refused, service};
 
 pub(super) struct Turn<'a> {
     pub(super) now: Now,
     pub(super) limits: &'a Limits,
     pub(super) ids: &'a mut Ids,
+    /// Seals from where on users without the right to read back may read. Without it they begin anew with each subscription.
+    pub(super) proofs: Option<&'a ProofKey>,
     pub(super) out: &'a mut Vec<Command>,
     /// Bytes sent during it.
     pub(super) sent: usize,

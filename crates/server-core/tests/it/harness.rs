@@ -9,13 +9,16 @@ use tidings_protocol::{
     rights::Rights,
 };
 use tidings_server_core::{
-    Hub, Identity, Ids, Limits, Mailbox, MemoryStore, Now, Refused, Session,
+    Hub, Identity, Ids, Limits, Mailbox, MemoryStore, Now, ProofKey, Refused, Session,
     hub::{Delivery, GoLive, Sink, Slot},
     memory::Syncing,
     service,
     session::{Command, Credential, Event, Guard, Wanted},
     store::{Answer, Query, Store, Write, Written},
 };
+
+/// The key that all nodes have.
+pub(crate) const PROOFS: ProofKey = ProofKey::new([7; 32]);
 
 /// What the hub and the session share of a connection.
 #[derive(Clone)]
@@ -84,7 +87,8 @@ impl Server {
     /// A connection that has said nothing yet.
     pub(crate) fn open(&mut self) -> Peer {
         let mut out = Vec::new();
-        let session = Session::new(self.limits.clone(), 5, self.now, &mut out);
+        let mut session = Session::new(self.limits.clone(), 5, self.now, &mut out);
+        session.prove_with(Arc::new(PROOFS));
         self.peer(session, out)
     }
 
@@ -240,7 +244,7 @@ impl Server {
         self.execute(peer, out);
     }
 
-    /// Tokens are user names; `room-…` may do everything in rooms.
+    /// Tokens are user names; `…+rooms` may do everything in rooms, `…+live` may not read back.
     fn authenticate(&self, credential: &Credential) -> Event<'static> {
         let (Credential::Token(user) | Credential::Ticket(user)) = credential else {
             return Event::AuthRefused(ErrorCode::Unauthorized.into());
@@ -252,11 +256,13 @@ impl Server {
     }
 
     pub(crate) fn identity(&self, user: &str) -> Identity {
-        let (user, rights) = match user.strip_suffix("+rooms") {
-            Some(user) => {
-                let claim = r#"[{"pattern":"room:*","allow":["subscribe","publish","history"]}]"#;
-                (user, Json::parse(claim).unwrap().to().unwrap())
-            }
+        let claim = |allow: &str| {
+            let claim = format!(r#"[{{"pattern":"room:*","allow":[{allow}]}}]"#);
+            Json::parse(&claim).unwrap().to().unwrap()
+        };
+        let (user, rights) = match user.split_once('+') {
+            Some((user, "rooms")) => (user, claim(r#""subscribe","publish","history""#)),
+            Some((user, _live)) => (user, claim(r#""subscribe","publish""#)),
             None => (user, Rights::default()),
         };
         Identity {

@@ -6,6 +6,7 @@ mod entering;
 mod harness;
 mod limits;
 mod liveness;
+mod reading_back;
 mod requests;
 mod soup;
 mod subscribing;

@@ -85,8 +85,9 @@ pub(super) async fn history(
             return Err(ApiError::new(ErrorCode::BadRequest, detail));
         }
     }
+    let from = theirs(&api, &who, &channel).await?;
     let bytes = api.limits().page_bytes;
-    let query = match (page.before, page.after) {
+    let query = match (page.before, page.after.map(|after| after.max(from - 1))) {
         (before, None) => Query::RecordsBefore { channel, before, limit, bytes },
         (_, Some(after)) => Query::Records { channel, after, limit, bytes },
     };
@@ -94,11 +95,15 @@ pub(super) async fn history(
     else {
         return Err(ApiError::new(ErrorCode::Internal, ""));
     };
+    let read = records.len();
+    records.retain(|record| record.offset >= from);
+    more &= records.len() == read;
     if let (Some(before), Some(_)) = (page.before, page.after) {
         records.retain(|record| record.offset < before);
         more &= records.last().is_some_and(|last| last.offset + 1 < before);
     }
     let Head { epoch, first, top } = head.unwrap_or(Head { epoch: NO_LOG, first: 1, top: 0 });
+    let first = first.max(from.min(top + 1));
     // Records are stored as the JSON they go out as: they are joined, not parsed.
     let mut body = format!(
         "{{\"epoch\":\"{epoch}\",\"first\":{first},\"top\":{top},\"more\":{more},\"messages\":["
@@ -111,6 +116,18 @@ pub(super) async fn history(
     }
     body.push_str("]}");
     Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
+}
+
+/// The first offset that may be read. Of everyone-messages users have those that came after their inbox was made, and none without one.
+async fn theirs(api: &Api, who: &Who, channel: &Channel) -> Result<u64, ApiError> {
+    let user = match who {
+        Who::User(identity) | Who::Session(identity) if channel.is_system() => &identity.user,
+        _ => return Ok(1),
+    };
+    match api.read(who.principal(), Query::Inbox { user: user.clone() }).await? {
+        Answer::Inbox(Some([_, system])) => Ok(system.first.max(1)),
+        _ => Ok(limits::MAX_OFFSET),
+    }
 }
 
 fn parse(segment: Result<Path<String>, PathRejection>) -> Result<Channel, ApiError> {

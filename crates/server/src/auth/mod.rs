@@ -37,7 +37,7 @@ use std::{
 use http::{HeaderMap, Method};
 use tidings_protocol::{ErrorCode, rest::TicketAnswer};
 use tidings_server_core::{
-    Identity, Limits, Principal, Refused,
+    Identity, Limits, Principal, ProofKey, Refused,
     service::Grant,
     session::Credential,
     store::{Answer, Query, Revocation, Store},
@@ -99,6 +99,7 @@ pub struct Auth {
     api_keys: ApiKeys,
     jwt: Jwt,
     sessions: SessionKey,
+    proofs: Arc<ProofKey>,
     cookie: String,
     origins: Arc<Origins>,
     revoked: RwLock<Revoked>,
@@ -141,6 +142,7 @@ impl Auth {
         let auth = Self {
             api_keys,
             jwt,
+            proofs: Arc::new(ProofKey::new(*session_key.bytes())),
             sessions: SessionKey::new(session_key),
             cookie,
             origins,
@@ -383,6 +385,10 @@ impl Authenticate for Auth {
     fn is_revoked(&self, user: &str, session: &str, issued_at: u64) -> bool {
         let revoked = self.revoked.read().unwrap_or_else(PoisonError::into_inner);
         revoked.hits(user, session, issued_at)
+    }
+
+    fn proofs(&self) -> Arc<ProofKey> {
+        Arc::clone(&self.proofs)
     }
 }
 

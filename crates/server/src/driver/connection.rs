@@ -61,6 +61,7 @@ pub fn serve<T: Transport>(
     }
     let mut session = Session::new(limits, seed(), node.clock.now(), &mut commands);
     session.want(opening.wanted);
+    session.prove_with(node.auth.proofs());
     let mut connection = Connection::new(node, session, transport, entrance, Some(place));
     connection.execute(commands);
     match opening.said {

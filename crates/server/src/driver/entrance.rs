@@ -1,8 +1,10 @@
 //! How somebody came in, and the seam to whoever checks credentials.
 
-use std::{net::IpAddr, pin::Pin};
+use std::{net::IpAddr, pin::Pin, sync::Arc};
 
-use tidings_server_core::{Identity, Principal, Refused, session::Credential, store::Revocation};
+use tidings_server_core::{
+    Identity, Principal, ProofKey, Refused, session::Credential, store::Revocation,
+};
 
 use crate::{listen::Peer, transport::origin::Page};
 
@@ -73,4 +75,7 @@ pub trait Authenticate: Send + Sync + 'static {
 
     /// Whether a credential was revoked since it was checked; `issued_at` in milliseconds since 1970.
     fn is_revoked(&self, user: &str, session: &str, issued_at: u64) -> bool;
+
+    /// Seals from where on users may read who may not read back; the same on all nodes.
+    fn proofs(&self) -> Arc<ProofKey>;
 }

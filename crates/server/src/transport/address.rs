@@ -2,7 +2,7 @@
 
 use http::HeaderMap;
 use tidings_protocol::{
-    Channel, Encode, Epoch, ErrorCode, VERSION,
+    Channel, Encode, Epoch, ErrorCode, Proof, VERSION,
     client::{Connect, Cursor},
     limits::MAX_OFFSET,
 };
@@ -169,10 +169,14 @@ pub fn push_cursors(out: &mut Vec<u8>, places: impl Iterator<Item = Option<Curso
         }
         match cursor {
             None => out.extend_from_slice(UNKNOWN.as_bytes()),
-            Some(Cursor { epoch, offset }) => {
+            Some(Cursor { epoch, offset, proof }) => {
                 out.extend_from_slice(&epoch.to_bytes());
                 out.push(b'.');
                 push_number(out, offset);
+                if let Some(proof) = proof {
+                    out.push(b'.');
+                    out.extend_from_slice(proof.as_bytes());
+                }
             }
         }
     }
@@ -199,8 +203,12 @@ fn cursors(text: &str) -> Result<Vec<Option<Cursor>>, Refused> {
             return Some(None);
         }
         let (epoch, offset) = place.split_once('.')?;
+        let (offset, proof) = match offset.split_once('.') {
+            Some((offset, proof)) => (offset, Some(Proof::from_text(proof))),
+            None => (offset, None),
+        };
         let offset = offset.parse().ok().filter(|offset| *offset <= MAX_OFFSET)?;
-        Some(Some(Cursor { epoch: Epoch::parse(epoch).ok()?, offset }))
+        Some(Some(Cursor { epoch: Epoch::parse(epoch).ok()?, offset, proof }))
     });
     places
         .take(CHANNELS + 3)
@@ -237,7 +245,7 @@ mod tests {
     }
 
     fn cursor(epoch: &str, offset: u64) -> Option<Cursor> {
-        Some(Cursor { epoch: Epoch::parse(epoch).unwrap(), offset })
+        Some(Cursor::new(Epoch::parse(epoch).unwrap(), offset))
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Where a client is in each of its channels, known from the messages that go by.
 
 use tidings_protocol::{
-    Channel, Channels, Epoch, ServerMessage,
+    Channel, Channels, Encode as _, Epoch, ServerMessage,
     client::Cursor,
     json::push_str_escaped,
     server::{Connected, Error, Refreshed, Subscribed},
@@ -89,7 +89,7 @@ impl Trail {
                 }
             }
             Some(ServerMessage::Snapshot(snapshot)) => {
-                let Cursor { epoch, offset } = snapshot.system;
+                let Cursor { epoch, offset, .. } = snapshot.system;
                 self.reach(&snapshot.channel, Some(snapshot.epoch), snapshot.offset);
                 self.reach(&Channel::system(), Some(epoch), offset);
             }
@@ -174,14 +174,13 @@ impl Trail {
         out.extend_from_slice(br#","cursors":{"#);
         let mut first = true;
         for place in &self.places {
-            let Some(Cursor { epoch, offset }) = place.cursor else { continue };
+            let Some(cursor) = place.cursor else { continue };
             if !std::mem::take(&mut first) {
                 out.push(b',');
             }
             out.extend_from_slice(place.name.as_bytes());
-            out.extend_from_slice(
-                format!(r#":{{"epoch":"{}","offset":{offset}}}"#, epoch.as_str()).as_bytes(),
-            );
+            out.push(b':');
+            out.extend_from_slice(cursor.to_json().as_bytes());
         }
         out.extend_from_slice(b"}}");
         out
@@ -214,8 +213,8 @@ impl Trail {
 
     /// A subscription begins. What the client knew stays true until it was told what it missed: a snapshot of the pair, a gap elsewhere.
     fn subscribed(&mut self, begun: &Subscribed) -> Passed {
-        let Subscribed { channel, epoch, offset, recovered, top, .. } = begun;
-        let cursor = Some(Cursor { epoch: *epoch, offset: *offset });
+        let Subscribed { channel, epoch, offset, recovered, top, proof, .. } = begun;
+        let cursor = Some(Cursor { epoch: *epoch, offset: *offset, proof: *proof });
         let pair = is_of_pair(channel);
         if self.place(channel).is_none() {
             self.places.push(Place::of(channel, None));
@@ -241,8 +240,11 @@ impl Trail {
 
     fn reach(&mut self, channel: &Channel, epoch: Option<Epoch>, offset: u64) {
         let Some(place) = self.place(channel) else { return };
-        let epoch = epoch.or_else(|| place.cursor.map(|cursor| cursor.epoch));
-        place.cursor = epoch.map(|epoch| Cursor { epoch, offset });
+        match (epoch, &mut place.cursor) {
+            (Some(epoch), cursor) => *cursor = Some(Cursor::new(epoch, offset)),
+            (None, Some(cursor)) => cursor.offset = offset,
+            (None, None) => {}
+        }
         self.has_moved = true;
     }
 
@@ -295,7 +297,7 @@ mod tests {
     const INBOX: &str = "inbox:u1";
 
     fn cursor(offset: u64) -> Option<Cursor> {
-        Some(Cursor { epoch: Epoch::parse("aaaaaaaa").unwrap(), offset })
+        Some(Cursor::new(Epoch::parse("aaaaaaaa").unwrap(), offset))
     }
 
     fn trail(pair: [Option<Cursor>; 2], room: Option<Cursor>) -> Trail {
@@ -390,7 +392,7 @@ mod tests {
         let mut unknown = trail([None, None], None);
         assert_eq!(unknown.pass(begun.as_bytes()), Passed::Opening);
         // Here it is.
-        let nowhere = Some(Cursor { epoch: Epoch::parse("AAAAAAAA").unwrap(), offset: 0 });
+        let nowhere = Some(Cursor::new(Epoch::parse("AAAAAAAA").unwrap(), 0));
         let mut known = trail([None, None], nowhere);
         assert_eq!(known.pass(begun.as_bytes()), Passed::Opening);
         // Nobody has written to it yet, so there is nothing to know.

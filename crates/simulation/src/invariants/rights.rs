@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tidings_protocol::{Channel, ServerMessage, rights::Right};
-use tidings_server_core::store::Revocation;
+use tidings_protocol::{Channel, Epoch, ServerMessage, rights::Right, server::Subscribed};
+use tidings_server_core::store::{NO_LOG, Revocation};
 
 use super::{Checker, Scene};
 use crate::{
@@ -26,6 +26,10 @@ pub(super) struct Rights {
     /// The sessions a connection goes on under, and since when the last.
     sessions: BTreeMap<Conn, (Vec<String>, u64)>,
     follows: BTreeSet<(Conn, Channel)>,
+    /// After which offset of a log a user first followed it.
+    since: BTreeMap<(String, Channel, Epoch), u64>,
+    /// Logs that connections follow, of which their users may read only what came since.
+    only_since: BTreeMap<(Conn, Channel), u64>,
 }
 
 impl Checker for Rights {
@@ -50,6 +54,7 @@ impl Checker for Rights {
             Sight::Ended { conn } => {
                 self.sessions.remove(conn);
                 self.follows.retain(|(other, _)| other != conn);
+                self.only_since.retain(|(other, _), _| other != conn);
             }
             Sight::Left { conn, guest, said } => {
                 let (sessions, since) = self.sessions.entry(*conn).or_default();
@@ -111,10 +116,55 @@ impl Rights {
         if !self.may(&sessions, channel, right) {
             return Err(format!("{} has no right to {right:?} in {channel}", guest.user));
         }
-        if matches!(said.message, ServerMessage::Subscribed(_)) {
-            self.follows.insert(key);
+        match &said.message {
+            ServerMessage::Subscribed(begun) => {
+                self.begins(&key, guest, begun, self.may(&sessions, channel, Right::History))?;
+                self.follows.insert(key);
+            }
+            ServerMessage::Message(record) => {
+                if let Some(since) = self.only_since.get(&key).filter(|at| record.offset <= **at) {
+                    let (user, at) = (&guest.user, record.offset);
+                    return Err(format!(
+                        "{user} was told {at} of {channel}, and may read what came after {since}"
+                    ));
+                }
+            }
+            _ => {}
         }
         Ok(())
+    }
+
+    /// Without the right to read back, a user may read what came since the first subscription to this log, or to the channel before
+    /// anybody had written to it.
+    fn begins(
+        &mut self,
+        key: &(Conn, Channel),
+        guest: &Guest,
+        begun: &Subscribed,
+        may_all: bool,
+    ) -> Result<(), String> {
+        let (user, channel) = (guest.user.clone(), begun.channel.clone());
+        let unborn = (user.clone(), channel.clone(), NO_LOG);
+        let at_birth = self.since.get(&unborn).copied();
+        let since = self
+            .since
+            .entry((user, channel, begun.epoch))
+            .or_insert_with(|| at_birth.unwrap_or(begun.top));
+        // What leaves later may have been said sooner.
+        if begun.offset >= begun.top {
+            *since = begun.top.min(*since);
+        }
+        if may_all {
+            self.only_since.remove(key);
+            return Ok(());
+        }
+        self.only_since.insert(key.clone(), *since);
+        match begun.offset < *since {
+            true => {
+                Err(format!("{} goes on in {} from {}", guest.user, begun.channel, begun.offset))
+            }
+            false => Ok(()),
+        }
     }
 
     fn may(&self, sessions: &[String], channel: &Channel, right: Right) -> bool {
@@ -178,6 +228,27 @@ mod tests {
         stage.saw(&mut checker, &left(&[&notification("inbox:mina", 1, "")])).unwrap();
         stage.saw(&mut checker, &left(&[&notification("system:all", 1, "")])).unwrap();
         stage.saw(&mut checker, &left(&[&notification("inbox:tom", 1, "")])).unwrap_err();
+    }
+
+    #[test]
+    fn what_was_there_before_one_came_who_may_not_read_back_is_found() {
+        let begun = |offset| {
+            let begun =
+                r#"{"type":"subscribed","channel":"room:a","epoch":"aaaaaaaa","first":1,"top":5"#;
+            left(&[&format!(r#"{begun},"offset":{offset},"recovered":false}}"#)])
+        };
+        let record =
+            |offset| left(&[&MESSAGE.replace("\"offset\":1", &format!("\"offset\":{offset}"))]);
+        for (right, may) in [(RightSet::default(), false), (RightSet::ALL, true)] {
+            let stage = Stage::new();
+            let mut checker = Rights::default();
+            let right = right.with(Right::Subscribe);
+            stage.saw(&mut checker, &granted(right)).unwrap();
+            assert_eq!(stage.saw(&mut checker, &begun(2)).is_ok(), may);
+            stage.saw(&mut checker, &begun(5)).unwrap();
+            stage.saw(&mut checker, &record(6)).unwrap();
+            assert_eq!(stage.saw(&mut checker, &record(5)).is_ok(), may);
+        }
     }
 
     #[test]

@@ -5,7 +5,8 @@ use tidings_protocol::{
     Channel,
     rights::{Right, RightSet},
 };
-use tidings_simulation::{Faults, World, model::log};
+use tidings_server_core::Limits;
+use tidings_simulation::{Faults, World, model::log, world::Setup};
 
 fn hall() -> Channel {
     Channel::parse("room:hall").unwrap()
@@ -104,4 +105,44 @@ fn another_tab_of_the_user_goes_on_with_what_a_dead_one_left() {
     );
     let answered = |world: &mut World| world.devices[two].pending() == 0;
     assert!(world.run_until(5_000, answered), "and has its answer");
+}
+
+#[test]
+fn one_who_may_not_read_back_has_what_came_since_the_first_subscription_and_nothing_before() {
+    for nodes in [1, 3] {
+        let mut world = World::of(Setup {
+            seed: 7,
+            faults: Faults::NONE,
+            limits: Limits::default(),
+            nodes,
+            connections: 16,
+            drift: false,
+            told: false,
+        });
+        world.allow("mina", &hall(), RightSet::default().with(Right::Subscribe));
+        let phone = world.device_in("mina", Rc::default(), |_| {});
+        for _ in 0..3 {
+            world.post(&hall());
+        }
+        world.settle(5_000);
+        world.read(phone, &hall());
+        world.settle(5_000);
+        assert_eq!(shown(&world, phone).len(), 0, "what was said yesterday");
+        for _ in 0..2 {
+            world.post(&hall());
+        }
+        world.settle(5_000);
+        // Over a lost link, and over a page that goes on from its cache.
+        for round in 1..=4 {
+            if round % 2 == 0 {
+                world.reload(phone);
+            } else {
+                world.cut(phone);
+            }
+            world.post(&hall());
+            world.settle(60_000);
+            assert_eq!(shown(&world, phone).len(), 2 + round);
+        }
+        assert_eq!(world.devices[phone].seen.gaps.len(), 0, "nothing of it was missed");
+    }
 }

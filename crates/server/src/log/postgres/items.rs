@@ -114,7 +114,7 @@ async fn snapshot(
         channel: inbox.channel,
         epoch: inbox.head.epoch,
         offset: inbox.head.top,
-        system: Cursor { epoch: inbox.system.epoch, offset: inbox.system.top },
+        system: Cursor::new(inbox.system.epoch, inbox.system.top),
         more,
         system_more,
         items,
@@ -126,7 +126,7 @@ async fn page(client: &ClientWrapper, query: &ItemQuery) -> Result<Answer, Troub
         return Ok(Answer::Items {
             items: Vec::new(),
             more: false,
-            at: Cursor { epoch: NO_LOG, offset: 0 },
+            at: Cursor::new(NO_LOG, 0),
             counts: Counts::default(),
         });
     };
@@ -134,7 +134,7 @@ async fn page(client: &ClientWrapper, query: &ItemQuery) -> Result<Answer, Troub
     Ok(Answer::Items {
         items,
         more: more || system_more,
-        at: Cursor { epoch: inbox.head.epoch, offset: inbox.head.top },
+        at: Cursor::new(inbox.head.epoch, inbox.head.top),
         counts: counts_at(inbox.row.counts(), inbox.system.top),
     })
 }

@@ -57,9 +57,8 @@ const BEFORE: &str = "SELECT c.epoch, c.first, c.top, r.\"offset\", r.id, r.fram
     ) r ON true
     WHERE c.name = $1 ORDER BY r.\"offset\" DESC";
 
-const PAIR: &str = "SELECT c.name, c.epoch, c.first, c.top FROM channel c
-    WHERE c.name = ANY($1) AND EXISTS
-        (SELECT 1 FROM inbox i JOIN channel own ON own.id = i.channel WHERE own.name = $2)";
+const PAIR: &str = "SELECT c.name, c.epoch, c.first, c.top, i.system_from FROM channel c, inbox i
+    JOIN channel own ON own.id = i.channel WHERE c.name = ANY($1) AND own.name = $2";
 
 /// The database's own clock counts for all nodes, however wrong one of theirs is.
 const CLOCK: &str = "SELECT c.steady, c.wall, (extract(epoch FROM clock_timestamp()) * 1000)::int8
@@ -224,8 +223,12 @@ async fn pair(client: &ClientWrapper, user: &str) -> Result<Answer, Trouble> {
     let rows = client.query(&statement, &[&&names[..], &channel.as_str()]).await?;
     let (mut own, mut system) = (None, None);
     for row in &rows {
-        let place = if row.get::<_, &str>(0) == Channel::SYSTEM { &mut system } else { &mut own };
-        *place = Some(head(row, 1)?);
+        let head = head(row, 1)?;
+        if row.get::<_, &str>(0) == Channel::SYSTEM {
+            system = Some(Head { first: head.first.max(uint(row.get(4))? + 1), ..head });
+        } else {
+            own = Some(head);
+        }
     }
     Ok(Answer::Inbox(own.zip(system).map(|(own, system)| [own, system])))
 }

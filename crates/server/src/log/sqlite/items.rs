@@ -1,6 +1,6 @@
 //! Items with their states: snapshots and pages.
 
-use rusqlite::{Connection, Row, params_from_iter, types::Value};
+use rusqlite::{Connection, OptionalExtension as _, Row, params_from_iter, types::Value};
 use tidings_protocol::{Channel, Item, Json, client::Cursor, server::Snapshot};
 use tidings_server_core::{
     inbox::ItemState,
@@ -31,10 +31,14 @@ pub(super) fn inbox(db: &Connection, user: &str) -> Result<Option<Inbox>, Troubl
     let missing = |_| Trouble::Store(StoreError::Unavailable("no user id".to_owned()));
     let channel = Channel::inbox(user).map_err(missing)?;
     let Some((id, own)) = head(db, channel.as_str())? else { return Ok(None) };
-    let known = db.prepare_cached("SELECT 1 FROM inbox WHERE channel = ?1")?.exists([id])?;
-    let Some((system_id, system)) = head(db, Channel::SYSTEM)?.filter(|_| known) else {
+    let from = db
+        .prepare_cached("SELECT system_from FROM inbox WHERE channel = ?1")?
+        .query_row([id], |row| uint(row, 0))
+        .optional()?;
+    let (Some((system_id, system)), Some(from)) = (head(db, Channel::SYSTEM)?, from) else {
         return Ok(None);
     };
+    let system = Head { first: system.first.max(from + 1), ..system };
     Ok(Some(Inbox { id, channel, head: own, system_id, system }))
 }
 
@@ -64,7 +68,7 @@ pub(super) fn snapshot(
         channel: inbox.channel,
         epoch: inbox.head.epoch,
         offset: inbox.head.top,
-        system: Cursor { epoch: inbox.system.epoch, offset: inbox.system.top },
+        system: Cursor::new(inbox.system.epoch, inbox.system.top),
         more,
         system_more,
         items,
@@ -73,7 +77,7 @@ pub(super) fn snapshot(
 
 pub(super) fn page(db: &Connection, query: &ItemQuery) -> Result<Answer, Trouble> {
     let Some(inbox) = inbox(db, &query.user)? else {
-        let at = Cursor { epoch: NO_LOG, offset: 0 };
+        let at = Cursor::new(NO_LOG, 0);
         return Ok(Answer::Items {
             items: Vec::new(),
             more: false,
@@ -85,7 +89,7 @@ pub(super) fn page(db: &Connection, query: &ItemQuery) -> Result<Answer, Trouble
     Ok(Answer::Items {
         items,
         more: more || system_more,
-        at: Cursor { epoch: inbox.head.epoch, offset: inbox.head.top },
+        at: Cursor::new(inbox.head.epoch, inbox.head.top),
         counts: counts_at(counts(db, inbox.id)?, inbox.system.top),
     })
 }

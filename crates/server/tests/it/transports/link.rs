@@ -136,12 +136,14 @@ impl Link {
                 self.resume.session = text(&message["session"]);
                 self.resume.token = text(&message["session_token"]);
             }
-            "subscribed" if message["recovered"] == true => {
-                let cursor = json!({ "epoch": message["epoch"], "offset": message["offset"] });
-                cursors.insert(channel, cursor);
-            }
-            "subscribed" if !channel.starts_with("inbox") && channel != "system:all" => {
-                let cursor = json!({ "epoch": message["epoch"], "offset": message["offset"] });
+            "subscribed"
+                if message["recovered"] == true
+                    || !channel.starts_with("inbox") && channel != "system:all" =>
+            {
+                let mut cursor = json!({ "epoch": message["epoch"], "offset": message["offset"] });
+                if let Some(proof) = message.get("proof") {
+                    cursor["proof"] = proof.clone();
+                }
                 cursors.insert(channel, cursor);
             }
             "snapshot" => {

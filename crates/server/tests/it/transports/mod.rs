@@ -5,6 +5,7 @@ mod http;
 mod link;
 mod nodes;
 mod polls;
+mod reading_back;
 mod scenarios;
 mod wish;
 
