@@ -163,9 +163,9 @@ error_codes! {
     Forbidden = "forbidden", App, Never, Some(CloseCode::FORBIDDEN), 403, "The credential does not grant this: add a grant to the ticket's or token's `channels`.";
     OriginRefused = "origin_refused", App, Never, None, 403, "Add the page's origin to the server's `origins`.";
     // What was said.
-    BadRequest = "bad_request", App, Never, Some(CloseCode::BAD_REQUEST), 400, "The message is malformed or in the wrong place: see its `message`.";
+    BadRequest = "bad_request", App, Never, Some(CloseCode::BAD_REQUEST), 400, "The message or request is malformed or in the wrong place.";
     UnknownType = "unknown_type", App, Never, None, 400, "The server does not know this message type: it may be older than the client.";
-    UnknownChannel = "unknown_channel", App, Never, None, 404, "No such channel or namespace: configure the namespace on the server.";
+    UnknownChannel = "unknown_channel", App, Never, None, 404, "No channel is called so: a name is `namespace:name`.";
     Version = "version", App, Never, Some(CloseCode::VERSION), 400, "The server does not speak this protocol version: update the client or the server.";
     TooLarge = "too_large", App, Backoff, Some(CloseCode::TOO_LARGE), 413, "Send less: the message is over the size limit and was dropped.";
     InvalidUtf8 = "invalid_utf8", App, Backoff, Some(CloseCode::INVALID_UTF8), 400, "Send UTF-8 text.";

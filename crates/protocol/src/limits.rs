@@ -65,7 +65,9 @@ pub const TEXT_BYTES: usize = 8 * 1024;
 /// Longest link of a notification, in bytes.
 pub const URL_BYTES: usize = 2 * 1024;
 
-/// Longest `instance`, `client_id`, session id, signal name, state key or `jti`, in bytes.
+/// Longest `jti` of a JWT, in bytes. Its issuer chooses it; sessions are named by its hash.
+pub const JTI_BYTES: usize = 256;
+/// Longest `instance`, `client_id`, session id, signal name or state key, in bytes.
 pub const ID_BYTES: usize = 64;
 
 /// Longest `Idempotency-Key`, in bytes.

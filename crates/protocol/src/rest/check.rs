@@ -6,7 +6,9 @@ use super::{MarkRequest, PublishMessage, RevocationRequest, Revoked, TicketReque
 use crate::{
     MarkSet, Offsets, UpTo,
     address::{check_text, check_user},
-    limits::{ID_BYTES, INFO_BYTES, MARK_OFFSETS, MAX_OFFSET, PAYLOAD_DEPTH, SESSION_TTL_MS},
+    limits::{
+        ID_BYTES, INFO_BYTES, JTI_BYTES, MARK_OFFSETS, MAX_OFFSET, PAYLOAD_DEPTH, SESSION_TTL_MS,
+    },
 };
 
 /// A field of a body is not as it must be.
@@ -108,7 +110,7 @@ impl RevocationRequest {
             (None, Some(session), None) => {
                 check_id("session", &session).map(|()| Revoked::Session(session))
             }
-            (None, None, Some(jti)) if !jti.is_empty() && jti.len() <= 4 * ID_BYTES => {
+            (None, None, Some(jti)) if !jti.is_empty() && jti.len() <= JTI_BYTES => {
                 Ok(Revoked::Jti(jti))
             }
             (None, None, Some(_)) => Err(BodyError::new("jti", "has 1 to 256 bytes")),

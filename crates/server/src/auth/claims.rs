@@ -1,7 +1,12 @@
 //! What a JWT says (RFC 7519), each claim read by its name, so that an error can name it.
 
 use serde::Deserialize;
-use tidings_protocol::{ErrorCode, Json, address::check_user, limits::INFO_BYTES, rights::Rights};
+use tidings_protocol::{
+    ErrorCode, Json,
+    address::check_user,
+    limits::{INFO_BYTES, JTI_BYTES},
+    rights::Rights,
+};
 use tidings_server_core::{Identity, Refused};
 
 use super::{jwt::random_id, revoked::session_of_jwt};
@@ -92,6 +97,10 @@ impl Claims {
             return Err(refused("the token is not valid yet (`nbf`)"));
         }
         let session = match text("jti", self.jti.as_ref())? {
+            // No revocation could name it.
+            Some(jti) if jti.is_empty() || jti.len() > JTI_BYTES => {
+                return Err(refused("the token's `jti` must have 1 to 256 bytes"));
+            }
             Some(jti) => session_of_jwt(issuer.as_deref(), &user, &jti),
             None => random_id("s-")?,
         };

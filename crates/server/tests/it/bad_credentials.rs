@@ -54,6 +54,12 @@ async fn a_token_that_is_not_good_opens_nothing() {
         ("critical extensions", header(json!({ "crit": ["b64"] })), "unauthorized"),
         ("expired", claims(json!({ "exp": seconds_from_now(-60) })), "expired"),
         ("no end", claims(json!({ "exp": null })), "unauthorized"),
+        (
+            "an id that no revocation can name",
+            claims(json!({ "jti": "j".repeat(257) })),
+            "unauthorized",
+        ),
+        ("an empty id", claims(json!({ "jti": "" })), "unauthorized"),
         ("not yet", claims(json!({ "nbf": seconds_from_now(60) })), "unauthorized"),
         ("another issuer", claims(json!({ "iss": "https://evil.example" })), "unauthorized"),
         ("no issuer", claims(json!({ "iss": null })), "unauthorized"),
