@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`session`] | one state machine per connection |
 //! | [`session_id`] | which sessions end together |
+//! | [`budget`] | what one user may use of a node |
 //! | [`hub`] | who listens to what; delivers only the next record |
 //! | [`follow`] | when to read the log for what other nodes wrote |
 //! | [`proof`] | from where on a user without the right to read back may read |
@@ -24,6 +25,7 @@
 //! | `conformance` | the suite every store passes (feature `conformance`) |
 //! | [`limits`] | every bound with its default and reason |
 
+pub mod budget;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 pub mod crowd;

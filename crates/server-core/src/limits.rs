@@ -2,6 +2,8 @@
 
 use tidings_protocol::limits;
 
+use crate::budget::Rates;
+
 /// What sessions, hub and services obey. One value a server, shared by all connections.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -36,14 +38,20 @@ pub struct Limits {
     /// Messages that can't be read, each answered by an error, until the connection is closed.
     /// Default 10.
     pub bad_messages: u32,
+    /// What a user may use over all connections and requests.
+    pub user: Rates,
+    /// Requests of a user with messages (`POST /v1/sessions/{session}/messages`) that are carried out or wait. Default 64.
+    pub user_visits: usize,
     /// Channels of a connection, inbox and `system:all` included. Default 100.
     pub subscriptions: usize,
     /// Largest `connect`, in bytes. Default 64 KiB.
     pub connect_bytes: usize,
     /// Largest other client message, in bytes. Default 10 KiB.
     pub message_bytes: usize,
-    /// Largest body of a REST publish, in bytes. Default 64 KiB.
+    /// Largest body of a backend's REST publish, in bytes. Default 64 KiB.
     pub publish_bytes: usize,
+    /// Largest body of a user's REST publish, in bytes; as large as by a socket. Default 10 KiB.
+    pub user_publish_bytes: usize,
     /// Most users of one publish: one transaction. Default 1,000.
     pub users_per_publish: usize,
     /// Most offsets of one mark. Default 1,000.
@@ -107,10 +115,13 @@ impl Default for Limits {
             message_interval_ms: 20,
             flood_strikes: 20,
             bad_messages: 10,
+            user: Rates::default(),
+            user_visits: 64,
             subscriptions: 100,
             connect_bytes: limits::CONNECT_BYTES,
             message_bytes: limits::MESSAGE_BYTES,
             publish_bytes: limits::PUBLISH_BYTES,
+            user_publish_bytes: limits::MESSAGE_BYTES,
             users_per_publish: limits::USERS_PER_PUBLISH,
             mark_offsets: limits::MARK_OFFSETS,
             page: limits::PAGE_MAX,

@@ -64,6 +64,10 @@ fn describe() {
     describe_counter!("tidings_deliveries_total", "Records queued for live subscribers.");
     describe_counter!("tidings_opened_total", "Connections begun, by transport; each poll is one.");
     describe_counter!("tidings_refused_total", "Connections refused, by transport and code.");
+    describe_counter!(
+        "tidings_budget_refusals_total",
+        "What users asked for above their budgets, by kind."
+    );
     describe_counter!("tidings_auth_failures_total", "Credentials refused, by code.");
     describe_counter!("tidings_shares_hit_total", "Times a share was used up, by share and whose.");
     describe_counter!(

@@ -31,7 +31,7 @@ use crate::{
     auth::{self, Auth},
     bus::{Bus, BusError, Redis},
     config::{ConfigError, DEV_KEY, Keys},
-    driver::{Clock, Node, node, readers::Readers, steady::Steady},
+    driver::{Clock, Node, budgets, node, readers::Readers, steady::Steady},
     listen,
     log::{ConnectError, OpenError, Postgres, Sqlite},
     metrics,
@@ -49,7 +49,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Tidings {
     api: Api,
-    chores: [JoinHandle<()>; 3],
+    chores: [JoinHandle<()>; 4],
 }
 
 /// A server can't start.
@@ -178,6 +178,7 @@ impl Builder {
             refusals: Arc::clone(&refusals),
         };
         let chores = [
+            tokio::spawn(budgets::tell(Arc::clone(&node), Arc::clone(&refusals))),
             tokio::spawn(trim(Arc::clone(&node), config.clone())),
             tokio::spawn(metrics::upkeep()),
             tokio::spawn(sum_up(refusals)),

@@ -8,7 +8,11 @@ use tidings_protocol::{
     limits::MESSAGE_BYTES,
     rights::{Right, RightSet},
 };
-use tidings_server_core::{Limits, store::Retention};
+use tidings_server_core::{
+    Limits,
+    budget::{Rate, Rates},
+    store::Retention,
+};
 
 use crate::{
     clock::Clock,
@@ -110,6 +114,17 @@ pub fn live(seed: u64, told: bool) -> World {
     world
 }
 
+/// Budgets that a few tabs use up.
+fn small_budgets() -> Rates {
+    Rates {
+        messages: Rate::every_ms(12, 150),
+        bytes: Rate::per_second(4_000, 2_000),
+        reads: Rate::every_ms(8, 200),
+        opens: Rate::every_ms(4, 700),
+        ..Rates::default()
+    }
+}
+
 fn begin(seed: u64, told: bool, fate: &mut Rng) -> World {
     let mailbox = [1_500, 4_000, 512 * 1024][fate.index(3)];
     let limits = Limits {
@@ -123,6 +138,10 @@ fn begin(seed: u64, told: bool, fate: &mut Rng) -> World {
         snapshot_bytes: (mailbox / 4) as u32,
         message_bytes: [MESSAGE_BYTES, MESSAGE_BYTES, 700][fate.index(3)],
         ..Limits::default()
+    };
+    let limits = match seed % 3 {
+        0 => Limits { user: small_budgets(), ..limits },
+        _ => limits,
     };
     let mut world = World::of(Setup {
         seed,

@@ -8,7 +8,7 @@ use tidings_protocol::{
 };
 
 use super::{Command, Credential, Event, State, Wanted, guard::Input, open::Open, turn::Turn};
-use crate::{Identity, Refused};
+use crate::{Identity, Refused, budget::Cost};
 
 /// Open, and nothing was said yet.
 #[derive(Debug)]
@@ -94,6 +94,11 @@ impl Entering {
     pub(super) fn handle(mut self: Box<Self>, input: Input<'_>, turn: &mut Turn<'_>) -> State {
         match input {
             Input::Happened(Event::Authenticated(identity)) if self.identity.is_none() => {
+                if !self.wanted.again
+                    && let Err(refused) = turn.spend(Cost::OPEN)
+                {
+                    return turn.close(&refused);
+                }
                 turn.out.push(Command::Admit {
                     user: identity.user.clone(),
                     session: identity.session.clone(),

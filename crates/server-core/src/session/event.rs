@@ -1,9 +1,12 @@
 //! Everything that can happen to a session, as past facts.
 
+use std::sync::Arc;
+
 use tidings_protocol::Channel;
 
 use crate::{
     Identity,
+    budget::Account,
     hub::Slot,
     refused::Refused,
     store::{Answer, StoreError, Written},
@@ -32,7 +35,9 @@ pub enum Event<'a> {
     NotUtf8,
     /// A binary frame came: there are none in this protocol.
     BinaryReceived,
-    /// The transport's own pong came, or anything else that shows life.
+    /// The transport's own ping or pong came.
+    ControlReceived,
+    /// The other end took what was written, which shows life where no answer can.
     ShowedLife,
     /// After [`super::Command::AwaitDrain`]: the mailbox is low ([`crate::Mailbox::is_low`]).
     Drained,
@@ -44,6 +49,8 @@ pub enum Event<'a> {
     TransportClosed,
 
     // ---- answers to commands ----
+    /// Before `Authenticated`: what this user uses, over all connections and requests of the node.
+    Accounted(Arc<Account>),
     /// To `Authenticate`: the credential is good.
     Authenticated(Box<Identity>),
     /// To `Authenticate`: it is not.

@@ -8,7 +8,10 @@ use tidings_protocol::{
 };
 
 use super::{Command, Event, turn::Turn};
-use crate::{Limits, Refused};
+use crate::{
+    Limits, Refused,
+    budget::{self, Cost},
+};
 
 /// When somebody who made room for others may come again, in milliseconds.
 const NO_ROOM_RETRY_MS: u64 = 2_000;
@@ -38,7 +41,7 @@ pub(super) enum Verdict<'a> {
 pub struct Guard {
     /// When the burst so far would be paid off, in monotonic milliseconds: a token bucket in one number (GCRA).
     paid_until: u64,
-    /// Messages over the rate.
+    /// Messages over the rate, less those that kept to it since.
     strikes: u32,
     /// Messages that could not be read.
     unreadable: u32,
@@ -63,6 +66,7 @@ impl Guard {
                 let why = Refused::new(ErrorCode::BadRequest, "frames are text, never binary");
                 return self.unreadable(why, Envelope::default(), turn);
             }
+            Event::ControlReceived => return self.control(turn),
             Event::TransportClosed => return Verdict::Ended,
             Event::Replaced | Event::Revoked if planted::on(Planted::StaleSessionNotFenced) => {
                 return Verdict::Pass(Input::Happened(event));
@@ -88,9 +92,7 @@ impl Guard {
         if text.len() > most {
             return Verdict::Close(ErrorCode::TooLarge.into());
         }
-        if let Err(retry_after_ms) = self.take(turn.now.mono, turn.limits) {
-            let flood = Refused { retry_after_ms: Some(retry_after_ms), ..ErrorCode::Flood.into() };
-            self.strikes += 1;
+        if let Err(flood) = self.own_rate(turn) {
             if self.strikes > turn.limits.flood_strikes {
                 return Verdict::Close(flood);
             }
@@ -99,12 +101,55 @@ impl Guard {
         }
         // What clients of the source systems say instead of `{"type":"ping"}`.
         if text == "ping" {
+            turn.count(Cost::message(text.len()));
             turn.out.push(Command::Send(Bytes::from_static(b"pong")));
             return Verdict::Pass(Input::Happened(Event::ShowedLife));
         }
-        match ClientMessage::decode(text) {
-            Ok(message) => Verdict::Pass(Input::Said(message)),
-            Err(error) => self.unreadable(error.into(), Envelope::peek(text), turn),
+        let message = match ClientMessage::decode(text) {
+            Ok(message) => message,
+            Err(error) => {
+                turn.count(Cost::message(text.len()));
+                return self.unreadable(error.into(), Envelope::peek(text), turn);
+            }
+        };
+        let cost = Cost::of_message(&message, text.len());
+        if budget::keeps_alive(&message) {
+            turn.count(cost);
+        } else if let Err(flood) = turn.spend(cost) {
+            // No strike: other connections of the user may have used it up.
+            turn.refuse(&flood, Envelope::peek(text), None);
+            return Verdict::Answered;
+        }
+        Verdict::Pass(Input::Said(message))
+    }
+
+    /// The transport's own pings and pongs cost what messages cost; nothing can be answered to one.
+    fn control<'a>(&mut self, turn: &mut Turn<'_>) -> Verdict<'a> {
+        match self.own_rate(turn) {
+            Ok(()) => {
+                turn.count(Cost::message(0));
+                Verdict::Pass(Input::Happened(Event::ShowedLife))
+            }
+            Err(flood) if self.strikes > turn.limits.flood_strikes => Verdict::Close(flood),
+            Err(_) => Verdict::Answered,
+        }
+    }
+
+    /// Holds the connection to its own rate. What keeps to it takes strikes back: a client that sends on as soon as it was
+    /// told to has as many again on their way when the rate is reached.
+    fn own_rate(&mut self, turn: &Turn<'_>) -> Result<(), Refused> {
+        let limits = turn.limits;
+        match self.take(turn.now.mono, limits) {
+            Ok(()) => {
+                self.strikes = self.strikes.saturating_sub(1);
+                Ok(())
+            }
+            Err(wait) => {
+                self.strikes += 1;
+                let several = budget::AT_ONCE.min(limits.message_burst).saturating_sub(1);
+                let wait = wait.saturating_add(limits.message_interval_ms.saturating_mul(several));
+                Err(Refused { retry_after_ms: Some(wait), ..ErrorCode::Flood.into() })
+            }
         }
     }
 

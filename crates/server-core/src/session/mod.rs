@@ -16,7 +16,8 @@
 //! 2. reads frames only while the mailbox is not full ([`crate::Mailbox::is_full`]) and the session did not say `PauseReading`;
 //! 3. feeds the answers of `Attach`, `GoLive` and `Tops` right after the commands they came with, before any other
 //!    event: they only need the hub's lock. All other answers may come late and in any order;
-//! 4. hands committed records to the hub in the order of commits, before it feeds `Committed`.
+//! 4. hands committed records to the hub in the order of commits, before it feeds `Committed`;
+//! 5. says `Accounted` before `Authenticated`, and to a visit before anything else.
 //!
 //! What may be large (a snapshot, a page, what is caught up) is asked of the store only as fast as it is taken: answers that are
 //! under way or wait in the mailbox fill half of it at most. A client may ask for a hundred pages at once; it gets them one after the
@@ -52,7 +53,7 @@ use self::{
     open::Open,
     turn::Turn,
 };
-use crate::{Identity, Ids, Limits, Now, ProofKey};
+use crate::{Identity, Ids, Limits, Now, ProofKey, budget::Account};
 
 /// One connection. See the module's documentation for the contract.
 ///
@@ -63,6 +64,7 @@ pub struct Session {
     proofs: Option<Arc<ProofKey>>,
     ids: Ids,
     guard: Guard,
+    account: Option<Arc<Account>>,
     state: State,
 }
 
@@ -82,7 +84,8 @@ impl Session {
         let until = now.mono + limits.connect_ms;
         out.push(Command::SetDeadline { at: Some(until) });
         let state = State::AwaitingConnect(AwaitingConnect { until, wanted: Box::default() });
-        Self { limits, proofs: None, ids: Ids::new(seed), guard: Guard::default(), state }
+        let (ids, guard) = (Ids::new(seed), Guard::default());
+        Self { limits, proofs: None, ids, guard, account: None, state }
     }
 
     /// A visit: takes the messages of a client whose answers come another way (a stream, a poll), and is subscribed to nothing. The
@@ -96,9 +99,10 @@ impl Session {
         out: &mut Vec<Command>,
     ) -> Self {
         let mut ids = Ids::new(seed);
-        let mut turn = Turn { now, limits: &limits, ids: &mut ids, proofs: None, out, sent: 0 };
+        let mut turn =
+            Turn { now, limits: &limits, ids: &mut ids, proofs: None, account: None, out, sent: 0 };
         let state = State::Open(Box::new(Open::visit(who, &mut turn)));
-        Self { limits, proofs: None, ids, guard, state }
+        Self { limits, proofs: None, ids, guard, account: None, state }
     }
 
     /// Adds to what the connection hears from the start. Counts only before `connect`.
@@ -116,9 +120,18 @@ impl Session {
 
     /// Something happened: appends what is to be done.
     pub fn handle(&mut self, now: Now, event: Event<'_>, out: &mut Vec<Command>) {
+        let event = match event {
+            // The first counts: a credential that follows is the same user's, or ends the session.
+            Event::Accounted(account) => {
+                self.account.get_or_insert(account);
+                return;
+            }
+            event => event,
+        };
         let state = std::mem::replace(&mut self.state, State::Closing);
-        let proofs = self.proofs.as_deref();
-        let mut turn = Turn { now, limits: &self.limits, ids: &mut self.ids, proofs, out, sent: 0 };
+        let (proofs, account) = (self.proofs.as_deref(), self.account.as_deref());
+        let (limits, ids) = (&*self.limits, &mut self.ids);
+        let mut turn = Turn { now, limits, ids, proofs, account, out, sent: 0 };
         if matches!(state, State::Closing) {
             return closing(event, &mut turn);
         }

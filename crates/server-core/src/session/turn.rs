@@ -4,7 +4,11 @@ use bytes::Bytes;
 use tidings_protocol::{Channel, CloseCode, Encode, codec::Envelope, server};
 
 use super::{Command, State};
-use crate::{Ids, Limits, Now, ProofKey, Refused, service};
+use crate::{
+    Ids, Limits, Now, ProofKey, Refused,
+    budget::{Account, Cost},
+    service,
+};
 
 pub(super) struct Turn<'a> {
     pub(super) now: Now,
@@ -12,12 +16,29 @@ pub(super) struct Turn<'a> {
     pub(super) ids: &'a mut Ids,
     /// Seals from where on users without the right to read back may read. Without it they begin anew with each subscription.
     pub(super) proofs: Option<&'a ProofKey>,
+    /// The user's, once the user is known.
+    pub(super) account: Option<&'a Account>,
     pub(super) out: &'a mut Vec<Command>,
     /// Bytes sent during it.
     pub(super) sent: usize,
 }
 
 impl Turn<'_> {
+    /// Takes what something costs from the user's account.
+    pub(super) fn spend(&self, cost: Cost) -> Result<(), Refused> {
+        match self.account {
+            Some(account) => Ok(account.take(self.now.mono, cost, self.limits)?),
+            None => Ok(()),
+        }
+    }
+
+    /// Counts what is never refused for the user's account.
+    pub(super) fn count(&self, cost: Cost) {
+        if let Some(account) = self.account {
+            account.count(self.now.mono, cost, self.limits);
+        }
+    }
+
     pub(super) fn send(&mut self, message: &impl Encode) {
         self.pass(Bytes::from(message.to_json()));
     }

@@ -27,6 +27,8 @@ pub struct Wanted {
     pub channels: Vec<(Channel, Option<Cursor>)>,
     /// It goes one way only.
     pub stream: Option<Stream>,
+    /// It is a call of a client that comes again for each answer, and was paced already: no session begins with it.
+    pub again: bool,
 }
 
 impl Wanted {

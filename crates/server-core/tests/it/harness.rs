@@ -1,6 +1,11 @@
 //! A server whose commands are executed at once, and peers that write text and keep what they get.
 
-use std::{cell::RefCell, collections::VecDeque, rc::Rc, sync::Arc};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, VecDeque},
+    rc::Rc,
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use tidings_protocol::{
@@ -10,6 +15,7 @@ use tidings_protocol::{
 };
 use tidings_server_core::{
     Hub, Identity, Ids, Limits, Mailbox, MemoryStore, Now, ProofKey, Refused, Session,
+    budget::Account,
     hub::{Delivery, GoLive, Sink, Slot},
     memory::Syncing,
     service,
@@ -44,6 +50,7 @@ pub(crate) struct Server {
     pub(crate) hub: Hub<Line>,
     pub(crate) limits: Arc<Limits>,
     pub(crate) now: Now,
+    pub(crate) accounts: BTreeMap<String, Arc<Account>>,
     ids: Ids,
 }
 
@@ -76,6 +83,7 @@ impl Server {
             hub: Hub::default(),
             limits: Arc::new(limits),
             now: Now { mono: 1_000, wall: 1_800_000_000_000 },
+            accounts: BTreeMap::new(),
             ids: Ids::new(99),
         }
     }
@@ -96,8 +104,15 @@ impl Server {
     pub(crate) fn visit(&mut self, user: &str, guard: Guard) -> Peer {
         let mut out = Vec::new();
         let (limits, who) = (self.limits.clone(), self.identity(user));
+        let account = self.account(&who.user);
         let session = Session::visit(limits, 5, self.now, who, guard, &mut out);
-        self.peer(session, out)
+        let mut peer = self.peer(session, out);
+        self.step(&mut peer, Event::Accounted(account));
+        peer
+    }
+
+    pub(crate) fn account(&mut self, user: &str) -> Arc<Account> {
+        Arc::clone(self.accounts.entry(user.to_owned()).or_default())
     }
 
     fn peer(&mut self, session: Session, out: Vec<Command>) -> Peer {
@@ -219,6 +234,10 @@ impl Server {
             match command {
                 Command::Authenticate { credential } => {
                     let event = self.authenticate(&credential);
+                    if let Event::Authenticated(identity) = &event {
+                        let account = self.account(&identity.user);
+                        self.step(peer, Event::Accounted(account));
+                    }
                     self.step(peer, event);
                 }
                 Command::Read { request, query } => {

@@ -64,6 +64,8 @@ fn a_flood_is_answered_and_then_ends_the_connection() {
     server.say(&mut peer, r#"{"type":"ping"}"#);
     assert_eq!(peer.types(), ["pong"], "who waits is heard");
     server.say(&mut peer, r#"{"type":"ping"}"#);
+    assert_eq!(peer.error().code, "flood", "and one strike is taken back");
+    server.say(&mut peer, r#"{"type":"ping"}"#);
     assert_eq!((peer.error().code.as_str(), peer.closed), ("flood", Some(CloseCode::FLOOD)));
 }
 

@@ -28,7 +28,11 @@ fn an_address_says_where_to_go_on_before_the_user_is_known() {
     server.notify("u1");
     let mut peer = server.open();
     let at = |place: usize, offset| Some(Cursor::new(epochs[place], offset));
-    peer.want(Wanted { pair: [at(0, 1), at(1, 0)], channels: vec![(room(), None)], stream: None });
+    peer.want(Wanted {
+        pair: [at(0, 1), at(1, 0)],
+        channels: vec![(room(), None)],
+        ..Wanted::default()
+    });
     server.say(&mut peer, r#"{"type":"connect","version":1,"token":"u1+rooms"}"#);
     let got = peer.got();
     assert_eq!(offsets(&got, "inbox:u1"), [2]);

@@ -15,6 +15,7 @@ use tidings_protocol::{
     rights::Right,
 };
 use tidings_server_core::{
+    budget::Cost,
     service,
     store::{Answer, Head, NO_LOG, Query},
 };
@@ -30,6 +31,12 @@ pub(super) async fn publish(
     Body { value, bytes }: Body<PublishMessage>,
 ) -> Result<Response, ApiError> {
     let channel = parse(channel)?;
+    let most = api.limits().user_publish_bytes;
+    if !matches!(who, Who::Backend(_)) && bytes.len() > most {
+        let detail = format!("a user's publish has at most {most} bytes");
+        return Err(ApiError::new(ErrorCode::TooLarge, detail));
+    }
+    api.spend(&who, Cost::message(bytes.len()))?;
     let PublishMessage { data, client_id, seq } = value;
     let lane = match &who {
         Who::User(identity) | Who::Session(identity) => {
@@ -87,6 +94,7 @@ pub(super) async fn history(
     }
     let from = theirs(&api, &who, &channel).await?;
     let bytes = api.limits().page_bytes;
+    api.spend(&who, Cost::READ)?;
     let query = match (page.before, page.after.map(|after| after.max(from - 1))) {
         (before, None) => Query::RecordsBefore { channel, before, limit, bytes },
         (_, Some(after)) => Query::Records { channel, after, limit, bytes },

@@ -11,7 +11,9 @@ use tidings_protocol::{
     rest::{InboxPage, MarkAnswer, MarkRequest},
 };
 use tidings_server_core::{
-    Principal, service,
+    Principal,
+    budget::Cost,
+    service,
     store::{Answer, ItemQuery, Op, Query, Write},
 };
 
@@ -27,6 +29,7 @@ pub(super) async fn list(
         Ask::parse(query.as_deref().unwrap_or_default(), api.limits().page)?;
     ask.bytes = api.limits().page_bytes;
     ask.user = who.caller().user(named)?;
+    api.spend(&who, Cost::READ)?;
     let whose = || who.principal();
     let (inbox_before, system_before) = (ask.inbox_before, ask.system_before);
     // A user nobody has written to and who never connected has no inbox yet: theirs is empty from now on.
@@ -54,8 +57,9 @@ pub(super) async fn list(
 pub(super) async fn mark(
     State(api): State<Api>,
     User(identity): User,
-    Body { value, .. }: Body<MarkRequest>,
+    Body { value, bytes }: Body<MarkRequest>,
 ) -> Result<Json<MarkAnswer>, ApiError> {
+    api.node.budgets.spend(&identity.user, Cost::message(bytes.len()))?;
     let intent = value.into();
     let write = api.with_ids(|ids| service::mark(&identity.user, intent, None, api.wall(), ids))?;
     let outcome = service::outcome(&api.commit(Principal::user(&identity.user), write).await?)?;

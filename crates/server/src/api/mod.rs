@@ -28,6 +28,7 @@ use http::{HeaderName, HeaderValue, Method, header, request::Parts};
 use tidings_protocol::ErrorCode;
 use tidings_server_core::{
     Identity, Ids, Limits, Principal,
+    budget::Cost,
     store::{Answer, Query, Write, Written},
 };
 use tower_http::{
@@ -155,6 +156,16 @@ impl Api {
     pub(crate) fn with_ids<T>(&self, make: impl FnOnce(&mut Ids) -> T) -> T {
         // A generator is whole between draws, so a panic elsewhere does not spoil it.
         make(&mut self.ids.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Takes what a user's request costs from the user's account. Backends have none.
+    pub(crate) fn spend(&self, who: &Who, cost: Cost) -> Result<(), ApiError> {
+        match who {
+            Who::Backend(_) => Ok(()),
+            Who::User(identity) | Who::Session(identity) => {
+                Ok(self.node.budgets.spend(&identity.user, cost)?)
+            }
+        }
     }
 
     pub(crate) async fn commit(&self, whose: Principal, write: Write) -> Result<Written, ApiError> {

@@ -18,7 +18,7 @@ use tokio::{sync::oneshot, time::Instant};
 
 use super::{Api, Caller, body, revocations::own_session};
 use crate::{
-    driver::connection::{self, Opening, Said},
+    driver::connection::{self, Opening, Said, Visitor},
     error::ApiError,
     listen::Peer,
     metrics,
@@ -92,7 +92,7 @@ pub(super) async fn poll(State(api): State<Api>, request: Request) -> Response {
         _ => (Wait::News, wait_ms),
     };
     let until = Instant::now() + Duration::from_millis(within);
-    let wanted = address.wanted();
+    let wanted = Wanted { again: true, ..address.wanted() };
     let trail = Trail::new(wanted.pair, &wanted.channels).with(&cursors(&text));
     let (answer, answered) = oneshot::channel();
     let bounds = Bounds { until, bytes: streams.poll_bytes };
@@ -120,6 +120,7 @@ pub(super) async fn messages(
     let session = identity.session.clone();
     let (parts, stream) = request.into_parts();
     let text = body::text(&parts.headers, stream, &api, api.limits().connect_bytes).await?;
+    let here = api.node.budgets.account(&identity.user).visit(api.limits())?;
     let mut turn = api.node.visits.enter(&session, api.node.clock.now().mono)?;
     let (answer, answered) = oneshot::channel();
     let (node, entrance) = (Arc::clone(&api.node), api.door.entrance(&parts));
@@ -127,7 +128,8 @@ pub(super) async fn messages(
     // On a task of its own: a caller that goes away does not stop half way what it began.
     tokio::spawn(async move {
         let mut guard = turn.guard().await;
-        *guard = connection::visit(node, transport, entrance, identity, *guard).await;
+        let visitor = Visitor { who: identity, guard: *guard, here };
+        *guard = connection::visit(node, transport, entrance, visitor).await;
     });
     let answers = answered.await.map_err(|_| ApiError::new(ErrorCode::Internal, ""))?;
     let kind = HeaderValue::from_static("application/x-ndjson");

@@ -2,7 +2,7 @@
 
 use axum::{extract::State, response::Response};
 use tidings_protocol::rest::TicketRequest;
-use tidings_server_core::service;
+use tidings_server_core::{budget::Cost, service};
 
 use super::{Api, Caller, body::Body, notifications::created};
 use crate::{auth, error::ApiError};
@@ -13,6 +13,7 @@ pub(super) async fn issue(
     Body { value, .. }: Body<TicketRequest>,
 ) -> Result<Response, ApiError> {
     who.opens()?;
+    api.spend(&who, Cost::TICKET)?;
     let own = auth::random_id("s-")?;
     let grant = service::grant(who.caller(), value, own, api.wall(), api.limits())?;
     Ok(created(&api.auth.issue_ticket(who.principal(), grant).await?, false))

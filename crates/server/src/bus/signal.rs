@@ -2,7 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 use tidings_protocol::{Channel, Epoch};
-use tidings_server_core::{hub::Hint, seats::Seat};
+use tidings_server_core::{
+    budget::{Cost, KINDS},
+    hub::Hint,
+    seats::Seat,
+};
 
 /// One thing to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +17,13 @@ pub enum Signal {
     Revoked,
     /// A page connected elsewhere: this older connection of it is to end.
     Replaced(Seat),
+    /// A user used this much since the last word about that user.
+    Used {
+        /// Who.
+        user: String,
+        /// How much.
+        cost: Cost,
+    },
 }
 
 /// One line. Which fields are set says what it is.
@@ -24,6 +35,8 @@ struct Line {
     revoked: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     replaced: Option<(u64, u64)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    used: Option<(String, [u64; KINDS])>,
 }
 
 /// A message of several signals, from a node.
@@ -37,6 +50,9 @@ pub(super) fn encode(from: u64, signals: &[Signal]) -> String {
             Signal::Revoked => Line { revoked: true, ..Line::default() },
             Signal::Replaced(Seat { node, number }) => {
                 Line { replaced: Some((*node, *number)), ..Line::default() }
+            }
+            Signal::Used { user, cost } => {
+                Line { used: Some((user.clone(), cost.units())), ..Line::default() }
             }
         };
         // A line of numbers and checked names always has a text.
@@ -53,10 +69,11 @@ pub(super) fn decode(text: &str) -> Option<(u64, Vec<Signal>)> {
     let mut lines = text.lines();
     let from = lines.next()?.parse().ok()?;
     let signals = lines.filter_map(|line| {
-        let Line { hint, revoked, replaced } = serde_json::from_str(line).ok()?;
+        let Line { hint, revoked, replaced, used } = serde_json::from_str(line).ok()?;
         let hint = hint.map(|(channel, epoch, top)| Signal::Hint(Hint { channel, epoch, top }));
         let seat = replaced.map(|(node, number)| Signal::Replaced(Seat { node, number }));
-        hint.or(seat).or_else(|| revoked.then_some(Signal::Revoked))
+        let used = used.map(|(user, units)| Signal::Used { user, cost: Cost::new(units) });
+        hint.or(seat).or(used).or_else(|| revoked.then_some(Signal::Revoked))
     });
     Some((from, signals.collect()))
 }
@@ -70,7 +87,8 @@ mod tests {
         let channel = Channel::parse("room:a b/ü").unwrap();
         let hint = Hint { channel, epoch: Epoch::from_bits(7), top: (1 << 53) - 1 };
         let seat = Seat { node: u64::MAX, number: 3 };
-        let all = [Signal::Hint(hint), Signal::Revoked, Signal::Replaced(seat)];
+        let used = Signal::Used { user: "mi\"na".into(), cost: Cost::new([1, 2, 3, 4, u64::MAX]) };
+        let all = [Signal::Hint(hint), Signal::Revoked, Signal::Replaced(seat), used];
         assert_eq!(decode(&encode(u64::MAX, &all)), Some((u64::MAX, all.to_vec())));
         assert_eq!(decode(&encode(1, &[])), Some((1, vec![])));
     }

@@ -1,7 +1,10 @@
 //! Bounds: those of the core, and those of the sockets around it.
 
 use serde::{Deserialize, Serialize};
-use tidings_server_core::Limits;
+use tidings_server_core::{
+    Limits,
+    budget::{Rate, Rates},
+};
 
 macro_rules! limits {
     ($($(#[$doc:meta])* own $own:ident: $own_type:ty = $default:literal,)* $(core $core:ident: $core_type:ty,)*) => {
@@ -24,7 +27,7 @@ macro_rules! limits {
             /// The core's part.
             #[must_use]
             pub fn core(&self) -> Limits {
-                Limits { $($core: self.$core,)* ..Limits::default() }
+                Limits { $($core: self.$core,)* user: self.user(), ..Limits::default() }
             }
         }
     };
@@ -69,6 +72,26 @@ limits! {
     own poll_ms: u64 = 25_000,
     /// Bytes after which a poll answers though there is more.
     own poll_bytes: usize = 262_144,
+    /// Messages of a user at once.
+    own user_message_burst: u64 = 2_000,
+    /// Until one more.
+    own user_message_interval_ms: u64 = 10,
+    /// Bytes of them at once.
+    own user_bytes_burst: u64 = 16_777_216,
+    /// And a second.
+    own user_bytes_per_second: u64 = 262_144,
+    /// Pages, subscriptions and polls of a user at once.
+    own user_read_burst: u64 = 2_000,
+    /// Until one more.
+    own user_read_interval_ms: u64 = 20,
+    /// Sockets and streams that a user opens at once.
+    own user_open_burst: u64 = 128,
+    /// Until one more.
+    own user_open_interval_ms: u64 = 500,
+    /// Tickets that a user asks for at once.
+    own user_ticket_burst: u64 = 64,
+    /// Until one more.
+    own user_ticket_interval_ms: u64 = 500,
     core connect_ms: u64,
     core heartbeat_ms: u64,
     core timeout_ms: u64,
@@ -81,10 +104,12 @@ limits! {
     core message_interval_ms: u64,
     core flood_strikes: u32,
     core bad_messages: u32,
+    core user_visits: usize,
     core subscriptions: usize,
     core connect_bytes: usize,
     core message_bytes: usize,
     core publish_bytes: usize,
+    core user_publish_bytes: usize,
     core page: u32,
     core page_bytes: u32,
     core catch_up_records: u32,
@@ -96,4 +121,27 @@ limits! {
     core ticket_ms: u64,
     core session_ms: u64,
     core credential_ms: u64,
+}
+
+impl LimitSettings {
+    /// What a user may use.
+    fn user(&self) -> Rates {
+        Rates {
+            messages: Rate::every_ms(self.user_message_burst, self.user_message_interval_ms),
+            bytes: Rate::per_second(self.user_bytes_burst, self.user_bytes_per_second),
+            reads: Rate::every_ms(self.user_read_burst, self.user_read_interval_ms),
+            opens: Rate::every_ms(self.user_open_burst, self.user_open_interval_ms),
+            tickets: Rate::every_ms(self.user_ticket_burst, self.user_ticket_interval_ms),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn budgets_are_those_of_the_core_where_nothing_is_set() {
+        assert_eq!(LimitSettings::default().core(), Limits::default());
+    }
 }

@@ -116,7 +116,7 @@ impl Config {
             return Err(ConfigError::PublicDev(self.listen));
         }
         self.check_matches()?;
-        let at_least_one: [(&'static str, u64); 29] = [
+        let at_least_one: [(&'static str, u64); 37] = [
             ("limits.connections", self.limits.connections as u64),
             ("limits.connections_per_user", self.limits.connections_per_user as u64),
             ("limits.links", self.limits.links as u64),
@@ -129,6 +129,14 @@ impl Config {
             ("limits.keep_alive_ms", self.limits.keep_alive_ms),
             ("limits.outstanding", self.limits.outstanding as u64),
             ("limits.message_burst", self.limits.message_burst),
+            ("limits.user_message_burst", self.limits.user_message_burst),
+            ("limits.user_bytes_burst", self.limits.user_bytes_burst),
+            ("limits.user_bytes_per_second", self.limits.user_bytes_per_second),
+            ("limits.user_read_burst", self.limits.user_read_burst),
+            ("limits.user_open_burst", self.limits.user_open_burst),
+            ("limits.user_ticket_burst", self.limits.user_ticket_burst),
+            ("limits.user_visits", self.limits.user_visits as u64),
+            ("limits.user_publish_bytes", self.limits.user_publish_bytes as u64),
             ("limits.stream_ms", self.limits.stream_ms),
             ("limits.page", self.limits.page.into()),
             ("limits.page_bytes", self.limits.page_bytes.into()),

@@ -7,6 +7,7 @@ use std::{pin::pin, sync::Arc};
 use tidings_protocol::CloseCode;
 use tidings_server_core::{
     Identity, Limits, Principal, Refused, Session,
+    budget::{self, Cost},
     session::{Credential, Event, Guard, Wanted},
 };
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
@@ -72,22 +73,36 @@ pub fn serve<T: Transport>(
     async move { connection.run().await }
 }
 
+/// Who sends messages by a request.
+#[derive(Debug)]
+pub struct Visitor {
+    /// Whose session it is.
+    pub who: Identity,
+    /// What was counted of the session's last visit.
+    pub guard: Guard,
+    /// The user's place among the requests that are here.
+    pub here: budget::Visit,
+}
+
 /// Carries out a client's messages, until all are answered. Answers what is to be held against its next ones.
 pub fn visit<T: Transport>(
     node: Arc<Node>,
     transport: T,
     mut entrance: Box<Entrance>,
-    who: Identity,
-    guard: Guard,
+    visitor: Visitor,
 ) -> impl Future<Output = Guard> + Send {
-    entrance.known(Principal::user(&who.user));
     let mut commands = Vec::new();
+    let Visitor { who, guard, here } = visitor;
+    entrance.known(Principal::user(&who.user));
     let limits = Arc::clone(&node.settings.limits);
+    let account = node.budgets.account(&who.user);
     let session = Session::visit(limits, seed(), node.clock.now(), who, guard, &mut commands);
     let mut connection = Connection::new(node, session, transport, entrance, None);
+    connection.feed(Event::Accounted(account));
     connection.execute(commands);
     async move {
         connection.run().await;
+        drop(here);
         connection.session.guard()
     }
 }
@@ -309,7 +324,7 @@ impl<T: Transport> Connection<T> {
         match incoming {
             Incoming::Text(text) => self.hear_text(&text),
             Incoming::Binary => self.feed(Event::BinaryReceived),
-            Incoming::Life => self.feed(Event::ShowedLife),
+            Incoming::Life => self.feed(Event::ControlReceived),
             Incoming::TooLarge => self.feed(Event::TooLarge),
             Incoming::NotUtf8 => self.feed(Event::NotUtf8),
             Incoming::HungUp => self.feed(Event::HungUp),
@@ -348,6 +363,7 @@ impl<T: Transport> Connection<T> {
 async fn paced(node: Arc<Node>, checked: Result<Identity, Refused>) -> Result<Identity, Refused> {
     let identity = checked?;
     node.visits.pace(&identity.session, node.clock, &node.settings.limits).await?;
+    node.budgets.pace(&identity.user, Cost::READ).await?;
     Ok(identity)
 }
 

@@ -5,6 +5,7 @@
 //! reads what the others wrote ([`follower`]) and one that counts users over all of them ([`seating`]). No decision is made here:
 //! those are the core's.
 
+pub mod budgets;
 pub mod clock;
 pub mod connection;
 pub mod entrance;

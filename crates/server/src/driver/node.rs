@@ -9,6 +9,7 @@ use tidings_server_core::{
 };
 
 use super::{
+    budgets::Budgets,
     clock::Clock,
     entrance::Authenticate,
     follower::{self, Follower},
@@ -114,6 +115,8 @@ pub struct Node {
     pub registry: Arc<Registry>,
     /// Who comes again and again.
     pub visits: Visits,
+    /// What users used.
+    pub budgets: Arc<Budgets>,
     /// Who checks credentials.
     pub auth: Arc<dyn Authenticate>,
     /// The other nodes, if there is a way to them.
@@ -164,8 +167,15 @@ impl Node {
             })?),
             false => None,
         };
+        let limits = Arc::clone(&settings.limits);
+        let budgets = Arc::new(Budgets::new(limits, clock, settings.bounds.total));
         if let Some(bus) = &bus {
-            listen(&**bus, follower.clone(), Arc::clone(&registry), number);
+            let ears = Ears {
+                follower: follower.clone(),
+                registry: Arc::clone(&registry),
+                budgets: Arc::clone(&budgets),
+            };
+            listen(&**bus, ears, number);
         }
         let fan_out =
             FanOut { shards: Arc::clone(&shards), follower: follower.clone(), bus: bus.clone() };
@@ -176,6 +186,7 @@ impl Node {
             readers,
             registry,
             visits: Visits::new(settings.limits.outstanding),
+            budgets,
             settings,
             store,
             shards,
@@ -209,7 +220,15 @@ fn heed(auth: &Arc<dyn Authenticate>, registry: &Arc<Registry>) -> Box<dyn Fn(Re
     })
 }
 
-fn listen(bus: &dyn Bus, follower: Follower, registry: Arc<Registry>, node: u64) {
+/// Who is told what comes from the bus.
+struct Ears {
+    follower: Follower,
+    registry: Arc<Registry>,
+    budgets: Arc<Budgets>,
+}
+
+fn listen(bus: &dyn Bus, ears: Ears, node: u64) {
+    let Ears { follower, registry, budgets } = ears;
     bus.listen(Box::new(move |heard| match heard {
         Heard::Said(Signal::Hint(hint)) => follower.hint(hint),
         Heard::Said(Signal::Revoked) => follower.tell(Event::RevocationHinted),
@@ -217,6 +236,7 @@ fn listen(bus: &dyn Bus, follower: Follower, registry: Arc<Registry>, node: u64)
             registry.replace(older.number);
         }
         Heard::Said(Signal::Replaced(_)) => {}
+        Heard::Said(Signal::Used { user, cost }) => budgets.used_elsewhere(&user, cost),
         Heard::Missed => follower.tell(Event::HintsLost),
     }));
 }

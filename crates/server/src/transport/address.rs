@@ -120,7 +120,7 @@ impl Address {
         Wanted {
             pair: [of(0), of(1)],
             channels: channels.map(|(at, channel)| (channel.clone(), of(at + 2))).collect(),
-            stream: None,
+            ..Wanted::default()
         }
     }
 

@@ -43,6 +43,9 @@ const WRITE_BUFFER: usize = 16 * 1024;
 /// What may wait in the buffer: one fragment, the next, and control frames.
 const UNWRITTEN: usize = 3 * WRITE_BUFFER;
 
+/// Messages and control frames read while the other end is asked to close: what it may have sent before it heard of that.
+const CLOSING_FRAMES: u32 = 1_000;
+
 /// A WebSocket as a transport.
 #[derive(Debug)]
 pub struct Ws(WebSocketStream<Counted<TokioIo<Upgraded>>>);
@@ -145,7 +148,10 @@ impl Transport for Ws {
     async fn close(&mut self, code: CloseCode, reason: &'static str) {
         let frame = CloseFrame { code: code.0.into(), reason: Utf8Bytes::from_static(reason) };
         if self.0.send(Message::Close(Some(frame))).await.is_ok() {
-            while let Some(Ok(_)) = self.0.next().await {}
+            // What was on its way is read until the other end agrees, and no more than that: reading costs.
+            for _ in 0..CLOSING_FRAMES {
+                let Some(Ok(_)) = self.0.next().await else { break };
+            }
         }
     }
 }

@@ -73,7 +73,8 @@ async fn a_flood_is_told_when_to_go_on_and_then_cut_off() {
         let error = socket.hear("error").await;
         assert_eq!((&error["code"], &error["id"]), (&json!("flood"), &json!(number)));
         let wait = error["retry_after_ms"].as_u64().unwrap();
-        assert!((1..=60_000).contains(&wait), "{wait}");
+        // Until the whole burst is there again: a client may have as much on its way.
+        assert!((240_000..=300_000).contains(&wait), "{wait}");
     }
     assert_eq!(socket.end().await, End::new(4229, "flood"));
     bystander.is_unharmed(&server, "a flood").await;

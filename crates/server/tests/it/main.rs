@@ -10,6 +10,7 @@
 mod answers;
 mod bad_credentials;
 mod bad_input;
+mod budgets;
 mod bus;
 mod cluster;
 mod credentials;

@@ -62,6 +62,8 @@ async fn server(set: impl FnOnce(&mut Config)) -> Server {
     Server::with(|config| {
         config.auth.failures_per_minute = 100_000;
         config.limits.poll_ms = 1;
+        // One user says all of it, by a socket each.
+        config.limits.user_open_burst = 100_000;
         config.auth.jwt = vec![JwtSetting {
             algorithm: "HS256".to_owned(),
             kid: None,

@@ -484,7 +484,10 @@ async fn one_users_writes_fill_its_own_share_and_no_others() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flood_of_reads_is_told_busy_beyond_its_share_and_a_hundred_others_are_served() {
     let folder = TempDir::new().unwrap();
-    let server = Process::serve(folder.path(), "[store]\nread_queue_each = 8");
+    let server = Process::serve(
+        folder.path(),
+        "[limits]\nuser_read_burst = 100000\n[store]\nread_queue_each = 8",
+    );
     let body =
         json!({ "user": "mina", "channels": [{ "pattern": "room:*", "allow": ["history"] }] });
     let ticket = text(&created(server.backend("/v1/tickets").json(&body)).await["ticket"]);

@@ -7,7 +7,9 @@ mod sessions;
 use std::{collections::BTreeMap, rc::Rc, sync::Arc};
 
 use tidings_server_core::{
-    Follow, Hub, Limits, follow,
+    Follow, Hub, Limits,
+    budget::Account,
+    follow,
     session::{Event, Guard, Request},
     store::{Answer, Query, Revocation, Store, StoreError, Write, Written},
 };
@@ -68,6 +70,8 @@ pub struct Node {
     draining: bool,
     /// What was counted of the messages that sessions brought by requests.
     visitors: BTreeMap<String, Guard>,
+    /// What users used of this process.
+    accounts: BTreeMap<String, Arc<Account>>,
     /// Most bytes that ever waited for one connection.
     pub most_queued: usize,
 }
@@ -101,6 +105,7 @@ impl Node {
             up: false,
             draining: false,
             visitors: BTreeMap::new(),
+            accounts: BTreeMap::new(),
             most_queued: 0,
         };
         node.start(env);
@@ -117,6 +122,10 @@ impl Node {
     #[must_use]
     pub const fn takes(&self) -> bool {
         self.up && !self.draining
+    }
+
+    fn account(&mut self, user: &str) -> Arc<Account> {
+        Arc::clone(self.accounts.entry(user.to_owned()).or_default())
     }
 
     /// What sessions obey.
@@ -210,6 +219,7 @@ impl Node {
         self.process.life += 1;
         self.hub = Hub::default();
         self.visitors.clear();
+        self.accounts.clear();
         self.queued.clear();
         self.committing.clear();
         self.news.clear();

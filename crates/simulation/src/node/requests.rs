@@ -86,7 +86,9 @@ impl Node {
         connection.carrier = carrier;
         let stream = matches!(connection.carrier, Carrier::Stream { .. }).then_some(Stream::Told);
         let channels = address.channels;
-        connection.session.want(Wanted { channels, stream, ..Wanted::default() });
+        // A poll's call is paced by the driver of the real server.
+        let again = stream.is_none();
+        connection.session.want(Wanted { channels, stream, again, ..Wanted::default() });
         self.connections.insert(conn, connection);
         self.execute(env, conn, out);
         self.feed(env, conn, Event::Received { text });
@@ -108,6 +110,7 @@ impl Node {
         let (limits, now) = (self.settings.limits.clone(), self.clock.read(env.now));
         let guard = self.visitors.get(&guest.session).copied().unwrap_or_default();
         let mut out = Vec::new();
+        let account = self.account(&grant.user);
         let who = grant.identity(String::new());
         let session = Session::visit(limits.clone(), env.rng.bits(), now, who, guard, &mut out);
         let carrier = Carrier::Visit { answers: String::new() };
@@ -116,6 +119,7 @@ impl Node {
         connection.guest = Some(guest);
         connection.unread = asked.body.lines().map(str::to_owned).collect();
         self.connections.insert(conn, connection);
+        self.step(env, conn, Event::Accounted(account));
         self.execute(env, conn, out);
         self.settle(env);
     }

@@ -78,6 +78,8 @@ impl Node {
                 let answer = match self.authenticate(env, &credential) {
                     Ok(grant) => {
                         let token = self.disk.sign(&grant);
+                        let account = self.account(&grant.user);
+                        self.step(env, conn, Event::Accounted(account));
                         Event::Authenticated(Box::new(grant.identity(token)))
                     }
                     Err(refused) => Event::AuthRefused(refused),

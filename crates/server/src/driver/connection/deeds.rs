@@ -22,6 +22,8 @@ impl<T: Transport> Connection<T> {
         match checked {
             Ok(identity) => {
                 self.entrance.known(Principal::user(&identity.user));
+                let account = self.node.budgets.account(&identity.user);
+                self.feed(Event::Accounted(account));
                 self.feed(Event::Authenticated(Box::new(identity)));
             }
             Err(refused) => {

@@ -71,7 +71,8 @@ pub(in super::super) async fn is_told_when_it_floods(kind: Kind) {
         let error = link.say(json!({ "type": "ping" })).await;
         assert_eq!(error["code"], "flood");
         let wait = error["retry_after_ms"].as_u64().unwrap();
-        assert!((1..=120_000).contains(&wait), "{wait}");
+        // Until the whole burst is there again: a client may have as much on its way.
+        assert!((120_000..=180_000).contains(&wait), "{wait}");
     }
     if kind != Kind::WebSocket {
         // No more is read of such a request.
