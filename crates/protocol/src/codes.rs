@@ -177,6 +177,7 @@ error_codes! {
     SlowConsumer = "slow_consumer", Network, Backoff, Some(CloseCode::SLOW_CONSUMER), 503, "The connection did not take its data in time; it resumes where it was.";
     Timeout = "timeout", Network, Backoff, Some(CloseCode::TIMEOUT), 408, "Say `connect` within the deadline, and answer pings.";
     Flood = "flood", App, Backoff, Some(CloseCode::FLOOD), 429, "Send less often.";
+    Full = "full", App, Backoff, None, 429, "Too many of these are there already: try again when some are gone.";
     Connections = "connections", App, Backoff, Some(CloseCode::CONNECTIONS), 429, "Close other connections of this user, or raise the server's limit.";
     Replaced = "replaced", App, Never, Some(CloseCode::REPLACED), 409, "A newer connection of the same instance took over; nothing to do.";
     // The server's state.

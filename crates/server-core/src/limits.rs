@@ -77,6 +77,10 @@ pub struct Limits {
     /// Messages are joined into one frame up to this many bytes; the size of the socket's write
     /// buffer. Default 16 KiB.
     pub join_bytes: usize,
+    /// Tickets that wait to be spent, in all: what 3,000 new connections a second need for 30 s each. Default 100,000.
+    pub tickets: u64,
+    /// Of them, those that one user asked for. Default 32.
+    pub user_tickets: u64,
     /// Life of a ticket, in milliseconds. Default 30,000.
     pub ticket_ms: u64,
     /// Life of a session whose ticket names none, in milliseconds. Default 1 h.
@@ -132,6 +136,8 @@ impl Default for Limits {
             snapshot_bytes: 128 * 1024,
             mailbox_bytes: 512 * 1024,
             join_bytes: 16 * 1024,
+            tickets: 100_000,
+            user_tickets: 32,
             ticket_ms: 30_000,
             session_ms: 3_600_000,
             credential_ms: *limits::SESSION_TTL_MS.end(),

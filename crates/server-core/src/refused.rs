@@ -59,6 +59,10 @@ impl From<StoreError> for Refused {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Corrupt { .. } => Self::from(ErrorCode::Internal),
+            StoreError::TooMany(what) => Self {
+                retry_after_ms: Some(1_000),
+                ..Self::new(ErrorCode::Full, format!("too many {what}"))
+            },
             StoreError::Unfit(_) => {
                 Self::new(ErrorCode::BadRequest, "the server can't keep a text of this request")
             }

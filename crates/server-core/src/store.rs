@@ -43,18 +43,12 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     /// [`StoreError::Unavailable`] when nothing could be read.
     fn read(&self, queries: &[Query]) -> Result<Vec<Result<Answer, StoreError>>, StoreError>;
 
-    /// Keeps a ticket by the hash of its secret for `ttl_ms`, by the store's clock: a store that nodes share has one of its own,
-    /// any other takes `wall` (milliseconds since 1970).
+    /// Keeps a ticket by the hash of its secret, by the store's clock: a store that nodes share has one of its own, any other
+    /// takes `wall` (milliseconds since 1970). The bounds hold over all nodes: of tickets that wait, none is let in above them.
     ///
     /// # Errors
-    /// [`StoreError::Full`] when the bound on waiting tickets is reached.
-    fn put_ticket(
-        &self,
-        wall: u64,
-        hash: [u8; 32],
-        ttl_ms: u64,
-        grant: Bytes,
-    ) -> Result<(), StoreError>;
+    /// [`StoreError::TooMany`] when a bound on waiting tickets is reached.
+    fn put_ticket(&self, wall: u64, ticket: &Ticket) -> Result<(), StoreError>;
 
     /// Takes a ticket out: of all callers with the same hash, on all nodes, exactly one gets the grant. `None`: unknown, spent or
     /// expired.
@@ -79,6 +73,35 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     fn seats(&self) -> Option<&dyn Seats> {
         None
     }
+}
+
+/// What [`StoreError::TooMany`] says of a credential's tickets.
+pub const TICKETS: &str = "tickets of this credential wait to be spent (`limits.tickets`)";
+/// The same of a user's.
+pub const USERS_TICKETS: &str = "tickets of this user wait to be spent (`limits.user_tickets`)";
+
+/// A ticket to be kept until it is spent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ticket {
+    /// Hash of its secret.
+    pub hash: [u8; 32],
+    /// Its life, in milliseconds.
+    pub ttl_ms: u64,
+    /// What it stands for.
+    pub grant: Bytes,
+    /// For whom it is counted while it waits.
+    pub share: Share,
+}
+
+/// Whose tickets wait together, and how many may.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// A stable name of the backend's credential, or one for all users together.
+    pub of: String,
+    /// Most tickets of it.
+    pub most: u64,
+    /// The user who asks, and most tickets of that user.
+    pub user: Option<(String, u64)>,
 }
 
 /// How long records, keys and lanes are kept.
@@ -483,6 +506,9 @@ pub enum StoreError {
     /// Too much waits for the store already; nothing was stored.
     #[error("no room: {0}")]
     Busy(&'static str),
+    /// Nothing is wrong with the store: who asks has as many of these as they may.
+    #[error("too many {0}")]
+    TooMany(&'static str),
     /// Nothing is wrong with the store: it can't hold what it was given, and never will. Nothing was stored.
     #[error("the store can't hold this: {0}")]
     Unfit(String),

@@ -28,7 +28,7 @@ use tokio::{
 use crate::{
     Config, Notification, NotifyError,
     api::{Api, InFlight, results},
-    auth::{self, Auth},
+    auth::{self, Asker, Auth},
     bus::{Bus, BusError, Redis},
     config::{ConfigError, DEV_KEY, Keys},
     driver::{Clock, Node, budgets, node, readers::Readers, steady::Steady},
@@ -354,7 +354,7 @@ impl Handle {
     /// A one-time ticket for a user of the app.
     ///
     /// # Errors
-    /// `bad_request` when it is no user id, `storage_unavailable` when too many tickets wait.
+    /// `bad_request` when it is no user id, `full` when too many tickets wait.
     pub async fn ticket(&self, user: impl Into<String>) -> Result<Ticket, Refused> {
         self.ticket_for(TicketRequest { user: Some(user.into()), ..Default::default() }).await
     }
@@ -367,7 +367,13 @@ impl Handle {
         let session = uuid::Uuid::new_v4().to_string();
         let (wall, limits) = (self.api.wall(), self.api.limits());
         let grant = service::grant(Caller::Backend, request, session, wall, limits)?;
-        Ok(Ticket(self.api.auth.issue_ticket(Principal::Server, grant).await?))
+        // The app around is a backend like one with a key.
+        let asker = Asker {
+            whose: Principal::Server,
+            caller: Caller::Backend,
+            credential: "key:".to_owned(),
+        };
+        Ok(Ticket(self.api.auth.issue_ticket(asker, grant).await?))
     }
 }
 

@@ -540,6 +540,7 @@ export const ERROR_CODES = {
   slow_consumer: { fault: 'network', retry: 'backoff', close: 4208, status: 503, advice: "The connection did not take its data in time; it resumes where it was." },
   timeout: { fault: 'network', retry: 'backoff', close: 4210, status: 408, advice: "Say `connect` within the deadline, and answer pings." },
   flood: { fault: 'app', retry: 'backoff', close: 4229, status: 429, advice: "Send less often." },
+  full: { fault: 'app', retry: 'backoff', close: null, status: 429, advice: "Too many of these are there already: try again when some are gone." },
   connections: { fault: 'app', retry: 'backoff', close: 4230, status: 429, advice: "Close other connections of this user, or raise the server's limit." },
   replaced: { fault: 'app', retry: 'never', close: 4105, status: 409, advice: "A newer connection of the same instance took over; nothing to do." },
   restart: { fault: 'server', retry: 'backoff', close: 1012, status: 503, advice: "The server restarts; clients come back by themselves." },

@@ -7,8 +7,8 @@ use super::{
     plain, record, records,
 };
 use crate::store::{
-    Answer, IdempotencyKey, Lane, Mark, Op, Query, Refusal, Revocation, Store, Subject, Write,
-    Written,
+    Answer, IdempotencyKey, Lane, Mark, Op, Query, Refusal, Revocation, Share, Store, StoreError,
+    Subject, Ticket, Write, Written,
 };
 
 pub(super) const CASES: &[Case] = &[
@@ -25,6 +25,8 @@ pub(super) const CASES: &[Case] = &[
     ("a write that is refused is refused alone", refused_alone),
     ("a ticket is spent once", a_ticket_is_spent_once),
     ("a ticket ends with its time", a_ticket_ends),
+    ("tickets that wait have a share of their credential and of their user", tickets_have_shares),
+    ("tickets that ended have no share", ended_tickets_have_no_share),
     ("revocations are numbered and listed in order", revocations),
 ];
 
@@ -179,7 +181,7 @@ fn refused_alone(store: &dyn Store) {
 }
 
 fn a_ticket_is_spent_once(store: &dyn Store) {
-    store.put_ticket(T0, [1; 32], 30_000, "grant".into()).unwrap();
+    store.put_ticket(T0, &ticket(1, 30_000, "key:a", 10, None)).unwrap();
     assert_eq!(store.take_ticket(T0, [2; 32]).unwrap(), None);
     assert_eq!(store.take_ticket(T0, [1; 32]).unwrap().unwrap(), "grant");
     assert_eq!(store.take_ticket(T0, [1; 32]).unwrap(), None);
@@ -187,8 +189,41 @@ fn a_ticket_is_spent_once(store: &dyn Store) {
 
 fn a_ticket_ends(store: &dyn Store) {
     // No time at all: the clock that counts may be the store's own.
-    store.put_ticket(T0, [1; 32], 0, "grant".into()).unwrap();
+    store.put_ticket(T0, &ticket(1, 0, "key:a", 10, None)).unwrap();
     assert_eq!(store.take_ticket(T0, [1; 32]).unwrap(), None);
+}
+
+fn ticket(hash: u8, ttl_ms: u64, of: &str, most: u64, user: Option<(&str, u64)>) -> Ticket {
+    let user = user.map(|(user, most)| (user.to_owned(), most));
+    let share = Share { of: of.to_owned(), most, user };
+    Ticket { hash: [hash; 32], ttl_ms, grant: "grant".into(), share }
+}
+
+fn tickets_have_shares(store: &dyn Store) {
+    let put = |hash, of, user| store.put_ticket(T0, &ticket(hash, 600_000, of, 3, user));
+    for hash in 1..=3 {
+        put(hash, "key:a", None).unwrap();
+    }
+    assert!(matches!(put(4, "key:a", None), Err(StoreError::TooMany(_))));
+    put(5, "key:b", None).unwrap();
+    let user = |name| Some((name, 2));
+    put(6, "users", user("mina")).unwrap();
+    put(7, "users", user("mina")).unwrap();
+    assert!(matches!(put(8, "users", user("mina")), Err(StoreError::TooMany(_))));
+    put(9, "users", user("tom")).unwrap();
+    assert!(matches!(put(10, "users", user("lea")), Err(StoreError::TooMany(_))));
+    // What was refused was not kept, and what is spent makes room.
+    assert_eq!(store.take_ticket(T0, [4; 32]).unwrap(), None);
+    assert!(store.take_ticket(T0, [1; 32]).unwrap().is_some());
+    put(4, "key:a", None).unwrap();
+    assert!(store.take_ticket(T0, [9; 32]).unwrap().is_some());
+    put(10, "users", user("lea")).unwrap();
+}
+
+fn ended_tickets_have_no_share(store: &dyn Store) {
+    for hash in 1..=3 {
+        store.put_ticket(T0, &ticket(hash, 0, "key:a", 1, None)).unwrap();
+    }
 }
 
 fn revocations(store: &dyn Store) {

@@ -23,14 +23,14 @@ use tidings_protocol::{
 };
 
 use self::{dedupe::Dedupe, items::Inbox, log::Log};
-use crate::store::{Answer, Query, Retention, Revocation, Store, StoreError, Write, Written};
+use crate::store::{
+    self, Answer, Query, Retention, Revocation, Share, Store, StoreError, TICKETS, USERS_TICKETS,
+    Write, Written,
+};
 use crate::{
     seats::Seats,
     steady::{Kept, Moment},
 };
-
-/// Most tickets that wait to be spent.
-const TICKETS: usize = 100_000;
 
 /// When a commit reaches the disk that a crash leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +63,7 @@ struct State {
 struct Ticket {
     expires_at: u64,
     grant: Bytes,
+    share: Share,
 }
 
 /// What a disk would hold.
@@ -165,18 +166,25 @@ impl Store for MemoryStore {
         Ok(queries.iter().map(|query| state.tables.read(query)).collect())
     }
 
-    fn put_ticket(
-        &self,
-        wall: u64,
-        hash: [u8; 32],
-        ttl_ms: u64,
-        grant: Bytes,
-    ) -> Result<(), StoreError> {
+    fn put_ticket(&self, wall: u64, ticket: &store::Ticket) -> Result<(), StoreError> {
+        let store::Ticket { hash, ttl_ms, grant, share } = ticket;
         let mut state = self.lock();
-        if state.tickets.len() >= TICKETS {
-            return Err(StoreError::Full("tickets"));
+        state.tickets.retain(|_, ticket| wall < ticket.expires_at);
+        let waiting = |of: &dyn Fn(&Share) -> bool| {
+            state.tickets.values().filter(|ticket| of(&ticket.share)).count() as u64
+        };
+        if waiting(&|other| other.of == share.of) >= share.most {
+            return Err(StoreError::TooMany(TICKETS));
         }
-        state.tickets.insert(hash, Ticket { expires_at: wall.saturating_add(ttl_ms), grant });
+        if let Some((user, most)) = &share.user {
+            let theirs = |other: &Share| other.user.as_ref().is_some_and(|(name, _)| name == user);
+            if waiting(&theirs) >= *most {
+                return Err(StoreError::TooMany(USERS_TICKETS));
+            }
+        }
+        let expires_at = wall.saturating_add(*ttl_ms);
+        let ticket = Ticket { expires_at, grant: grant.clone(), share: share.clone() };
+        state.tickets.insert(*hash, ticket);
         Ok(())
     }
 
@@ -214,8 +222,7 @@ mod tests {
     #[test]
     fn a_crash_takes_what_was_not_synced() {
         let user = "u1".to_owned();
-        let open =
-            Write { key: None, lane: None, op: crate::store::Op::OpenInbox { user: user.clone() } };
+        let open = Write { key: None, lane: None, op: store::Op::OpenInbox { user: user.clone() } };
         let made = |store: &MemoryStore| {
             matches!(
                 store.read(&[Query::Inbox { user: user.clone() }]).unwrap()[0],

@@ -13,7 +13,7 @@ pub use mark::{MarkIntent, mark};
 pub use message::message;
 pub use notify::notify;
 pub use revoke::{end_session, revoke};
-pub use ticket::{Grant, grant};
+pub use ticket::{Grant, grant, share};
 
 use tidings_protocol::{Channel, ErrorCode, address::check_text, limits::ID_BYTES, rights::Right};
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use tidings_protocol::{ErrorCode, Json, rest::TicketRequest, rights::Rights};
 
 use super::Caller;
-use crate::{Identity, Limits, refused::Refused, session_id};
+use crate::{Identity, Limits, refused::Refused, session_id, store::Share};
 
 /// What the store keeps under a ticket's hash until it is spent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -102,6 +102,27 @@ pub fn grant(
     Ok(Grant { user, info, rights, session, origin, issued_at: wall, expires_at })
 }
 
+/// Tickets of all users together, where backends need the rest: a tenth.
+const USERS_PART: u64 = 10;
+
+/// Whose tickets wait together with this one. Each of `keys` API keys has an equal part of the total, so that none takes the others'; users,
+/// who ask with JWTs, have a tenth together where there are keys, and each a bound of their own.
+#[must_use]
+pub fn share(caller: Caller<'_>, credential: String, keys: usize, limits: &Limits) -> Share {
+    let keys = keys as u64;
+    let users = if keys == 0 { limits.tickets } else { limits.tickets.div_ceil(USERS_PART) };
+    match caller {
+        Caller::Backend => {
+            let most = limits.tickets.saturating_sub(users) / keys.max(1);
+            Share { of: credential, most: most.max(1), user: None }
+        }
+        Caller::User(identity) => {
+            let user = Some((identity.user.clone(), limits.user_tickets));
+            Share { of: "users".to_owned(), most: users, user }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,5 +187,16 @@ mod tests {
     fn a_damaged_grant_is_an_invalid_ticket() {
         assert_eq!(Grant::decode(b"\xff").unwrap_err().code, ErrorCode::TicketInvalid);
         assert_eq!(Grant::decode(b"{}").unwrap_err().code, ErrorCode::TicketInvalid);
+    }
+
+    #[test]
+    fn no_key_takes_the_others_share_and_one_alone_takes_nearly_all() {
+        let limits = Limits { tickets: 100, user_tickets: 7, ..Limits::default() };
+        let most = |keys| share(Caller::Backend, "key:a".into(), keys, &limits).most;
+        assert_eq!((most(1), most(2), most(3), most(1_000)), (90, 45, 30, 1));
+        let of_user = |keys| share(Caller::User(&identity()), "user:u1".into(), keys, &limits);
+        assert_eq!((of_user(1).most, of_user(0).most), (10, 100));
+        assert_eq!(of_user(1).user, Some(("u1".into(), 7)));
+        assert_eq!(of_user(1).of, share(Caller::User(&identity()), "x".into(), 3, &limits).of);
     }
 }

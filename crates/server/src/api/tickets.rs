@@ -5,7 +5,10 @@ use tidings_protocol::rest::TicketRequest;
 use tidings_server_core::{budget::Cost, service};
 
 use super::{Api, Caller, body::Body, notifications::created};
-use crate::{auth, error::ApiError};
+use crate::{
+    auth::{self, Asker},
+    error::ApiError,
+};
 
 pub(super) async fn issue(
     State(api): State<Api>,
@@ -16,5 +19,7 @@ pub(super) async fn issue(
     api.spend(&who, Cost::TICKET)?;
     let own = auth::random_id("s-")?;
     let grant = service::grant(who.caller(), value, own, api.wall(), api.limits())?;
-    Ok(created(&api.auth.issue_ticket(who.principal(), grant).await?, false))
+    let asker =
+        Asker { whose: who.principal(), caller: who.caller(), credential: who.credential() };
+    Ok(created(&api.auth.issue_ticket(asker, grant).await?, false))
 }

@@ -29,6 +29,11 @@ impl ApiKeys {
         self.0.is_empty()
     }
 
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Whose key this is. Every key is compared, each in constant time, so that time tells nothing.
     pub(super) fn name_of(&self, key: &str) -> Option<Arc<str>> {
         let offered = hash(key);

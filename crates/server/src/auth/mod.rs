@@ -38,7 +38,7 @@ use http::{HeaderMap, Method};
 use tidings_protocol::{ErrorCode, rest::TicketAnswer};
 use tidings_server_core::{
     Identity, Limits, Principal, ProofKey, Refused,
-    service::Grant,
+    service::{self, Caller, Grant},
     session::Credential,
     store::{Answer, Query, Revocation, Store},
 };
@@ -273,19 +273,30 @@ impl Auth {
         Ok(Identity { session_token, ..identity })
     }
 
-    /// Issues a ticket for what was granted.
+    /// Issues a ticket for what was granted, to the one who asks.
     ///
     /// # Errors
-    /// `storage_unavailable` when too many tickets wait.
+    /// `full` when too many tickets wait: of this key, of this user, or of all users.
     pub async fn issue_ticket(
         &self,
-        whose: Principal,
+        asker: Asker<'_>,
         grant: Grant,
     ) -> Result<TicketAnswer, Refused> {
+        let Asker { whose, caller, credential } = asker;
         let limits = Arc::clone(&self.limits);
-        self.readers
-            .run(whose, move |store| ticket::issue(store, &grant, Clock::wall(), &limits))
-            .await
+        let share = service::share(caller, credential.clone(), self.api_keys.len(), &limits);
+        let issue =
+            move |store: &dyn Store| ticket::issue(store, &grant, share, Clock::wall(), &limits);
+        let issued = self.readers.run(whose, issue).await;
+        if let Err(refused) = &issued
+            && refused.code == ErrorCode::Full
+        {
+            metrics::counter!("tidings_budget_refusals_total", "kind" => "tickets_waiting")
+                .increment(1);
+            let cause = format!("{}: {credential:?}", refused.detail);
+            self.refusals.tell(refused.code, &cause, None, Clock::wall());
+        }
+        issued
     }
 
     /// A JWT of the development key; `None` on other servers.
@@ -333,6 +344,17 @@ impl Auth {
             }),
         }
     }
+}
+
+/// The one who asks for a ticket.
+#[derive(Debug)]
+pub struct Asker<'a> {
+    /// Whose turn among those who wait for the store.
+    pub whose: Principal,
+    /// As services take it.
+    pub caller: Caller<'a>,
+    /// A stable name of the credential.
+    pub credential: String,
 }
 
 /// What somebody shows.

@@ -6,7 +6,11 @@ use tidings_protocol::{
     ErrorCode,
     rest::{TicketAnswer, rfc3339},
 };
-use tidings_server_core::{Limits, Refused, service::Grant, store::Store};
+use tidings_server_core::{
+    Limits, Refused,
+    service::Grant,
+    store::{Share, Store, Ticket},
+};
 
 use crate::{driver::Clock, transport::origin::Page};
 
@@ -21,6 +25,7 @@ pub(super) fn is_one(text: &str) -> bool {
 pub(super) fn issue(
     store: &dyn Store,
     grant: &Grant,
+    share: Share,
     wall: u64,
     limits: &Limits,
 ) -> Result<TicketAnswer, Refused> {
@@ -29,7 +34,8 @@ pub(super) fn issue(
         .map_err(|error| Refused::new(ErrorCode::Internal, error.to_string()))?;
     let ticket = format!("{PREFIX}{}", BASE64.encode(secret));
     let expires_at = wall.saturating_add(limits.ticket_ms);
-    store.put_ticket(wall, hash(&ticket), limits.ticket_ms, grant.encode()?)?;
+    let (hash, ttl_ms) = (hash(&ticket), limits.ticket_ms);
+    store.put_ticket(wall, &Ticket { hash, ttl_ms, grant: grant.encode()?, share })?;
     Ok(TicketAnswer { ticket, expires_at: rfc3339(expires_at) })
 }
 
@@ -68,11 +74,15 @@ mod tests {
         }
     }
 
+    fn share() -> Share {
+        Share { of: "key:a".into(), most: 10, user: None }
+    }
+
     #[test]
     fn a_ticket_opens_once() {
         let store = MemoryStore::new(1, Syncing::BeforeTheAnswer);
         let wall = Clock::wall();
-        let ticket = issue(&store, &grant(None), wall, &Limits::default()).unwrap().ticket;
+        let ticket = issue(&store, &grant(None), share(), wall, &Limits::default()).unwrap().ticket;
         assert_eq!(ticket.len(), 3 + 43);
         assert_eq!(spend(&store, &ticket, &Page::Unknown).unwrap().user, "u1");
         assert_eq!(
@@ -93,7 +103,7 @@ mod tests {
             (Page::Unknown, false),
         ] {
             let wall = Clock::wall();
-            let made = issue(&store, &grant(Some(own)), wall, &Limits::default()).unwrap();
+            let made = issue(&store, &grant(Some(own)), share(), wall, &Limits::default()).unwrap();
             assert_eq!(spend(&store, &made.ticket, &from).is_ok(), opens, "{from:?}");
         }
     }

@@ -118,6 +118,8 @@ limits! {
     core snapshot_bytes: u32,
     core mailbox_bytes: usize,
     core join_bytes: usize,
+    core tickets: u64,
+    core user_tickets: u64,
     core ticket_ms: u64,
     core session_ms: u64,
     core credential_ms: u64,

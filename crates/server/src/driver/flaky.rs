@@ -11,7 +11,7 @@ use tidings_server_core::{
     memory::Syncing,
     seats::{Claim, Lease, Seat, Seats, Verdict},
     steady::Moment,
-    store::{Answer, Query, Retention, Store, StoreError, Write, Written},
+    store::{Answer, Query, Retention, Store, StoreError, Ticket, Write, Written},
 };
 
 /// A user whose places it can't keep.
@@ -79,14 +79,8 @@ impl Store for Flaky {
         self.store.read(queries)
     }
 
-    fn put_ticket(
-        &self,
-        wall: u64,
-        hash: [u8; 32],
-        ttl_ms: u64,
-        grant: Bytes,
-    ) -> Result<(), StoreError> {
-        self.store.put_ticket(wall, hash, ttl_ms, grant)
+    fn put_ticket(&self, wall: u64, ticket: &Ticket) -> Result<(), StoreError> {
+        self.store.put_ticket(wall, ticket)
     }
 
     fn take_ticket(&self, wall: u64, hash: [u8; 32]) -> Result<Option<Bytes>, StoreError> {

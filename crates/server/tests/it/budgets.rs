@@ -12,7 +12,8 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::{
     harness::{
-        End, Process, Server, Socket, answered, created, http, refused, text, text_of, within,
+        End, Process, Server, Socket, answered, created, http, problem, refused, text, text_of,
+        within,
     },
     postgres,
 };
@@ -339,4 +340,76 @@ async fn a_user_has_one_budget_over_two_nodes() {
     assert!(taken < BURST, "the second node never heard of what was used on the first");
     let other = two.token("lea").await;
     created(publish(&two, &other)).await;
+}
+
+/// Asks for tickets all at once; how many there were, and how many were refused as `full`.
+async fn tickets(asks: impl IntoIterator<Item = RequestBuilder>) -> (usize, usize) {
+    let answers = join_all(asks.into_iter().map(async |ask| {
+        let answer = ask.send().await.unwrap();
+        let status = answer.status();
+        if status != StatusCode::CREATED {
+            assert_eq!(status, StatusCode::TOO_MANY_REQUESTS);
+            assert!(text_of(&answer, "retry-after").is_some());
+            assert_eq!(problem(answer).await["code"], "full");
+        }
+        status
+    }));
+    let answers = within("the tickets", answers).await;
+    let given = answers.iter().filter(|status| **status == StatusCode::CREATED).count();
+    (given, answers.len() - given)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_backend_leaves_the_others_their_share_of_tickets() {
+    const SHOP: &str = "the-shops-own-key-0123456789";
+    let shop = "55759606321e41736099b240b4f5b1262612b438ff57e3a51943ad27013045e5";
+    let server = Attacked::start(&format!(
+        "tickets = 1000\n[[auth.api_keys]]\nname = \"shop\"\nsha256 = \"{shop}\""
+    ));
+    let ask = |_| server.request(Method::POST, "/v1/tickets", SHOP).json(&json!({ "user": "u" }));
+    let attack = tickets((0..600).map(ask));
+    let (taken, ()) = tokio::join!(attack, server.hundred());
+    assert_eq!(taken, (450, 150), "two keys: each has half of nine tenths");
+}
+
+#[tokio::test]
+async fn a_user_has_only_so_many_tickets_waiting_and_asks_only_so_often() {
+    let server = Server::with(|config| config.limits.user_tickets = 3).await;
+    let token = server.token("mina").await;
+    let ask = |token: &str| {
+        server.request(Method::POST, "/v1/tickets").bearer_auth(token).json(&json!({}))
+    };
+    assert_eq!(tickets((0..5).map(|_| ask(&token))).await, (3, 2));
+    // Others are not concerned, and what her backend makes for her is the backend's.
+    created(ask(&server.token("tom").await)).await;
+    server.ticket("mina", json!({})).await;
+    let server = Server::with(|config| {
+        config.limits.user_ticket_burst = 2;
+        config.limits.user_ticket_interval_ms = LONG;
+    })
+    .await;
+    let token = server.token("mina").await;
+    let ask = || server.request(Method::POST, "/v1/tickets").bearer_auth(&token).json(&json!({}));
+    created(ask()).await;
+    created(ask()).await;
+    assert_eq!(refused(ask()).await, (429, "flood".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tickets_of_a_backend_are_one_share_over_two_nodes() {
+    let url = postgres::server().database();
+    let start = async || {
+        let url = url.clone();
+        Server::with(move |config| {
+            config.store.url.0 = url;
+            config.limits.tickets = 100;
+        })
+        .await
+    };
+    let (one, two) = (start().await, start().await);
+    let asks = (0..120).map(|number| {
+        let node = if number % 2 == 0 { &one } else { &two };
+        node.backend("/v1/tickets").json(&json!({ "user": "mina" }))
+    });
+    assert_eq!(tickets(asks).await, (90, 30), "one key has nine tenths, on whichever node");
 }

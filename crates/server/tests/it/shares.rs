@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use tidings_server::log::Sqlite;
 use tidings_server_core::{
     steady::Moment,
-    store::{Answer, Op, Query, Retention, Store, StoreError, Write, Written},
+    store::{Answer, Op, Query, Retention, Store, StoreError, Ticket, Write, Written},
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -384,14 +384,8 @@ impl Store for Gated {
         self.sqlite.read(queries)
     }
 
-    fn put_ticket(
-        &self,
-        wall: u64,
-        hash: [u8; 32],
-        ttl_ms: u64,
-        grant: bytes::Bytes,
-    ) -> Result<(), StoreError> {
-        self.sqlite.put_ticket(wall, hash, ttl_ms, grant)
+    fn put_ticket(&self, wall: u64, ticket: &Ticket) -> Result<(), StoreError> {
+        self.sqlite.put_ticket(wall, ticket)
     }
 
     fn take_ticket(&self, wall: u64, hash: [u8; 32]) -> Result<Option<bytes::Bytes>, StoreError> {

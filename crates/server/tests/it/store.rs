@@ -14,7 +14,7 @@ use tidings_server::log::{OpenError, Sqlite};
 use tidings_server_core::{
     conformance,
     steady::Moment,
-    store::{Answer, Draft, Op, Query, Retention, Store, StoreError, Write, Written},
+    store::{Answer, Draft, Op, Query, Retention, Store, StoreError, Ticket, Write, Written},
 };
 
 /// A store with the folder it lives in.
@@ -37,14 +37,8 @@ impl Store for Kept {
         self.store.read(queries)
     }
 
-    fn put_ticket(
-        &self,
-        wall: u64,
-        hash: [u8; 32],
-        ttl_ms: u64,
-        grant: bytes::Bytes,
-    ) -> Result<(), StoreError> {
-        self.store.put_ticket(wall, hash, ttl_ms, grant)
+    fn put_ticket(&self, wall: u64, ticket: &Ticket) -> Result<(), StoreError> {
+        self.store.put_ticket(wall, ticket)
     }
 
     fn take_ticket(&self, wall: u64, hash: [u8; 32]) -> Result<Option<bytes::Bytes>, StoreError> {

@@ -9,7 +9,7 @@ use tidings_protocol::{
 };
 use tidings_server_core::{
     service::{self, Caller},
-    store::{IdempotencyKey, Store},
+    store::{IdempotencyKey, Store, Ticket},
 };
 
 use super::{ANSWER, Body, Publish, World, at, title};
@@ -178,7 +178,9 @@ impl World {
             .and_then(|grant| grant.encode())
             .and_then(|grant| {
                 let hash = hash_of(&text);
-                Ok(self.disk.memory.put_ticket(store_wall, hash, limits.ticket_ms, grant)?)
+                let share = service::share(Caller::Backend, "key:app".to_owned(), 1, limits);
+                let ticket = Ticket { hash, ttl_ms: limits.ticket_ms, grant, share };
+                Ok(self.disk.memory.put_ticket(store_wall, &ticket)?)
             })
             .map(|()| Credential::Ticket(text))
             .map_err(|refused| refused.to_string())

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, PoisonError, RwLock,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
@@ -30,7 +30,6 @@ struct Shared {
     trouble: RwLock<Option<StoreError>>,
     /// A write found no room: to answer questions is not enough then.
     full: AtomicBool,
-    tickets: AtomicU64,
     ask: Notify,
 }
 
@@ -48,11 +47,6 @@ impl Keeper {
             Some(why) => Err(why.clone()),
             None => Ok(()),
         }
-    }
-
-    /// Tickets that waited at the last look.
-    pub(super) fn tickets(&self) -> u64 {
-        self.shared.tickets.load(Ordering::Relaxed)
     }
 
     /// The database has no room for what is written.
@@ -74,10 +68,7 @@ async fn run(pool: Pool, patience: Duration, shared: Arc<Shared>) {
     loop {
         let asked = timeout(patience, ask(&pool, &shared.full)).await;
         let asked = asked.unwrap_or_else(|_| Err("PostgreSQL does not answer".to_owned()));
-        let (tickets, trouble) = match asked {
-            Ok(tickets) => (Some(tickets), None),
-            Err(why) => (None, Some(StoreError::Unavailable(why))),
-        };
+        let trouble = asked.err().map(StoreError::Unavailable);
         match (&trouble, is_there) {
             (Some(why), true) => tracing::error!(error = %why, "PostgreSQL is away"),
             (None, false) => {
@@ -88,9 +79,6 @@ async fn run(pool: Pool, patience: Duration, shared: Arc<Shared>) {
         }
         is_there = trouble.is_none();
         metrics::gauge!("tidings_store_up").set(f64::from(u8::from(is_there)));
-        if let Some(tickets) = tickets {
-            shared.tickets.store(tickets, Ordering::Relaxed);
-        }
         *shared.trouble.write().unwrap_or_else(PoisonError::into_inner) = trouble;
         let wait = if is_there { EVERY } else { AWAY };
         // Asked early or in time, the answer is the same question.
@@ -98,14 +86,14 @@ async fn run(pool: Pool, patience: Duration, shared: Arc<Shared>) {
     }
 }
 
-async fn ask(pool: &Pool, full: &AtomicBool) -> Result<u64, String> {
+async fn ask(pool: &Pool, full: &AtomicBool) -> Result<(), String> {
     let client = pool.get().await.map_err(|error| pool_words(&error))?;
     let failed = |error: tokio_postgres::Error| super::row::words(&error);
     // A standby that was a primary a moment ago answers too, and can't be written.
-    let sql = "SELECT count(*), pg_is_in_recovery() FROM ticket";
+    let sql = "SELECT pg_is_in_recovery()";
     let statement = client.prepare_cached(sql).await.map_err(failed)?;
     let row = client.query_one(&statement, &[]).await.map_err(failed)?;
-    if row.get(1) {
+    if row.get(0) {
         drop(deadpool_postgres::Object::take(client));
         return Err("this PostgreSQL is a standby and can't be written".to_owned());
     }
@@ -115,7 +103,7 @@ async fn ask(pool: &Pool, full: &AtomicBool) -> Result<u64, String> {
             .map_err(|error| format!("no room: {}", super::row::words(&error)))?;
         full.store(false, Ordering::Relaxed);
     }
-    Ok(u64::try_from(row.get::<_, i64>(0)).unwrap_or_default())
+    Ok(())
 }
 
 /// Writes more than a row and takes it back.

@@ -59,7 +59,7 @@ use tidings_server_core::{
     Ids,
     seats::Seats,
     steady::Moment,
-    store::{Answer, Query, Retention, Store, StoreError, Write, Written},
+    store::{Answer, Query, Retention, Store, StoreError, Ticket, Write, Written},
 };
 use tokio::{runtime::Runtime, time::timeout};
 
@@ -164,14 +164,9 @@ impl Store for Postgres {
         self.wait_shortly(|inner| async move { read::answer(&inner, &queries).await })
     }
 
-    fn put_ticket(
-        &self,
-        _wall: u64,
-        hash: [u8; 32],
-        ttl_ms: u64,
-        grant: Bytes,
-    ) -> Result<(), StoreError> {
-        self.wait_shortly(|inner| async move { tickets::put(&inner, hash, ttl_ms, &grant).await })
+    fn put_ticket(&self, _wall: u64, ticket: &Ticket) -> Result<(), StoreError> {
+        let ticket = ticket.clone();
+        self.wait_shortly(|inner| async move { tickets::put(&inner, &ticket).await })
     }
 
     fn take_ticket(&self, _wall: u64, hash: [u8; 32]) -> Result<Option<Bytes>, StoreError> {

@@ -10,6 +10,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0001_log", include_str!("../../../migrations/postgres/0001_log.sql")),
     ("0002_kept", include_str!("../../../migrations/postgres/0002_kept.sql")),
     ("0003_dues", include_str!("../../../migrations/postgres/0003_dues.sql")),
+    ("0004_shares", include_str!("../../../migrations/postgres/0004_shares.sql")),
 ];
 
 /// Brings a database up to date, all or nothing.

@@ -1,40 +1,56 @@
 //! One-time tickets by the hash of their secret. Whichever node is shown one, it is spent by one atomic delete; the database's clock says when it ends.
 
 use bytes::Bytes;
-use tidings_server_core::store::StoreError;
+use tidings_server_core::store::{Share, StoreError, TICKETS, Ticket, USERS_TICKETS};
 
 use super::{
     Inner,
+    needs::turn,
     read::connection,
     row::{Trouble, int},
 };
 
-/// Most tickets that wait to be spent, as counted each second: what 3,000 new connections a second need for 30 s each.
-const MOST: u64 = 100_000;
+/// Parts of a large share. Each is counted and locked by itself, so that one ticket costs a count of one part and waits for few others. They fill evenly,
+/// for a ticket's part is drawn by its hash: a share is full from about nine tenths on, and never above its bound.
+const PARTS: u64 = 64;
+/// Smaller shares have one part.
+const LARGE: u64 = 6_400;
 
-const PUT: &str = "INSERT INTO ticket (hash, ends, granted)
-    VALUES ($1, clock_timestamp() + $2 * interval '1 millisecond', $3)
-    ON CONFLICT (hash) DO NOTHING";
+/// Answers which bound is reached: 0, none, and the ticket is kept; 1, the credential's; 2, the user's.
+const PUT: &str = "SELECT put_ticket($1, $2, $3, $4, $5, $6, $7, $8, $9)";
 
 const TAKE: &str = "DELETE FROM ticket WHERE hash = $1 RETURNING granted, ends > clock_timestamp()";
 
-pub(super) async fn put(
-    inner: &Inner,
-    hash: [u8; 32],
-    ttl_ms: u64,
-    grant: &Bytes,
-) -> Result<(), StoreError> {
-    if inner.keeper.tickets() >= MOST {
-        return Err(StoreError::Full("tickets"));
+pub(super) async fn put(inner: &Inner, ticket: &Ticket) -> Result<(), StoreError> {
+    let Ticket { hash, ttl_ms, grant, share: Share { of, most, user } } = ticket;
+    let parts = if *most >= LARGE { PARTS } else { 1 };
+    let part = u64::from(hash[0]) % parts;
+    let (user, users_most) = user.as_ref().map_or(("", 0), |(user, most)| (&**user, *most));
+    let mut turns = vec![turn("tickets", of, &part.to_string())];
+    if !user.is_empty() {
+        turns.push(turn("tickets of a user", of, user));
     }
+    // In one order, so that no two wait for each other.
+    turns.sort_unstable();
     let client = connection(inner).await?;
     let put = async {
         let statement = client.prepare_cached(PUT).await?;
         // Far ends don't fit the database's time; a century does.
-        let ttl = int(ttl_ms).min(100 * 366 * 86_400_000) as f64;
-        client.execute(&statement, &[&&hash[..], &ttl, &&grant[..]]).await
+        let ttl = int(*ttl_ms).min(100 * 366 * 86_400_000) as f64;
+        let (part, most, users_most) = (int(part), int(most.div_ceil(parts)), int(users_most));
+        let row = client
+            .query_one(
+                &statement,
+                &[&&hash[..], &ttl, &&grant[..], of, &part, &most, &user, &users_most, &turns],
+            )
+            .await?;
+        Ok::<_, tokio_postgres::Error>(row.get::<_, i32>(0))
     };
-    put.await.map(drop).map_err(|error| Trouble::from(error).into())
+    match put.await.map_err(Trouble::from)? {
+        0 => Ok(()),
+        1 => Err(StoreError::TooMany(TICKETS)),
+        _ => Err(StoreError::TooMany(USERS_TICKETS)),
+    }
 }
 
 pub(super) async fn take(inner: &Inner, hash: [u8; 32]) -> Result<Option<Bytes>, StoreError> {

@@ -32,19 +32,16 @@ mod schema;
 mod tickets;
 mod trim;
 
-use std::{
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicUsize, Ordering},
 };
 
 use bytes::Bytes;
 use rusqlite::Connection;
 use tidings_server_core::{
     steady::Moment,
-    store::{Answer, Query, Retention, Store, StoreError, Write, Written},
+    store::{Answer, Query, Retention, Store, StoreError, Ticket, Write, Written},
 };
 
 pub use examine::Report;
@@ -107,14 +104,8 @@ impl Store for Sqlite {
         Ok(queries.iter().map(|query| read::answer(&mut reader, query)).collect())
     }
 
-    fn put_ticket(
-        &self,
-        _wall: u64,
-        hash: [u8; 32],
-        ttl_ms: u64,
-        grant: Bytes,
-    ) -> Result<(), StoreError> {
-        self.tickets().put(hash, Duration::from_millis(ttl_ms), grant)
+    fn put_ticket(&self, _wall: u64, ticket: &Ticket) -> Result<(), StoreError> {
+        self.tickets().put(ticket)
     }
 
     fn take_ticket(&self, _wall: u64, hash: [u8; 32]) -> Result<Option<Bytes>, StoreError> {

@@ -6,39 +6,55 @@ use std::{
 };
 
 use bytes::Bytes;
-use tidings_server_core::store::StoreError;
-
-/// Most tickets that wait to be spent: what 3,000 new connections a second need for 30 s each.
-const MOST: usize = 100_000;
+use tidings_server_core::store::{Share, StoreError, TICKETS, Ticket, USERS_TICKETS};
 
 /// Longer than any process.
 const FAR: Duration = Duration::from_secs(100 * 366 * 86_400);
 
 #[derive(Debug, Default)]
 pub(super) struct Tickets {
-    grants: HashMap<[u8; 32], (Instant, Bytes)>,
+    waiting: HashMap<[u8; 32], Waiting>,
     /// The same by end, so that the oldest go first.
     ends: BTreeSet<(Instant, [u8; 32])>,
+    /// How many wait, by credential and by user.
+    of: HashMap<Box<str>, u64>,
+    of_user: HashMap<Box<str>, u64>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    ends: Instant,
+    grant: Bytes,
+    of: Box<str>,
+    user: Option<Box<str>>,
 }
 
 impl Tickets {
-    pub(super) fn put(
-        &mut self,
-        hash: [u8; 32],
-        life: Duration,
-        grant: Bytes,
-    ) -> Result<(), StoreError> {
-        if self.grants.len() >= MOST {
-            return Err(StoreError::Full("tickets"));
+    pub(super) fn put(&mut self, ticket: &Ticket) -> Result<(), StoreError> {
+        let Ticket { hash, ttl_ms, grant, share: Share { of, most, user } } = ticket;
+        self.trim();
+        if count(&self.of, of) >= *most {
+            return Err(StoreError::TooMany(TICKETS));
         }
-        let ends = Instant::now() + life.min(FAR);
-        self.grants.insert(hash, (ends, grant));
-        self.ends.insert((ends, hash));
+        if let Some((user, most)) = user
+            && count(&self.of_user, user) >= *most
+        {
+            return Err(StoreError::TooMany(USERS_TICKETS));
+        }
+        let ends = Instant::now() + Duration::from_millis(*ttl_ms).min(FAR);
+        let user = user.as_ref().map(|(user, _)| Box::from(&**user));
+        *self.of.entry(Box::from(&**of)).or_default() += 1;
+        if let Some(user) = &user {
+            *self.of_user.entry(Box::clone(user)).or_default() += 1;
+        }
+        let waiting = Waiting { ends, grant: grant.clone(), of: Box::from(&**of), user };
+        self.waiting.insert(*hash, waiting);
+        self.ends.insert((ends, *hash));
         Ok(())
     }
 
     pub(super) fn take(&mut self, hash: [u8; 32]) -> Option<Bytes> {
-        let (ends, grant) = self.grants.remove(&hash)?;
+        let Waiting { ends, grant, .. } = self.remove(hash)?;
         self.ends.remove(&(ends, hash));
         (Instant::now() < ends).then_some(grant)
     }
@@ -50,7 +66,30 @@ impl Tickets {
                 break;
             }
             self.ends.pop_first();
-            self.grants.remove(&hash);
+            self.remove(hash);
+        }
+    }
+
+    fn remove(&mut self, hash: [u8; 32]) -> Option<Waiting> {
+        let waiting = self.waiting.remove(&hash)?;
+        forget(&mut self.of, &waiting.of);
+        if let Some(user) = &waiting.user {
+            forget(&mut self.of_user, user);
+        }
+        Some(waiting)
+    }
+}
+
+fn count(counts: &HashMap<Box<str>, u64>, name: &str) -> u64 {
+    counts.get(name).copied().unwrap_or_default()
+}
+
+/// One less; a name that has none is not kept.
+fn forget(counts: &mut HashMap<Box<str>, u64>, name: &str) {
+    if let Some(count) = counts.get_mut(name) {
+        *count -= 1;
+        if *count == 0 {
+            counts.remove(name);
         }
     }
 }
@@ -59,18 +98,25 @@ impl Tickets {
 mod tests {
     use super::*;
 
+    fn ticket(number: u64, ttl_ms: u64) -> Ticket {
+        let mut hash = [0; 32];
+        hash[..8].copy_from_slice(&number.to_le_bytes());
+        let share = Share { of: "users".into(), most: 10, user: Some(("mina".into(), 10)) };
+        Ticket { hash, ttl_ms, grant: Bytes::new(), share }
+    }
+
     #[test]
-    fn ended_tickets_make_room() {
+    fn nothing_is_kept_of_tickets_that_are_gone() {
         let mut tickets = Tickets::default();
-        for n in 0..MOST {
-            let mut hash = [0; 32];
-            hash[..8].copy_from_slice(&n.to_le_bytes());
-            let life = if n == 0 { Duration::ZERO } else { FAR };
-            tickets.put(hash, life, Bytes::new()).unwrap();
+        for number in 0..1_000 {
+            tickets.put(&ticket(number, 0)).unwrap();
         }
-        assert!(matches!(tickets.put([1; 32], FAR, Bytes::new()), Err(StoreError::Full(_))));
+        for number in 0..9 {
+            tickets.put(&ticket(number, u64::MAX)).unwrap();
+            assert_eq!(tickets.take(ticket(number, 0).hash), Some(Bytes::new()));
+        }
         tickets.trim();
-        tickets.put([1; 32], FAR, Bytes::new()).unwrap();
-        assert_eq!(tickets.take([1; 32]), Some(Bytes::new()));
+        assert!(tickets.waiting.is_empty() && tickets.ends.is_empty());
+        assert!(tickets.of.is_empty() && tickets.of_user.is_empty());
     }
 }
