@@ -119,7 +119,6 @@ fn small_budgets() -> Rates {
     Rates {
         messages: Rate::every_ms(12, 150),
         bytes: Rate::per_second(4_000, 2_000),
-        reads: Rate::every_ms(8, 200),
         opens: Rate::every_ms(4, 700),
         ..Rates::default()
     }

@@ -160,7 +160,13 @@ impl Intents {
 
     /// Nothing is on its way any more: the connection went, or everything is to be sent again.
     pub(crate) fn recall(&mut self) {
-        for intent in &mut self.list {
+        self.recall_from(0);
+    }
+
+    /// The same for what is behind a place. What was sent before that has an answer of its own, which may be on its way: sent
+    /// again, it would use up what the one that was refused waits for.
+    fn recall_from(&mut self, place: usize) {
+        for intent in self.list.iter_mut().skip(place) {
             if let Progress::Sent(_) = intent.progress {
                 intent.progress = Progress::Unsent;
             }
@@ -290,15 +296,18 @@ impl Intents {
         let Some(place) = place.filter(|place| self.was_last_sent_as(*place, error.id)) else {
             return error.seq.map(|_| Refusal::Stale);
         };
-        self.recall();
         Some(match error.expected {
             Some(expected) => {
+                self.recall();
                 if !self.fill(place, expected) {
                     self.renumber(place, expected, &Arc::from(lane));
                 }
                 Refusal::Mended
             }
-            None => Refusal::Later,
+            None => {
+                self.recall_from(place);
+                Refusal::Later
+            }
         })
     }
 

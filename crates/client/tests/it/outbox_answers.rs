@@ -151,3 +151,22 @@ fn answers_of_an_unknown_lane_change_nothing() {
     assert_eq!(rig.client.outbox().pending, 1);
     assert!(rig.item("a").read);
 }
+
+/// Found by the simulation (seed 1798601310): refusals overtake the answers of what was sent before them, which wait for a commit. Sent
+/// again, that used up the budget that the refused one waited for, each time.
+#[test]
+fn what_was_sent_before_a_refused_intent_is_not_sent_again_for_that() {
+    let mut rig = Rig::live_with(&["a", "b"]);
+    rig.mark(1, &["a"], READ);
+    rig.mark(2, &["b"], READ);
+    rig.mark(3, &["a"], UNREAD);
+    rig.take();
+    for seq in [2, 3] {
+        let fields = format!(r#""client_id":"lane-1","seq":{seq},"#);
+        rig.receive(&says::error(&fields, "flood", "backoff"));
+    }
+    rig.receive(&says::ack("lane-1", 1, 3));
+    assert!(settled(&rig, 1));
+    rig.advance(10_000);
+    assert_eq!(lanes(&mut rig), lane("lane-1", [2, 3]));
+}

@@ -10,7 +10,7 @@ use tidings_protocol::{
 use super::{Command, Event, turn::Turn};
 use crate::{
     Limits, Refused,
-    budget::{self, Cost},
+    budget::{self, Cost, Kind},
 };
 
 /// When somebody who made room for others may come again, in milliseconds.
@@ -45,13 +45,15 @@ pub struct Guard {
     strikes: u32,
     /// Messages that could not be read.
     unreadable: u32,
+    /// Until then, in monotonic milliseconds, the user's account was used up, as the client was told.
+    held_until: u64,
 }
 
 impl Guard {
     /// Nothing is held against the client any more: a new guard would do as well. `now` is monotonic.
     #[must_use]
     pub const fn is_even(&self, now: u64) -> bool {
-        self.paid_until <= now
+        self.paid_until <= now && self.held_until <= now
     }
 
     pub(super) fn judge<'a>(
@@ -115,12 +117,30 @@ impl Guard {
         let cost = Cost::of_message(&message, text.len());
         if budget::keeps_alive(&message) {
             turn.count(cost);
-        } else if let Err(flood) = turn.spend(cost) {
+        } else if let Err(flood) = self.spend(cost, turn) {
             // No strike: other connections of the user may have used it up.
             turn.refuse(&flood, Envelope::peek(text), None);
             return Verdict::Answered;
         }
         Verdict::Pass(Input::Said(message))
+    }
+
+    /// Takes a message's cost from the user's account. What follows a refused message in its lane can't be taken before it: until
+    /// the time that was told nothing is, or what follows would use up what the first one waits for, again and again.
+    fn spend(&mut self, cost: Cost, turn: &Turn<'_>) -> Result<(), Refused> {
+        let now = turn.now.mono;
+        if cost.of(Kind::Reads) > 0 {
+            return turn.spend(cost);
+        }
+        if now < self.held_until {
+            let retry_after_ms = Some(self.held_until - now);
+            return Err(Refused { retry_after_ms, ..ErrorCode::Flood.into() });
+        }
+        let spent = turn.spend(cost);
+        if let Err(Refused { retry_after_ms: Some(wait), .. }) = &spent {
+            self.held_until = now.saturating_add(*wait);
+        }
+        spent
     }
 
     /// The transport's own pings and pongs cost what messages cost; nothing can be answered to one.

@@ -50,7 +50,7 @@ fn a_users_messages_are_one_budget_over_sockets_and_visits() {
         "ack",
         "another user has a budget of their own"
     );
-    server.pass(1_000);
+    server.pass(3_000);
     // Refused for now only: its place in the lane was not taken.
     assert_eq!(publish(&mut server, &mut second, 4), "ack");
 }
@@ -169,4 +169,37 @@ fn an_outbox_of_hundreds_goes_out_over_one_connection() {
         server.pass(wait.unwrap_or(1));
     }
     assert_eq!(server.top("room:a"), INTENTS);
+}
+
+/// A large message that waits for bytes is followed by small ones of its lane: they do not use up what it waits for.
+#[test]
+fn what_follows_a_refused_message_leaves_its_bytes_to_it() {
+    let mut server =
+        Server::with(limits(|limits| limits.user.bytes = Rate::per_second(4_000, 2_000)));
+    let mut peer = server.connect("u1+rooms");
+    peer.got();
+    let text = |seq: u64, length: usize| {
+        let data = "x".repeat(length);
+        format!(
+            r#"{{"type":"publish","channel":"room:a","client_id":"l","seq":{seq},"data":"{data}"}}"#
+        )
+    };
+    server.say(&mut peer, &text(1, 100));
+    assert_eq!(peer.types(), ["ack"]);
+    let mut sent = 0;
+    while server.top("room:a") < 2 {
+        let mut wait = None;
+        for seq in 2..18 {
+            let length = if seq == 2 { 6_000 } else { 300 };
+            server.say(&mut peer, &text(seq, length));
+            for message in peer.got() {
+                if let tidings_protocol::ServerMessage::Error(error) = message {
+                    wait = wait.or(error.retry_after_ms);
+                }
+            }
+        }
+        server.pass(wait.unwrap_or_default());
+        sent += 1;
+        assert!(sent < 5, "the large one never gets through");
+    }
 }

@@ -109,7 +109,7 @@ impl Budgets {
     }
 
     /// What other nodes are to be told, and the refusals nobody was told of.
-    fn news(&self) -> (Vec<Signal>, Vec<(Box<str>, Kind, u64)>) {
+    fn news(&self) -> News {
         let (mut used, mut refused) = (Vec::new(), Vec::new());
         for part in &self.parts {
             for (user, account) in &lock(part).accounts {
@@ -125,13 +125,21 @@ impl Budgets {
                 }
             }
         }
-        (used, refused)
+        News { used, refused }
     }
 
     fn part(&self, user: &str) -> Option<MutexGuard<'_, Part>> {
         let place = usize::try_from(self.hasher.hash_one(user) % PARTS as u64).unwrap_or_default();
         self.parts.get(place).map(lock)
     }
+}
+
+/// What nobody was told of yet.
+#[derive(Debug, PartialEq, Eq)]
+struct News {
+    used: Vec<Signal>,
+    /// By user and kind.
+    refused: Vec<(Box<str>, Kind, u64)>,
 }
 
 impl Part {
@@ -156,7 +164,7 @@ pub(crate) async fn tell(node: Arc<Node>, refusals: Arc<Refusals>) {
     let mut turns = interval(EVERY);
     loop {
         turns.tick().await;
-        let (used, refused) = node.budgets.news();
+        let News { used, refused } = node.budgets.news();
         if let Some(bus) = node.bus.as_ref().filter(|_| !used.is_empty()) {
             bus.tell(&used);
         }
@@ -231,8 +239,9 @@ mod tests {
         }
         let cost = Cost::new([64, 0, 0, 0, 0]);
         let used = vec![Signal::Used { user: "mina".to_owned(), cost }];
-        assert_eq!(book.news(), (used, vec![("mina".into(), Kind::Messages, 6)]));
-        assert_eq!(book.news(), (vec![], vec![]));
+        let refused = vec![("mina".into(), Kind::Messages, 6)];
+        assert_eq!(book.news(), News { used, refused });
+        assert_eq!(book.news(), News { used: vec![], refused: vec![] });
     }
 
     #[tokio::test]
