@@ -93,7 +93,8 @@ impl Context {
         if room.leg().is_none_or(|leg| leg == Leg::Asked) {
             return Ok(());
         }
-        let Gap { channel, from, to, why } = gap.clone();
+        let from = room.missing_from(gap);
+        let Gap { channel, to, why, .. } = gap.clone();
         if room.miss(GapView { from, to, why }) {
             self.tell(Command::Gap { channel: channel.clone(), from, to, why });
         }

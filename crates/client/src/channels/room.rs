@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tidings_protocol::{
     Channel, Encode, Epoch, Proof,
     client::{Cursor, Since, Subscribe},
-    server::{Member, Message, Page},
+    server::{Gap, GapReason, Member, Message, Page},
 };
 
 use super::older::Older;
@@ -50,6 +50,8 @@ pub(crate) struct Room {
     bytes: usize,
     pub(crate) older: Older,
     gap: Option<GapView>,
+    /// The last record it had when the server last went on elsewhere.
+    moved_from: Option<u64>,
     /// Epochs this client left: a save may replace what was saved under them.
     pub(crate) left: Vec<Epoch>,
     /// The epoch of a cache that came before the server named its own.
@@ -74,6 +76,7 @@ impl Room {
             bytes: 0,
             older: Older::default(),
             gap: None,
+            moved_from: None,
             left: Vec::new(),
             late: None,
             unsaved: false,
@@ -126,7 +129,9 @@ impl Room {
         {
             self.left.push(late);
         }
-        let fresh = self.cursor.is_none();
+        // Moved on from before the first record, it holds nothing either.
+        let fresh = self.cursor.is_none_or(|held| !recovered && is_unborn(held));
+        self.moved_from = self.cursor.filter(|_| !recovered).map(|held| held.offset);
         match &mut self.cursor {
             // What was taken stays taken, even where the server begins before it.
             Some(held) if recovered && !is_unborn(*held) => held.proof = at.proof,
@@ -206,6 +211,13 @@ impl Room {
             self.drop_oldest();
         }
         self.changed();
+    }
+
+    /// Where a gap begins for this client: a server that goes on elsewhere by itself names what it did not send, and knows nothing of a
+    /// record that was lost before that.
+    pub(crate) fn missing_from(&self, gap: &Gap) -> u64 {
+        let lost = self.moved_from.filter(|_| gap.why == GapReason::Retention);
+        lost.map_or(gap.from, |had| gap.from.min(had.saturating_add(1)))
     }
 
     /// Offsets that are missing for good. `false`: that was told before.

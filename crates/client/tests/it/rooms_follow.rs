@@ -326,3 +326,34 @@ fn another_user_sees_nothing_of_it() {
     rig.receive(&says::connected("u9"));
     assert_eq!(rig.asked_to_subscribe().1, None, "what is read is read on, from the start");
 }
+
+/// Found by seed 1798303263: nothing older could be asked for once the right to read back was given.
+#[test]
+fn a_room_that_was_empty_and_began_elsewhere_has_something_older() {
+    let mut rig = Rig::live();
+    rig.want(ROOM);
+    let (id, _) = rig.asked_to_subscribe();
+    rig.receive(&subscribed(id, "AAAAAAAA", 1, 0, 0, false));
+    rig.cut();
+    rig.reopen();
+    rig.receive(&says::connected("u1"));
+    let (id, _) = rig.asked_to_subscribe();
+    rig.receive(&subscribed(id, "roomone1", 1, 4, 4, false));
+    assert_eq!(rig.asked_for_page().1, Some(5));
+}
+
+/// Found by seed 1798303602.
+#[test]
+fn a_record_that_was_lost_before_the_server_went_on_elsewhere_is_told_with_the_gap() {
+    let mut rig = Rig::in_room();
+    rig.receive(&message(1));
+    // The second is lost; of the third and fourth the server knows that they went.
+    let begun = subscribed(0, "roomone1", 5, 6, 4, false).replace(r#""id":0,"#, "");
+    rig.receive(&begun);
+    rig.take();
+    rig.receive(&says::gap(ROOM, 3, 4, "retention"));
+    let gap = GapView { from: 2, to: 4, why: GapReason::Retention };
+    assert_eq!(rig.room().gap, Some(gap));
+    rig.receive(&message(5));
+    assert_eq!(rig.texts(), ["m1", "m5"]);
+}
