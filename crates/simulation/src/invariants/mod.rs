@@ -37,7 +37,10 @@ mod rooms;
 mod rows;
 mod tickets;
 
-use std::fmt::{self, Debug, Display, Formatter};
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Debug, Display, Formatter},
+};
 
 use tidings_client_core::{ChannelView, InboxView, Status};
 use tidings_protocol::Channel;
@@ -87,6 +90,9 @@ pub struct End {
     pub rooms: Vec<(Channel, ChannelView)>,
     /// What the credential of its connection allows.
     pub allowed: Allowed,
+    /// Up to which offset of a room apps were told that records are missing. A page that is loaded again has its cache, and not what was
+    /// told before.
+    pub missing: BTreeMap<Channel, u64>,
 }
 
 /// A promise that was broken.

@@ -23,7 +23,7 @@ use crate::{
     invariants::{self, Breach, Checker, End, Scene},
     model::History,
     node::{Node, Settings},
-    sight::{Allowed, Page},
+    sight::{Allowed, Page, Sight},
     storage::{Place, Storage},
 };
 
@@ -95,6 +95,8 @@ pub struct World {
     ids: Ids,
     tickets: u64,
     sessions: BTreeMap<usize, String>,
+    /// Up to which offset of a channel apps were told that records are missing.
+    missing: BTreeMap<Channel, u64>,
     /// What the credential of each session allows.
     granted: BTreeMap<String, Allowed>,
     /// The app's ticket function fails.
@@ -151,6 +153,7 @@ impl World {
             ids: Ids::new(seed ^ 0x5eed),
             tickets: 0,
             sessions: BTreeMap::new(),
+            missing: BTreeMap::new(),
             granted: BTreeMap::new(),
             tickets_fail: false,
             session_ttl_ms: 3_600_000,
@@ -225,6 +228,10 @@ impl World {
         let scene =
             Scene { now: self.env.now.mono, store: &self.disk.memory, history: &self.history };
         for sight in &sights {
+            if let Sight::Missing { channel, to, .. } = sight {
+                let told = self.missing.entry(channel.clone()).or_default();
+                *told = (*to).max(*told);
+            }
             for checker in &mut self.checkers {
                 if let Err(what) = checker.saw(&scene, sight) {
                     let invariant = checker.invariant();
@@ -265,6 +272,7 @@ impl World {
             calls: device.calls(),
             rooms: device.reads().map(|room| (room.clone(), device.room(room))).collect(),
             view: device.view(),
+            missing: self.missing.clone(),
         }
     }
 
