@@ -12,7 +12,7 @@ use crate::{
     words::{read, tell},
 };
 
-/// One client. Numbers of intents are the caller's, unique for the client's life; answers come to the [`Host`].
+/// One client. Numbers of intents are the caller's, unique for the client's life; answers come to the host.
 #[wasm_bindgen]
 pub struct Core {
     driver: Driver,
