@@ -3,10 +3,7 @@
 mod link;
 mod lobby;
 
-use std::{
-    future::poll_fn, io, net::SocketAddr, os::fd::AsRawFd as _, pin::pin, sync::Arc, task::Poll,
-    time::Duration,
-};
+use std::{future::poll_fn, io, net::SocketAddr, pin::pin, sync::Arc, task::Poll, time::Duration};
 
 use axum::Router;
 use futures_util::FutureExt as _;
@@ -15,10 +12,7 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
-use rustix::{
-    io::Errno,
-    process::{Resource, getrlimit},
-};
+use rustix::io::Errno;
 use socket2::SockRef;
 use tidings_server_core::{
     Principal,
@@ -82,9 +76,6 @@ pub(crate) const LINK_BUFFER: usize = 64 * 1024;
 /// timeout is slow, and not stuck.
 #[cfg(target_os = "linux")]
 const UNSENT: u32 = 64 * 1024;
-
-/// Files that links leave to the rest of the process.
-const FILES_LEFT: u64 = 32;
 
 /// What all links go by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -363,12 +354,7 @@ impl Door {
 async fn accept(listener: &TcpListener, lobby: &Lobby) -> Arrived {
     loop {
         match listener.accept().await {
-            Ok((stream, address)) => {
-                if is_among_the_last(&stream) {
-                    lobby.give_a_file();
-                }
-                return Arrived { stream, address };
-            }
+            Ok((stream, address)) => return Arrived { stream, address },
             Err(error) if is_out_of_files(&error) && lobby.give_a_file() => {
                 sleep(Duration::from_millis(1)).await;
             }
@@ -379,13 +365,6 @@ async fn accept(listener: &TcpListener, lobby: &Lobby) -> Arrived {
             }
         }
     }
-}
-
-/// Whether this link has one of the last files that the process may open. They are the store's, which can keep nothing without: it
-/// opens some now and then. The system gives the lowest number that is free.
-fn is_among_the_last(stream: &TcpStream) -> bool {
-    let most = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    u64::try_from(stream.as_raw_fd()).is_ok_and(|number| number.saturating_add(FILES_LEFT) >= most)
 }
 
 fn is_out_of_files(error: &io::Error) -> bool {
