@@ -364,9 +364,9 @@ impl Handle {
     /// # Errors
     /// As [`Handle::ticket`].
     pub async fn ticket_for(&self, request: TicketRequest) -> Result<Ticket, Refused> {
-        let session = uuid::Uuid::new_v4().to_string();
+        let own = auth::random_id("s-")?;
         let (wall, limits) = (self.api.wall(), self.api.limits());
-        let grant = service::grant(Caller::Backend, request, session, wall, limits)?;
+        let grant = service::grant(Caller::Backend, request, own, wall, limits)?;
         // The app around is a backend like one with a key.
         let asker = Asker {
             whose: Principal::Server,

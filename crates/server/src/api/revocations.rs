@@ -5,15 +5,12 @@ use axum::extract::{Path, State, rejection::PathRejection};
 use http::StatusCode;
 use tidings_protocol::{ErrorCode, rest::RevocationRequest};
 use tidings_server_core::{
-    Identity, Principal, service,
+    Principal, service,
     store::{Op, Write},
 };
 
-use super::{Api, Backend, Caller, body::Body};
-use crate::{
-    auth::{self, Who},
-    error::ApiError,
-};
+use super::{Api, Backend, Caller, body::Body, streams::named};
+use crate::{auth, error::ApiError};
 
 pub(super) async fn revoke(
     State(api): State<Api>,
@@ -32,28 +29,10 @@ pub(super) async fn end(
     Caller(who): Caller,
     session: Result<Path<String>, PathRejection>,
 ) -> Result<StatusCode, ApiError> {
-    let identity = own_session(&who, session)?;
+    let identity = who.session(&named(session)?)?;
     let write = service::end_session(identity, api.wall(), api.limits());
     apply(&api, who.principal(), write).await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// The session in the path, where its own token is shown.
-pub(super) fn own_session(
-    who: &Who,
-    session: Result<Path<String>, PathRejection>,
-) -> Result<&Identity, ApiError> {
-    let Path(session) = session
-        .map_err(|rejection| ApiError::new(ErrorCode::InvalidUtf8, rejection.body_text()))?;
-    let Who::Session(identity) = who else {
-        let detail = "show the session token that `connected` or the poll's head gave, not another credential.";
-        return Err(ApiError::new(ErrorCode::Forbidden, detail));
-    };
-    if identity.session != session {
-        let detail = "the session token is another session's than the one in the path.";
-        return Err(ApiError::new(ErrorCode::Forbidden, detail));
-    }
-    Ok(identity)
 }
 
 async fn apply(api: &Api, whose: Principal, write: Write) -> Result<(), ApiError> {

@@ -16,7 +16,7 @@ use tidings_server_core::{
 };
 use tokio::{sync::oneshot, time::Instant};
 
-use super::{Api, Caller, body, revocations::own_session};
+use super::{Api, Caller, body};
 use crate::{
     driver::connection::{self, Opening, Said, Visitor},
     error::ApiError,
@@ -116,7 +116,7 @@ pub(super) async fn messages(
     session: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let identity = own_session(&who, session)?.clone();
+    let identity = who.session(&named(session)?)?.clone();
     let session = identity.session.clone();
     let (parts, stream) = request.into_parts();
     let text = body::text(&parts.headers, stream, &api, api.limits().connect_bytes).await?;
@@ -142,6 +142,13 @@ fn cursors(connect: &str) -> Channels<Cursor> {
         Ok(ClientMessage::Connect(connect)) => connect.cursors.unwrap_or_default(),
         _ => Channels::default(),
     }
+}
+
+/// The session that an address names.
+pub(super) fn named(session: Result<Path<String>, PathRejection>) -> Result<String, ApiError> {
+    let Path(session) = session
+        .map_err(|rejection| ApiError::new(ErrorCode::InvalidUtf8, rejection.body_text()))?;
+    Ok(session)
 }
 
 /// What a request asks for.

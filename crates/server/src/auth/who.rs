@@ -72,6 +72,24 @@ impl Who {
         }
     }
 
+    /// Refuses all but a session's own token, for the session that is named.
+    ///
+    /// # Errors
+    /// `forbidden`.
+    pub fn session(&self, named: &str) -> Result<&Identity, Refused> {
+        match self {
+            Self::Session(identity) if identity.session == named => Ok(identity),
+            Self::Session(_) => Err(Refused::new(
+                ErrorCode::Forbidden,
+                "the session token is another session's than the one in the path.",
+            )),
+            Self::Backend(_) | Self::User(_) => Err(Refused::new(
+                ErrorCode::Forbidden,
+                "show the session token that `connected` or the poll's head gave, not another credential.",
+            )),
+        }
+    }
+
     /// Refuses backends.
     ///
     /// # Errors

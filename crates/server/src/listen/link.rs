@@ -191,6 +191,11 @@ impl Peer {
         let _again = self.0.entry.set(entry);
     }
 
+    #[cfg(test)]
+    pub(super) fn is_evicted(&self) -> bool {
+        self.0.evicted.load(Ordering::SeqCst)
+    }
+
     pub(super) fn downgrade(&self) -> Weak<Shared> {
         Arc::downgrade(&self.0)
     }

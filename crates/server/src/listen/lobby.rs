@@ -150,3 +150,22 @@ impl Entry {
         inside.links.remove(&self.number);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_that_is_nobodys_gives_its_file_and_one_of_a_user_does_not() {
+        let strangers = fair::Bounds { each: 9, total: 9 };
+        let lobby = Lobby::new(Bounds { strangers, per_user: 9 }, Shares::default());
+        let peers = [Peer::default(), Peer::default()];
+        for peer in &peers {
+            lobby.enter(Principal::address(None), peer);
+        }
+        peers[0].known(&Principal::user("mina"));
+        assert!(lobby.give_a_file());
+        assert_eq!(peers.each_ref().map(Peer::is_evicted), [false, true]);
+        assert!(!lobby.give_a_file(), "nobody is left who could");
+    }
+}

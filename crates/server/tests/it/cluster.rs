@@ -171,11 +171,10 @@ async fn a_page_that_comes_back_to_another_node_replaces_its_older_connection() 
     assert_eq!(older.end().await.error, "replaced");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_page_that_went_elsewhere_leaves_no_connection_behind_though_nothing_tells_of_it() {
-    let url = postgres::server().database();
+/// Two nodes that hear of each other by their store only, and let a user have one connection.
+async fn without_bus(url: &str) -> [Server; 2] {
     let start = || async {
-        let url = url.clone();
+        let url = url.to_owned();
         Server::with(move |config| {
             config.store.url.0 = url;
             config.store.lease_ms = 9_000;
@@ -183,8 +182,13 @@ async fn a_page_that_went_elsewhere_leaves_no_connection_behind_though_nothing_t
         })
         .await
     };
-    // There is no bus.
-    let (one, two) = (start().await, start().await);
+    [start().await, start().await]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_went_elsewhere_leaves_no_connection_behind_though_nothing_tells_of_it() {
+    let url = postgres::server().database();
+    let [one, two] = without_bus(&url).await;
     let page = json!({ "instance": "page" });
     for _ in 0..2 {
         let mut older = one.connecting("mina", page.clone()).await;
@@ -200,16 +204,7 @@ async fn a_page_that_went_elsewhere_leaves_no_connection_behind_though_nothing_t
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_whose_lease_ended_takes_no_place_from_a_page_that_went_elsewhere() {
     let url = postgres::server().database();
-    let start = || async {
-        let url = url.clone();
-        Server::with(move |config| {
-            config.store.url.0 = url;
-            config.store.lease_ms = 9_000;
-            config.limits.connections_per_user = 1;
-        })
-        .await
-    };
-    let (one, two) = (start().await, start().await);
+    let [one, two] = without_bus(&url).await;
     let page = json!({ "instance": "page" });
     let mut older = one.connecting("mina", page.clone()).await;
     older.hear("connected").await;

@@ -165,38 +165,38 @@ async fn a_link_that_rests_too_long_is_ended() {
     assert_eq!(within("its end", rests.read(&mut [0])).await.unwrap(), 0);
 }
 
-#[tokio::test]
-async fn links_that_rest_make_room_where_there_is_none() {
-    let server = Server::with(|config| {
+async fn of_three_links() -> Server {
+    Server::with(|config| {
         config.limits.links = 3;
         config.limits.connections = 2;
         config.limits.header_timeout_ms = 100;
     })
-    .await;
+    .await
+}
+
+/// So many links, one after the other, that were answered and rest.
+async fn rest(server: &Server, count: usize) -> Vec<TcpStream> {
     let mut resting = Vec::new();
-    for _ in 0..3 {
-        let mut link = saying(&server, HEALTH).await;
+    for _ in 0..count {
+        let mut link = saying(server, HEALTH).await;
         until(&mut link, "ok\n").await;
         resting.push(link);
     }
+    resting
+}
+
+#[tokio::test]
+async fn links_that_rest_make_room_where_there_is_none() {
+    let server = of_three_links().await;
+    let _resting = rest(&server, 3).await;
     let mut comes = saying(&server, HEALTH).await;
     until(&mut comes, "ok\n").await;
 }
 
 #[tokio::test]
 async fn links_rest_on_once_nobody_waits_for_their_place() {
-    let server = Server::with(|config| {
-        config.limits.links = 3;
-        config.limits.connections = 2;
-        config.limits.header_timeout_ms = 100;
-    })
-    .await;
-    let mut resting = Vec::new();
-    for _ in 0..4 {
-        let mut link = saying(&server, HEALTH).await;
-        until(&mut link, "ok\n").await;
-        resting.push(link);
-    }
+    let server = of_three_links().await;
+    let mut resting = rest(&server, 4).await;
     // One more, that says nothing: two have made room, all places are taken, and it ends first, so the time is over.
     let mut silent = saying(&server, "").await;
     assert_eq!(within("its end", silent.read(&mut [0])).await.unwrap(), 0);

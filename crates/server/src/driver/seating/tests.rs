@@ -20,6 +20,18 @@ const CONNECTIONS: usize = 2 * TOGETHER + 10;
 /// Far more than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// A node alone on the bus, whose lease outlives the test.
+fn parts(store: &Arc<Flaky>, registry: &Arc<Registry>) -> Parts {
+    Parts {
+        store: Arc::clone(store) as _,
+        registry: Arc::clone(registry),
+        bus: None,
+        node: NODE,
+        per_user: 1,
+        lease: Duration::from_secs(3_600),
+    }
+}
+
 fn registry() -> Arc<Registry> {
     let strangers = fair::Bounds { each: CONNECTIONS, total: CONNECTIONS };
     let bounds = Bounds { per_user: 1, total: CONNECTIONS, strangers };
@@ -45,15 +57,7 @@ fn who_lost_a_place_with_the_lease_is_counted_anew_though_the_store_fails_in_the
         })
         .collect();
     // They are here, and the store knows nothing of the node: the first renewal finds that out.
-    let seating = Seating::start(Parts {
-        store: Arc::clone(&store) as _,
-        registry: Arc::clone(&registry),
-        bus: None,
-        node: NODE,
-        per_user: 1,
-        lease: Duration::from_secs(3_600),
-    })
-    .unwrap();
+    let seating = Seating::start(parts(&store, &registry)).unwrap();
     let hear = || asked.recv_timeout(PATIENCE).expect("the node asks");
     let mut counted = match hear() {
         Asked::Claimed(numbers) => numbers,
@@ -92,15 +96,7 @@ async fn a_claim_that_can_not_be_kept_fails_alone() {
     let (told, _asked) = mpsc::channel();
     let store = Arc::new(Flaky::new(told));
     let registry = registry();
-    let seating = Seating::start(Parts {
-        store,
-        registry,
-        bus: None,
-        node: NODE,
-        per_user: 1,
-        lease: Duration::from_secs(3_600),
-    })
-    .unwrap();
+    let seating = Seating::start(parts(&store, &registry)).unwrap();
     let claims = (1..=CONNECTIONS as u64).map(|number| {
         let user = if number % 3 == 0 { UNFIT.to_owned() } else { number.to_string() };
         let seating = &seating;
@@ -127,15 +123,7 @@ fn a_connection_that_can_not_be_counted_anew_ends_and_holds_up_nobody() {
             registry.admit(arrival, &line, None).unwrap()
         })
         .collect();
-    let _seating = Seating::start(Parts {
-        store,
-        registry,
-        bus: None,
-        node: NODE,
-        per_user: 1,
-        lease: Duration::from_secs(3_600),
-    })
-    .unwrap();
+    let _seating = Seating::start(parts(&store, &registry)).unwrap();
     let mut counted = 0;
     while counted < CONNECTIONS - 1 {
         if let Asked::Claimed(numbers) = asked.recv_timeout(PATIENCE).expect("the node asks") {
@@ -150,14 +138,7 @@ fn a_connection_that_was_replaced_elsewhere_ends_though_the_bus_lost_the_news() 
     let store = Arc::new(Flaky::new(told));
     let registry = registry();
     let line = Arc::new(Line::new(1_000));
-    let mut thread = Thread::new(Parts {
-        store: Arc::clone(&store) as _,
-        registry: Arc::clone(&registry),
-        bus: None,
-        node: NODE,
-        per_user: 1,
-        lease: Duration::from_secs(3_600),
-    });
+    let mut thread = Thread::new(parts(&store, &registry));
     thread.renew();
     let page = || Some("page".to_owned());
     let claim = |node, number| {
