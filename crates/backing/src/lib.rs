@@ -1,10 +1,12 @@
 //! Real PostgreSQL, Redis and nginx servers for tests and benches.
 //!
-//! Each has a temporary folder and a free port of its own, and ends with the process that started it, however that ends. They can
-//! be killed and started again on the same data, which is what most tests of a cluster are about.
+//! Each server has its own temporary folder and free port. It ends with the process that started
+//! it, however that process ends. A test can kill a server and start it again on the same data;
+//! most cluster tests need that.
 //!
-//! PostgreSQL's programs are looked for on the path and where Debian puts them. They refuse to run as root, so root runs them as
-//! the user `postgres`. What is missing is named with the package that brings it.
+//! PostgreSQL's programs are searched on the path and in Debian's folders. They refuse to run as
+//! root, so root runs them as the user `postgres`. The error for a missing program names the
+//! package to install.
 
 #![allow(
     clippy::expect_used,

@@ -12,9 +12,9 @@ use std::{
 
 use crate::process::{Process, find, folder, free_port, last_words, pid_in, signal};
 
-/// Far more than a start takes.
+/// Much longer than a start takes.
 const START: Duration = Duration::from_secs(60);
-/// Between two questions.
+/// Pause between two checks.
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// A proxy with one `server`. Ends when dropped.
@@ -23,15 +23,15 @@ pub struct Nginx {
     folder: PathBuf,
     port: u16,
     running: Option<Process>,
-    /// How often it was configured: it answers that at `/configured`.
+    /// How often nginx was configured. `/configured` answers with this number.
     configured: u32,
 }
 
 impl Nginx {
-    /// A new one on a free port, with these directives in `http { … }` and in `server { … }`.
+    /// A new proxy on a free port, with these directives in `http { … }` and in `server { … }`.
     ///
     /// # Panics
-    /// nginx is missing, or does not start: the text says why.
+    /// nginx is missing, or does not start; the message says why.
     #[must_use]
     pub fn start(http: &str, server: &str) -> Self {
         let folder = folder("nginx");
@@ -46,23 +46,23 @@ impl Nginx {
         nginx
     }
 
-    /// Other directives from now on. What is open stays open.
+    /// Loads other directives. Open connections stay open.
     ///
     /// # Panics
-    /// nginx does not take them: the text says why.
+    /// nginx does not accept the directives; the message says why.
     pub fn configure(&mut self, http: &str, server: &str) {
         self.write(http, server);
         signal(pid_in(&self.folder.join("nginx.pid")).expect("nginx runs"), "HUP");
         self.wait();
     }
 
-    /// Its URL.
+    /// The proxy's URL.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// A line for each request that has ended.
+    /// The access log: one line for each request that has ended.
     #[must_use]
     pub fn access_log(&self) -> String {
         fs::read_to_string(self.folder.join("access.log")).unwrap_or_default()
@@ -74,7 +74,8 @@ impl Nginx {
         let temps = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
         let temps: String =
             temps.iter().map(|name| format!("{name}_temp_path temp/{name};\n")).collect();
-        // As root its workers would have another user, who can't write into the folder.
+        // When nginx is started by root, its workers would run as another user, who can't write
+        // into the folder.
         let id = Command::new("id").arg("-u").output().expect("id runs");
         let user =
             if String::from_utf8_lossy(&id.stdout).trim() == "0" { "user root;" } else { "" };
@@ -99,7 +100,7 @@ impl Nginx {
         fs::write(self.folder.join("nginx.conf"), text).unwrap();
     }
 
-    /// Until the configuration is the one that was written.
+    /// Waits until nginx serves the configuration that was written last.
     fn wait(&mut self) {
         let began = Instant::now();
         while !self.is_configured() {
@@ -135,7 +136,7 @@ impl Drop for Nginx {
                 eprintln!("nginx' {name}:\n{}", last_words(&self.folder.join(name)));
             }
         }
-        // What can't be removed is in a temporary folder.
+        // A folder that can't be removed is only a temporary one.
         let _ = fs::remove_dir_all(&self.folder);
     }
 }

@@ -13,12 +13,12 @@ use crate::process::{
     Process, find, folder, free_port, is_alive, is_root, last_words, output, pid_in, signal,
 };
 
-/// Far more than a start takes, crash recovery included.
+/// Much longer than a start takes, crash recovery included.
 const START: Duration = Duration::from_secs(60);
-/// Between two questions.
+/// Pause between two checks.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// A certificate that is no authority for others.
+/// The request for a certificate that can't sign others.
 const CERTIFICATE: &str = "
 [req]
 distinguished_name = name
@@ -31,7 +31,7 @@ subjectAltName = DNS:localhost
 basicConstraints = CA:FALSE
 ";
 
-/// A server with its data. Ends when dropped.
+/// A server and its data. Ends when dropped.
 #[derive(Debug)]
 pub struct Postgres {
     folder: PathBuf,
@@ -46,13 +46,13 @@ impl Postgres {
     /// A new server on a free port.
     ///
     /// # Panics
-    /// PostgreSQL is missing, or does not start: the text says why.
+    /// PostgreSQL is missing, or does not start; the message says why.
     #[must_use]
     pub fn start() -> Self {
         Self::with(&[])
     }
 
-    /// The same with settings of its own, such as `wal_level=replica`.
+    /// A new server with extra settings, such as `wal_level=replica`.
     ///
     /// # Panics
     /// As [`Postgres::start`].
@@ -63,7 +63,8 @@ impl Postgres {
         server
     }
 
-    /// A server that takes TLS, with a certificate of its own for `localhost`: the file, which is its own authority too.
+    /// A server that accepts TLS, with its own certificate for `localhost`. Returns the
+    /// certificate's file, which clients can also trust as the authority.
     ///
     /// # Panics
     /// As [`Postgres::start`]; or `openssl` is missing.
@@ -84,7 +85,7 @@ impl Postgres {
         (server, file)
     }
 
-    /// A server with its data, not started.
+    /// A server with its data folder, not started yet.
     fn made(settings: &[&str]) -> Self {
         let folder = folder("pg");
         let log = folder.with_extension("log");
@@ -102,7 +103,7 @@ impl Postgres {
     /// The URL of a new, empty database.
     ///
     /// # Panics
-    /// The server is not there.
+    /// The server does not answer.
     #[must_use]
     pub fn database(&self) -> String {
         let name = format!("t{}", self.databases.fetch_add(1, Ordering::Relaxed));
@@ -116,10 +117,10 @@ impl Postgres {
         format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
     }
 
-    /// Executes SQL in a database and answers what `psql` prints of it.
+    /// Executes SQL in a database and returns the output of `psql`.
     ///
     /// # Panics
-    /// It failed.
+    /// The SQL failed.
     pub fn execute(&self, database: &str, sql: &str) -> String {
         let output = output(&mut self.psql(database, sql));
         let words = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -127,20 +128,22 @@ impl Postgres {
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 
-    /// SIGKILL to the server: no goodbye, no flush. Its data stays.
+    /// Sends SIGKILL to the server: no shutdown, no flush. Its data stays.
     ///
     /// # Panics
-    /// It does not run.
+    /// The server does not run.
     pub fn kill(&mut self) {
         signal(self.pid(), "KILL");
-        // What it started ends by itself once it sees that; the keeper stays until the pipe closes.
+        // The server's child processes end by themselves once they notice. The keeper stays until
+        // its pipe closes.
         drop(self.running.take());
     }
 
-    /// Makes the database a standby that is promoted: its data is the same, its timeline another.
+    /// Makes the database a standby and promotes it: the data is the same, the timeline is a new
+    /// one.
     ///
     /// # Panics
-    /// It does not come back.
+    /// The server does not come back.
     pub fn change_timeline(&mut self) {
         drop(self.running.take());
         let mut touch = as_postgres(Path::new("/usr/bin/touch"));
@@ -151,10 +154,11 @@ impl Postgres {
         assert_eq!(promoted, "t", "not promoted");
     }
 
-    /// SIGSTOP to the server and everything it started: connections stay open and nothing answers.
+    /// Sends SIGSTOP to the server and its child processes: connections stay open, but get no
+    /// answer.
     ///
     /// # Panics
-    /// It does not run.
+    /// The server does not run.
     pub fn freeze(&self) {
         self.everybody("STOP");
     }
@@ -162,12 +166,12 @@ impl Postgres {
     /// Ends [`Postgres::freeze`].
     ///
     /// # Panics
-    /// It does not run.
+    /// The server does not run.
     pub fn thaw(&self) {
         self.everybody("CONT");
     }
 
-    /// Whether it runs.
+    /// Whether the server runs.
     #[must_use]
     pub fn runs(&self) -> bool {
         let pid = pid_in(&self.folder.join("postmaster.pid"));
@@ -177,13 +181,13 @@ impl Postgres {
     /// Starts the server on its data, and waits until it answers.
     ///
     /// # Panics
-    /// It does not: the text holds its last words.
+    /// The server does not start; the message holds the end of its log.
     pub fn restart(&mut self) {
         let began = Instant::now();
         if !self.runs() {
             drop(self.running.take());
         }
-        // After a kill, what the old server started may hold its memory for a moment.
+        // After a kill, processes of the old server may hold its shared memory for a moment.
         while self.running.is_none() {
             let mut running = self.spawn();
             while !running.has_ended() && !self.answers() {
@@ -204,10 +208,10 @@ impl Postgres {
         }
     }
 
-    /// Its process id.
+    /// The server's process id.
     ///
     /// # Panics
-    /// It does not run.
+    /// The server does not run.
     #[must_use]
     pub fn pid(&self) -> u32 {
         pid_in(&self.folder.join("postmaster.pid")).expect("PostgreSQL runs")
@@ -255,7 +259,7 @@ impl Postgres {
         let children = listed.lines().filter_map(|line| line.trim().parse::<u32>().ok());
         signal(pid, name);
         for child in children {
-            // A connection may have ended meanwhile.
+            // The connection may have ended meanwhile.
             let _ = Command::new("kill").arg(format!("-{name}")).arg(child.to_string()).status();
         }
     }
@@ -267,13 +271,13 @@ impl Drop for Postgres {
         if thread::panicking() {
             eprintln!("PostgreSQL's last words:\n{}", last_words(&self.log));
         }
-        // What can't be removed is in a temporary folder.
+        // Files that can't be removed are only temporary ones.
         let _ = fs::remove_dir_all(&self.folder);
         let _ = fs::remove_file(&self.log);
     }
 }
 
-/// A program of PostgreSQL's, the newest version first.
+/// A program of PostgreSQL, from the newest installed version.
 fn program(name: &str) -> PathBuf {
     let mut folders: Vec<PathBuf> = fs::read_dir("/usr/lib/postgresql")
         .into_iter()
@@ -285,14 +289,14 @@ fn program(name: &str) -> PathBuf {
         name.to_string_lossy().parse::<u32>().unwrap_or_default()
     };
     folders.sort_by_key(|folder| std::cmp::Reverse(version(folder)));
-    // Debian's wrapper for `psql` looks for clusters of the system's; the program itself does not.
+    // Debian's wrapper for `psql` looks for the system's clusters; the program itself does not.
     if let Some(own) = folders.iter().map(|folder| folder.join(name)).find(|file| file.is_file()) {
         return own;
     }
     find(name, &[], "postgresql")
 }
 
-/// The program as a command of a user who may run it.
+/// The program as a command of a user who is allowed to run it.
 fn as_postgres(program: &Path) -> Command {
     if !is_root() {
         return Command::new(program);

@@ -13,8 +13,9 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
-/// Starts the program, waits until the pipe to its starter closes, which it does however that dies, and ends it. The signal is the
-/// first argument. The second and third, a folder and a log, are removed unless the starter said to keep them: whoever dies says
+/// Starts the program, waits until the pipe from the starter closes, and then ends the program. The
+/// pipe closes however the starter dies. The first argument is the signal. The second and third, a
+/// folder and a log, are removed, unless the starter wrote `keep` first: a starter that dies writes
 /// nothing.
 const KEEPER: &str = r#"signal=$1; folder=$2; log=$3; shift 3
 "$@" & pid=$!
@@ -30,21 +31,23 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts `command`, whose output goes to `log`. It ends by `signal`; when its starter dies, `folder` and `log` go too.
+    /// Starts `command` and sends its output to `log`. The process is ended by `signal`. When the
+    /// starter dies, `folder` and `log` are removed too.
     pub(crate) fn start(command: &Command, signal: &str, folder: &Path, log: &Path) -> Self {
         let mut keeper = Command::new("sh");
         keeper.args(["-c", KEEPER, "sh", signal]).arg(folder).arg(log);
         keeper.arg(command.get_program()).args(command.get_args());
         let log = fs::File::options().create(true).append(true).open(log).unwrap();
         let errors = log.try_clone().unwrap();
-        // What ends its starter by the keyboard, or by a signal to a whole group, is not for the keeper: it has to tidy up after it.
+        // The keeper has to clean up after its starter, so it must survive a signal to the
+        // starter's process group, such as Ctrl-C.
         keeper.process_group(0);
-        // Folders that other users may not enter are no place to start from.
+        // The current folder may be one that the other user may not enter.
         keeper.current_dir("/").stdin(Stdio::piped()).stdout(log).stderr(errors);
         Self { keeper: keeper.spawn().expect("sh starts") }
     }
 
-    /// Whether it, or its keeper, has ended.
+    /// Whether the program or its keeper has ended.
     pub(crate) fn has_ended(&mut self) -> bool {
         self.keeper.try_wait().unwrap().is_some()
     }
@@ -53,10 +56,10 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         if let Some(mut pipe) = self.keeper.stdin.take() {
-            // Fails only where the keeper has ended.
+            // Fails only if the keeper has ended.
             let _ = pipe.write_all(b"keep");
         }
-        // Fails only where it was waited for already.
+        // Fails only if the keeper's end was already awaited.
         let _ = self.keeper.wait();
     }
 }
@@ -66,11 +69,12 @@ pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// A path for a temporary folder, not made yet.
+/// A path for a temporary folder. The folder is not created.
 pub(crate) fn folder(what: &str) -> PathBuf {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    // Short: PostgreSQL's socket lies in it, and paths of sockets are.
+    // The path must be short: PostgreSQL's socket is in this folder, and the length of a socket's
+    // path is limited.
     PathBuf::from("/tmp").join(format!("tidings-{what}-{}-{number}", std::process::id()))
 }
 
@@ -86,14 +90,15 @@ pub(crate) fn find(program: &str, folders: &[PathBuf], package: &str) -> PathBuf
     })
 }
 
-/// SIGKILL, SIGSTOP, SIGCONT to a process.
+/// Sends a signal to a process: SIGKILL, SIGSTOP, SIGCONT.
 pub(crate) fn signal(pid: u32, signal: &str) {
     let status = Command::new("kill").arg(format!("-{signal}")).arg(pid.to_string()).status();
     assert!(status.unwrap().success(), "no signal reaches process {pid}");
 }
 
-/// Runs a short program in a group of its own and answers what it said. A signal that is meant for this program's group may still hit it
-/// before it has one; then it has done nothing yet, and is run again.
+/// Runs a short program in its own process group and returns its output. Before the program has its
+/// own group, a SIGINT to this program's group may still hit it; it has done nothing by then, so it
+/// is run again.
 pub(crate) fn output(command: &mut Command) -> Output {
     const SIGINT: i32 = 2;
     command.process_group(0);
@@ -106,12 +111,13 @@ pub(crate) fn output(command: &mut Command) -> Output {
     }
 }
 
-/// Whether this runs as root.
+/// Whether this process runs as root.
 pub(crate) fn is_root() -> bool {
     fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
 }
 
-/// Whether a process is there and runs: one that ended and that nobody waited for yet does not.
+/// Whether a process exists and runs. A zombie, whose parent has not waited for it yet, does not
+/// run.
 pub(crate) fn is_alive(pid: u32) -> bool {
     let asked = Command::new("ps").args(["-o", "stat=", "-p", &pid.to_string()]).output();
     let state = asked.map(|told| String::from_utf8_lossy(&told.stdout).trim().to_owned());
@@ -123,7 +129,7 @@ pub(crate) fn pid_in(file: &Path) -> Option<u32> {
     fs::read_to_string(file).ok()?.lines().next()?.trim().parse().ok()
 }
 
-/// The end of a log, for whoever must explain why nothing came up.
+/// The end of a log, for a message that explains a failed start.
 pub(crate) fn last_words(log: &Path) -> String {
     let text = fs::read_to_string(log).unwrap_or_default();
     let lines: Vec<&str> = text.lines().collect();

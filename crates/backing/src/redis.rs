@@ -12,12 +12,12 @@ use std::{
 
 use crate::process::{Process, find, folder, free_port, is_alive, last_words, pid_in, signal};
 
-/// Far more than a start takes.
+/// Much longer than a start takes.
 const START: Duration = Duration::from_secs(60);
-/// Between two questions.
+/// Pause between two checks.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// A server that keeps nothing. Ends when dropped.
+/// A server that stores nothing on disk. Ends when dropped.
 #[derive(Debug)]
 pub struct Redis {
     folder: PathBuf,
@@ -29,7 +29,7 @@ impl Redis {
     /// A new server on a free port.
     ///
     /// # Panics
-    /// Redis is missing, or does not start: the text says why.
+    /// Redis is missing, or does not start; the message says why.
     #[must_use]
     pub fn start() -> Self {
         let folder = folder("redis");
@@ -39,25 +39,25 @@ impl Redis {
         server
     }
 
-    /// Its URL.
+    /// The server's URL.
     #[must_use]
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}/", self.port)
     }
 
-    /// SIGKILL: connections break.
+    /// Sends SIGKILL: connections break.
     ///
     /// # Panics
-    /// It does not run.
+    /// The server does not run.
     pub fn kill(&mut self) {
         signal(self.pid(), "KILL");
         drop(self.running.take());
     }
 
-    /// SIGSTOP: connections stay open and nothing answers.
+    /// Sends SIGSTOP: connections stay open, but get no answer.
     ///
     /// # Panics
-    /// It does not run.
+    /// The server does not run.
     pub fn freeze(&self) {
         signal(self.pid(), "STOP");
     }
@@ -65,32 +65,32 @@ impl Redis {
     /// Ends [`Redis::freeze`].
     ///
     /// # Panics
-    /// It does not run.
+    /// The server does not run.
     pub fn thaw(&self) {
         signal(self.pid(), "CONT");
     }
 
-    /// Ends every client's connection but the one that asks for it.
+    /// Closes the connections of all clients, except the one that sends this command.
     ///
     /// # Panics
-    /// It does not answer.
+    /// The server does not answer.
     pub fn cut(&self) {
         for kind in ["normal", "pubsub"] {
             self.ask(&format!("CLIENT KILL TYPE {kind} SKIPME yes\r\n")).unwrap();
         }
     }
 
-    /// Whether it runs.
+    /// Whether the server runs.
     #[must_use]
     pub fn runs(&self) -> bool {
         let pid = pid_in(&self.folder.join("pid"));
         self.running.is_some() && pid.is_some_and(is_alive)
     }
 
-    /// Starts it, and waits until it answers.
+    /// Starts the server, and waits until it answers.
     ///
     /// # Panics
-    /// It does not: the text holds its last words.
+    /// The server does not start; the message holds the end of its log.
     pub fn restart(&mut self) {
         drop(self.running.take());
         let mut command = Command::new(find("redis-server", &[], "redis-server"));
@@ -108,10 +108,10 @@ impl Redis {
         self.running = Some(running);
     }
 
-    /// Its process id.
+    /// The server's process id.
     ///
     /// # Panics
-    /// It does not run.
+    /// The server does not run.
     #[must_use]
     pub fn pid(&self) -> u32 {
         pid_in(&self.folder.join("pid")).expect("Redis runs")
@@ -130,7 +130,7 @@ impl Redis {
 impl Drop for Redis {
     fn drop(&mut self) {
         drop(self.running.take());
-        // What can't be removed is in a temporary folder.
+        // A folder that can't be removed is only a temporary one.
         let _ = fs::remove_dir_all(&self.folder);
     }
 }
