@@ -1,4 +1,4 @@
-//! What is asked for.
+//! The command line.
 
 use std::path::PathBuf;
 
@@ -35,7 +35,8 @@ pub(crate) struct Args {
     /// Where the figures go as JSON.
     #[arg(long, default_value = "target/bench/latest.json")]
     pub(crate) json: PathBuf,
-    /// A file whose table of figures is written anew, between `<!-- bench -->` and `<!-- /bench -->`; needs everything measured.
+    /// A file whose table of figures is written anew, between `<!-- bench -->` and `<!-- /bench
+    /// -->`; needs everything measured.
     #[arg(long, value_name = "README.md", conflicts_with = "only")]
     pub(crate) readme: Option<PathBuf>,
 }

@@ -1,18 +1,18 @@
-//! Counts the events in a stream of them, chunk heads and all, without copying: no payload holds a raw newline, so
-//! each line that begins with `data: ` is one.
+//! Counts the events in a stream of server-sent events, chunk heads included, without copying. No
+//! payload holds a raw newline, so each line that begins with `data: ` is one event.
 
 use crate::frames::Found;
 
 const LINE: &[u8] = b"\ndata: ";
-/// The end of an event, and of the chunk it came in.
+/// The end of an event, and of the chunk that carried it.
 const END: &[u8] = b"\n\n\r\n";
 
-/// Where in a stream of events one stands.
+/// The position in a stream of events.
 #[derive(Default)]
 pub(crate) struct Events {
-    /// Bytes of [`LINE`] that stand at the end of what came.
+    /// How many bytes of [`LINE`] end the bytes read so far.
     line: usize,
-    /// The same of [`END`].
+    /// How many bytes of [`END`] end them.
     end: usize,
 }
 
@@ -27,18 +27,19 @@ impl Events {
         }
     }
 
-    /// Between two chunks.
+    /// Whether the stream stands between two chunks.
     pub(crate) const fn at_boundary(&self) -> bool {
         self.end == END.len()
     }
 }
 
-/// How much of `pattern` stands at the end once `byte` is there. Right for patterns that repeat nothing but their first byte.
+/// How many bytes of `pattern` are matched after `byte`. Correct only for patterns in which no byte
+/// but the first repeats.
 fn step(pattern: &[u8], matched: usize, byte: u8) -> usize {
     if pattern.get(matched) == Some(&byte) {
         matched + 1
     } else if pattern.first() == Some(&byte) {
-        // A run of the first byte keeps as much of it as the pattern begins with.
+        // In a run of the first byte, the last ones still match the pattern's beginning.
         let run = pattern.iter().take_while(|first| **first == byte).count();
         if matched >= run { run } else { 1 }
     } else {

@@ -1,7 +1,8 @@
-//! Connects of users while somebody else takes what there is: beside the same without.
+//! Latency of users' connects during an attack, beside the latency without one.
 //!
-//! Users and attackers come from addresses of their own (all of 127/8 are this machine's). Rounds with and without attack alternate
-//! on one server. Attackers share the generator's core, where no other thread wants it, so that what the generator measures is the server.
+//! Users and attackers have different addresses (all of 127/8 are this machine's). Rounds with and
+//! without the attack alternate on one server. Attackers run on the generator's core, and only
+//! while no other thread wants it: so the generator's load does not change the measured latencies.
 
 use std::{
     collections::VecDeque,
@@ -33,31 +34,32 @@ use crate::{
     subject::{Binaries, Kind, Running, Way},
 };
 
-/// Users who connect at the same time.
+/// Users that connect at the same time.
 const USERS: u8 = 8;
-/// A user's pause between two connects: the server is not to be busy with them alone.
+/// A user's pause between two connects, so that users alone do not keep the server busy.
 const PAUSE: Duration = Duration::from_millis(20);
-/// Rounds of each kind, with and without attack.
+/// Rounds with the attack, and as many without.
 const ROUNDS: u32 = 3;
-/// Where attacks come from.
+/// The attacker's address.
 const ATTACKER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 66);
-/// Links a second that a stranger opens and closes.
+/// TCP connections that an anonymous attacker opens and closes each second.
 const STORM: u32 = 3_000;
-/// Sockets that a stranger holds without a word, twice the share of an address.
+/// Silent sockets that an anonymous attacker holds open: twice the share of one address.
 const SILENT: usize = 2_000;
-/// Tasks that hold them.
+/// Tasks that hold these sockets.
 const HOLDERS: usize = 8;
-/// Links on which one user reads an inbox.
+/// Connections on which one user reads an inbox.
 const READING: usize = 256;
 
-/// What is done to the server meanwhile.
+/// The attack on the server during a round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Attack {
-    /// A stranger opens and closes links.
+    /// An anonymous attacker opens and closes TCP connections.
     Storm,
-    /// A stranger holds sockets and says nothing; what is closed is opened again.
+    /// An anonymous attacker holds silent sockets, and opens a new one for each that the server
+    /// closes.
     Silence,
-    /// One user reads an inbox on many links.
+    /// One user reads an inbox on many connections.
     Reads,
 }
 
@@ -104,7 +106,8 @@ pub(crate) async fn run(
     Ok(())
 }
 
-/// How long each connect took, from the link to the snapshot. One that fails fails the bench.
+/// The duration of each connect, from the TCP connection to the snapshot. A connect that fails
+/// fails the bench.
 async fn connects(subject: &Rc<Running>, time: Duration) -> Result<Vec<Duration>, BenchError> {
     let end = Instant::now() + time;
     let mut users = JoinSet::new();
@@ -171,7 +174,7 @@ impl Attacker {
             }));
             Ok(())
         });
-        // Until it is in full swing.
+        // The attack needs a moment to reach its full rate.
         sleep(Duration::from_millis(500)).await;
         Ok(Self { stop, done, thread })
     }
@@ -184,8 +187,8 @@ impl Attacker {
     }
 }
 
-/// Has this thread run only where no other wants the core: one that is merely nice ends its time slice first, and what is measured would be
-/// that.
+/// Lets this thread run only while no other wants the core. A thread that is only `nice` finishes
+/// its time slice first, and the bench would measure that delay.
 fn give_way() -> Result<(), BenchError> {
     let thread = gettid().as_raw_nonzero().to_string();
     let mut chrt = Command::new("chrt");
@@ -201,7 +204,7 @@ async fn storm(address: SocketAddr, stop: &AtomicBool, count: &AtomicU64) {
     while !stop.load(Ordering::Relaxed) {
         next += Duration::from_secs(1) / STORM;
         sleep_until(next).await;
-        // What is refused is what the bench is about.
+        // Refusals are expected: the bench is about them.
         if socket::link(address, Some(ATTACKER)).await.is_ok() {
             count.fetch_add(1, Ordering::Relaxed);
         }

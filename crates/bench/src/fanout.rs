@@ -1,9 +1,9 @@
 //! Deliveries a second: everyone-messages published over REST, received by all subscribers.
 //!
-//! Tidings stores each durably before it is delivered, Node sends what it was posted. `windowed`:
-//! at most 32 publishes have not reached everybody; `saturated`: sixteen publishers, eight requests
-//! each on the way, whether delivered or not. After each, every message must have reached every
-//! subscriber.
+//! Tidings stores each message durably before it delivers it; Node only forwards it. `windowed`: at
+//! most 32 publishes have not reached all subscribers. `saturated`: sixteen publishers, each with
+//! eight requests in flight, whether delivered or not. After each run, every message must have
+//! reached every subscriber.
 
 use std::rc::Rc;
 

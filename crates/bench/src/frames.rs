@@ -1,22 +1,22 @@
 //! Counts the messages in a stream of WebSocket frames without copying them: the generator must not
-//! be the bottleneck.
+//! become the bottleneck.
 
 const TEXT: u8 = 1;
 const CLOSE: u8 = 8;
 const PING: u8 = 9;
 
-/// What came with some bytes.
+/// The contents of some received bytes.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Found {
     /// Messages that ended: text frames, and one more for each `\n` inside (a batch).
     pub(crate) messages: u64,
-    /// Pings that want a pong.
+    /// Pings to answer by a pong.
     pub(crate) pings: u32,
-    /// The server says goodbye.
+    /// The server sent a close frame.
     pub(crate) closed: bool,
 }
 
-/// Where in a frame the stream stands.
+/// The position in a stream of frames.
 #[derive(Default)]
 pub(crate) struct Frames {
     header: [u8; 10],
@@ -28,7 +28,7 @@ pub(crate) struct Frames {
 }
 
 impl Frames {
-    /// Reads on. Frames of a server are not masked, nor does it fragment.
+    /// Reads the next bytes. A server's frames are not masked, and these servers do not fragment.
     pub(crate) fn read(&mut self, mut bytes: &[u8], found: &mut Found) {
         while let Some(first) = bytes.first() {
             if self.inside {
@@ -60,12 +60,12 @@ impl Frames {
         }
     }
 
-    /// Between two frames.
+    /// Whether the stream stands between two frames.
     pub(crate) fn at_boundary(&self) -> bool {
         !self.inside && self.header_length == 0
     }
 
-    /// Whether the header is whole.
+    /// Whether the header is complete.
     fn parse_header(&mut self) -> bool {
         let [first, second, a, b, rest @ ..] = self.header;
         let (wanted, length) = match second & 0x7f {
@@ -82,7 +82,7 @@ impl Frames {
     }
 }
 
-/// A text frame of a client. Its mask is 0, which is a mask, and leaves the payload as it is.
+/// A client's text frame. Its mask is 0: a valid mask that leaves the payload unchanged.
 pub(crate) fn text(payload: &str) -> Vec<u8> {
     let mut frame = vec![0x80 | TEXT];
     match u16::try_from(payload.len()) {
@@ -101,7 +101,7 @@ pub(crate) fn text(payload: &str) -> Vec<u8> {
     frame
 }
 
-/// A pong without the ping's payload: the servers here send none.
+/// A pong with an empty payload: pings of these servers have none.
 pub(crate) const PONG: [u8; 6] = [0x8a, 0x80, 0, 0, 0, 0];
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! One HTTP/1.1 connection that is kept, with as many requests on the way as the caller likes.
+//! One HTTP/1.1 connection that is reused, with as many requests in flight as the caller likes.
 
 use std::net::SocketAddr;
 
@@ -9,7 +9,7 @@ use tokio::{
 
 use crate::BenchError;
 
-/// Largest answer: none of those asked for comes near.
+/// Upper bound of an answer; none of the expected answers comes near.
 const ANSWER_BYTES: usize = 64 << 10;
 
 /// A request with a JSON body, as bytes.
@@ -22,7 +22,7 @@ pub(crate) fn post(path: &str, headers: &str, body: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-/// An answer; its body is [`Http::body`] until the next one is read.
+/// An answer. [`Http::body`] returns its body until the next answer is read.
 pub(crate) struct Answer {
     pub(crate) status: u16,
     body: std::ops::Range<usize>,
@@ -30,7 +30,7 @@ pub(crate) struct Answer {
 
 pub(crate) struct Http {
     stream: TcpStream,
-    /// Read and not consumed yet, behind `consumed` bytes that are.
+    /// Received bytes, of which the first `consumed` are already used.
     buffer: Vec<u8>,
     consumed: usize,
 }
@@ -70,7 +70,7 @@ impl Http {
         self.buffer.get(answer.body.clone()).unwrap_or_default()
     }
 
-    /// Sends, waits, and insists on success.
+    /// Sends a request, waits for the answer, and requires success.
     pub(crate) async fn ask(&mut self, request: &[u8]) -> Result<Answer, BenchError> {
         self.send(request).await?;
         let answer = self.receive().await?;
@@ -78,7 +78,7 @@ impl Http {
         Ok(answer)
     }
 
-    /// Insists on success: a figure of refusals would be worthless.
+    /// Requires success: figures of refused requests would be worthless.
     pub(crate) fn accept(&self, answer: &Answer) -> Result<(), BenchError> {
         if (200..300).contains(&answer.status) {
             return Ok(());
@@ -88,7 +88,7 @@ impl Http {
     }
 }
 
-/// The first answer of `bytes`, if it is whole.
+/// The first answer in `bytes`, if it is complete.
 fn parse(bytes: &[u8]) -> Result<Option<Answer>, BenchError> {
     let Some(head) = bytes.windows(4).position(|window| window == b"\r\n\r\n") else {
         return Ok(None);

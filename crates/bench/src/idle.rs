@@ -1,7 +1,7 @@
-//! Memory of connections that wait: resident memory of the process, divided by connections.
+//! Memory of idle connections: the resident memory of the process, divided by the connections.
 //!
-//! Tidings' are authenticated, each a user of its own, subscribed to inbox and `system:all`; Node's
-//! are bare sockets.
+//! Tidings' connections are authenticated, each as another user, and subscribed to the inbox and
+//! `system:all`. Node's are bare sockets.
 
 use std::rc::Rc;
 
@@ -16,7 +16,8 @@ use crate::{
     swarm::Swarm,
 };
 
-/// Opened and closed first: what the first connections load is not the price of one.
+/// Connections that are opened and closed first, so that one-time costs of the process are not
+/// counted.
 const WARM_UP: u32 = 100;
 
 pub(crate) async fn run(

@@ -1,4 +1,4 @@
-//! Publishers, and the share of a core that servers and generator take meanwhile.
+//! Publishers, and the shares of a core that server and generator use meanwhile.
 
 use std::{
     cell::{Cell, RefCell},
@@ -20,27 +20,27 @@ use crate::{
     swarm::Tally,
 };
 
-/// Before figures are taken.
+/// Time before figures are taken.
 const WARM_UP: Duration = Duration::from_secs(1);
 
-/// How publishers hold back.
+/// How publishers limit their rate.
 #[derive(Clone)]
 pub(crate) enum Pace {
-    /// Not at all.
+    /// No limit.
     Free,
     /// At most `window` publishes that have not reached all `subscribers`.
     Delivered { window: u64, subscribers: u64, tally: Rc<Tally> },
 }
 
-/// What a set of publishers did.
+/// The record of a set of publishers.
 #[derive(Default)]
 struct Ledger {
-    /// Requests sent, in all.
+    /// All requests sent.
     sent: Cell<u64>,
     answered: Cell<u64>,
     measuring: Cell<bool>,
     stopped: Cell<bool>,
-    /// Of answers while measuring.
+    /// Latencies of the answers in the measured time.
     latencies: RefCell<Vec<Duration>>,
 }
 
@@ -55,21 +55,21 @@ pub(crate) struct Measured {
     /// Shares of a core, in percent.
     pub(crate) server: f64,
     pub(crate) generator: f64,
-    /// What other processes took, of both cores: figures of a busy machine are worth little.
+    /// Share of both cores that other processes used: figures of a busy machine are worth little.
     pub(crate) others: f64,
-    /// Publishes in all, warm-up included: what connections must have received in the end.
+    /// All publishes, warm-up included: connections must have received this many in the end.
     pub(crate) total: u64,
 }
 
 impl Measured {
-    /// The latency that `percent` of answers stay within.
+    /// The latency that `percent` of the answers stay within.
     pub(crate) fn percentile(&self, percent: usize) -> Duration {
         let last = self.latencies.len().saturating_sub(1);
         self.latencies.get(last * percent / 100).copied().unwrap_or_default()
     }
 }
 
-/// Publishes with each of `requests` on a connection of its own, `depth` at once on each.
+/// Publishes each of `requests` on its own connection, with `depth` requests in flight on each.
 pub(crate) async fn publish(
     subject: &Running,
     requests: Vec<Vec<u8>>,
@@ -114,7 +114,7 @@ pub(crate) async fn publish(
     })
 }
 
-/// What is compared before and after.
+/// The values that are compared before and after.
 struct Sample {
     server: Duration,
     generator: Duration,

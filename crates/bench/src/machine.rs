@@ -1,4 +1,4 @@
-//! Cores, limits, and what `/proc` says of a process. Linux only, as the benches are.
+//! Cores, limits, and figures of a process from `/proc`. Linux only, as the benches are.
 
 use std::{fs, time::Duration};
 
@@ -10,7 +10,7 @@ use rustix::{
 
 use crate::BenchError;
 
-/// Raises the soft limit of open files to the hard one; answers it.
+/// Raises the soft limit of open files to the hard limit, and returns it.
 pub(crate) fn raise_open_files() -> Result<u64, BenchError> {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
@@ -26,8 +26,8 @@ pub(crate) struct Cores {
 }
 
 impl Cores {
-    /// The last core for the server, the one before it for the generator: the first serves most
-    /// interrupts.
+    /// The last core for the server and the one before it for the generator: the first core serves
+    /// most interrupts.
     pub(crate) fn pick() -> Result<Self, BenchError> {
         let set = sched_getaffinity(None)
             .map_err(|error| BenchError::io("reading the cores")(error.into()))?;
@@ -38,7 +38,7 @@ impl Cores {
         }
     }
 
-    /// Binds this process to its core.
+    /// Binds this process to the generator's core.
     pub(crate) fn pin_generator(&self) -> Result<(), BenchError> {
         let mut set = CpuSet::new();
         set.set(self.generator);
@@ -60,7 +60,7 @@ impl Process {
         Self(std::process::id())
     }
 
-    /// Resident memory in bytes. What the kernel holds for its sockets is not in it.
+    /// Resident memory in bytes, without the kernel's memory for its sockets.
     pub(crate) fn resident(self) -> Result<u64, BenchError> {
         let statm = self.read("statm")?;
         let pages =
@@ -69,10 +69,10 @@ impl Process {
         Ok(pages * page_size() as u64)
     }
 
-    /// Time it has had a core, user and system.
+    /// CPU time so far, user and system.
     pub(crate) fn cpu(self) -> Result<Duration, BenchError> {
         let stat = self.read("stat")?;
-        // The name, in parentheses, may hold spaces: what is counted comes after it.
+        // The name, in parentheses, may hold spaces; the counted fields follow it.
         let (_, fields) = stat.rsplit_once(')').ok_or_else(|| unreadable("stat"))?;
         let mut times = fields.split_ascii_whitespace().skip(11).map(str::parse::<u64>);
         let (Some(Ok(user)), Some(Ok(system))) = (times.next(), times.next()) else {
@@ -87,13 +87,14 @@ impl Process {
     }
 }
 
-/// Time that all processes together had a core, or another machine on the same host had it.
+/// CPU time of all processes together, including time that the host gave to other machines.
 pub(crate) fn busy() -> Result<Duration, BenchError> {
     let stat = fs::read_to_string("/proc/stat").map_err(BenchError::io("/proc/stat"))?;
     let line = stat.lines().next().and_then(|line| line.strip_prefix("cpu "));
     let fields = line.ok_or_else(|| unreadable("stat"))?.split_ascii_whitespace();
     let ticks: Vec<_> = fields.filter_map(|field| field.parse::<u64>().ok()).collect();
-    // user, nice, system, idle, iowait, irq, softirq, steal: what nobody is charged for is left out.
+    // The fields are user, nice, system, idle, iowait, irq, softirq, steal. Time that belongs to no
+    // process is left out.
     let counted = [0, 1, 2, 7].into_iter().filter_map(|field| ticks.get(field));
     Ok(Duration::from_millis(counted.sum::<u64>() * 1_000 / clock_ticks_per_second()))
 }
@@ -102,7 +103,7 @@ fn unreadable(file: &str) -> BenchError {
     BenchError::Machine(format!("/proc/…/{file} is not as Linux writes it"))
 }
 
-/// The machine in a line: figures of different machines are not to be compared.
+/// The machine in one line: figures of different machines can't be compared.
 pub(crate) fn description() -> String {
     let of = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let cpus = of("/proc/cpuinfo");
@@ -110,7 +111,7 @@ pub(crate) fn description() -> String {
     let model = field.map_or("unknown processor", |(_, model)| model.trim());
     let kernel = of("/proc/sys/kernel/osrelease");
     let cores = cpus.lines().filter(|line| line.starts_with("processor")).count();
-    // What follows the number names a build, and says nothing to others.
+    // The rest names a build of the kernel, which tells a reader nothing.
     let number = kernel.split(|c: char| c != '.' && !c.is_ascii_digit()).next().unwrap_or_default();
     format!("{model}, {cores} cores, Linux {number}")
 }
@@ -122,7 +123,7 @@ mod tests {
     #[test]
     fn reads_its_own_process() {
         assert!(Process::own().resident().unwrap() > 100_000);
-        // Less than a day: the fields are the right ones.
+        // CPU time below a day shows that the right fields were read.
         let own = Process::own().cpu().unwrap();
         assert!(own < Duration::from_secs(86_400));
         assert!(own <= busy().unwrap(), "one process had more time than all of them");

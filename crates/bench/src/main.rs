@@ -1,20 +1,20 @@
-//! `cargo xtask bench`: Tidings beside a Node `ws` server that does the plain job, in the same run
-//! on the same machine.
+//! `cargo xtask bench`: Tidings beside a Node `ws` server that does the same basic job, in one run
+//! on one machine.
 //!
-//! The server under test has one core, the generator another; subjects alternate, each run is a new
-//! process, figures are medians. One thread generates the load: its own share of a core is printed,
-//! so that one can tell when it was the bottleneck.
+//! The server under test has one core, the generator another. Subjects alternate, each run is a new
+//! process, and figures are medians. One thread generates the load; the report prints its share of
+//! a core, which shows when the generator was the bottleneck.
 //!
-//! | file | what |
+//! | file | content |
 //! |---|---|
-//! | `args` | what is asked for |
-//! | `machine` | cores, limits, and what `/proc` says of a process |
+//! | `args` | the command line |
+//! | `machine` | cores, limits, and figures of a process from `/proc` |
 //! | `subject` | starting and stopping either server, and the requests each understands |
 //! | `http`, `socket`, `frames`, `events` | the lean clients |
 //! | `swarm` | thousands of connections at once |
-//! | `load` | publishers, and what is measured while they publish |
+//! | `load` | publishers, and the figures taken while they publish |
 //! | `idle`, `fanout`, `publish`, `fair` | the benches |
-//! | `step` | what is measured now, and how long it took |
+//! | `step` | progress: the current measurement and its duration |
 //! | `report` | medians, ratios, table, JSON |
 //! | `readme` | the figures as README.md states them |
 
@@ -44,21 +44,21 @@ use args::Args;
 use report::Report;
 use subject::Binaries;
 
-/// Why a bench has no figures.
+/// The reason why a bench has no figures.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BenchError {
-    /// The system refused.
+    /// The system refused an operation.
     #[error("{what}: {source}")]
     Io {
-        /// What was tried.
+        /// The operation.
         what: String,
-        /// Why not.
+        /// The system's error.
         source: io::Error,
     },
-    /// A server did not do its part.
+    /// A server misbehaved.
     #[error("{0}")]
     Subject(String),
-    /// The arguments ask for what this machine does not have.
+    /// The arguments need more than this machine has.
     #[error("{0}")]
     Machine(String),
 }
@@ -90,7 +90,7 @@ fn run(args: &Args) -> Result<(), BenchError> {
     }
     let cores = machine::Cores::pick()?;
     let binaries = Binaries::ready(args)?;
-    // Before the runtime, whose threads inherit it.
+    // The runtime's threads inherit the binding, so it comes first.
     cores.pin_generator()?;
     let mut report = Report::new(args, &cores);
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -1,10 +1,10 @@
-//! Publishes a second, each answered before the next: notifications to one user for each publisher,
-//! nobody listening.
+//! Publishes a second, with each publisher waiting for the answer before its next publish:
+//! notifications to one user for each publisher, without subscribers.
 //!
-//! Tidings gives an offset, folds counts and syncs to disk before the answer, joining publishes
-//! that come together into one commit. Node keeps nothing (`node ws`), or appends the body to a
-//! file and calls `fdatasync` for each (`node ws, fdatasync`). On PostgreSQL, that database shares the
-//! server's core.
+//! Tidings assigns an offset, updates the counts and syncs to disk before the answer; it joins
+//! publishes that arrive together into one commit. Node stores nothing (`node ws`), or appends the
+//! body to a file and calls `fdatasync` for each publish (`node ws, fdatasync`). PostgreSQL, where
+//! used, shares the server's core.
 
 use crate::{
     BenchError,

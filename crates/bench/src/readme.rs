@@ -9,10 +9,10 @@ use crate::{
 
 const MARKS: (&str, &str) = ("<!-- bench -->", "<!-- /bench -->");
 
-/// Writes the table of a file anew.
+/// Replaces the table in a file.
 ///
 /// # Errors
-/// The file can't be read or written, has no marks, or something was not measured.
+/// The file can't be read or written, has no marks, or a figure is missing.
 pub(crate) fn write(file: &Path, report: &Report) -> Result<(), BenchError> {
     let name = || format!("the figures in {}", file.display());
     let text = fs::read_to_string(file).map_err(BenchError::io(name()))?;
@@ -29,7 +29,7 @@ fn between(text: &str, table: &str) -> Option<String> {
     Some(format!("{before}{}\n{table}{}{after}", MARKS.0, MARKS.1))
 }
 
-/// What is stated of what; or what is missing for it.
+/// The table of README.md, or the name of the figure that is missing.
 fn table(report: &Report) -> Result<String, String> {
     let of = |metric: &str, end: &str, subject: &str| {
         let found = report.stated(metric, end, subject);

@@ -1,4 +1,4 @@
-//! Medians, ratios to what was measured beside, a table for people and JSON for machines.
+//! Medians, ratios to the compared subjects, a table for people and JSON for machines.
 
 use std::{fs, path::Path};
 
@@ -6,12 +6,13 @@ use serde::Serialize;
 
 use crate::{BenchError, args::Args, load::Measured, machine};
 
-/// What the others are compared with: another server that does the plain job.
+/// The subject that all others are compared with: another server that does the same basic job.
 const NODE: &str = "node ws";
-/// And Tidings itself in its plainest form: over WebSocket, a frame a message, on SQLite.
+/// The second subject to compare with: Tidings in its plainest form, over WebSocket, one message a
+/// frame, on SQLite.
 const TIDINGS: &str = "tidings";
 
-/// Of a figure.
+/// The unit of a figure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Unit {
@@ -25,18 +26,19 @@ pub(crate) enum Unit {
     PerSecond,
 }
 
-/// One run's.
+/// One run's figure.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct Figure {
     value: f64,
-    /// Share of its core the server took, in percent.
+    /// The server's share of its core, in percent.
     #[serde(skip_serializing_if = "Option::is_none")]
     server_core: Option<f64>,
-    /// Share of its core the generator took: near 100 means that the server may be faster than
-    /// this.
+    /// The generator's share of its core, in percent. Near 100, the server may be faster than
+    /// measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     generator_core: Option<f64>,
-    /// What other processes took of all cores: not near 0 means that the figure is worth little.
+    /// Other processes' share of all cores, in percent. The figure is worth little if this is not
+    /// near 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     others: Option<f64>,
 }
@@ -65,11 +67,11 @@ struct Row {
     median: f64,
     /// Median divided by that of `node ws`.
     to_node: Option<f64>,
-    /// Median divided by that of `tidings`, for its other forms.
+    /// Median divided by that of `tidings`, for other forms of Tidings.
     to_tidings: Option<f64>,
 }
 
-/// Everything measured.
+/// All figures.
 #[derive(Serialize)]
 pub(crate) struct Report {
     machine: String,
@@ -96,7 +98,7 @@ impl Report {
         }
     }
 
-    /// Nothing measured yet.
+    /// A report without figures.
     #[cfg(test)]
     pub(crate) fn empty(machine: &str) -> Self {
         Self {
@@ -111,7 +113,7 @@ impl Report {
         }
     }
 
-    /// Of what these figures are, in a sentence.
+    /// The conditions of these figures, in a sentence.
     pub(crate) fn conditions(&self) -> String {
         let runs = self.rows.iter().map(|row| row.runs.len()).max().unwrap_or_default();
         let load = format!(
@@ -162,12 +164,12 @@ impl Report {
             let is_other_form = row.subject != TIDINGS && row.subject.starts_with(TIDINGS);
             row.to_tidings = to_tidings.filter(|_| is_other_form);
         }
-        // One metric's subjects stand together, in the order they were first measured.
+        // A metric's subjects stand together, in the order of their first measurement.
         let order: Vec<_> = self.rows.iter().map(|row| row.metric.clone()).collect();
         self.rows.sort_by_key(|row| order.iter().position(|metric| *metric == row.metric));
     }
 
-    /// The table.
+    /// Prints the table.
     pub(crate) fn print(&self) {
         println!(
             "\n{}; server on core {}, generator on core {}",
@@ -231,7 +233,7 @@ impl Report {
         }
     }
 
-    /// The same as JSON, all runs included.
+    /// Writes all runs as JSON.
     pub(crate) fn write(&self, path: &Path) -> Result<(), BenchError> {
         let failed = || format!("writing {}", path.display());
         let text = serde_json::to_string_pretty(self)
@@ -245,7 +247,7 @@ impl Report {
     }
 }
 
-/// A figure's median with its ratios, for whoever states it elsewhere.
+/// A figure's median with its ratios, for a document.
 pub(crate) struct Stated {
     pub(crate) median: String,
     pub(crate) to_node: Option<f64>,
@@ -253,7 +255,8 @@ pub(crate) struct Stated {
 }
 
 impl Report {
-    /// What was measured of a subject; the metric by its beginning, because the rest holds what was asked for.
+    /// The figure of a subject. The metric is given by its beginning and its end, because the
+    /// middle holds the arguments of the run.
     pub(crate) fn stated(&self, metric: &str, end: &str, subject: &str) -> Option<Stated> {
         let is_it = |row: &&Row| {
             row.subject == subject && row.metric.starts_with(metric) && row.metric.ends_with(end)
@@ -264,7 +267,7 @@ impl Report {
     }
 }
 
-/// A ratio as people read it.
+/// A ratio in a form for readers.
 pub(crate) fn times(ratio: f64) -> String {
     format!("{ratio:.2}×")
 }
@@ -295,7 +298,7 @@ fn shown(value: f64, unit: Unit) -> String {
     }
 }
 
-/// Whole, with commas between thousands.
+/// A whole number, with commas between thousands.
 fn grouped(value: f64) -> String {
     let digits = format!("{value:.0}");
     let mut text = String::new();

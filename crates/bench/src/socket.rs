@@ -1,4 +1,4 @@
-//! One connection, opened as a client would and then only counted.
+//! One connection, opened as a client would open it; its messages are only counted.
 
 use std::{
     cell::RefCell,
@@ -18,27 +18,28 @@ use crate::{
     http::post,
 };
 
-/// Everything before a connection is ready: a snapshot of an empty inbox is far smaller.
+/// Upper bound of the bytes before a connection is ready. A snapshot of an empty inbox is far
+/// smaller.
 const GREETING_BYTES: usize = 1 << 20;
 
-/// How a subject's connection begins.
+/// How a connection to a subject begins.
 pub(crate) struct Greeting {
     pub(crate) first: First,
     /// A text in the message after which the connection is ready.
     pub(crate) ready: &'static str,
 }
 
-/// What a connection is asked for with.
+/// The request that opens a connection.
 pub(crate) enum First {
-    /// A WebSocket, and the first message if the subject wants one.
+    /// A WebSocket upgrade, and the first message if the subject expects one.
     Upgrade { path: &'static str, hello: Option<String> },
-    /// A stream of events, by its address.
+    /// A stream of events, opened by its address.
     Address(String),
-    /// The same, by this `connect`.
+    /// A stream of events, opened by this `connect`.
     Connect(String),
 }
 
-/// What comes back.
+/// The decoder of the connection's messages.
 enum Reader {
     Frames(Frames),
     Events(Events),
@@ -54,7 +55,7 @@ impl Socket {
         Self::over(link(address, None).await?, address, greeting).await
     }
 
-    /// Over a link that is there.
+    /// Opens a connection over an existing TCP connection.
     pub(crate) async fn over(
         mut stream: TcpStream,
         address: SocketAddr,
@@ -71,14 +72,14 @@ impl Socket {
         Ok(socket)
     }
 
-    /// An upgrade after which nothing is said.
+    /// An upgrade without any message after it.
     pub(crate) async fn silent(address: SocketAddr, from: Ipv4Addr) -> Result<Self, BenchError> {
         let first = First::Upgrade { path: "/v1/ws", hello: None };
         let greeting = Greeting { first, ready: "101" };
         Self::over(link(address, Some(from)).await?, address, &greeting).await
     }
 
-    /// Reads until the subject said `text`.
+    /// Reads until the subject has sent `text`.
     async fn ready(&mut self, text: &str) -> Result<(), BenchError> {
         let refused = |bytes: &[u8]| {
             let said = String::from_utf8_lossy(bytes);
@@ -112,7 +113,7 @@ impl Socket {
         }
     }
 
-    /// What came; waits until something did. `scratch` is shared by all sockets of the thread.
+    /// Waits for bytes and counts their messages. All sockets of the thread share `scratch`.
     pub(crate) async fn read(&mut self, scratch: &RefCell<Vec<u8>>) -> io::Result<Found> {
         loop {
             self.stream.readable().await?;
@@ -139,7 +140,7 @@ impl Socket {
     }
 }
 
-/// A link, from an address of this machine's where it matters.
+/// A TCP connection, from one of this machine's addresses if the caller needs a certain one.
 pub(crate) async fn link(
     address: SocketAddr,
     from: Option<Ipv4Addr>,
@@ -166,7 +167,7 @@ impl First {
                      Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
                 );
                 let mut first = head.into_bytes();
-                // In the same packet: neither subject may lose it.
+                // In the same packet as the head: neither subject may lose it.
                 if let Some(hello) = hello {
                     first.extend(frames::text(hello));
                 }

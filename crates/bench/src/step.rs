@@ -1,21 +1,21 @@
-//! What is measured now, and how long it took.
+//! Progress: the current measurement and its duration.
 
 use std::time::Instant;
 
-/// Something that takes a while.
+/// A measurement in progress.
 pub(crate) struct Step {
     what: String,
     began: Instant,
 }
 
 impl Step {
-    /// Says that it begins.
+    /// Begins it and prints its name.
     pub(crate) fn begin(what: String) -> Self {
         eprintln!("{what}…");
         Self { what, began: Instant::now() }
     }
 
-    /// Says how long it took.
+    /// Prints its duration.
     pub(crate) fn end(self) {
         eprintln!("{} took {:.1} s", self.what, self.began.elapsed().as_secs_f64());
     }

@@ -1,4 +1,4 @@
-//! Either server: how it is started, what it is asked, how it ends.
+//! Either server: its start, its requests, its end.
 
 use std::{
     env, fs,
@@ -20,57 +20,57 @@ use crate::{
     socket::{First, Greeting},
 };
 
-/// `--dev` accepts it, on loopback only.
+/// `--dev` accepts this key, on loopback only.
 const KEY: &str = "Authorization: Bearer dev\r\n";
-/// Far more than either takes to start.
+/// Much longer than either server takes to start.
 const START: Duration = Duration::from_secs(30);
 
-/// Who is measured.
+/// The server under test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Tidings,
-    /// The same with the limits as they are shipped.
+    /// Tidings with its default limits.
     TidingsLimited,
-    /// The same on a PostgreSQL of its own, which shares the server's core.
+    /// Tidings on its own PostgreSQL, which shares the server's core.
     TidingsPostgres,
     /// A Node `ws` server without authentication, log or counts.
     Node,
-    /// The same, with an `fdatasync` of its own for each publish.
+    /// The same Node server, with an `fdatasync` for each publish.
     NodeDurable,
 }
 
-/// How its messages come.
+/// How messages are delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Way {
-    /// A WebSocket frame each.
+    /// One WebSocket frame for each message.
     Frames,
-    /// Several in a frame.
+    /// Several messages in a WebSocket frame.
     JoinedFrames,
     /// Server-sent events, each with an `id`.
     EventSource,
-    /// Server-sent events without.
+    /// Server-sent events without `id`.
     FetchedStream,
 }
 
-/// Who gets a publish.
+/// The recipient of a publish.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum To {
     Everyone,
-    /// The user of this number.
+    /// The user with this number.
     User(u32),
 }
 
-/// What is run.
+/// The programs, and a folder for their data.
 pub(crate) struct Binaries {
     tidings: PathBuf,
     node: PathBuf,
-    /// Data of servers under test: beside the binaries, so that `fdatasync` means a disk, which
-    /// `/tmp` may not be.
+    /// Data of servers under test. It is beside the binaries, so that `fdatasync` reaches a disk;
+    /// `/tmp` may not be one.
     scratch: PathBuf,
 }
 
 impl Binaries {
-    /// Builds the server and installs `ws` where needed.
+    /// Builds the server and installs `ws` if they are missing.
     pub(crate) fn ready(args: &Args) -> Result<Self, BenchError> {
         let own = env::current_exe().map_err(BenchError::io("finding this program"))?;
         let release = own.parent().unwrap_or_else(|| Path::new("."));
@@ -107,13 +107,13 @@ fn succeed(command: &mut Command, what: &str) -> Result<(), BenchError> {
     Err(BenchError::Subject(format!("{what} failed: {status}")))
 }
 
-/// A server that runs, until it is dropped.
+/// A running server. Ends when dropped.
 pub(crate) struct Running {
     kind: Kind,
     pub(crate) address: SocketAddr,
     child: Child,
     folder: PathBuf,
-    /// Ends after the server does.
+    /// Dropped, and so ended, after the server.
     _postgres: Option<Postgres>,
 }
 
@@ -124,7 +124,7 @@ impl Kind {
 }
 
 impl Running {
-    /// Starts it on its core and waits until it answers.
+    /// Starts the server on its core and waits until it answers.
     pub(crate) async fn start(
         kind: Kind,
         binaries: &Binaries,
@@ -154,7 +154,7 @@ impl Running {
                 command.arg(folder.join("node.log")).arg(address.port().to_string());
             }
         }
-        // What is set for another server is not this one's.
+        // Environment variables meant for another server must not configure this one.
         for (name, _) in env::vars_os() {
             if name.as_encoded_bytes().starts_with(b"TIDINGS_") {
                 command.env_remove(name);
@@ -195,7 +195,7 @@ impl Running {
         Process::of(self.child.id())
     }
 
-    /// The words a connection of user `number` begins with; asks for a ticket where there are
+    /// The first bytes on a connection of user `number`. Requests a ticket if the subject has
     /// tickets.
     pub(crate) async fn greet(
         &self,
@@ -245,7 +245,7 @@ impl Running {
         Ok(token)
     }
 
-    /// A publish whose app payload has so many bytes, as a whole request.
+    /// A complete publish request with an app payload of this many bytes.
     pub(crate) fn publish(&self, to: To, bytes: u32) -> Vec<u8> {
         let length = usize::try_from(bytes).unwrap_or(usize::MAX);
         // The quotes of a JSON string are part of the payload.
@@ -264,13 +264,13 @@ impl Running {
         }
     }
 
-    /// Resident memory once it stays the same, garbage collected where there is garbage.
+    /// Resident memory once it stays the same, after garbage collection where the subject has one.
     pub(crate) async fn settled_memory(&self) -> Result<u64, BenchError> {
         const SAME: u64 = 64 << 10;
         const PAUSE: Duration = Duration::from_millis(250);
         let mut last = 0;
         let mut still = 0;
-        // At most ten seconds; what still moves then moves for ever.
+        // At most ten seconds: memory that still changes then will not settle.
         for _ in 0..40 {
             if !self.kind.is_tidings() {
                 Http::connect(self.address).await?.ask(&post("/gc", "", "")).await?;
@@ -289,14 +289,14 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Each may fail only because there is nothing left to do.
+        // Each may fail only because the process or folder is gone already.
         let _ = self.child.kill();
         let _ = self.child.wait();
         let _ = fs::remove_dir_all(&self.folder);
     }
 }
 
-/// A PostgreSQL whose processes run on the server's core: what it forks from now on stays there.
+/// A PostgreSQL on the server's core: the processes it forks from now on inherit the binding.
 fn postgres_on(cores: &Cores) -> Result<Postgres, BenchError> {
     let postgres = Postgres::start();
     let mut taskset = Command::new("taskset");
@@ -305,9 +305,9 @@ fn postgres_on(cores: &Cores) -> Result<Postgres, BenchError> {
     Ok(postgres)
 }
 
-/// No line for each of thousands of connections.
+/// No log line for each of thousands of connections.
 const LOG: &str = "[log]\nlevel = \"warn\"\n";
-/// A limit that thousands of connections from one address would meet.
+/// Raises the one limit that thousands of connections from one address would reach.
 const LIMITS: &str = "[limits]\naccept_per_second = 100000\n";
 
 fn free_address() -> Result<SocketAddr, BenchError> {

@@ -1,4 +1,4 @@
-//! Thousands of connections on one thread, and what they received together.
+//! Thousands of connections on one thread, and the sum of their received messages.
 
 use std::{
     cell::{Cell, RefCell},
@@ -15,18 +15,18 @@ use crate::{
     subject::{Running, Way},
 };
 
-/// Connections being opened at once: more would wait in the kernel's queue.
+/// Connections being opened at once. More would only wait in the kernel's queue.
 const OPENING: u32 = 64;
-/// One read takes what a server joined into one write.
+/// Large enough for one read of all the messages that a server joins into one write.
 const SCRATCH: usize = 256 << 10;
-/// Nothing arrives for this long: it never will.
+/// After this long without a message, none will come.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What all connections received.
+/// The messages that all connections received.
 pub(crate) struct Tally {
     messages: Cell<u64>,
     lost: Cell<u32>,
-    /// The smallest number somebody waits for: readers must not wake anybody for each message.
+    /// The smallest number that a task waits for: readers must not wake tasks for each message.
     wake_at: Cell<u64>,
     woken: Notify,
 }
@@ -48,7 +48,7 @@ impl Tally {
         self.woken.notify_waiters();
     }
 
-    /// Waits until so many messages were received in all.
+    /// Waits until this many messages were received in all.
     pub(crate) async fn reach(&self, messages: u64) -> Result<(), BenchError> {
         while self.messages.get() < messages {
             self.intact()?;
@@ -62,7 +62,7 @@ impl Tally {
         Ok(())
     }
 
-    /// Fails when connections ended: figures of the rest would flatter.
+    /// Fails if connections have ended: figures of the remaining ones would be too good.
     pub(crate) fn intact(&self) -> Result<(), BenchError> {
         match self.lost.get() {
             0 => Ok(()),
@@ -71,14 +71,14 @@ impl Tally {
     }
 }
 
-/// Connections that are ready, until it is dropped.
+/// Open connections. They close when dropped.
 pub(crate) struct Swarm {
     pub(crate) tally: Rc<Tally>,
     readers: JoinSet<()>,
 }
 
 impl Swarm {
-    /// Opens `count` connections, each of a user of its own.
+    /// Opens `count` connections, each for another user.
     pub(crate) async fn open(
         subject: &Rc<Running>,
         count: u32,
