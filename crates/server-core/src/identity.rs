@@ -1,4 +1,4 @@
-//! Who is on the other end.
+//! The user behind a credential.
 
 use std::fmt::{self, Debug, Formatter};
 
@@ -6,33 +6,37 @@ use tidings_protocol::{ErrorCode, Json, rights::Rights};
 
 use crate::{Limits, refused::Refused};
 
-/// A user, as a checked credential says.
+/// A user, as a verified credential states it.
 #[derive(Clone, PartialEq)]
 pub struct Identity {
     /// User id.
     pub user: String,
     /// The user's public `info`, at most 1 KiB.
     pub info: Option<Json>,
-    /// What the credential grants.
+    /// The rights that the credential grants.
     pub rights: Rights,
-    /// Id of the session, 1–64 bytes; it stays when the session token re-enters.
+    /// Id of the session, 1–64 bytes. A reconnect with the session token keeps it.
     pub session: String,
-    /// Re-enters until `expires_at`. A secret; empty where none is wanted (REST).
+    /// Reconnects the session until `expires_at`. A secret; empty where a session token is not
+    /// wanted (REST).
     pub session_token: String,
-    /// When the credential was issued, in milliseconds since 1970; 0 where it does not say, which is before any revocation.
+    /// When the credential was issued, in milliseconds since 1970. 0 if the credential does not
+    /// say; 0 is before any revocation.
     pub issued_at: u64,
-    /// When it ends, in milliseconds since 1970.
+    /// When the credential ends, in milliseconds since 1970.
     pub expires_at: Option<u64>,
 }
 
 impl Identity {
-    /// Refuses a credential that a revocation could not reach. Revocations void what was issued before them and are forgotten after
-    /// [`Limits::credential_ms`]: so nothing may be issued later than now, and nothing may live for longer than that.
+    /// Refuses a credential that a revocation could not reach. A revocation voids the credentials
+    /// issued before it, and is forgotten after [`Limits::credential_ms`]. So a credential must not
+    /// be issued in the future, and must not be valid for longer than that.
     ///
     /// Clocks may differ by `leeway_ms`.
     ///
     /// # Errors
-    /// `expired` for what has ended or is too old, `unauthorized` for what was issued ahead of the clock or would live too long.
+    /// `expired` for a credential that has ended or is too old; `unauthorized` for one that was
+    /// issued ahead of the clock or would be valid for too long.
     pub fn check_life(&self, wall: u64, leeway_ms: u64, limits: &Limits) -> Result<(), Refused> {
         let refused = |code, detail| Err(Refused::new(code, detail));
         let longest = limits.credential_ms;
@@ -79,7 +83,7 @@ impl Identity {
 }
 
 impl Debug for Identity {
-    /// Secrets stay out of logs.
+    /// Leaves the secrets out.
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.debug_struct("Identity")
             .field("user", &self.user)
@@ -130,7 +134,7 @@ mod tests {
         }
     }
 
-    /// It would be later than a revocation that comes meanwhile.
+    /// A later issue time would escape a revocation that comes meanwhile.
     #[test]
     fn nothing_is_issued_ahead_of_the_clock() {
         assert_eq!(check(NOW + LEEWAY, NOW + 60_000), Ok(()));

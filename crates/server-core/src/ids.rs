@@ -1,13 +1,14 @@
 //! Ids of records, from a seed given from outside.
 
-/// Makes UUIDv7s: sortable by time for people, never for logic (order is by offset).
+/// Makes UUIDv7s. They sort by time, which helps people; logic must use the offset for order.
 ///
-/// The randomness is a 64-bit stream from the seed: enough to tell records apart, not to keep secrets.
+/// The randomness is a 64-bit stream from the seed: enough to make ids unique, not enough to keep
+/// secrets.
 #[derive(Clone, Debug)]
 pub struct Ids(u64);
 
 impl Ids {
-    /// A source with its own stream; give each a random seed.
+    /// A source with its own stream. Each source needs its own random seed.
     #[must_use]
     pub const fn new(seed: u64) -> Self {
         Self(seed)
@@ -33,7 +34,7 @@ impl Ids {
         text
     }
 
-    /// A number below `bound`, for what has to be spread.
+    /// A number below `bound`, to spread work over time.
     pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.draw() % bound.max(1)
     }

@@ -1,13 +1,13 @@
 //! The fold of item states and counts: the rule every store obeys.
 //!
-//! A mark changes states ([`MarkSet::apply`]); counts follow from states and never have a life of their own.
+//! A mark changes states ([`MarkSet::apply`]). Counts are always derived from states.
 
 use tidings_protocol::{MarkSet, Tally};
 
 /// The state of an item for its user.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ItemState {
-    /// It was on screen.
+    /// The item was on screen.
     pub seen: bool,
     /// The user read it.
     pub read: bool,
@@ -23,7 +23,7 @@ impl ItemState {
         self
     }
 
-    /// What one item in this state adds to the counts.
+    /// This item's contribution to the counts.
     #[must_use]
     pub const fn tally(self) -> Tally {
         Tally {
@@ -33,7 +33,8 @@ impl ItemState {
     }
 }
 
-/// The counts after an item went from one state to another; `None`: it was not there, or is gone.
+/// The counts after an item changed from one state to another. `None`: the item did not exist
+/// before, or is removed.
 #[must_use]
 pub fn recount(counts: Tally, before: Option<ItemState>, after: Option<ItemState>) -> Tally {
     let of = |state: Option<ItemState>| state.map(ItemState::tally).unwrap_or_default();

@@ -1,26 +1,26 @@
 //! The sans-I/O core of the Tidings server: sessions, hub, service and log rules.
 //!
-//! Nothing here knows a socket, a thread, SQL or a clock: time, randomness and answers of the store come in from outside, so the
-//! same code runs under axum and in simulation.
+//! The core has no sockets, threads, SQL or clocks. Time, randomness and the store's answers come
+//! in from outside, so the same code runs under axum and in simulation.
 //!
-//! | module | what |
+//! | module | content |
 //! |---|---|
 //! | [`session`] | one state machine per connection |
 //! | [`session_id`] | which sessions end together |
-//! | [`budget`] | what one user may use of a node |
-//! | [`hub`] | who listens to what; delivers only the next record |
-//! | [`follow`] | when to read the log for what other nodes wrote |
-//! | [`proof`] | from where on a user without the right to read back may read |
+//! | [`budget`] | how much of a node one user may use |
+//! | [`hub`] | the subscribers of each channel; delivers only the next record |
+//! | [`follow`] | when to read the log for records that other nodes wrote |
+//! | [`proof`] | the first offset that a user without the right to read back may read |
 //! | [`seats`] | a user's connections over all nodes |
-//! | [`principal`] | on whose behalf something is done, and so for whom it is counted |
-//! | [`crowd`] | who makes room among those that have not shown who they are |
-//! | [`fair`] | who is served next where many wait |
-//! | [`mailbox`] | what waits to be written to a connection |
+//! | [`principal`] | the user, key or address that a piece of work is counted for |
+//! | [`crowd`] | which unauthenticated connection makes room when there are too many |
+//! | [`fair`] | which waiting caller is served next |
+//! | [`mailbox`] | the messages that wait to be written to a connection |
 //! | [`service`] | the only write path: requests to writes, outcomes to answers |
 //! | [`store`] | the seam to durable storage |
 //! | [`page`] | where an answer of the store ends |
-//! | [`steady`] | the time by which things are forgotten |
-//! | [`inbox`] | the fold of states and counts that every store keeps |
+//! | [`steady`] | the clock that decides when data is forgotten |
+//! | [`inbox`] | the fold of states and counts that every store applies |
 //! | [`memory`] | the reference store, with crashes |
 //! | `conformance` | the suite every store passes (feature `conformance`) |
 //! | [`limits`] | every bound with its default and reason |

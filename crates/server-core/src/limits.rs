@@ -4,43 +4,46 @@ use tidings_protocol::limits;
 
 use crate::budget::Rates;
 
-/// What sessions, hub and services obey. One value a server, shared by all connections.
+/// The limits of sessions, hub and services. All connections of a server share one value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// From open to `connect`, in milliseconds; a socket that says nothing is not held. Default 10,000.
+    /// Time from open to `connect`, in milliseconds. A silent socket is closed after it. Default
+    /// 10,000.
     pub connect_ms: u64,
-    /// How often a client should ping, in milliseconds, as `connected` says. Proxies cut links that
-    /// idle for 30–60 s. Default 25,000.
+    /// Interval of a client's pings, in milliseconds, as `connected` states it. Proxies cut
+    /// connections that are idle for 30–60 s. Default 25,000.
     pub heartbeat_ms: u64,
     /// How long either end waits for an answer to a ping, in milliseconds. Default 10,000.
     pub timeout_ms: u64,
-    /// Silence after which the server pings, in milliseconds. Above `heartbeat_ms`, so that clients
-    /// that ping cost no ping of ours. Default 30,000.
+    /// Silence after which the server pings, in milliseconds. Above `heartbeat_ms`, so that the
+    /// server sends no pings to clients that ping by themselves. Default 30,000.
     pub idle_ms: u64,
-    /// Longest life of a stream, in milliseconds; three quarters of it at least, so that those that began together
-    /// do not end together. Its client can't answer a ping, and a proxy hides that it is gone: so it comes again, and
-    /// the place of one that does not is free. Default 240,000.
+    /// Longest life of a stream, in milliseconds. Each stream gets at least three quarters of it,
+    /// so that streams that began together do not end together. A stream's client can't answer a
+    /// ping, and a proxy hides that the client is gone. So the client must reconnect, and the
+    /// connection of one that does not is freed. Default 240,000.
     pub stream_ms: u64,
-    /// How long a connection may outlive its credential, in milliseconds: time for a refresh under
-    /// way. Default 10,000.
+    /// How long a connection may outlive its credential, in milliseconds: time for a refresh in
+    /// progress. Default 10,000.
     pub grace_ms: u64,
     /// `expiring` is sent this long before the credential ends, in milliseconds, but not before
     /// four fifths of its life. Default 60,000.
     pub expiring_ms: u64,
-    /// Requests of a connection without an answer before it is not read any more. Default 32.
+    /// Unanswered requests of a connection at which the server stops reading from it. Default 32.
     pub outstanding: usize,
     /// Messages a connection may send in a burst. Default 100.
     pub message_burst: u64,
-    /// Milliseconds until one more may be sent. Default 20, which is 50 a second.
+    /// Milliseconds until one more message may be sent. Default 20, which is 50 a second.
     pub message_interval_ms: u64,
-    /// Messages over the rate, each answered by `flood`, until the connection is closed. Default 20.
+    /// Messages over the rate, each answered by `flood`, until the connection is closed. Default
+    /// 20.
     pub flood_strikes: u32,
-    /// Messages that can't be read, each answered by an error, until the connection is closed.
-    /// Default 10.
+    /// Unreadable messages, each answered by an error, until the connection is closed. Default 10.
     pub bad_messages: u32,
-    /// What a user may use over all connections and requests.
+    /// Rates of a user over all connections and requests.
     pub user: Rates,
-    /// Requests of a user with messages (`POST /v1/sessions/{session}/messages`) that are carried out or wait. Default 64.
+    /// Requests of a user with messages (`POST /v1/sessions/{session}/messages`) that run or wait.
+    /// Default 64.
     pub user_visits: usize,
     /// Channels of a connection, inbox and `system:all` included. Default 100.
     pub subscriptions: usize,
@@ -50,49 +53,51 @@ pub struct Limits {
     pub message_bytes: usize,
     /// Largest body of a backend's REST publish, in bytes. Default 64 KiB.
     pub publish_bytes: usize,
-    /// Largest body of a user's REST publish, in bytes; as large as by a socket. Default 10 KiB.
+    /// Largest body of a user's REST publish, in bytes; the same as over a socket. Default 10 KiB.
     pub user_publish_bytes: usize,
-    /// Most users of one publish: one transaction. Default 1,000.
+    /// Most users of one publish, which is one transaction. Default 1,000.
     pub users_per_publish: usize,
     /// Most offsets of one mark. Default 1,000.
     pub mark_offsets: usize,
     /// Most items or messages of one page. Default 100.
     pub page: u32,
-    /// Bytes of the items or messages of one page; half of the mailbox, so that a page that waits leaves room for what is live.
-    /// Default 256 KiB.
+    /// Bytes of the items or messages of one page. Half of the mailbox, so that a waiting page
+    /// leaves room for live records. Default 256 KiB.
     pub page_bytes: u32,
     /// Records read from the log at once while catching up. Default 100.
     pub catch_up_records: u32,
-    /// Bytes of records read from the log at once while catching up: what is read for several channels of a connection shares
-    /// half of the mailbox. Default 64 KiB.
+    /// Bytes of records read from the log at once while catching up. Reads for several channels of
+    /// one connection share half of the mailbox. Default 64 KiB.
     pub catch_up_bytes: u32,
-    /// Items of a snapshot: what a bell shows. Default 50.
+    /// Items of a snapshot: as many as a bell shows. Default 50.
     pub snapshot_items: u32,
-    /// Bytes of a snapshot's items; half of a poll's answer, so that it fits there with the greeting. Older items come by
-    /// `history`. Default 128 KiB.
+    /// Bytes of a snapshot's items. Half of a poll's answer, so that it fits there together with
+    /// the greeting. Older items come by `history`. Default 128 KiB.
     pub snapshot_bytes: u32,
-    /// Bytes queued for a connection before its live subscriptions go back to reading the log.
+    /// Bytes queued for a connection at which its live subscriptions go back to reading the log.
     /// Default 512 KiB.
     pub mailbox_bytes: usize,
-    /// Messages are joined into one frame up to this many bytes; the size of the socket's write
+    /// Messages are joined into one frame up to this many bytes, the size of the socket's write
     /// buffer. Default 16 KiB.
     pub join_bytes: usize,
-    /// Tickets that wait to be spent, in all: what 3,000 new connections a second need for 30 s each. Default 100,000.
+    /// Unspent tickets in all: enough for 3,000 new connections a second, with 30 s for each
+    /// ticket. Default 100,000.
     pub tickets: u64,
-    /// Of them, those that one user asked for. Default 32.
+    /// Unspent tickets that one user requested. Default 32.
     pub user_tickets: u64,
     /// Life of a ticket, in milliseconds. Default 30,000.
     pub ticket_ms: u64,
     /// Life of a session whose ticket names none, in milliseconds. Default 1 h.
     pub session_ms: u64,
-    /// Longest life of any credential, in milliseconds; a revocation is kept for an hour more.
+    /// Longest life of any credential, in milliseconds. A revocation is stored for an hour more.
     /// Default 30 days.
     pub credential_ms: u64,
 }
 
 impl Limits {
-    /// The same for a connection that ends with one answer of at most so many bytes: what may be large takes half of it, so that there
-    /// is room for what goes with it. `None`: it fits as it is.
+    /// The limits for a connection that ends with one answer of at most this many bytes. A snapshot
+    /// or a read of the log takes at most half of it; the rest is for other messages. `None`: the
+    /// limits fit unchanged.
     #[must_use]
     pub fn fitting(&self, answer_bytes: usize) -> Option<Self> {
         let most = u32::try_from(answer_bytes / 2).unwrap_or(u32::MAX);

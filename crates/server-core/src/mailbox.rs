@@ -1,4 +1,4 @@
-//! What waits to be written to one connection.
+//! The messages that wait to be written to one connection.
 
 use std::collections::VecDeque;
 
@@ -7,8 +7,8 @@ use bytes::{BufMut, Bytes, BytesMut};
 /// Places kept allocated after a burst.
 const KEPT: usize = 8;
 
-/// A queue of encoded messages, bounded by bytes. Holds no I/O: the driver wraps it in a lock, pushes from the hub's
-/// side and takes from the socket's.
+/// A queue of encoded messages, bounded by bytes. It does no I/O: the driver wraps it in a lock;
+/// the hub's side pushes, the socket's side takes.
 #[derive(Debug)]
 pub struct Mailbox {
     queue: VecDeque<Bytes>,
@@ -17,15 +17,15 @@ pub struct Mailbox {
 }
 
 impl Mailbox {
-    /// An empty mailbox; allocates nothing until something waits. `limit` in bytes
+    /// An empty mailbox. It allocates only once a message waits. `limit` in bytes
     /// ([`crate::Limits::mailbox_bytes`]).
     #[must_use]
     pub const fn new(limit: usize) -> Self {
         Self { queue: VecDeque::new(), bytes: 0, limit }
     }
 
-    /// Queues a live record, or refuses it when more than the limit would wait: the subscription then goes back to
-    /// reading the log. An empty mailbox takes a record of any size.
+    /// Queues a live record, or refuses it if the queue would exceed the limit; the subscription
+    /// then goes back to reading the log. An empty mailbox takes a record of any size.
     #[must_use]
     pub fn offer(&mut self, frame: &Bytes) -> bool {
         if !self.queue.is_empty() && self.bytes + frame.len() > self.limit {
@@ -35,14 +35,16 @@ impl Mailbox {
         true
     }
 
-    /// Queues what a session sends of itself ([`crate::session::Command::Send`]). Never refused: its amount is
-    /// bounded by outstanding requests and by [`Mailbox::is_full`], at which the driver reads no more.
+    /// Queues a session's own message ([`crate::session::Command::Send`]). Never refused: the
+    /// amount is bounded by outstanding requests, and by [`Mailbox::is_full`], at which the driver
+    /// stops reading.
     pub fn push(&mut self, frame: Bytes) {
         self.bytes += frame.len();
         self.queue.push_back(frame);
     }
 
-    /// The next frame to write. With `batch`, as many messages as fit in `join` bytes, separated by `\n`, at least one.
+    /// The next frame to write. With `batch`, as many messages as fit in `join` bytes, separated by
+    /// `\n`, but at least one.
     pub fn take(&mut self, batch: bool, join: usize) -> Option<Bytes> {
         let first = self.pop()?;
         let fits = |bytes: usize, next: Option<&Bytes>| {
@@ -62,25 +64,27 @@ impl Mailbox {
         Some(joined.freeze())
     }
 
-    /// Nothing waits.
+    /// Whether the queue is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.queue.is_empty()
     }
 
-    /// The limit is reached: read no more from this connection until it is not.
+    /// Whether the limit is reached. Until it is not, the driver must not read from this
+    /// connection.
     #[must_use]
     pub const fn is_full(&self) -> bool {
         self.bytes >= self.limit
     }
 
-    /// Little enough waits that [`crate::session::Event::Drained`] may be told: below a quarter of the limit.
+    /// Whether the queue is short enough for [`crate::session::Event::Drained`]: at most a quarter
+    /// of the limit.
     #[must_use]
     pub const fn is_low(&self) -> bool {
         self.bytes <= self.limit / 4
     }
 
-    /// Bytes that wait.
+    /// Bytes in the queue.
     #[must_use]
     pub const fn bytes(&self) -> usize {
         self.bytes

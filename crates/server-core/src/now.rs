@@ -1,10 +1,10 @@
 //! The time, as it comes in from outside.
 
-/// The time as the driver's two clocks tell it.
+/// The time of the driver's two clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Now {
-    /// Milliseconds on a clock that never goes back; deadlines are measured with it.
+    /// Milliseconds on a clock that never goes back. Used for deadlines.
     pub mono: u64,
-    /// Milliseconds since 1970; it may jump. Records, expiries and clients see it.
+    /// Milliseconds since 1970. It may jump. Used for records, expiries and clients.
     pub wall: u64,
 }

@@ -1,28 +1,29 @@
-//! Where an answer of the store ends: at its count or at its bytes, whichever comes first. The same rule for every backend.
+//! Where an answer of the store ends: at its count or at its bytes, whichever comes first. Every
+//! backend applies the same rule.
 
 use std::cmp::Reverse;
 
 use tidings_protocol::{Encode as _, Item};
 
-/// An answer that fills up.
+/// The room that is left in an answer.
 #[derive(Clone, Copy, Debug)]
 pub struct Fill {
-    /// Entries it may still take.
+    /// Entries that still fit.
     entries: u32,
-    /// Bytes it may still take.
+    /// Bytes that still fit.
     bytes: usize,
     is_empty: bool,
 }
 
 impl Fill {
-    /// Room for `limit` entries and `bytes` of them.
+    /// Room for `limit` entries and `bytes` bytes.
     #[must_use]
     pub const fn new(limit: u32, bytes: u32) -> Self {
         Self { entries: limit, bytes: bytes as usize, is_empty: true }
     }
 
-    /// Takes the next entry, of this size, or says that the answer ends before it. The first entry is taken whatever its size, or
-    /// nobody would ever get past it.
+    /// Takes the next entry, of this size, or returns false: the answer ends before it. The first
+    /// entry is taken whatever its size; otherwise no reader would get past it.
     pub fn takes(&mut self, size: usize) -> bool {
         let fits = self.entries > 0 && (self.is_empty || size <= self.bytes);
         if fits {
@@ -30,14 +31,14 @@ impl Fill {
             self.bytes = self.bytes.saturating_sub(size);
             self.is_empty = false;
         } else {
-            // What comes later does not overtake it.
+            // A later, smaller entry must not overtake this one.
             self.entries = 0;
         }
         fits
     }
 }
 
-/// What an item takes of an answer: its bytes on the wire.
+/// An item's size in an answer: its bytes on the wire.
 #[must_use]
 pub fn size_of_item(item: &Item) -> usize {
     item.to_json().len()
@@ -48,15 +49,16 @@ pub fn size_of_item(item: &Item) -> usize {
 pub struct Newest {
     /// Newest first by (`at`, channel, offset).
     pub items: Vec<Item>,
-    /// There are more of the inbox …
+    /// The inbox has more items …
     pub more: bool,
-    /// … and of `system:all`.
+    /// … and `system:all` has more.
     pub system_more: bool,
 }
 
 impl Newest {
-    /// Of what a backend found. It looks at both channels from the newest on, and may end in each one entry after a [`Fill`] of
-    /// its own is full: that one says that there is more.
+    /// Makes the answer from the items that a backend found. The backend reads both channels from
+    /// the newest item on. In each it may stop one entry after its own [`Fill`] is full; that entry
+    /// shows that there are more.
     #[must_use]
     pub fn of(mut items: Vec<Item>, limit: u32, bytes: u32) -> Self {
         items.sort_by_cached_key(|item| Reverse((item.at, item.channel.clone(), item.offset)));

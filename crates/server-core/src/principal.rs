@@ -1,22 +1,24 @@
-//! On whose behalf something is done, and so for whom it is counted.
+//! The user, key or address that a piece of work is counted for.
 
 use std::{net::IpAddr, sync::Arc};
 
 use crate::fair::Share;
 
-/// How many shares a backend or proxy has: it speaks for many users.
+/// Shares of a backend or a proxy, which act for many users.
 const WEIGHT_OF_MANY: u32 = 16;
 
-/// Who pays: the user or key whose credential was good, the address until there is one.
+/// The party that work is counted for: the user or key of a valid credential; the address before
+/// there is one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Principal {
-    /// The server itself, the app around it, or a proxy it trusts.
+    /// The server itself, the app that embeds it, or a trusted proxy.
     Server,
     /// A backend, by the name of its key.
     ApiKey(Arc<str>),
     /// A user.
     User(Arc<str>),
-    /// An address whose credential is not known yet, as [`network`] counts it; `None` where the transport knows none.
+    /// An address without a known credential, as [`network`] counts it. `None` if the transport
+    /// knows no address.
     Address(Option<IpAddr>),
 }
 
@@ -33,7 +35,7 @@ impl Principal {
         Self::Address(address.map(network))
     }
 
-    /// What it is, for figures and lines: never which one.
+    /// The kind, for metrics and log lines; never the name.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
         match self {
@@ -44,22 +46,23 @@ impl Principal {
         }
     }
 
-    /// How its reads are served by so many threads: a user's or an address' never by all of them, so that the next one does not wait
-    /// for what another began.
+    /// The share of its reads on this many threads. A user or an address never gets all threads, so
+    /// that other callers do not wait for its reads.
     #[must_use]
     pub fn reads(&self, each: usize, threads: usize) -> Share {
         let at_once = if self.speaks_for_many() { usize::MAX } else { threads.div_ceil(2) };
         Share { waiting: Some(self.times(each)), weight: 1, at_once }
     }
 
-    /// How its writes are served, by one thread that commits many at once.
+    /// The share of its writes. One thread does them and commits many at once.
     #[must_use]
     pub const fn writes(&self, each: usize) -> Share {
         let weight = if self.speaks_for_many() { WEIGHT_OF_MANY } else { 1 };
         Share { waiting: Some(self.times(each)), weight, at_once: usize::MAX }
     }
 
-    /// How its new links are taken. Those of a proxy, which the server itself asked for, have no bound but that of all.
+    /// The share of its new connections. Those of a trusted proxy have no bound of their own, only
+    /// the total bound.
     #[must_use]
     pub const fn links(&self, each: usize) -> Share {
         let (waiting, weight) = match self.speaks_for_many() {
@@ -82,14 +85,14 @@ impl Principal {
 }
 
 impl Default for Principal {
-    /// Nobody known, from nowhere known.
+    /// An unknown caller at an unknown address.
     fn default() -> Self {
         Self::Address(None)
     }
 }
 
-/// What counts as one address: an address of IPv4, or a network of 64 bits of IPv6, which is the least that a customer is given
-/// (RFC 6177) and holds more addresses than any table.
+/// The unit that counts as one address: an IPv4 address, or an IPv6 network of 64 bits. That is the
+/// smallest network a customer is given (RFC 6177), and it holds more addresses than any table.
 #[must_use]
 pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {

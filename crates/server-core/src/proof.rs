@@ -1,8 +1,8 @@
-//! From which offset on a user may read a channel, proven by the client that shows it.
+//! The first offset that a user may read in a channel, proven by the client.
 //!
-//! The right to subscribe grants what comes from the moment on at which a user subscribed, and taking that up again. The server keeps
-//! no list of such moments: it gives each as a [`Proof`], sealed with a key that all nodes have, and the client brings it back with its
-//! cursor.
+//! The right to subscribe grants the records from the moment of the subscription on, also after a
+//! reconnect. The server keeps no list of these moments. It gives each to the client as a
+//! [`Proof`], sealed with a key that all nodes share, and the client sends it back with its cursor.
 
 use std::fmt::{self, Debug, Formatter};
 
@@ -11,9 +11,10 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use tidings_protocol::{Channel, Epoch, Proof, limits::MAX_OFFSET};
 
-/// Bytes of an offset in a proof: none is above 2^53 − 1.
+/// Bytes of an offset in a proof: no offset is above 2^53 − 1.
 const OFFSET: usize = 7;
-/// Bytes of the seal. Each guess costs a request, and 2^88 of them find one user's offset in one channel.
+/// Bytes of the seal. Each guess costs a request, and it takes 2^88 guesses to find one user's
+/// offset in one channel.
 const SEAL: usize = 11;
 
 /// Seals and opens proofs.
@@ -21,13 +22,13 @@ const SEAL: usize = 11;
 pub struct ProofKey([u8; 32]);
 
 impl ProofKey {
-    /// A key of these secret bytes. They may seal other things too.
+    /// A key from these secret bytes. The same bytes may seal other data too.
     #[must_use]
     pub const fn new(secret: [u8; 32]) -> Self {
         Self(secret)
     }
 
-    /// The proof that a user may read a log of a channel after `offset`.
+    /// The proof that a user may read the channel's log of this epoch after `offset`.
     #[must_use]
     pub fn seal(&self, user: &str, channel: &Channel, epoch: Epoch, offset: u64) -> Proof {
         let mut bytes = [0; OFFSET + SEAL];
@@ -38,12 +39,13 @@ impl ProofKey {
         Proof::from_text(&BASE64.encode(bytes))
     }
 
-    /// After which offset the user may read, if the proof is one of this user, this channel and this log.
+    /// The offset after which the user may read, if the proof is for this user, this channel and
+    /// this epoch.
     #[must_use]
     pub fn open(&self, proof: Proof, user: &str, channel: &Channel, epoch: Epoch) -> Option<u64> {
         let bytes = BASE64.decode(proof.as_bytes()).ok()?;
         let (head, seal) = bytes.split_at_checked(OFFSET)?;
-        // In constant time.
+        // Compared in constant time.
         self.mac(user, channel, epoch, head)?.verify_truncated_left(seal).ok()?;
         let mut offset = [0; 8];
         offset[8 - OFFSET..].copy_from_slice(head);
@@ -58,7 +60,8 @@ impl ProofKey {
         offset: &[u8],
     ) -> Option<Hmac<Sha256>> {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).ok()?;
-        // Keeps these seals apart from others made with the same key. Neither users nor channels have control characters.
+        // The prefix separates these seals from others made with the same key. Neither users nor
+        // channels contain control characters, so the zero bytes separate the parts.
         for part in [b"tidings proof 1", user.as_bytes(), channel.as_str().as_bytes()] {
             mac.update(part);
             mac.update(b"\0");

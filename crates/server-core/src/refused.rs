@@ -1,31 +1,31 @@
-//! Why the server does not do what it was asked.
+//! Why the server refuses a request.
 
 use tidings_protocol::{DecodeError, ErrorCode};
 
 use crate::store::{Refusal, StoreError};
 
-/// A refusal, as services and sessions give it; becomes an `error` message or a problem+json body.
+/// A refusal by a service or session. It becomes an `error` message or a problem+json body.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{code}: {detail}")]
 pub struct Refused {
-    /// Stable name, fault, retry and close code.
+    /// The error code, which has a fault, a retry rule and a close code.
     pub code: ErrorCode,
-    /// For the developer: what exactly was wrong. Never holds a secret. One that ends in a full stop
-    /// says what to do, too, and goes without the code's general advice.
+    /// For the developer: the exact fault. Never holds a secret. A detail that ends in a full stop
+    /// says what to do, too, and replaces the code's general advice.
     pub detail: String,
-    /// When it may be tried again, in milliseconds.
+    /// When the request may be tried again, in milliseconds.
     pub retry_after_ms: Option<u64>,
-    /// With `sequence`: the `seq` the lane expects.
+    /// With the code `sequence`: the `seq` that the lane expects.
     pub expected: Option<u64>,
 }
 
 impl Refused {
-    /// A refusal with its particular reason; empty: the code's advice says it all.
+    /// A refusal with its particular reason. Empty if the code's advice is enough.
     pub fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
         Self { code, detail: detail.into(), retry_after_ms: None, expected: None }
     }
 
-    /// What a developer reads: the particular reason, then what to do.
+    /// The message for a developer: the particular reason, then the advice.
     #[must_use]
     pub fn message(&self) -> String {
         match self.detail.as_str() {
@@ -55,7 +55,7 @@ impl From<Refusal> for Refused {
 }
 
 impl From<StoreError> for Refused {
-    /// The reason goes to the log of whoever runs the server, not to clients.
+    /// The store's reason goes to the operator's log, not to clients.
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Corrupt { .. } => Self::from(ErrorCode::Internal),

@@ -1,48 +1,51 @@
-//! A user's connections over all nodes: who takes a place, who makes room, who is refused.
+//! A user's connections over all nodes: which are admitted, replaced or refused.
 //!
-//! A place is held by its node's lease, not by one of its own: a node renews one lease for all its connections, and when it
-//! dies, all its places are free once the lease ends. Until then a user may be refused (4230, retried with backoff): the
-//! limit errs on the side of holding.
+//! A connection counts as long as its node's lease. A node renews one lease for all its
+//! connections. When the node dies, its connections stop counting once the lease ends; until then a
+//! user may be refused (4230, retried with backoff). The limit may count too many connections,
+//! never too few.
 
 use crate::store::StoreError;
 
-/// Places that nodes share. Implemented by stores that several nodes write to.
+/// The table of connections that nodes share. Implemented by stores that several nodes write to.
 pub trait Seats: std::fmt::Debug + Send + Sync {
-    /// Gives places, each claim decided by [`decide`] against the places of living nodes. A verdict for each claim, in order.
+    /// Admits connections. [`decide`] decides each claim against the connections of living nodes.
+    /// Returns a verdict for each claim, in order.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`]: nobody is let in whom nobody can count. [`StoreError::Unfit`]: one of the claims can't be kept; the
-    /// others can, if they come without it.
+    /// [`StoreError::Unavailable`]: a connection that can't be counted is not admitted.
+    /// [`StoreError::Unfit`]: one of the claims can't be stored; the others can, in a call without
+    /// it.
     fn claim(&self, wall: u64, claims: &[Claim]) -> Result<Vec<Verdict>, StoreError>;
 
-    /// Gives places back. Those that are gone already are no error.
+    /// Removes connections. Unknown ones are no error.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`]: to be called again.
+    /// [`StoreError::Unavailable`]: call it again.
     fn leave(&self, seats: &[Seat]) -> Result<(), StoreError>;
 
-    /// The node lives for `ttl_ms` from now, by the store's clock; `0`: it ends, and its places with it. Answers what became of its
-    /// places meanwhile.
+    /// Extends the node's lease to `ttl_ms` from now, by the store's clock. `0` ends the lease, and
+    /// its connections no longer count. Returns the state of the node's connections.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
     fn renew(&self, wall: u64, node: u64, ttl_ms: u64) -> Result<Lease, StoreError>;
 }
 
-/// What became of a node's places since it renewed its lease.
+/// The state of a node's connections since it last renewed its lease.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lease {
-    /// It had ended: the node's places are gone and must be claimed anew.
+    /// The lease had ended: the node's connections no longer count and must be claimed again.
     Ended,
-    /// The places are counted.
+    /// The connections are counted.
     Held {
-        /// But these, by their numbers: connections at other nodes took them, and the older ones must end. They are named again until
-        /// they were given back, because the bus, which tells of them sooner, may lose a message.
+        /// The numbers of connections that newer ones at other nodes replaced; these must end. They
+        /// are listed until they are removed: the bus reports them sooner, but may lose a message.
         replaced: Vec<u64>,
     },
 }
 
-/// A connection's name over all nodes.
+/// A connection's id over all nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Seat {
     /// Random number of the node's process.
@@ -51,25 +54,26 @@ pub struct Seat {
     pub number: u64,
 }
 
-/// A connection that wants to be counted.
+/// A request to count a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
-    /// Whose.
+    /// The connection's user.
     pub user: String,
-    /// Its name.
+    /// The connection's id.
     pub seat: Seat,
-    /// The page's random name: takes the place of its older connection, wherever that is.
+    /// The page's random name. The new connection replaces the page's older one, on any node.
     pub instance: Option<String>,
-    /// Most connections of the user.
+    /// The user's limit of connections.
     pub limit: usize,
-    /// It was counted until its node's lease ended: takes no place of its page's other connection, which came meanwhile.
+    /// The connection was counted before, until its node's lease ended. It must not replace a newer
+    /// connection of its page.
     pub anew: bool,
 }
 
-/// A place that is taken.
+/// A connection that is counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Taken {
-    /// By whom.
+    /// The connection's id.
     pub seat: Seat,
     /// The page's random name.
     pub instance: Option<String>,
@@ -78,25 +82,27 @@ pub struct Taken {
 /// The answer to a [`Claim`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Counted in. An older connection of the same instance lost its place and must be told.
+    /// The connection is counted. An older connection of the same page no longer is, and must end.
     Admitted {
-        /// The older one.
+        /// The older connection.
         replaced: Option<Seat>,
     },
-    /// The user has this many already.
+    /// The user has reached the limit.
     Full {
-        /// How many.
+        /// The user's connections.
         taken: usize,
     },
-    /// To a claim made anew: the page has another connection by now. This one is to be ended so that a page which still holds it
-    /// connects again, for after all leases ended the older connection may have been the first to claim.
+    /// The answer to a repeated claim (`anew`): the page has another connection by now. This
+    /// connection must end. A page that still uses it reconnects: after the end of all leases, the
+    /// page's older connection may have been the first to claim.
     Superseded {
-        /// The other one.
+        /// The other connection.
         by: Seat,
     },
 }
 
-/// Decides a claim against the places its user has, and changes them accordingly. A claim that comes twice has its place already.
+/// Decides a claim against the user's connections, and updates them. A repeated claim is already
+/// admitted.
 pub fn decide(places: &mut Vec<Taken>, claim: &Claim) -> Verdict {
     if places.iter().any(|taken| taken.seat == claim.seat) {
         return Verdict::Admitted { replaced: None };
@@ -110,7 +116,7 @@ pub fn decide(places: &mut Vec<Taken>, claim: &Claim) -> Verdict {
         return Verdict::Superseded { by: taken.seat };
     }
     let replaced = older.map(|older| places.swap_remove(older).seat);
-    // Whoever replaces brings its own place.
+    // A replaced connection frees its own place, so the limit does not matter.
     if replaced.is_none() && places.len() >= claim.limit {
         return Verdict::Full { taken: places.len() };
     }

@@ -1,16 +1,16 @@
-//! Ids of sessions. A session that comes of a credential with an id of its own carries the
-//! credential's family in front: `family.own`. Ending the family ends every session of it.
+//! Ids of sessions. If a credential has its own id, that id is the session's family, and stands in
+//! front of the session id: `family.own`. Ending a family ends all its sessions.
 
-/// Between a family and the session's own part; in neither of them.
+/// The separator between a family and the session's own part. Neither contains it.
 const BETWEEN: char = '.';
 
-/// The id of a session of a family. `own` tells it from the others.
+/// The id of a session in a family. `own` distinguishes the family's sessions.
 #[must_use]
 pub fn of_family(family: &str, own: &str) -> String {
     format!("{family}{BETWEEN}{own}")
 }
 
-/// The family of a session; `None` where the session's credential had no id.
+/// The family of a session. `None` if the session's credential had no id.
 #[must_use]
 pub fn family(session: &str) -> Option<&str> {
     session.split_once(BETWEEN).map(|(family, _)| family)

@@ -1,81 +1,87 @@
-//! The time by which things are forgotten: it goes on as the monotonic clock does, whatever happens to the wall clock.
+//! The clock that decides when data is forgotten. It advances with the monotonic clock, whatever
+//! the wall clock does.
 //!
-//! A wall clock that is 400 days ahead for three seconds must not take records, keys and revocations along. So what a store keeps for a
-//! while is counted by a time of its own. While the server runs, its monotonic clock says how much has passed, and a step of the wall
-//! clock changes nothing. While it does not, only the wall clock can say: a short absence is believed, a long one once the clock has
-//! kept its word for a while. In doubt things are kept longer, never shorter.
+//! A wall clock that is 400 days ahead for three seconds must not delete records, keys and
+//! revocations. So a store counts the age of its data by this steady clock. While the server runs,
+//! its monotonic clock says how much time has passed, and a step of the wall clock changes nothing.
+//! While the server does not run, only the wall clock can say. A short absence is believed at once,
+//! a long one after the wall clock has run without a step for a while. In doubt, data is stored
+//! longer, never shorter.
 
 use crate::Now;
 
-/// The two times of a moment that a store is told.
+/// The two times of one moment, as a store gets them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Moment {
-    /// By which ages are counted: [`Steady::at`].
+    /// The time for ages: [`Steady::at`].
     pub steady: u64,
     /// Milliseconds since 1970, as the wall clock says.
     pub wall: u64,
 }
 
 impl Moment {
-    /// What ended before this has ended by both clocks: for ends that were stated as times of day.
+    /// Anything that ends before this has ended by both clocks. For ends that were stated as
+    /// wall-clock times.
     #[must_use]
     pub const fn over(self) -> u64 {
         if self.steady < self.wall { self.steady } else { self.wall }
     }
 }
 
-/// Both clocks say the same.
+/// A moment on which both clocks agree.
 impl From<u64> for Moment {
     fn from(wall: u64) -> Self {
         Self { steady: wall, wall }
     }
 }
 
-/// What a store keeps of it over restarts.
+/// The clock's state that a store saves over restarts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Kept {
     /// The steady time …
     pub steady: u64,
-    /// … when the wall clock said this.
+    /// … at this wall-clock time.
     pub wall: u64,
 }
 
-/// When a wall clock is doubted, and how long.
+/// When the wall clock is doubted, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Doubts {
-    /// A wall clock that is further from what was expected has made a step, in milliseconds.
+    /// A difference from the expected wall-clock time, in milliseconds, above which the clock has
+    /// made a step.
     pub step_ms: u64,
-    /// An absence longer than that counts once the clock has gone on without a step for so long, in milliseconds.
+    /// A longer absence counts after the wall clock has run without a step for this long, in
+    /// milliseconds.
     pub trust_ms: u64,
 }
 
-/// What people should hear of.
+/// Events to report to the operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum News {
-    /// The wall clock made a step by so many milliseconds; nothing is forgotten for it.
+    /// The wall clock made a step. No data is forgotten for it.
     Stepped {
-        /// Forward, or back where it is negative.
+        /// Milliseconds forward, or backward if negative.
         by: i64,
     },
-    /// By the wall clock the server was away so long that it is not believed yet.
+    /// By the wall clock, the server was away for too long to believe it yet.
     Doubted {
         /// Milliseconds away.
         away: u64,
     },
-    /// It is believed now.
+    /// The absence is believed now.
     Trusted {
         /// Milliseconds away.
         away: u64,
     },
 }
 
-/// The clock. One a node.
+/// The clock. One for each node.
 #[derive(Clone, Debug)]
 pub struct Steady {
     doubts: Doubts,
-    /// The last time that was heard.
+    /// The time at the last update.
     now: Now,
-    /// The steady time then.
+    /// The steady time at the last update.
     steady: u64,
     absence: Option<Absence>,
 }
@@ -84,12 +90,12 @@ pub struct Steady {
 #[derive(Clone, Copy, Debug)]
 struct Absence {
     away: u64,
-    /// Monotonic time since which the wall clock has not made a step.
+    /// Monotonic time since when the wall clock has made no step.
     since: u64,
 }
 
 impl Steady {
-    /// Goes on from what a store has kept; a store that has kept nothing begins with the wall clock.
+    /// Continues from the saved state. Without a saved state, the clock begins with the wall clock.
     #[must_use]
     pub fn start(kept: Option<Kept>, now: Now, doubts: Doubts) -> (Self, Option<News>) {
         let mut clock = Self { doubts, now, steady: now.wall, absence: None };
@@ -110,7 +116,7 @@ impl Steady {
         (clock, news)
     }
 
-    /// Both clocks as they are now, and what the store has kept, by whichever node.
+    /// Updates the clock from the current time and from the state that this or another node saved.
     pub fn hear(&mut self, now: Now, kept: Option<Kept>) -> Option<News> {
         let passed = now.mono.saturating_sub(self.now.mono);
         let by = difference(now.wall, self.now.wall.saturating_add(passed));
@@ -118,7 +124,7 @@ impl Steady {
         self.now = now;
         let stepped = by.unsigned_abs() > self.doubts.step_ms;
         if stepped && let Some(absence) = self.absence.take() {
-            // The same clock says now how long it was: a clock that was set right takes its doubt along.
+            // The step corrects the length of the absence: the same wall clock measured both.
             let away = absence.away.saturating_add_signed(by);
             if away > self.doubts.step_ms {
                 self.absence = Some(Absence { away, since: now.mono });
@@ -137,20 +143,20 @@ impl Steady {
         self.steady.saturating_add(mono.saturating_sub(self.now.mono))
     }
 
-    /// The moment of what was heard last.
+    /// The moment of the last update.
     #[must_use]
     pub const fn moment(&self) -> Moment {
         Moment { steady: self.steady, wall: self.now.wall }
     }
 
-    /// What to keep; `None` while the last absence is in doubt, for it would be forgotten.
+    /// The state to save. `None` while an absence is in doubt: saving would lose it.
     #[must_use]
     pub fn kept(&self) -> Option<Kept> {
         let kept = Kept { steady: self.steady, wall: self.now.wall };
         self.absence.is_none().then_some(kept)
     }
 
-    /// Another node may know better: it was there when this one was not.
+    /// Takes over the time of another node that ran while this one did not.
     fn follow(&mut self, kept: Option<Kept>) {
         let Some(kept) = kept else { return };
         if let Some(since) = self.now.wall.checked_sub(kept.wall)
@@ -246,7 +252,7 @@ mod tests {
         clock.hear(at(7 + 3_000, T0 + MINUTE + 3_000), None);
         assert_eq!(clock.moment().steady, T0 + MINUTE + 3_000);
         assert!(clock.kept().is_some());
-        // From ahead by much to ahead by less: the time of trust begins anew.
+        // A step from far ahead to less far ahead: the time of trust begins again.
         let (mut clock, _) = back(kept, 400 * DAY);
         let half = DOUBTS.trust_ms / 2;
         clock.hear(at(7 + half, T0 + 2 * DAY + half), None);
