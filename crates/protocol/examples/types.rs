@@ -88,7 +88,7 @@ fn limits_table(out: &mut String) {
     out.push_str("} as const\n");
 }
 
-/// A doc comment on one line, without the brackets of Rust's links.
+/// Puts a doc comment on one line, without the brackets of Rust's links.
 fn one_line(docs: &str) -> String {
     let text = docs.trim().trim_start_matches("/**").trim_end_matches("*/").lines();
     let words: Vec<_> = text.map(|line| line.trim_start_matches([' ', '*']).trim()).collect();
@@ -96,7 +96,7 @@ fn one_line(docs: &str) -> String {
     if text.is_empty() { text } else { format!("/** {} */\n", text.trim()) }
 }
 
-/// Sets an object type on lines of its own, doc comments on one line each.
+/// Puts each field of an object type on its own line, and its doc comment on one line before it.
 fn tidy(body: &str, level: usize) -> String {
     let Some(fields) = body.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) else {
         return body.to_owned();
@@ -121,7 +121,7 @@ fn tidy(body: &str, level: usize) -> String {
     out
 }
 
-/// Where the comma behind a field is, outside brackets.
+/// Finds the comma at the end of a field, outside brackets.
 fn field_end(text: &str) -> usize {
     let mut depth = 0;
     for (at, char) in text.char_indices() {

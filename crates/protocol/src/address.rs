@@ -1,4 +1,4 @@
-//! Names of channels and users, and identities of logs.
+//! Channel names, user ids, epochs of logs, and proofs.
 
 use std::{
     borrow::Borrow,
@@ -11,14 +11,15 @@ use crate::limits::{NAME_BYTES, NAMESPACE_BYTES, USER_BYTES};
 
 /// A channel name, `namespace:name`; cheap to clone.
 ///
-/// The first `:` splits. The namespace is `[a-z][a-z0-9_-]{0,31}`; the name has 1–128 bytes of
-/// UTF-8 without control characters and may itself hold `:` and `/`. Of names only those of inboxes,
-/// which are users' ids, may hold a `*`: at the end of a grant it stands for any rest of a name.
+/// The first `:` splits the name. The namespace is `[a-z][a-z0-9_-]{0,31}`. The name has 1–128
+/// bytes of UTF-8 without control characters, and may itself hold `:` and `/`. Only an inbox's
+/// name, which is a user id, may hold a `*`: at the end of a grant, a `*` stands for the rest of a
+/// name.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Channel(Arc<str>);
 
 impl Channel {
-    /// Full name of the channel of everyone-messages.
+    /// Full name of the channel for messages to everyone.
     pub const SYSTEM: &'static str = "system:all";
 
     /// Checks a full channel name.
@@ -41,7 +42,7 @@ impl Channel {
         Ok(Self(Arc::from(text)))
     }
 
-    /// The channel of everyone-messages, [`Channel::SYSTEM`].
+    /// The channel for messages to everyone, [`Channel::SYSTEM`].
     pub fn system() -> Self {
         Self(Arc::from(Self::SYSTEM))
     }
@@ -61,12 +62,12 @@ impl Channel {
         split(&self.0).map_or("", |(_, name)| name)
     }
 
-    /// Whose inbox this is, if it is one.
+    /// The user whose inbox this is, if it is an inbox.
     pub fn inbox_user(&self) -> Option<&str> {
         self.0.strip_prefix(INBOX)
     }
 
-    /// Whether this is the channel of everyone-messages.
+    /// Whether this is the channel for messages to everyone.
     pub fn is_system(&self) -> bool {
         &*self.0 == Self::SYSTEM
     }
@@ -122,8 +123,8 @@ impl FromStr for Channel {
 
 /// Identity of a channel's log: 8 characters of `[A-Za-z0-9_-]`, compared for equality only.
 ///
-/// A new one begins when acknowledged records may be gone; offsets of different epochs say nothing
-/// of each other.
+/// A new epoch begins when acknowledged records may be lost. Offsets of different epochs can't be
+/// compared.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Epoch([u8; 8]);
 
@@ -141,7 +142,7 @@ impl Epoch {
         Self(text)
     }
 
-    /// Checks an epoch as it stands on the wire.
+    /// Checks an epoch from the wire.
     pub fn parse(text: &str) -> Result<Self, AddressError> {
         let bytes: [u8; 8] = text.as_bytes().try_into().map_err(|_| AddressError::Epoch)?;
         if bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')) {
@@ -158,7 +159,7 @@ impl Epoch {
 
     /// The 8 characters.
     pub fn as_str(&self) -> &str {
-        // Only ASCII gets in, so the fallback is never taken.
+        // An epoch holds only ASCII, so the fallback is never taken.
         str::from_utf8(&self.0).unwrap_or_default()
     }
 }
@@ -183,16 +184,17 @@ impl FromStr for Epoch {
     }
 }
 
-/// A server's word from which offset on a user may read a channel: 24 characters of `[A-Za-z0-9_-]`, opaque to everybody else.
+/// A server's proof of the first offset that a user may read in a channel: 24 characters of
+/// `[A-Za-z0-9_-]`, opaque to clients.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Proof([u8; 24]);
 
 impl Proof {
-    /// Stands for a text that is none: no server ever gave it.
+    /// The value for a text that is no proof. No server gives it out.
     pub const NONE: Self = Self([b'-'; 24]);
 
-    /// Reads a proof as it stands on the wire. What has another form, as another version of the server may have given it, is
-    /// [`Proof::NONE`]: a client is not turned away because of it.
+    /// Reads a proof from the wire. A text of another form becomes [`Proof::NONE`]: another version
+    /// of the server may have given it, so the client is not refused.
     pub fn from_text(text: &str) -> Self {
         let fits = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
         match text.as_bytes().try_into() {
@@ -208,13 +210,13 @@ impl Proof {
 
     /// The 24 characters.
     pub fn as_str(&self) -> &str {
-        // Only ASCII gets in, so the fallback is never taken.
+        // A proof holds only ASCII, so the fallback is never taken.
         core::str::from_utf8(&self.0).unwrap_or_default()
     }
 }
 
 impl Debug for Proof {
-    /// Not a secret, and of no use to a reader.
+    /// A proof is not a secret, so it may be shown.
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
@@ -225,7 +227,7 @@ pub fn check_user(user: &str) -> Result<(), AddressError> {
     check_text(user, USER_BYTES)
 }
 
-/// Why a text is no name.
+/// Why a text is not a valid name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AddressError {
@@ -280,8 +282,9 @@ fn check_namespace(namespace: &str) -> Result<(), AddressError> {
     if fits && !namespace.is_empty() { Ok(()) } else { Err(AddressError::Namespace) }
 }
 
-/// Checks a name that others choose: 1 to `most` bytes of UTF-8 without control characters. What passes can be kept by every store
-/// (PostgreSQL knows no U+0000), logged and put into a header.
+/// Checks a name that a client or backend chooses: 1 to `most` bytes of UTF-8 without control
+/// characters. Every store can hold such a name (PostgreSQL has no U+0000), and it may stand in
+/// logs and headers.
 pub fn check_text(text: &str, most: usize) -> Result<(), AddressError> {
     if text.is_empty() {
         Err(AddressError::Empty)
@@ -294,7 +297,7 @@ pub fn check_text(text: &str, most: usize) -> Result<(), AddressError> {
     }
 }
 
-/// Namespace and name.
+/// Splits a full name into namespace and name.
 fn split(text: &str) -> Option<(&str, &str)> {
     let colon = text.bytes().position(|byte| byte == b':')?;
     Some((text.get(..colon)?, text.get(colon + 1..)?))

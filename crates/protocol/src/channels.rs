@@ -1,4 +1,4 @@
-//! A few values by channel.
+//! A small map from channels to values.
 
 use crate::{
     Channel,
@@ -6,14 +6,15 @@ use crate::{
     json::push_str_escaped,
 };
 
-/// Values by channel, in order of the channels' names: what a message says of a few dozen at most.
+/// A map from channels to values, sorted by name. A message holds a few dozen entries at most.
 ///
-/// A sorted list. A tree would be faster from some hundreds on, and costs a browser 9 KB.
+/// It is a sorted list. A tree would be faster from some hundreds of entries on, and costs a
+/// browser 9 KB.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Channels<V>(Vec<(Channel, V)>);
 
 impl<V> Channels<V> {
-    /// Sets a channel's value; answers the one it had.
+    /// Sets a channel's value; returns the value it had before.
     pub fn insert(&mut self, channel: Channel, value: V) -> Option<V> {
         let mut place = 0;
         while let Some((known, held)) = self.0.get_mut(place) {
@@ -29,23 +30,23 @@ impl<V> Channels<V> {
         None
     }
 
-    /// A channel's value.
+    /// Returns a channel's value.
     pub fn get(&self, channel: &(impl AsRef<str> + ?Sized)) -> Option<&V> {
         let channel = channel.as_ref();
         self.0.iter().find(|(known, _)| known.as_str() == channel).map(|(_, value)| value)
     }
 
-    /// How many channels there are.
+    /// The number of channels.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there are none.
+    /// Whether the map is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Channels and values, in order of the names.
+    /// Channels and values, sorted by name.
     pub fn iter(&self) -> impl Iterator<Item = (&Channel, &V)> {
         self.0.iter().map(|(channel, value)| (channel, value))
     }
@@ -67,7 +68,7 @@ impl<V> IntoIterator for Channels<V> {
 }
 
 impl<V> FromIterator<(Channel, V)> for Channels<V> {
-    /// The last value of a channel counts.
+    /// Of several values for one channel, the last one counts.
     fn from_iter<I: IntoIterator<Item = (Channel, V)>>(values: I) -> Self {
         let mut channels = Self::default();
         for (channel, value) in values {
@@ -107,7 +108,8 @@ impl<V: Decode> Decode for Channels<V> {
                 reader.fail(Reason::Channel);
                 break;
             };
-            // Once the value was read, a field that it left out would be what is wrong.
+            // Checked before the value is read: otherwise the error would name a field inside the
+            // value.
             if channels.get(&channel).is_some() {
                 reader.fail(Reason::Duplicate);
             }

@@ -1,4 +1,4 @@
-//! What a client sends. Any message may carry an `id`, which its answer echoes.
+//! Messages from client to server. Each may carry an `id`, which its answer repeats.
 
 use crate::{
     Channel, Channels, Epoch, Json, MarkSet, Offsets, Proof, UpTo,
@@ -6,20 +6,20 @@ use crate::{
 };
 
 wire! {
-    /// A place in a channel's log: the last record the client has.
+    /// A position in a channel's log: the last record that the client has.
     #[derive(Copy, Eq)]
     pub struct Cursor {
         /// Identity of the log.
         pub epoch: Epoch,
         /// Last offset the client has folded; 0 before the first.
         pub offset: u64,
-        /// What the last `subscribed` gave, if it gave one.
+        /// The proof of the last `subscribed`, if it had one.
         pub proof: Option<Proof>,
     }
 }
 
 impl Cursor {
-    /// A place of which nothing is proven.
+    /// A position without a proof.
     pub const fn new(epoch: Epoch, offset: u64) -> Self {
         Self { epoch, offset, proof: None }
     }
@@ -30,14 +30,14 @@ impl Cursor {
 pub enum Since {
     /// Records after this one.
     Cursor(Cursor),
-    /// Everything that is still kept.
+    /// Every record that is still stored.
     First,
-    /// Only what comes from now on.
+    /// Only records published from now on.
     Now,
 }
 
 wire! {
-    /// Who is asking; shown in metrics and logs, never trusted.
+    /// The client library; shown in metrics and logs, never trusted.
     #[derive(Default, Eq)]
     pub struct ClientInfo {
         /// Such as `tidings-js`.
@@ -48,13 +48,12 @@ wire! {
 }
 
 wire! {
-    /// Identities of the logs a mark's offsets speak of; a mark of a foreign epoch is refused for
-    /// good.
+    /// Epochs that a mark's offsets belong to. A mark with another epoch is refused for good.
     #[derive(Copy, Default, Eq)]
     pub struct Epochs {
-        /// Of the user's inbox channel.
+        /// Epoch of the user's inbox channel.
         pub inbox: Option<Epoch>,
-        /// Of `system:all`.
+        /// Epoch of `system:all`.
         pub system: Option<Epoch>,
     }
 }
@@ -62,26 +61,27 @@ wire! {
 messages! {
     /// A message from client to server.
     pub enum ClientMessage {
-        /// The first message of a connection: who is there and where to resume. At most 64 KiB.
+        /// The first message of a connection: credential, and cursors to resume from. At most 64
+        /// KiB.
         "connect" Connect {
             pub id: Option<u64>,
             /// Protocol version, [`crate::VERSION`].
             pub version: u32,
-            /// A one-time ticket. At most one of `ticket`, `token`, `session_token`; none where a
-            /// cookie or header speaks.
+            /// A one-time ticket. At most one of `ticket`, `token` and `session_token`; none of
+            /// them if a cookie or a header carries the credential.
             pub ticket: Option<String>,
             /// A JWT.
             pub token: Option<String>,
-            /// What `connected` or `refreshed` gave.
+            /// The session token of `connected` or `refreshed`.
             pub session_token: Option<String>,
-            /// Random per page: a new connection of the same instance replaces the older one. 1–64
-            /// characters.
+            /// Random for each page: a new connection of the same instance replaces the older one.
+            /// 1–64 characters.
             pub instance: Option<String>,
-            /// Several messages may share a frame, separated by `\n`.
+            /// Whether several messages may share a frame, separated by `\n`.
             pub batch: Option<bool>,
             /// Library name and version.
             pub client: Option<ClientInfo>,
-            /// Channels to resume; inbox and `system:all` are subscribed in any case.
+            /// Channels to resume. The inbox and `system:all` are subscribed in any case.
             #[cfg_attr(feature = "ts", ts(as = "Option<std::collections::BTreeMap<Channel, Cursor>>"))]
             pub cursors: Option<Channels<Cursor>>,
         }
@@ -93,7 +93,7 @@ messages! {
         "subscribe" Subscribe {
             pub id: Option<u64>,
             pub channel: Channel,
-            /// Absent: a snapshot for inbox and system, `now` elsewhere.
+            /// Absent: a snapshot for the inbox and `system:all`, `now` for other channels.
             pub since: Option<Since>,
         }
         /// Leaves a channel.
@@ -105,14 +105,14 @@ messages! {
         "publish" Publish {
             pub id: Option<u64>,
             pub channel: Channel,
-            /// The outbox lane, 1–64 characters. With `seq`, makes a repeat answer the first
-            /// answer.
+            /// The outbox lane, 1–64 characters. With `seq`, a repeated message gets the answer of
+            /// the first one.
             pub client_id: Option<String>,
-            /// Position in the lane, dense from 1.
+            /// Position in the lane, counted from 1 without gaps.
             pub seq: Option<u64>,
             pub data: Json,
         }
-        /// Tells who is there now, such as typing; never logged.
+        /// Sends a short event, such as typing, to the current subscribers; never logged.
         "signal" Signal {
             pub id: Option<u64>,
             pub channel: Channel,
@@ -136,7 +136,7 @@ messages! {
             pub client_id: Option<String>,
             pub seq: Option<u64>,
             pub key: String,
-            /// Expected version; refused when another was set meanwhile.
+            /// Expected version; refused if another version was set meanwhile.
             pub version: Option<u64>,
             pub data: Json,
         }
@@ -144,14 +144,15 @@ messages! {
         "history" History {
             pub id: Option<u64>,
             pub channel: Channel,
-            /// Offsets below this one, newest first. Either this or `after`; neither: the newest.
+            /// Offsets below this one, newest first. At most one of `before` and `after`; with
+            /// neither, the newest.
             pub before: Option<u64>,
             /// Offsets above this one, oldest first.
             pub after: Option<u64>,
             /// 1–100, default 50.
             pub limit: Option<u32>,
         }
-        /// Asks who is in a channel.
+        /// Asks for the members that are in a channel now.
         "presence" Presence {
             pub id: Option<u64>,
             pub channel: Channel,
@@ -162,7 +163,7 @@ messages! {
             pub ticket: Option<String>,
             pub token: Option<String>,
         }
-        /// Consumes a `seq` whose intent can't be sent.
+        /// Uses up a `seq` whose intent can't be sent.
         "void" Void {
             pub id: Option<u64>,
             pub client_id: String,

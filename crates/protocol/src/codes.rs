@@ -1,28 +1,29 @@
-//! Errors and close codes, and what each asks of a client. One table for Rust and TypeScript.
+//! Error codes and close codes, and how a client reacts to each. One table serves Rust and
+//! TypeScript.
 
 use std::fmt::{self, Display, Formatter};
 
-/// What a client does after an error or a close.
+/// How a client reacts to an error or a close.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retry {
     /// Back off, then connect or send again.
     Backoff,
-    /// Don't.
+    /// Do not try again.
     Never,
     /// Get a new ticket, then connect again.
     Ticket,
 }
 
-/// Whose fault an error is.
+/// The party at fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// The app's: its code or its backend must change something.
+    /// The app: its code or its backend must change.
     App,
-    /// The browser's: a missing or failing feature.
+    /// The browser: a feature is missing or fails.
     Browser,
-    /// The network's.
+    /// The network.
     Network,
-    /// The server's.
+    /// The server.
     Server,
 }
 
@@ -38,48 +39,48 @@ impl Fault {
     }
 }
 
-/// A WebSocket close code. Its range says what a client does where the `error` before it did not
+/// A WebSocket close code. Its range tells a client how to react if the `error` before it did not
 /// arrive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CloseCode(pub u16);
 
 impl CloseCode {
-    /// Ended by wish.
+    /// A normal end.
     pub const NORMAL: Self = Self(1000);
     /// The peer seems gone, or the page went away.
     pub const AWAY: Self = Self(1001);
     /// A frame that broke the WebSocket protocol.
     pub const PROTOCOL: Self = Self(1002);
-    /// What clients call an end without a close frame; never sent.
+    /// A client's name for an end without a close frame; never sent.
     pub const ABNORMAL: Self = Self(1006);
     /// A text frame that is not UTF-8.
     pub const INVALID_UTF8: Self = Self(1007);
-    /// A message over the size limit. Retried: the message is dropped, so the next connection is
-    /// without it.
+    /// A message over the size limit. The client connects again: it drops the message, so the next
+    /// connection does not send it.
     pub const TOO_LARGE: Self = Self(1009);
-    /// Something broke on the server.
+    /// An internal error of the server.
     pub const INTERNAL: Self = Self(1011);
     /// The server goes away and comes back.
     pub const RESTART: Self = Self(1012);
-    /// The server can't serve just now.
+    /// The server can't serve the connection now.
     pub const TRY_LATER: Self = Self(1013);
-    /// Credential missing, malformed or spent.
+    /// The credential is missing, malformed or spent.
     pub const UNAUTHORIZED: Self = Self(4001);
-    /// Credential ended.
+    /// The credential has expired.
     pub const EXPIRED: Self = Self(4002);
-    /// Credential revoked.
+    /// The credential was revoked.
     pub const REVOKED: Self = Self(4003);
-    /// Not allowed here.
+    /// Not allowed.
     pub const FORBIDDEN: Self = Self(4103);
-    /// The new credential is another user's.
+    /// The new credential belongs to another user.
     pub const USER_MISMATCH: Self = Self(4104);
     /// A newer connection of the same page took over.
     pub const REPLACED: Self = Self(4105);
-    /// A message the server can't read, or in the wrong place.
+    /// A message that the server can't read or does not expect now.
     pub const BAD_REQUEST: Self = Self(4109);
     /// A protocol version the server does not speak.
     pub const VERSION: Self = Self(4126);
-    /// The connection could not keep up.
+    /// The connection was too slow for its messages.
     pub const SLOW_CONSUMER: Self = Self(4208);
     /// No `connect` in time, or no sign of life.
     pub const TIMEOUT: Self = Self(4210);
@@ -88,7 +89,7 @@ impl CloseCode {
     /// Too many connections.
     pub const CONNECTIONS: Self = Self(4230);
 
-    /// What the range asks: 4000–4099 a new ticket, 4100–4199 never, everything else backs off.
+    /// The reaction by range: 4000–4099 get a new ticket, 4100–4199 never retry, others back off.
     pub fn retry(self) -> Retry {
         match self.0 {
             4000..=4099 => Retry::Ticket,
@@ -98,12 +99,12 @@ impl CloseCode {
     }
 }
 
-/// The table. A macro, so that each column becomes a function of its own: a client that shows no
+/// The table. It is a macro so that each column becomes its own function: a client that shows no
 /// advice ships none.
 macro_rules! error_codes {
     ($($name:ident = $text:literal, $fault:ident, $retry:ident, $close:expr, $http:literal, $advice:literal;)*) => {
-        /// A stable name for what went wrong. More may come: clients take unknown names and obey
-        /// `retry`.
+        /// A stable name for an error. Newer servers may send other names: a client accepts them
+        /// and obeys `retry`.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum ErrorCode {
@@ -119,18 +120,18 @@ macro_rules! error_codes {
                 match self { $(Self::$name => $text,)* }
             }
 
-            /// The code of a name, if it is known here.
+            /// The code of a name, if this version knows it.
             pub fn from_name(name: &str) -> Option<Self> {
-                // A loop, not a `match`: a third of the code, and asked for errors only.
+                // A loop takes a third of the code of a `match`, and only errors need it.
                 Self::ALL.iter().copied().find(|code| code.as_str() == name)
             }
 
-            /// Whose fault it is.
+            /// The party at fault.
             pub fn fault(self) -> Fault {
                 match self { $(Self::$name => Fault::$fault,)* }
             }
 
-            /// What the client does next.
+            /// The client's reaction.
             pub fn retry(self) -> Retry {
                 match self { $(Self::$name => Retry::$retry,)* }
             }
@@ -145,7 +146,7 @@ macro_rules! error_codes {
                 match self { $(Self::$name => $http,)* }
             }
 
-            /// What to do about it, in one sentence.
+            /// Advice to the developer, in one sentence.
             pub fn advice(self) -> &'static str {
                 match self { $(Self::$name => $advice,)* }
             }
@@ -154,7 +155,7 @@ macro_rules! error_codes {
 }
 
 error_codes! {
-    // Who is there.
+    // Authentication.
     Unauthorized = "unauthorized", App, Ticket, Some(CloseCode::UNAUTHORIZED), 401, "Send a valid ticket, token, session token or API key.";
     TicketInvalid = "ticket_invalid", App, Ticket, Some(CloseCode::UNAUTHORIZED), 401, "The ticket is unknown, spent or too old: get a new one for each attempt.";
     Expired = "expired", App, Ticket, Some(CloseCode::EXPIRED), 401, "The credential has ended: get a new ticket, or refresh before it ends.";
@@ -162,7 +163,7 @@ error_codes! {
     UserMismatch = "user_mismatch", App, Never, Some(CloseCode::USER_MISMATCH), 403, "The credential is another user's: ask for a ticket of the user who is signed in.";
     Forbidden = "forbidden", App, Never, Some(CloseCode::FORBIDDEN), 403, "The credential does not grant this: add a grant to the ticket's or token's `channels`.";
     OriginRefused = "origin_refused", App, Never, None, 403, "Add the page's origin to the server's `origins`.";
-    // What was said.
+    // Messages and requests.
     BadRequest = "bad_request", App, Never, Some(CloseCode::BAD_REQUEST), 400, "The message or request is malformed or in the wrong place.";
     UnknownType = "unknown_type", App, Never, None, 400, "The server does not know this message type: it may be older than the client.";
     UnknownChannel = "unknown_channel", App, Never, None, 404, "No channel is called so: a name is `namespace:name`.";
@@ -173,7 +174,7 @@ error_codes! {
     Sequence = "sequence", App, Backoff, None, 409, "The lane has a hole before this `seq`: move unanswered intents to a new lane.";
     EpochMismatch = "epoch_mismatch", Server, Never, None, 409, "The offsets speak of a log that was replaced: load the list again.";
     Conflict = "conflict", App, Never, None, 409, "The value was set meanwhile: read it and set it again.";
-    // How much.
+    // Limits.
     SlowConsumer = "slow_consumer", Network, Backoff, Some(CloseCode::SLOW_CONSUMER), 503, "The connection did not take its data in time; it resumes where it was.";
     Timeout = "timeout", Network, Backoff, Some(CloseCode::TIMEOUT), 408, "Say `connect` within the deadline, and answer pings.";
     Flood = "flood", App, Backoff, Some(CloseCode::FLOOD), 429, "Send less often.";
@@ -191,7 +192,7 @@ error_codes! {
     NotFound = "not_found", App, Never, None, 404, "Nothing is there: check the path, or the id.";
     MethodNotAllowed = "method_not_allowed", App, Never, None, 405, "Use the method of the reference.";
     UnsupportedMediaType = "unsupported_media_type", App, Never, None, 415, "Send `Content-Type: application/json`.";
-    // Found by the SDK itself.
+    // Errors that the SDK finds itself.
     ClosedByApp = "closed", App, Never, None, 500, "The client was closed by close(): create a new one.";
     InvalidArgument = "invalid_argument", App, Never, None, 500, "Correct the argument: see the error's message.";
     MaxAttempts = "max_attempts", Network, Never, None, 500, "All attempts failed: call connect() to start again.";

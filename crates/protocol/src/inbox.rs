@@ -1,4 +1,4 @@
-//! Items, marks and counts: the parts of an inbox that travel in both directions.
+//! Items, marks and counts: the parts of an inbox that both directions use.
 
 use crate::{Channel, Json, codec::wire};
 
@@ -14,16 +14,16 @@ wire! {
 }
 
 wire! {
-    /// Everyone-messages a user has not read or seen, as far as the log had come at `at`.
+    /// Messages to everyone that a user has not read or seen, counted up to offset `at`.
     ///
-    /// A client shows these plus one for each record of `system:all` above `at`.
+    /// A client shows these counts plus one for each record of `system:all` above `at`.
     #[derive(Copy, Default, Eq)]
     pub struct SystemCounts {
-        /// Unread everyone-messages up to `at`.
+        /// Unread messages to everyone, up to `at`.
         pub unread: u64,
-        /// Unseen everyone-messages up to `at`.
+        /// Unseen messages to everyone, up to `at`.
         pub unseen: u64,
-        /// Offset in `system:all` these numbers are true at.
+        /// The offset in `system:all` up to which the counts hold.
         pub at: u64,
     }
 }
@@ -32,15 +32,15 @@ wire! {
     /// Counts right after an inbox record, computed in that record's transaction.
     #[derive(Copy, Default, Eq)]
     pub struct Counts {
-        /// Of the user's own inbox channel.
+        /// Counts of the user's own inbox channel.
         pub inbox: Tally,
-        /// Of `system:all`, as this user's marks leave it.
+        /// Counts of `system:all`, after this user's marks.
         pub system: SystemCounts,
     }
 }
 
 wire! {
-    /// One item with its state: what a `snapshot` and a `page` hold.
+    /// One item with its state, as a `snapshot` and a `page` hold it.
     pub struct Item {
         /// `inbox:{user}` or `system:all`.
         pub channel: Channel,
@@ -52,11 +52,11 @@ wire! {
         pub kind: String,
         /// When it was stored, in milliseconds since 1970.
         pub at: u64,
-        /// It was on screen.
+        /// Whether it was on screen.
         pub seen: bool,
-        /// The user read it.
+        /// Whether the user has read it.
         pub read: bool,
-        /// The user put it away.
+        /// Whether the user has archived it.
         pub archived: bool,
         /// The notification's body: `{notification_id, type, title, message?, url?, data?,
         /// created_at}`.
@@ -65,21 +65,21 @@ wire! {
 }
 
 wire! {
-    /// What a mark sets. A field that is absent stays as it is; `false` undoes.
+    /// The states a mark sets. An absent field stays as it is; `false` takes the state back.
     #[derive(Copy, Default, Eq)]
     pub struct MarkSet {
         /// On screen.
         pub seen: Option<bool>,
-        /// Read; reading implies having seen.
+        /// Read; this also sets `seen`.
         pub read: Option<bool>,
-        /// Put away.
+        /// Archived.
         pub archived: Option<bool>,
     }
 }
 
 impl MarkSet {
-    /// The rule both ends fold by: each given field is set, then `read: true` sets `seen` too. The
-    /// later mark wins.
+    /// The rule by which client and server both fold a mark: set each given field, then let
+    /// `read: true` set `seen` too. The later mark wins.
     pub fn apply(self, seen: &mut bool, read: &mut bool, archived: &mut bool) {
         if let Some(value) = self.seen {
             *seen = value;
@@ -95,7 +95,7 @@ impl MarkSet {
 }
 
 wire! {
-    /// Single items a mark covers, by offset.
+    /// Single items that a mark covers, by offset.
     #[derive(Default, Eq)]
     pub struct Offsets {
         /// Offsets in the user's inbox channel.
@@ -106,7 +106,7 @@ wire! {
 }
 
 wire! {
-    /// Everything up to and including these offsets; the server clips them to the tops.
+    /// All items up to and including these offsets; the server limits them to the tops.
     #[derive(Copy, Default, Eq)]
     pub struct UpTo {
         /// In the user's inbox channel.

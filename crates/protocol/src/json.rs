@@ -1,8 +1,8 @@
 //! JSON as text: [`Json`], a checked value, and [`Scanner`], the one parser under every decoder.
 //!
-//! The same scanner runs in browsers, native clients and servers, so that no two of them can read a
-//! message differently; `docs/decisions/0001-one-scanner.md` says why there is neither a fast path
-//! nor a fallback beside it.
+//! The same scanner runs in browsers, native clients and servers, so all of them read a message
+//! alike. `docs/decisions/0001-one-scanner.md` says why there is neither a fast path nor a
+//! fallback.
 
 use std::{
     borrow::Cow,
@@ -15,16 +15,16 @@ use crate::codec::{DecodeError, Reason};
 
 pub use crate::scanner::Scanner;
 
-/// A JSON value, kept as checked text without insignificant white space; cheap to clone.
+/// A JSON value as checked text without insignificant white space; cheap to clone.
 ///
-/// Payloads stay opaque to Tidings: order of keys, form of numbers and escapes are the publisher's.
-/// Because white space between tokens is dropped, the text never holds a raw newline and may share
-/// a frame with other messages. Equality compares the text.
+/// Payloads are opaque to Tidings: the publisher decides the order of keys, the form of numbers and
+/// the escapes. White space between tokens is dropped, so the text never holds a raw newline and
+/// may share a frame with other messages. Equality compares the text.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Json(Arc<str>);
 
 impl Json {
-    /// Checks a complete JSON text: grammar, surrogates, [`crate::limits::DEPTH`].
+    /// Checks a complete JSON text: grammar, surrogates and [`crate::limits::DEPTH`].
     pub fn parse(text: &str) -> Result<Self, DecodeError> {
         let mut scanner = Scanner::new(text);
         let value = scanner.json()?;
@@ -55,7 +55,7 @@ impl Json {
         self.0.len()
     }
 
-    /// Whether arrays and objects are nested in more than this many levels.
+    /// Whether arrays and objects nest deeper than this many levels.
     pub fn is_deeper_than(&self, levels: usize) -> bool {
         let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
         for byte in self.0.bytes() {
@@ -79,7 +79,7 @@ impl Json {
         &*self.0 == "null"
     }
 
-    /// The JSON of a Rust value.
+    /// Converts a Rust value to JSON.
     #[cfg(feature = "serde")]
     pub fn of<T: serde::Serialize + ?Sized>(value: &T) -> Result<Self, serde_json::Error> {
         use serde::ser::Error;
@@ -94,7 +94,7 @@ impl Json {
         serde_json::from_str(&self.0)
     }
 
-    /// Takes text the scanner has passed; drops white space where `spaced` says there is some.
+    /// Takes text that the scanner has checked; drops white space if `spaced` is true.
     pub(crate) fn scanned(text: &str, spaced: bool) -> Self {
         Self(if spaced { Arc::from(minified(text)) } else { Arc::from(text) })
     }
@@ -133,7 +133,7 @@ impl<'de> serde::Deserialize<'de> for Json {
     }
 }
 
-/// Appends a text as a JSON string, quotes included; escapes what JSON demands and nothing else.
+/// Appends a text as a JSON string with quotes; escapes only the characters that JSON requires.
 pub fn push_str_escaped(out: &mut String, text: &str) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     out.push('"');
@@ -164,7 +164,7 @@ pub fn push_str_escaped(out: &mut String, text: &str) {
     out.push('"');
 }
 
-/// Appends a number. `core::fmt` does the same in ten times the code.
+/// Appends a number. `core::fmt` needs ten times the code for it.
 pub(crate) fn push_u64(out: &mut String, mut number: u64) {
     let mut digits = [0; 20];
     let mut first = digits.len();
@@ -181,7 +181,7 @@ pub(crate) fn push_u64(out: &mut String, mut number: u64) {
     }
 }
 
-/// Reads the inside of a JSON string whose grammar the scanner has passed.
+/// Reads the inside of a JSON string that the scanner has checked.
 pub(crate) fn unescaped(raw: &str) -> Result<Cow<'_, str>, Reason> {
     if raw.bytes().all(|byte| byte != b'\\') {
         return Ok(Cow::Borrowed(raw));
@@ -197,7 +197,8 @@ pub(crate) fn unescaped(raw: &str) -> Result<Cow<'_, str>, Reason> {
     Ok(Cow::Owned(out))
 }
 
-/// What stands behind a backslash: one character, or `uXXXX`, twice where the first is a high surrogate.
+/// Reads the rest of an escape after its backslash: one character, or `uXXXX`, twice for a
+/// surrogate pair.
 fn escaped(chars: &mut Chars<'_>) -> Option<char> {
     Some(match chars.next()? {
         'n' => '\n',
@@ -208,7 +209,7 @@ fn escaped(chars: &mut Chars<'_>) -> Option<char> {
         'u' => {
             let mut unit = unit(chars)?;
             if unit & 0xfc00 == 0xd800 {
-                // Past the second `\u`.
+                // Skips the second `\u`.
                 chars.next()?;
                 chars.next()?;
                 unit = 0x1_0000 + ((unit & 0x3ff) << 10) + (self::unit(chars)? & 0x3ff);

@@ -1,20 +1,21 @@
 //! The messages, codes and limits that Tidings clients and servers share.
 //!
-//! No I/O and no clock. A frame is UTF-8 JSON text with one message; [`ClientMessage`] goes up,
-//! [`ServerMessage`] comes down. `docs/protocol.md` is the normative text, `fixtures/protocol/` its examples.
+//! The crate does no I/O and reads no clock. A frame is UTF-8 JSON text with one message: a
+//! [`ClientMessage`] goes to the server, a [`ServerMessage`] to the client. `docs/protocol.md` is
+//! the normative text, `fixtures/protocol/` holds its examples.
 //!
-//! | module | what |
+//! | module | contents |
 //! |---|---|
 //! | [`address`] | [`Channel`] names, [`Epoch`]s and [`Proof`]s |
 //! | [`json`] | [`Json`], a checked JSON value kept as text, and the scanner under every decoder |
 //! | [`codec`] | [`Encode`] and [`Decode`], and the macro that derives both for a message |
-//! | [`client`] | what a client sends |
-//! | [`server`] | what a server sends |
+//! | [`client`] | messages from client to server |
+//! | [`server`] | messages from server to client |
 //! | [`inbox`] | items, marks and counts, shared by both directions |
-//! | [`codes`] | errors and close codes, and what each asks of a client |
+//! | [`codes`] | error codes and close codes, and how a client reacts to each |
 //! | [`limits`] | sizes and counts with their defaults |
-//! | [`rights`] | who may do what on which channels |
-//! | `rest` | bodies of the REST surface (feature `serde`) |
+//! | [`rights`] | rights of users on channels |
+//! | `rest` | bodies of the REST API (feature `serde`) |
 //! | `ts` | TypeScript declarations (feature `ts`) |
 
 pub mod address;
@@ -46,5 +47,5 @@ pub use inbox::{Counts, Item, MarkSet, Offsets, SystemCounts, Tally, UpTo};
 pub use json::Json;
 pub use server::ServerMessage;
 
-/// The protocol version a client states in `connect`.
+/// The protocol version that a client states in `connect`.
 pub const VERSION: u32 = 1;

@@ -1,30 +1,32 @@
-//! Faults planted on purpose, to see that the simulation notices: a check that can't fail proves nothing.
+//! Faults planted on purpose, to see that the simulation finds them: a check that can't fail proves
+//! nothing.
 //!
-//! Each is a switch at the place it breaks, `planted::on(Planted::X)`, which is `false` for the compiler unless the feature
-//! `planted-faults` is on. No release can have it: without debug assertions it does not compile.
+//! Each fault is a switch in the code it breaks: `planted::on(Planted::X)`. Without the feature
+//! `planted-faults` the compiler sees `false`. A release can't have the feature: it compiles only
+//! with debug assertions.
 
-/// What can be broken.
+/// The faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Planted {
-    /// A client folds a record again that it has already.
+    /// A client folds a record that it has folded before.
     NoDedupe,
-    /// The store answers a commit before it is on the disk.
+    /// The store confirms a commit before it is on disk.
     AckBeforeCommit,
-    /// A client takes a record although the one before it is missing.
+    /// A client takes a record although the record before it is missing.
     NoGapCheck,
-    /// A subscription goes live at whatever top the hub has by then, read or not.
+    /// A subscription goes live at the hub's current top, even if it has not read up to there.
     LiveWithoutLock,
-    /// A session goes on that was replaced or revoked.
+    /// A session goes on after it was replaced or revoked.
     StaleSessionNotFenced,
-    /// The idempotency row is committed after its record, in a transaction of its own.
+    /// The idempotency row is committed after its record, in a separate transaction.
     IdempotencyApart,
-    /// A client applies a mark when it arrives, in its turn or not.
+    /// A client applies a mark when it arrives, even out of order.
     MarksByArrival,
     /// A resumed subscription leaves out the first record after the cursor.
     ResumeOffByOne,
-    /// A client lets the lock of an outbox lane go that it still writes to.
+    /// A client releases the lock of an outbox lane that it still writes to.
     LaneWithoutLock,
-    /// A client saves its cursor first and the items up to it later.
+    /// A client saves its cursor first and the items up to the cursor later.
     CursorBeforeCache,
 }
 
@@ -51,11 +53,12 @@ mod planting {
     use super::Planted;
 
     thread_local! {
-        // By thread, because each world lives on one, and worlds without the fault may live on others.
+        // Per thread: each world runs on one thread, and a world without the fault may run on
+        // another.
         static FAULT: Cell<Option<Planted>> = const { Cell::new(None) };
     }
 
-    /// Plants a fault in everything that runs on this thread, in place of the one before.
+    /// Plants a fault for all code on this thread; replaces the one before.
     pub fn plant(fault: Option<Planted>) {
         FAULT.set(fault);
     }
@@ -67,7 +70,7 @@ mod planting {
     }
 
     impl Planted {
-        /// All of them.
+        /// All faults.
         pub const ALL: &'static [Self] = &[
             Self::NoDedupe,
             Self::AckBeforeCommit,
@@ -81,7 +84,7 @@ mod planting {
             Self::CursorBeforeCache,
         ];
 
-        /// Name and place, for tables.
+        /// Name and file, for tables.
         const fn about(self) -> (&'static str, &'static str) {
             match self {
                 Self::NoDedupe => ("no dedupe", "client `resume.rs`"),
@@ -103,13 +106,13 @@ mod planting {
             }
         }
 
-        /// As the list of invariants calls it.
+        /// The fault's name in the list of invariants.
         #[must_use]
         pub const fn name(self) -> &'static str {
             self.about().0
         }
 
-        /// Where its switch is.
+        /// The file that holds its switch.
         #[must_use]
         pub const fn place(self) -> &'static str {
             self.about().1

@@ -1,8 +1,8 @@
-//! Who may do what on which channels. Default deny: what no grant allows is refused.
+//! Rights of users on channels. Default deny: only a grant allows.
 
 use crate::{AddressError, Channel, limits::GRANTS};
 
-/// Something one may do on a channel.
+/// An action on a channel that a grant may allow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(
     feature = "serde",
@@ -10,19 +10,19 @@ use crate::{AddressError, Channel, limits::GRANTS};
     serde(rename_all = "lowercase")
 )]
 pub enum Right {
-    /// Receive what is published.
+    /// Receive new records.
     Subscribe,
     /// Append messages and set state.
     Publish,
     /// Send signals such as typing.
     Signal,
-    /// See who is there.
+    /// See the members that are in the channel.
     Presence,
-    /// Read what was published before.
+    /// Read earlier records.
     History,
 }
 
-/// Several rights at once; one byte.
+/// A set of rights; one byte.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RightSet(u8);
 
@@ -30,18 +30,18 @@ impl RightSet {
     /// All of them.
     pub const ALL: Self = Self(0b1_1111);
 
-    /// The same set with one more.
+    /// Returns the set with one more right.
     #[must_use]
     pub const fn with(self, right: Right) -> Self {
         Self(self.0 | 1 << right as u8)
     }
 
-    /// Whether one is in it.
+    /// Whether the set has a right.
     pub const fn has(self, right: Right) -> bool {
         self.0 & (1 << right as u8) != 0
     }
 
-    /// Those that are in it, in the order of [`Right`].
+    /// The rights in the set, in the order of [`Right`].
     pub fn iter(self) -> impl Iterator<Item = Right> {
         use Right::{History, Presence, Publish, Signal, Subscribe};
         [Subscribe, Publish, Signal, Presence, History]
@@ -56,19 +56,19 @@ impl FromIterator<Right> for RightSet {
     }
 }
 
-/// Channels a grant speaks of: one full name, or every channel whose full name begins with what is
+/// The channels of a grant: one full name, or every channel whose full name begins with the text
 /// before a final `*`.
 ///
-/// `room:42` is that room; `room:*` every room; `room:team7/*` those of a team. A `*` anywhere else
-/// is refused: no channel's name holds one. The namespace must be written out: `*` alone and `ro*` are refused, so that a new
-/// namespace is never granted by accident.
+/// `room:42` is that room, `room:*` every room, and `room:team7/*` the rooms of a team. A `*`
+/// anywhere else is refused: no channel's name holds one. The namespace must be complete: `*` alone
+/// and `ro*` are refused, so that a new namespace is never granted by accident.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern(String);
 
 impl Pattern {
     /// Checks a pattern.
     pub fn parse(text: &str) -> Result<Self, AddressError> {
-        // What is granted must be a channel name itself; an `x` stands for what the `*` stands for.
+        // A granted name must be a valid channel name; an `x` takes the place of the `*`.
         match text.strip_suffix('*') {
             Some(prefix) if prefix.ends_with(':') => Channel::parse(&format!("{prefix}x"))?,
             Some(prefix) => Channel::parse(prefix)?,
@@ -77,12 +77,12 @@ impl Pattern {
         Ok(Self(text.to_owned()))
     }
 
-    /// One channel, never a pattern of several.
+    /// A pattern of exactly one channel.
     pub fn of_channel(channel: &Channel) -> Self {
         Self(channel.as_str().to_owned())
     }
 
-    /// Whether it speaks of a channel.
+    /// Whether the pattern covers a channel.
     pub fn matches(&self, channel: &Channel) -> bool {
         match self.0.strip_suffix('*') {
             Some(prefix) => channel.as_str().starts_with(prefix),
@@ -96,23 +96,23 @@ impl Pattern {
     }
 }
 
-/// Rights on one channel or the channels of one pattern; in JSON `{"channel": "room:42", "allow":
-/// ["subscribe", "history"]}` or `{"pattern": "room:*", "allow": ["subscribe"]}`. A name that comes
-/// from data belongs into `channel`: one that ends in `*` is refused there, and grants many in
-/// `pattern`.
+/// Rights on one channel or on the channels of one pattern; in JSON
+/// `{"channel": "room:42", "allow": ["subscribe", "history"]}` or
+/// `{"pattern": "room:*", "allow": ["subscribe"]}`. A name that comes from data belongs in
+/// `channel`: a final `*` is refused there, while in `pattern` it would grant many channels.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
-    /// Which channels.
+    /// The channels.
     pub pattern: Pattern,
-    /// What is allowed there.
+    /// The rights on them.
     pub allow: RightSet,
 }
 
-/// What a credential grants: the claim `channels`.
+/// The rights of a credential: the claim `channels`.
 ///
-/// Grants add up. One's own inbox and `system:all` may always be subscribed and read, and no grant
-/// opens another user's inbox or lets anybody publish to an inbox or to `system:all`: that is for
-/// backends, which need no rights.
+/// Grants add up. A user may always subscribe to and read the own inbox and `system:all`. No grant
+/// opens another user's inbox, or allows a user to publish to an inbox or to `system:all`: only
+/// backends may do that, and they need no rights.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(transparent))]
 pub struct Rights {
@@ -120,14 +120,14 @@ pub struct Rights {
 }
 
 impl Rights {
-    /// Rights of at most [`GRANTS`] grants; later ones are dropped, which only ever takes rights
+    /// Rights of at most [`GRANTS`] grants. Later grants are dropped, which can only take rights
     /// away.
     pub fn new(mut grants: Vec<Grant>) -> Self {
         grants.truncate(GRANTS);
         Self { grants }
     }
 
-    /// Whether a user may do something on a channel.
+    /// Whether a user has a right on a channel.
     pub fn allows(&self, user: &str, channel: &Channel, right: Right) -> bool {
         if channel.namespace() == "inbox" || channel.namespace() == "system" {
             let own = channel.is_system() || channel.inbox_user() == Some(user);

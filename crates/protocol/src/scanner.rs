@@ -1,4 +1,4 @@
-//! The scanner: a cursor over JSON text that checks everything it passes.
+//! The scanner: a cursor over JSON text that checks all text it passes.
 
 use std::borrow::Cow;
 
@@ -11,18 +11,20 @@ use crate::{
 
 /// A cursor over one JSON text.
 ///
-/// It does not recurse, borrows from the text, and accepts exactly the JSON grammar (RFC 8259), with
-/// bounds on depth and without lone surrogates. After an error it stands where the error is.
+/// It does not recurse, borrows from the text, and accepts exactly the JSON grammar (RFC 8259),
+/// except that it limits the depth and refuses lone surrogates. After an error it stands where the
+/// error is.
 #[derive(Clone, Debug)]
 pub struct Scanner<'a> {
     text: &'a str,
     at: usize,
-    /// White space was passed since somebody last cleared this; tells [`Json`] whether there is
-    /// something to strip.
+    /// Whether white space was passed since this was last cleared; tells [`Json`] whether there is
+    /// any to drop.
     spaced: bool,
 }
 
-/// How passing something went. One byte, unlike a [`DecodeError`]: this ships to browsers.
+/// The result of passing a value. One byte, unlike a [`DecodeError`], because browsers download
+/// this code.
 type Passed<T = ()> = Result<T, Reason>;
 
 impl<'a> Scanner<'a> {
@@ -31,12 +33,12 @@ impl<'a> Scanner<'a> {
         Self::at(text, 0)
     }
 
-    /// Starts somewhere in a text.
+    /// Starts at a byte of a text.
     pub(crate) fn at(text: &'a str, at: usize) -> Self {
         Self { text, at, spaced: false }
     }
 
-    /// Bytes passed so far.
+    /// Number of bytes passed so far.
     pub fn position(&self) -> usize {
         self.at
     }
@@ -46,7 +48,7 @@ impl<'a> Scanner<'a> {
         self.spaced
     }
 
-    /// Passes white space and tells the byte that begins the next token.
+    /// Passes white space and returns the first byte of the next token.
     #[inline(never)]
     pub fn peek(&mut self) -> Option<u8> {
         loop {
@@ -59,7 +61,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Passes a string and unescapes it; borrows where there is no escape.
+    /// Passes a string and unescapes it; borrows it if it holds no escape.
     pub fn string(&mut self) -> Result<Cow<'a, str>, DecodeError> {
         self.text().map_err(|reason| self.error(reason))
     }
@@ -73,7 +75,7 @@ impl<'a> Scanner<'a> {
         number.map_err(|reason| DecodeError::new(reason, from))
     }
 
-    /// Passes any value and keeps it.
+    /// Passes any value and returns it.
     pub fn json(&mut self) -> Result<Json, DecodeError> {
         self.peek();
         let from = self.at;
@@ -87,7 +89,7 @@ impl<'a> Scanner<'a> {
         self.pass().map_err(|reason| self.error(reason))
     }
 
-    /// Nothing but white space may follow.
+    /// Fails if anything but white space follows.
     pub fn end(&mut self) -> Result<(), DecodeError> {
         match self.peek() {
             None => Ok(()),
@@ -95,7 +97,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// The same as [`Self::string`], without saying where an error is.
+    /// The same as [`Self::string`], but the error has no position.
     pub(crate) fn text(&mut self) -> Passed<Cow<'a, str>> {
         self.peek();
         let from = self.at + 1;
@@ -103,12 +105,12 @@ impl<'a> Scanner<'a> {
         unescaped(self.slice(from, self.at - 1))
     }
 
-    /// Passes any value. A bit per container tells objects from arrays.
+    /// Passes any value. One bit for each open container tells objects from arrays.
     pub(crate) fn pass(&mut self) -> Passed {
         let mut objects = 0_u64;
         let mut depth = 0;
         loop {
-            // A container just opened: what comes first in it needs no comma.
+            // After an opening bracket, the first element has no comma before it.
             let mut fresh = false;
             match self.peek() {
                 Some(b'"') => self.pass_string()?,
@@ -144,8 +146,8 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Passes what stands before an element: a comma, unless the container is `fresh`. `false`: passed
-    /// the closing bracket instead.
+    /// Passes the comma before an element, unless the container is `fresh`. `false`: it passed the
+    /// closing bracket instead.
     pub(crate) fn element(&mut self, bracket: u8, fresh: &mut bool) -> Passed<bool> {
         let next = self.peek();
         let first = std::mem::take(fresh);
@@ -162,7 +164,7 @@ impl<'a> Scanner<'a> {
         Ok(true)
     }
 
-    /// Passes a key and its colon, and white space after it.
+    /// Passes a key, its colon, and the white space after it.
     pub(crate) fn key(&mut self) -> Passed<Cow<'a, str>> {
         let key = self.text()?;
         if self.peek() != Some(b':') {
@@ -181,7 +183,7 @@ impl<'a> Scanner<'a> {
         self.text.get(from..to).unwrap_or_default()
     }
 
-    /// What is not passed yet.
+    /// The text that is not passed yet.
     pub(crate) fn rest(&self) -> &'a str {
         self.slice(self.at, self.text.len())
     }
@@ -237,7 +239,7 @@ impl<'a> Scanner<'a> {
         self.at - from
     }
 
-    /// Passes a string from its opening to behind its closing quote.
+    /// Passes a string from its opening quote to its closing quote.
     fn pass_string(&mut self) -> Passed {
         if self.byte() != Some(b'"') {
             return Err(self.unless_ended(Reason::NotString));
@@ -257,7 +259,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Passes an escape up to its last byte. Surrogates must come in pairs: half of one is no text.
+    /// Passes an escape up to its last byte. Surrogates must come in pairs.
     fn pass_escape(&mut self) -> Passed {
         let from = self.at;
         self.at += 1;
@@ -280,7 +282,7 @@ impl<'a> Scanner<'a> {
         Err(Reason::Surrogate)
     }
 
-    /// Passes the four digits behind a `u`.
+    /// Passes the four digits after a `u`.
     fn pass_unit(&mut self) -> Passed<u32> {
         let mut unit = 0;
         for _ in 0..4 {
@@ -292,7 +294,7 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// Reads digits, and nothing but digits.
+/// Reads an integer that consists of digits only.
 pub(crate) fn integer(text: &str) -> Result<u64, Reason> {
     let mut number = 0_u64;
     for byte in text.bytes() {

@@ -1,5 +1,5 @@
-//! Serde for the types that are no plain objects. Channels and epochs are strings, checked on the
-//! way in.
+//! Serde for the types that are not plain objects. Channels and epochs are strings, which are
+//! checked when they are read.
 
 use std::borrow::Cow;
 

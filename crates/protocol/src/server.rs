@@ -1,4 +1,4 @@
-//! What a server sends.
+//! Messages from server to client.
 
 use crate::{
     Channel, Channels, Counts, Epoch, Item, Json, MarkSet, Offsets, Proof, Retry, UpTo,
@@ -7,7 +7,7 @@ use crate::{
 };
 
 wire! {
-    /// What a client may do on this connection.
+    /// Limits of this connection.
     #[derive(Copy, Eq)]
     pub struct SessionLimits {
         /// Largest client message, in bytes.
@@ -20,11 +20,11 @@ wire! {
 }
 
 wire! {
-    /// A user as others see them.
+    /// A user as other users see it.
     pub struct Member {
         /// User id.
         pub user: String,
-        /// What the user's credential carried as `info`, at most 1 KiB.
+        /// `info` of the user's credential, at most 1 KiB.
         pub info: Option<Json>,
     }
 }
@@ -38,19 +38,20 @@ pub enum GapReason {
     Retention,
 }
 
-/// A record as a page lists it.
+/// A record in a page.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Posted {
-    /// Of a room, chat or topic.
+    /// A record of a room, chat or topic.
     Message(Message),
-    /// Of a topic.
+    /// A record of a topic.
     Notification(Notification),
-    /// A record of another type, as it came: newer servers may list what this library does not know.
+    /// A record of a type that this version does not know, as it came from a newer server.
     Other(Json),
 }
 
 impl Posted {
-    /// What it says, if it is of a type that says something: a topic's notification reads as a message from nobody.
+    /// The record as a message, if its type is known. A topic's notification becomes a message
+    /// without an author.
     #[must_use]
     pub fn into_message(self) -> Option<Message> {
         match self {
@@ -74,7 +75,7 @@ impl From<Notification> for Posted {
 }
 
 impl From<Notification> for Message {
-    /// As a message from nobody.
+    /// Makes a message without an author.
     fn from(note: Notification) -> Self {
         let Notification { channel, offset, id, at, data, .. } = note;
         Self { channel, offset, id, at, from: None, client_id: None, seq: None, data }
@@ -88,21 +89,22 @@ messages! {
         "connected" Connected {
             pub id: Option<u64>,
             pub user_id: String,
-            /// Names this session in revocations and session POSTs.
+            /// Id of this session, for revocations and for the client's POST requests.
             pub session: String,
-            /// Re-enters until `expires_at`: a bearer, keep it in memory only.
+            /// Opens another connection until `expires_at`. It is a bearer token: keep it in memory
+            /// only.
             pub session_token: String,
-            /// For people who watch the wire.
+            /// A text for a developer who reads the wire.
             pub message: String,
             /// The server's protocol version.
             pub version: u32,
             /// How often the client should ping.
             pub heartbeat_ms: u64,
-            /// How long it should wait for an answer.
+            /// How long the client should wait for an answer.
             pub timeout_ms: u64,
             /// Server time, milliseconds since 1970.
             pub now: u64,
-            /// When the credential ends, milliseconds since 1970.
+            /// When the credential expires, milliseconds since 1970.
             pub expires_at: Option<u64>,
             pub limits: SessionLimits,
         }
@@ -111,7 +113,7 @@ messages! {
             pub id: Option<u64>,
             /// Server time, milliseconds since 1970.
             pub now: u64,
-            /// Tops of live subscriptions that changed since the last pong.
+            /// Tops of the live subscriptions that changed since the last `pong`.
             #[cfg_attr(feature = "ts", ts(as = "Option<std::collections::BTreeMap<Channel, u64>>"))]
             pub tops: Option<Channels<u64>>,
         }
@@ -120,39 +122,41 @@ messages! {
             pub id: Option<u64>,
             pub channel: Channel,
             pub epoch: Epoch,
-            /// Oldest offset still kept (`top + 1` when none is).
+            /// Oldest offset that is still stored (`top + 1` if there is none).
             pub first: u64,
             /// Newest offset.
             pub top: u64,
-            /// Records after this offset follow, or after the `snapshot`'s where one follows.
+            /// Records after this offset follow, or after the offset of the `snapshot`, if one
+            /// follows.
             pub offset: u64,
-            /// The client's cursor was taken up without a gap.
+            /// Whether the server resumed from the client's cursor without a gap.
             pub recovered: bool,
-            /// To a user without the right to read back: goes with the cursor, and proves from where on the user may read.
+            /// For a user without the right `history`. The client sends it with its cursor; it
+            /// proves from which offset on the user may read.
             pub proof: Option<Proof>,
         }
-        /// A subscription ended, by wish or with a `code`.
+        /// A subscription ended, at the client's wish or with a `code`.
         "unsubscribed" Unsubscribed {
             pub id: Option<u64>,
             pub channel: Channel,
             /// Absent when the client asked for it.
             pub code: Option<String>,
         }
-        /// The inbox as it is at `offset` and `system.offset`: fold from here.
+        /// The inbox at `offset` and `system.offset`. The client folds the records after them.
         "snapshot" Snapshot {
             pub id: Option<u64>,
             /// The user's inbox channel.
             pub channel: Channel,
             pub epoch: Epoch,
             pub offset: u64,
-            /// The same for `system:all`.
+            /// Epoch and offset of `system:all`.
             pub system: Cursor,
             pub counts: Counts,
-            /// Older inbox items exist than the ones listed.
+            /// Whether there are older inbox items than the listed ones.
             pub more: bool,
-            /// Older everyone-messages exist than the ones listed.
+            /// Whether there are older messages to everyone than the listed ones.
             pub system_more: bool,
-            /// Newest first, by (`at`, channel, offset); inbox and `system:all` together.
+            /// Inbox and `system:all` together, newest first, by (`at`, channel, offset).
             pub items: Vec<Item>,
         }
         /// A notification: a record of an inbox or of `system:all`.
@@ -162,7 +166,7 @@ messages! {
             pub id: String,
             pub kind: String,
             pub at: u64,
-            /// In an inbox: counts right after this record.
+            /// In an inbox: the counts right after this record.
             pub counts: Option<Counts>,
             pub data: Json,
         }
@@ -172,13 +176,13 @@ messages! {
             pub offset: u64,
             pub id: String,
             pub at: u64,
-            /// Absent when a backend published it.
+            /// Absent if a backend published it.
             pub from: Option<Member>,
             pub client_id: Option<String>,
             pub seq: Option<u64>,
             pub data: Json,
         }
-        /// A mark as a fact: an inbox record.
+        /// A mark that was applied: an inbox record.
         "marked" Marked {
             pub channel: Channel,
             pub offset: u64,
@@ -191,7 +195,7 @@ messages! {
             pub set: MarkSet,
             pub counts: Counts,
         }
-        /// Items up to `up_to` are gone: an inbox record.
+        /// Items up to `up_to` were removed: an inbox record.
         "trimmed" Trimmed {
             pub channel: Channel,
             pub offset: u64,
@@ -206,14 +210,14 @@ messages! {
             pub id: Option<u64>,
             pub channel: Channel,
             pub epoch: Epoch,
-            /// The offset it is true at: of the inbox for items (also those of `system:all`), else
-            /// of the channel.
+            /// The offset at which the page was read: of the inbox for items (also for those of
+            /// `system:all`), else of the channel.
             pub offset: u64,
-            /// There is more in the direction asked for.
+            /// Whether there is more in the requested direction.
             pub more: bool,
-            /// Of an inbox or `system:all`.
+            /// Items of an inbox or of `system:all`.
             pub items: Option<Vec<Item>>,
-            /// Of other channels.
+            /// Records of other channels.
             pub messages: Option<Vec<Posted>>,
         }
         /// Answers `presence`.
@@ -227,35 +231,35 @@ messages! {
             pub id: Option<u64>,
             pub session_token: String,
             pub expires_at: Option<u64>,
-            /// Server time: clients measure by it how long the new credential lives.
+            /// Server time. A client measures by it how long the new credential lasts.
             pub now: Option<u64>,
         }
-        /// Offsets `from..=to` are not for you; go on after `to`.
+        /// The client may not see offsets `from..=to`: it goes on after `to`.
         "skip" Skip {
             pub channel: Channel,
             pub from: u64,
             pub to: u64,
         }
-        /// Offsets `from..=to` are missing for good.
+        /// Offsets `from..=to` are lost for good.
         "gap" Gap {
             pub channel: Channel,
             pub from: u64,
             pub to: u64,
             pub why: GapReason,
         }
-        /// Somebody's `signal`.
+        /// A `signal` of another member.
         "signal" Signal {
             pub channel: Channel,
             pub name: String,
             pub from: Member,
             pub data: Option<Json>,
         }
-        /// Somebody came.
+        /// A member came.
         "join" Join {
             pub channel: Channel,
             pub member: Member,
         }
-        /// Somebody left.
+        /// A member left.
         "leave" Leave {
             pub channel: Channel,
             pub member: Member,
@@ -278,29 +282,29 @@ messages! {
             pub seq: Option<u64>,
             pub channel: Channel,
             pub epoch: Epoch,
-            /// Offset of the record, or the channel's top where the intent changed nothing.
+            /// Offset of the record, or the channel's top if the intent changed nothing.
             pub offset: u64,
-            /// Id of the record, where one was made.
+            /// Id of the record, if there is one.
             pub record_id: Option<String>,
-            /// The answer of an earlier send of the same intent.
+            /// Whether an earlier send of the same intent got this answer.
             pub duplicate: Option<bool>,
         }
-        /// Something was refused; on a connection that closes, why.
+        /// A message was refused. On a connection that closes: the reason.
         "error" Error {
             pub id: Option<u64>,
             pub client_id: Option<String>,
             pub seq: Option<u64>,
             pub channel: Option<Channel>,
-            /// Stable name, see [`crate::ErrorCode`]; others may come.
+            /// Stable name, see [`crate::ErrorCode`]; newer servers may send others.
             pub code: String,
-            /// For the developer: whose fault and what to do.
+            /// For the developer: the party at fault and the remedy.
             pub message: String,
             pub retry: Retry,
             pub retry_after_ms: Option<u64>,
-            /// With `sequence`: the `seq` the lane expects.
+            /// With the code `sequence`: the `seq` that the lane expects.
             pub expected: Option<u64>,
         }
-        /// The credential ends soon: send `refresh`.
+        /// The credential expires soon: send `refresh`.
         "expiring" Expiring {
             /// Milliseconds since 1970.
             pub expires_at: u64,

@@ -18,7 +18,7 @@ pub struct Declaration {
     pub name: String,
     /// Its documentation, as a JSDoc comment.
     pub docs: String,
-    /// What stands behind the `=`.
+    /// The text after the `=`.
     pub body: String,
 }
 
@@ -29,7 +29,7 @@ impl Declaration {
         Self { name: T::name(config), docs, body: T::inline(config) }
     }
 
-    /// The declaration of a message, its `type` put in front.
+    /// The declaration of a message, with its `type` in front.
     pub(crate) fn of_message<T: TS>(config: &Config, tag: &str) -> Self {
         let fields = T::inline(config);
         let fields = fields.strip_prefix('{').unwrap_or(&fields);
@@ -43,7 +43,7 @@ pub fn config() -> Config {
     Config::default().with_large_int("number")
 }
 
-/// Types that messages are made of.
+/// Types that the messages use.
 pub fn parts() -> Vec<Declaration> {
     let config = &config();
     vec![
@@ -70,12 +70,12 @@ pub fn parts() -> Vec<Declaration> {
     ]
 }
 
-/// Messages that a client sends.
+/// Messages from client to server.
 pub fn client_messages() -> Vec<Declaration> {
     ClientMessage::declarations(&config())
 }
 
-/// Messages that a server sends.
+/// Messages from server to client.
 pub fn server_messages() -> Vec<Declaration> {
     ServerMessage::declarations(&config())
 }

@@ -21,20 +21,20 @@ export type Retry = "backoff" | "never" | "ticket"
 /** Why a range is missing. */
 export type GapReason = "epoch" | "retention"
 
-/** A place in a channel's log: the last record the client has. */
+/** A position in a channel's log: the last record that the client has. */
 export type Cursor = {
   /** Identity of the log. */
   epoch: Epoch
   /** Last offset the client has folded; 0 before the first. */
   offset: number
-  /** What the last `subscribed` gave, if it gave one. */
+  /** The proof of the last `subscribed`, if it had one. */
   proof?: Proof
 }
 
 /** Where a subscription starts. */
 export type Since = Cursor | "first" | "now"
 
-/** Who is asking; shown in metrics and logs, never trusted. */
+/** The client library; shown in metrics and logs, never trusted. */
 export type ClientInfo = {
   /** Such as `tidings-js`. */
   name?: string
@@ -42,11 +42,11 @@ export type ClientInfo = {
   version?: string
 }
 
-/** Identities of the logs a mark's offsets speak of; a mark of a foreign epoch is refused for good. */
+/** Epochs that a mark's offsets belong to. A mark with another epoch is refused for good. */
 export type Epochs = {
-  /** Of the user's inbox channel. */
+  /** Epoch of the user's inbox channel. */
   inbox?: Epoch
-  /** Of `system:all`. */
+  /** Epoch of `system:all`. */
   system?: Epoch
 }
 
@@ -58,25 +58,25 @@ export type Tally = {
   unseen: number
 }
 
-/** Everyone-messages a user has not read or seen, as far as the log had come at `at`.  A client shows these plus one for each record of `system:all` above `at`. */
+/** Messages to everyone that a user has not read or seen, counted up to offset `at`.  A client shows these counts plus one for each record of `system:all` above `at`. */
 export type SystemCounts = {
-  /** Unread everyone-messages up to `at`. */
+  /** Unread messages to everyone, up to `at`. */
   unread: number
-  /** Unseen everyone-messages up to `at`. */
+  /** Unseen messages to everyone, up to `at`. */
   unseen: number
-  /** Offset in `system:all` these numbers are true at. */
+  /** The offset in `system:all` up to which the counts hold. */
   at: number
 }
 
 /** Counts right after an inbox record, computed in that record's transaction. */
 export type Counts = {
-  /** Of the user's own inbox channel. */
+  /** Counts of the user's own inbox channel. */
   inbox: Tally
-  /** Of `system:all`, as this user's marks leave it. */
+  /** Counts of `system:all`, after this user's marks. */
   system: SystemCounts
 }
 
-/** One item with its state: what a `snapshot` and a `page` hold. */
+/** One item with its state, as a `snapshot` and a `page` hold it. */
 export type Item = {
   /** `inbox:{user}` or `system:all`. */
   channel: Channel
@@ -88,27 +88,27 @@ export type Item = {
   kind: string
   /** When it was stored, in milliseconds since 1970. */
   at: number
-  /** It was on screen. */
+  /** Whether it was on screen. */
   seen: boolean
-  /** The user read it. */
+  /** Whether the user has read it. */
   read: boolean
-  /** The user put it away. */
+  /** Whether the user has archived it. */
   archived: boolean
   /** The notification's body: `{notification_id, type, title, message?, url?, data?, created_at}`. */
   data: Json
 }
 
-/** What a mark sets. A field that is absent stays as it is; `false` undoes. */
+/** The states a mark sets. An absent field stays as it is; `false` takes the state back. */
 export type MarkSet = {
   /** On screen. */
   seen?: boolean
-  /** Read; reading implies having seen. */
+  /** Read; this also sets `seen`. */
   read?: boolean
-  /** Put away. */
+  /** Archived. */
   archived?: boolean
 }
 
-/** Single items a mark covers, by offset. */
+/** Single items that a mark covers, by offset. */
 export type Offsets = {
   /** Offsets in the user's inbox channel. */
   inbox?: Array<number>
@@ -116,7 +116,7 @@ export type Offsets = {
   system?: Array<number>
 }
 
-/** Everything up to and including these offsets; the server clips them to the tops. */
+/** All items up to and including these offsets; the server limits them to the tops. */
 export type UpTo = {
   /** In the user's inbox channel. */
   inbox?: number
@@ -124,7 +124,7 @@ export type UpTo = {
   system?: number
 }
 
-/** What a client may do on this connection. */
+/** Limits of this connection. */
 export type SessionLimits = {
   /** Largest client message, in bytes. */
   message_bytes: number
@@ -134,11 +134,11 @@ export type SessionLimits = {
   page: number
 }
 
-/** A user as others see them. */
+/** A user as other users see it. */
 export type Member = {
   /** User id. */
   user: string
-  /** What the user's credential carried as `info`, at most 1 KiB. */
+  /** `info` of the user's credential, at most 1 KiB. */
   info?: Json
 }
 
@@ -147,25 +147,25 @@ export type Posted = ServerMessages["message"] | ServerMessages["notification"]
 
 /** Messages from client to server, by their `type`. */
 export interface ClientMessages {
-  /** The first message of a connection: who is there and where to resume. At most 64 KiB. */
+  /** The first message of a connection: credential, and cursors to resume from. At most 64 KiB. */
   connect: {
     type: "connect"
     id?: number
     /** Protocol version, `VERSION`. */
     version: number
-    /** A one-time ticket. At most one of `ticket`, `token`, `session_token`; none where a cookie or header speaks. */
+    /** A one-time ticket. At most one of `ticket`, `token` and `session_token`; none of them if a cookie or a header carries the credential. */
     ticket?: string
     /** A JWT. */
     token?: string
-    /** What `connected` or `refreshed` gave. */
+    /** The session token of `connected` or `refreshed`. */
     session_token?: string
-    /** Random per page: a new connection of the same instance replaces the older one. 1–64 characters. */
+    /** Random for each page: a new connection of the same instance replaces the older one. 1–64 characters. */
     instance?: string
-    /** Several messages may share a frame, separated by `\n`. */
+    /** Whether several messages may share a frame, separated by `\n`. */
     batch?: boolean
     /** Library name and version. */
     client?: ClientInfo
-    /** Channels to resume; inbox and `system:all` are subscribed in any case. */
+    /** Channels to resume. The inbox and `system:all` are subscribed in any case. */
     cursors?: { [key in Channel]: Cursor }
   }
   /** Asks for a `pong`. */
@@ -178,7 +178,7 @@ export interface ClientMessages {
     type: "subscribe"
     id?: number
     channel: Channel
-    /** Absent: a snapshot for inbox and system, `now` elsewhere. */
+    /** Absent: a snapshot for the inbox and `system:all`, `now` for other channels. */
     since?: Since
   }
   /** Leaves a channel. */
@@ -192,13 +192,13 @@ export interface ClientMessages {
     type: "publish"
     id?: number
     channel: Channel
-    /** The outbox lane, 1–64 characters. With `seq`, makes a repeat answer the first answer. */
+    /** The outbox lane, 1–64 characters. With `seq`, a repeated message gets the answer of the first one. */
     client_id?: string
-    /** Position in the lane, dense from 1. */
+    /** Position in the lane, counted from 1 without gaps. */
     seq?: number
     data: Json
   }
-  /** Tells who is there now, such as typing; never logged. */
+  /** Sends a short event, such as typing, to the current subscribers; never logged. */
   signal: {
     type: "signal"
     id?: number
@@ -225,7 +225,7 @@ export interface ClientMessages {
     client_id?: string
     seq?: number
     key: string
-    /** Expected version; refused when another was set meanwhile. */
+    /** Expected version; refused if another version was set meanwhile. */
     version?: number
     data: Json
   }
@@ -234,14 +234,14 @@ export interface ClientMessages {
     type: "history"
     id?: number
     channel: Channel
-    /** Offsets below this one, newest first. Either this or `after`; neither: the newest. */
+    /** Offsets below this one, newest first. At most one of `before` and `after`; with neither, the newest. */
     before?: number
     /** Offsets above this one, oldest first. */
     after?: number
     /** 1–100, default 50. */
     limit?: number
   }
-  /** Asks who is in a channel. */
+  /** Asks for the members that are in a channel now. */
   presence: {
     type: "presence"
     id?: number
@@ -254,7 +254,7 @@ export interface ClientMessages {
     ticket?: string
     token?: string
   }
-  /** Consumes a `seq` whose intent can't be sent. */
+  /** Uses up a `seq` whose intent can't be sent. */
   void: {
     type: "void"
     id?: number
@@ -273,21 +273,21 @@ export interface ServerMessages {
     type: "connected"
     id?: number
     user_id: string
-    /** Names this session in revocations and session POSTs. */
+    /** Id of this session, for revocations and for the client's POST requests. */
     session: string
-    /** Re-enters until `expires_at`: a bearer, keep it in memory only. */
+    /** Opens another connection until `expires_at`. It is a bearer token: keep it in memory only. */
     session_token: string
-    /** For people who watch the wire. */
+    /** A text for a developer who reads the wire. */
     message: string
     /** The server's protocol version. */
     version: number
     /** How often the client should ping. */
     heartbeat_ms: number
-    /** How long it should wait for an answer. */
+    /** How long the client should wait for an answer. */
     timeout_ms: number
     /** Server time, milliseconds since 1970. */
     now: number
-    /** When the credential ends, milliseconds since 1970. */
+    /** When the credential expires, milliseconds since 1970. */
     expires_at?: number
     limits: SessionLimits
   }
@@ -297,7 +297,7 @@ export interface ServerMessages {
     id?: number
     /** Server time, milliseconds since 1970. */
     now: number
-    /** Tops of live subscriptions that changed since the last pong. */
+    /** Tops of the live subscriptions that changed since the last `pong`. */
     tops?: { [key in Channel]: number }
   }
   /** A subscription begins. */
@@ -306,18 +306,18 @@ export interface ServerMessages {
     id?: number
     channel: Channel
     epoch: Epoch
-    /** Oldest offset still kept (`top + 1` when none is). */
+    /** Oldest offset that is still stored (`top + 1` if there is none). */
     first: number
     /** Newest offset. */
     top: number
-    /** Records after this offset follow, or after the `snapshot`'s where one follows. */
+    /** Records after this offset follow, or after the offset of the `snapshot`, if one follows. */
     offset: number
-    /** The client's cursor was taken up without a gap. */
+    /** Whether the server resumed from the client's cursor without a gap. */
     recovered: boolean
-    /** To a user without the right to read back: goes with the cursor, and proves from where on the user may read. */
+    /** For a user without the right `history`. The client sends it with its cursor; it proves from which offset on the user may read. */
     proof?: Proof
   }
-  /** A subscription ended, by wish or with a `code`. */
+  /** A subscription ended, at the client's wish or with a `code`. */
   unsubscribed: {
     type: "unsubscribed"
     id?: number
@@ -325,7 +325,7 @@ export interface ServerMessages {
     /** Absent when the client asked for it. */
     code?: string
   }
-  /** The inbox as it is at `offset` and `system.offset`: fold from here. */
+  /** The inbox at `offset` and `system.offset`. The client folds the records after them. */
   snapshot: {
     type: "snapshot"
     id?: number
@@ -333,14 +333,14 @@ export interface ServerMessages {
     channel: Channel
     epoch: Epoch
     offset: number
-    /** The same for `system:all`. */
+    /** Epoch and offset of `system:all`. */
     system: Cursor
     counts: Counts
-    /** Older inbox items exist than the ones listed. */
+    /** Whether there are older inbox items than the listed ones. */
     more: boolean
-    /** Older everyone-messages exist than the ones listed. */
+    /** Whether there are older messages to everyone than the listed ones. */
     system_more: boolean
-    /** Newest first, by (`at`, channel, offset); inbox and `system:all` together. */
+    /** Inbox and `system:all` together, newest first, by (`at`, channel, offset). */
     items: Array<Item>
   }
   /** A notification: a record of an inbox or of `system:all`. */
@@ -351,7 +351,7 @@ export interface ServerMessages {
     id: string
     kind: string
     at: number
-    /** In an inbox: counts right after this record. */
+    /** In an inbox: the counts right after this record. */
     counts?: Counts
     data: Json
   }
@@ -362,13 +362,13 @@ export interface ServerMessages {
     offset: number
     id: string
     at: number
-    /** Absent when a backend published it. */
+    /** Absent if a backend published it. */
     from?: Member
     client_id?: string
     seq?: number
     data: Json
   }
-  /** A mark as a fact: an inbox record. */
+  /** A mark that was applied: an inbox record. */
   marked: {
     type: "marked"
     channel: Channel
@@ -382,7 +382,7 @@ export interface ServerMessages {
     set: MarkSet
     counts: Counts
   }
-  /** Items up to `up_to` are gone: an inbox record. */
+  /** Items up to `up_to` were removed: an inbox record. */
   trimmed: {
     type: "trimmed"
     channel: Channel
@@ -399,13 +399,13 @@ export interface ServerMessages {
     id?: number
     channel: Channel
     epoch: Epoch
-    /** The offset it is true at: of the inbox for items (also those of `system:all`), else of the channel. */
+    /** The offset at which the page was read: of the inbox for items (also for those of `system:all`), else of the channel. */
     offset: number
-    /** There is more in the direction asked for. */
+    /** Whether there is more in the requested direction. */
     more: boolean
-    /** Of an inbox or `system:all`. */
+    /** Items of an inbox or of `system:all`. */
     items?: Array<Item>
-    /** Of other channels. */
+    /** Records of other channels. */
     messages?: Array<Posted>
   }
   /** Answers `presence`. */
@@ -421,17 +421,17 @@ export interface ServerMessages {
     id?: number
     session_token: string
     expires_at?: number
-    /** Server time: clients measure by it how long the new credential lives. */
+    /** Server time. A client measures by it how long the new credential lasts. */
     now?: number
   }
-  /** Offsets `from..=to` are not for you; go on after `to`. */
+  /** The client may not see offsets `from..=to`: it goes on after `to`. */
   skip: {
     type: "skip"
     channel: Channel
     from: number
     to: number
   }
-  /** Offsets `from..=to` are missing for good. */
+  /** Offsets `from..=to` are lost for good. */
   gap: {
     type: "gap"
     channel: Channel
@@ -439,7 +439,7 @@ export interface ServerMessages {
     to: number
     why: GapReason
   }
-  /** Somebody's `signal`. */
+  /** A `signal` of another member. */
   signal: {
     type: "signal"
     channel: Channel
@@ -447,13 +447,13 @@ export interface ServerMessages {
     from: Member
     data?: Json
   }
-  /** Somebody came. */
+  /** A member came. */
   join: {
     type: "join"
     channel: Channel
     member: Member
   }
-  /** Somebody left. */
+  /** A member left. */
   leave: {
     type: "leave"
     channel: Channel
@@ -479,30 +479,30 @@ export interface ServerMessages {
     seq?: number
     channel: Channel
     epoch: Epoch
-    /** Offset of the record, or the channel's top where the intent changed nothing. */
+    /** Offset of the record, or the channel's top if the intent changed nothing. */
     offset: number
-    /** Id of the record, where one was made. */
+    /** Id of the record, if there is one. */
     record_id?: string
-    /** The answer of an earlier send of the same intent. */
+    /** Whether an earlier send of the same intent got this answer. */
     duplicate?: boolean
   }
-  /** Something was refused; on a connection that closes, why. */
+  /** A message was refused. On a connection that closes: the reason. */
   error: {
     type: "error"
     id?: number
     client_id?: string
     seq?: number
     channel?: Channel
-    /** Stable name, see `ErrorCode`; others may come. */
+    /** Stable name, see `ErrorCode`; newer servers may send others. */
     code: string
-    /** For the developer: whose fault and what to do. */
+    /** For the developer: the party at fault and the remedy. */
     message: string
     retry: Retry
     retry_after_ms?: number
-    /** With `sequence`: the `seq` the lane expects. */
+    /** With the code `sequence`: the `seq` that the lane expects. */
     expected?: number
   }
-  /** The credential ends soon: send `refresh`. */
+  /** The credential expires soon: send `refresh`. */
   expiring: {
     type: "expiring"
     /** Milliseconds since 1970. */

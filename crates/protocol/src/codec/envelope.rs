@@ -1,11 +1,11 @@
-//! What stands around a message: its frame, its type, and what its answer must echo.
+//! The frame and the common fields of a message: its type, and the ids its answer repeats.
 
 use super::Reason;
 use crate::{json::Scanner, scanner::integer};
 
 /// The messages of a frame: one, or several separated by newlines. Skips empty lines.
 pub fn messages_of(frame: &str) -> impl Iterator<Item = &str> {
-    // Not `str::split`: its searcher is larger than all of this.
+    // Not `str::split`: its searcher alone is larger than this function.
     let mut rest = Some(frame);
     let lines = std::iter::from_fn(move || {
         let text = rest?;
@@ -16,12 +16,13 @@ pub fn messages_of(frame: &str) -> impl Iterator<Item = &str> {
     lines.filter(|line| !line.bytes().all(|byte| byte.is_ascii_whitespace()))
 }
 
-/// What a message says of itself, as far as it can be read: for answers to messages that can't be.
+/// The common fields of a message, as far as they can be read: an error answer to a broken message
+/// needs them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Envelope {
     /// The message type.
     pub kind: Option<String>,
-    /// To be echoed.
+    /// The answer repeats it.
     pub id: Option<u64>,
     /// Outbox lane.
     pub client_id: Option<String>,
@@ -30,7 +31,7 @@ pub struct Envelope {
 }
 
 impl Envelope {
-    /// Reads what can be read; stops where the text is broken.
+    /// Reads the fields up to the point where the text is broken.
     pub fn peek(text: &str) -> Self {
         let mut found = Self::default();
         let _broken = found.gather(&mut Scanner::new(text));

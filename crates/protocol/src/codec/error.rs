@@ -4,8 +4,7 @@ use std::fmt::{self, Display, Formatter};
 
 use crate::ErrorCode;
 
-/// Why a text is not what it should be. The text comes from the other end: nothing of it is
-/// repeated here.
+/// Why a text can't be decoded. The text comes from the peer, so the error repeats none of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DecodeError {
     reason: Reason,
@@ -18,28 +17,28 @@ impl DecodeError {
         Self { reason, at, field: None }
     }
 
-    /// Names the field it happened in; the innermost stays.
+    /// Names the field with the error; a field named earlier, further inside, stays.
     pub(crate) fn within(mut self, field: &'static str) -> Self {
         self.field = self.field.or(Some(field));
         self
     }
 
-    /// What is wrong.
+    /// The reason.
     pub fn reason(&self) -> Reason {
         self.reason
     }
 
-    /// Where: bytes from the start of the text.
+    /// Position of the error, in bytes from the start of the text.
     pub fn at(&self) -> usize {
         self.at
     }
 
-    /// In which field of the message, if in one.
+    /// The field with the error, if it is inside one.
     pub fn field(&self) -> Option<&'static str> {
         self.field
     }
 
-    /// The code that answers it: [`ErrorCode::UnknownType`] or [`ErrorCode::BadRequest`].
+    /// The error code for the answer: [`ErrorCode::UnknownType`] or [`ErrorCode::BadRequest`].
     pub fn code(&self) -> ErrorCode {
         if self.reason == Reason::UnknownType {
             ErrorCode::UnknownType
@@ -62,13 +61,13 @@ impl std::error::Error for DecodeError {}
 
 macro_rules! reasons {
     ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
-        /// What is wrong with a text.
+        /// Why a text can't be decoded.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[non_exhaustive]
         pub enum Reason { $(#[doc = $text] $name,)* }
 
         impl Reason {
-            /// In a few words.
+            /// The reason in a few words.
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$name => $text,)* }
             }

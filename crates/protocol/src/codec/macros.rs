@@ -1,7 +1,7 @@
-//! The macros that make structs messages. They expand to thin shells: each field costs a call of
-//! `push_field` and one of `Reader::field`, whose bodies are shared by all fields of one type.
+//! The macros that turn structs into messages. They expand to little code: each field costs one
+//! call of `push_field` and one of `Reader::field`, whose bodies all fields of one type share.
 
-/// Makes a struct a JSON object.
+/// Turns a struct into a JSON object.
 macro_rules! wire {
     ($(#[$meta:meta])* pub struct $name:ident { $($(#[$field_meta:meta])* pub $field:ident: $type:ty,)* }) => {
         $(#[$meta])*
@@ -35,7 +35,7 @@ macro_rules! wire {
     };
 }
 
-/// Makes a struct of each message, and an enum of them all.
+/// Makes a struct of each message, and an enum of all messages.
 macro_rules! messages {
     (
         $(#[$enum_meta:meta])*
@@ -83,7 +83,7 @@ macro_rules! messages {
                 }
             }
 
-            /// Every `type` there is.
+            /// Every known `type`.
             pub const TYPES: &'static [&'static str] = &[$($tag),*];
 
             /// TypeScript declarations of all messages.
@@ -108,7 +108,7 @@ macro_rules! messages {
             }
         }
 
-        // Not serde's own tagged enum: it buffers values, and raw ones don't survive that
+        // Not serde's own tagged enum: it buffers values, and raw values don't survive that
         // (serde-rs/json#545).
         #[cfg(feature = "serde")]
         impl<'de> serde::Deserialize<'de> for $enum {

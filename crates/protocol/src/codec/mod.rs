@@ -1,10 +1,10 @@
 //! Structs to JSON text and back: [`Encode`], [`Decode`], and the macros that derive both for a
 //! message.
 //!
-//! `wire!` makes a struct a JSON object: its fields in declared order, `None` left out. `messages!`
-//! does the same with `"type"` in front, and gathers the structs in an enum. Reading takes keys in
-//! any order, ignores unknown ones and refuses doubled ones. Generic code is kept to thin shells
-//! around [`Reader`], because it ships to browsers.
+//! `wire!` turns a struct into a JSON object: its fields in declared order, `None` left out.
+//! `messages!` does the same with `"type"` in front, and gathers the structs in an enum. Reading
+//! takes keys in any order, ignores unknown keys and refuses doubled ones. Generic code stays thin
+//! around [`Reader`], because browsers download it.
 
 mod envelope;
 mod error;
@@ -18,17 +18,17 @@ pub(crate) use macros::{messages, wire};
 pub(crate) use reader::FIELDS_MAX;
 pub use reader::{Elements, Reader};
 
-/// Writes itself as JSON text.
+/// A value that can be written as JSON text.
 pub trait Encode {
-    /// Appends the text: canonical, without white space.
+    /// Appends the canonical text, without white space.
     fn encode(&self, out: &mut String);
 
-    /// Whether a field of this value is left out.
+    /// Whether an object leaves out a field with this value.
     fn is_absent(&self) -> bool {
         false
     }
 
-    /// The text on its own.
+    /// Returns the text.
     fn to_json(&self) -> String {
         let mut out = String::new();
         self.encode(&mut out);
@@ -36,10 +36,10 @@ pub trait Encode {
     }
 }
 
-/// Reads itself from JSON text.
+/// A value that can be read from JSON text.
 pub trait Decode: Sized {
-    /// Reads the reader's next value. What is wrong with it is noted there, and what comes back then
-    /// means nothing.
+    /// Reads the reader's next value. An error is noted in the reader, and the returned value is
+    /// then arbitrary.
     fn read(reader: &mut Reader<'_>) -> Self;
 
     /// Reads a complete text.
@@ -50,8 +50,8 @@ pub trait Decode: Sized {
     }
 }
 
-/// Appends `,"name":value` (`key` brings quotes and colon), without the comma at the start of an
-/// object.
+/// Appends `,"name":value`, without the comma at the start of an object. `key` includes quotes and
+/// colon.
 pub(crate) fn push_field<T: Encode>(out: &mut String, key: &str, value: &T) {
     if !value.is_absent() {
         push_key(out, key);

@@ -1,9 +1,9 @@
-//! Values out of checked text.
+//! Reads values from checked text.
 //!
-//! The text's grammar is checked as a whole before anything is read, so that what follows can be small: fields are
-//! cut by one function for all messages, and a value that is not what it should be is noted once, at
-//! the reader, while an arbitrary one takes its place. Nobody sees that one, because [`Reader::finish`]
-//! then gives the error instead of the message.
+//! The grammar of the whole text is checked before any value is read. So the rest can be small: one
+//! function finds the fields of every message, and a value of the wrong type is noted once, in the
+//! reader, while an arbitrary value takes its place. The caller never gets that value, because
+//! [`Reader::finish`] then returns the error instead of the message.
 
 use std::borrow::Cow;
 
@@ -14,21 +14,21 @@ use crate::{
     scanner::integer,
 };
 
-/// Most fields of one struct, a message's `type` among them.
+/// The most fields that one struct may have, including a message's `type`.
 pub(crate) const FIELDS_MAX: usize = 12;
 
-/// Where a value stands in its text. Empty, at the end of its object: an absent field.
+/// Position of a value in its text. An absent field is an empty span at the end of its object.
 #[derive(Clone, Copy, Debug)]
 struct Span {
     from: usize,
     to: usize,
 }
 
-/// A text whose grammar is checked, the value in it that is next to be read, and what was wrong first.
+/// A text with checked grammar, the value to read next, and the first error.
 #[derive(Debug)]
 pub struct Reader<'a> {
     text: &'a str,
-    /// There is white space between tokens somewhere.
+    /// Whether the text holds white space between tokens.
     spaced: bool,
     next: Span,
     /// The innermost field that is being read.
@@ -37,7 +37,7 @@ pub struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// Checks a complete text; the whole of it is next.
+    /// Checks a complete text; the whole text is the next value.
     pub fn check(text: &'a str) -> Result<Self, DecodeError> {
         let mut scanner = Scanner::new(text);
         scanner.peek();
@@ -48,7 +48,7 @@ impl<'a> Reader<'a> {
         Ok(Self { text, spaced: scanner.spaced(), next, field: None, error: None })
     }
 
-    /// What was read, if all went well.
+    /// Returns the value, or the first error.
     pub fn finish<T>(self, value: T) -> Result<T, DecodeError> {
         match self.error {
             None => Ok(value),
@@ -56,17 +56,17 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Notes that the value is not what it should be, unless something was wrong before.
+    /// Notes an error of the next value. Only the first error is kept.
     pub fn fail(&mut self, reason: Reason) {
         if self.error.is_none() {
-            // An absent value is no wrong one.
+            // If the value is absent, the error is that it is missing.
             let reason = if self.raw().is_empty() { Reason::Missing } else { reason };
             let error = DecodeError::new(reason, self.next.from);
             self.error = Some(self.field.map_or(error, |field| error.within(field)));
         }
     }
 
-    /// Whether the value is left out, or `null`.
+    /// Whether the value is absent or `null`.
     pub fn is_absent(&self) -> bool {
         matches!(self.raw(), "" | "null")
     }
@@ -76,7 +76,7 @@ impl<'a> Reader<'a> {
         self.raw().starts_with('"')
     }
 
-    /// Reads a string; borrows where there is no escape.
+    /// Reads a string; borrows it if it holds no escape.
     pub fn string(&mut self) -> Cow<'a, str> {
         if !self.is_string() {
             self.fail(Reason::NotString);
@@ -106,7 +106,7 @@ impl<'a> Reader<'a> {
         raw == "true"
     }
 
-    /// Keeps the value, whatever it is.
+    /// Takes the value as JSON of any type.
     pub fn json(&mut self) -> Json {
         if self.raw().is_empty() {
             self.fail(Reason::Missing);
@@ -119,7 +119,7 @@ impl<'a> Reader<'a> {
         self.enter(b'[', Reason::NotArray)
     }
 
-    /// Makes the array's next element the one to be read. `false`: there is none.
+    /// Makes the array's next element the next value. `false`: there is none.
     pub fn element(&mut self, elements: &mut Elements<'a>) -> bool {
         let Elements { scanner, fresh, .. } = elements;
         if scanner.element(b']', fresh) != Ok(true) {
@@ -130,12 +130,12 @@ impl<'a> Reader<'a> {
         true
     }
 
-    /// Enters an object whose keys are not known.
+    /// Enters an object with arbitrary keys.
     pub fn object(&mut self) -> Elements<'a> {
         self.enter(b'{', Reason::NotObject)
     }
 
-    /// Makes the value of the object's next member the one to be read, and answers its key.
+    /// Makes the value of the object's next member the next value, and returns its key.
     pub fn member(&mut self, members: &mut Elements<'a>) -> Option<Cow<'a, str>> {
         let Elements { scanner, fresh, .. } = members;
         if scanner.element(b'}', fresh) != Ok(true) {
@@ -147,7 +147,7 @@ impl<'a> Reader<'a> {
         Some(key)
     }
 
-    /// Enters an object of these fields. Others are passed; one that comes twice is an error.
+    /// Enters an object with these fields. Other fields are skipped; a doubled field is an error.
     pub(crate) fn fields(&mut self, names: &'static [&'static str]) -> Fields {
         let end = Span { from: self.next.to, to: self.next.to };
         let mut fields = Fields { names, spans: [end; FIELDS_MAX], place: 0 };
@@ -172,7 +172,7 @@ impl<'a> Reader<'a> {
         T::read(self)
     }
 
-    /// Checks the field `type`, if it is there: it must be `tag`.
+    /// Checks the field `type`, if it is present: it must equal `tag`.
     pub(crate) fn tag(&mut self, fields: &mut Fields, tag: &str) {
         self.advance(fields);
         if !self.raw().is_empty() && self.string() != tag {
@@ -180,7 +180,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Finds the message's type; the whole text stays next.
+    /// Finds the message's type; the whole text stays the next value.
     pub fn kind(&mut self) -> Cow<'a, str> {
         let whole = self.next;
         let mut fields = self.fields(&["type"]);
@@ -190,7 +190,7 @@ impl<'a> Reader<'a> {
         kind
     }
 
-    /// The error for a type nobody knows, or the one that kept it from being read.
+    /// The error for an unknown type, or the earlier error that kept the type from being read.
     pub(crate) fn unknown_type(mut self) -> DecodeError {
         self.field = Some("type");
         self.fail(Reason::UnknownType);
@@ -218,7 +218,7 @@ impl<'a> Reader<'a> {
             from += 1;
         } else {
             self.fail(otherwise);
-            // Nothing is to be found there.
+            // An error was noted: the scanner starts where it finds no element.
             from = self.text.len().max(to);
         }
         Elements { scanner: Scanner::at(self.text, from), fresh: true, field: self.field }
@@ -226,23 +226,23 @@ impl<'a> Reader<'a> {
 
     fn pass(&mut self, scanner: &mut Scanner<'a>) {
         let from = scanner.position();
-        // The grammar was checked before.
+        // The grammar was checked before, so this can't fail.
         let _checked = scanner.pass();
         self.next = Span { from, to: scanner.position() };
     }
 }
 
-/// A place between the elements of an array or the members of an object.
+/// A position between the elements of an array or the members of an object.
 #[derive(Debug)]
 pub struct Elements<'a> {
     scanner: Scanner<'a>,
-    /// Nothing was passed yet.
+    /// No element was read yet.
     fresh: bool,
-    /// The field the container is the value of.
+    /// The field that holds this array or object.
     field: Option<&'static str>,
 }
 
-/// An object's fields in the order of their names, and which of them is next.
+/// An object's fields in the order of their names, and the field that is read next.
 #[derive(Debug)]
 pub(crate) struct Fields {
     names: &'static [&'static str],

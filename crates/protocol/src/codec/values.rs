@@ -1,4 +1,4 @@
-//! How the values of fields are written and read.
+//! Encoding and decoding of field values.
 
 use super::{Decode, Encode, Reader, Reason};
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
 macro_rules! words {
     ($name:ident, $any:ident { $($text:literal => $variant:ident,)* }) => {
         impl $name {
-            /// Stands where a word could not be read.
+            /// The value in place of a word that could not be read.
             const ANY: Self = Self::$any;
 
             /// The word on the wire.
@@ -20,7 +20,7 @@ macro_rules! words {
                 match self { $(Self::$variant => $text,)* }
             }
 
-            /// What a word on the wire means.
+            /// The value of a word on the wire.
             pub fn from_word(word: &str) -> Option<Self> {
                 match word { $($text => Some(Self::$variant),)* _ => None }
             }
@@ -186,7 +186,7 @@ impl Decode for Proof {
     }
 }
 
-/// Characters that need no escape; `as_str` would check them again.
+/// Writes characters that need no escape; `as_str` would check them again.
 fn push_plain(text: &[u8], out: &mut String) {
     out.push('"');
     for byte in text {

@@ -1,4 +1,4 @@
-//! What requests and answers hold.
+//! Bodies of requests and answers.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,7 @@ use crate::{
     Channel, Counts, Epoch, ErrorCode, Item, Json, MarkSet, Offsets, UpTo, rights::Rights,
 };
 
-/// Where a publish was stored: one record.
+/// The record of a publish.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Stored {
     /// An inbox, a topic or `system:all`.
@@ -19,7 +19,8 @@ pub struct Stored {
     pub notification_id: String,
 }
 
-/// Answer of `POST /v1/notifications`: one entry per user, or the one of a topic or of everyone.
+/// Answer of `POST /v1/notifications`: one entry for each user, or the one of a topic or of
+/// `system:all`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PublishResults {
     /// In the order of `to.users`.
@@ -31,10 +32,10 @@ pub struct PublishResults {
 pub struct PublishMessage {
     /// The message.
     pub data: Json,
-    /// Outbox lane; with `seq`, a repeat answers the first answer.
+    /// Outbox lane. With `seq`, a repeated request gets the answer of the first one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_id: Option<String>,
-    /// Position in the lane, dense from 1.
+    /// Position in the lane, counted from 1 without gaps.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seq: Option<u64>,
 }
@@ -46,28 +47,28 @@ pub struct PublishedMessage {
     pub epoch: Epoch,
     /// The record's offset.
     pub offset: u64,
-    /// The record's id (UUIDv7), as readers see it. Servers before it was added leave it out.
+    /// The record's id (UUIDv7), as readers see it. Older servers leave it out.
     #[serde(default)]
     pub id: String,
 }
 
-/// Body of `POST /v1/tickets`. A user's own request may leave everything out; a backend names the
+/// Body of `POST /v1/tickets`. A user's own request may leave out all fields; a backend names the
 /// user.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TicketRequest {
-    /// Whose ticket. Only a backend may name another than itself.
+    /// The ticket's user. Only a backend may name a user other than itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
-    /// The only origin the ticket is good for, such as `https://app.example`.
+    /// The only origin that may use the ticket, such as `https://app.example`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub origin: Option<String>,
-    /// Rights of the session. Only from a backend.
+    /// Rights of the session. Only a backend may set them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub channels: Option<Rights>,
-    /// How long the session may last, in milliseconds; default 1 h.
+    /// Longest duration of the session, in milliseconds; default 1 h.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session_ttl_ms: Option<u64>,
-    /// What other members see of the user, at most 1 KiB of JSON.
+    /// Public data of the user that other members see, at most 1 KiB of JSON.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub info: Option<Json>,
 }
@@ -77,29 +78,29 @@ pub struct TicketRequest {
 pub struct TicketAnswer {
     /// Opens one connection.
     pub ticket: String,
-    /// When it ends unspent, RFC 3339.
+    /// When an unused ticket expires, RFC 3339.
     pub expires_at: String,
 }
 
-/// Body of `POST /v1/inbox/marks`: either `offsets` or `up_to`, and what to set.
+/// Body of `POST /v1/inbox/marks`: `set`, and either `offsets` or `up_to`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct MarkRequest {
     /// Single items.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub offsets: Option<Offsets>,
-    /// Everything up to and including.
+    /// All items up to and including these offsets.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub up_to: Option<UpTo>,
-    /// At least one of its fields.
+    /// At least one of its fields is given.
     pub set: MarkSet,
 }
 
 /// Answer of `POST /v1/inbox/marks`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MarkAnswer {
-    /// Right after the mark.
+    /// Counts right after the mark.
     pub counts: Counts,
-    /// Offset of the mark in the inbox, or its top where nothing changed.
+    /// Offset of the mark in the inbox, or the inbox's top if nothing changed.
     pub offset: u64,
 }
 
@@ -108,35 +109,35 @@ pub struct MarkAnswer {
 pub struct InboxPage {
     /// Newest first.
     pub items: Vec<Item>,
-    /// True at `offset`.
+    /// Counts at `offset`.
     pub counts: Counts,
     /// Identity of the inbox's log.
     pub epoch: Epoch,
-    /// Offset of the inbox the page is true at.
+    /// Offset of the inbox at which the page was read.
     pub offset: u64,
-    /// Opaque; goes into `before` for the next page. Absent on the last one.
+    /// Opaque cursor for `before` of the next page. Absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
 }
 
-/// Body of `POST /v1/revocations`: exactly one of the three.
+/// Body of `POST /v1/revocations`: exactly one of the three fields.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RevocationRequest {
-    /// Everything issued to this user before now.
+    /// Ends every credential issued to this user before now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
-    /// One session.
+    /// Ends one session.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session: Option<String>,
-    /// One JWT, by its id.
+    /// Ends one JWT, by its id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jti: Option<String>,
 }
 
-/// What a revocation ends.
+/// The target of a revocation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Revoked {
-    /// Everything issued to this user before now.
+    /// Every credential issued to this user before now.
     User(String),
     /// One session.
     Session(String),
@@ -147,7 +148,7 @@ pub enum Revoked {
 /// An error as problem+json (RFC 9457).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
-    /// Link to what is written about the code.
+    /// Link to the documentation of the code.
     #[serde(rename = "type")]
     pub kind: String,
     /// The code's advice; the same for each occurrence.
@@ -156,9 +157,9 @@ pub struct Problem {
     pub status: u16,
     /// Stable name, see [`ErrorCode`].
     pub code: String,
-    /// What happened this time.
+    /// Details of this occurrence.
     pub detail: String,
-    /// To find it in the server's log.
+    /// Id by which to find the request in the server's log.
     pub request_id: String,
 }
 
@@ -176,5 +177,5 @@ impl Problem {
     }
 }
 
-/// Where errors are written about; the code follows.
+/// The documentation of errors; the code is appended.
 pub const PROBLEM_DOCS: &str = "https://github.com/tidings/tidings/blob/main/docs/protocol.md#";

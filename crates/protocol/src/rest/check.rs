@@ -1,4 +1,4 @@
-//! What a body must fulfil beyond its shape.
+//! Rules of request bodies beyond their shape.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -11,12 +11,12 @@ use crate::{
     },
 };
 
-/// A field of a body is not as it must be.
+/// A field of a body breaks a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BodyError {
     /// The field's path, such as `to.users`.
     pub field: &'static str,
-    /// What it must be.
+    /// The rule it breaks.
     pub must: &'static str,
 }
 
@@ -34,7 +34,7 @@ impl Display for BodyError {
 
 impl std::error::Error for BodyError {}
 
-/// What a payload must be that readers can take out of a page.
+/// The rule for a payload's depth: readers must be able to take it out of a page.
 pub(super) const DEEP: &str = "nests arrays and objects in at most 28 levels";
 
 impl PublishMessage {
@@ -52,7 +52,8 @@ impl PublishMessage {
 }
 
 impl TicketRequest {
-    /// A valid user id, a plausible origin, a session of 10 s to 30 days, an info of at most 1 KiB.
+    /// The user id and the origin are valid, the session lasts 10 s to 30 days, and `info` has at
+    /// most 1 KiB.
     pub fn check(&self) -> Result<(), BodyError> {
         if self.user.as_deref().is_some_and(|user| check_user(user).is_err()) {
             return Err(BodyError::new("user", USER));
@@ -80,7 +81,7 @@ impl TicketRequest {
 }
 
 impl MarkRequest {
-    /// Either `offsets` or `up_to`, at most 1,000 offsets, and something to set.
+    /// It has either `offsets` or `up_to`, at most 1,000 offsets, and at least one state to set.
     pub fn check(&self) -> Result<(), BodyError> {
         match (&self.offsets, &self.up_to) {
             (Some(offsets), None) => check_offsets(offsets)?,
@@ -100,7 +101,7 @@ impl MarkRequest {
 }
 
 impl RevocationRequest {
-    /// Exactly one of the three.
+    /// Exactly one of the three fields is given.
     pub fn check(self) -> Result<Revoked, BodyError> {
         match (self.user, self.session, self.jti) {
             (Some(user), None, None) => match check_user(&user) {
@@ -143,7 +144,8 @@ fn check_id(field: &'static str, id: &str) -> Result<(), BodyError> {
     check_text(id, ID_BYTES).map_err(|_| BodyError::new(field, must))
 }
 
-/// `scheme://host[:port]`, as browsers send it, of the web or of an app's own scheme (`tauri://localhost`); nothing after it.
+/// `scheme://host[:port]`, as browsers send it, and nothing after it. The scheme is http, https or
+/// an app's own (`tauri://localhost`).
 fn is_origin(origin: &str) -> bool {
     let Some((scheme, host)) = origin.split_once("://") else { return false };
     scheme.starts_with(|first: char| first.is_ascii_alphabetic())

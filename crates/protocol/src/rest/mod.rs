@@ -1,5 +1,4 @@
-//! Bodies of the REST surface. Each body that comes in has a `check` whose error names the field at
-//! fault.
+//! Bodies of the REST API. Each request body has a `check`, whose error names the field at fault.
 
 mod bodies;
 mod check;

@@ -1,4 +1,4 @@
-//! Publishing a notification, and the body it is stored and sent with.
+//! The request that publishes a notification, and the body that is stored and sent for it.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,26 +14,26 @@ use crate::{
 /// Body of `POST /v1/notifications`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PublishNotification {
-    /// Who gets it.
+    /// The recipients.
     pub to: Target,
     /// The app's name for this sort of notification, such as `payment`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// One line.
+    /// One line of text.
     pub title: String,
-    /// A few more.
+    /// A few more lines.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
-    /// Where it leads: http(s) or relative.
+    /// The page it links to: http(s) or relative.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// What the app wants to know besides.
+    /// Other data for the app.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<Json>,
 }
 
 impl PublishNotification {
-    /// Checks texts and target; answers who gets it.
+    /// Checks texts and target; returns the target.
     pub fn check(&self) -> Result<Targets, BodyError> {
         if !(1..=KIND_BYTES).contains(&self.kind.len()) || !self.kind.bytes().all(is_kind_byte) {
             return Err(BodyError::new(
@@ -76,25 +76,25 @@ impl PublishNotification {
     }
 }
 
-/// Who gets a notification: exactly one of the fields.
+/// The target of a notification: exactly one of the fields.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Target {
     /// One user.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
-    /// Up to 1,000 users: one transaction, all or none.
+    /// Up to 1,000 users in one transaction: all or none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub users: Option<Vec<String>>,
     /// Subscribers of `topic:{name}`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub topic: Option<String>,
-    /// `true`: one record in `system:all`, read by everyone.
+    /// `true`: one record in `system:all`, which every user reads.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub everyone: Option<bool>,
 }
 
 impl Target {
-    /// Resolves to one kind of target with checked names.
+    /// Checks the names and returns the one target.
     pub fn check(&self) -> Result<Targets, BodyError> {
         match (&self.user, &self.users, &self.topic, self.everyone) {
             (Some(user), None, None, None) => {
@@ -146,20 +146,20 @@ pub enum Targets {
     Everyone,
 }
 
-/// What a notification's body is made of.
+/// Parts of a notification's body.
 #[derive(Clone, Copy, Debug)]
 pub struct NotificationBody<'a> {
     /// Notification id (UUIDv7).
     pub id: &'a str,
     /// The app's name for this sort of notification.
     pub kind: &'a str,
-    /// One line.
+    /// One line of text.
     pub title: &'a str,
-    /// A few more.
+    /// A few more lines.
     pub message: Option<&'a str>,
-    /// Where it leads.
+    /// The page it links to.
     pub url: Option<&'a str>,
-    /// What the app wants to know besides.
+    /// Other data for the app.
     pub data: Option<&'a Json>,
     /// Milliseconds since 1970.
     pub created_at_ms: u64,
@@ -193,9 +193,10 @@ fn is_kind_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"._:-".contains(&byte)
 }
 
-/// http(s) with its host and no user's name before it, or relative: what only looks as if it stayed
-/// on the page's origin (`//host`) or led to another host (`https://bank@host`) is refused. So are
-/// control characters and spaces, which browsers drop, and `\`, which would turn a path into a host.
+/// Whether a link is http(s) with a host and without a user name, or relative. A link that only
+/// seems to stay on the page's origin (`//host`) or that hides its host (`https://bank@host`) is
+/// refused. So are control characters and spaces, which browsers drop, and `\`, which turns a path
+/// into a host.
 fn is_safe_link(url: &str) -> bool {
     if url.is_empty()
         || url.contains('\\')

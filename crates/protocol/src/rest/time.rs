@@ -1,7 +1,7 @@
-//! Milliseconds since 1970 as RFC 3339, without a date library.
+//! Formats milliseconds since 1970 as RFC 3339, without a date library.
 
 /// Formats a time as `2026-11-05T09:08:07.006Z`, UTC with milliseconds. Times after the year 9999
-/// show as its end.
+/// show as the end of that year.
 pub fn rfc3339(ms: u64) -> String {
     let ms = ms.min(END_OF_9999);
     let (year, month, day) = civil(ms / 86_400_000);
@@ -11,8 +11,8 @@ pub fn rfc3339(ms: u64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
 }
 
-/// Days since 1970-01-01 as a Gregorian date, by Howard Hinnant's `civil_from_days`: years that
-/// begin in March have their leap day at the end, so that months follow one formula.
+/// Days since 1970-01-01 as a Gregorian date, by Howard Hinnant's `civil_from_days`: if years begin
+/// in March, the leap day is the last of the year, and one formula gives every month.
 fn civil(days: u64) -> (u64, u64, u64) {
     let since_0000_03_01 = days + 719_468;
     let era = since_0000_03_01 / 146_097;

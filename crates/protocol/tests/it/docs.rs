@@ -35,7 +35,7 @@ fn every_message_has_an_example_and_every_code_a_heading() {
     }
 }
 
-/// The table is kept by hand for its readers, and must say what the crate does.
+/// The table is written by hand for its readers, so it must agree with the crate.
 #[test]
 fn the_table_of_codes_says_what_the_crate_does() {
     let text = protocol();

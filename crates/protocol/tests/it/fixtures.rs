@@ -1,4 +1,4 @@
-//! The golden messages of `fixtures/protocol/`, which TypeScript tests read too.
+//! The golden messages of `fixtures/protocol/`. The TypeScript tests read them too.
 
 use crate::support::read;
 use serde_json::Value;
@@ -66,8 +66,8 @@ fn serde_reads_the_messages_of_other_writers_alike() {
 
 #[test]
 fn the_minimal_fixture_holds_only_what_is_required() {
-    // Without any one of its fields, the file named by the type alone must not decode: such fields
-    // belong to a variant.
+    // Each file is named by a type alone. Without any one of its fields it must not decode; fields
+    // that may be absent belong in a variant.
     for (direction, types) in [("client", ClientMessage::TYPES), ("server", ServerMessage::TYPES)] {
         let all = read(direction);
         for name in types {
@@ -86,7 +86,7 @@ fn the_minimal_fixture_holds_only_what_is_required() {
     }
 }
 
-/// Optional fields that a minimal message shows because it would make no sense without.
+/// Optional fields in a minimal message: without them it would make no sense.
 const OPTIONAL: &[(&str, &str)] =
     &[("mark", "offsets"), ("refresh", "ticket"), ("notification", "counts"), ("marked", "up_to")];
 

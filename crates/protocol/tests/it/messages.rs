@@ -42,7 +42,7 @@ fn a_doubled_key_is_refused_wherever_we_read_it() {
     ] {
         assert_eq!(ClientMessage::decode(text).unwrap_err().reason(), Reason::Duplicate, "{text}");
     }
-    // Of unknown keys and payloads nothing is read, so nothing can be meant twice.
+    // Unknown keys and payloads are not read, so a doubled key in them is harmless.
     assert!(ClientMessage::decode(r#"{"type":"ping","x":1,"x":2}"#).is_ok());
     assert!(
         ClientMessage::decode(r#"{"type":"publish","channel":"room:1","data":{"a":1,"a":2}}"#)
@@ -152,8 +152,7 @@ proptest! {
     }
 }
 
-/// What we take serde takes with the same meaning; what serde takes we take, but for documented
-/// differences.
+/// Both accept the same texts with the same meaning, except for the documented differences.
 fn agrees<T: PartialEq + std::fmt::Debug>(
     text: &str,
     ours: &Result<T, DecodeError>,
@@ -165,8 +164,8 @@ fn agrees<T: PartialEq + std::fmt::Debug>(
             prop_assert!(false, "we take what serde refuses ({}): {}", error, text)
         }
         (Err(error), Ok(_)) => {
-            // serde lets map keys come twice, integers pass 2^53, surrogates stand alone in skipped
-            // text, and arrays stand for structs.
+            // serde accepts doubled map keys, integers above 2^53, lone surrogates in skipped text,
+            // and arrays in place of structs.
             use Reason::{Duplicate, NotObject, Surrogate, TooLarge, UnknownType};
             prop_assert!(
                 matches!(
@@ -183,8 +182,8 @@ fn agrees<T: PartialEq + std::fmt::Debug>(
     Ok(())
 }
 
-/// Writes a message with white space, other key order and escapes, chosen by the seed. Payloads
-/// stay as they are: their text is their own.
+/// Writes a message with other white space, key order and escapes, chosen by the seed. Payloads
+/// stay as they are: their text is the publisher's.
 fn rendered(text: &str, seed: u64) -> String {
     let mut out = String::new();
     render(text, &mut Dice(seed), &mut out);
@@ -246,7 +245,7 @@ fn render_string(text: &str, dice: &mut Dice, out: &mut String) {
     out.push('"');
 }
 
-/// A xorshift generator: one number of proptest's decides the whole rendering, so that it shrinks.
+/// A xorshift generator: one number of proptest decides the whole text, so that it shrinks.
 struct Dice(u64);
 
 impl Dice {

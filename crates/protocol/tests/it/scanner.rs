@@ -1,4 +1,4 @@
-//! The scanner against serde_json, which is what "valid JSON" means here.
+//! The scanner against serde_json, which defines "valid JSON" here.
 
 use proptest::prelude::*;
 use serde_json::{Value, value::RawValue};
@@ -114,9 +114,9 @@ proptest! {
     }
 }
 
-/// Whether serde_json takes a text, with the differences that are documented: it bounds numbers
-/// when it reads values (we never turn payload numbers into anything), and it lets lone surrogates
-/// pass when it skips (we don't).
+/// Whether serde_json accepts a text, apart from the documented differences: it limits numbers when
+/// it reads values (Tidings never parses a payload's numbers), and it accepts lone surrogates in
+/// skipped text (Tidings does not).
 fn valid(text: &str) -> bool {
     match serde_json::from_str::<Value>(text) {
         Ok(value) => depth(&value) <= DEPTH,

@@ -1,4 +1,4 @@
-//! What the suites share: the golden messages, and texts made of them.
+//! Parts that several suites use: the golden messages, and texts made from them.
 
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
@@ -9,7 +9,7 @@ pub(crate) fn fixtures() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/protocol")
 }
 
-/// File name without `.json` to text without the final newline.
+/// The folder's files: name without `.json`, and text without the final newline.
 pub(crate) fn read(folder: &str) -> BTreeMap<String, String> {
     let mut all = BTreeMap::new();
     for entry in fs::read_dir(fixtures().join(folder)).unwrap() {
@@ -29,7 +29,7 @@ pub(crate) fn fixture(folder: &'static str) -> impl Strategy<Value = String> {
     proptest::sample::select(read(folder).into_values().collect::<Vec<_>>())
 }
 
-/// An edit: where (scaled to the text), how much to cut, what to put there.
+/// An edit: position (scaled to the text), number of characters to cut, and the text to insert.
 pub(crate) type Edit = (prop::sample::Index, usize, String);
 
 /// Up to three edits that a broken or hostile writer might make.
@@ -42,7 +42,7 @@ pub(crate) fn edits() -> impl Strategy<Value = Vec<Edit>> {
     prop::collection::vec((any::<prop::sample::Index>(), 0..4_usize, piece), 0..3)
 }
 
-/// Applies edits, on the borders of characters.
+/// Applies edits at character boundaries.
 pub(crate) fn edited(text: &str, edits: &[Edit]) -> String {
     let mut chars: Vec<char> = text.chars().collect();
     for (place, cut, piece) in edits {
