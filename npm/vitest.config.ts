@@ -7,7 +7,9 @@ import { OLDEST, oldestSvelte } from './test/adapters/svelte/oldest.js'
 
 const at = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 
-/** Sources import the compiled core as it lies beside them in dist: `npm run build` puts it there. */
+/**
+ * Sources import the compiled core as if it were beside them; `npm run build` puts it into dist.
+ */
 const compiledCore: Plugin = {
   name: 'compiled-core',
   enforce: 'pre',
@@ -23,7 +25,8 @@ const compiledCore: Plugin = {
 export default defineConfig({
   plugins: [compiledCore],
   resolve: {
-    // Pages run in jsdom: without this Svelte would be the server's, where nothing is mounted.
+    // Pages run in jsdom. Without this condition Svelte resolves to its server build, which mounts
+    // nothing.
     conditions: ['browser', 'module', 'default'],
     alias: [
       { find: /^tidings$/, replacement: at('./src/index.ts') },
@@ -37,7 +40,7 @@ export default defineConfig({
     restoreMocks: true,
     unstubGlobals: true,
     typecheck: { enabled: false },
-    // Only a broken run meets these; a busy machine takes its time to start a process.
+    // Only a broken run reaches these limits; a busy machine is slow to start a process.
     testTimeout: 30_000,
     hookTimeout: 60_000,
     projects: [

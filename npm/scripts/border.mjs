@@ -1,22 +1,24 @@
 /**
- * Gives the border between modules and glue short names, the same on both sides: here to modules, and by esbuild to
- * src/glue.ts, whose names are wasm-bindgen's less what changes with every compiler.
+ * Shortens the names on the border between the wasm modules and the glue, with the same names on
+ * both sides: this file renames them in the modules, esbuild renames them in src/glue.ts. The glue
+ * uses wasm-bindgen's names without the parts that change with every compiler.
  */
 
 import { Buffer } from 'node:buffer'
 import { readFile } from 'node:fs/promises'
 import { build } from 'esbuild'
 
-/** The names of both sides, and nothing else that the glue calls something. */
+/** Names that both sides share. Nothing else in the glue is named like these. */
 const OF_BORDER = /^(__wb|__externref_|core_)/
-/** Where wasm-bindgen's modules import from, and where ours do. */
+/** The module name that wasm-bindgen's modules import from, and the short name that replaces it. */
 const [GLUE, SHORT_GLUE] = ['./tidings_core_bg.js', 'a']
-/** Sections of a module, and the kind of import that wasm-bindgen makes. */
+/** Sections of a module, and the only kind of import that wasm-bindgen makes. */
 const [IMPORTS, EXPORTS, FUNCTION] = [2, 7, 0]
 
 /**
- * Shortens the names of modules that share the glue, the same in all. Gives the modules, and the names: of imports and
- * exports, from plain to short. Exports that the glue does not know (the memory, say) keep theirs.
+ * Shortens the names of modules that share the glue, the same in all. Returns the modules, and the
+ * names of imports and exports, from plain to short. Exports that the glue does not use (the
+ * memory, for example) keep their names.
  */
 export function shorten(modules) {
   const names = { imports: {}, exports: {} }
@@ -34,7 +36,10 @@ export function shorten(modules) {
   return { modules: modules.map(shortened), names }
 }
 
-/** Minifies the glue in place, with these names. Throws where one side wants of the other what that has not. */
+/**
+ * Minifies the glue in place, with these names. Throws where one side uses a name that the other
+ * side lacks.
+ */
 export async function minify(glue, { imports, exports }) {
   const text = await readFile(glue, 'utf8')
   for (const name of Object.keys(imports)) {
@@ -57,7 +62,10 @@ export async function minify(glue, { imports, exports }) {
   if (unknown.length > 0) throw new Error(`the module does not export what src/glue.ts calls: ${unknown.join(', ')}`)
 }
 
-/** wasm-bindgen's name less its hash; what calls closures is named after the path in its crate, mangled or not. */
+/**
+ * wasm-bindgen's name without its hash. The function that calls closures is named after its path in
+ * the crate, mangled or not.
+ */
 function plain(name) {
   return /closures.*invoke/.test(name) ? '__wbindgen_invoke' : name.replace(/_[0-9a-f]{16}$/, '')
 }
@@ -67,7 +75,10 @@ function letters(count) {
   return count < 26 ? letter : letters(Math.floor(count / 26) - 1) + letter
 }
 
-/** The module with other names in its sections of imports and exports; the others stay as they are. */
+/**
+ * Returns the module with other names in its import and export sections. All other sections stay as
+ * they are.
+ */
 function renamed(module, short) {
   const pieces = [module.subarray(0, 8)]
   let at = 8
@@ -111,12 +122,13 @@ function renamed(module, short) {
   return Buffer.concat(pieces)
 }
 
-/** A name as WebAssembly writes it, and a number. */
+/** Encodes a name as WebAssembly does: its length, then its bytes. */
 function written(name) {
   const bytes = Buffer.from(name)
   return Buffer.concat([leb(bytes.length), bytes])
 }
 
+/** Encodes a number as unsigned LEB128. */
 function leb(number) {
   return Buffer.from(number < 128 ? [number] : [(number % 128) + 128, ...leb(Math.floor(number / 128))])
 }

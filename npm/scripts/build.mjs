@@ -1,9 +1,9 @@
 /**
  * `npm run build`: src/ and wasm/ → dist/.
  *
- * wasm/ is what `cargo xtask wasm` leaves there, of which only the modules are used. border.mjs gives them and src/glue.ts
- * short names for each other; the core goes into dist twice: whole, as a file, and in its two parts, each packed into a
- * module of text.
+ * `cargo xtask wasm` writes wasm/; only its modules are used. border.mjs gives them and src/glue.ts
+ * short names for each other. The core goes into dist twice: whole, as a file, and in two parts,
+ * each packed into a module of text.
  */
 
 import { Buffer } from 'node:buffer'
@@ -33,7 +33,7 @@ const { modules: [core, start], names } = shorten([whole, first])
 await minify(at('dist/glue.js'), names)
 await writeFile(at('dist/core.wasm'), core)
 for (const [part, module] of Object.entries({ first: start, rest })) {
-  // Zopfli takes four seconds, and every page that loads the core gets it 6 % sooner.
+  // Zopfli takes four seconds; in return every page gets the core 6 % sooner.
   const packed = await zopfli.deflateAsync(module, { numiterations: 15, blocksplitting: true, blocksplittingmax: 0 })
   await writeFile(at(`dist/${part}.js`), `export default '${Buffer.from(packed).toString('base64')}'\n`)
 }
@@ -43,7 +43,10 @@ for (const licence of ['LICENSE-MIT', 'LICENSE-APACHE']) {
   if (await exists(`../${licence}`)) await cp(at(`../${licence}`), at(licence))
 }
 
-/** dist/inline.js with all that it would load. Nothing in it may be asked for again, because nothing is asked for. */
+/**
+ * Bundles dist/inline.js with everything that it would load later. Its chunks are never loaded
+ * again, because they are in the file.
+ */
 async function inline() {
   const once = { name: 'once', setup: ({ onLoad }) => onLoad({ filter: /chunk\.js$/ }, () => ({ contents: 'export const chunk = (load) => load' })) }
   const outfile = at('dist/inline.js')

@@ -1,4 +1,4 @@
-/** Rooms, chats and topics. */
+/** Channels: rooms, chats and topics. */
 
 import { invalid, TidingsError, type ErrorFacts } from './error.js'
 import { bytesOf, weakly } from './globals.js'
@@ -10,8 +10,8 @@ import type { Channel, ChannelEvents, ChannelName, ChannelSnapshot, Gap, Json, M
 import { CHANNEL, FOLLOW, OLDER, PUBLISH, UNFOLLOW, type Tell } from './words.js'
 
 /**
- * A message as the core writes it: a key alone where it is known, because a payload crosses once. Flags: pending 1,
- * own 2.
+ * A message as the core writes it. A known message is its key alone, because a payload crosses the
+ * border once. Flags: pending 1, own 2.
  */
 type Entry =
   | readonly [key: number]
@@ -32,40 +32,41 @@ export interface Raw extends Omit<ChannelSnapshot<Json>, 'messages' | 'gap' | 'e
   readonly error: ErrorFacts | null
 }
 
-/** A message that came, as the core writes it. */
+/** A message that arrived, as the core writes it. */
 export interface RawMessage {
   readonly channel: string
   readonly message: Entry
 }
 
-/** What channels ask of their client. */
+/** The parts of a client that channels need. */
 export interface ChannelsOwner {
   readonly call: Call
   readonly events: Listeners<TidingsEvents>
-  /** What changes with what the core says. */
+  /** The parts that are refreshed after the core reports a change. */
   readonly parts: Part[]
   version(): number
-  /** Connects, if nobody said otherwise. */
+  /** Connects, unless the app disconnected. */
   onWatch(): void
   read<T>(what: number, show?: number, text?: string): T | null
   intend<T>(send: (intent: number) => boolean): Promise<T>
-  /** Tells the core, now or later; `false`: it will not. */
+  /** Passes a call to the core, now or once it is loaded; `false` if the call is refused. */
   later: (...told: Parameters<Tell>) => boolean
-  /** Tells the core, if it is there. */
+  /** Passes a call to the core if it is loaded; `false` if not. */
   tellNow: (...told: Parameters<Tell>) => boolean
 }
 
-/** The channels and the strings that move them. */
+/** The channels of a client, and the functions that update them. */
 export interface Channels extends Part {
   channel(name: string): Channel
   message(raw: RawMessage): () => void
-  /** A core that knows nothing yet: tells it what is read. */
+  /** Subscribes a new core to every channel that has readers. */
   again(): void
 }
 
 interface Room {
   readonly channel: Channel
   readonly value: Cell<ChannelSnapshot<Json>>
+  /** Messages of the last snapshot by key: the core repeats only their keys. */
   known: Map<number, Message<Json>>
   readonly events: Listeners<ChannelEvents<string>>
 }
@@ -81,13 +82,14 @@ const EMPTY: ChannelSnapshot<never> = Object.freeze({
 })
 
 const NAME = /^(?!inbox:|system:)[a-z][a-z0-9_-]{0,31}:[^\p{Cc}]+$/u
-/** A name is as long as a user id may be. */
+/** The longest name in bytes; user ids have the same limit. */
 const NAME_BYTES = 128
 
 /**
- * A channel beside the inbox: `channel(tidings, 'room:42')`. The same name is the same object; nothing is joined by this.
+ * A channel beside the inbox: `channel(tidings, 'room:42')`. The same name gives the same object.
+ * The call alone subscribes to nothing.
  *
- * An entry of its own, so that apps without channels don't load it.
+ * This is an entry point of its own, so that apps without channels don't load it.
  */
 export function channel<const N extends ChannelName>(client: Tidings, name: N): Channel<N> {
   let plug: Plug | undefined
@@ -100,8 +102,9 @@ export function channel<const N extends ChannelName>(client: Tidings, name: N): 
 /** The channels of one client. */
 function channels(owner: ChannelsOwner): Channels {
   const shared = new Map<string, ReturnType<typeof weakly<Room>>>()
-  // Rooms that somebody reads; others live as long as somebody holds them.
+  // Rooms with readers. Other rooms last as long as the app holds their channel.
   const read = new Map<string, Room>()
+  // Keeps a room alive as long as its channel: `shared` alone holds it weakly.
   const roomOf = new WeakMap<Channel, Room>()
 
   const make = (name: string): Room => {
@@ -109,7 +112,7 @@ function channels(owner: ChannelsOwner): Channels {
     const enter = () => {
       if (readers++ > 0) return
       read.set(name, room)
-      // A core that is not there yet is told when it is.
+      // A core that is not loaded yet gets this subscription from `again`.
       owner.tellNow(FOLLOW, name)
       owner.onWatch()
     }
@@ -118,7 +121,9 @@ function channels(owner: ChannelsOwner): Channels {
       read.delete(name)
       owner.tellNow(UNFOLLOW, name)
     }
-    /** Reads it until the answer is called; calling that twice is harmless. */
+    /**
+     * Reads the channel until the returned function is called; a second call of it does nothing.
+     */
     const join = () => {
       let joined = true
       enter()
@@ -131,6 +136,7 @@ function channels(owner: ChannelsOwner): Channels {
       const before = room.known
       const list = raw.messages.map((entry) => message(entry, before)).filter((one) => one !== undefined)
       room.known = new Map(list.map((one) => [Number(one.key), one]))
+      // A gap with the same range keeps its object, so that `===` shows no change.
       const was = last.gap
       const told = raw.gap && Object.freeze({ channel: name, ...raw.gap })
       const gap = was && told && was.from === told.from && was.to === told.to ? was : told
@@ -141,7 +147,7 @@ function channels(owner: ChannelsOwner): Channels {
       call: owner.call,
       version: owner.version,
       read() {
-        // `1`: every message in full.
+        // `1` asks for every message in full.
         const raw = owner.read<Raw>(CHANNEL, Number(room.known.size === 0), name)
         return raw && snapshot(raw)
       },
@@ -185,7 +191,6 @@ function channels(owner: ChannelsOwner): Channels {
         for (const [other, ref] of shared) if (ref.deref() === undefined) shared.delete(other)
         room = make(name)
         shared.set(name, weakly(room))
-        // Whoever holds the channel holds its room.
         roomOf.set(room.channel, room)
       }
       return room.channel
@@ -210,7 +215,7 @@ function channels(owner: ChannelsOwner): Channels {
   }
 }
 
-/** One frozen object per state of a message, shared by the list and by listeners. */
+/** One frozen object per state of a message, shared by the list and the listeners. */
 function message(entry: Entry, known: Map<number, Message<Json>>): Message<Json> | undefined {
   if (entry.length === 1) return known.get(entry[0])
   const [key, flags, id, offset, at, author, data, failed] = entry
@@ -229,7 +234,7 @@ function message(entry: Entry, known: Map<number, Message<Json>>): Message<Json>
   })
 }
 
-/** Deeply; the protocol bounds the depth to 32. */
+/** Freezes deeply; the protocol bounds the depth to 32. */
 function freeze(value: Json): Json {
   if (typeof value === 'object' && value !== null) Object.values(Object.freeze(value)).forEach(freeze)
   return value

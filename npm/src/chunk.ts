@@ -1,6 +1,7 @@
 /**
- * A part of the package that loads later, and is asked for again where that failed. Chromium and Firefox remember a failure for
- * as long as the page lives: there the next try goes by another address, which their words name. Safari asks again by itself.
+ * A part of the package that loads when it is needed, and loads again after a failure. Chromium and
+ * Firefox remember a failed import as long as the page lasts, so the next try uses another URL: the
+ * one in their error message, with a query. Safari imports again by itself.
  */
 export function chunk<T>(load: () => Promise<T>): () => Promise<T> {
   let loaded: Promise<T> | undefined

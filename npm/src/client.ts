@@ -22,22 +22,28 @@ import type { Connection, Gap, InboxItem, Tidings, TidingsEvents, TidingsOptions
 import { socketUrl } from './url.js'
 import * as words from './words.js'
 
-/** What `on` tells. */
+/** The events that `on` takes. */
 const EVENTS: readonly string[] = ['arrived', 'gap', 'failed', 'error'] satisfies (keyof TidingsEvents)[]
 
 declare const process: { readonly env: { readonly NODE_ENV?: string } }
 
-/** Tells the core, now or later, unless there is none any more or too much waits for it. */
+/**
+ * Passes a call to the core, now or once it is loaded; `false` if the client is closed or too many
+ * calls wait.
+ */
 type Later = (...told: Parameters<Tell>) => boolean
 
-/** Most calls kept while the core loads, all of it; from then on the core has bounds of its own. */
+/**
+ * The most calls kept until the whole core is loaded. After that the core has limits of its own.
+ */
 const KEPT = 1_000
 
-/** Puts a client together: readables and calls on this side, every decision in the core on the other. */
+/** Puts a client together: readables and calls are on this side, all decisions are in the core. */
 export function client(options: TidingsOptions, bundled: Bundled): Tidings {
   check(options)
   const { logger } = options
-  // A server renders the initial snapshots; there only an explicit connect() makes this a client.
+  // On a server, rendering needs only the initial snapshots: there the client connects only by
+  // connect().
   const browser = given('document') !== undefined
   const promises = intents()
   const leaving = new Set<(result: { discarded: number }) => void>()
@@ -47,7 +53,7 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
   let over = false
   let kept = 0
   let instance: string | undefined
-  // Counts up when there may be something else to read from the core.
+  // Counts up whenever the core may have new values to read.
   let version = 0
 
   const call: Call = (fn, value) => {
@@ -65,15 +71,18 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
       return ''
     }
   }
-  /** The same as the app gives it, without what may be secret in it. */
+  /** The server's address as the app gives it, without any part that may be secret. */
   const base = () => url().replace(/^ws(.*)\/v1\/ws$/, 'http$1')
   const asked = tickets(options.ticket, base)
   const saved = storage(url, options.keepChannels, options.keepDays)
   const error = (facts: ErrorFacts) => new TidingsError(facts.code.startsWith('ticket_') ? { ...facts, cause: asked.cause() } : facts)
 
-  // ---- what the app reads ----
+  // ---- readables of the app ----
 
-  /** What the core answers, if it is there; of what its rest is for, its first part knows nothing. */
+  /**
+   * Reads from the core. `null` while there is no core, and for values that only the rest of the
+   * core knows.
+   */
   const read = <T>(...what: Parameters<typeof link.read>) => JSON.parse(link.read(...what) || 'null') as T | null
 
   const owner = { call, onWatch: () => wake(), version: () => version }
@@ -119,7 +128,7 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
     letter(what, number, text) {
       if (what === words.CHANGED) {
         version++
-        // The parts tell of it.
+        // The parts announce the change themselves.
         return () => {}
       }
       const value: unknown = text === '' ? undefined : JSON.parse(text)
@@ -137,7 +146,10 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
     },
   })
 
-  /** Told once in this browser, which is written down before: a page that reloads because of it is not told again. */
+  /**
+   * Emits `arrived` once per browser. The claim is stored before the listeners run, so that a page
+   * which reloads in a listener does not get the event again.
+   */
   const arrived = (item: InboxItem) => {
     const { user: whose, durable } = state.readable.get()
     const tell = () => events.tell('arrived', item)
@@ -145,20 +157,23 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
     told().then(({ claim }) => claim(saved.transact, whose, item.id)).then((mine) => mine && tell(), tell)
   }
 
-  /** Signing out is done. */
+  /** Resolves all waiting `signOut()` calls. */
   const left = (discarded: number) => {
     user = null
     for (const resolve of leaving) resolve({ discarded })
     leaving.clear()
   }
 
-  /** What a user asked of a core that is not there yet is nothing to do for the next. */
+  /**
+   * Drops calls that a user made before the core was loaded: they must not be made for the next
+   * user.
+   */
   const forget = () => {
     link.forget()
     promises.reject(failure('signed_out', 'app', 'Somebody else signed in.'))
   }
 
-  /** Signing out must not depend on the core: what is stored goes. */
+  /** Signs out without a core: deletes the stored data of the user. */
   const leave = () => {
     if (leaving.size === 0) return
     if (typeof user === 'string') saved.wipe(user, true).catch(() => {})
@@ -178,14 +193,14 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
     url,
     flush: mail.flush,
     load() {
-      // The first ticket travels while the core loads.
+      // Fetch the first ticket while the core loads.
       if (wanted && user !== null && globalThis.navigator?.onLine !== false) asked.ahead(user)
       return load(options.wasm, bundled)
     },
     options: () => settings(options, (instance ??= randomName())),
     trouble: (problem) => report(problem),
     note(what, text = '', _, other = 0) {
-      // Whose it is has to be known: another user may be the next.
+      // A change must be stored under its user: another user may sign in before it is sent.
       const whose = user ?? state.readable.get().user
       const outlives = options.storage !== 'memory' && (what === words.MARK || what === words.PUBLISH)
       if (outlives && !whose && user !== null) void telling().then(({ unnamed }) => unnamed(options), () => {})
@@ -218,7 +233,7 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
 
   const tellUser = () => tellNow(words.USER, user ?? '', Number(user === null))
 
-  /** A state that needs no core to be known. */
+  /** Shows a connection state that this side knows without a core. */
   const show = (change: Partial<Connection>) => {
     state.put({ ...CONNECTION, user: user ?? null, ...change })
     mail.flush()
@@ -240,19 +255,19 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
       show({ status: 'failed', error: error as TidingsError })
       return
     }
-    // The core connects when it is there.
+    // `born` connects once the core is loaded.
     const { attempt, lost } = state.readable.get()
     show({ status: 'connecting', attempt, lost })
     link.start()
     try {
-      // What the app is built for, as its bundler says.
+      // Bundlers replace this expression with the mode of the build.
       if (browser && process.env.NODE_ENV === 'development') void development().then(({ developed }) => developed({ client: tidings, url, user: () => user }, logger ?? console), () => {})
     } catch {
-      // Without a bundler it is not said, and a page is as its visitors get it.
+      // Without a bundler there is no `process`: treat the page as a production page.
     }
   }
 
-  /** Somebody looks, listens or wants something done: each of these connects, in browsers. */
+  /** Connects on the first subscriber, listener or intent, in browsers only. */
   const wake = () => {
     if (browser && !wanted && !held) want()
   }
@@ -263,14 +278,14 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
     return true
   }
 
-  /** Tells the core, if it is there. */
+  /** Passes a call to the core if it is loaded. */
   const tellNow = (...told: Parameters<Tell>) => {
     const alive = link.alive()
     if (alive) link.tell(...told)
     return alive
   }
 
-  /** Asks the core for something that has an answer. */
+  /** Makes a call to the core that has an answer. */
   const intend = <T>(send: (intent: number) => boolean) =>
     promises.open<T>((intent) => {
       wake()
@@ -292,7 +307,7 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
     },
     setUser(next) {
       checkUser(next)
-      // Whoever was signed out and is back is asked for again.
+      // The same user may return after a sign-out: then the core has to ask for a ticket again.
       if (over || (next === user && state.readable.get().status !== 'signed-out')) return
       const named = typeof user === 'string' && next !== user
       user = next
@@ -336,7 +351,7 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
   return tidings
 }
 
-/** In words, what is so while there is no core to say it, or only its first part. */
+/** Explains the state while there is no core, or only its first part. */
 function explained({ status, error }: Connection): string {
   if (error !== null) return `${error.message} connect() tries again.`
   if (status === 'signed-out') return 'Nobody is signed in: setUser() connects.'

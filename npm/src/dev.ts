@@ -6,8 +6,9 @@ import type { Credential, TicketContext } from './types.js'
 const LOCAL = /^(localhost|.+\.localhost|127(\.\d+){3}|\[::1\])$/
 
 /**
- * A ticket function that lets anybody be anybody: `ticket: devTicket('u1')`. Without a user it asks for the client's
- * own. It asks the client's server, unless it is given another `url`. Throws on pages that are not on this machine.
+ * A ticket function that lets any page act as any user: `ticket: devTicket('u1')`. Without a user
+ * it uses the client's option `user`. It asks the client's server, or the server at `url`. Throws
+ * on pages that are not on this machine.
  */
 export function devTicket(user?: string, options: { readonly url?: string | undefined } = {}): (context: TicketContext) => Promise<Credential> {
   const here = (globalThis as { location?: { hostname: string } }).location

@@ -1,6 +1,6 @@
 /**
- * What a host gives under this name. Some hosts throw where one only looks: a sandboxed frame, or a browser told to keep
- * nothing. That is as good as not there.
+ * The host's global of this name. Some hosts throw on mere access: a sandboxed frame, or a browser
+ * that blocks storage. That counts as absent.
  */
 export function given<K extends keyof typeof globalThis>(name: K): (typeof globalThis)[K] | undefined {
   try {
@@ -10,13 +10,13 @@ export function given<K extends keyof typeof globalThis>(name: K): (typeof globa
   }
 }
 
-/** Holds a value as long as somebody else does; where a host has nothing to do that with, for good. */
+/** Holds a value weakly. Hosts without `WeakRef` keep it for good. */
 export function weakly<T extends object>(value: T): Pick<WeakRef<T>, 'deref'> {
   const { WeakRef: Weak } = globalThis as Partial<typeof globalThis>
   return Weak ? new Weak(value) : { deref: () => value }
 }
 
-/** Bytes of a text; more than any limit where it is no text that can be sent, because half a character is missing. */
+/** The UTF-8 bytes of a text. `Infinity` for half of a surrogate pair, which can't be sent. */
 export function bytesOf(text: string): number {
   return /\p{Cs}/u.test(text) ? Infinity : encodeURIComponent(text).replace(/%../g, 'b').length
 }

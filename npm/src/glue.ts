@@ -1,12 +1,15 @@
 /**
- * The border to the module of crates/client-wasm, by hand: wasm-bindgen's own glue does several times as much, and every
- * page loads it. What its macros make of the crate is called here by the names it has there, less the hashes;
- * scripts/border.mjs shortens them on both sides, and fails the build where one side does not know the other's.
+ * The border to the module of crates/client-wasm, written by hand: wasm-bindgen's own glue is
+ * several times as large, and every page loads it. The exports that wasm-bindgen generates are
+ * called by their names, without the hashes. scripts/border.mjs shortens the names on both sides,
+ * and fails the build if one side does not know a name of the other.
  */
 
 import type { Host } from './host.js'
 
-/** Random names and numbers, then the app's options; crates/client-wasm/src/core.rs says what each means. */
+/**
+ * Random names and numbers, then the app's options; crates/client-wasm/src/core.rs explains each.
+ */
 export type CoreOptions = readonly [
   seed: number,
   instance: string,
@@ -37,11 +40,11 @@ interface Exports {
 
 let module: WebAssembly.Module
 let wasm: Exports
-/** Hosts of the instance's cores, by the number under which a core knows its own. */
+/** Hosts of the instance's cores, by the number that each core was created with. */
 const hosts = new Map<number, Host>()
 let last = 0
 
-/** One client. */
+/** The core of one client. */
 export class Core {
   readonly #host = ++last
   readonly #at: number
@@ -51,7 +54,10 @@ export class Core {
     this.#at = wasm.core_new(this.#host, seed, ...pass(instance), ...pass(clientId), ...rest)
   }
 
-  /** Gives its memory back, unless its instance is gone with it. It must not be at work, and not be called any more. */
+  /**
+   * Frees its memory, unless the whole instance was replaced. The core must not be running, and
+   * must not be called again.
+   */
   free(): void {
     if (hosts.delete(this.#host)) wasm.__wbg_core_free(this.#at, 1)
   }
@@ -72,7 +78,7 @@ export class Core {
   }
 }
 
-/** Instantiates the module, if one is given; answers with what the instance exports. */
+/** Instantiates the module, if one is given. Returns the exports of the instance. */
 export function initSync(from?: { module: WebAssembly.Module }): WebAssembly.ModuleImports {
   if (from !== undefined) {
     module = from.module
@@ -81,15 +87,15 @@ export function initSync(from?: { module: WebAssembly.Module }): WebAssembly.Mod
   return wasm as never
 }
 
-/** A new instance of the module. Cores of the old one must not be called any more. */
+/** Makes a new instance of the module. Cores of the old one must not be called any more. */
 export function __wbg_reset_state(): void {
   hosts.clear()
-  // What scripts/border.mjs calls the one place it imports from.
+  // `a` is the module name that scripts/border.mjs gives the imports.
   wasm = new WebAssembly.Instance(module, { a: imports }).exports as never
   wasm.__wbindgen_start()
 }
 
-/** Gives the module a text, which it frees. */
+/** Copies a text into the module's memory. The module frees it. */
 function pass(text: string): Text {
   const bytes = new TextEncoder().encode(text)
   const at = wasm.__wbindgen_malloc(bytes.length, 1)
@@ -97,7 +103,10 @@ function pass(text: string): Text {
   return [at, bytes.length]
 }
 
-/** Addresses come as signed numbers. A decoder of its own for each text, because those of Safari end after 2 GB. */
+/**
+ * Copies a text out of the module's memory. Addresses come as signed numbers. Each text gets its
+ * own decoder, because a decoder of Safari fails after 2 GB.
+ */
 function copy(at: number, length: number): string {
   return new TextDecoder('utf-8', { ignoreBOM: true }).decode(new Uint8Array(wasm.memory.buffer, at >>> 0, length))
 }
@@ -105,7 +114,7 @@ function copy(at: number, length: number): string {
 const imports = {
   __wbg_turn: (host: number) => hosts.get(host)?.turn(),
   __wbg_say: (host: number, what: number, number: number, at: number, length: number) => hosts.get(host)?.say(what, number, copy(at, length)),
-  // No object crosses.
+  // No object crosses the border: the table stays empty.
   __wbindgen_init_externref_table() {},
   __wbg___wbindgen_throw(at: number, length: number) {
     throw new Error(copy(at, length))

@@ -6,7 +6,9 @@ import type { Tickets } from './ticket.js'
 import type { Tell } from './words.js'
 import { ABORT, ABORT_REQUEST, CLOSED, ENDED, KEEP, KEPT, LOAD, LOADED, OPEN, OPENED, RECEIVED, REQUEST, REST, SEND, STORAGE_FAILED, TICKET, TICKETED, TIMER, WIPE } from './words.js'
 
-/** What the core calls. None of it throws, and only `turn` calls back into the core. */
+/**
+ * The functions that the core calls. None of them throws, and only `turn` calls back into the core.
+ */
 export interface Host {
   turn(): void
   say(what: number, number: number, text: string): void
@@ -14,33 +16,39 @@ export interface Host {
 
 export type { Tell } from './words.js'
 
-/** What a host needs of its client. */
+/** The parts of a client that its host needs. */
 export interface HostNeeds {
   readonly tickets: Tickets
   readonly storage: Storage
   url(): string
-  /** What the core has to say to the app. */
+  /** Receives the core's reports for the app. */
   heard(what: number, number: number, text: string): void
 }
 
-/** The core that a host belongs to. */
+/** The functions of the core that its host needs. */
 export interface HostCore {
   readonly tell: Tell
-  /** Has it handle what is due. */
+  /** Runs the work that is due. */
   turn(): void
-  /** Loads the rest of it. */
+  /** Loads the rest of the core. */
   more(): void
 }
 
-/** "Can't accept this kind of data", as the core reads it and as pages may send it. */
+/**
+ * WebSocket close code "can't accept this kind of data": as the core reads it, and as pages may
+ * send it.
+ */
 const UNSUPPORTED = 1003
 const UNSUPPORTED_BY_PAGE = 3003
-/** "Closed abnormally". */
+/** WebSocket close code "closed abnormally". */
 const ABNORMAL = 1006
-/** `setTimeout` keeps its delay in 32 signed bits and fires at once beyond them. */
+/** `setTimeout` keeps its delay in 32 signed bits, and fires at once for longer delays. */
 const LONGEST = 2 ** 31 - 1
 
-/** The world of one core, until the signal aborts: the app's ticket function, the browser's storage, sockets, timers and requests, as questions and answers. */
+/**
+ * Connects one core to the page until the signal aborts: the app's ticket function, the browser's
+ * storage, sockets, timers and requests. Calls and answers are numbered operations.
+ */
 export function host(needs: HostNeeds, { tell, turn, more }: HostCore, signal: AbortSignal): Host {
   const { tickets, storage } = needs
   const failed = (error: unknown) => tell(STORAGE_FAILED, messageOf(error))
@@ -62,7 +70,10 @@ export function host(needs: HostNeeds, { tell, turn, more }: HostCore, signal: A
     opened.addEventListener('close', ({ code, reason }) => tell(CLOSED, reason, transport, code))
   }
 
-  /** Deadlines move with every message, mostly to later. A timer that is early enough is left alone: the core then asks again. */
+  /**
+   * Deadlines move with every message, mostly to later. A timer that fires early enough stays: the
+   * core then asks for the next one.
+   */
   const wake = (at: number) => {
     if (at && at >= armed) return
     clearTimeout(timer)
@@ -94,12 +105,14 @@ export function host(needs: HostNeeds, { tell, turn, more }: HostCore, signal: A
           else if (what === SEND) socket?.send(text)
           else socket?.close(number)
         } catch {
-          // What can't be sent or closed tells by its end. The browser's own words would not be clearer.
+          // A socket that can't send or close reports that by its `close` event. The browser's own
+          // error would not be clearer.
           if (what === OPEN) queueMicrotask(() => tell(CLOSED, 'no socket to this `url`: it is malformed, or the page\'s policy forbids it', number, ABNORMAL))
         }
       } else if (what > WIPE && what < KEEP) needs.heard(what, number, text)
       else {
-        // At once too, because what is loaded next is not to find it.
+        // Wipe here too, without waiting for the deferred part: the next load must not find the old
+        // data.
         if (what === WIPE) storage.wipe(text, number > 0).catch(failed)
         later ??= world().then((module) => module.world(storage, failed, needs.url, tell, KEPT, signal))
         later.then(

@@ -7,11 +7,14 @@ import { cell, type Owner, type Part } from './readable.js'
 import type { Inbox, InboxFilter, InboxItem, InboxSnapshot, InboxView, ItemRef, Stored } from './types.js'
 import { ARCHIVED, READ, SEEN, UNARCHIVED, UNREAD } from './words.js'
 
-/** What the inbox asks of the client. */
+/** The parts of a client that the inbox needs. */
 export interface InboxOwner extends Omit<Owner<InboxSnapshot>, 'read' | 'onUnwatch'> {
-  /** A view as the core writes it, if there is a core. */
+  /** A view as the core writes it; `null` without a core. */
   read(show: number, kinds: string): RawInbox | null
-  /** Marks the items with these ids, a list in JSON; all that are shown if it is empty, all there are if it is `*`. */
+  /**
+   * Marks the items of a JSON list of ids. An empty text marks all items that are shown, `*` all
+   * items there are.
+   */
   mark(ids: string, mark: number): Promise<Stored>
   more(show: number, kinds: string): Promise<void>
 }
@@ -23,11 +26,11 @@ export interface RawInbox extends Omit<InboxSnapshot, 'items' | 'error'> {
   readonly error: ErrorFacts | null
 }
 
-/** The inbox and what moves it: every view that is looked at. */
+/** The inbox and the functions that update it: every view with subscribers. */
 export interface InboxCell extends Part {
   readonly inbox: Inbox
   item(entry: Entry): InboxItem | undefined
-  /** The core that knew the items is gone. */
+  /** Forgets all items, because their core is gone. */
   reset(): void
 }
 
@@ -53,7 +56,7 @@ interface View {
 /** The inbox of one client. */
 export function inbox(owner: InboxOwner): InboxCell {
   let known = items()
-  // Views that somebody is subscribed to; others bring themselves up to date when read.
+  // Views with subscribers. Other views are refreshed when they are read.
   const watched = new Set<View>()
   const shared = new Map<string, ReturnType<typeof weakly<View['view']>>>()
 
@@ -89,7 +92,7 @@ export function inbox(owner: InboxOwner): InboxCell {
   }
 
   const whole = make(0, '')
-  // Where nothing was shown yet, all there is is meant, and not what happens to be stored here.
+  // Before the first load the app means all items, not only those that are stored here.
   const all = (mark: number) => () => owner.mark(whole.view.get().status === 'loading' ? '*' : '', mark)
 
   return {
@@ -124,7 +127,7 @@ export function inbox(owner: InboxOwner): InboxCell {
   }
 }
 
-/** A filter as the core takes it, equal ones equally. */
+/** A filter as the core takes it. Equal filters give equal results. */
 function resolved(filter: InboxFilter): [show: number, kinds: string] {
   const { show = 'inbox', type = [] } = filter ?? {}
   const place = SHOWS.indexOf(show)
@@ -134,7 +137,7 @@ function resolved(filter: InboxFilter): [show: number, kinds: string] {
   return [place, [...new Set(kinds)].sort().join('\n')]
 }
 
-/** Ids of what an app names (an id, an item or a list), as JSON. */
+/** The ids of an id, an item or a list, as JSON. */
 function ids(refs: ItemRef | readonly ItemRef[]): string {
   const named = [refs].flat().map((ref) => (typeof ref === 'string' ? ref : record(ref)['id']))
   must(named.every(isText), 'items', 'an id, an item, or a list of them')

@@ -1,4 +1,4 @@
-/** Tidings: notifications for web apps. Nothing happens at import. */
+/** Tidings: notifications for web apps. Importing this module has no effect. */
 
 import { chunk } from './chunk.js'
 import { client } from './client.js'
@@ -12,16 +12,17 @@ const rest = /* @__PURE__ */ chunk(() => import('./rest.js'))
 const bundled: Bundled = {
   core: async () => unpack((await first()).default),
   async rest() {
-    // What the rest will ask for, so that it is there when there is no network any more.
+    // Load the files that the rest of the core will need, so that they are there when the network
+    // is gone.
     const [packed] = await Promise.all([rest(), saving(), world(), telling()])
     return unpack(packed.default)
   },
 }
 
 /**
- * A client, at once: what it needs loads when something is first looked at.
+ * Creates a client at once. The core loads on the first use.
  *
- * Throws a `TidingsError` (`invalid_argument`) that names the option which is wrong.
+ * Throws a `TidingsError` (`invalid_argument`) that names the wrong option.
  */
 export function createTidings(options: TidingsOptions): Tidings {
   return client(options, bundled)

@@ -1,4 +1,7 @@
-/** The same for hosts that compile modules ahead and refuse to compile bytes: Cloudflare's workerd, Vercel's edge. */
+/**
+ * The same client for hosts that compile modules ahead and refuse to compile bytes: Cloudflare's
+ * workerd, Vercel's edge.
+ */
 
 import { client } from './client.js'
 import type { Bundled } from './loader.js'

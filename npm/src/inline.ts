@@ -1,6 +1,7 @@
 /**
- * All of it in one file, which loads nothing later: for hosts without dynamic `import()`, such as service workers, classic
- * workers and bundles that are one script. scripts/build.mjs puts the file together.
+ * The whole package in one file that loads nothing later, for hosts without dynamic `import()`:
+ * service workers, classic workers and bundles of one script. scripts/build.mjs puts the file
+ * together.
  */
 
 import { client } from './client.js'

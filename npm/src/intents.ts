@@ -1,12 +1,12 @@
 import type { TidingsError } from './error.js'
 
-/** Promises of what the core was asked for, by number. */
+/** Promises of calls that the core has not answered yet, by number. */
 export interface Intents {
-  /** Opens one. Unawaited it is silent; awaited it throws. */
+  /** Opens a promise. A rejection that the app does not await is silent. */
   open<T>(send: (intent: number) => void): Promise<T>
-  /** Ends one: the answer is for whoever waits for it, if anybody does. */
+  /** Ends a promise: the caller resolves or rejects the returned one, if there is one. */
   end(intent: number): Waiting | undefined
-  /** Ends all: nobody is left to answer them. */
+  /** Rejects all promises, because no answer will come. */
   reject(error: TidingsError): void
 }
 
@@ -15,7 +15,6 @@ interface Waiting {
   reject(error: TidingsError): void
 }
 
-/** No intents yet. */
 export function intents(): Intents {
   const open = new Map<number, Waiting>()
   let last = 0
@@ -23,7 +22,7 @@ export function intents(): Intents {
     open<T>(send: (intent: number) => void) {
       const intent = ++last
       const promise = new Promise<T>((resolve, reject) => open.set(intent, { resolve: resolve as Waiting['resolve'], reject }))
-      // The refusal is also in the outbox and told to listeners: nobody has to await it.
+      // A refusal is also in the outbox and emitted to listeners, so the app need not await it.
       promise.catch(() => {})
       send(intent)
       return promise

@@ -3,22 +3,21 @@ import { routeLink, safeLink } from './url.js'
 import type { InboxItem } from './types.js'
 
 /**
- * An item as the core writes it: a number and flags (read 1, seen 2, archived 4, pending 8); the rest only the first
- * time, because a payload crosses once.
+ * An item as the core writes it: a number and flags (read 1, seen 2, archived 4, pending 8). The
+ * other fields come only the first time, because a payload crosses the border once.
  */
 export type Entry = readonly [number: number, flags: number] | Whole
 type Whole = readonly [number: number, flags: number, id: string, type: string, at: number, body: unknown]
 
-/** What of an item never changes. */
+/** The fields of an item that never change. */
 type Fixed = Pick<InboxItem, 'id' | 'type' | 'title' | 'message' | 'url' | 'data' | 'at'>
 
-/** The items the core has told of, one frozen object per state. */
+/** The items that the core has described, one frozen object per state. */
 export interface Items {
   take(entry: Entry): InboxItem | undefined
   forget(numbers: readonly number[]): void
 }
 
-/** No items yet. */
 export function items(): Items {
   const known = new Map<number, { readonly flags: number; readonly item: InboxItem }>()
   return {
@@ -44,7 +43,9 @@ export function items(): Items {
   }
 }
 
-/** A body comes from the app's backend: any field may be missing or of another kind. */
+/**
+ * Reads a body. It comes from the app's backend, so any field may be missing or of another type.
+ */
 function fix([, , id, type, at, body]: Whole): Fixed {
   const { title, message, url, data = null } = record(body)
   const link = safeLink(url) ?? routeLink(data)
@@ -59,7 +60,7 @@ function fix([, , id, type, at, body]: Whole): Fixed {
   }
 }
 
-/** Deeply; the protocol bounds the depth to 32. */
+/** Freezes deeply; the protocol bounds the depth to 32. */
 function freeze(value: unknown): unknown {
   if (isObject(value)) Object.values(Object.freeze(value)).forEach(freeze)
   return value

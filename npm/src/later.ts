@@ -1,4 +1,4 @@
-/** What a page loads when it comes to need it, each part once. */
+/** The parts of the package that a page loads when it needs them, each part once. */
 
 import { chunk } from './chunk.js'
 

@@ -1,14 +1,14 @@
 import { given } from './globals.js'
 import { HIDDEN, OFFLINE, ONLINE, WOKE } from './words.js'
 
-// A page that comes back asks whether the link still lives: sockets that look open may have died while it slept, and
-// Chrome closes those of pages in the back/forward cache.
+// A page that comes back checks whether the connection still works: a socket that looks open may
+// have failed during sleep, and Chrome closes the sockets of pages in the back/forward cache.
 const OF_PAGE = { online: ONLINE, offline: OFFLINE, pagehide: HIDDEN, pageshow: WOKE, focus: WOKE }
 const OF_DOCUMENT = { visibilitychange: WOKE, freeze: HIDDEN, resume: WOKE }
 
 /**
- * Tells of the page's life (network, visibility, sleep, the back/forward cache) until `signal` aborts, as far as there
- * is a page: a worker has no document, and Node neither.
+ * Reports the page's lifecycle (network, visibility, sleep, the back/forward cache) until `signal`
+ * aborts. Workers and Node have no document and report less.
  */
 export function lifecycle(tell: (what: number) => void, signal: AbortSignal): void {
   const document = given('document')

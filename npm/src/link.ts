@@ -6,51 +6,59 @@ import { lifecycle } from './lifecycle.js'
 import type { Loaded } from './loader.js'
 import { ONLINE, REST_THERE, WOKE } from './words.js'
 
-/** What a link asks of its client. */
+/** The parts of a client that its link needs. */
 export interface LinkNeeds extends HostNeeds {
   load(): Promise<Loaded>
-  /** Options of the next core; a core never gets those of another. */
+  /** The options of the next core. Each core gets fresh ones. */
   options(): CoreOptions
-  /** Writes down what waits for the core, as far as it has to outlive the page; the answer forgets it. */
+  /** Stores a waiting call that must outlive the page. The returned function deletes it. */
   note: (...told: Parameters<Tell>) => () => void
-  /** A core is there: tell it what it has to know. */
+  /** A core was created: give it the client's state. */
   born(): void
-  /** The core handled something: tell the app. */
+  /** The core did some work: update the app. */
   flush(): void
-  /** Something went wrong that ends nothing. */
+  /** Reports an error that ends nothing. */
   trouble(error: TidingsError): void
-  /** The core can't load for now; it is asked for again at this time of day, or sooner. */
+  /** The core can't load now. The next attempt is at this time of day, or sooner. */
   late(error: TidingsError, at: number): void
-  /** There is no core any more, and what was asked of it has no answer; `again` if a new one is being made. */
+  /** The core is gone, and its open calls get no answer. `again` if a new core is being made. */
   lost(error: TidingsError, again: boolean): void
 }
 
-/** The way to the core: loads it when first needed, keeps what it is told until then, and survives its end. */
+/**
+ * The way to the core: loads it on first use, queues calls until then, and replaces a core that
+ * traps.
+ */
 export interface Link {
   /** Loads the core if there is none. */
   start(): void
-  /** Tells the core, now or in order once it is there. */
+  /** Calls the core, now or in order once it is loaded. */
   readonly tell: Tell
-  /** Reads from the core, if it is there. */
+  /** Reads from the core if it is loaded. */
   read(what: number, show?: number, kinds?: string): string | undefined
   alive(): boolean
-  /** The whole core is there. */
+  /** Whether the whole core is loaded. */
   whole(): boolean
-  /** What waits for a core is not to be told any more; what of it is written down is left to other pages. */
+  /** Drops the queue. Calls that were stored stay for other pages. */
   forget(): void
   close(): void
 }
 
-/** First and longest wait before a part of the core is asked for again, in milliseconds. */
+/** The first and longest wait before a part of the core is loaded again, in milliseconds. */
 const SOON = 1_000
 const PATIENCE = 30_000
-/** A core that trapped has a successor, unless it was itself one, made less than this ago, in milliseconds. */
+/**
+ * A core that trapped is replaced, unless the core before it trapped less than this many
+ * milliseconds ago.
+ */
 const LIVED = 60_000
 
-/** Both clocks: one that never goes back, and the time of day. */
+/** Both clocks: the monotonic one and the time of day. */
 const clocks = () => [performance.now(), Date.now()] as const
 
-/** Calls `fn` after so many milliseconds, or as soon as the page is looked at or has a network, unless the signal aborts. */
+/**
+ * Calls `fn` after the wait, or as soon as the page is shown or online, unless the signal aborts.
+ */
 function soon(fn: () => void, wait: number, signal: AbortSignal) {
   const control = new AbortController()
   const end = () => {
@@ -66,7 +74,7 @@ function soon(fn: () => void, wait: number, signal: AbortSignal) {
   signal.addEventListener('abort', end, { signal: control.signal })
 }
 
-/** A link whose core is not loaded yet. */
+/** Creates a link without a core. */
 export function link(needs: LinkNeeds): Link {
   let core: Core | undefined
   let release = () => {}
@@ -80,7 +88,7 @@ export function link(needs: LinkNeeds): Link {
   let wait = SOON
   let cancel: (() => void) | undefined
 
-  /** Every call into the core goes through here: a trap ends that core, and nothing else. */
+  /** Every call into the core goes through here. A trap ends that core, and nothing else. */
   const enter = <T>(fn: (core: Core) => T): T | undefined => {
     if (core === undefined) return undefined
     try {
@@ -95,12 +103,13 @@ export function link(needs: LinkNeeds): Link {
 
   const tell: Tell = (...told) => {
     const [what] = told
-    // What the first part of the core does not understand waits, and what comes after it must not overtake it.
+    // The first part of the core does not know the later operations. They wait, and no later call
+    // may overtake them.
     const early = whole || (queue.length === 0 && what <= REST_THERE)
     if (core !== undefined && early) pass(...told)
     else if (!over) {
       queue.push([told, needs.note(...told)])
-      // One that did not load is asked for by the clock.
+      // After a failed load the timer loads again.
       if (core !== undefined) more()
       else if (cancel === undefined) start()
     }
@@ -111,11 +120,11 @@ export function link(needs: LinkNeeds): Link {
     const control = new AbortController()
     const generation = loaded.generation()
     let mine: Core | undefined
-    // What a new core thinks before it knows its user is nothing to show.
+    // Snapshots of a new core are not shown before it knows its user.
     let quiet = true
     const renewed = loaded.onRenew(() => {
       release()
-      // Later: frames of the old instance may still be on the stack.
+      // In a microtask, because frames of the old instance may still be on the stack.
       queueMicrotask(() => begin(loaded))
     })
     release = () => {
@@ -135,7 +144,7 @@ export function link(needs: LinkNeeds): Link {
         if (again) begin(loaded)
       })
     }
-    /** What is meant for this core must not reach its successor. */
+    /** Calls meant for this core must not reach its successor. */
     const answer: Tell = (...told) => {
       if (mine !== undefined && core === mine) tell(...told)
     }
@@ -146,14 +155,15 @@ export function link(needs: LinkNeeds): Link {
     const drain = (waiting = queue.splice(0)) => {
       for (const [told, forget] of waiting) {
         answer(...told)
-        // Written down elsewhere by now: by the core, or again in this queue.
+        // By now the core or a later entry of this queue has stored it.
         forget()
       }
     }
     const fetchRest = async (wait = SOON) => {
       if (core !== mine) return
       try {
-        // What the core keeps is written at once only where the file that writes is there.
+        // Load the storage code with the rest: the core's rows are written at once only if it is
+        // loaded.
         await Promise.all([loaded.rest(), worldOf().catch(() => {})])
       } catch (error) {
         if (wait === SOON) needs.trouble(error as TidingsError)
@@ -177,7 +187,7 @@ export function link(needs: LinkNeeds): Link {
       return
     }
     lifecycle(answer, control.signal)
-    // Whose it is comes before what was asked for them.
+    // The core must know the user before it gets the user's calls.
     const waiting = queue.splice(0)
     needs.born()
     drain(waiting)
@@ -206,7 +216,7 @@ export function link(needs: LinkNeeds): Link {
           needs.late(error, Date.now() + wait)
           wait = Math.min(wait * 2, PATIENCE)
         } else {
-          // Who asked hears that it failed: no other page is to do it.
+          // The callers get the error, so no other page may make these calls.
           for (const [, forget] of queue.splice(0)) forget()
           needs.lost(error, false)
         }
@@ -229,7 +239,7 @@ export function link(needs: LinkNeeds): Link {
       cancel?.()
       const last = core
       release()
-      // Later: it may be at work.
+      // In a microtask, because the core may be running.
       queueMicrotask(() => last?.free())
     },
   }

@@ -6,14 +6,13 @@ type Fn = (event: never) => void
 export interface Listeners<Events> {
   add<E extends keyof Events>(event: E, fn: (event: Events[E]) => void): () => void
   tell<E extends keyof Events>(event: E, value: Events[E]): void
-  /** Somebody listens. */
+  /** Whether the event has a listener. */
   has(event: keyof Events): boolean
   clear(): void
 }
 
-/** No listeners yet. */
 export function listeners<Events>(call: Call): Listeners<Events> {
-  // Each registration is an entry of its own: the same function may listen twice.
+  // Each registration is an entry of its own, because the same function may be added twice.
   const entries = new Set<readonly [keyof Events, Fn]>()
   return {
     add(event, fn) {

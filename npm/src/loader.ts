@@ -1,4 +1,4 @@
-/** The compiled core: loaded once per page, whoever asks first. */
+/** The compiled core, loaded once per page and shared by all clients. */
 
 import { messageOf, TidingsError } from './error.js'
 import * as glue from './glue.js'
@@ -8,31 +8,34 @@ import type { WasmSource } from './types.js'
 
 export type Code = WebAssembly.Module | Uint8Array<ArrayBuffer>
 
-/** Where a build of the package finds its own core: whole, or what comes first and the rest. */
+/** Where a build of the package finds its own core: whole, or as a first part and the rest. */
 export interface Bundled {
   core(): Promise<Code>
   rest?(): Promise<Code>
 }
 
-/** The core, ready to make clients. */
+/** The loaded core, ready to create clients. */
 export interface Loaded {
   readonly Core: typeof glue.Core
-  /** Counts the instances of the module: a trap poisons one. */
+  /** The number of the current module instance. A trap makes an instance unusable. */
   generation(): number
-  /** Makes a new instance, unless that has happened since `generation`, and tells all who hold objects of the old one. */
+  /**
+   * Makes a new instance, unless there is one newer than `generation`, and calls all `onRenew`
+   * listeners.
+   */
   renew(generation: number): void
   onRenew(fn: () => void): () => void
-  /** All of it is there. */
+  /** Whether the whole core is loaded. */
   whole(): boolean
-  /** Loads what is not there yet. Rejects as loading the core does. */
+  /** Loads the rest, if it is missing. Rejects like `load`. */
   rest(): Promise<void>
 }
 
 let loading: Promise<Loaded> | undefined
 
 /**
- * Loads the core, or answers with the one that is loaded. Rejects with `wasm_unavailable`, naming the cause; `retry` is true
- * where trying again may help.
+ * Loads the core, or returns the loaded one. Rejects with `wasm_unavailable` and the cause; `retry`
+ * is true if trying again may help.
  */
 export function load(source: WasmSource | undefined, bundled: Bundled): Promise<Loaded> {
   loading ??= start(source, bundled).catch((error: unknown) => {
@@ -45,13 +48,16 @@ export function load(source: WasmSource | undefined, bundled: Bundled): Promise<
 async function start(source: WasmSource | undefined, bundled: Bundled): Promise<Loaded> {
   const more = source === undefined ? bundled.rest : undefined
   const code = source === undefined ? bundled.core() : elsewhere().then(({ fetched }) => fetched(source))
-  // A core that is there at once wants at once what the rest of one brings along.
+  // A core in one part needs the deferred files at once, because it starts whole.
   if (more === undefined) await Promise.all([code, saving(), world(), telling()])
   glue.initSync({ module: await compiled(await code) })
   let rest: WebAssembly.Module | undefined
   let whole = more === undefined
   let generation = 0
-  /** Both parts are one program: the rest takes functions of the first from its table, by their places, and fills others. */
+  /**
+   * Both parts are one program: the rest imports functions of the first part from its table by
+   * index, and fills other table entries.
+   */
   const join = (rest: WebAssembly.Module) => {
     const { ...first } = glue.initSync()
     for (const { name } of WebAssembly.Module.imports(rest)) first[name] ??= (first.table as WebAssembly.Table).get(Number(name))
@@ -77,14 +83,14 @@ async function start(source: WasmSource | undefined, bundled: Bundled): Promise<
     async rest() {
       if (more === undefined) return
       const module = rest ?? (await more().then(compiled).catch(refused))
-      // Another client may have waited for the same.
+      // Another client may have loaded the rest meanwhile.
       if (rest === undefined) join((rest = module))
     },
   }
 }
 
 async function compiled(source: Code): Promise<WebAssembly.Module> {
-  // Not by its class: where a host compiles, it may be another realm's.
+  // Checked without its class, because a host that compiles may use one of another realm.
   return ArrayBuffer.isView(source) ? WebAssembly.compile(source as Uint8Array<ArrayBuffer>) : source
 }
 
@@ -95,7 +101,10 @@ export async function unpack(base64: string): Promise<Uint8Array<ArrayBuffer>> {
   return new Uint8Array(await new Response(stream).arrayBuffer())
 }
 
-/** Says why a core can't load, in words of a file of its own. Where that is out of reach as well, the network is to blame. */
+/**
+ * Explains why a core can't load. The explanation is in a file of its own; if that file can't load
+ * either, the network is to blame.
+ */
 async function refused(error: unknown): Promise<never> {
   if (error instanceof TidingsError) throw error
   const { why, retry } = await elsewhere().then(({ refusal }) => refusal(error), () => ({ why: messageOf(error), retry: true }))

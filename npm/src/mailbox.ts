@@ -1,33 +1,33 @@
 import type { Call, Part } from './readable.js'
 
-/** What a mailbox does with what is in it. */
+/** How a mailbox handles its entries. */
 export interface Reader {
   readonly call: Call
-  /** What may change when the core says so. */
+  /** The parts that may change after the core reports a change. */
   readonly parts: readonly Part[]
-  /** Reads what the core said; the answer tells whom it concerns. */
+  /** Parses an entry. The returned function delivers it. */
   letter(what: number, number: number, text: string): () => void
 }
 
-/** What the core says while it works, told when it is done. */
+/** Queues the core's reports while it works, and delivers them afterwards. */
 export interface Mailbox {
-  /** The core says something: see `Host.say`. */
+  /** Receives a report of the core: see `Host.say`. */
   heard(what: number, number: number, text: string): void
   /**
-   * First all snapshots change in one step, then subscribers hear, then listeners and promises. Whoever is called may
-   * call back in: what comes of that is told in another round, not within this one.
+   * First all snapshots change in one step, then subscribers are called, then listeners and
+   * promises. A callback may call the client again: the results are delivered in a further round,
+   * not within this one.
    */
   flush(): void
 }
 
-/** An empty mailbox. */
 export function mailbox(reader: Reader): Mailbox {
   const letters: (() => void)[] = []
   let flushing = false
   return {
     heard(what, number, text) {
-      // Read at once: a later text may name an item of this one by its number alone.
-      // Nothing thrown here may reach the core, which is still at work.
+      // Parse at once: a later text may name an item of this one by its number alone. The core is
+      // still running, so no error may reach it.
       reader.call(() => letters.push(reader.letter(what, number, text)), undefined)
     },
     flush() {

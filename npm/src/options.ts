@@ -3,14 +3,14 @@ import { isObject, isText } from './foreign.js'
 import { bytesOf } from './globals.js'
 import type { TidingsOptions } from './types.js'
 
-/** All ways to the server, the best first. */
+/** All transports, the best first. */
 export const TRANSPORTS = ['ws', 'sse', 'poll'] as const
 
-/** Throws at once, naming the option, so that the stack leads to the caller. */
+/** Throws at once and names the option, so that the stack leads to the caller. */
 export function check(options: TidingsOptions): void {
   must(isObject(options), 'options', 'an object with `url` and `ticket`')
   const { url, ticket, user, storage, backoff = {}, heartbeat, transports = TRANSPORTS, keep, keepChannels, keepDays, signedOut, logger } = options
-  // A missing url may come later, by a function or by an environment: it is reported at connect.
+  // A missing url may come later, from a function or an environment: it is reported at connect.
   must(['string', 'function', 'undefined'].includes(typeof url), 'url', 'an address or a function that gives one')
   must(typeof ticket === 'function', 'ticket', 'a function that fetches a ticket')
   if (user !== undefined) checkUser(user)
@@ -28,7 +28,7 @@ export function check(options: TidingsOptions): void {
   must(logger === undefined || typeof logger?.error === 'function', 'logger', 'an object such as console')
 }
 
-/** User ids are what the server takes for one. */
+/** User ids have the server's limits. */
 export function checkUser(user: unknown): void {
   const fine = user === null || (isText(user) && bytesOf(user) <= 128)
   must(fine, 'user', 'a user id of 1 to 128 bytes, or null')
@@ -38,7 +38,7 @@ function within(least: number, value: unknown, option: string, most = 2 ** 31): 
   must(value === undefined || (typeof value === 'number' && value >= least && value <= most), option, `a number from ${least} to ${most}`)
 }
 
-/** What an argument must be, unless it is. */
+/** Throws unless the argument is valid. */
 export function must(fine: boolean, name: string, what: string): void {
   if (!fine) throw invalid(`\`${name}\` must be ${what}.`)
 }

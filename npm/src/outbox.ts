@@ -18,14 +18,14 @@ export interface RawOutbox {
   readonly failed: readonly RawFailed[]
 }
 
-/** What the outbox asks of the client. */
+/** The parts of a client that the outbox needs. */
 export interface OutboxOwner extends Omit<Owner<OutboxSnapshot>, 'read'> {
   read(): RawOutbox | null
   retry(id: number): Promise<Stored>
   discard(id: number): void
 }
 
-/** The outbox and what moves it. */
+/** The outbox and the functions that update it. */
 export interface OutboxCell extends Part {
   readonly outbox: Outbox
   failed(raw: RawFailed): FailedIntent
@@ -35,7 +35,7 @@ const OUTBOX: OutboxSnapshot = Object.freeze({ pending: 0, failed: Object.freeze
 
 /** The outbox of one client. */
 export function outbox(owner: OutboxOwner): OutboxCell {
-  // One object per intent, for the list and for listeners alike.
+  // One object per intent, for the list and the listeners alike.
   let known = new Map<number, FailedIntent>()
 
   const failed = ({ id, kind, channel, at, error }: RawFailed): FailedIntent => {

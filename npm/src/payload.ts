@@ -1,11 +1,14 @@
-/** What JSON can say, and what it would change without a word. */
+/** Checks that JSON can carry a payload without changing it. */
 
-/** Deepest nesting of a payload: what wraps it on its way has the rest of what readers take. */
+/**
+ * The deepest nesting of a payload. The messages around a payload use the remaining levels of the
+ * protocol's limit of 32.
+ */
 const DEPTH = 28
 
 /**
- * What of a payload JSON would change or leave out, and where; nothing, if it comes to others as it is. Whatever has a `toJSON`
- * (a date) is what that gives.
+ * The first value that JSON would change or leave out, with its path; `undefined` if the payload
+ * arrives unchanged. A value with a `toJSON` (a date) counts as the result of that.
  */
 export function unsayable(value: unknown, path = 'data', depth = 0): string | undefined {
   if (typeof value === 'string') return /\p{Cs}/u.test(value) ? `${path}\` has half of a surrogate pair (was a text cut inside a character?)` : undefined
@@ -18,7 +21,7 @@ export function unsayable(value: unknown, path = 'data', depth = 0): string | un
   if (!['Object', 'Array'].includes(kind)) return `${path}\` is a ${kind}`
   if (depth >= DEPTH) return `${path}\` is nested deeper than ${DEPTH}, or holds itself`
   const list = Array.isArray(value)
-  // By their places, so that the holes of a list are seen.
+  // Loop over indexes, because that finds the holes of an array too.
   for (const key of list ? value.keys() : Object.keys(value)) {
     const inside = list ? `${path}[${key}]` : `${path}.${key}`
     const wrong = (list ? undefined : unsayable(key, inside)) ?? unsayable((value as Record<string, unknown>)[key as string], inside, depth + 1)

@@ -1,13 +1,16 @@
 import type { Channels, ChannelsOwner } from './channels.js'
 
-/** What channels move in their client, with code that only apps with channels load. */
+/** The connection between a client and its channels, whose code only apps with channels load. */
 export interface Plug {
   readonly owner: ChannelsOwner
-  /** Once somebody asked for a channel. */
+  /** Set once the app asks for a channel. */
   channels?: Channels
 }
 
-/** Where a client has it: handed to a function, so that it is the same whatever an app wraps the client in or freezes. */
+/**
+ * How a client gives access to its plug. A function works even if the app wraps or freezes the
+ * client.
+ */
 export interface Plugged {
   '~plug'(take: (plug: Plug) => void): void
 }

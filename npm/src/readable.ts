@@ -1,30 +1,36 @@
 import { TidingsError } from './error.js'
 import type { Readable } from './types.js'
 
-/** Calls the app's code; what it throws is reported and passed, so that one listener can't stop another. */
+/**
+ * Calls a function of the app. An error in it is logged and not thrown, so that one listener can't
+ * stop another.
+ */
 export type Call = <T>(fn: (value: T) => void, value: T) => void
 
-/** A readable and the strings that move it. */
+/** A readable and the functions that update it. */
 export interface Cell<T> extends Part {
   readonly readable: Readable<T>
-  /** Puts a value, which becomes the cell's own, without telling anybody. */
+  /** Sets a value, which the cell then owns, without calling subscribers. */
   put(next: T): void
 }
 
-/** What changes in two steps: first all parts have their new values, then each tells. */
+/**
+ * A part of the client's state. It changes in two steps: first all parts get their new values, then
+ * each calls its subscribers.
+ */
 export interface Part {
   /** Brings the value up to date. */
   refresh(): void
-  /** Tells the subscribers that have not seen the value. */
+  /** Calls the subscribers that have not seen the value. */
   notify(): void
 }
 
-/** What a cell asks of its owner. */
+/** The functions that a cell needs from its owner. */
 export interface Owner<T> {
   readonly call: Call
-  /** Counts up when there may be another value to read. */
+  /** Counts up whenever there may be a new value to read. */
   version(): number
-  /** The value as of now, or nothing where nobody knows better than the cell. */
+  /** The current value; `null` if the cell's own value is still valid. */
   read(): T | null
   /** The first subscriber came. */
   onWatch?(): void
@@ -32,7 +38,7 @@ export interface Owner<T> {
   onUnwatch?(): void
 }
 
-/** A value over time; its functions need no `this`. */
+/** A value over time. Its functions need no `this`. */
 export function cell<T extends object>(initial: T, owner: Owner<T>): Cell<T> {
   let value = initial
   let seen = 0
@@ -51,7 +57,7 @@ export function cell<T extends object>(initial: T, owner: Owner<T>): Cell<T> {
   }
 
   const tell = (subscriber: Subscriber<T>) => {
-    // A subscriber may change the value while others are told: each hears the newest, once.
+    // A subscriber may change the value while others are called: each gets the newest value, once.
     if (subscribers.has(subscriber) && subscriber.told !== value) {
       subscriber.told = value
       owner.call(subscriber.fn, value)
@@ -86,11 +92,14 @@ export function cell<T extends object>(initial: T, owner: Owner<T>): Cell<T> {
 
 interface Subscriber<T> {
   readonly fn: (value: T) => void
-  /** The value it heard last. */
+  /** The value of its last call. */
   told?: T
 }
 
-/** Has `next` keep what says the same in `before`, and gives `before` if all does: identity changes only with content. */
+/**
+ * Reuses parts of `before` in `next` where their content is equal, and returns `before` if all are.
+ * So identity changes only with content.
+ */
 function keep<T extends object>(before: T, next: T): T {
   let all = true
   for (const key in next) {

@@ -1,3 +1,6 @@
-/** `dist/rest.js`, written by the build: what of the module loads later, deflated (raw) and in base64. */
+/**
+ * `dist/rest.js`, written by the build: the part of the module that loads later, deflated (raw) and
+ * in base64.
+ */
 declare const packed: string
 export default packed

@@ -1,24 +1,28 @@
 /**
- * Caches in IndexedDB: one record per server and user, and one for each of their newest channels. The core decides what is in a record; here is only when it may
- * be written, because another tab may have written meanwhile.
+ * Caches in IndexedDB: one record per server and user, and one for each of the user's newest
+ * channels. The core decides the content of a record. This file only decides when a record may be
+ * written, because another tab may have written meanwhile.
  */
 
 import { isText, record } from './foreign.js'
 import { saving } from './later.js'
 
 const NAME = 'tidings'
-/** Caches, and the rows of the outbox (later/lanes.ts). */
+/** The object store of the caches and of the outbox's rows (later/lanes.ts). */
 const STORE = 'caches'
 
-/** What a cache is true at; written only over nothing, over lower offsets of the same epochs, or over an epoch left. */
+/**
+ * The position at which a cache is true. A cache may be written where there is none, over one with
+ * lower offsets of the same epochs, or over one of an epoch that this client left.
+ */
 export interface Fence {
   /** [epoch, offset] of the inbox and of `system:all`. */
   readonly cursors: readonly (readonly [epoch: string, offset: number])[]
-  /** Epochs this client itself left. */
+  /** The epochs that this client itself left. */
   readonly over: readonly string[]
 }
 
-/** What the core wants kept. */
+/** A cache that the core wants to store. */
 export interface Cache extends Fence {
   readonly user: string
   readonly text: string
@@ -32,7 +36,10 @@ export interface Saved {
   readonly at: number
 }
 
-/** One transaction on what is a user's; `work` must not wait inside, or the browser commits under it. */
+/**
+ * Runs one transaction on a user's data. `work` must not wait inside, or the browser commits the
+ * transaction early.
+ */
 export type Transact = <T>(
   mode: IDBTransactionMode,
   user: string,
@@ -40,20 +47,26 @@ export type Transact = <T>(
   options?: IDBTransactionOptions,
 ) => Promise<T>
 
-/** The caches of one server. Every promise is rejected when the browser gives no storage. */
+/** The caches of one server. Every promise is rejected if the browser has no storage. */
 export interface Storage {
   load(user: string): Promise<string | undefined>
-  /** `over` is told where another page signed the user out meanwhile: nothing is saved then. */
+  /** `over` is called if another page signed the user out meanwhile; then nothing is saved. */
   save(cache: Cache, over?: (user: string) => void): Promise<void>
-  /** Deletes all caches and all rows of a user. `all`: of other pages too, which must not save again what they loaded before. */
+  /**
+   * Deletes all caches and all rows of a user. `all` also makes other pages save nothing that they
+   * loaded before.
+   */
   wipe(user: string, all?: boolean): Promise<unknown>
-  /** How often this browser signed a user out, as this page knew when it loaded. The database may say otherwise, after all that is wiped. */
+  /**
+   * How often each user was signed out in this browser, as this page knew when it loaded their
+   * data. If the database has another count, all data was wiped meanwhile.
+   */
   readonly known: Map<string, unknown>
-  /** Names the user's cache; the keys of what else is theirs begin so. */
+  /** The key of the user's cache. The keys of the user's other data begin with it. */
   owner(user: string): string
   /**
-   * Writes an intent down at once, as a row of a lane of this page, until the answer is called: the database takes longer than a
-   * page may have left.
+   * Writes an intent to the journal at once, as a row of one of this page's lanes, until the
+   * returned function is called. The database may take longer than the page exists.
    */
   note(user: string, lane: string, row: string): () => void
   readonly transact: Transact
@@ -63,15 +76,18 @@ export interface Storage {
 /** A day, in milliseconds. */
 const DAY = 86_400_000
 
-/** Caches of the server at this address, of each user so many channels, for so many days. Nothing is opened before it is needed. */
+/**
+ * The caches of the server at this address, with limits for channels per user and for days. Nothing
+ * is opened before it is needed.
+ */
 export function storage(server: () => string, channelsMax?: number, days = 30): Storage {
   let opening: Promise<IDBDatabase> | undefined
-  /** Of a page in the back/forward cache: until it is shown again. */
+  /** Pending while the page is in the back/forward cache. */
   let away: Promise<void> | undefined
   const running = new Set<IDBTransaction>()
   const known = new Map<string, unknown>()
   const owner = (user: string) => `${server()}\n${user}`
-  /** What was written before is too old to be kept. */
+  /** Data from before this time is too old. */
   const since = () => Date.now() - days * DAY
   let noted = 0
   let notes = 0
@@ -83,8 +99,9 @@ export function storage(server: () => string, channelsMax?: number, days = 30): 
   }
 
   /**
-   * WebKit suspends a page with the transactions that it has, and each of them holds up all others of the origin's pages for as
-   * long as that page is kept, and after it came back. A page that is kept has none.
+   * WebKit suspends a page together with its open transactions. Each of them blocks all
+   * transactions of the origin's other pages while the page is suspended, and after it came back.
+   * So a page aborts its transactions when it enters the back/forward cache.
    */
   const hidden = ({ persisted }: PageTransitionEvent) => {
     if (!persisted || !navigator.vendor.startsWith('Apple')) return
@@ -94,12 +111,12 @@ export function storage(server: () => string, channelsMax?: number, days = 30): 
       try {
         transaction.abort()
       } catch {
-        // It is done already.
+        // The transaction is done already.
       }
     }
   }
 
-  /** What is written down is left to others. */
+  /** Leaves the journal to other pages. */
   const leave = () => {
     release()
     close()
@@ -109,7 +126,7 @@ export function storage(server: () => string, channelsMax?: number, days = 30): 
     if (!opening) {
       globalThis.addEventListener?.('pagehide', hidden)
       opening = open()
-      // Another tab deletes or upgrades it: don't stand in the way, and open it again when needed.
+      // Another tab deletes or upgrades the database: close it, and open it again when needed.
       opening.then((db) => (db.onversionchange = db.onclose = close), close)
     }
     return opening
@@ -125,15 +142,15 @@ export function storage(server: () => string, channelsMax?: number, days = 30): 
         try {
           return await settled(work(transaction.objectStore(STORE), owner(user)), transaction)
         } catch (error) {
-          // Else given up as the page was put away, and now it is shown again.
+          // Other transactions were aborted by `hidden`: run them again now that the page is shown.
           if (running.has(transaction)) throw error
         } finally {
           running.delete(transaction)
         }
       }
     }
-    // A connection may be gone without a word: Safari's storage process dies, or a tab came back from the dead. All of a
-    // transaction was done, or nothing.
+    // A connection can be lost without an event: Safari's storage process crashes, or a discarded
+    // tab comes back. A transaction is applied whole or not at all, so run it again.
     return run().catch(() => {
       close()
       return run()
@@ -143,7 +160,7 @@ export function storage(server: () => string, channelsMax?: number, days = 30): 
   return {
     async load(user) {
       const read = (store: IDBObjectStore, key: string) => {
-        // Of a channel nothing of the kind is there.
+        // Channels have no count of sign-outs.
         const count = store.get(`${key}\n`)
         count.onsuccess = () => void (user.includes('\t') || known.set(user, count.result))
         return store.get(key)
@@ -152,7 +169,8 @@ export function storage(server: () => string, channelsMax?: number, days = 30): 
       return isText(text) && Number(at) > since() ? text : undefined
     },
     save: async (cache, over = () => {}) => (await saving()).save({ transact, known }, cache, over, since(), channelsMax),
-    // What else is a user's begins with the key of their cache and a tab; users have no control characters.
+    // Keys of the user's other data begin with the key of their cache and a tab. User ids contain
+    // no control characters.
     wipe(user, all) {
       forget(`${NAME}\n${owner(user)}\t`)
       return transact('readwrite', user, (store, key) => {
@@ -171,7 +189,8 @@ export function storage(server: () => string, channelsMax?: number, days = 30): 
     note(user, lane, row) {
       try {
         const { locks } = navigator
-        // Held as long as there is something, so that no other page takes it for a dead one's. Without locks nothing outlives a page.
+        // Held while there are rows, so that no other page takes the lane for an ended page's.
+        // Without locks no row is written.
         if (notes++ === 0) locks.request(`tidings:${lane}`, () => new Promise<void>((resolve) => (release = resolve))).catch(() => {})
         const key = `${NAME}\n${owner(user)}\t\t${lane}\t${String(++noted).padStart(16, '0')}`
         localStorage.setItem(key, row)
@@ -188,18 +207,18 @@ export function storage(server: () => string, channelsMax?: number, days = 30): 
   }
 }
 
-/** Forgets what was written at once and begins so. */
+/** Deletes the rows of the journal whose keys begin with `start`. */
 function forget(start: string) {
   try {
     for (const key of Object.keys(localStorage)) if (key.startsWith(start)) localStorage.removeItem(key)
   } catch {
-    // A browser that gives none has nothing to forget.
+    // A browser without `localStorage` has nothing to delete.
   }
 }
 
 /**
- * Opens the database, of whatever version. One that is broken, or another's, is made anew; not one that is out of reach or full,
- * because unsent intents are in it.
+ * Opens the database, of any version. A broken one, or one with another layout, is deleted and made
+ * anew. One that is out of reach or full is kept, because it holds unsent intents.
  */
 async function open(): Promise<IDBDatabase> {
   const found = await attempt().catch((error: unknown) => {
@@ -218,12 +237,12 @@ async function attempt(): Promise<IDBDatabase> {
   return settled(request)
 }
 
-/** What a request gave, once it or the transaction around it is done. */
+/** The result of a request, once it or the transaction around it is done. */
 async function settled<T>(request: IDBRequest<T>, around: IDBRequest | IDBTransaction = request): Promise<T> {
   await new Promise((resolve, reject) => {
     for (const name of ['success', 'complete']) around.addEventListener(name, resolve)
     for (const name of ['error', 'abort']) around.addEventListener(name, ({ target }) => reject((target as IDBRequest).error))
-    // Rather without a cache than waiting for another tab.
+    // Fail instead of waiting for another tab: the client works without a cache.
     around.addEventListener('blocked', () => reject(new Error('another tab holds the database')))
   })
   return request.result

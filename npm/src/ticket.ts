@@ -3,28 +3,31 @@ import { isText, record } from './foreign.js'
 import type { TidingsOptions } from './types.js'
 
 /**
- * The longest that the app's ticket function may take. The core waits for less on a fast link, aborts what takes longer and says so; this
- * ends what it never asked for.
+ * The longest run of the app's ticket function. On a fast link the core waits less, aborts the
+ * function and reports it. This deadline ends calls that the core did not make itself.
  */
 const DEADLINE = 60_000
 
-/** Stands for the number of an attempt the core has not made yet. */
+/** Stands for the number of an attempt that the core has not made yet. */
 const AHEAD = -1
 
-/** What a ticket function gave, as the core takes it: 0 a ticket, 1 a JWT, 2 signed out, 3 a failure in words. */
+/**
+ * The result of a ticket function, as the core takes it: 0 a ticket, 1 a JWT, 2 signed out, 3 a
+ * failure in words.
+ */
 export type Answer = readonly [kind: 0 | 1 | 2 | 3, text: string]
 
 /** The app's ticket function with its deadline. */
 export interface Tickets {
-  /** Asks ahead, beside the loading of the core, which will ask for the same soon. */
+  /** Asks for a ticket while the core loads, because the core will soon ask for the same. */
   ahead(user: string | undefined): void
-  /** Asks; `answer` is called once, unless aborted. */
+  /** Asks for a ticket; `answer` is called once, unless aborted. */
   request(attempt: number, user: string | undefined, answer: (answer: Answer) => void): void
   abort(attempt: number): void
-  /** What was asked ahead is for somebody else. */
+  /** Aborts the call of `ahead`: it was for another user. */
   abortAhead(): void
   abortAll(): void
-  /** What the function threw last: the `cause` of the error the app sees. */
+  /** The last error of the function: the `cause` of the error that the app sees. */
   cause(): unknown
 }
 
@@ -49,7 +52,7 @@ export function tickets(ask: TidingsOptions['ticket'], url: () => string): Ticke
     const control = new AbortController()
     const attempt = ++count
     const abort = () => control.abort()
-    // In a function of its own, so that a throw before the first await is caught too.
+    // An async function also catches an error before the first await.
     const call = async () => read(await ask({ user, attempt, signal: control.signal, url: url() }))
     const timer = setTimeout(() => {
       thrown = undefined

@@ -1,8 +1,8 @@
 /**
- * The public types of the package: what an app holds in its hands.
+ * The public types of the package.
  *
- * Times and durations are milliseconds, times since 1970. Snapshots are frozen and keep their identity as
- * long as their content stays the same, so `===` tells whether something changed.
+ * Times and durations are in milliseconds, times since 1970. Snapshots are frozen and keep their
+ * identity as long as their content stays the same, so `===` tells whether something changed.
  */
 
 import type { TidingsError } from './error.js'
@@ -23,7 +23,7 @@ import type { TidingsError } from './error.js'
 // oxlint-disable-next-line no-empty-interface -- it exists to be merged with
 export interface Register {}
 
-/** Anything JSON can say. */
+/** Any value that JSON can carry. */
 export type Json =
   | string
   | number
@@ -33,8 +33,9 @@ export type Json =
   | { readonly [key: string]: Json }
 
 /**
- * What is read where a `T` was written. What JSON changes, such as a `Date`, is `never`: write what is sent, such as its
- * text. Mapped, because interfaces have no index signature and so are no `Json`.
+ * The type that is read where a `T` was written. Types that JSON changes, such as a `Date`, become
+ * `never`: write the form that is sent, such as a string. This is a mapped type, because interfaces
+ * have no index signature and so do not match `Json`.
  */
 export type JsonOf<T> = unknown extends T
   ? T
@@ -47,38 +48,47 @@ export type JsonOf<T> = unknown extends T
 type Field<T, K extends PropertyKey, Otherwise> = T extends { [k in K]: infer V } ? V : Otherwise
 type Notifications = Field<Register, 'notifications', { [type: string]: Json }>
 type Namespaces = Field<Register, 'channels', { [namespace: string]: object }>
-/** What is read where this was written: JSON knows no `undefined`. */
+/** The type that is read where this was written: JSON has no `undefined`. */
 type Read<T> = undefined extends T ? Exclude<T, undefined> | null : T
 type NamespaceOf<N extends string> = N extends `${infer P}:${string}` ? P & keyof Namespaces : never
 
-/** Names of the notification types the app registered; any string if it registered none. */
+/** Names of the notification types that the app registered; any string if it registered none. */
 export type NotificationType = keyof Notifications & string
-/** What a notification of that type holds. Where the app registered that it may be left out, its absence is read as `null`. */
+/**
+ * The payload type of a notification. Where the registered type is optional, a missing payload is
+ * read as `null`.
+ */
 export type DataOf<T extends NotificationType> = Read<JsonOf<Notifications[T]>>
 /** `namespace:name`. */
 export type ChannelName = `${keyof Namespaces & string}:${string}`
-/** What a message of that channel holds. */
+/** The payload type of the channel's messages. */
 export type MessageOf<N extends string> = JsonOf<Field<Namespaces[NamespaceOf<N>], 'message', Json>>
-/** What tickets carry as `info` and others see of a user. */
+/** The `info` of a ticket, which other users see. */
 export type UserInfo = Field<Register, 'user', Json>
 
-/** A value over time. It is also a store as Svelte's `$` wants one. */
+/** A value over time. It is also a Svelte store (`$`). */
 export interface Readable<T> {
-  /** The value now. */
+  /** The current value. */
   get(): T
-  /** Calls `fn` at once and after each change. The answer ends that; calling it twice is harmless. */
+  /**
+   * Calls `fn` at once and after each change. Returns a function that ends this; a second call of
+   * it does nothing.
+   */
   subscribe(fn: (value: T) => void): () => void
-  /** What server rendering shows: the same on every machine, so hydration finds what the server wrote. */
+  /**
+   * The value for server rendering. It is the same on every machine, so that hydration matches the
+   * server's output.
+   */
   readonly initial: T
 }
 
-/** Where the server keeps what an intent made. */
+/** The server's record of an intent. */
 export interface Stored {
   readonly channel: string
   readonly epoch: string
-  /** Of the record, or the channel's top where the intent changed nothing. */
+  /** The offset of the record, or the channel's top if the intent changed nothing. */
   readonly offset: number
-  /** Of the record; empty where none was made. */
+  /** The id of the record; empty if none was made. */
   readonly id: string
 }
 
@@ -94,14 +104,14 @@ interface ItemBase {
   readonly read: boolean
   readonly seen: boolean
   readonly archived: boolean
-  /** A change to it has no answer yet. */
+  /** Whether a change to it has no answer yet. */
   readonly pending: boolean
 }
 
 /**
- * A notification in an inbox. A union over the registered types: `switch (item.type)` narrows `data`. What was registered
- * is the app's promise, and nothing checks it: keep a `default:` for types of newer backends, and register as optional
- * what older ones did not send.
+ * A notification in an inbox. It is a union over the registered types: `switch (item.type)` narrows
+ * `data`. The registered types are the app's promise, and nothing checks them. Keep a `default:`
+ * for types of newer backends, and register fields as optional that older backends did not send.
  */
 export type InboxItem = {
   [T in NotificationType]: ItemBase & { readonly type: T; readonly data: DataOf<T> }
@@ -110,7 +120,7 @@ export type InboxItem = {
 /** An item or its id. */
 export type ItemRef = string | { readonly id: string }
 
-/** Which items a view shows. */
+/** The items that a view shows. */
 export interface InboxFilter {
   /** By state; `inbox` (the default) is everything not archived. */
   show?: 'inbox' | 'unread' | 'archived' | 'all' | undefined
@@ -124,25 +134,26 @@ export interface InboxSnapshot {
   readonly status: 'loading' | 'cached' | 'live'
   /** Newest first. */
   readonly items: readonly InboxItem[]
-  /** Unread in the whole inbox, whatever the view. */
+  /** Unread items in the whole inbox, in every view. */
   readonly unread: number
-  /** Unseen in the whole inbox, whatever the view. */
+  /** Unseen items in the whole inbox, in every view. */
   readonly unseen: number
-  /** Items of this view, loaded or not, where that is known. */
+  /** The number of items of this view, loaded or not, if known. */
   readonly count: number | null
-  /** Older items can be loaded. */
+  /** Whether older items can be loaded. */
   readonly hasMore: boolean
   readonly loadingMore: boolean
-  /** Why the last `loadMore` failed. */
+  /** The reason why the last `loadMore` failed. */
   readonly error: TidingsError | null
 }
 
 /**
- * What changes items. Each shows at once and is rolled back if refused. The promise may be ignored: its
- * refusal is also in `outbox.failed` and `on('failed')`. Wrong arguments throw at once.
+ * Actions on items. Each shows its result at once, and is rolled back if the server refuses it. The
+ * promise may be ignored: a refusal is also in `outbox.failed` and `on('failed')`. Wrong arguments
+ * throw at once.
  */
 export interface InboxActions {
-  /** Also marks as seen. */
+  /** Marks as read, and as seen. */
   markRead(items: ItemRef | readonly ItemRef[]): Promise<Stored>
   markUnread(items: ItemRef | readonly ItemRef[]): Promise<Stored>
   markSeen(items: ItemRef | readonly ItemRef[]): Promise<Stored>
@@ -152,82 +163,93 @@ export interface InboxActions {
 
 /** A view of the inbox. */
 export interface InboxView extends Readable<InboxSnapshot>, InboxActions {
-  /** Loads older items; calls made meanwhile join the one under way. */
+  /** Loads older items. Calls made meanwhile join the running one. */
   loadMore(): Promise<void>
 }
 
 /** The whole inbox. */
 export interface Inbox extends InboxView {
-  /** A view; equal filters give the same one, which lives as long as somebody holds it. */
+  /** A view. Equal filters return the same one, which lasts as long as the app holds it. */
   view(filter: InboxFilter): InboxView
   markAllRead(): Promise<Stored>
   markAllSeen(): Promise<Stored>
   archiveAll(): Promise<Stored>
 }
 
-/** A user as others see them. */
+/** A user as other users see them. */
 export interface Member {
   readonly user: string
-  /** What their ticket carries as `info`; `null` where that is nothing, or not known yet. */
+  /** The `info` of their ticket; `null` if the ticket has none, or it is not known yet. */
   readonly info: UserInfo | null
-  /** This client's own user. */
+  /** Whether this is the client's own user. */
   readonly self: boolean
 }
 
 /** One message of a channel. */
 export interface Message<D> {
-  /** Names it in a list: an own message keeps it when the server has stored it. */
+  /** Names the message in a list. An own message keeps its key when the server has stored it. */
   readonly key: string
-  /** The record's id; before it is stored, one of this client's. */
+  /** The record's id; before it is stored, an id of this client. */
   readonly id: string
-  /** Its place in the channel, once stored. */
+  /** Its position in the channel, once stored. */
   readonly offset: number | null
   readonly at: number
-  /** Nobody where a backend wrote it. */
+  /** The author; `null` for a message of a backend. */
   readonly from: Member | null
   readonly data: D
-  /** It has no answer yet. */
+  /** Whether it has no answer yet. */
   readonly pending: boolean
-  /** Why it was refused for good: `outbox.retry(key)` tries again, `outbox.discard(key)` throws it away. */
+  /**
+   * Why it was refused for good. `outbox.retry(key)` sends it again, `outbox.discard(key)` removes
+   * it.
+   */
   readonly failed: TidingsError | null
 }
 
 /** A channel at one moment. */
 export interface ChannelSnapshot<D> {
-  /** `catching-up`: what is shown is true as of the last contact. `refused`: `error` says why. */
+  /**
+   * `catching-up`: the messages are true as of the last contact. `refused`: `error` has the reason.
+   */
   readonly status: 'idle' | 'joining' | 'live' | 'catching-up' | 'refused'
-  /** Oldest first; own ones that are not stored yet, or were refused, last. */
+  /** Oldest first. Own messages that are not stored yet, or were refused, are last. */
   readonly messages: readonly Message<D>[]
-  /** The last range that is missing for good. */
+  /** The last range of messages that is missing for good. */
   readonly gap: Gap | null
-  /** Older messages can be loaded. */
+  /** Whether older messages can be loaded. */
   readonly hasMore: boolean
   readonly loadingMore: boolean
   readonly error: TidingsError | null
 }
 
-/** What happens in a channel. */
+/** The events of a channel. */
 export interface ChannelEvents<N extends string> {
-  /** A message came, own ones included; what is read back has not come. */
+  /** A message arrived, own ones included. Loading older messages emits no event. */
   message: Message<MessageOf<N>>
   gap: Gap
 }
 
-/** A room, a chat, a topic. Read while it has a subscriber, a listener or a `join()`, and 5 s longer. */
+/**
+ * A room, a chat, a topic. It is read while it has a subscriber, a listener or a `join()`, and 5 s
+ * longer.
+ */
 export interface Channel<N extends ChannelName = ChannelName> extends Readable<ChannelSnapshot<MessageOf<N>>> {
   readonly name: N
-  /** Shown at once; stays pending offline, also over a reload. Unawaited it is silent, awaited it throws when refused. */
+  /**
+   * Publishes a message, which is shown at once. Offline it stays pending, also over a reload. A
+   * refusal rejects the promise; a rejection that the app does not await is silent.
+   */
   publish(data: MessageOf<N>): Promise<Stored>
   on<E extends keyof ChannelEvents<N>>(event: E, fn: (event: ChannelEvents<N>[E]) => void): () => void
-  /** Loads older messages into the snapshot. Calls join the one under way. */
+  /** Loads older messages into the snapshot. Calls made meanwhile join the running one. */
   loadMore(): Promise<void>
-  /** Reads it until the answer is called. */
+  /** Reads the channel until the returned function is called. */
   join(): () => void
 }
 
 /** An intent that was refused for good. */
 export interface FailedIntent {
-  /** Of a message: its `key`. */
+  /** For a message, its `key`. */
   readonly id: string
   readonly kind: 'mark' | 'publish'
   readonly channel: string
@@ -235,25 +257,26 @@ export interface FailedIntent {
   readonly error: TidingsError
 }
 
-/** Intents without an answer, and refused ones. */
+/** The number of intents without an answer, and the refused ones. */
 export interface OutboxSnapshot {
   readonly pending: number
   readonly failed: readonly FailedIntent[]
 }
 
-/** What the app asked for and the server has not done. */
+/** Intents of the app that the server has not carried out. */
 export interface Outbox extends Readable<OutboxSnapshot> {
   /** Sends a refused intent again. */
   retry(id: string): Promise<Stored>
-  /** Forgets a refused intent. */
+  /** Removes a refused intent. */
   discard(id: string): void
 }
 
-/** Where the connection stands. */
+/** The state of the connection. */
 export interface Connection {
   /**
-   * `waiting`: for the next attempt, at `retryAt`; `offline`: the same while the browser says there is no network;
-   * `failed` and `signed-out`: no more attempts until `connect()`, another user or a retry; `closed` is final.
+   * `waiting`: for the next attempt, at `retryAt`; `offline`: the same while the browser reports no
+   * network; `failed` and `signed-out`: no more attempts until `connect()`, another user or a
+   * retry; `closed` is final.
    */
   readonly status:
     | 'idle'
@@ -266,17 +289,17 @@ export interface Connection {
     | 'closed'
   /** No connection for 5 s although one is wanted: for banners that don't flicker. */
   readonly lost: boolean
-  /** Who is connected, or whose cache is shown. */
+  /** The connected user, or the user whose cache is shown. */
   readonly user: string | null
-  /** Why it is not connected. */
+  /** The reason why it is not connected. */
   readonly error: TidingsError | null
-  /** Attempts since the connection was last good. */
+  /** Attempts since the last good connection. */
   readonly attempt: number
   /** When the next attempt is due. */
   readonly retryAt: number | null
-  /** The one in use. */
+  /** The transport in use. */
   readonly transport: 'ws' | 'sse' | 'poll' | 'relay' | null
-  /** The newest items are kept over reloads. */
+  /** Whether the newest items are kept over reloads. */
   readonly durable: boolean
 }
 
@@ -288,37 +311,43 @@ export interface Gap {
   readonly why: 'retention' | 'epoch'
 }
 
-/** What `on` tells. */
+/** The events of `on`. */
 export interface TidingsEvents {
   /** A notification arrived, at most a minute old: for toasts and sounds. */
   arrived: InboxItem
   gap: Gap
   /** An intent was refused for good. */
   failed: FailedIntent
-  /** Something went wrong that no call can answer. */
+  /** An error that no call can return. */
   error: TidingsError
 }
 
-/** A ticket, a JWT, or `null` when nobody is signed in. */
+/** A ticket, a JWT, or `null` when signed out. */
 export type Credential = string | { readonly token: string } | null
 
-/** What the ticket function is told. */
+/** The argument of the ticket function. */
 export interface TicketContext {
-  /** The user it should be for, if known. */
+  /** The user that the ticket should be for, if known. */
   readonly user: string | undefined
-  /** Counts up with each request. */
+  /** Counts up with each call. */
   readonly attempt: number
-  /** Address of the server: the option `url`, as it is now. */
+  /** The address of the server: the option `url`, as it is now. */
   readonly url: string
-  /** Aborted after 10 s, 60 at most where the link is slow, or when the answer is not wanted any more: hand it to `fetch`. */
+  /**
+   * Aborts after 10 s, 60 s at most on a slow link, or when the answer is not needed any more: hand
+   * it to `fetch`.
+   */
   readonly signal: Global<'AbortSignal'>
 }
 
-/** What a host has under this name; nothing where it does not: backends compile without the library of browsers. */
+/**
+ * The host's type of this name; `never` if there is none. So backends compile without the browsers'
+ * library.
+ */
 type Global<N extends string> = typeof globalThis extends { readonly [name in N]: { readonly prototype: infer T } } ? T : never
 type Namespaced<N extends string, K extends string> = typeof globalThis extends { readonly [name in N]: { readonly [kind in K]: { readonly prototype: infer T } } } ? T : never
 
-/** Where the compiled core comes from, for pages that serve it themselves. */
+/** The source of the compiled core, for pages that serve it themselves. */
 export type WasmSource =
   | Global<'URL'>
   | string
@@ -327,68 +356,90 @@ export type WasmSource =
   | ArrayBufferView
   | Namespaced<'WebAssembly', 'Module'>
 
-/** Told what happens; `console` fits. */
+/** Receives log messages; `console` fits. */
 export interface Logger {
   debug(message: string, ...details: unknown[]): void
   warn(message: string, ...details: unknown[]): void
   error(message: string, ...details: unknown[]): void
 }
 
-/** What `createTidings` takes. */
+/** The options of `createTidings`. */
 export interface TidingsOptions {
-  /** Base address of the server, such as `https://rt.example.com`; a function is asked for every attempt. */
+  /**
+   * The base address of the server, such as `https://rt.example.com`. A function is called for
+   * every attempt.
+   */
   url: string | (() => string)
-  /** Asked for every attempt; 10 s deadline, up to 60 s on a slow link. `null`: signed out, stop asking. A throw: try again later. */
+  /**
+   * Called for every attempt, with a deadline of 10 s, up to 60 s on a slow link. `null` means
+   * signed out: the client stops asking. After an error it tries again later.
+   */
   ticket(context: TicketContext): Promise<Credential> | Credential
   /**
-   * `undefined`: whoever the ticket names, and nothing cached shows before. `null`: nobody, no connection. A string:
-   * that user, whose cache shows at once.
+   * `undefined`: the user of the ticket; no cache is shown before the ticket is there. `null`:
+   * signed out, no connection. A string: that user, whose cache shows at once.
    */
   user?: string | null | undefined
-  /** `memory`: keep nothing in the browser. Default `auto`. */
+  /** `memory` stores nothing in the browser. Default `auto`. */
   storage?: 'auto' | 'memory' | undefined
   /**
-   * What becomes of the user's items, caches and unsent intents when the ticket function says `null`: `wipe` (the default)
-   * takes them from the page and the browser, `keep` leaves them for the user's return. `signOut()` always takes them.
+   * How the user's items, caches and unsent intents are handled when the ticket function returns
+   * `null`. `wipe` (the default) deletes them from the page and the browser, `keep` leaves them for
+   * the user's return. `signOut()` always deletes them.
    */
   signedOut?: 'wipe' | 'keep' | undefined
-  /** Waits are random between 0 and `base`, doubled each time, up to `cap`. Defaults: 1 s, 30 s, no limit. */
+  /**
+   * Waits are random between 0 and `base`, doubled each time, up to `cap`. Defaults: 1 s, 30 s, no
+   * limit.
+   */
   backoff?: { base?: number | undefined; cap?: number | undefined; maxAttempts?: number | undefined } | undefined
-  /** Between pings; the server may ask for less. Default 25 s. */
+  /** The time between pings; the server may ask for less. Default 25 s. */
   heartbeat?: number | undefined
-  /** Ways to the server, the best first: where one does not get through, the next is tried by itself. Default: all three. */
+  /**
+   * The allowed transports, the best first. If one does not get through, the client tries the next
+   * by itself. Default: all three.
+   */
   transports?: readonly ('ws' | 'sse' | 'poll')[] | undefined
   /** How many of the newest items are kept. Default 50. */
   keep?: number | undefined
-  /** Of how many channels the newest messages are kept; the one written longest ago goes. Default 256. */
+  /**
+   * For how many channels the newest messages are kept. Beyond it the one written longest ago is
+   * deleted. Default 256.
+   */
   keepChannels?: number | undefined
-  /** For how many days what is stored in the browser stays without being written anew. Default 30. */
+  /** For how many days data in the browser stays without being written again. Default 30. */
   keepDays?: number | undefined
-  /** The compiled core, for pages that don't want the inlined one. */
+  /** The compiled core, for pages that don't use the inlined one. */
   wasm?: WasmSource | undefined
   logger?: Logger | undefined
 }
 
-/** The client: one per app. Its functions are stable and need no `this`. */
+/** The client, one per app. Its functions are stable and need no `this`. */
 export interface Tidings {
   readonly connection: Readable<Connection>
   readonly inbox: Inbox
   readonly outbox: Outbox
-  /** Listens; the answer ends that. A listener that throws is reported and passed. */
+  /**
+   * Adds a listener. Returns a function that removes it. A listener's error is logged, and the
+   * others still run.
+   */
   on<E extends keyof TidingsEvents>(event: E, fn: (event: TidingsEvents[E]) => void): () => void
-  /** Another user, or nobody: swaps every readable to `initial` in one step. */
+  /** Switches to another user, or to none: resets every readable to `initial` in one step. */
   setUser(user: string | null): void
-  /** Forgets the user in this browser. Unsent intents are sent for up to 5 s first, unless discarded. */
+  /**
+   * Deletes the user's data from this browser. Unsent intents are sent for up to 5 s first, unless
+   * discarded.
+   */
   signOut(options?: { unsent?: 'send' | 'discard' | undefined }): Promise<{ discarded: number }>
-  /** The first subscriber of a readable, a listener or an intent connects by itself. */
+  /** Connects. The first subscriber of a readable, a listener or an intent connects by itself. */
   connect(): void
   disconnect(): void
-  /** Don't wait for `retryAt`. */
+  /** Tries now, without waiting for `retryAt`. */
   retryNow(): void
-  /** Final. */
+  /** Closes the client for good. */
   close(): void
   /** The server's time, once known. */
   now(): number | null
-  /** In words: why it is not connected, and what happens next. */
+  /** Explains in words why it is not connected, and the next step. */
   explain(): string
 }

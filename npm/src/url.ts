@@ -4,7 +4,10 @@ import { failure, messageOf } from './error.js'
 import { isObject, isText, record } from './foreign.js'
 import type { TidingsOptions } from './types.js'
 
-/** The address of the socket below the server's base address. Throws what is wrong with that, for the app. */
+/**
+ * The address of the socket below the server's base address. A wrong base address throws an error
+ * for the app.
+ */
 export function socketUrl(base: TidingsOptions['url']): string {
   const wrong = (why: string, cause?: unknown) => failure('url_missing', 'app', `\`url\` ${why}.`, cause)
   let given: unknown = base
@@ -21,14 +24,18 @@ export function socketUrl(base: TidingsOptions['url']): string {
   return `${scheme}//${url.host}${url.pathname.replace(/\/+$/, '')}/v1/ws`
 }
 
-/** With these in it a browser follows another link than people and apps read: it drops some, and takes one for a slash. */
+/**
+ * With these characters a browser follows another link than people and apps read: it drops some,
+ * and reads a backslash as a slash.
+ */
 const ODD = /[\\\p{Cc}]|^ | $/u
-/** Of a path: segments that are empty or dots, however they are spelt. */
+/** Path segments that are empty or dots, in any spelling. */
 const LOST = /\/(\/|(\.|%2e){1,2}(\/|$))/i
 
 /**
- * The link itself, if it is http or https with its host and no user's name, or stays where the page is; else nothing. What only
- * looks as if it stayed, such as `//host`, does not; nor does what becomes that once its dots are gone, because apps hand paths to routers.
+ * The link itself, if it is safe; else `undefined`. Safe are http and https links with a host and
+ * no user name, and links that stay on the page's origin. `//host` only looks as if it stayed. So
+ * does a path that becomes such a link without its dots, because apps pass paths to routers.
  */
 export function safeLink(link: unknown): string | undefined {
   if (!isText(link) || ODD.test(link)) return undefined
@@ -39,7 +46,10 @@ export function safeLink(link: unknown): string | undefined {
   return fine ? link : undefined
 }
 
-/** The link that `data.routing` describes, on the page's own origin: `{type: 'navigate', path, params}`, `:name` in the path from `params`. */
+/**
+ * The link that `data.routing` describes, on the page's own origin:
+ * `{type: 'navigate', path, params}`. `params` replace `:name` in the path.
+ */
 export function routeLink(data: unknown): string | undefined {
   const { type, path, params } = record(record(data)['routing'])
   if (type !== 'navigate' || typeof path !== 'string' || !path.startsWith('/')) return undefined
@@ -47,7 +57,7 @@ export function routeLink(data: unknown): string | undefined {
   for (const [name, value] of Object.entries(record(params))) {
     if (value !== null && !isObject(value)) query.set(name, String(value))
   }
-  // Where a value is missing for a segment, what follows would take its place.
+  // Without a value for a segment, the following segments would move up.
   let lost = false
   let link = path.replace(/:(\w+)/g, (whole, name: string) => {
     const value = query.get(name)

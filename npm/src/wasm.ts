@@ -19,14 +19,14 @@ const bundled: Bundled = {
 }
 
 /**
- * Loads the core from an address, a `Response`, bytes or a compiled module; once per page, later calls change nothing.
- * Rejects with a `TidingsError` (`wasm_unavailable`) that names the cause.
+ * Loads the core from an address, a `Response`, bytes or a compiled module. Only the first call of
+ * a page loads it. Rejects with a `TidingsError` (`wasm_unavailable`) that names the cause.
  */
 export async function init(from: { readonly wasm: WasmSource }): Promise<void> {
   await load(from.wasm, bundled)
 }
 
-/** As in `tidings`, but with the core of `init` or of the option `wasm`. */
+/** Like `createTidings` of `tidings`, but with the core of `init` or of the option `wasm`. */
 export function createTidings(options: TidingsOptions): Tidings {
   return client(options, bundled)
 }

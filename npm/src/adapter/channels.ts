@@ -2,10 +2,10 @@ import type { Channel, ChannelName, ChannelSnapshot, MessageOf, Tidings } from '
 
 import { channel } from '../channels.js'
 
-/** What `useChannel` gives: the channel's snapshot and what can be done in it. */
+/** The result of `useChannel`: the channel's snapshot and its functions. */
 export type ChannelView<N extends ChannelName> = ChannelSnapshot<MessageOf<N>> & Pick<Channel<N>, 'publish' | 'loadMore' | 'on'>
 
-/** The channel of a name; of `null` one that nothing is in and nothing can be done in. */
+/** The channel of a name. For `null`, an empty channel whose functions do nothing or reject. */
 export function channelOf<N extends ChannelName>(client: Tidings, name: N | null): Channel<N> {
   return name === null ? (NONE as unknown as Channel<N>) : channel(client, name)
 }

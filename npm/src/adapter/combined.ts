@@ -1,17 +1,20 @@
 import type { Readable } from 'tidings'
 
-/** Whatever can say that it has changed: a readable, a store, a timer. */
+/** Anything that announces its changes: a readable, a store, a timer. */
 export interface Source {
   subscribe(fn: () => void): () => void
 }
 
-/** A readable made of others: `get` says what it is, and it is told anew whenever one of `sources` changes. */
+/**
+ * A readable made of others. `get` computes its value, and subscribers are called whenever one of
+ * `sources` changes.
+ */
 export function combined<T>(initial: T, sources: readonly Source[], get: () => T): Readable<T> {
   return {
     initial,
     get,
     subscribe(fn) {
-      // Sources call at once: that is one first call, not one each.
+      // Each source calls back at once on subscribe: ignore those calls, and call `fn` once below.
       let begun = false
       const ends = sources.map((source) => source.subscribe(() => begun && fn(get())))
       begun = true

@@ -3,11 +3,11 @@ import type { InboxItem, InboxSnapshot, InboxView, Readable, Tidings } from 'tid
 import { combined, type Source } from './combined.js'
 
 /**
- * A first inbox rendered on the server: `api.inbox(user)` of `tidings/server` gives one. It is shown until the client
- * knows better, and only for its user.
+ * A first inbox rendered on the server: `api.inbox(user)` of `tidings/server` returns one. It is
+ * shown until the client has an inbox of its own, and only to its user.
  */
 export interface InitialInbox {
-  /** Whose; when left out, the user it came with. */
+  /** The user it belongs to; when left out, the user of the provider it came with. */
   readonly user?: string | undefined
   /** Newest first. */
   readonly items: readonly InboxItem[]
@@ -19,7 +19,10 @@ export interface InitialInbox {
   readonly hasMore?: boolean | undefined
 }
 
-/** A first inbox as the inbox would show it to this user, if one is known; `null`: there is none, or it is another's. */
+/**
+ * The first inbox as a snapshot for this user, or `null` if there is none or it belongs to another
+ * user.
+ */
 export function firstSnapshot(given: InitialInbox | null | undefined, shownTo: string | null | undefined): InboxSnapshot | null {
   if (!given || (given.user !== undefined && shownTo !== undefined && given.user !== shownTo)) return null
   const { items, unread, unseen = 0, hasMore = false } = given
@@ -27,8 +30,8 @@ export function firstSnapshot(given: InitialInbox | null | undefined, shownTo: s
 }
 
 /**
- * The view, with the first inbox in the place of "nothing known yet". Not after a sign-out or a refusal: then nothing
- * known means nothing to show. `first` may come to give null; `changes` tells of that.
+ * The view, with the first inbox in place of a `loading` snapshot. After a sign-out or a failure
+ * the first inbox is not shown. `first` may start to return null; `changes` announces that.
  */
 export function withFirst(
   view: InboxView,

@@ -22,10 +22,13 @@ interface Watcher {
   watch(element: Element, id: string): () => void
 }
 
-// One observer a client; it goes when the client does.
+// One observer for each client; it is collected with the client.
 const watchers = new WeakMap<Tidings, Watcher>()
 
-/** Marks `id` seen once `element` was half visible for long enough. Returns what ends the watch. */
+/**
+ * Marks `id` seen once `element` was half visible for long enough. Returns a function that ends the
+ * watch.
+ */
 export function watchSeen(client: Tidings, element: Element, id: string): () => void {
   if (typeof IntersectionObserver === 'undefined') return () => {}
   let watcher = watchers.get(client)
@@ -49,7 +52,7 @@ function createWatcher(markSeen: (ids: readonly string[]) => void): Watcher {
     }, BATCH_MS)
   }
 
-  // A timer runs exactly while the element is in view and somebody can look at the page.
+  // A timer runs exactly while the element is in view and the page is visible.
   const follow = (element: Element, entry: Watched): void => {
     if (!entry.visible || document.visibilityState !== 'visible') {
       clearTimeout(entry.timer)
@@ -88,7 +91,7 @@ function createWatcher(markSeen: (ids: readonly string[]) => void): Watcher {
       if (watched.size === 0) document.addEventListener('visibilitychange', onVisibility)
       watched.set(element, entry)
       observer.observe(element)
-      // The element may be watched for another item by now: end only what was begun here.
+      // The element may be watched for another item by now: end only the watch that was begun here.
       return () => {
         if (watched.get(element) === entry) stop(element)
       }
@@ -96,7 +99,10 @@ function createWatcher(markSeen: (ids: readonly string[]) => void): Watcher {
   }
 }
 
-/** Half of the element is in view, or, where it is taller than that, it fills half of the window. */
+/**
+ * Whether half of the element is in view. An element taller than the window has to fill half of the
+ * window.
+ */
 function isHalfVisible({ isIntersecting, intersectionRatio, intersectionRect, rootBounds }: IntersectionObserverEntry): boolean {
   if (!isIntersecting) return false
   return intersectionRatio >= HALF || (rootBounds !== null && intersectionRect.height >= rootBounds.height * HALF)

@@ -1,8 +1,9 @@
 type Dictionary = Record<string, unknown>
 
 /**
- * Whether two values have the same content one level deep: identical, or arrays or plain objects whose entries are
- * identical. Everything else (dates, maps, class instances) is compared by identity only.
+ * Whether two values have the same content one level deep: identical, or arrays or plain objects
+ * whose entries are identical. All other values (dates, maps, class instances) are compared by
+ * identity only.
  */
 export function shallowEqual(a: unknown, b: unknown): boolean {
   if (Object.is(a, b)) return true

@@ -1,12 +1,12 @@
 import type { Inbox, InboxActions, InboxFilter, InboxSnapshot, InboxView } from 'tidings'
 
-/** What `useNotifications` gives: a view's snapshot and what can be done with its items. */
+/** The result of `useNotifications`: a view's snapshot and the actions on its items. */
 export type Notifications = InboxSnapshot & InboxActions & Pick<InboxView, 'loadMore'>
 
 /** The key of the inbox itself. */
 export const WHOLE = ''
 
-/** A filter as text, the same for filters that mean the same. */
+/** A filter as text. Filters with the same meaning give the same text. */
 export function keyOf({ show = 'inbox', type = [] }: InboxFilter = {}): string {
   const types = typeof type === 'string' ? [type] : [...type].sort()
   return show === 'inbox' && types.length === 0 ? WHOLE : JSON.stringify({ show, type: types })
@@ -17,7 +17,7 @@ export function viewOf(inbox: Inbox, key: string): InboxView {
   return key === WHOLE ? inbox : inbox.view(JSON.parse(key) as InboxFilter)
 }
 
-/** What can be done with a view's items. */
+/** The actions on a view's items. */
 export function actionsOf({ markRead, markUnread, markSeen, archive, unarchive }: InboxView): InboxActions {
   return { markRead, markUnread, markSeen, archive, unarchive }
 }

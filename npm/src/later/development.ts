@@ -1,4 +1,7 @@
-/** What only pages that are being developed load: what a hot reload leaves behind, and what else is there twice. */
+/**
+ * Loaded only by pages in development: closes clients that a hot reload left behind, and warns of a
+ * second copy of the package.
+ */
 
 import type { Logger, Tidings } from '../types.js'
 
@@ -9,18 +12,18 @@ export interface Living {
   user(): string | null | undefined
 }
 
-/** Where all copies of the package find each other's. */
+/** The key of the page's state, which all copies of the package share. */
 const KEY = Symbol.for('tidings.development')
 
 interface Page {
   readonly clients: Set<Living>
-  /** Copies of the package, each by this very function. */
+  /** The copies of the package, each represented by its own `developed` function. */
   readonly copies: Set<unknown>
 }
 
 /**
- * Takes a client in, and closes those of the same url and user that came before: a hot reload made the app's module anew, and
- * nobody holds the one of the old module any more. `logger` is told.
+ * Adds a client, and closes older clients with the same URL and user: a hot reload ran the app's
+ * module again, and the client of the old module has no owner any more. `logger` gets a warning.
  */
 export function developed(mine: Living, logger: Pick<Logger, 'warn'>): void {
   const warn = (found: string) => logger.warn(`tidings: ${found}`)
@@ -30,7 +33,8 @@ export function developed(mine: Living, logger: Pick<Logger, 'warn'>): void {
   if (!known && page.copies.size === 2) {
     warn('two copies of the package are in this page: each loads a core and opens a connection of its own, and hooks of one do not find the provider of the other. See `npm ls tidings`')
   }
-  // Counted once, when it first connects: an older one that is told to connect again closes no newer.
+  // A client counts once, when it first connects. An older client that connects again closes no
+  // newer one.
   if ([...page.clients].some(({ client }) => client === mine.client)) return
   for (const other of page.clients) {
     const [one, two] = [mine.user(), other.user()]

@@ -1,40 +1,54 @@
 /**
- * The outbox over reloads: rows in IndexedDB beside the user's cache, one lane to one living page. A page holds
- * a Web Lock for each lane it writes to; the browser lets it go the moment the page is dead, and the page that waits for it
- * has the lane. A page that was reloaded waits for its own last life, which may be a moment longer in dying.
+ * The outbox over reloads: rows in IndexedDB beside the user's cache. Each page writes to lanes of
+ * its own. A page holds a Web Lock for each lane that it writes to. The browser releases the lock
+ * when the page ends, and a page that waits for the lock takes over the lane. After a reload the
+ * new page waits for the old one, which may end a moment later.
  */
 
 import type { Tell } from '../host.js'
 import type { Cache, Storage } from '../storage.js'
 import { unlessSignedOut } from './saving.js'
 
-/** What is done here is done: an intent is not shown as kept before it is on disk. */
+/** Writes must be on disk before an intent is shown as durable. */
 const STRICT: IDBTransactionOptions = { durability: 'strict' }
 
 /**
- * Does what the core asks, one after the other, by the numbers of its words from `KEEP` on: keeps and drops rows, claims
- * the lanes that no living page holds and waits for the others, releases a lane. So are caches written, whose words come
- * before `KEEP`: a row is given up after the cache that shows its fact was saved, and what is written late does not come back
+ * Handles the core's storage operations one after the other, by their numbers from `KEEP` on: it
+ * puts and deletes rows, claims the lanes that no page holds, waits for the others, and releases
+ * lanes. Caches, whose operations have numbers below `KEEP`, are written in the same order. So a
+ * row is deleted only after the cache with its result was saved, and no late write restores data
  * after a wipe.
  */
 export type Ask = (what: number, number: number, text: string) => Promise<void>
 
-/** Locks of other pages' lanes that one page waits for; lanes beyond are found when the core looks again. */
+/**
+ * The most lanes of other pages that one page waits for. The core's next claim finds the lanes
+ * beyond.
+ */
 const AWAITED_MAX = 32
 
-/** Words before `KEEP`; test/core/host.test.ts holds them against words.ts, which this can't load without its page's entry. */
+/**
+ * Operations below `KEEP`. This file can't import words.ts without its page's entry point;
+ * test/core/host.test.ts compares the numbers.
+ */
 const [SAVE, WIPE] = [-12, -11]
 
-/** Of the greatest `seq` there can be, so that keys are in its order. */
+/** The digits of the greatest possible `seq`: padded keys sort in its order. */
 const DIGITS = 16
 
-/** Where rows are that are not in the database yet, by the same keys behind this; storage.ts writes some, and wipes them. */
+/**
+ * The `localStorage` prefix of rows that are not in the database yet, followed by their database
+ * keys. storage.ts writes some of them, and wipes them.
+ */
 const JOURNAL = 'tidings\n'
 
-/** Under which pages tell each other of a user who was signed out: where in the database that is counted, and the count. */
+/**
+ * The `localStorage` key that announces a sign-out to other pages. Its value is the user's database
+ * key and their count of sign-outs.
+ */
 const OVER = 'tidings'
 
-/** The last word that a core is told of its lanes, after `KEPT`; see SIGNED_OUT_ELSEWHERE in words.ts. */
+/** The last operation about lanes, counted from `KEPT`; see SIGNED_OUT_ELSEWHERE in words.ts. */
 const ELSEWHERE = 6
 
 interface Keep {
@@ -43,11 +57,14 @@ interface Keep {
 }
 
 /**
- * Storage and lanes of one core; all lanes are let go with the signal, because then it is gone. The core is told `kept`, the number of its word
- * `KEPT`, when rows are on disk, and by the next two when lanes were claimed, asked for or not, and when intents can't be
- * kept, and by the sixth of a user whom another page signed out; `unsaved` is told why a cache was not written.
+ * Storage and lanes of one core. When the signal aborts the core is gone, and all lanes are
+ * released. `kept` is the number of the operation `KEPT`: the core receives it when rows are on
+ * disk. The next two numbers report claimed lanes, requested or not, and intents that can't be
+ * stored. The sixth reports a user whom another page signed out. `unsaved` receives the reason why
+ * a cache was not written.
  *
- * A row is in the journal before anything waits, and until the database has it: the page may not live as long as that.
+ * A row goes into the journal before anything is awaited, and stays there until the database has
+ * it: the page may end in between.
  */
 export function lanes(storage: Storage, unsaved: (error: unknown) => void, tell: Tell, kept: number, signal: AbortSignal): Ask {
   const { transact, known } = storage
@@ -73,7 +90,7 @@ export function lanes(storage: Storage, unsaved: (error: unknown) => void, tell:
         .catch(reject)
     })
 
-  /** One request at a time: a second would be refused for the first. */
+  /** One request at a time for each lane: a second would be refused because of the first. */
   const hold = (lane: string) => {
     const asked = holding.get(lane) ?? lock(lane, { ifAvailable: true }).finally(() => holding.delete(lane))
     holding.set(lane, asked)
@@ -85,7 +102,7 @@ export function lanes(storage: Storage, unsaved: (error: unknown) => void, tell:
     held.delete(lane)
   }
 
-  /** Waits until the page that holds the lane is dead, and tells what it left. */
+  /** Waits until the page that holds the lane ends, then reports the rows it left. */
   const wait = (user: string, lane: string) => {
     const control = new AbortController()
     awaited.set(lane, control)
@@ -95,7 +112,8 @@ export function lanes(storage: Storage, unsaved: (error: unknown) => void, tell:
         over()
         if (held.has(lane)) await report(user, [lane], false)
       })
-    // Where the wait is given up, nothing is to be done; if the browser ends it, the core's next look begins another.
+    // An aborted wait needs nothing further. After any other failure the core's next claim waits
+    // again.
     lock(lane, { signal: control.signal }).then(granted, over)
   }
 
@@ -111,7 +129,10 @@ export function lanes(storage: Storage, unsaved: (error: unknown) => void, tell:
 
   const keyOf = (user: string, lane: string, seq: number) => rowsOf(storage.owner(user), lane) + String(seq).padStart(DIGITS, '0')
 
-  /** Writes down at once what is to be kept. A lane's lock is asked for before, or another page might take it for a dead one's. */
+  /**
+   * Writes rows to the journal at once. The lane's lock is requested first, or another page might
+   * take the lane for an ended page's.
+   */
   const note = ({ user, changes }: Keep) => {
     for (const [lane, seq, row] of changes) {
       if (row === undefined) journal.drop(keyOf(user, lane, seq))
@@ -122,12 +143,18 @@ export function lanes(storage: Storage, unsaved: (error: unknown) => void, tell:
     }
   }
 
-  /** What was noted is in the database, or will not be: then it lasts as long as the page. */
+  /**
+   * Drops the rows from the journal: they are in the database, or could not be stored and last as
+   * long as the page.
+   */
   const noted = ({ user, changes }: Keep) => {
     for (const [lane, seq, row] of changes) if (row !== undefined) journal.drop(keyOf(user, lane, seq), row)
   }
 
-  /** `{user, changes: [[lane, seq, text] or [lane, seq] to drop it, …]}`, in one transaction. */
+  /**
+   * Applies `{user, changes: [[lane, seq, text] or [lane, seq] to delete it, …]}` in one
+   * transaction.
+   */
   const keep = async (number: number, what: Keep) => {
     const { user, changes } = what
     try {
@@ -143,13 +170,16 @@ export function lanes(storage: Storage, unsaved: (error: unknown) => void, tell:
       }
       await unlessSignedOut(storage, user, write, over, STRICT)
     } finally {
-      // A core that is gone leaves it to the next.
+      // A core that is gone leaves its rows to the next core.
       if (!signal.aborted) noted(what)
     }
     tell(kept, '', number)
   }
 
-  /** Another page signed somebody out, and says so the moment it does; the database says it too, to whoever writes. */
+  /**
+   * Another page announces a sign-out at once. The database holds it too, and every later write
+   * checks it there.
+   */
   const heard = ({ key, newValue }: StorageEvent) => {
     if (key !== OVER) return
     for (const [user, count] of known) {
@@ -170,7 +200,7 @@ export function lanes(storage: Storage, unsaved: (error: unknown) => void, tell:
     const keys = await transact('readonly', user, (store, owner) => store.getAllKeys(below(rowsOf(owner))))
     const places = [...keys.map(String), ...journal.keys(rowsOf(storage.owner(user)))]
     const found = new Set(places.map((key) => key.split('\t').at(-2) ?? ''))
-    // Its page has an answer for everything in it, or it is of another user.
+    // A lane without rows has an answer for every intent, or belongs to another user.
     for (const lane of awaited.keys()) if (!found.has(lane)) giveUp(lane)
     const free: string[] = []
     for (const lane of found) {
@@ -181,10 +211,13 @@ export function lanes(storage: Storage, unsaved: (error: unknown) => void, tell:
     await report(user, free, true)
   }
 
-  /** Tells what is in lanes that are held now; unless it was asked for, only if there is something. */
+  /**
+   * Reports the rows of lanes that this page now holds. An unrequested report is sent only if there
+   * are rows.
+   */
   const report = async (user: string, free: readonly string[], asked: boolean) => {
     const words = [user]
-    // Only now: until the lock was ours, its owner may have written.
+    // Read only under the lock: until then the lane's owner may have written.
     for (const lane of free) {
       let rows: IDBRequest<unknown[]> | undefined
       const read = (store: IDBObjectStore, owner: string) => {
@@ -193,11 +226,11 @@ export function lanes(storage: Storage, unsaved: (error: unknown) => void, tell:
       }
       const places = await transact('readonly', user, read)
       const all = new Map(places.map((key, place) => [String(key), String(rows?.result[place])]))
-      // Newer than what the database has, where both have it.
+      // The journal is newer than the database where both have a row.
       for (const key of journal.keys(rowsOf(storage.owner(user), lane))) all.set(key, journal.get(key))
       for (const key of [...all.keys()].sort()) words.push(lane, String(Number(key.split('\t').at(-1))), all.get(key) ?? '')
     }
-    // Answered by its owner between the two looks: nothing is left of it.
+    // A lane is empty if its owner got the last answer between the two reads.
     for (const lane of free) if (!words.includes(lane)) letGo(lane)
     if (asked || words.length > 1) tell(kept + 1, JSON.stringify(words))
   }
@@ -218,11 +251,11 @@ export function lanes(storage: Storage, unsaved: (error: unknown) => void, tell:
   }
 }
 
-/** What a browser writes at once, where it lets a page: rows, each under the key it has in the database. */
+/** The journal: rows in `localStorage`, which browsers write at once, under their database keys. */
 function journalOf() {
   const attempt = <T>(work: (store: globalThis.Storage) => T, otherwise: T): T => {
     try {
-      // Without locks a page can't tell what a dead one left.
+      // Without locks a page can't tell which lanes ended pages left, so nothing is written.
       return navigator.locks === undefined ? otherwise : work(localStorage)
     } catch {
       return otherwise
@@ -230,7 +263,7 @@ function journalOf() {
   }
   return {
     put: (key: string, row: string, start = JOURNAL) => attempt((store) => store.setItem(start + key, row), undefined),
-    /** `row`: unless something else is there by now. */
+    /** Deletes the row; with `row`, only if it is still the same. */
     drop: (key: string, row?: string, start = JOURNAL) =>
       attempt((store) => {
         if (row === undefined || store.getItem(start + key) === row) store.removeItem(start + key)
@@ -241,8 +274,9 @@ function journalOf() {
 }
 
 /**
- * How the keys of a user's rows begin, or those of one lane: the key of the user's cache, lane and `seq`. A cache of a
- * channel has the channel after one tab; nothing in these has tabs.
+ * How the keys of a user's rows begin, or those of one lane: the key of the user's cache, the lane
+ * and the `seq`. Caches of channels have one tab before the channel's name; rows have two. Names
+ * contain no tabs.
  */
 const rowsOf = (owner: string, lane?: string) => `${owner}\t\t${lane === undefined ? '' : `${lane}\t`}`
 

@@ -1,22 +1,25 @@
 /**
- * Requests to the server, for the transports that are made of them. What comes back is told as it comes; what it means is
- * the core's business.
+ * Requests to the server, for the HTTP transports. Answers are passed on as they arrive; the core
+ * interprets them.
  */
 
 import type { Tell } from '../host.js'
 import { turns, type Turn } from './turns.js'
 
-/** Does what the core asks, by the numbers of its words from `REQUEST` on: makes a request, or aborts one. */
+/**
+ * Handles the core's operations by their numbers from `REQUEST` on: makes a request, or aborts one.
+ */
 export type Make = (what: number, number: number, text: string) => void
 
-/** Why a stream is not opened where two are; the client polls. */
+/** The reason why a page opens no third stream; the client polls instead. */
 const CROWDED = 'other tabs hold as many streams as a browser has connections for by HTTP/1.1: serve Tidings by HTTP/2, or let WebSocket through'
 
 /**
- * Requests of one core; all are aborted with the signal, because then it is gone. The core is told `answered`, the number of
- * its word `ANSWERED`, when a head is there, and by the next two of each piece of a body and of its end.
+ * Requests of one core. When the signal aborts the core is gone, and all requests are aborted.
+ * `answered` is the number of the operation `ANSWERED`: the core receives it with the head of an
+ * answer. The next two numbers report each piece of a body, and its end.
  *
- * `socket` gives the address of the server's socket, empty where there is none.
+ * `socket` returns the address of the server's socket; empty if there is none.
  */
 export function requests(socket: () => string, tell: Tell, answered: number, signal: AbortSignal): Make {
   const running = new Map<number, AbortController>()
@@ -33,7 +36,7 @@ export function requests(socket: () => string, tell: Tell, answered: number, sig
   const make = async (number: number, text: string) => {
     const control = new AbortController()
     running.set(number, control)
-    /** After an abort nobody wants to hear of it. */
+    /** Reports to the core, unless the request was aborted. */
     const say = (what: number, text = '', other = 0) => {
       if (running.get(number) === control) tell(answered + what, text, number, other)
     }
@@ -41,7 +44,8 @@ export function requests(socket: () => string, tell: Tell, answered: number, sig
     let begun = false
     let forbidden = false
     let why = ''
-    // Only here does a browser say that it was the page's own policy; who asks hears that it failed.
+    // Browsers report a violation of the page's own policy only by this event; the request itself
+    // just fails.
     const violated = ({ blockedURI, disposition, effectiveDirective }: SecurityPolicyViolationEvent) => {
       forbidden ||= disposition === 'enforce' && effectiveDirective === 'connect-src' && originOf(blockedURI) === originOf(address)
     }
@@ -60,7 +64,8 @@ export function requests(socket: () => string, tell: Tell, answered: number, sig
         headers: { 'Content-Type': 'application/json', ...(bearer && { Authorization: `Bearer ${bearer}` }) },
         body: body.join('\n'),
         cache: 'no-store',
-        // A proxy before one's own origin may want the page's cookies; another origin gets none.
+        // A proxy in front of the same origin may need the page's cookies; another origin gets
+        // none.
         credentials: 'same-origin',
         redirect: 'error',
         referrerPolicy: 'no-referrer',
@@ -70,7 +75,7 @@ export function requests(socket: () => string, tell: Tell, answered: number, sig
       say(0, patience(response.headers.get('retry-after')), response.status)
       await read(response, (piece) => say(1, piece))
     } catch {
-      // What a browser throws says less than is known here, and might repeat a secret.
+      // The browser's own error says less than is known here, and might repeat a secret.
       why ||= begun ? 'the answer broke off' : await cause(address, () => forbidden)
     }
     globalThis.removeEventListener?.('securitypolicyviolation', violated)
@@ -82,11 +87,12 @@ export function requests(socket: () => string, tell: Tell, answered: number, sig
   return (what, number, text) => (what === 0 ? void make(number, text) : abort(number))
 }
 
-/** A body's text, in the pieces in which it comes; characters stay whole. */
+/** Reads a body's text in the pieces in which it arrives; characters stay whole. */
 async function read(response: Response, each: (piece: string) => void): Promise<void> {
   const decoder = new TextDecoder()
   const reader = response.body?.getReader()
-  // A browser without streams has it all at the end: enough for polls, and a stream is left for them.
+  // A browser without streams gets the whole body at the end. That is enough for polls, and the
+  // client leaves a stream for them.
   if (reader === undefined) return each(await response.text())
   for (;;) {
     const { done, value } = await reader.read()
@@ -96,7 +102,7 @@ async function read(response: Response, each: (piece: string) => void): Promise<
   }
 }
 
-/** `Retry-After` in milliseconds: it is in seconds, or a date. */
+/** `Retry-After` in milliseconds. The header holds seconds or a date. */
 function patience(after: string | null): string {
   const wait = Number(after) * 1000 || Date.parse(after ?? '') - Date.now()
   return wait > 0 ? String(Math.ceil(wait)) : ''
@@ -105,7 +111,7 @@ function patience(after: string | null): string {
 /** Why a request had no answer, as far as a page can know. */
 async function cause(address: string, forbidden: () => boolean): Promise<string> {
   if (address === '') return 'there is no address of a server: see `url`'
-  // The browser tells of a violation after the failure.
+  // The browser reports a violation after the failure: wait one task.
   await new Promise((resolve) => setTimeout(resolve))
   if (forbidden()) return "the page's Content-Security-Policy forbids it: add the server's address to connect-src"
   if (address.startsWith('http:') && globalThis.location?.protocol === 'https:') return 'the page came by https and may not ask by http: serve Tidings by https'

@@ -1,10 +1,13 @@
-/** When a cache may be written: another tab may have written meanwhile. Nothing is saved before the rest of the core is there. */
+/**
+ * Decides when a cache may be written, because another tab may have written meanwhile. Loaded with
+ * the rest of the core: nothing is saved before.
+ */
 
 import type { Cache, Fence, Saved, Storage } from '../storage.js'
 
 /**
- * Does what is to be done in a transaction, unless another page signed the user out since this one loaded what it would write:
- * then nothing is written, and `over` is told.
+ * Runs `work` in a transaction, unless another page signed the user out since this page loaded
+ * their data. Then nothing is written, and `over` is called.
  */
 export async function unlessSignedOut(
   { transact, known }: Pick<Storage, 'transact' | 'known'>,
@@ -19,7 +22,7 @@ export async function unlessSignedOut(
     const [whose = ''] = owner.split('\t')
     const count = store.get(`${whose}\n`)
     count.onsuccess = () => {
-      // A page that has not loaded anything of the user begins here.
+      // A page that has loaded no data of the user yet takes the count as it is.
       if (!known.has(user)) known.set(user, count.result)
       out = count.result !== known.get(user)
       if (!out) work(store, owner)
@@ -31,15 +34,15 @@ export async function unlessSignedOut(
 }
 
 /**
- * Writes a cache, if it may be; that of a channel too many takes the place of the one written longest ago. The first one of a page takes
- * with it what was written before `since`, a time of day.
+ * Writes a cache, if it may. A channel beyond the limit replaces the one that was written longest
+ * ago. The first write of a page also deletes data from before `since`, a time of day.
  */
 export async function save(storage: Pick<Storage, 'transact' | 'known'>, cache: Cache, over: (user: string) => void, since: number, channelsMax = 256): Promise<void> {
   const { user, cursors, text } = cache
   const write = (store: IDBObjectStore, key: string) => {
     const request = store.get(key)
     request.onsuccess = () => {
-      // Whatever is there was written by some version of this, or by nobody.
+      // An older version of the package may have written the record, or there is none.
       const { cursors: old, at = 0 } = (request.result ?? {}) as Partial<Saved>
       if (Array.isArray(old) && at >= since && !mayReplace(old, cache)) return
       store.put({ cursors, text, at: Date.now() } satisfies Saved, key)
@@ -50,19 +53,19 @@ export async function save(storage: Pick<Storage, 'transact' | 'known'>, cache: 
   await unlessSignedOut(storage, user, write, over)
   if (looked.has(storage.known)) return
   looked.add(storage.known)
-  // What this page can't look through, another will.
+  // Data that this page can't look through is left to another page.
   await forgetOld(storage, since).catch(() => {})
 }
 
-/** Storages whose page looked for what is too old. */
+/** Storages whose page looked for old data. */
 const looked = new WeakSet<object>()
-/** Where it stands when some page did so; of a day, one is enough. */
+/** The key of the time when a page last looked; one look a day is enough. */
 const LOOKED = '\n'
 const DAY = 86_400_000
 
 /**
- * Forgets what nobody came back to: caches written before, and all that is there of a user of whom nothing is younger, unsent
- * changes too. Of whom something is younger, what is unsent stays.
+ * Deletes data of users that did not return: caches from before `since`, and everything of a user
+ * without newer data, unsent changes included. A user with newer data keeps unsent changes.
  */
 async function forgetOld({ transact }: Pick<Storage, 'transact'>, since: number): Promise<void> {
   const newest = new Map<string, number>()
@@ -96,24 +99,28 @@ async function forgetOld({ transact }: Pick<Storage, 'transact'>, since: number)
   journal((key) => owners.has(ownerOf(key.slice(JOURNAL.length))) && localStorage.removeItem(key))
 }
 
-/** Before keys of rows that are written at once; see lanes.ts. */
+/** The prefix of journal keys; see lanes.ts. */
 const JOURNAL = 'tidings\n'
 
 function journal(each: (key: string, row: string) => void) {
   try {
     for (const key of Object.keys(localStorage)) if (key.startsWith(JOURNAL)) each(key, localStorage.getItem(key) ?? '')
   } catch {
-    // A browser that gives none has nothing to forget.
+    // A browser without `localStorage` has nothing to delete.
   }
 }
 
-/** What is a user's begins with the key of their cache, and a tab. */
+/** Keys of a user's data begin with the key of their cache and a tab. */
 const ownerOf = (key: string) => key.split('\t', 1)[0] ?? ''
 
-/** When a cache or a row was written; nothing for what has no date. Caches of before have none, and are only caches. */
+/**
+ * When a cache or a row was written; `undefined` for records without a date. Caches of older
+ * versions have no date, and count as old.
+ */
 function writtenAt(value: unknown): number | undefined {
   if (typeof value === 'string') {
-    // As the core writes rows, or as a page does before its core is there.
+    // The core writes a row as `1`, the time and the rest. A page without its core writes `~`, the
+    // operation, a number and the time.
     const [, at = ''] = /^(?:~\d+\n\d+\n|1)(\d+)\n/.exec(value) ?? []
     return at === '' ? undefined : Number(at)
   }
@@ -121,8 +128,8 @@ function writtenAt(value: unknown): number | undefined {
 }
 
 /**
- * Under `owner` itself, where no channel is, stands which of a user's channels have a cache, the one written last at the
- * end: to look into each cache for that would be to read all of them.
+ * Keeps the list of channels with a cache under `owner` itself, where no channel is; the one
+ * written last is at the end. Looking into each cache instead would read all of them.
  */
 function makeRoom(store: IDBObjectStore, owner: string, channel: string, most: number) {
   const request = store.get(owner)
@@ -135,7 +142,7 @@ function makeRoom(store: IDBObjectStore, owner: string, channel: string, most: n
   }
 }
 
-/** Whether a cache that is true at `old` may be replaced. */
+/** Whether a cache with these `old` cursors may be replaced. */
 export function mayReplace(old: Fence['cursors'], fence: Fence): boolean {
   return fence.cursors.every(([epoch, offset], place) => {
     const before = old[place]

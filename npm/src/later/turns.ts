@@ -1,29 +1,33 @@
 /**
- * Turns of the tabs of one browser at holding a connection. By HTTP/1.1 a browser opens six to one origin, for all its tabs
- * together: held by streams, they leave nothing for the seventh tab and the app's own requests. So two requests that wait may be
- * open at once, a Web Lock for each, and all the others ask for a moment, one at a time.
+ * Takes turns at holding a connection, for all tabs of one browser. With HTTP/1.1 a browser opens
+ * six connections to one origin, for all tabs together. If streams hold all of them, the seventh
+ * tab and the app's own requests wait. So two waiting requests may be open at once, with a Web Lock
+ * for each, and all other tabs poll briefly, one at a time.
  */
 
-/** Requests that are held at once. */
+/** How many waiting requests are held at once. */
 const HELD = 2
-/** Milliseconds between a tab's short polls, and for which each may wait for news. */
+/** The pause between a tab's short polls, and how long each may wait for news, in milliseconds. */
 const PAUSE = 4_000
 const MOMENT = 250
-/** Milliseconds for which a turn is kept for the same tab's next request: polls and reopened streams follow each other. */
+/**
+ * How long a turn stays with the same tab for its next request, in milliseconds: polls and reopened
+ * streams follow each other.
+ */
 const KEPT = 1_000
 
-/** A request that may be made: as this path, until `end` is called. */
+/** A request that may be made now with this path. `end` must be called after it. */
 export interface Turn {
   readonly path: string
   end(): void
 }
 
 /**
- * Turns of one core, at requests to this address. `next` answers when a request may be made, and nothing where the stream it
- * would open is one too many.
+ * Turns of one core. The function resolves when a request to the address may be made, and with
+ * `undefined` where it would open one stream too many.
  */
 export function turns(signal: AbortSignal): (address: string, path: string, over: AbortSignal) => Promise<Turn | undefined> {
-  // Held, and not needed just now.
+  // Turns that are held, but have no request at the moment.
   const kept: { readonly name: string; end(): void }[] = []
 
   const take = (name: string, options: LockOptions) =>
@@ -59,7 +63,7 @@ export function turns(signal: AbortSignal): (address: string, path: string, over
   return async (address, path, over) => {
     const free = { path, end() {} }
     const waits = /^(sse|poll)\?(?!wait=0(&|$))/.exec(path)
-    // Without locks tabs know nothing of each other.
+    // Without locks the tabs can't take turns.
     if (waits === null || globalThis.navigator?.locks === undefined || !isCrowded(address)) return free
     const { origin } = new URL(address)
     const end = await held(origin)
@@ -73,10 +77,13 @@ export function turns(signal: AbortSignal): (address: string, path: string, over
   }
 }
 
-/** Whether a browser opens only so many connections there: by HTTP/2 and later, all requests share one. */
+/**
+ * Whether the browser limits its connections to this address: with HTTP/2 and later all requests
+ * share one.
+ */
 function isCrowded(address: string): boolean {
   if (address.startsWith('http:')) return true
-  // Empty where the server does not let pages of other origins look.
+  // Empty if the server does not let pages of other origins read the timing.
   const seen = performance.getEntriesByType('resource').filter(({ name }) => name.startsWith(address)) as PerformanceResourceTiming[]
   const protocol = seen.at(-1)?.nextHopProtocol
   return protocol === undefined || protocol === '' || protocol.startsWith('http/1')

@@ -7,8 +7,9 @@ import { useTidings } from './provider.js'
 import { useReadable } from './readable.js'
 
 /**
- * A channel, read while the component is mounted: `useChannel('room:42')`; `null` reads none. The result is a frozen
- * object, new when its content is; its functions are stable and need no `this`.
+ * A channel that is read while the component is mounted: `useChannel('room:42')`. `null` reads
+ * none. The result is a frozen object, which is new when its content changed. Its functions are
+ * stable and need no `this`.
  */
 export function useChannel<const N extends ChannelName>(name: N | null): ChannelView<N> {
   const client = useTidings()

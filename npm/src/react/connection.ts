@@ -5,20 +5,23 @@ import type { Connection } from 'tidings'
 import { useTidings } from './provider.js'
 import { useReadable } from './readable.js'
 
-/** Where the connection stands, and why. `lost` turns true only after 5 s without one: for banners that don't flicker. */
+/**
+ * The state of the connection, and the reason. `lost` turns true only after 5 s without a
+ * connection, for banners that don't flicker.
+ */
 export function useConnection(): Connection {
   return useReadable(useTidings().connection)
 }
 
 /** Options of {@link useServerTime}. */
 export interface ServerTimeOptions {
-  /** How often the time is read, in milliseconds; 1000 when left out. */
+  /** How often the time is read, in milliseconds; default 1000. */
   readonly every?: number | undefined
 }
 
 /**
- * The server's clock in milliseconds since 1970, read again every `every` milliseconds; `null` until the client knows
- * it, and always on servers, so that hydration matches.
+ * The server's clock in milliseconds since 1970, read every `every` milliseconds. It is `null`
+ * until the client knows it, and always on servers, so that hydration matches.
  */
 export function useServerTime({ every = 1000 }: ServerTimeOptions = {}): number | null {
   const client = useTidings()
@@ -26,7 +29,7 @@ export function useServerTime({ every = 1000 }: ServerTimeOptions = {}): number 
   useEffect(() => {
     const read = (): void => setNow(client.now())
     const timer = setInterval(read, every)
-    // The clock is known once connected: don't leave the first value to the timer.
+    // The clock is known once connected: read it then, without waiting for the timer.
     const unsubscribe = client.connection.subscribe(read)
     return () => {
       clearInterval(timer)

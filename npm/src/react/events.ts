@@ -5,13 +5,14 @@ import type { TidingsEvents } from 'tidings'
 import { useTidings } from './provider.js'
 
 /**
- * Calls `fn` when something happens: `useTidingsEvent('arrived', item => toast(item.title))`. `fn` may be written
- * inline: the latest one is called, and a new one does not subscribe again.
+ * Calls `fn` on each event: `useTidingsEvent('arrived', item => toast(item.title))`. `fn` may be
+ * written inline: the latest one is called, and a new one does not subscribe again.
  */
 export function useTidingsEvent<E extends keyof TidingsEvents>(event: E, fn: (happened: TidingsEvents[E]) => void): void {
   const client = useTidings()
   const latest = useRef(fn)
-  // Before layout effects, so that an event raised by one already meets the function of this render.
+  // Runs before layout effects, so that an event raised by a layout effect calls the function of
+  // this render.
   useInsertionEffect(() => {
     latest.current = fn
   }, [fn])

@@ -7,8 +7,9 @@ import { useTidingsContext, withInitial } from './provider.js'
 import { useReadable } from './readable.js'
 
 /**
- * A view of the inbox: `useNotifications({ show: 'unread' })`. Filters are compared by value, so they may be written
- * inline. The result is a frozen object, new when its content is; its functions are stable and need no `this`.
+ * A view of the inbox: `useNotifications({ show: 'unread' })`. Filters are compared by value, so
+ * they may be written inline. The result is a frozen object, which is new when its content changed.
+ * Its functions are stable and need no `this`.
  */
 export function useNotifications(filter?: InboxFilter): Notifications {
   const context = useTidingsContext()

@@ -1,7 +1,8 @@
 'use client'
-// React hooks over a Tidings client. They hold no state of their own: each reads one of the client's readables
-// through `useSyncExternalStore`, so what React shows is what the client holds, also under StrictMode, the
-// Compiler and concurrent rendering. The core is imported for its types only: there is one copy, the app's.
+// React hooks over a Tidings client. The hooks hold no state of their own: each reads one of the
+// client's readables through `useSyncExternalStore`. So React shows the client's state, also under
+// StrictMode, the Compiler and concurrent rendering. The core is imported for its types only: the
+// one copy is the app's.
 
 export { useChannel } from './channel.js'
 export type { ChannelView } from '../adapter/channels.js'

@@ -5,13 +5,19 @@ import type { InboxSnapshot, InboxView, Readable, Tidings } from 'tidings'
 import { firstSnapshot, withFirst, type InitialInbox } from '../adapter/first-inbox.js'
 import { shallowEqual } from '../adapter/shallow.js'
 
-/** What {@link TidingsProvider} takes. */
+/** The props of {@link TidingsProvider}. */
 export interface TidingsProviderProps {
   /** The app's client, made once with `createTidings` and never by a component. */
   readonly client: Tidings
-  /** Who is signed in; `null`: nobody; left out: whoever the ticket names, or what the app itself sets on the client. */
+  /**
+   * The signed-in user; `null` if signed out. When left out: the user of the ticket, or the user
+   * that the app itself sets on the client.
+   */
   readonly user?: string | null | undefined
-  /** A server-rendered first inbox, from `api.inbox(user)` of `tidings/server`; another one may come with another user. */
+  /**
+   * A server-rendered first inbox, from `api.inbox(user)` of `tidings/server`. Another user may
+   * bring another one.
+   */
   readonly initial?: InitialInbox | undefined
   readonly children?: ReactNode
 }
@@ -23,14 +29,18 @@ interface Context {
 
 const TidingsContext = createContext<Context | null>(null)
 
-// Layout effects run before any passive effect of the same commit, and subscriptions are passive effects: so the
-// client knows its user before the first hook below makes it connect. React 18 warns about them on servers.
+// Layout effects run before all passive effects of the same commit, and subscriptions are passive
+// effects. So the client knows its user before the first hook below connects it. React 18 warns
+// about layout effects on servers.
 const useEarlyEffect = typeof document === 'undefined' ? useEffect : useLayoutEffect
 
-/** Gives the hooks below it a client, and tells the client who is signed in. It never closes the client. */
+/**
+ * Gives the client to the hooks below it, and sets the signed-in user on the client. It never
+ * closes the client.
+ */
 export function TidingsProvider({ client, user, initial, children }: TidingsProviderProps): ReactElement {
   const [first, setFirst] = useState<First>(() => came(client, user, initial))
-  // Compared by content, so that it may be written inline.
+  // Compared by content, so that the prop may be written inline.
   if (!shallowEqual(first.given, initial)) setFirst(came(client, user, initial))
   const shown = first.client === client && first.user === user ? first.snapshot : null
   const context = useMemo(() => ({ client, initial: shown }), [client, shown])
@@ -42,7 +52,7 @@ export function TidingsProvider({ client, user, initial, children }: TidingsProv
 
 interface First {
   readonly client: Tidings
-  /** The user it came with. */
+  /** The user it was given with. */
   readonly user: string | null | undefined
   readonly given: InitialInbox | undefined
   readonly snapshot: InboxSnapshot | null
@@ -65,7 +75,7 @@ export function useTidingsContext(): Context {
 }
 
 /**
- * The view, with the server-rendered inbox until the client knows one.
+ * The view, with the server-rendered inbox until the client has one of its own.
  * @internal
  */
 export function withInitial(view: InboxView, { client, initial }: Context): Readable<InboxSnapshot> {

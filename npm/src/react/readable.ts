@@ -6,11 +6,15 @@ import { shallowEqual } from '../adapter/shallow.js'
 
 const whole = (value: unknown): unknown => value
 
-/** The value of a readable; renders again when it changes. On servers and while hydrating: its `initial`. */
+/**
+ * The value of a readable; renders again when it changes. On servers and while hydrating it is
+ * `initial`.
+ */
 export function useReadable<T>(readable: Readable<T>): T
 /**
- * What `select` takes from a readable's value; renders again only when that changes, compared shallowly, so a
- * selection may build an array or an object. `select` must be pure and may be written inline.
+ * A selection of a readable's value; renders again only when the selection changes. Selections are
+ * compared shallowly, so `select` may build an array or an object. `select` must be pure and may be
+ * written inline.
  */
 export function useReadable<T, U>(readable: Readable<T>, select: (value: T) => U): U
 export function useReadable<T, U>(readable: Readable<T>, select = whole as (value: T) => U): U {
@@ -19,7 +23,7 @@ export function useReadable<T, U>(readable: Readable<T>, select = whole as (valu
     const pick = selector(select, () => shown.current)
     return [() => pick(readable.get()), () => pick(readable.initial)] as const
   }, [readable, select])
-  // A readable calls its subscribers at once; React then compares snapshots and does nothing.
+  // A readable calls new subscribers at once. React then compares the snapshots and does nothing.
   const subscribe = useCallback((changed: () => void) => readable.subscribe(() => changed()), [readable])
   const selected = useSyncExternalStore(subscribe, read, readInitial)
   useEffect(() => {
@@ -29,8 +33,9 @@ export function useReadable<T, U>(readable: Readable<T>, select = whole as (valu
 }
 
 /**
- * React asks for a snapshot more than once a render and wants the same one back: the last answer is kept for as
- * long as the value is the same. When an inline `select` is new, what is on screen is kept if it equals the result.
+ * React reads a snapshot more than once per render and expects the same object, so the last
+ * selection is kept while the value is the same. When an inline `select` is new, the selection on
+ * screen is kept if it equals the new one.
  */
 function selector<T, U>(select: (value: T) => U, onScreen: () => { readonly selected: U } | null): (value: T) => U {
   let last: { readonly value: T; readonly selected: U } | null = null

@@ -5,8 +5,8 @@ import { watchSeen, type SeenItem } from '../adapter/seen-watcher.js'
 import { useTidings } from './provider.js'
 
 /**
- * A ref that marks an item seen once its element was half visible for 500 ms in a visible page. Items that come into
- * view together are marked in one call: `<li ref={useSeen(item)}>`.
+ * A ref that marks an item seen once its element was half visible for 500 ms in a visible page.
+ * Items that come into view together are marked in one call: `<li ref={useSeen(item)}>`.
  */
 export function useSeen({ id, seen }: SeenItem): (element: Element | null) => void {
   const client = useTidings()

@@ -1,18 +1,19 @@
 import { isTidingsError, messageOf, TidingsError } from '../error.js'
 
-/** How long one attempt may take, body included. */
+/** The longest time for one attempt, body included, in milliseconds. */
 const DEADLINE = 10_000
-/** Waits before the second and the third attempt, in milliseconds, unless the server says how long. */
+/** Waits before the second and the third attempt, in milliseconds, unless the server names one. */
 const WAITS = [200, 1_000]
-/** Longer than this nobody's request should wait. */
+/** No call waits longer than this for an attempt, in milliseconds. */
 const LONGEST_WAIT = 5_000
 
-/** A request to the server, repeated where that is safe. */
+/** Makes a request to the server, and repeats it after failures that may pass. */
 export type Call = (method: 'GET' | 'POST', path: string, body?: unknown, key?: string) => Promise<unknown>
 
 /**
- * Requests with an API key. Every call of this package is safe to repeat (publishing by its `Idempotency-Key`, the rest
- * by nature), so an answer that never came, a 429 and a 5xx are tried again twice.
+ * Makes requests with an API key. Every call of this package is safe to repeat: publishing has its
+ * `Idempotency-Key`, and the others are idempotent. So after no answer, a 429 or a 5xx there are
+ * two more attempts.
  */
 export function caller(url: string, apiKey: string): Call {
   const base = url.replace(/\/+$/, '')
@@ -33,7 +34,7 @@ export function caller(url: string, apiKey: string): Call {
 interface Outcome {
   readonly answer?: unknown
   readonly error?: TidingsError
-  /** How long the server wants us to wait. */
+  /** The wait that the server asks for. */
   readonly wait?: number
 }
 
@@ -51,16 +52,20 @@ async function once(url: string, init: RequestInit): Promise<Outcome> {
   }
 }
 
-/** The error in a problem+json body, or one made of the status where a proxy answered instead of Tidings. */
+/**
+ * The error of a problem+json body. If a proxy answered instead of Tidings, the error is made from
+ * the status.
+ */
 function problem(status: number, text: string): TidingsError {
   let body: { code?: unknown; detail?: unknown; title?: unknown; request_id?: unknown } = {}
   try {
     body = (JSON.parse(text) ?? {}) as typeof body
   } catch {
-    // Not JSON: the status has to do.
+    // Not JSON: only the status is known.
   }
   const retry = status >= 500 || status === 429 || status === 408
-  // What happened says more than the advice for its code, which is there where nothing more is known.
+  // `detail` says more than the advice of the code in `title`, which is used if there is no
+  // `detail`.
   const words = [body.detail, body.title].find((part) => typeof part === 'string' && part !== '')
   const request = typeof body.request_id === 'string' ? ` (request ${body.request_id})` : ''
   return new TidingsError({

@@ -1,7 +1,7 @@
 import type { InitialInbox } from '../adapter/first-inbox.js'
 import { items, type Entry } from '../items.js'
 
-/** Answer of `GET /v1/inbox`. */
+/** The answer of `GET /v1/inbox`. */
 export interface Page {
   readonly items: readonly {
     readonly id: string
@@ -21,7 +21,7 @@ interface Counts {
   readonly unseen: number
 }
 
-/** A page of the server's, as the client would show it. */
+/** Converts a page of the server into the client's items. */
 export function firstInbox(user: string, { items: page, counts: { inbox, system }, next }: Page): InitialInbox {
   const { take } = items()
   const shown = page.map(({ id, kind, at, read, seen, archived, data }, number) => {

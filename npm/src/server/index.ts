@@ -1,4 +1,7 @@
-/** For backends: send notifications, hand out tickets. No wasm, no DOM; refuses to work in a browser. */
+/**
+ * For backends: sends notifications and hands out tickets. It needs no wasm and no DOM, and refuses
+ * to run in a browser.
+ */
 
 import { failure, invalid } from '../error.js'
 import { isText } from '../foreign.js'
@@ -9,10 +12,11 @@ import { nodeTicketHandler, ticketHandler } from './tickets.js'
 import type { Ticket, TidingsServer, TidingsServerOptions } from './types.js'
 
 /**
- * The server at `url`, with an API key from its configuration (`dev` on a `--dev` server).
+ * The server at `url`, with an API key of its configuration (`dev` on a `--dev` server).
  *
- * Throws in a browser: the key lets its bearer write to everybody. Nothing is asked for before the first call, and what
- * is missing then is named by it: modules of a backend are loaded by builds too, which have no environment.
+ * Throws in a browser, because the key allows writing to every user. Nothing is requested before
+ * the first call, and that call reports a missing option: builds also load a backend's modules, and
+ * have no environment.
  */
 export function createTidingsServer(options: TidingsServerOptions): TidingsServer {
   if (typeof document !== 'undefined') throw invalid('tidings/server must not run in a browser: its API key would be public.')
@@ -58,7 +62,7 @@ export function createTidingsServer(options: TidingsServerOptions): TidingsServe
   }
 }
 
-/** An environment without the variable gives nothing, or nothing to read. */
+/** A missing environment variable is undefined or empty. */
 function isMissing(value: string | undefined): value is '' | undefined {
   return value === undefined || value === ''
 }

@@ -1,24 +1,26 @@
 import { invalid } from '../error.js'
 
-/** What a request says about where it comes from. */
+/** The headers of a request that tell its origin. */
 export interface Asked {
   readonly method: string
-  /** By lower-case name. */
+  /** The header of this lower-case name. */
   header(name: string): string | null | undefined
 }
 
-/** Whose pages may ask a route. */
+/** The pages that may use a route. */
 export interface Pages {
-  /** What the page's browser has to be told so that it may read the answer; `undefined`: it may not ask. */
+  /**
+   * The response headers that let the page read the answer; `undefined` if the page may not ask.
+   */
   admit(asked: Asked): Record<string, string> | undefined
 }
 
-/** How long browsers may keep the answer to a preflight, in seconds. */
+/** How long browsers may cache the answer to a preflight, in seconds. */
 const PREFLIGHT = '600'
 
 /**
- * Pages of the route's own host, and of these origins. A ticket comes by the user's cookie, so another site's page must
- * not get one. Throws where an entry is no origin.
+ * Admits pages of the route's own host, and of these origins. The user's cookie authorises the
+ * request, so another site's page must not get a ticket. Throws if an entry is not an origin.
  */
 export function pages(origins: readonly string[] = []): Pages {
   const others = new Set(origins.map(originOf))
@@ -31,12 +33,12 @@ export function pages(origins: readonly string[] = []): Pages {
   }
 }
 
-/** Browsers say where they come from on every POST; what says nothing is no browser. */
+/** Browsers send their origin with every POST; a request without one is not from a browser. */
 function isOwn({ header }: Asked, origin: string | null | undefined): boolean {
   const site = header('sec-fetch-site')
   if (site) return site === 'same-origin'
   if (!origin) return true
-  // A page of another site can't set this name: browsers would ask with a preflight first.
+  // A page of another site can't set this header: browsers would send a preflight first.
   const host = header('x-forwarded-host')?.split(',')[0]?.trim() || header('host')
   const own = host ? parse(`${plain(origin).split('://')[0]}://${host}`)?.host : undefined
   return own !== undefined && own !== '' && own === parse(origin)?.host
@@ -63,7 +65,10 @@ function originOf(entry: unknown): string {
   return plain(entry as string)
 }
 
-/** As browsers write it: in lower case, without a port that goes without saying. Apps' own schemes have no such ports. */
+/**
+ * As browsers write it: in lower case and without the scheme's default port. Custom schemes of apps
+ * have no default port.
+ */
 function plain(origin: string): string {
   const url = parse(origin)
   return url === undefined ? origin : `${url.protocol}//${url.host}`

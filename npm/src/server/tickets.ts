@@ -3,31 +3,31 @@ import { isObject, isText, record } from '../foreign.js'
 import { pages, type Asked } from './pages.js'
 import type { Identify, Identified, Identity, RouteOptions, ServerLogger, Ticket, TidingsServer } from './types.js'
 
-/** What a route answers, before it is put in the host's words. */
+/** The answer of a route, before it is converted for the host. */
 interface Answer {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
   readonly body: object | undefined
 }
 
-/** What the routes need of the server they belong to. */
+/** The parts of the server that the routes need. */
 interface Needs {
   issue(who: Identity): Promise<Ticket>
   readonly logger: ServerLogger
 }
 
-/** A request, and how the app says who sent it. */
+/** Handles a request; `identify` is the app's function that names its user. */
 type Route = (asked: Asked, identify: () => ReturnType<Identify<unknown>>) => Promise<Answer>
 
-/** Whether what the app threw is for its framework to catch. */
+/** Whether the framework should handle a value that the app threw. */
 type Passes = (thrown: unknown) => boolean
 
 const JSON_BODY = { 'content-type': 'application/json', 'cache-control': 'no-store' }
 const PROBLEM_BODY = { ...JSON_BODY, 'content-type': 'application/problem+json' }
-/** Of how many refused origins the log is told, each once. */
+/** The most refused origins that are logged, each once. */
 const TOLD = 100
 
-/** The route for hosts that speak `Request` and `Response`. */
+/** The route for hosts with `Request` and `Response`. */
 export function ticketHandler(needs: Needs): TidingsServer['ticketHandler'] {
   return (identify, options) => {
     const answer = route(needs, isForFramework, options)
@@ -51,7 +51,7 @@ export function ticketHandler(needs: Needs): TidingsServer['ticketHandler'] {
 export function nodeTicketHandler(needs: Needs): TidingsServer['nodeTicketHandler'] {
   return <Q extends object, R extends object>(identify: Identify<Q>, options?: RouteOptions) => {
     const answer = route(needs, () => false, options)
-    // Nobody catches what this rejects with: in Node that would end the process.
+    // This must not reject: in Node an unhandled rejection ends the process.
     return async (request: Q, response: R) => {
       const asked = request as NodeRequest
       const { status, headers, body } = await answer(
@@ -66,10 +66,10 @@ export function nodeTicketHandler(needs: Needs): TidingsServer['nodeTicketHandle
       )
       try {
         const reply = response as NodeResponse
-        // Fastify wraps Node's response, and has to be told that it is answered already.
+        // Fastify wraps Node's response, and must know that the response is taken over.
         reply.hijack?.()
         const raw = reply.raw ?? reply
-        // The app has answered already, by sending people to the sign-in page, say.
+        // The app may have answered already, with a redirect to the sign-in page for example.
         if (raw.headersSent || raw.writableEnded) return
         const vary = headers['vary'] && raw.getHeader?.('vary')
         raw.writeHead?.(status, vary ? { ...headers, vary: `${String(vary)}, ${headers['vary']}` } : headers)
@@ -96,12 +96,18 @@ interface NodeResponse {
   end?(body?: string): void
 }
 
-/** A redirect, say: frameworks throw responses, objects that are no errors, and errors they know again (Next, Hono). */
+/**
+ * Frameworks throw redirects and the like as responses, as objects that are no errors, or as errors
+ * of their own (Next, Hono).
+ */
 function isForFramework(thrown: unknown): boolean {
   return isObject(thrown) && (!(thrown instanceof Error) || 'digest' in thrown || 'getResponse' in thrown)
 }
 
-/** The 4xx of an error made to be answered, as `createError(401)` makes them; another service's status is not meant. */
+/**
+ * The 4xx status of an error made for the client, as `createError(401)` makes them. The status of
+ * another service's error does not count.
+ */
 function exposed(thrown: unknown): number | undefined {
   const { expose, status } = record(thrown)
   return expose === true && typeof status === 'number' && status >= 400 && status < 500 ? status : undefined
@@ -142,14 +148,14 @@ function route({ issue, logger }: Needs, passes: Passes, { origins }: RouteOptio
     try {
       return { status: 200, headers: { ...JSON_BODY, ...shared }, body: await issue(who) }
     } catch (thrown) {
-      // The browser tries again later; what went wrong is for the backend's log, not for the page.
+      // The browser tries again later. The reason goes to the backend's log, not to the page.
       logger.error(`tidings: no ticket: ${messageOf(thrown)}`, thrown)
       return problem(503, isTidingsError(thrown) ? thrown.code : 'internal', 'The backend has no ticket: its log says why.', shared)
     }
   }
 }
 
-/** Whom the app named; nobody, if it named nobody. */
+/** The user that the app named, or `null`. */
 function named(given: Identified): Identity | null {
   const { user } = given ?? {}
   if (user === undefined || user === null || user === '') return null

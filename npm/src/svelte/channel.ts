@@ -7,8 +7,9 @@ import { useTidingsContext } from './provider.js'
 import { fields } from './readable.js'
 
 /**
- * A channel, read while something shows it: `useChannel('room:42')`, or `useChannel(() => name)` where the name changes;
- * `null` reads none. Read its getters (`room.messages`) where they are used. The functions are stable and need no `this`.
+ * A channel that is read while a component shows it: `useChannel('room:42')`, or
+ * `useChannel(() => name)` if the name changes. `null` reads none. Read its getters
+ * (`room.messages`) where they are used. The functions are stable and need no `this`.
  */
 export function useChannel<const N extends ChannelName>(name: MaybeGetter<N | null>): ChannelView<N> {
   const { client, mounted } = useTidingsContext()

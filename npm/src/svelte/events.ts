@@ -4,7 +4,7 @@ import type { TidingsEvents } from 'tidings'
 import { useTidings } from './provider.js'
 
 /**
- * Calls `fn` when something happens, for as long as the component is in the page:
+ * Calls `fn` on each event while the component is mounted:
  * `useTidingsEvent('arrived', item => toast(item.title))`.
  */
 export function useTidingsEvent<E extends keyof TidingsEvents>(event: E, fn: (happened: TidingsEvents[E]) => void): void {

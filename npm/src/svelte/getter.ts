@@ -1,12 +1,15 @@
-/** A value, or a function that gives it and is asked again when what it reads has changed. */
+/**
+ * A value, or a function that returns it. The function is called again when the state that it reads
+ * changed.
+ */
 export type MaybeGetter<T> = T | (() => T)
 
-/** The value now. */
+/** The current value. */
 export function valueOf<T extends object | string | null | undefined>(given: MaybeGetter<T>): T {
   return typeof given === 'function' ? (given as () => T)() : given
 }
 
-/** What `make` made of the key, made anew only when the key is another. */
+/** The result of `make` for the current key; made again only when the key changes. */
 export function latest<K, V>(key: () => K, make: (key: K) => V): () => V {
   let made: { readonly key: K; readonly value: V } | undefined
   return () => {

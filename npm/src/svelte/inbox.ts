@@ -7,9 +7,10 @@ import { useTidingsContext } from './provider.js'
 import { current, fields, follow, type Current } from './readable.js'
 
 /**
- * A view of the inbox: `useNotifications({ show: 'unread' })`, or `useNotifications(() => ({ show }))` where the filter
- * changes. Filters are compared by value. Read its getters (`inbox.items`) where they are used: destructured, they are
- * what they were. The functions are stable and need no `this`.
+ * A view of the inbox: `useNotifications({ show: 'unread' })`, or
+ * `useNotifications(() => ({ show }))` if the filter changes. Filters are compared by value. Read
+ * its getters (`inbox.items`) where they are used: a destructured value does not change. The
+ * functions are stable and need no `this`.
  */
 export function useNotifications(filter?: MaybeGetter<InboxFilter | undefined>): Notifications {
   const { client, inbox, mounted } = useTidingsContext()

@@ -1,6 +1,7 @@
-// Svelte views over a Tidings client. They hold no state of their own: each getter reads one of the client's readables,
-// and `createSubscriber` runs again what has read it. Plain modules, nothing to compile. The core is imported for its
-// types only: there is one copy, the app's, whose readables are Svelte stores as they are (`$inbox`).
+// Svelte views over a Tidings client. The views hold no state of their own: each getter reads one
+// of the client's readables, and `createSubscriber` reruns the effects that read it. These are
+// plain modules that need no compiler. The core is imported for its types only: the one copy is the
+// app's. Its readables already are Svelte stores (`$inbox`).
 
 export { useChannel } from './channel.js'
 export { useConnection, useServerTime, type ServerTimeOptions } from './connection.js'

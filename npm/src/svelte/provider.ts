@@ -7,16 +7,19 @@ import { firstSnapshot, withFirst, type InitialInbox } from '../adapter/first-in
 import { shallowEqual } from '../adapter/shallow.js'
 import { valueOf, type MaybeGetter } from './getter.js'
 
-/** What {@link setTidings} takes beside client and user. */
+/** The options of {@link setTidings}, beside client and user. */
 export interface SetTidingsOptions {
   /**
-   * A server-rendered first inbox, from `api.inbox(user)` of `tidings/server`: `() => data.inbox`, because another one may
-   * come with another user.
+   * A server-rendered first inbox, from `api.inbox(user)` of `tidings/server`: `() => data.inbox`,
+   * because another user may bring another one.
    */
   readonly initial?: MaybeGetter<InitialInbox | null | undefined>
 }
 
-/** Whether the components below are in the page. Until then they show what a server wrote, which on servers is never. */
+/**
+ * Whether the components below are mounted. Until then they show the server-rendered values. On
+ * servers they never mount.
+ */
 export interface Mounted extends Source {
   is(): boolean
 }
@@ -30,9 +33,10 @@ interface Context {
 const KEY = Symbol('tidings')
 
 /**
- * Gives the components below a client, and tells the client who is signed in: `setTidings(tidings, () => data.user?.id
- * ?? null)`, in the script of the layout. `null` is nobody; `undefined`, or nothing, is whoever the ticket names. It
- * never closes the client, and on servers it does not touch it: what it keeps belongs to the page being rendered.
+ * Gives the client to the components below, and sets the signed-in user on the client:
+ * `setTidings(tidings, () => data.user?.id ?? null)`, in the script of the layout. `null` means
+ * signed out; `undefined`, or no argument, means the user of the ticket. It never closes the
+ * client. On servers it does not touch the client: the context belongs to the page being rendered.
  */
 export function setTidings(client: Tidings, user?: MaybeGetter<string | null | undefined>, { initial }: SetTidingsOptions = {}): void {
   const now = () => ({ user: valueOf(user), given: valueOf(initial) })
@@ -46,7 +50,8 @@ export function setTidings(client: Tidings, user?: MaybeGetter<string | null | u
   })
   if (typeof document === 'undefined') return
   let told: string | null | undefined
-  // At once, so that the client knows its user before the first component below makes it connect.
+  // Subscribe at once, so that the client knows its user before the first component below connects
+  // it.
   const stop = toStore(now).subscribe((next) =>
     untrack(() => {
       if (!shallowEqual(next.given, came.given)) came = next
@@ -59,7 +64,7 @@ export function setTidings(client: Tidings, user?: MaybeGetter<string | null | u
   onDestroy(stop)
 }
 
-/** The client that {@link setTidings} gave. Throws without one. */
+/** The client of {@link setTidings}. Throws without one. */
 export function useTidings(): Tidings {
   return useTidingsContext().client
 }
@@ -72,7 +77,7 @@ export function useTidingsContext(): Context {
 }
 
 /**
- * That of the context; without one, of the component that is being made.
+ * The mounted state of the context; without a context, that of the component being created.
  * @internal
  */
 export function useMounted(): Mounted {

@@ -6,16 +6,20 @@ import { shallowEqual } from '../adapter/shallow.js'
 import { latest, type MaybeGetter } from './getter.js'
 import { useMounted, type Mounted } from './provider.js'
 
-/** A value with a reactive getter: what reads `current` is run again when it changes. */
+/** A value with a reactive getter: effects that read `current` run again when it changes. */
 export interface Current<T> {
   readonly current: T
 }
 
-/** The value of a readable, such as `useReadable(tidings.outbox)`. On servers and while hydrating: its `initial`. */
+/**
+ * The value of a readable, such as `useReadable(tidings.outbox)`. On servers and while hydrating it
+ * is `initial`.
+ */
 export function useReadable<T>(readable: MaybeGetter<Readable<T>>): Current<T>
 /**
- * What `select` takes from a readable's value; changes only when that changes, compared shallowly, so a selection may
- * build an array or an object. `select` must be pure; it may read state.
+ * A selection of a readable's value. It changes only when the selection changes. Selections are
+ * compared shallowly, so `select` may build an array or an object. `select` must be pure, but may
+ * read state.
  */
 export function useReadable<T, U>(readable: MaybeGetter<Readable<T>>, select: (value: T) => U): Current<U>
 export function useReadable<T, U>(readable: MaybeGetter<Readable<T>>, select = (value: T) => value as unknown as U): Current<U> {
@@ -33,8 +37,9 @@ export function current<T>(read: () => T): Current<T> {
 }
 
 /**
- * A readable's value as an object with a reactive getter for each of its keys: what reads one is run again when that
- * one changes. `source` is asked at each reading, so it may give another readable; it must give the same one meanwhile.
+ * A readable's value as an object with a reactive getter for each of its keys: an effect that reads
+ * one runs again when that one changes. `source` is called at each reading, so it may return
+ * another readable; otherwise it must return the same one.
  * @internal
  */
 export function fields<T extends object>(source: () => Readable<T>, { keys, mounted }: { keys: T; mounted: Mounted }): T {
@@ -44,7 +49,7 @@ export function fields<T extends object>(source: () => Readable<T>, { keys, moun
 }
 
 /**
- * Reads what `select` takes from the readable of `source`, and has Svelte follow it.
+ * Reads the selection of `source`'s readable, and makes Svelte track it.
  * @internal
  */
 export function follow<T, U>(source: () => Readable<T>, mounted: Mounted, select: (value: T) => U): () => U {
@@ -57,14 +62,15 @@ export function follow<T, U>(source: () => Readable<T>, mounted: Mounted, select
 
 function tracked<T, U>(readable: Readable<T>, select: (value: T) => U): () => U {
   let last: U
-  /** The selection of now: the last one, if it has the same content. */
+  /** The current selection; the last one, if its content is the same. */
   const selected = (value: T) => {
     const next = select(value)
     if (!shallowEqual(last, next)) last = next
     return last
   }
   const track = createSubscriber((update) => {
-    // A readable calls its subscribers at once; whoever made Svelte subscribe reads the value next.
+    // A readable calls new subscribers at once. Skip that call: the effect that made Svelte
+    // subscribe reads the value next.
     let shown: { readonly selection: U } | undefined
     return readable.subscribe((value) => {
       const selection = selected(value)

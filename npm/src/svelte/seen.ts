@@ -1,7 +1,7 @@
 import { watchSeen, type SeenItem } from '../adapter/seen-watcher.js'
 import { useTidings } from './provider.js'
 
-/** What {@link useSeen} gives: an attachment and an action in one. */
+/** The result of {@link useSeen}: an attachment and an action in one. */
 export interface Seen {
   /** `<li {@attach seen(item)}>`, from Svelte 5.29 on. */
   (item: SeenItem): (element: Element) => () => void
@@ -10,8 +10,9 @@ export interface Seen {
 }
 
 /**
- * Marks an item seen once its element was half visible for 500 ms in a visible page. Items that come into view together
- * are marked in one call: `const seen = useSeen()`, then `<li {@attach seen(item)}>`.
+ * Marks an item seen once its element was half visible for 500 ms in a visible page. Items that
+ * come into view together are marked in one call: `const seen = useSeen()`, then
+ * `<li {@attach seen(item)}>`.
  */
 export function useSeen(): Seen {
   const client = useTidings()
