@@ -1,4 +1,4 @@
-//! The bus between nodes: carries hints, and promises nothing.
+//! The bus between nodes. It carries hints and guarantees nothing.
 
 use tidings_server_core::{hub::Hint, seats::Seat};
 
@@ -7,28 +7,28 @@ use crate::{
     tally::Count,
 };
 
-/// What one node tells all others.
+/// A message from one node to all others.
 #[derive(Clone, Debug)]
 pub enum News {
-    /// A log went on.
+    /// A log has new records.
     Hint(Hint),
-    /// Somebody was revoked.
+    /// A credential was revoked.
     Revocation,
-    /// A connection lost its place to a newer one of its page.
+    /// A newer connection of the same page replaced this one.
     Replaced(Seat),
 }
 
-/// Redis, say.
+/// Plays Redis.
 #[derive(Debug, Default)]
 pub struct Bus {
-    /// Counts the times it lost everything.
+    /// Counts how often the bus lost everything.
     generation: u32,
-    /// When the last message to a node arrives, to see which overtake it.
+    /// Arrival time of the last message to a node, to count messages that overtake it.
     last: u64,
 }
 
 impl Bus {
-    /// Carries something to these nodes, each for itself.
+    /// Sends a message to each of these nodes.
     pub fn publish(&mut self, env: &mut Env, news: &News, to: impl Iterator<Item = Process>) {
         for of in to {
             if env.strikes(env.faults.hint_lost, Count::HintLost) {
@@ -47,7 +47,7 @@ impl Bus {
         }
     }
 
-    /// Everything on its way is lost.
+    /// Loses every message that is under way.
     pub fn flush(&mut self, env: &mut Env) {
         env.tally.count(Count::BusFlush);
         self.generation += 1;

@@ -1,4 +1,4 @@
-//! A machine's two clocks: they drift from true time, and people set the wall clock.
+//! A machine's two clocks. They drift from true time, and an operator may set the wall clock wrong.
 
 use tidings_server_core::Now;
 
@@ -8,34 +8,34 @@ const DRIFT: i64 = 200;
 /// The clocks of one device or node.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
-    /// Parts per million by which it is fast.
+    /// Parts per million by which the clock runs fast.
     drift: i64,
-    /// Milliseconds by which the wall clock is wrong, drift apart.
+    /// Error of the wall clock in milliseconds, drift not counted.
     skew: i64,
 }
 
 impl Clock {
-    /// One that is right.
+    /// A correct clock.
     pub const TRUE: Self = Self { drift: 0, skew: 0 };
 
-    /// One that drifts, by something that `bits` decide.
+    /// A clock with a drift that `bits` decide.
     #[must_use]
     pub const fn drifting(bits: u64) -> Self {
         Self { drift: (bits % (2 * DRIFT as u64 + 1)) as i64 - DRIFT, skew: 0 }
     }
 
-    /// Somebody sets the wall clock.
+    /// Sets the wall clock wrong by `ms`.
     pub const fn step(&mut self, ms: i64) {
         self.skew = ms;
     }
 
-    /// Whether the wall clock is far from the truth.
+    /// Whether the wall clock was set wrong.
     #[must_use]
     pub const fn is_stepped(&self) -> bool {
         self.skew != 0
     }
 
-    /// What it shows at this true time.
+    /// The clocks' readings at this true time.
     #[must_use]
     pub const fn read(&self, now: Now) -> Now {
         let drift = self.drift * now.mono as i64 / 1_000_000;
@@ -45,7 +45,7 @@ impl Clock {
         }
     }
 
-    /// Milliseconds of true time until its monotonic clock shows `at`, rounded up.
+    /// Milliseconds of true time until the monotonic clock reads `at`, rounded up.
     #[must_use]
     pub const fn until(&self, now: Now, at: u64) -> u64 {
         let left = at.saturating_sub(self.read(now).mono);

@@ -1,4 +1,4 @@
-//! A node's end of one connection: its session, its mailbox, and what waits.
+//! A node's end of one connection: its session, its mailbox, and frames that wait.
 
 use std::{cell::RefCell, rc::Rc, sync::Arc};
 
@@ -16,10 +16,10 @@ use crate::{
     tally::{Count, Tally},
 };
 
-/// The key that all nodes have.
+/// The proof key that all nodes share.
 const PROOFS: ProofKey = ProofKey::new([7; 32]);
 
-/// A handle of a connection, for the hub.
+/// A connection's handle in the hub.
 #[derive(Clone, Debug)]
 pub(crate) struct Line(Rc<RefCell<Shared>>);
 
@@ -39,27 +39,27 @@ impl Sink for Line {
     }
 }
 
-/// How its messages travel.
+/// How messages reach the client.
 #[derive(Debug)]
 pub(crate) enum Carrier {
-    /// As frames both ways.
+    /// As WebSocket frames in both directions.
     Socket,
-    /// As events of one long answer, which has `begun` or not.
+    /// As events of one long response; `begun` once its first byte was sent.
     Stream { begun: bool },
-    /// In one answer, once there is news.
+    /// In one response, as soon as there is news.
     Poll(Box<Batch>),
-    /// In the answer to a request that brought messages.
+    /// In the response to a POST of messages.
     Visit { answers: String },
 }
 
-/// What a poll is answered with.
+/// The answer to a poll.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
-    /// Everything is wanted, greeting included.
+    /// The client wants all messages, the greeting included.
     all: bool,
-    /// Something is worth an answer.
+    /// There is a message that is worth an answer.
     news: bool,
-    /// What was taken last belongs together with what comes next.
+    /// The last message belongs together with the next one, so no answer may end here.
     torn: bool,
     lines: String,
     session: String,
@@ -67,7 +67,7 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
-    /// For one who wants everything there is, or only news.
+    /// Takes all messages, or waits for news.
     pub(crate) fn new(all: bool) -> Self {
         Self { all, news: all, ..Self::default() }
     }
@@ -101,7 +101,7 @@ impl Batch {
         self.lines.push('\n');
     }
 
-    /// The answer: how to go on, then what is new.
+    /// The answer: the session to go on with, then the new messages.
     pub(crate) fn text(&self, now: u64) -> String {
         let (session, token) = (Json::string(&self.session), Json::string(&self.token));
         let (session, token) = (session.as_str(), token.as_str());
@@ -113,17 +113,17 @@ impl Batch {
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) carrier: Carrier,
-    /// The last word to one who was not let in, where that is an answer of its own.
+    /// The refusal, if it is sent as an HTTP answer of its own.
     pub(crate) refusal: Option<String>,
     pub(crate) session: Session,
     pub(crate) line: Line,
-    /// Who it is, once counted in.
+    /// The user and session, once the gate has admitted the connection.
     pub(crate) guest: Option<Rc<Guest>>,
     pub(crate) batch: bool,
     pub(crate) writing: bool,
     pub(crate) awaits_drain: bool,
     pub(crate) paused: bool,
-    /// Frames that came while reading was paused.
+    /// Frames that arrived while reading was paused.
     pub(crate) unread: Vec<String>,
 }
 
@@ -171,13 +171,13 @@ impl Connection {
         self.line.0.borrow().mailbox.is_low()
     }
 
-    /// A subscription the hub sent back to the log, if any.
+    /// Takes a subscription that the hub sent back to read from the log, if there is one.
     pub(crate) fn take_lagged(&self) -> Option<(Channel, Slot, u64)> {
         let mut shared = self.line.0.borrow_mut();
         (!shared.lagged.is_empty()).then(|| shared.lagged.remove(0))
     }
 
-    /// One more frame leaves; false when nothing waits.
+    /// Sends one more frame; `false` if none waits.
     pub(crate) fn write(&mut self, env: &mut Env, conn: Conn, join: usize) -> bool {
         let frame = self.line.0.borrow_mut().mailbox.take(self.batch, join);
         let Some(frame) = frame else { return false };
@@ -209,7 +209,7 @@ impl Connection {
         true
     }
 
-    /// A refusal can't be its answer's status any more.
+    /// Whether it is too late to refuse by the HTTP status of the answer.
     const fn is_begun(&self) -> bool {
         match self.carrier {
             Carrier::Socket | Carrier::Visit { .. } => true,
@@ -218,7 +218,7 @@ impl Connection {
         }
     }
 
-    /// All that was to be said is said, and the answer may go.
+    /// Whether the answer is complete and may be sent.
     pub(crate) fn is_at_rest(&self) -> bool {
         let ready = match &self.carrier {
             Carrier::Socket | Carrier::Stream { .. } => false,
@@ -228,7 +228,7 @@ impl Connection {
         ready && self.queued() == 0 && self.session.is_settled()
     }
 
-    /// Its answer as far as it came, if it has one.
+    /// The answer so far, if the connection has one.
     pub(crate) fn answer(&self, now: u64) -> Option<String> {
         match &self.carrier {
             Carrier::Socket | Carrier::Stream { .. } => None,

@@ -1,4 +1,5 @@
-//! The store as nodes reach it: the reference store behind a line that fails, on a machine that dies.
+//! The store as nodes see it: the reference store behind a connection that fails, on a machine that
+//! crashes.
 
 use std::{
     cell::{Cell, RefCell},
@@ -14,48 +15,48 @@ use tidings_server_core::{
 
 use crate::{env::Env, sight::Sight, tally::Count};
 
-/// What a write's fate is: one answer each.
+/// The results of a group of writes, one for each.
 pub type Fates = Vec<Result<Written, StoreError>>;
 
 /// The store with its faults.
 #[derive(Debug)]
 pub struct Disk {
-    /// What it holds.
+    /// The reference store.
     pub memory: MemoryStore,
-    /// Until then nobody reaches it.
+    /// No node can reach the store until then.
     away_until: Cell<u64>,
     crashes: Cell<u32>,
-    /// What session tokens say: their signature is one that every node can read.
+    /// Grants of session tokens, which every node can read.
     signed: RefCell<BTreeMap<String, Grant>>,
 }
 
 impl Disk {
-    /// An empty one that keeps its contract.
+    /// An empty store that syncs before it answers.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         let memory = MemoryStore::new(seed, Syncing::BeforeTheAnswer);
         Self { memory, away_until: Cell::new(0), crashes: Cell::new(0), signed: RefCell::default() }
     }
 
-    /// A session token.
+    /// Makes a session token.
     pub fn sign(&self, grant: &Grant) -> String {
         let token = format!("session of {}", grant.session);
         self.signed.borrow_mut().insert(token.clone(), grant.clone());
         token
     }
 
-    /// What a session token says.
+    /// The grant of a session token.
     pub fn signed(&self, token: &str) -> Option<Grant> {
         self.signed.borrow().get(token).cloned()
     }
 
-    /// How often it died: a commit that began before is of unknown fate.
+    /// How often the store crashed: a commit that began before a crash has an unknown result.
     #[must_use]
     pub const fn crashes(&self) -> u32 {
         self.crashes.get()
     }
 
-    /// Its process dies and starts again: what was not synced is gone, and tickets are.
+    /// Crashes and restarts the store: writes that were not synced are lost, and so are tickets.
     pub fn crash(&self, env: &mut Env) {
         env.tally.count(Count::StoreCrash);
         self.crashes.set(self.crashes.get() + 1);
@@ -63,18 +64,18 @@ impl Disk {
         env.saw(Sight::StoreFailed);
     }
 
-    /// Nobody reaches it for a while.
+    /// Makes the store unreachable for a while.
     pub fn go_away(&self, env: &mut Env, ms: u64) {
         self.away_until.set(env.now.mono + ms);
         env.saw(Sight::StoreFailed);
     }
 
-    /// It is back.
+    /// Makes the store reachable again.
     pub fn come_back(&self) {
         self.away_until.set(0);
     }
 
-    /// Commits a batch at the store's time `wall`. `cut_off`: nobody will hear whether it did.
+    /// Commits a batch at the store's time `wall`. `cut_off`: the caller will not get the result.
     pub fn commit(&self, env: &mut Env, wall: u64, writes: &[Write], cut_off: bool) -> Fates {
         if self.is_away(env) || env.strikes(env.faults.away, Count::Away) {
             return fail(env, writes, &StoreError::Unavailable("connection refused".into()));
@@ -95,7 +96,7 @@ impl Disk {
         self.store(env, wall, writes)
     }
 
-    /// Each write in a savepoint of its own: one that fails, fails alone.
+    /// Commits each write in its own savepoint: a write that fails does not take others with it.
     fn store(&self, env: &mut Env, wall: u64, writes: &[Write]) -> Fates {
         let failing: Vec<bool> =
             writes.iter().map(|_| env.strikes(env.faults.alone, Count::Alone)).collect();
@@ -112,7 +113,7 @@ impl Disk {
             .collect()
     }
 
-    /// Reads, or fails to.
+    /// Reads, or fails.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
@@ -128,7 +129,7 @@ impl Disk {
         self.memory.read(queries)
     }
 
-    /// Whether nobody reaches it.
+    /// Whether no node can reach the store.
     #[must_use]
     pub const fn is_away(&self, env: &Env) -> bool {
         env.now.mono < self.away_until.get()

@@ -1,4 +1,4 @@
-//! Time, chance and the wire, which everything shares.
+//! Time, chance and the network, which all parts of a world share.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -23,15 +23,15 @@ use crate::{
     trace::Trace,
 };
 
-/// Numbers of a page's requests begin here, among those of its connections.
+/// The numbers of a page's requests start here, above those of its transports.
 const REQUESTS: u64 = 1 << 32;
-/// And numbers of copies of them that a proxy makes.
+/// The numbers of a proxy's copies of requests start here.
 const COPIES: u64 = 1 << 33;
 
 /// An HTTP request.
 #[derive(Clone, Debug)]
 pub struct Asked {
-    /// Behind `/v1/`, with its query.
+    /// The path after `/v1/`, with its query.
     pub path: String,
     /// A session token.
     pub bearer: Option<String>,
@@ -42,27 +42,27 @@ pub struct Asked {
 /// A connection: a page and its number for the transport, or for the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Conn {
-    /// Whose.
+    /// The page it belongs to.
     pub page: Page,
     /// The client core's number.
     pub transport: u64,
 }
 
 impl Conn {
-    /// That of a page's request.
+    /// The connection of a page's request.
     #[must_use]
     pub const fn of_request(page: Page, request: u64) -> Self {
         Self { page, transport: REQUESTS + request }
     }
 
-    /// The number of the request, if it is of one.
+    /// The number of the request, if this is a request's connection.
     #[must_use]
     pub const fn request(self) -> Option<u64> {
         self.transport.checked_sub(REQUESTS)
     }
 }
 
-/// Which way a frame goes.
+/// Direction of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Way {
     /// To the server.
@@ -71,7 +71,7 @@ pub enum Way {
     Down,
 }
 
-/// A node and its life: what was under way when it died concerns nobody any more.
+/// One run of a node. Work of an earlier run is void.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Process {
     /// Index of the node.
@@ -80,37 +80,37 @@ pub struct Process {
     pub life: u32,
 }
 
-/// Something that will happen.
+/// An event that is scheduled.
 #[derive(Debug)]
 #[allow(missing_docs, reason = "each variant's sentence names its fields")]
 pub enum Due {
     /// A device opens a transport.
     Dial(Conn),
-    /// The device hears that it is open.
+    /// The device learns that the transport is open.
     Opened(Conn),
-    /// A request of a device is made.
+    /// A device's request arrives.
     Asks(Conn, Box<Asked>),
-    /// The head of its answer arrives: status, and after how many milliseconds to come back.
+    /// The head of its answer arrives: status, and `Retry-After` in milliseconds.
     Answers(Conn, u16, Option<u64>),
     /// A poll has waited long enough.
     PollEnds { conn: Conn },
     /// A frame arrives.
     Arrives(Conn, Way, String),
-    /// One end hears that the connection is gone; the device with a close code.
+    /// One end learns that the connection is closed; the device gets a close code.
     Closed(Conn, Way, u16),
     /// A page's timer.
     Timer { page: Page, at: u64 },
     /// The app's ticket function answers.
     Credential { page: Page, attempt: u64 },
-    /// The rest of the client is loaded, or not.
+    /// The deferred part of the client is loaded, or fails to load.
     RestLoaded { page: Page },
     /// A page's storage answers a load.
     Loaded { page: Page, key: String },
     /// A page's storage commits a save.
     Saves { page: Page, save: Box<Save> },
-    /// A page's browser is done with what was asked of the outbox's rows.
+    /// A page's browser has finished a command for the outbox's rows.
     LaneWorked { page: Page },
-    /// The page hears so.
+    /// The page gets the result.
     LaneTold { page: Page, event: Event },
     /// A session's deadline.
     Deadline { conn: Conn, at: u64 },
@@ -120,11 +120,11 @@ pub enum Due {
     ReadDone { of: Process, conn: Conn, request: Request, answer: Result<Answer, StoreError> },
     /// The store finishes a group commit.
     CommitDone { of: Process },
-    /// A node hears something of another, if the bus is of that generation still.
+    /// A node gets a message of another, unless the bus has lost that generation.
     Hinted { of: Process, generation: u32, news: News },
-    /// The deadline of what follows the log for a node.
+    /// The log follower's deadline at a node.
     Follows { of: Process, at: u64 },
-    /// The store answers what follows the log.
+    /// The store answers the log follower.
     FollowRead {
         of: Process,
         request: u32,
@@ -132,36 +132,36 @@ pub enum Due {
     },
     /// A request of a backend reaches a node.
     Requested { of: Process, publish: usize },
-    /// A node renews its lease on its connections' seats.
+    /// A node renews the lease of its connections.
     Renews { of: Process },
     /// A draining node stops.
     Stops { of: Process },
     /// A node starts.
     Starts { node: usize },
-    /// The publisher hears nothing and tries again.
+    /// The publisher got no answer and tries again.
     PublisherRetries { publish: usize },
 }
 
-/// What everything shares.
+/// State that all parts of a world share.
 #[derive(Debug)]
 pub struct Env {
-    /// True time. Each machine has its own idea of it.
+    /// True time. Each machine's clock differs from it.
     pub now: Now,
-    /// The one source of chance.
+    /// The only source of chance.
     pub rng: Rng,
-    /// The world as it is now.
+    /// The faults that are in force now.
     pub faults: Faults,
-    /// What happened, counted.
+    /// Counts of events.
     pub tally: Tally,
-    /// What happened, in order.
+    /// Events, in order.
     pub trace: Trace,
-    /// What was seen and not yet judged.
+    /// Observations that no checker has judged yet.
     pub sights: Vec<Sight>,
     queue: BTreeMap<(u64, u64), Due>,
     scheduled: u64,
-    /// When the last frame of a direction arrives: transports keep order.
+    /// Arrival time of the last frame by connection and direction: transports keep the order.
     wires: BTreeMap<(Conn, Way), u64>,
-    /// Directions in which nothing arrives any more.
+    /// Directions in which no frame arrives any more.
     dead: BTreeSet<(Conn, Way)>,
     slow: BTreeSet<Conn>,
 }
@@ -170,7 +170,7 @@ pub struct Env {
 const BEGIN: u64 = 1_000_000;
 
 impl Env {
-    /// The start of everything; `told`: with a readable trace.
+    /// The state at the start; `told`: with a readable trace.
     #[must_use]
     pub const fn new(seed: u64, faults: Faults, told: bool) -> Self {
         Self {
@@ -188,19 +188,19 @@ impl Env {
         }
     }
 
-    /// Plans something, `ms` from now.
+    /// Schedules an event `ms` from now.
     pub fn after(&mut self, ms: u64, due: Due) {
         self.scheduled += 1;
         self.queue.insert((self.now.mono + ms, self.scheduled), due);
     }
 
-    /// Plans a timer, which may go off early.
+    /// Schedules a timer, which may go off early.
     pub fn timer(&mut self, ms: u64, due: Due) {
         let early = self.strikes(self.faults.early, Count::Early);
         self.after(if early { ms / 2 } else { ms }, due);
     }
 
-    /// The next thing up to `until`, with the clock moved to it.
+    /// Takes the next event up to `until`, and moves the clock to it.
     pub fn next(&mut self, until: u64) -> Option<Due> {
         let entry = self.queue.first_entry()?;
         let at = entry.key().0;
@@ -219,17 +219,17 @@ impl Env {
         self.now = Now { mono: self.now.mono + passed, wall: self.now.wall + passed };
     }
 
-    /// Something was seen.
+    /// Records an observation.
     pub fn saw(&mut self, sight: Sight) {
         self.sights.push(sight);
     }
 
-    /// A line of the readable trace.
+    /// Writes a line of the readable trace.
     pub fn tell(&self, line: impl Display) {
         self.trace.tell(self.now.mono, line);
     }
 
-    /// Whether a fault of this chance strikes; counted when it does.
+    /// Whether a fault of this chance strikes; it is counted if it does.
     pub const fn strikes(&mut self, chance: u32, what: Count) -> bool {
         let strikes = chance > 0 && self.rng.hits(chance);
         if strikes {
@@ -238,7 +238,7 @@ impl Env {
         strikes
     }
 
-    /// Delay of a frame or a short errand.
+    /// A random delay of a frame or of a short task.
     pub const fn delay(&mut self) -> u64 {
         let delay = self.rng.between(self.faults.delay.0, self.faults.delay.1);
         if delay > 100 {
@@ -247,7 +247,7 @@ impl Env {
         delay
     }
 
-    /// A new connection gets the link it will have.
+    /// Decides whether a new connection has a slow link.
     pub fn link(&mut self, conn: Conn) {
         if self.strikes(self.faults.slow, Count::Slow) {
             self.slow.insert(conn);
@@ -260,7 +260,7 @@ impl Env {
         if self.slow.contains(&conn) { (self.faults.pace * 100).max(100) } else { self.faults.pace }
     }
 
-    /// Puts a frame on the wire.
+    /// Sends a frame.
     pub fn send(&mut self, conn: Conn, way: Way, frame: String) {
         if self.is_dead(conn, way) {
             return;
@@ -296,7 +296,7 @@ impl Env {
         self.after(wait, Due::Arrives(conn, way, frame));
     }
 
-    /// Milliseconds until something sent now arrives, behind everything sent before.
+    /// Milliseconds until a frame sent now arrives, after all earlier ones.
     fn in_order(&mut self, conn: Conn, way: Way) -> u64 {
         let at = self.now.mono + self.delay();
         let last = self.wires.entry((conn, way)).or_insert(0);
@@ -304,13 +304,13 @@ impl Env {
         *last - self.now.mono
     }
 
-    /// Begins a connection or request. That it is given up again arrives after it, if it arrives.
+    /// Starts a connection or request. If it is given up, that news arrives after it.
     pub fn set_out(&mut self, conn: Conn, due: Due) {
         let wait = self.in_order(conn, Way::Up);
         self.after(wait, due);
     }
 
-    /// Puts the head of an answer on the wire.
+    /// Sends the head of an answer.
     pub fn answer(&mut self, conn: Conn, status: u16, retry_after_ms: Option<u64>) {
         if !self.is_dead(conn, Way::Down) {
             let wait = self.in_order(conn, Way::Down);
@@ -318,7 +318,7 @@ impl Env {
         }
     }
 
-    /// A proxy makes a request a second time, whose answer nobody waits for.
+    /// A proxy repeats a request, and drops the answer to the copy.
     pub fn make_twice(&mut self, conn: Conn, asked: Asked) {
         let copy = Conn { transport: conn.transport + COPIES, ..conn };
         self.dead.insert((copy, Way::Down));
@@ -326,7 +326,7 @@ impl Env {
         self.after(wait, Due::Asks(copy, Box::new(asked)));
     }
 
-    /// Tells one end that the other has closed, behind what was sent before.
+    /// Tells one end that the other has closed, after all earlier frames.
     pub fn close(&mut self, conn: Conn, way: Way, code: u16) {
         if !self.is_dead(conn, way) {
             let wait = self.in_order(conn, way);
@@ -334,7 +334,7 @@ impl Env {
         }
     }
 
-    /// The connection is gone: nothing more arrives. One end may not be told.
+    /// Ends the connection: no frame arrives any more. One end may not notice.
     pub fn cut(&mut self, conn: Conn) {
         if [Way::Up, Way::Down].map(|way| !self.dead.insert((conn, way))) == [true, true] {
             return;
@@ -350,13 +350,13 @@ impl Env {
         }
     }
 
-    /// Nothing arrives any more, and nobody is told: a half-open link.
+    /// Makes the link half-open: no frame arrives any more, and neither end notices.
     pub fn freeze(&mut self, conn: Conn) {
         self.tally.count(Count::HalfOpen);
         self.dead.extend([(conn, Way::Up), (conn, Way::Down)]);
     }
 
-    /// Nothing arrives in one direction any more, and nobody is told.
+    /// Drops every frame in one direction, and neither end notices.
     pub fn mute(&mut self, conn: Conn, way: Way) {
         self.tally.count(Count::OneWay);
         self.dead.insert((conn, way));
@@ -369,7 +369,7 @@ impl Env {
     }
 }
 
-/// A record of a log, which the faults of hubs concern.
+/// Whether this is a record of a log: only records are lost or overtaken in a hub.
 fn is_record(line: &str) -> bool {
     let line = line.strip_prefix("data: ").unwrap_or(line);
     ["notification", "message", "marked", "trimmed"]

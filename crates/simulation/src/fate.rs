@@ -1,4 +1,4 @@
-//! What happens in the world of a seed: who lives in it, what they do, and what befalls them.
+//! The workload of a seed: users and devices, their actions, and the faults that strike.
 
 use std::{cell::RefCell, rc::Rc};
 
@@ -26,9 +26,9 @@ use crate::{
     world::{Setup, World},
 };
 
-/// An hour, by which clocks are set wrong.
+/// An hour: the error of clocks that are set wrong.
 const HOUR: u64 = 3_600_000;
-/// What people mark.
+/// The states that users mark.
 const MARKS: [MarkSet; 5] = [
     MarkSet { seen: Some(true), read: None, archived: None },
     MarkSet { seen: None, read: Some(true), archived: None },
@@ -40,7 +40,8 @@ const USERS: [&str; 3] = ["mina", "tom", "ada"];
 const TRANSPORTS: [TransportKind; 3] = [TransportKind::Ws, TransportKind::Sse, TransportKind::Poll];
 const ROOMS: [&str; 2] = ["room:hall", "room:attic"];
 
-/// A world's own dangers, by chance in ten thousand per deed; missing in every other world, as [`Faults`] are.
+/// Chances, out of ten thousand per action, of faults that need an actor. Half of all worlds lack a
+/// given fault, as with [`Faults`].
 #[derive(Clone, Copy, Debug)]
 struct Dangers {
     kill: u32,
@@ -86,7 +87,7 @@ impl Dangers {
     }
 }
 
-/// Lives through a seed until all is quiet or a promise is broken; `told`: with a readable trace.
+/// Runs a seed until all is quiet or an invariant is broken; `told`: with a readable trace.
 #[must_use]
 pub fn live(seed: u64, told: bool) -> World {
     let mut fate = Rng::new(!seed);
@@ -107,7 +108,7 @@ pub fn live(seed: u64, told: bool) -> World {
     }
     world.env.tell("all is well again");
     world.calm();
-    // The end: `breach` says how it went.
+    // The result is in `breach`.
     if world.try_settle(PATIENCE).is_ok() {
         scroll::to_the_end(&mut world);
     }
@@ -160,7 +161,7 @@ fn begin(seed: u64, told: bool, fate: &mut Rng) -> World {
         }
     }
     let mut profiles: Vec<Vec<Rc<RefCell<Storage>>>> = vec![Vec::new(); users];
-    // At most three a user, so that each finds a place whatever the limit.
+    // At most three devices a user, so that all can connect under every limit.
     for device in 0..fate.between(2, 2 + users as u64) {
         let user = device as usize % users;
         let shared = profiles[user].last().filter(|_| fate.hits(5_000)).cloned();
@@ -178,7 +179,7 @@ fn begin(seed: u64, told: bool, fate: &mut Rng) -> World {
                     config.transports = TRANSPORTS.to_vec();
                     config.climb_after = [5_000, 60_000][fate.index(2)];
                 }
-                // A private window keeps nothing, an old browser no outbox.
+                // A private window stores nothing, an old browser no outbox.
                 config.storage = fate.hits(9_500);
                 config.lanes = config.storage && fate.hits(9_500);
             });
@@ -201,7 +202,7 @@ fn channel(room: &str) -> Channel {
     Channel::parse(room).unwrap_or_else(|error| panic!("{room}: {error}"))
 }
 
-/// What somebody may do in a room.
+/// A user's rights in a room.
 fn rights(fate: &mut Rng) -> RightSet {
     let set = |rights: &[Right]| rights.iter().copied().collect();
     match fate.between(0, 9) {
@@ -213,7 +214,7 @@ fn rights(fate: &mut Rng) -> RightSet {
     }
 }
 
-/// What people and backends do.
+/// One action of a user or a backend.
 fn act(world: &mut World, fate: &mut Rng) {
     if fate.hits(4_000) {
         return act_in_rooms(world, fate);
@@ -222,7 +223,7 @@ fn act(world: &mut World, fate: &mut Rng) {
     let user = world.devices[device].user.clone();
     match fate.between(0, 19) {
         0..=8 => {
-            // A burst now and then: more than a slow link takes.
+            // Now and then a burst: more than a slow link takes.
             let most = if fate.hits(1_000) { 30 } else { 4 };
             for _ in 0..fate.between(1, most) {
                 world.notify(&user);
@@ -257,7 +258,7 @@ fn act(world: &mut World, fate: &mut Rng) {
     }
 }
 
-/// The same in rooms.
+/// One action in a room.
 fn act_in_rooms(world: &mut World, fate: &mut Rng) {
     let device = fate.index(world.devices.len());
     let room = channel(ROOMS[fate.index(ROOMS.len())]);
@@ -286,7 +287,7 @@ fn act_in_rooms(world: &mut World, fate: &mut Rng) {
     }
 }
 
-/// What befalls them.
+/// One fault of a server, the store, the bus or a device.
 fn befall(world: &mut World, dangers: Dangers, fate: &mut Rng) {
     let Dangers { kill, store_crash, outage, roll, restore, trim, flush, revoke, .. } = dangers;
     let node = fate.index(world.nodes.len());
@@ -338,7 +339,8 @@ fn befall(world: &mut World, dangers: Dangers, fate: &mut Rng) {
     }
     if fate.hits(revoke) {
         let device = fate.index(world.devices.len());
-        // A user's credentials are told apart by their times, which wrong clocks make meaningless.
+        // Revoking a user ends the credentials issued before; wrong clocks make that time
+        // meaningless.
         let everything = dangers.step == 0 && fate.hits(5_000);
         world.env.tell(format_args!("device {device} is revoked"));
         world.revoke(device, everything);

@@ -1,35 +1,37 @@
-//! How bad the world is: chances of every fault that comes by itself. What somebody does (kills, crashes, revokes) is in
-//! [`crate::fate`].
+//! The chances of faults that strike by themselves. Faults that need an actor (kills, crashes,
+//! revocations) are in [`crate::fate`].
 
 use crate::rng::Rng;
 
-/// Chances are of ten thousand: per frame for the network, per call for the store, per hint for the bus, per save or load
-/// for browsers. Times are in milliseconds.
+/// Chances are out of ten thousand: per frame for the network, per call for the store, per hint for
+/// the bus, per save or load for browsers. Times are in milliseconds.
 #[derive(Clone, Copy, Debug)]
 pub struct Faults {
     /// Shortest and longest delay of a frame.
     pub delay: (u64, u64),
     /// The connection is cut.
     pub cut: u32,
-    /// Of cuts: one end is not told and has to find out.
+    /// Of cuts: one end is not told and must find out.
     pub half_open: u32,
-    /// Nothing gets through in this frame's direction from now on, and nobody is told.
+    /// From this frame on, all frames in its direction are lost, and neither end is told.
     pub one_way: u32,
     /// The frame ends in the middle, then the connection is cut.
     pub tear: u32,
     /// The frame comes twice.
     pub double: u32,
-    /// A record is overtaken by what follows. Nothing else is: transports keep order, a hub may not.
+    /// Later messages overtake a record. Only records can be overtaken: transports keep the order,
+    /// a hub may not.
     pub overtake: u32,
     /// A record is lost although the connection stays, as by a bug of a hub.
     pub lose: u32,
-    /// Of dials: nobody answers.
+    /// Of dials: no server answers.
     pub unreachable: u32,
     /// Of connections: one on a slow link.
     pub slow: u32,
-    /// The server needs this long to write one frame; a hundred times as long on a slow link, at least 100.
+    /// Time the server needs to write one frame; a hundred times as long on a slow link, at least
+    /// 100.
     pub pace: u64,
-    /// Of requests of a backend: it is lost on the way there. As often, its answer is lost on the way back.
+    /// Of a backend's requests: it is lost on its way. As often, its answer is lost.
     pub request: u32,
     /// Longest time of a read and of a group commit.
     pub store: (u64, u64),
@@ -37,23 +39,23 @@ pub struct Faults {
     pub away: u32,
     /// There is no room left for a commit.
     pub full: u32,
-    /// The commit's answer is lost: stored in every other case.
+    /// The commit's answer is lost; half of these commits are stored.
     pub unknown: u32,
     /// Of writes: this one fails, the others of its commit do not.
     pub alone: u32,
     /// A hint between nodes is lost.
     pub hint_lost: u32,
-    /// It comes twice.
+    /// A hint arrives twice.
     pub hint_doubled: u32,
     /// Longest delay of a hint; the next may overtake it.
     pub hint_delay: u64,
     /// A save is aborted.
     pub save: u32,
-    /// Of transactions on rows of the outbox, and of claims: aborted.
+    /// Of transactions on the outbox's rows, and of claims: aborted.
     pub keep: u32,
-    /// Of the same: it takes seconds, or never ends.
+    /// Of the same transactions: it takes seconds, or never ends.
     pub hang: u32,
-    /// A load fails, or is never answered.
+    /// A load fails, or has no answer at all.
     pub load: u32,
     /// A load or a claim reads garbage.
     pub corrupt: u32,
@@ -64,7 +66,7 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// A good world.
+    /// No faults.
     pub const NONE: Self = Self {
         delay: (1, 20),
         cut: 0,
@@ -95,7 +97,7 @@ impl Faults {
         early: 0,
     };
 
-    /// Connections end all the time, but while they last they keep what they carry.
+    /// Connections break often, but lose nothing while they last.
     pub const CUTS: Self =
         Self { delay: (1, 300), cut: 200, half_open: 2_000, store: (100, 40), ..Self::NONE };
 
@@ -113,7 +115,8 @@ impl Faults {
         ..Self::NONE
     };
 
-    /// The faults of a seed: each of them is missing in every other world, so that one does not hide what another shows.
+    /// The faults of a seed. Half of all worlds lack a given fault, so that it does not hide the
+    /// effect of another.
     #[must_use]
     pub const fn drawn(rng: &mut Rng) -> Self {
         let longest = [20, 100, 300, 800][rng.index(4)];

@@ -1,7 +1,8 @@
-//! Who is in at a node: hands claims to the store's seats, and ends whom a revocation hits.
+//! Admission to a node: claims connections in the store, and ends the connections that a revocation
+//! hits.
 //!
-//! Which credentials a revocation hits is said in `crates/server` (`auth/revoked.rs`), out of reach of a simulation: [`hits`]
-//! says it again.
+//! The rule which credentials a revocation hits is in `crates/server` (`auth/revoked.rs`), which a
+//! simulation can't use: [`hits`] repeats it.
 
 use std::{collections::BTreeMap, rc::Rc};
 
@@ -15,17 +16,17 @@ use tidings_server_core::{
 
 use crate::{env::Conn, sight::Guest};
 
-/// How long a node's seats outlive it, in milliseconds.
+/// How long a node's claims outlive it, in milliseconds.
 const LEASE: u64 = 10_000;
 /// How often it renews its lease.
 pub const RENEW: u64 = 3_000;
 
-/// The book of one process.
+/// The connections of one process.
 #[derive(Debug)]
 pub struct Gate {
     /// Most connections of one user, over all nodes.
     most: usize,
-    /// The process among all there ever were.
+    /// The number of this process among all that ever ran.
     node: u64,
     seats: BTreeMap<Conn, (Seat, Rc<Guest>)>,
     last: u64,
@@ -33,7 +34,7 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// An empty book of a process that knows who was revoked.
+    /// An empty gate of a process that knows all revocations.
     #[must_use]
     pub const fn new(node: u64, most: usize, revocations: Vec<Revocation>) -> Self {
         Self { most, node, seats: BTreeMap::new(), last: 0, revocations }
@@ -45,8 +46,9 @@ impl Gate {
         self.most
     }
 
-    /// The process lives; if the store thought otherwise, its connections are counted in anew. Answers which are to end, because
-    /// there is no place for them any more, and which places were taken elsewhere.
+    /// Renews the lease. If the store had ended it, all connections are claimed again. Returns the
+    /// connections that must end because there is no room for them any more, and the ones that were
+    /// replaced at another node.
     pub fn renew(&self, store: &MemoryStore, wall: u64) -> (Vec<Conn>, Vec<Seat>) {
         match store.renew(wall, self.node, LEASE) {
             Ok(Lease::Ended) => (self.claim_anew(store, wall), Vec::new()),
@@ -73,10 +75,10 @@ impl Gate {
         Claim { user, seat, instance, limit: self.most, anew: false }
     }
 
-    /// Counts a connection in, and answers which older one of the same page has to go.
+    /// Admits a connection; returns the older connection of the same page, which must end.
     ///
     /// # Errors
-    /// `revoked`, or `connections` when the user has too many.
+    /// `revoked`, or `connections` if the user has too many.
     pub fn admit(
         &mut self,
         store: &MemoryStore,
@@ -100,7 +102,7 @@ impl Gate {
         }
     }
 
-    /// A connection goes on under another credential; answers whether that one is revoked already.
+    /// A connection goes on under another credential; returns whether that credential is revoked.
     pub fn renewed(&mut self, conn: Conn, guest: &Rc<Guest>) -> bool {
         if let Some((_, held)) = self.seats.get_mut(&conn) {
             *held = guest.clone();
@@ -108,20 +110,20 @@ impl Gate {
         self.is_revoked(guest)
     }
 
-    /// Whose seat it is, if it is one of this process.
+    /// The connection of a claim, if this process holds it.
     #[must_use]
     pub fn holder(&self, seat: Seat) -> Option<Conn> {
         self.seats.iter().find(|(_, (held, _))| *held == seat).map(|(conn, _)| *conn)
     }
 
-    /// Gives a place back.
+    /// Releases the claim of a connection.
     pub fn leave(&mut self, store: &MemoryStore, conn: Conn) {
         if let Some((seat, _)) = self.seats.remove(&conn) {
             let _gone = store.leave(&[seat]);
         }
     }
 
-    /// Notes a revocation, and answers whom it ends.
+    /// Notes a revocation; returns the connections that it ends.
     pub fn heed(&mut self, revocation: Revocation) -> Vec<Conn> {
         let hit = |(conn, (_, guest)): (&Conn, &(Seat, Rc<Guest>))| {
             hits(&revocation, guest).then_some(*conn)
@@ -133,14 +135,15 @@ impl Gate {
         ended
     }
 
-    /// Whether a credential is void.
+    /// Whether a credential is revoked.
     #[must_use]
     pub fn is_revoked(&self, guest: &Guest) -> bool {
         self.revocations.iter().any(|revocation| hits(revocation, guest))
     }
 }
 
-/// A session's end is final; a user's is for what was issued before.
+/// Whether a revocation hits a credential. The end of a session is final; the end of a user's
+/// credentials holds for those issued before it.
 #[must_use]
 pub fn hits(revocation: &Revocation, guest: &Guest) -> bool {
     match &revocation.subject {

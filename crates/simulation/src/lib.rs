@@ -1,21 +1,22 @@
-//! Both cores on one thread in virtual time: devices with the real client core, servers of the real sessions, hub, log
-//! follower and services on the reference store, and between them a network, a bus, disks and browser storage that fail in
-//! every way they can, all from one seed.
+//! Both cores on one thread in virtual time. Devices run the real client core; servers run the real
+//! sessions, hub, log follower and services on the reference store. Between them are a network, a
+//! bus, disks and browser storage, which fail in every way they can, all from one seed.
 //!
-//! This crate holds environment only. Every product rule runs from the product's crates; what is written here a second
-//! time is the [`model`] that outcomes are compared with. `docs/simulation.md` says how to use it.
+//! This crate holds only the environment. Every product rule runs from the product's crates; the
+//! only second implementation is the [`model`] that outcomes are compared with.
+//! `docs/simulation.md` says how to use the simulation.
 //!
-//! | module | what |
+//! | module | contents |
 //! |---|---|
-//! | [`fate`] | what happens in the world of a seed |
-//! | [`run`] | lives through seeds, and what became of them |
+//! | [`fate`] | the workload and faults of a seed |
+//! | [`run`] | runs seeds and collects their results |
 //! | [`world`] | devices, servers, backends, and the loop that lets time pass |
 //! | [`device`], [`storage`] | a driver of the client core, its app, its network, and its browser's storage and locks |
 //! | [`node`], `connection`, [`gate`] | a driver of the server core |
-//! | [`disk`], [`bus`] | what servers share |
-//! | [`mod@env`], [`faults`], [`clock`], [`rng`] | time, chance, the wire, and how bad they are |
-//! | [`sight`], [`invariants`], [`model`] | what is seen, what is promised of it, the fold of the log to compare with |
-//! | [`tally`], [`trace`], `told` | what happened, counted, hashed and told |
+//! | [`disk`], [`bus`] | the parts that servers share |
+//! | [`mod@env`], [`faults`], [`clock`], [`rng`] | time, chance, the network, and their faults |
+//! | [`sight`], [`invariants`], [`model`] | observations, the invariants they are checked against, and the fold of the log |
+//! | [`tally`], [`trace`], `told` | events: counted, hashed and described |
 
 pub mod bus;
 pub mod clock;

@@ -1,4 +1,4 @@
-//! `cargo xtask simulate`: lives through seeds and says what became of them.
+//! `cargo xtask simulate`: runs seeds and reports their results.
 #![allow(clippy::print_stdout, reason = "a program for people")]
 
 use std::{
@@ -11,21 +11,21 @@ use tidings_simulation::{
     tally::Tally,
 };
 
-/// Broken seeds that are told before it stops.
+/// Broken seeds that are reported before the program stops.
 const BROKEN_MAX: usize = 20;
 
-/// What is asked for.
+/// The command line.
 #[derive(Debug)]
 enum Asked {
-    /// Seeds from one on.
+    /// A range of seeds.
     Seeds { start: u64, seeds: u64 },
-    /// One, with its trace; with a planted fault, if one is named.
+    /// One seed, with its trace; with a planted fault, if one is named.
     Replay { seed: u64, plant: Option<String> },
     /// Every planted fault, each until it is caught.
     Planted { start: u64, seeds: u64 },
 }
 
-/// Seeds after which everything has to have happened.
+/// Number of seeds after which every kind of event must have occurred.
 const ENOUGH: u64 = 1_000;
 
 const USAGE: &str =
@@ -71,7 +71,7 @@ fn asked(mut words: impl Iterator<Item = String>) -> Result<Asked, String> {
     })
 }
 
-/// One seed, in the open.
+/// Runs one seed with a readable trace.
 fn replay(seed: u64) -> bool {
     let lived = run::one(seed, true);
     println!("\n{}", lived.tally);
@@ -87,7 +87,7 @@ fn replay(seed: u64) -> bool {
     }
 }
 
-/// Many.
+/// Runs many seeds.
 fn simulate(start: u64, seeds: u64) -> bool {
     quiet();
     let clock = clock();
@@ -137,7 +137,7 @@ fn plant(_: &str) -> bool {
     planted(0, 0)
 }
 
-/// Plants a fault by its name; false when there is none of that name.
+/// Plants a fault by its name; `false` if there is none of that name.
 #[cfg(feature = "planted-faults")]
 fn plant(name: &str) -> bool {
     use tidings_protocol::planted::{self, Planted};
@@ -156,7 +156,7 @@ fn planted(_: u64, _: u64) -> bool {
     false
 }
 
-/// Each planted fault, until it is caught.
+/// Plants each fault and runs seeds until one catches it.
 #[cfg(feature = "planted-faults")]
 fn planted(start: u64, seeds: u64) -> bool {
     use tidings_protocol::planted::{self, Planted};
@@ -187,7 +187,7 @@ fn planted(start: u64, seeds: u64) -> bool {
     missed == 0
 }
 
-/// Panics are told with their seed, not as they happen.
+/// Panics are reported with their seed, not when they occur.
 fn quiet() {
     std::panic::set_hook(Box::new(|_| ()));
 }

@@ -1,4 +1,4 @@
-//! The fold of the log, written as plainly as it can be: what every list and count is compared with.
+//! The fold of the log, in the plainest code: every list and count is compared with it.
 
 use std::collections::BTreeMap;
 
@@ -11,25 +11,25 @@ use tidings_server_core::{
     store::{Answer, Head, Query, Record, Store},
 };
 
-/// Every record of the channels that matter, retention or not.
+/// Every record of the channels that matter, even if retention has removed it.
 #[derive(Debug, Default)]
 pub struct History {
     logs: BTreeMap<Channel, Log>,
-    /// Top of `system:all` when a user's inbox was made.
+    /// Top of `system:all` when a user's inbox was created.
     system_from: BTreeMap<String, u64>,
 }
 
 /// A log from its first record on.
 #[derive(Debug, Default)]
 pub struct Log {
-    /// Its name as it is now.
+    /// Its current epoch.
     pub epoch: Option<Epoch>,
-    /// What it says; the first at offset 1.
+    /// Its records; the first has offset 1.
     pub facts: Vec<ServerMessage>,
 }
 
 impl History {
-    /// A user whose inbox was made just now.
+    /// Adds a user whose inbox was created just now.
     pub fn user(&mut self, store: &MemoryStore, user: &str) {
         self.logs.entry(Channel::system()).or_default();
         self.refresh(store);
@@ -43,7 +43,7 @@ impl History {
         }
     }
 
-    /// A room, whether anything was said in it or not.
+    /// Adds a room, with or without messages.
     pub fn room(&mut self, store: &MemoryStore, channel: &Channel) {
         self.logs.entry(channel.clone()).or_default();
         self.refresh(store);
@@ -59,12 +59,12 @@ impl History {
         }
     }
 
-    /// Reads what is new. To be called before anything is taken away.
+    /// Reads new records. Must be called before records are removed.
     pub fn refresh(&mut self, store: &MemoryStore) {
         for (channel, held) in &mut self.logs {
             let Some(head) = head(store, channel) else { continue };
             held.epoch = Some(head.epoch);
-            // What a store lost it should not have lost; the checkers find out what.
+            // A store that lost records is truncated here; the checkers find the loss.
             held.facts.truncate(head.top as usize);
             if head.top > held.facts.len() as u64 {
                 let new = records(store, channel, held.facts.len() as u64);
@@ -79,7 +79,7 @@ impl History {
         self.logs.get(channel)
     }
 
-    /// A log to be falsified, to see that somebody notices.
+    /// Gives access to a log, so that a test can falsify it.
     #[cfg(test)]
     pub(crate) fn facts_mut(&mut self, channel: &Channel) -> &mut Vec<ServerMessage> {
         &mut self.logs.entry(channel.clone()).or_default().facts
@@ -90,7 +90,7 @@ impl History {
         self.logs.iter()
     }
 
-    /// A log's name as it is now.
+    /// A log's current epoch.
     #[must_use]
     pub fn epoch(&self, channel: &Channel) -> Option<Epoch> {
         self.logs.get(channel)?.epoch
@@ -100,16 +100,16 @@ impl History {
 /// State of an item.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct State {
-    /// On screen once.
+    /// It was on screen.
     pub seen: bool,
-    /// Read.
+    /// It was read.
     pub read: bool,
-    /// Put away.
+    /// It was archived.
     pub archived: bool,
 }
 
 impl State {
-    /// After a mark.
+    /// The state after a mark.
     #[must_use]
     pub fn after(mut self, set: MarkSet) -> Self {
         self.seen = set.seen.unwrap_or(self.seen);
@@ -127,7 +127,7 @@ impl State {
 pub struct Thing {
     /// Notification id.
     pub id: String,
-    /// Milliseconds since 1970, as lists are ordered by.
+    /// Milliseconds since 1970; lists are sorted by it.
     pub at: u64,
     /// Its state.
     pub state: State,
@@ -136,7 +136,7 @@ pub struct Thing {
 /// The items of a user, by channel (`true`: `system:all`) and offset.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Model {
-    /// Them.
+    /// The items.
     pub items: BTreeMap<(bool, u64), Thing>,
 }
 
@@ -171,7 +171,7 @@ impl Model {
         model
     }
 
-    /// As everything is now.
+    /// Folds all records.
     #[must_use]
     pub fn now(history: &History, user: &str) -> Self {
         Self::of(history, user, u64::MAX, u64::MAX)
@@ -191,13 +191,13 @@ impl Model {
         }
     }
 
-    /// The item that is listed first.
+    /// The first item in the list.
     #[must_use]
     pub fn newest(&self) -> Option<&(bool, u64)> {
         self.items.iter().max_by_key(|(place, thing)| (thing.at, **place)).map(|(place, _)| place)
     }
 
-    /// Unread and unseen items, by channel.
+    /// Unread and unseen items of a channel.
     #[must_use]
     pub fn tally(&self, system: bool) -> Tally {
         let mine =
@@ -210,7 +210,7 @@ impl Model {
     }
 }
 
-/// Whether a mark speaks of an item.
+/// Whether a mark covers an item.
 #[must_use]
 pub fn covers(offsets: Option<&Offsets>, up_to: Option<&UpTo>, system: bool, offset: u64) -> bool {
     let listed = offsets
@@ -219,7 +219,7 @@ pub fn covers(offsets: Option<&Offsets>, up_to: Option<&UpTo>, system: bool, off
     listed.is_some_and(|list| list.contains(&offset)) || below.is_some_and(|below| offset <= below)
 }
 
-/// Where a log stands.
+/// The head of a log.
 #[must_use]
 pub fn head(store: &MemoryStore, channel: &Channel) -> Option<Head> {
     match store.read(&[Query::Heads(vec![channel.clone()])]).ok()?.pop()?.ok()? {
@@ -228,7 +228,7 @@ pub fn head(store: &MemoryStore, channel: &Channel) -> Option<Head> {
     }
 }
 
-/// What is there of a log.
+/// The records that are still in a log.
 #[must_use]
 pub fn log(store: &MemoryStore, channel: &Channel) -> Vec<Record> {
     records(store, channel, 0)

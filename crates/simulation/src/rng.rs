@@ -1,11 +1,11 @@
-//! Chance, from one seed.
+//! Random numbers from one seed.
 
 /// SplitMix64: the same seed gives the same world.
 #[derive(Clone, Debug)]
 pub struct Rng(u64);
 
 impl Rng {
-    /// A stream of its own.
+    /// A stream of numbers for a seed.
     #[must_use]
     pub const fn new(seed: u64) -> Self {
         Self(seed)
@@ -25,7 +25,7 @@ impl Rng {
         low + self.bits() % (high - low + 1)
     }
 
-    /// True `per_10_000` times of ten thousand.
+    /// True in `per_10_000` of ten thousand cases.
     pub const fn hits(&mut self, per_10_000: u32) -> bool {
         self.bits() % 10_000 < per_10_000 as u64
     }
@@ -35,7 +35,7 @@ impl Rng {
         (self.bits() % len as u64) as usize
     }
 
-    /// A chance per ten thousand: none at all for every other seed, else up to `most`.
+    /// A chance out of ten thousand: zero in half of all cases, else up to `most`.
     pub const fn chance(&mut self, most: u32) -> u32 {
         if self.hits(5_000) { self.between(1, most as u64) as u32 } else { 0 }
     }

@@ -1,4 +1,4 @@
-//! Seeds in numbers: lives through them, on as many threads as there are cores, and says what became of them.
+//! Runs many seeds on as many threads as there are cores, and collects the results.
 
 use std::{
     panic::{self, AssertUnwindSafe},
@@ -11,34 +11,34 @@ use std::{
 
 use crate::{fate, invariants::Breach, tally::Tally};
 
-/// Each so many seeds one is lived through twice (I17).
+/// One seed in this many is run twice (I17).
 const TWICE: u64 = 25;
 
-/// What became of a seed.
+/// The result of a seed.
 #[derive(Clone, Debug)]
 pub struct Lived {
-    /// Which.
+    /// The seed.
     pub seed: u64,
-    /// Hash of its trace; nothing when it ended in a panic.
+    /// Hash of its trace; none if it ended in a panic.
     pub trace: Option<u64>,
-    /// What happened.
+    /// Counts of events.
     pub tally: Tally,
-    /// The promise that was broken.
+    /// The invariant that was broken.
     pub breach: Option<Breach>,
 }
 
-/// What became of many.
+/// The result of many seeds.
 #[derive(Clone, Debug, Default)]
 pub struct Outcome {
-    /// Seeds lived through.
+    /// Number of seeds that were run.
     pub seeds: u64,
-    /// What happened in them.
+    /// Counts of events in all of them.
     pub tally: Tally,
-    /// Those in which a promise was broken, in order.
+    /// Seeds that broke an invariant, in order.
     pub broken: Vec<(u64, Breach)>,
 }
 
-/// Lives through one seed. A panic, of a core or of a driver, is a broken promise like others.
+/// Runs one seed. A panic in a core or a driver counts as a broken invariant.
 #[must_use]
 pub fn one(seed: u64, told: bool) -> Lived {
     match panic::catch_unwind(AssertUnwindSafe(|| fate::live(seed, told))) {
@@ -58,7 +58,7 @@ pub fn one(seed: u64, told: bool) -> Lived {
     }
 }
 
-/// The same, now and then twice: the same seed must give the same trace.
+/// Runs one seed, now and then twice: the same seed must give the same trace.
 fn one_checked(seed: u64) -> Lived {
     let mut lived = one(seed, false);
     if seed.is_multiple_of(TWICE) && lived.breach.is_none() {
@@ -71,7 +71,7 @@ fn one_checked(seed: u64) -> Lived {
     lived
 }
 
-/// Lives through the seeds from `start` on. `seen` hears of each as it ends and says whether to go on.
+/// Runs the seeds from `start` on. `seen` gets each result and says whether to go on.
 pub fn many(
     start: u64,
     seeds: u64,

@@ -1,15 +1,16 @@
-//! The last thing that happens in a world: every app loads what is older, until there is nothing older.
+//! The end of a run: every app loads older items until there are none.
 
 use crate::{
     invariants::{Breach, PATIENCE},
     world::World,
 };
 
-/// Loads that may end with an error: links that were half open when the faults ended are found one after the other.
+/// Loads that may end with an error: links that were half-open when the faults ended are noticed
+/// one after the other.
 const ERRORS_MAX: u32 = 20;
 
-/// Has every list that says there is more loaded to its end. A load that ends well has to show something older, or that there is
-/// nothing.
+/// Loads every list down to its end. A load that succeeds must show an older item, or that there is
+/// none.
 pub(crate) fn to_the_end(world: &mut World) {
     let mut errors = 0;
     while world.breach.is_none() {
@@ -26,7 +27,7 @@ pub(crate) fn to_the_end(world: &mut World) {
         }
         for (index, page, call, had) in loads {
             let device = &mut world.devices[index];
-            // A page that was loaded anew in between begins from the top.
+            // A page that was reloaded meanwhile starts again at the top.
             if device.page != page {
                 continue;
             }

@@ -1,4 +1,4 @@
-//! What can be seen at the borders of the product while it runs: what checkers judge by.
+//! Observations at the borders of the product while it runs; checkers judge by them.
 
 use std::{
     fmt::{self, Display, Formatter},
@@ -18,25 +18,25 @@ use crate::{
     storage::{Place as Row, Saved},
 };
 
-/// Who holds a connection, as the node let them in.
+/// The user and session of a connection, as the node admitted it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Guest {
     /// User id.
     pub user: String,
     /// Session id.
     pub session: String,
-    /// The page's random name.
+    /// The page's random instance name.
     pub instance: Option<String>,
-    /// When the credential was issued, by the node that issued it.
+    /// When the credential was issued, by the clock of the issuing node.
     pub issued_at: u64,
 }
 
-/// A page: a device and how often it was loaded before.
+/// A page: a device and the number of its earlier pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Page {
     /// Index of the device.
     pub device: usize,
-    /// Counts its lives.
+    /// Counts the pages of the device.
     pub life: u32,
 }
 
@@ -46,96 +46,96 @@ impl Display for Page {
     }
 }
 
-/// A message on its way out, with its text.
+/// A message that leaves a node, with its text.
 #[derive(Clone, Debug)]
 pub struct Said {
-    /// What it says.
+    /// The message.
     pub message: ServerMessage,
-    /// As it is sent.
+    /// The text that is sent.
     pub text: String,
 }
 
-/// What the app asks for.
+/// A call of the app.
 #[derive(Clone, Debug)]
 pub enum Wish {
-    /// To mark these items so.
+    /// Marks these items.
     Mark {
-        /// Which.
+        /// The items.
         targets: MarkTargets,
-        /// How.
+        /// The states to set.
         set: MarkSet,
     },
-    /// To say something in a room.
+    /// Publishes a message in a room.
     Say {
-        /// Where.
+        /// The room.
         channel: Channel,
-        /// By its number among all messages.
+        /// The message's number among all messages.
         message: u64,
     },
-    /// To try again what was refused; a message by its number.
+    /// Retries a refused intent; a message is given by its number.
     Again {
-        /// Which.
+        /// The message's number.
         message: Option<u64>,
     },
-    /// To see what is older.
+    /// Loads older items.
     Older,
 }
 
-/// What a credential lets its holder do, by room.
+/// Rights of a credential, by room.
 pub type Allowed = Vec<(Channel, RightSet)>;
 
-/// Something seen.
+/// An observation.
 #[derive(Clone, Debug)]
 #[allow(missing_docs, reason = "each variant's sentence names its fields")]
 pub enum Sight {
     /// A backend sends a publish for the first time.
     Sent { publish: usize },
-    /// A backend hears that a publish is stored.
+    /// A backend gets the answer that a publish is stored.
     Acknowledged { publish: usize, places: Vec<Place> },
     /// The app's backend made a ticket for a session.
     Granted { user: String, session: String, allowed: Allowed },
     /// A ticket opened or renewed a session.
     TicketSpent { ticket: String },
-    /// A node counted a connection in; so many of its user may be there.
+    /// A node admitted a connection; `most` is the user's limit.
     Admitted { node: usize, conn: Conn, guest: Rc<Guest>, most: usize },
-    /// A request that brings messages was let in.
+    /// A POST of messages was admitted.
     Visited { conn: Conn, guest: Rc<Guest> },
-    /// A connection is no longer a node's.
+    /// A node's connection ended.
     Ended { conn: Conn },
     /// Messages leave a node.
     Left { conn: Conn, guest: Rc<Guest>, said: Vec<Said> },
-    /// So many bytes wait for a connection: more than ever before at its node.
+    /// Bytes that wait for a connection: more than ever before at its node.
     Queued { conn: Conn, bytes: usize, limits: Arc<Limits> },
     /// A page begins.
     Began { page: Page, user: String },
-    /// A cache was read, under a user or a user, tab and channel.
+    /// A cache was read; its key is a user, or a user, tab and channel.
     Loaded { page: Page, key: String, saved: Option<Saved> },
     /// A cache was written.
     Saved { page: Page, key: String, saved: Saved },
-    /// Rows of a user's outbox are on the disk.
+    /// Rows of a user's outbox are on disk.
     Kept { user: String, changes: Vec<Change> },
     /// A row can't be read any more.
     Damaged { place: Row },
-    /// The app hears of a notification.
+    /// The app got a notification.
     Arrived { page: Page, key: ItemKey },
-    /// The app hears of a message in a room.
+    /// The app got a message in a room.
     Told { page: Page, channel: Channel, message: Arc<MessageView> },
-    /// An app of a user hears that records are missing.
+    /// An app of a user got the event that records are missing.
     Missing { user: String, channel: Channel, from: u64, to: u64, why: GapReason },
-    /// The app shows a room, of which it may hold so many messages at most.
+    /// The app shows a room; `most` is the limit of messages it may hold.
     Shown { page: Page, channel: Channel, view: Box<ChannelView>, most: usize },
-    /// The app wants something.
+    /// The app made a call.
     Intended { page: Page, intent: u64, wish: Wish },
-    /// The app's call ends.
+    /// The app's call ended.
     Answered { page: Page, intent: u64, result: Result<Option<Stored>, Error> },
-    /// An app of a user is shown that an intent was refused for good.
+    /// An app of a user shows that an intent was refused for good.
     Failed { user: String },
-    /// So many intents wait in a page, and so many may; the same for items.
+    /// The number of intents in a page and its limit; the same for items.
     Held { page: Page, intents: usize, intents_max: usize, items: usize, items_max: usize },
     /// A revocation is durable. Credentials issued before `at` are void.
     Revoked { subject: Subject, at: u64 },
-    /// The store could not do something, or a node was not there to hear of it.
+    /// The store could not do something, or a node was not running to learn of it.
     StoreFailed,
-    /// The operator restored the store: every log has another name now.
+    /// The operator restored the store: every log has another epoch now.
     Restored,
 }

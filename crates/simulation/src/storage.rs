@@ -1,7 +1,9 @@
-//! A browser profile's storage and locks: what its tabs share, and what the death of a tab or of the whole browser leaves.
+//! A browser profile's storage and locks, which its tabs share, and their state after a crash of a
+//! tab or of the whole browser.
 //!
-//! Plays IndexedDB and Web Locks as `npm/src/storage.ts` and `npm/src/later/lanes.ts` use them: caches are written without waiting for
-//! the disk, rows of the outbox with it, and a lock goes with the page that held it.
+//! Plays IndexedDB and Web Locks as `npm/src/storage.ts` and `npm/src/later/lanes.ts` use them.
+//! Caches are written without waiting for the disk, rows of the outbox wait for it, and a page's
+//! locks end with the page.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,41 +12,41 @@ use tidings_protocol::Epoch;
 
 use crate::sight::Page;
 
-/// Writes that a disk is behind, at most: sooner or later the operating system writes by itself.
+/// Most writes that the disk may be behind: the operating system writes by itself sooner or later.
 const UNSYNCED: usize = 8;
 
-/// What is held under a key.
+/// The value of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Saved {
-    /// (epoch, offset) of the inbox and of `system:all`; of a room twice the same.
+    /// (epoch, offset) of the inbox and of `system:all`; a room has the same pair twice.
     pub cursors: [(Epoch, u64); 2],
     /// The saved text.
     pub text: String,
 }
 
-/// What a page asks to have written.
+/// A write that a page asks for.
 #[derive(Clone, Debug)]
 pub struct Save {
-    /// A user, or user, tab and channel.
+    /// A user, or a user, tab and channel.
     pub key: String,
-    /// What.
+    /// The value.
     pub saved: Saved,
-    /// Epochs the page left.
+    /// Epochs that the page has left.
     pub over: Vec<Epoch>,
-    /// The browser's life in which it was asked for.
+    /// The run of the browser in which the page asked.
     pub life: u32,
 }
 
-/// Where a row lies: user, lane and `seq`.
+/// The position of a row: user, lane and `seq`.
 pub type Place = (String, String, u64);
 
-/// What one profile holds.
+/// The storage of one profile.
 #[derive(Clone, Debug, Default)]
 pub struct Storage {
     shelf: Shelf,
-    /// What the disk has of it.
+    /// The part that is on disk.
     synced: Shelf,
-    /// What it has not, in order.
+    /// Writes that are not on disk yet, in order.
     unsynced: Vec<(String, Option<Saved>)>,
     locks: BTreeMap<String, Page>,
     life: u32,
@@ -66,14 +68,14 @@ impl Shelf {
 }
 
 impl Storage {
-    /// What is held under a key.
+    /// The value of a key.
     #[must_use]
     pub fn load(&self, key: &str) -> Option<&Saved> {
         self.shelf.caches.get(key)
     }
 
-    /// One transaction: only over nothing, over lower offsets of the same epochs, or over epochs the page left. Answers
-    /// whether it was written.
+    /// Saves in one transaction: over no value, over lower offsets of the same epochs, or over
+    /// epochs that the page has left. Returns whether it was written.
     pub fn save(&mut self, save: &Save) -> bool {
         let may = self.load(&save.key).is_none_or(|held| {
             held.cursors.iter().zip(save.saved.cursors).all(|((epoch, offset), (new, to))| {
@@ -86,12 +88,12 @@ impl Storage {
         may
     }
 
-    /// Forgets a cache: it can't be read.
+    /// Forgets a cache that can't be read.
     pub fn forget(&mut self, key: &str) {
         self.write(key, None);
     }
 
-    /// Forgets a user.
+    /// Forgets a user's data.
     pub fn wipe(&mut self, user: &str) {
         let below = format!("{user}\t");
         self.shelf.caches.retain(|key, _| key != user && !key.starts_with(&below));
@@ -113,10 +115,10 @@ impl Storage {
         self.unsynced.clear();
     }
 
-    /// One transaction of a page on rows, on the disk when this returns.
+    /// Writes a page's changes of rows in one transaction; they are on disk when this returns.
     ///
     /// # Errors
-    /// Another page holds a lane that is to be written to.
+    /// Another page holds the lock of a lane that is written to.
     pub fn keep(&mut self, page: Page, user: &str, changes: &[Change]) -> Result<(), String> {
         for change in changes {
             if let Change::Put { lane, .. } = change
@@ -139,7 +141,7 @@ impl Storage {
         Ok(())
     }
 
-    /// The lanes of a user that have rows and no holder, from now on held by this page.
+    /// Locks the lanes of a user that have rows and no holder for this page, and returns them.
     pub fn claim(&mut self, page: Page, user: &str) -> Vec<Lane> {
         let lanes: BTreeSet<String> = (self.shelf.rows.keys())
             .filter(|(owner, lane, _)| owner == user && !self.locks.contains_key(lane))
@@ -158,14 +160,14 @@ impl Storage {
         *self.locks.entry(lane.to_owned()).or_insert(page) == page
     }
 
-    /// A page lets a lane go.
+    /// Releases a page's lock of a lane.
     pub fn release(&mut self, page: Page, lane: &str) {
         if self.holder(lane) == Some(page) {
             self.locks.remove(lane);
         }
     }
 
-    /// Who holds a lane.
+    /// The page that holds the lock of a lane.
     #[must_use]
     pub fn holder(&self, lane: &str) -> Option<Page> {
         self.locks.get(lane).copied()
@@ -176,24 +178,24 @@ impl Storage {
         self.shelf.rows.iter().map(|(place, text)| (place, text.as_str()))
     }
 
-    /// A page is dead: the browser lets its locks go.
+    /// A page ended: the browser releases its locks.
     pub fn died(&mut self, page: Page) {
         self.locks.retain(|_, holder| *holder != page);
     }
 
-    /// Counts the lives of the browser: what a page asked for in an earlier one is not done.
+    /// Counts the runs of the browser: requests of an earlier run are not executed.
     #[must_use]
     pub const fn life(&self) -> u32 {
         self.life
     }
 
-    /// Writes that the disk does not have yet.
+    /// Number of writes that are not on disk yet.
     #[must_use]
     pub const fn unsynced(&self) -> usize {
         self.unsynced.len()
     }
 
-    /// The machine loses its power: of what was not synced the first `kept` writes are there.
+    /// The machine loses power: of the unsynced writes, the first `kept` are on disk.
     pub fn lose_power(&mut self, kept: usize) {
         for (key, saved) in self.unsynced.drain(..).take(kept) {
             self.synced.put(&key, saved.as_ref());

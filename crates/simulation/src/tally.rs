@@ -1,17 +1,17 @@
-//! What happened, counted: so that nobody is fooled by a simulation in which nothing does.
+//! Counts of events, which show that a simulation did exercise each of them.
 
 use std::fmt::{self, Display, Formatter};
 
 macro_rules! counts {
     ($($group:literal { $($name:ident = $words:literal)* })*) => {
-        /// Something worth counting.
+        /// An event that is counted.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Count {
             $($(#[doc = $words] $name,)*)*
         }
 
         impl Count {
-            /// All of them, by group, with the words a summary says.
+            /// All counts by group, with their words in a summary.
             pub const ALL: &'static [(&'static str, &'static [(Self, &'static str)])] =
                 &[$(($group, &[$((Self::$name, $words)),*])),*];
 
@@ -115,7 +115,7 @@ counts! {
     }
 }
 
-/// How often each happened.
+/// How often each event occurred.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tally([u64; Count::NUMBER]);
 
@@ -126,33 +126,33 @@ impl Default for Tally {
 }
 
 impl Tally {
-    /// Nothing happened.
+    /// No event occurred.
     pub const NONE: Self = Self([0; Count::NUMBER]);
 
-    /// It happened.
+    /// Counts an event.
     pub const fn count(&mut self, what: Count) {
         self.more(what, 1);
     }
 
-    /// It happened this often.
+    /// Counts an event several times.
     pub const fn more(&mut self, what: Count, times: u64) {
         self.0[what as usize] += times;
     }
 
-    /// How often it happened.
+    /// How often an event occurred.
     #[must_use]
     pub const fn of(&self, what: Count) -> u64 {
         self.0[what as usize]
     }
 
-    /// Adds another world's.
+    /// Adds the counts of another world.
     pub fn add(&mut self, other: &Self) {
         for (mine, theirs) in self.0.iter_mut().zip(other.0) {
             *mine += theirs;
         }
     }
 
-    /// What never happened.
+    /// Events that never occurred.
     pub fn missing(&self) -> impl Iterator<Item = &'static str> {
         let all = Count::ALL.iter().flat_map(|(_, group)| group.iter());
         all.filter(|(what, _)| self.of(*what) == 0).map(|(_, words)| *words)

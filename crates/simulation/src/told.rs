@@ -1,4 +1,4 @@
-//! What happens, in words for whoever reads a trace.
+//! Describes events in words, for a readable trace.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -7,7 +7,7 @@ use tidings_protocol::codec::messages_of;
 use crate::env::{Conn, Due, Way};
 
 impl Due {
-    /// Lines for people, one for each message; none for what tells nobody anything.
+    /// One line for each message; none for events that carry no information.
     #[must_use]
     pub fn describe(&self) -> Vec<String> {
         match self {

@@ -1,4 +1,4 @@
-//! The trace: a hash over everything that happened, and lines for those who want to read it.
+//! The trace: a hash over all events, and lines for a developer to read.
 
 use std::fmt::Display;
 
@@ -7,38 +7,38 @@ use std::fmt::Display;
 pub struct Trace {
     hash: u64,
     began: u64,
-    /// Lines go to standard output as they happen, so that they are there when something panics.
+    /// Whether lines go to standard output as they occur, so that they are there after a panic.
     told: bool,
 }
 
 impl Trace {
-    /// An empty one; `told`: for people to read.
+    /// An empty trace; `told`: with lines to read.
     #[must_use]
     pub const fn new(began: u64, told: bool) -> Self {
-        // FNV-1a.
+        // The offset basis of FNV-1a.
         Self { hash: 0xcbf2_9ce4_8422_2325, began, told }
     }
 
-    /// Whether somebody reads it.
+    /// Whether lines are printed.
     #[must_use]
     pub const fn is_told(&self) -> bool {
         self.told
     }
 
-    /// Hash of everything so far: the same seed gives the same.
+    /// Hash of all events so far: the same seed gives the same hash.
     #[must_use]
     pub const fn hash(&self) -> u64 {
         self.hash
     }
 
-    /// Takes something into the hash.
+    /// Adds a text to the hash.
     pub fn note(&mut self, what: &str) {
         for byte in what.bytes() {
             self.hash = (self.hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         }
     }
 
-    /// A line of the readable trace.
+    /// Prints a line of the readable trace.
     #[allow(clippy::print_stdout, reason = "the reader's wish")]
     pub fn tell(&self, now: u64, line: impl Display) {
         if self.told {
@@ -49,7 +49,7 @@ impl Trace {
     }
 }
 
-/// Without the dots that fill long messages.
+/// The line without the dots that fill long messages.
 #[must_use]
 pub fn short(line: &str) -> String {
     let mut short = String::with_capacity(line.len());

@@ -1,4 +1,4 @@
-//! The app on a device: what it asks for, and what it is told.
+//! The app on a device: its calls, and the events it gets.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::{
 };
 
 impl Device {
-    /// The app marks items; answers the intent's number.
+    /// Marks items; returns the intent's number.
     pub fn mark(&mut self, env: &mut Env, targets: MarkTargets, set: MarkSet) -> u64 {
         let wish = Wish::Mark { targets: targets.clone(), set };
         let intent = self.intend(env, wish);
@@ -25,7 +25,7 @@ impl Device {
         intent
     }
 
-    /// The app says something in a room; answers the intent's number.
+    /// Publishes a message in a room; returns the intent's number.
     pub fn say(&mut self, env: &mut Env, channel: Channel, message: u64, data: Json) -> u64 {
         let wish = Wish::Say { channel: channel.clone(), message };
         let intent = self.intend(env, wish);
@@ -33,7 +33,7 @@ impl Device {
         intent
     }
 
-    /// The app tries again what was refused last, if anything was that it shows.
+    /// Retries the last refused intent that the app still shows, if there is one.
     pub fn retry(&mut self, env: &mut Env) {
         let shown = |failed: &FailedIntent| {
             let room = self.client.channel(&failed.channel);
@@ -48,14 +48,14 @@ impl Device {
         }
     }
 
-    /// The app puts away what was refused first, if anything was.
+    /// Discards the first refused intent, if there is one.
     pub fn discard(&mut self, env: &mut Env) {
         if let Some(id) = self.client.outbox().failed.first().map(|failed| failed.id) {
             self.feed(env, Event::FailedDiscarded { id });
         }
     }
 
-    /// The app wants older items.
+    /// Loads older items.
     pub fn more(&mut self, env: &mut Env) -> u64 {
         env.tally.count(Count::Loads);
         let intent = self.intend(env, Wish::Older);
@@ -63,7 +63,7 @@ impl Device {
         intent
     }
 
-    /// The app wants older messages of a room.
+    /// Loads older messages of a room.
     pub fn older(&mut self, env: &mut Env, channel: Channel) -> u64 {
         env.tally.count(Count::Loads);
         let intent = self.intend(env, Wish::Older);
@@ -71,20 +71,20 @@ impl Device {
         intent
     }
 
-    /// What carries its connection, if it has one.
+    /// The transport of its connection, if it has one.
     #[must_use]
     pub fn carrier(&self) -> Option<TransportKind> {
         self.client.connection().transport
     }
 
-    /// The app shows a room, from now on and after reloads.
+    /// Shows a room, from now on and after reloads.
     pub fn read(&mut self, env: &mut Env, channel: Channel) {
         if self.reads.insert(channel.clone()) {
             self.feed(env, Event::ChannelWanted { channel });
         }
     }
 
-    /// The app shows a room no more.
+    /// Stops showing a room.
     pub fn leave(&mut self, env: &mut Env, channel: &Channel) {
         if self.reads.remove(channel) {
             self.feed(env, Event::ChannelUnwanted { channel: channel.clone() });
@@ -109,24 +109,24 @@ impl Device {
         intent
     }
 
-    /// Calls of the app without an answer.
+    /// Calls of the app that have no answer yet.
     #[must_use]
     pub fn calls(&self) -> usize {
         self.intents as usize - self.seen.settled.len()
     }
 
-    /// The whole list as the app sees it.
+    /// The whole list, as the app sees it.
     pub fn view(&mut self) -> InboxView {
         self.client.inbox(&everything())
     }
 
-    /// A room as the app sees it.
+    /// A room, as the app sees it.
     #[must_use]
     pub fn room(&self, channel: &Channel) -> ChannelView {
         self.client.channel(channel)
     }
 
-    /// The app is told something.
+    /// Gives the app an event of the client core.
     pub(super) fn hear(&mut self, env: &mut Env, command: Command) {
         let page = self.page;
         match command {
@@ -169,7 +169,7 @@ impl Device {
         }
     }
 
-    /// The app reads what changed.
+    /// The app reads the changed list.
     fn show(&mut self, env: &mut Env) {
         let items = self.view().items.len();
         env.saw(Sight::Held {

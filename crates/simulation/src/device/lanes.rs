@@ -1,4 +1,4 @@
-//! The outbox's storage as a device's driver does what the core asks of it: one thing after the other, as
+//! The outbox's storage: executes the core's commands one after the other, as
 //! `npm/src/later/lanes.ts` does.
 
 use std::collections::VecDeque;
@@ -12,7 +12,7 @@ use crate::{
     tally::Count,
 };
 
-/// What a page asked for and is not done.
+/// Commands of a page that are not done.
 #[derive(Debug, Default)]
 pub(super) struct Desk {
     asked: VecDeque<Command>,
@@ -20,17 +20,17 @@ pub(super) struct Desk {
     lockless: bool,
 }
 
-/// How far the first of it is.
+/// Progress of the first command.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Stage {
-    /// Nothing is under way.
+    /// No command is under way.
     #[default]
     Idle,
     /// The browser works on it.
     Working,
-    /// It never ends.
+    /// The browser never finishes it.
     Hung,
-    /// It is done, and the page has not heard so.
+    /// It is done, but the page has no answer yet.
     Done,
 }
 
@@ -47,7 +47,7 @@ impl Device {
         self.work(env);
     }
 
-    /// Begins with what is next, unless something is under way.
+    /// Starts the next command, unless one is under way.
     fn work(&mut self, env: &mut Env) {
         while self.desk.stage == Stage::Idle
             && let Some(next) = self.desk.asked.front()
@@ -70,7 +70,7 @@ impl Device {
         }
     }
 
-    /// The browser is done with the first of it; that a page is frozen does not keep it from that.
+    /// The browser has finished the first command. A frozen page does not stop it.
     pub fn lane_worked(&mut self, env: &mut Env) {
         let Some(command) = self.desk.asked.pop_front() else { return };
         self.desk.stage = Stage::Done;
@@ -95,7 +95,7 @@ impl Device {
         env.after(0, Due::LaneTold { page: self.page, event });
     }
 
-    /// The page hears so, and goes on.
+    /// The page gets the answer, and the next command starts.
     pub fn lane_told(&mut self, env: &mut Env, event: Event) {
         self.desk.stage = Stage::Idle;
         self.feed(env, event);
@@ -116,7 +116,7 @@ impl Device {
         }
     }
 
-    /// The page dies. What its browser was at is done or not, and what it waited to begin with is not.
+    /// The page ends. The command under way is done or not; the commands behind it are not.
     pub(crate) fn die(&mut self, env: &mut Env) {
         let lockless = self.desk.lockless;
         let Desk { mut asked, stage, .. } = std::mem::take(&mut self.desk);
@@ -131,26 +131,26 @@ impl Device {
         self.storage.borrow_mut().died(self.page);
     }
 
-    /// Its outbox is not kept as it should be, and only another page can help that.
+    /// Whether its outbox is not stored as it should be, so that only a new page can help.
     #[must_use]
     pub fn is_impaired(&self) -> bool {
         let lost = self.desk.stage == Stage::Hung || !self.client.connection().durable;
         self.can_keep() && lost
     }
 
-    /// Whether its browser can keep an outbox at all.
+    /// Whether its browser can store an outbox at all.
     #[must_use]
     pub const fn can_keep(&self) -> bool {
         self.config.storage && self.config.lanes && !self.desk.lockless
     }
 }
 
-/// Rows as they are read; one may be damaged.
+/// Reads rows; one of them may be damaged.
 fn read_back(env: &mut Env, user: &str, mut lanes: Vec<Lane>) -> Vec<Lane> {
     for lane in &mut lanes {
         env.tally.count(Count::Adopted);
         for (seq, text) in &mut lane.rows {
-            // What is damaged at its version, too, is for nobody: see the core's `row.rs`.
+            // No page can read a row whose version is damaged: see the core's `row.rs`.
             if text.len() > 1 && env.strikes(env.faults.corrupt, Count::RowDamaged) {
                 let cut = 1 + env.rng.index(text.len() - 1);
                 *text = text.chars().take(cut).collect();

@@ -1,4 +1,4 @@
-//! A device: drives the client core as a browser or an app would, and keeps what its app saw.
+//! A device: drives the client core as a browser or an app would, and records what its app saw.
 
 mod app;
 mod lanes;
@@ -25,12 +25,12 @@ use crate::{
     tally::Count,
 };
 
-/// What the app was told, since the page began.
+/// The events the app got since the page began.
 #[derive(Debug, Default)]
 pub struct Seen {
     /// Every notification that arrived, in order.
     pub arrived: Vec<ItemKey>,
-    /// Every message that came to a room, in order: where, and at which offset.
+    /// Every message that arrived in a room, in order: channel and offset.
     pub messages: Vec<(Channel, u64)>,
     /// Every gap.
     pub gaps: Vec<(Channel, u64, u64, GapReason)>,
@@ -38,31 +38,31 @@ pub struct Seen {
     pub settled: BTreeMap<u64, Result<Option<Stored>, Error>>,
     /// Refused intents.
     pub failed: Vec<FailedIntent>,
-    /// What could not be answered to anybody.
+    /// Errors that belong to no call.
     pub reports: Vec<Error>,
-    /// How often the ticket function was called.
+    /// Number of calls of the ticket function.
     pub tickets: u32,
-    /// How often a transport was opened.
+    /// Number of opened transports.
     pub dials: u32,
-    /// How often it subscribed again because records were missing.
+    /// Number of new subscriptions because records were missing.
     pub repairs: u32,
 }
 
-/// What the network around a device does to what it does not like.
+/// Faults of the network around a device.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Network {
     /// It lets no WebSocket through.
     pub no_sockets: bool,
-    /// It holds streams back until this much of them is there; 0: it does not.
+    /// It holds streams back until it has this many bytes; 0: it does not.
     pub holds_back: usize,
 }
 
 /// One tab or app of a user.
 #[derive(Debug)]
 pub struct Device {
-    /// Whose.
+    /// Its user.
     pub user: String,
-    /// Its page, which is another one after each reload.
+    /// Its page; each reload makes a new one.
     pub page: Page,
     client: Client,
     config: Config,
@@ -70,32 +70,32 @@ pub struct Device {
     pub transport: Option<u64>,
     /// Storage, which survives a reload. Tabs of one profile share it.
     pub storage: Rc<RefCell<Storage>>,
-    /// What it asked of the outbox's storage.
+    /// Commands for the outbox's storage.
     desk: Desk,
     /// Requests without a complete answer.
     requests: BTreeSet<u64>,
-    /// The network it is in.
+    /// Its network.
     pub network: Network,
-    /// What that holds back, by request.
+    /// Text that the network holds back, by request.
     held: BTreeMap<u64, String>,
     /// Its clocks.
     pub clock: Clock,
-    /// What the app was told.
+    /// The events its app got.
     pub seen: Seen,
-    /// Until then nothing runs in it: a tab the browser has frozen, a lid that is closed.
+    /// No code runs in it until then: the browser froze the tab, or the laptop is closed.
     pub frozen_until: u64,
-    /// What carries its connection, as the app was last told.
+    /// The transport of its connection, as the app was last told.
     carrier: Option<TransportKind>,
-    /// The rooms its app shows, whatever page it is.
+    /// The rooms its app shows, over all its pages.
     reads: BTreeSet<Channel>,
-    /// Those of them that were subscribed on this transport.
+    /// The rooms that were subscribed on this transport.
     joined: BTreeSet<Channel>,
     intents: u64,
     dropped: u64,
 }
 
 impl Device {
-    /// A device that has done nothing yet.
+    /// A device before its start.
     #[must_use]
     pub fn new(index: usize, user: &str, storage: Rc<RefCell<Storage>>, seed: u64) -> Self {
         let page = Page { device: index, life: 0 };
@@ -125,7 +125,7 @@ impl Device {
         }
     }
 
-    /// Changes its settings, before it starts.
+    /// Changes its settings; to be called before it starts.
     pub fn set(&mut self, change: impl FnOnce(&mut Config)) {
         change(&mut self.config);
         self.client = Client::new(self.config.clone());
@@ -136,23 +136,23 @@ impl Device {
         self.set(|config| config.keep = items);
     }
 
-    /// Comes in two parts, as in a browser.
+    /// Loads its client in two parts, as in a browser.
     pub fn come_in_parts(&mut self) {
         self.set(|config| config.whole = false);
     }
 
-    /// Whether it goes by requests where no socket gets through.
+    /// Whether it falls back to HTTP transports where no WebSocket gets through.
     #[must_use]
     pub fn steps_down(&self) -> bool {
         self.config.transports.len() > 1
     }
 
-    /// Its browser has no Web Locks, as on a page that is not served over https.
+    /// Takes the Web Locks away, as on a page that is not served over https.
     pub const fn lack_locks(&mut self) {
         self.desk.lack_locks();
     }
 
-    /// The app starts: it knows its user, shows its rooms and wants a connection.
+    /// Starts the app: it names its user, shows its rooms and connects.
     pub fn start(&mut self, env: &mut Env) {
         env.saw(Sight::Began { page: self.page, user: self.user.clone() });
         let user = User::Named(self.user.clone());
@@ -163,7 +163,7 @@ impl Device {
         self.feed(env, Event::ConnectRequested);
     }
 
-    /// The page is loaded again: memory is gone, storage stays.
+    /// Reloads the page: memory is lost, storage stays.
     pub fn reload(&mut self, env: &mut Env) {
         env.tally.count(Count::Reload);
         self.feed(env, Event::Hidden);
@@ -173,7 +173,7 @@ impl Device {
         self.begin_anew(env);
     }
 
-    /// The tab crashes: nothing is said to anybody. A new one takes its place.
+    /// Crashes the tab without a word to the app or the server. A new tab takes its place.
     pub fn crash(&mut self, env: &mut Env) {
         env.tally.count(Count::TabCrash);
         for conn in self.conns() {
@@ -199,7 +199,7 @@ impl Device {
         self.start(env);
     }
 
-    /// The connections it holds: a socket, requests.
+    /// Its connections: a socket, and requests.
     #[must_use]
     pub fn conns(&self) -> Vec<Conn> {
         let socket = self.transport.map(|transport| self.conn_of(transport));
@@ -213,7 +213,7 @@ impl Device {
         self.client.connection().status
     }
 
-    /// Why it is not connected.
+    /// The error that keeps it from being connected.
     #[must_use]
     pub fn error(&self) -> Option<&Error> {
         self.client.connection().error.as_ref()
@@ -225,13 +225,13 @@ impl Device {
         self.client.outbox().pending
     }
 
-    /// Records that came again and were dropped.
+    /// Records that arrived again and were dropped.
     #[must_use]
     pub fn duplicates(&self) -> u64 {
         self.client.duplicates()
     }
 
-    /// Something happened to it.
+    /// Gives the core an event.
     pub fn feed(&mut self, env: &mut Env, event: Event) {
         let mut out = Vec::new();
         let tidings_server_core::Now { mono, wall } = self.clock.read(env.now);
@@ -311,7 +311,7 @@ impl Device {
     fn send(&mut self, env: &mut Env, transport: u64, text: String) {
         let conn = self.conn_of(transport);
         if let Some(channel) = subscribed_in(&text) {
-            // On a dead link it may ask whatever it likes.
+            // On a dead link it may subscribe as often as it likes.
             let again = channel.namespace() != "room" || !self.joined.insert(channel);
             if again && !env.is_dead(conn, Way::Down) {
                 self.seen.repairs += 1;
@@ -321,7 +321,7 @@ impl Device {
         env.send(conn, Way::Up, text);
     }
 
-    /// A transport was closed by the network or the server.
+    /// The network or the server closed a transport.
     pub fn closed(&mut self, env: &mut Env, transport: u64, code: u16) {
         if self.transport == Some(transport) {
             self.transport = None;
@@ -329,14 +329,14 @@ impl Device {
         }
     }
 
-    /// The head of an answer came.
+    /// The head of an answer arrived.
     pub fn answered(&mut self, env: &mut Env, request: u64, status: u16, after: Option<u64>) {
         if self.requests.contains(&request) {
             self.feed(env, Event::RequestAnswered { request, status, retry_after_ms: after });
         }
     }
 
-    /// A piece of an answer came, or is held back with what came before it.
+    /// A piece of an answer arrived; the network may hold it back together with earlier pieces.
     pub fn received(&mut self, env: &mut Env, request: u64, piece: &str) {
         if !self.requests.contains(&request) {
             return;
@@ -362,12 +362,12 @@ impl Device {
         }
     }
 
-    /// The app's ticket function answers.
+    /// The app's ticket function returns.
     pub fn ticket(&mut self, env: &mut Env, attempt: u64, result: Result<Credential, String>) {
         self.feed(env, Event::CredentialFetched { attempt, result });
     }
 
-    /// The rest of the client is there, or could not be loaded and is tried again.
+    /// Loads the deferred part of the client. If that fails, it is tried again.
     pub fn rest(&mut self, env: &mut Env) {
         if env.strikes(env.faults.load, Count::RestFailed) {
             return env.after(1_000, Due::RestLoaded { page: self.page });
@@ -377,14 +377,14 @@ impl Device {
     }
 }
 
-/// Names a page is known by: nobody else's.
+/// Sets the names of a page, which no other page has.
 fn name(config: &mut Config, Page { device, life }: Page, seed: u64) {
     config.seed = seed;
     config.instance = format!("page-{device}-{life}-{seed}");
     config.client_id = format!("lane-{device}-{life}-{seed}");
 }
 
-/// The channel a frame asks to follow.
+/// The channel that a frame subscribes to.
 fn subscribed_in(text: &str) -> Option<Channel> {
     use tidings_protocol::ClientMessage;
     if !text.starts_with("{\"type\":\"subscribe\"") {

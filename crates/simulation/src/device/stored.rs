@@ -1,4 +1,4 @@
-//! The caches of a device, as its browser keeps them.
+//! The caches of a device, as its browser stores them.
 
 use tidings_client_core::{ChannelStatus, Event};
 use tidings_protocol::Channel;
@@ -12,7 +12,7 @@ use crate::{
 };
 
 impl Device {
-    /// Storage answers a load, or fails to.
+    /// Storage answers a load, or fails.
     pub fn loaded(&mut self, env: &mut Env, key: String) {
         if env.rng.hits(env.faults.load) {
             if env.rng.hits(5_000) {
@@ -41,7 +41,7 @@ impl Device {
             let saved = saved.map(|saved| saved.text);
             return self.feed(env, Event::StorageLoaded { user: key, saved });
         };
-        // What comes after the server was asked without it is not gone on from.
+        // If the server was asked first, a cache that comes later is not used.
         let is_joining = |device: &Self| device.room(&channel).status == ChannelStatus::Joining;
         let waits = is_joining(self);
         let text = saved.as_ref().map(|saved| saved.text.clone());
@@ -51,11 +51,11 @@ impl Device {
         }
     }
 
-    /// Storage commits a save, or does not.
+    /// Storage commits a save, or fails.
     pub fn saves(&mut self, env: &mut Env, page: Page, save: Box<Save>) {
         let gone = page != self.page;
         if gone && (save.life != self.storage.borrow().life() || env.rng.hits(5_000)) {
-            // The tab, or the browser around it, died with the transaction open.
+            // The tab, or the whole browser, crashed with the transaction open.
             return;
         }
         let quota = env.rng.hits(5_000);

@@ -1,4 +1,5 @@
-//! I1: what was acknowledged is in the log after any crash, once, at the offset that was answered.
+//! I1: an acknowledged record is in the log after any crash, once, at the offset of the
+//! acknowledgement.
 
 use tidings_server_core::store::Place;
 
@@ -8,7 +9,7 @@ use crate::{
     sight::Sight,
 };
 
-/// Everything acknowledged, to publishers and to apps.
+/// Every record that was acknowledged to a publisher or an app.
 #[derive(Debug, Default)]
 pub(super) struct Acknowledged(Vec<Place>);
 
@@ -34,7 +35,8 @@ impl Checker for Acknowledged {
             let Some(head) = head(scene.store, &place.channel) else {
                 return Err(format!("{} is gone, with {place:?}", place.channel));
             };
-            // Restored by the operator, or taken by retention: both are told.
+            // The operator restored the store, or retention removed the record: clients are told of
+            // both.
             if head.epoch != place.epoch || place.offset < head.first {
                 continue;
             }

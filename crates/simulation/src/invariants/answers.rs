@@ -1,4 +1,5 @@
-//! I15: every intent ends once, as stored or as an error the app is told; and what is said to be stored is what was asked for.
+//! I15: every intent ends once, as stored or as an error that the app gets; and a stored intent is
+//! the one that was asked for.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,12 +16,13 @@ use crate::{
     world::message_of,
 };
 
-/// What apps asked for and have no answer to. Who closes the tab loses its calls; what was kept of them is judged by `kept`.
+/// Calls of apps that have no answer. A closed tab loses its calls; `kept` judges the intents that
+/// were persisted.
 #[derive(Debug, Default)]
 pub(super) struct Answers {
     open: BTreeMap<(Page, u64), Wish>,
     answered: BTreeSet<(Page, u64)>,
-    /// Who said which message.
+    /// The user that published a message.
     said: BTreeMap<u64, String>,
     users: BTreeMap<Page, String>,
 }
@@ -82,7 +84,7 @@ impl Checker for Answers {
     }
 }
 
-/// Whether the log has what was said, at the place that was answered.
+/// Whether the log has the message at the offset of the answer.
 fn is_said(
     history: &History,
     channel: &Channel,
@@ -100,7 +102,7 @@ fn is_said(
     Err(format!("message {message} of {channel} was said to be {stored:?}, which is {fact:?}"))
 }
 
-/// Whether the log has, at the place that was answered, what was asked for.
+/// Whether the log has the mark at the offset of the answer.
 fn is_true(
     history: &History,
     targets: &MarkTargets,
@@ -137,7 +139,7 @@ fn is_true(
     if !id.is_empty() {
         return Err(format!("{stored:?} is not there"));
     }
-    // Nothing had to change: then it is as it was to be.
+    // Nothing had to change: then every item is already in that state.
     let other = |thing: &&crate::model::Thing| {
         ids.contains(&thing.id) && thing.state.after(set) != thing.state
     };
@@ -225,13 +227,13 @@ mod tests {
             other => panic!("{other:?}"),
         };
         let mut checker = Answers::default();
-        // "Nothing had to change", and the item is unread.
+        // The answer says that nothing had to change, but the item is unread.
         let targets = MarkTargets::Items(vec![item]);
         let wish = Wish::Mark { targets, set: READ };
         let asks = Sight::Intended { page: PAGE, intent: 1, wish };
         stage.saw(&mut checker, &asks).unwrap();
         stage.saw(&mut checker, &answered(1, said(""))).unwrap_err();
-        // A record of that name that is no mark.
+        // A record with that id that is not a mark.
         stage.saw(&mut checker, &intended(2)).unwrap();
         stage.saw(&mut checker, &answered(2, said(&place.id))).unwrap_err();
     }

@@ -1,12 +1,13 @@
-//! I14: what is queued for a connection and held by a page stays within its bounds at every step.
+//! I14: the queue of a connection and the state of a page stay within their limits at every step.
 
 use super::{Checker, Scene};
 use crate::sight::Sight;
 
-/// Bytes of the small answers (`connected`, `subscribed`, `ack`, `pong`, `error`) to what a session may be asked at once.
+/// Bytes of the small answers (`connected`, `subscribed`, `ack`, `pong`, `error`) to as many
+/// requests as a session may have at once.
 const ANSWERS: usize = 32 * 1024;
 
-/// Judges each sight for itself.
+/// Judges each observation by itself.
 #[derive(Debug, Default)]
 pub(super) struct Bounds;
 
@@ -18,7 +19,8 @@ impl Checker for Bounds {
     fn saw(&mut self, _: &Scene<'_>, sight: &Sight) -> Result<(), String> {
         match sight {
             Sight::Queued { conn, bytes, limits } => {
-                // Live records, what half of the mailbox was promised to, and one answer that was made while nothing was owed.
+                // Live records, the half of the mailbox that is promised to answers, and one answer
+                // that was made while none was promised.
                 let large = limits.mailbox_bytes / 2 + limits.page_bytes as usize;
                 let most = limits.mailbox_bytes + large + ANSWERS;
                 if *bytes > most {

@@ -1,5 +1,6 @@
-//! I10: no user has more connections than allowed, over all nodes, and a page's older connection ends when its newer one comes; at
-//! another node by the next time that renews its lease, whatever the bus lost.
+//! I10: no user has more connections than allowed, over all nodes. A page's older connection ends
+//! when its newer one is admitted; at another node, it ends by that node's next renewal of its
+//! lease, even if the bus lost the message.
 
 use std::{collections::BTreeMap, rc::Rc};
 
@@ -10,10 +11,11 @@ use crate::{
     sight::{Guest, Sight},
 };
 
-/// Milliseconds after a failure of the store in which nodes may have lost their leases: the limit is theirs alone then.
+/// Milliseconds after a failure of the store in which nodes may have lost their leases: each then
+/// holds the limit by itself.
 const LEASES: u64 = 60_000;
 
-/// Who is in, and where.
+/// The open connections and their nodes.
 #[derive(Debug, Default)]
 pub(super) struct Connections {
     open: BTreeMap<Conn, Place>,
@@ -24,12 +26,12 @@ pub(super) struct Connections {
 struct Place {
     node: usize,
     guest: Rc<Guest>,
-    /// When a connection of the page at another node took it.
+    /// When a connection of the same page at another node replaced it.
     replaced_at: Option<u64>,
 }
 
 impl Place {
-    /// It was taken elsewhere, and its node may not have heard of that yet: the bus loses messages.
+    /// It was replaced at another node, and its node may not know that yet: the bus loses messages.
     fn is_ghost(&self, now: u64) -> bool {
         self.replaced_at.is_some_and(|at| now <= at + RENEW)
     }
@@ -47,7 +49,7 @@ impl Checker for Connections {
                 self.open.remove(conn);
             }
             Sight::Admitted { node, conn, guest, most } => {
-                // A node without a lease can't tell who came first, nor how many there are.
+                // A node without a lease knows neither the order of connections nor their number.
                 let doubtful = self.failed_at.is_some_and(|at| scene.now < at + LEASES);
                 let of_page = |place: &&mut Place| {
                     guest.instance.is_some() && place.guest.instance == guest.instance

@@ -1,4 +1,4 @@
-//! I2: logs are dense and immutable, with one body per (epoch, offset), whichever node tells it.
+//! I2: logs are dense and immutable, with one body for each (epoch, offset) on all nodes.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use tidings_protocol::{Channel, Epoch, ServerMessage, server::Page};
 use super::{Checker, Scene};
 use crate::{model::log, sight::Sight};
 
-/// Every body told, and the epoch each connection was told for a channel.
+/// Every body that was sent, and the epoch that each connection was given for a channel.
 #[derive(Debug, Default)]
 pub(super) struct Dense {
     bodies: BTreeMap<(Channel, Epoch, u64), String>,
@@ -67,7 +67,7 @@ impl Checker for Dense {
     }
 }
 
-/// A page lists messages as the log has them.
+/// A page lists the messages that the log has.
 fn paged(scene: &Scene<'_>, page: &Page) -> Result<(), String> {
     if scene.history.epoch(&page.channel) != Some(page.epoch) {
         return Ok(());

@@ -1,4 +1,5 @@
-//! I11: a log's epoch changes exactly when acknowledged records may be gone: when the operator restored the store.
+//! I11: a log's epoch changes exactly when acknowledged records may be lost: when the operator
+//! restored the store.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +9,7 @@ use tidings_server_core::store::NO_LOG;
 use super::{Checker, Scene};
 use crate::sight::Sight;
 
-/// Epochs as they are, and those that may not come back.
+/// The current epochs, and earlier ones that may not come back.
 #[derive(Debug, Default)]
 pub(super) struct Epochs {
     now: BTreeMap<Channel, Epoch>,

@@ -1,5 +1,5 @@
-//! I12: list and counts of every client at offset n equal the fold of the log up to n: at every save, and in every view when all is
-//! quiet.
+//! I12: list and counts of every client at offset n equal the fold of the log up to n: at every
+//! save, and in every view when all is quiet.
 
 use tidings_client_core::{InboxStatus, Status};
 use tidings_protocol::{Decode, server::Snapshot};
@@ -11,7 +11,7 @@ use crate::{
     storage::Saved,
 };
 
-/// Judges each save for itself.
+/// Judges each save by itself.
 #[derive(Debug, Default)]
 pub(super) struct Folds;
 
@@ -35,7 +35,7 @@ fn check(scene: &Scene<'_>, page: Page, user: &str, saved: &Saved) -> Result<(),
         .map_err(|error| format!("{page} saved what is no snapshot: {error}: {}", saved.text))?;
     let [(epoch, inbox), (_, system)] = saved.cursors;
     if scene.history.epoch(&snapshot.channel) != Some(epoch) {
-        // Another log by now.
+        // The log has another epoch by now.
         return Ok(());
     }
     let stated = snapshot.counts.system;
@@ -65,7 +65,8 @@ fn check(scene: &Scene<'_>, page: Page, user: &str, saved: &Saved) -> Result<(),
         .map_err(|difference| format!("{}: {difference}", what()))
 }
 
-/// A list is the model's, as far down as it goes; `more`: whether it says that older ones exist.
+/// Whether a list equals the model's, as far down as it goes; `more`: whether the list says that
+/// older items exist.
 fn compare(
     listed: &[((bool, u64), Thing)],
     model: &Model,
@@ -89,7 +90,8 @@ fn compare(
     }
 }
 
-/// In words and with the promise's number, what a device shows or does differently from what it should when all is quiet.
+/// Describes how a device differs from what it should show when all is quiet, with the invariant's
+/// number.
 #[must_use]
 pub fn difference(scene: &Scene<'_>, end: &End) -> Option<(&'static str, String)> {
     let End { page, user, status, error, pending, calls, view, .. } = end;

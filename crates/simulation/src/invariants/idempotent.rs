@@ -1,4 +1,5 @@
-//! I5: at most one record per idempotency key and target, and per (client_id, seq), and a repeat is answered as the first time.
+//! I5: at most one record for each idempotency key and target, and for each (client_id, seq). A
+//! repeat gets the answer of the first request.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -40,7 +41,7 @@ impl Checker for Idempotent {
                     ServerMessage::Marked(marked) if marked.client_id.is_some() => {
                         lanes.insert((marked.client_id.clone(), marked.seq))
                     }
-                    // However often its lane changed, what an app said is there once.
+                    // A message is stored once, however often its lane changed.
                     ServerMessage::Message(message) => match message_of(&message.data) {
                         Some(number) => {
                             let place = (message.client_id.clone(), message.seq);

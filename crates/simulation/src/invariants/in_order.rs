@@ -1,6 +1,7 @@
-//! I3: on each connection the offsets of a channel rise by one from where its subscription began; what is left out is told by
-//! `gap`, `skip` or a new `subscribed`. Judged where frames leave the server, so that what a client mends is seen too; the app's end
-//! is judged by I4 and I12.
+//! I3: on each connection the offsets of a channel rise by one from the start of the subscription.
+//! `gap`, `skip` or a new `subscribed` announces offsets that are left out. This is judged where
+//! frames leave the server, so that holes which the client repairs are found too; I4 and I12 judge
+//! the app's end.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +10,7 @@ use tidings_protocol::{Channel, ServerMessage};
 use super::{Checker, Scene};
 use crate::{env::Conn, sight::Sight};
 
-/// Last offset told, by connection and channel.
+/// Last offset that was sent, by connection and channel.
 #[derive(Debug, Default)]
 pub(super) struct InOrder(BTreeMap<(Conn, Channel), u64>);
 

@@ -1,4 +1,5 @@
-//! I15, over crashes: what a browser has on its disk ends as stored, or as an error that some app of its user is shown.
+//! I15 over crashes: an intent on a browser's disk ends as stored, or as an error that an app of
+//! its user shows.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,13 +11,13 @@ use super::{
 };
 use crate::{sight::Sight, storage::Place, world::message_of};
 
-/// What was kept, and how it ended. An intent is named by its user and its deed.
+/// Persisted intents and their ends. User and content identify an intent.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
     rows: Rows,
-    /// Where each was last to be sent from.
+    /// The lane and `seq` from which each was last to be sent.
     last: BTreeMap<(String, String), Place>,
-    /// What nobody can read any more.
+    /// Intents whose rows can't be read any more.
     damaged: BTreeSet<(String, String)>,
     /// Errors shown, by user.
     shown: BTreeMap<String, usize>,
@@ -76,7 +77,7 @@ impl Checker for Kept {
 }
 
 impl Kept {
-    /// What is in some log, from whatever place.
+    /// Intents that are in a log, from any lane and `seq`.
     fn stored(&self, scene: &Scene<'_>) -> BTreeSet<(String, String)> {
         let (said, places) = facts(scene);
         let is_fact = |((_, lane, seq), row): &(&Place, &Row)| {
@@ -88,7 +89,7 @@ impl Kept {
     }
 }
 
-/// Messages of apps and places in lanes that are in some log.
+/// Messages of apps, and places in lanes, that are in some log.
 fn facts<'a>(scene: &'a Scene<'_>) -> (BTreeSet<u64>, BTreeSet<(&'a str, u64)>) {
     let (mut said, mut places) = (BTreeSet::new(), BTreeSet::new());
     for fact in scene.history.logs().flat_map(|(_, log)| &log.facts) {
@@ -151,7 +152,7 @@ mod tests {
         checker.settled(&stage.scene()).unwrap_err();
         stage.saw(&mut checker, &Sight::Failed { user: "mina".into() }).unwrap();
         checker.settled(&stage.scene()).unwrap();
-        // Tried again, and nothing came of that.
+        // It was tried again, without an end.
         stage.saw(&mut checker, &keeps(2, 1)).unwrap();
         checker.settled(&stage.scene()).unwrap_err();
     }

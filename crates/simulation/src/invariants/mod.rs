@@ -1,24 +1,25 @@
-//! What is promised, a file each, judged by what is seen at the borders of the product.
+//! The invariants, one file each. Observations at the borders of the product are checked against
+//! them.
 //!
 //! | | promise | file |
 //! |---|---|---|
 //! | I1 | acknowledged ⇒ in the log, once, at its offset | `acknowledged` |
 //! | I2 | logs are dense and immutable, one body per (epoch, offset) on all nodes | `dense` |
-//! | I3 | offsets on each connection rise by one, without a hole that is not told | `in_order` |
-//! | I4 | nothing is folded twice into one cursor store's state | `once` |
+//! | I3 | offsets on each connection rise by one, and each hole is announced | `in_order` |
+//! | I4 | no record is folded twice into one cursor store's state | `once` |
 //! | I5 | one record per idempotency key and per (client_id, seq) | `idempotent` |
 //! | I6 | one publisher's order is kept per channel | `publishers` |
-//! | I7 | after the faults, everybody reaches the top within [`PATIENCE`] | [`crate::World::try_settle`] |
-//! | I8 | nothing to one without the right, or revoked | `rights` |
+//! | I7 | after the faults, every client reaches the top within [`PATIENCE`] | [`crate::World::try_settle`] |
+//! | I8 | a connection gets nothing without the right, or after a revocation | `rights` |
 //! | I9 | a ticket admits once | `tickets` |
 //! | I10 | connection limits hold; an older connection of a page ends | `connections` |
-//! | I11 | epochs change when records may be gone, and only then | `epochs` |
+//! | I11 | epochs change when records may be lost, and only then | `epochs` |
 //! | I12 | list, counts and rooms are the fold of the log, and lists load down to its beginning | `folds`, `rooms`, `scroll` |
-//! | I14 | what is queued and held stays within bounds | `bounds` |
+//! | I14 | queues and held state stay within their limits | `bounds` |
 //! | I15 | every intent ends as stored, truly, or as an error, over crashes too | `answers`, `kept`; rows as `rows` reads them |
 //! | I17 | the same seed gives the same trace | [`crate::run`] |
 //!
-//! I13 (webhooks) and I16 (presence) wait for what they speak of.
+//! I13 (webhooks) and I16 (presence) have no checker yet.
 
 mod acknowledged;
 mod answers;
@@ -54,18 +55,18 @@ use crate::{
 
 pub use folds::difference;
 
-/// Virtual milliseconds after the last fault until everybody has to be at the top: backoff of 30 s, then a dead link's 40 s, and
-/// again after a refusal.
+/// Virtual milliseconds from the last fault until every client must be at the top: a backoff of 30
+/// s, then 40 s until a dead link is noticed, and both again after a refusal.
 pub const PATIENCE: u64 = 300_000;
 
-/// What checkers may look at besides.
+/// State that checkers may read besides observations.
 #[derive(Clone, Copy, Debug)]
 pub struct Scene<'a> {
     /// True time.
     pub now: u64,
     /// The store.
     pub store: &'a MemoryStore,
-    /// What its logs say.
+    /// The contents of its logs.
     pub history: &'a History,
 }
 
@@ -74,33 +75,33 @@ pub struct Scene<'a> {
 pub struct End {
     /// Its page.
     pub page: Page,
-    /// Whose.
+    /// Its user.
     pub user: String,
     /// Whether it is connected.
     pub status: Status,
-    /// Why not.
+    /// The error that keeps it from being connected.
     pub error: Option<String>,
     /// Intents without an answer.
     pub pending: u32,
-    /// Calls of its app without one.
+    /// Calls of its app without an answer.
     pub calls: usize,
-    /// All it shows.
+    /// The whole list it shows.
     pub view: InboxView,
     /// The rooms it shows.
     pub rooms: Vec<(Channel, ChannelView)>,
-    /// What the credential of its connection allows.
+    /// The rights of its connection's credential.
     pub allowed: Allowed,
-    /// Up to which offset of a room apps were told that records are missing. A page that is loaded again has its cache, and not what was
-    /// told before.
+    /// The last offset of a room up to which apps were told that records are missing. A reloaded
+    /// page has its cache, but does not know what an earlier page was told.
     pub missing: BTreeMap<Channel, u64>,
 }
 
-/// A promise that was broken.
+/// An invariant that was broken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Breach {
-    /// Which, as `I3`.
+    /// Its number, as `I3`.
     pub invariant: &'static str,
-    /// How.
+    /// How it was broken.
     pub what: String,
 }
 
@@ -110,31 +111,31 @@ impl Display for Breach {
     }
 }
 
-/// Holds what is seen against one promise.
+/// Checks observations against one invariant.
 pub trait Checker: Debug {
-    /// The promise's number.
+    /// The invariant's number.
     fn invariant(&self) -> &'static str;
 
-    /// Something was seen.
+    /// Takes an observation.
     ///
     /// # Errors
-    /// In words, how the promise is broken.
+    /// A description of how the invariant is broken.
     fn saw(&mut self, scene: &Scene<'_>, sight: &Sight) -> Result<(), String> {
         let _unused = (scene, sight);
         Ok(())
     }
 
-    /// All is quiet.
+    /// All is quiet: checks the final state.
     ///
     /// # Errors
-    /// In words, how the promise is broken.
+    /// A description of how the invariant is broken.
     fn settled(&mut self, scene: &Scene<'_>) -> Result<(), String> {
         let _unused = scene;
         Ok(())
     }
 }
 
-/// All of them.
+/// All checkers.
 #[must_use]
 pub fn all() -> Vec<Box<dyn Checker>> {
     vec![

@@ -1,5 +1,6 @@
-//! I4: nothing is folded twice into one cursor store's state: what arrived at a page, or lies below the cursor it began with, does
-//! not arrive there again, and what arrives of a log arrives in its order.
+//! I4: no record is folded twice into one cursor store's state. A record that arrived at a page, or
+//! lies below the cursor the page began with, does not arrive there again. Records of one log
+//! arrive in its order.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +26,7 @@ impl Checker for Once {
             Sight::Loaded { page, key, saved: Some(saved) } if key.contains('\t') => {
                 let channel = key.split_once('\t').and_then(|(_, name)| Channel::parse(name).ok());
                 if let Some(channel) = channel {
-                    // Where it comes too late, the page goes on from where it is.
+                    // If the cache comes too late, the page goes on from where it is.
                     self.rooms.entry((*page, channel)).or_insert(saved.cursors[0].1);
                 }
             }
@@ -66,7 +67,7 @@ impl Checker for Once {
     }
 }
 
-/// Whose cache it is.
+/// The channel of a cached inbox.
 fn inbox_of(text: &str) -> Option<Channel> {
     use tidings_protocol::{Decode, server::Snapshot};
     Some(Snapshot::from_json(text.get(1..)?).ok()?.channel)

@@ -1,5 +1,6 @@
-//! I6: one publisher's order is kept per channel: who waits for an answer before the next is found in that order, a lane's intents
-//! are in the order of their `seq`, and what an app said in a room in the order it was said in, over lanes and crashes.
+//! I6: one publisher's order is kept per channel. Publishes that wait for each other's answers are
+//! stored in that order, a lane's intents in the order of their `seq`, and an app's messages in a
+//! room in the order of its calls, over lanes and crashes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,16 +12,16 @@ use crate::{
     world::message_of,
 };
 
-/// What was acknowledged when, by log: the highest offset.
+/// The highest acknowledged offset of each log.
 #[derive(Debug, Default)]
 pub(super) struct Publishers {
     tops: BTreeMap<(Channel, Epoch), u64>,
-    /// The tops that a publish's sender knew when it sent it first.
+    /// The tops that a publish's sender knew when it first sent it.
     known: BTreeMap<usize, BTreeMap<(Channel, Epoch), u64>>,
-    /// Who said which message, as which intent. Later ones have higher numbers.
+    /// The page and intent that published a message. Later intents have higher numbers.
     said: BTreeMap<u64, (Page, u64)>,
     rows: Rows,
-    /// Messages that were refused: tried again, they have another place.
+    /// Messages that were refused: a retry gives them another position.
     refused: BTreeSet<u64>,
 }
 

@@ -1,5 +1,5 @@
-//! I8: nothing is delivered to one without the right, nor after a revocation and the bound on hearing of it; and nothing is taken
-//! from one without the right to say it.
+//! I8: a connection gets nothing without the right, nor later than a bound after a revocation; and
+//! the server takes nothing from a connection without the right to publish it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,22 +13,24 @@ use crate::{
     sight::{Allowed, Guest, Said, Sight},
 };
 
-/// Milliseconds until every node has heard of a revocation, and a connection of what its new credential takes away.
+/// Milliseconds until every node knows of a revocation, and until a new credential's smaller rights
+/// hold on a connection.
 const BOUND: u64 = 5_000;
 
-/// Revocations and when they became durable; the last time the store could not be asked; who may do what, and who follows what.
+/// Revocations and when they became durable, the last time the store was unreachable, rights, and
+/// subscriptions.
 #[derive(Debug, Default)]
 pub(super) struct Rights {
     revoked: Vec<(u64, Revocation)>,
     failed_at: u64,
-    /// By session.
+    /// Rights by session.
     granted: BTreeMap<String, Allowed>,
-    /// The sessions a connection goes on under, and since when the last.
+    /// The sessions of a connection so far, and since when the last one holds.
     sessions: BTreeMap<Conn, (Vec<String>, u64)>,
     follows: BTreeSet<(Conn, Channel)>,
-    /// After which offset of a log a user first followed it.
+    /// The offset of a log after which a user first subscribed to it.
     since: BTreeMap<(String, Channel, Epoch), u64>,
-    /// Logs that connections follow, of which their users may read only what came since.
+    /// Subscribed logs whose users may read only records after this offset.
     only_since: BTreeMap<(Conn, Channel), u64>,
 }
 
@@ -47,7 +49,8 @@ impl Checker for Rights {
             Sight::Granted { session, allowed, .. } => {
                 self.granted.insert(session.clone(), allowed.clone());
             }
-            // What it says before it goes on under another credential was its right, though its answer leaves later.
+            // Messages before a change of credential are judged by the old one, even if their
+            // answer leaves later.
             Sight::Visited { conn, guest } => {
                 self.sessions.insert(*conn, (vec![guest.session.clone()], scene.now));
             }
@@ -86,8 +89,8 @@ impl Checker for Rights {
 }
 
 impl Rights {
-    /// What says a room's log was opened to this connection under some credential of it. What waits in its queue when the
-    /// credential changes was its right.
+    /// A room's message may be sent if any credential of this connection allows it: messages that
+    /// are queued when the credential changes were allowed when they were queued.
     fn in_rooms(&mut self, conn: Conn, guest: &Guest, said: &Said) -> Result<(), String> {
         let sessions = self.sessions.get(&conn).map(|(sessions, _)| sessions.clone());
         let sessions = sessions.unwrap_or_default();
@@ -99,7 +102,7 @@ impl Rights {
             ServerMessage::Subscribed(begun) => (&begun.channel, Right::Subscribe),
             ServerMessage::Page(page) => (&page.channel, Right::History),
             ServerMessage::Message(record) => (&record.channel, Right::Subscribe),
-            // A repeat is answered as it was the first time, whatever the right is now.
+            // A repeat gets the first answer again, whatever the current rights are.
             ServerMessage::Ack(ack) if ack.record_id.is_some() && ack.duplicate.is_none() => {
                 (&ack.channel, Right::Publish)
             }
@@ -134,8 +137,8 @@ impl Rights {
         Ok(())
     }
 
-    /// Without the right to read back, a user may read what came since the first subscription to this log, or to the channel before
-    /// anybody had written to it.
+    /// Without the right `history`, a user may read records after the first subscription to this
+    /// log, or to the channel before its first record.
     fn begins(
         &mut self,
         key: &(Conn, Channel),
@@ -150,7 +153,7 @@ impl Rights {
             .since
             .entry((user, channel, begun.epoch))
             .or_insert_with(|| at_birth.unwrap_or(begun.top));
-        // What leaves later may have been said sooner.
+        // A message that leaves later may have been made earlier.
         if begun.offset >= begun.top {
             *since = begun.top.min(*since);
         }
@@ -172,7 +175,7 @@ impl Rights {
         allowed.into_iter().any(|(other, rights)| other == channel && rights.has(right))
     }
 
-    /// Nobody else's inbox, and nothing long after a revocation.
+    /// No inbox of another user, and nothing long after a revocation.
     fn told(&self, scene: &Scene<'_>, guest: &Guest, said: &Said) -> Result<(), String> {
         let Some(channel) = channel_of(&said.message) else { return Ok(()) };
         if channel.inbox_user().is_some_and(|user| user != guest.user) {
@@ -189,7 +192,7 @@ impl Rights {
     }
 }
 
-/// The channel a record, or a whole inbox, is of.
+/// The channel of a record or of a whole inbox.
 const fn channel_of(message: &ServerMessage) -> Option<&Channel> {
     match message {
         ServerMessage::Notification(record) => Some(&record.channel),

@@ -1,5 +1,6 @@
-//! I12 for rooms: what a page shows of a room, and what it saves, is what the log has at those offsets, without a hole that its
-//! user was not told of; an own message stands there once, pending, refused or as the log has it.
+//! I12 for rooms: a page shows and saves the messages that the log has at those offsets, and its
+//! user was told of every hole. An own message is shown once: pending, refused, or as the log has
+//! it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -24,7 +25,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct Rooms {
     missing: BTreeMap<Channel, Vec<(u64, u64)>>,
-    /// Messages that were tried again.
+    /// Messages that were retried.
     again: BTreeSet<u64>,
 }
 
@@ -44,7 +45,7 @@ impl Checker for Rooms {
                 Ok(())
             }
             Sight::Shown { page, channel, view, most } => {
-                // Own ones may stand beside what is held, until they are facts.
+                // Own messages may be shown beyond the limit until they are in the log.
                 if view.messages.iter().filter(|one| !is_own(one)).count() > *most {
                     return Err(format!("{page} holds more than {most} messages of {channel}"));
                 }
@@ -72,13 +73,13 @@ impl Rooms {
             return Err(format!("it is another's, or of another place: {}", saved.text));
         }
         if scene.history.epoch(&page.channel) != Some(epoch) {
-            // Another log by now.
+            // The log has another epoch by now.
             return Ok(());
         }
         let listed = page.messages.unwrap_or_default().into_iter();
         let messages: Vec<Message> = listed.filter_map(Posted::into_message).collect();
         for one in &messages {
-            // Of others' lanes nothing is kept.
+            // The cache keeps no lane of other users' messages.
             let plain = |one: &Message| Message { client_id: None, seq: None, ..one.clone() };
             let fact = scene.history.message(&page.channel, one.offset);
             if fact.map(plain) != Some(plain(one)) {
@@ -89,8 +90,9 @@ impl Rooms {
         self.without_holes(&page.channel, &offsets, offset)
     }
 
-    /// No message is there twice. One that was tried again while storage hung may stand beside its first try, refused or as the disk remembers it: the page
-    /// sent it all the same, and died before its browser knew.
+    /// No message is shown twice. There is one exception: a message that was retried while storage
+    /// hung may stand beside its first try, which is refused or as the disk has it. The page had
+    /// sent it, and crashed before its browser had stored that.
     fn once(&self, view: &ChannelView) -> Result<(), String> {
         let mut said = BTreeSet::new();
         let mut places = BTreeSet::new();
@@ -107,7 +109,7 @@ impl Rooms {
         Ok(())
     }
 
-    /// Offsets rise by one up to `to`, but for what is told to be missing.
+    /// Offsets rise by one up to `to`, except for ranges announced as missing.
     fn without_holes(&self, channel: &Channel, offsets: &[u64], to: u64) -> Result<(), String> {
         let told = self.missing.get(channel).map(Vec::as_slice).unwrap_or_default();
         without_holes(told, offsets, to)
@@ -131,7 +133,8 @@ fn is_own(message: &MessageView) -> bool {
     message.from.as_ref().is_some_and(|from| from.own)
 }
 
-/// In words and with the promise's number, what a page shows differently of its rooms from what it should when all is quiet.
+/// Describes how a page's rooms differ from what they should be when all is quiet, with the
+/// invariant's number.
 #[must_use]
 pub(super) fn difference(scene: &Scene<'_>, end: &End) -> Option<(&'static str, String)> {
     let End { page, rooms, allowed, missing, .. } = end;
@@ -186,7 +189,7 @@ fn compare(
         last = Some(offset);
     }
     match last {
-        // What came before a new right began is told, and nothing need have come since.
+        // Records before a new right began are announced as missing, and there need be none since.
         Some(last) if last != top && missing < top => {
             Err(format!("it ends at {last}, the log at {top}"))
         }
@@ -274,7 +277,7 @@ mod tests {
             other => panic!("{other:?}"),
         };
         saves(&stage, &mut checker, other).unwrap_err();
-        // Another log: nothing can be said of it.
+        // The log has another epoch: the checker can't judge it.
         saves(&stage, &mut checker, |page| page.epoch = Epoch::from_bits(7)).unwrap();
         let why = GapReason::Retention;
         let told = Sight::Missing { user: "mina".into(), channel: room(), from: 2, to: 2, why };

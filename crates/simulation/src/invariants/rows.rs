@@ -1,4 +1,4 @@
-//! Rows of outboxes, as far as they say what becomes a fact: to find an intent again whichever page and lane it goes by.
+//! Rows of outboxes: reads as much of them as it takes to recognise an intent in any page and lane.
 
 use std::collections::BTreeMap;
 
@@ -11,18 +11,18 @@ use crate::{
     world::message_of,
 };
 
-/// What a row keeps.
+/// The contents of a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Row {
-    /// The same wherever the intent moves: when it was made, and what it is.
+    /// Identifies the intent in any lane: when it was made, and its content.
     pub(super) deed: String,
-    /// The number of the message, if an app said one.
+    /// The number of the message, if the intent publishes one.
     pub(super) message: Option<u64>,
-    /// It was refused for good.
+    /// Whether it was refused for good.
     pub(super) refused: bool,
 }
 
-/// Reads a row: its version and time, the message as it is sent, and what it was refused by.
+/// Reads a row: its version and time, the message to send, and the refusal, if there is one.
 pub(super) fn read(text: &str) -> Option<Row> {
     let mut lines = text.split('\n');
     let (head, sent) = (lines.next()?, lines.next()?);
@@ -30,7 +30,7 @@ pub(super) fn read(text: &str) -> Option<Row> {
         ClientMessage::Publish(mut sent) => {
             (sent.client_id, sent.seq) = (None, None);
             let message = message_of(&sent.data);
-            // Said again it is another intent for the app, and the same words.
+            // A retry is another intent for the app, with the same text.
             (
                 if message.is_some() {
                     sent.to_json()
@@ -49,7 +49,7 @@ pub(super) fn read(text: &str) -> Option<Row> {
     Some(Row { deed, message, refused: lines.next().is_some() })
 }
 
-/// Everything that was ever kept, by its place, and every final answer of a server.
+/// Every row that was ever stored, by lane and `seq`, and every final answer of a server.
 #[derive(Debug, Default)]
 pub(super) struct Rows {
     kept: BTreeMap<Place, Row>,
@@ -57,19 +57,19 @@ pub(super) struct Rows {
     answers: BTreeMap<Place, Answer>,
 }
 
-/// How a server answered what came from a place.
+/// A server's answer to an intent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
     /// There is a record.
     Record,
-    /// There is none: nothing had to change, or the place was given up.
+    /// There is no record: nothing had to change, or the `seq` was given up.
     Nothing,
-    /// For good.
+    /// It was refused for good.
     Refused,
 }
 
 impl Rows {
-    /// Notes what is on the disk now.
+    /// Notes the rows that are on the disk now.
     pub(super) fn keep(&mut self, user: &str, changes: &[Change]) -> Vec<(Place, Row)> {
         let mut new = Vec::new();
         for change in changes {
@@ -90,7 +90,7 @@ impl Rows {
         self.kept.iter()
     }
 
-    /// Notes a final answer on its way.
+    /// Notes a final answer that was sent.
     pub(super) fn left(&mut self, guest: &Guest, said: &Said) {
         let (lane, seq, answer) = match &said.message {
             ServerMessage::Ack(ack) => {
@@ -106,7 +106,7 @@ impl Rows {
         };
         if let (Some(lane), Some(seq)) = (lane, seq) {
             let first = self.answers.entry((guest.user.clone(), lane.clone(), seq));
-            // Whether a place given up is told by its first answer or by a later refusal does not matter.
+            // A `seq` that was given up may be known by its first answer or by a later refusal.
             first.or_insert(answer);
         }
     }
@@ -115,7 +115,7 @@ impl Rows {
         self.answers.get(place).copied()
     }
 
-    /// Messages that were refused at some place, or whose place was given up.
+    /// Messages that were refused in some lane, or whose `seq` was given up.
     pub(super) fn refused(&self) -> impl Iterator<Item = u64> {
         let refused = |(place, row): (&Place, &Row)| {
             row.message.filter(|_| self.answer(place).is_some_and(|one| one != Answer::Record))

@@ -1,4 +1,4 @@
-//! Small logs and sights for the tests that show that each checker can fail.
+//! Small logs and observations for the tests that show that each checker can fail.
 
 use std::rc::Rc;
 
@@ -21,7 +21,7 @@ use crate::{
     sight::{Guest, Page, Said, Sight},
 };
 
-/// A store in which `mina` has an inbox, and what is known of it.
+/// A store with an inbox of `mina`, and its history.
 pub(super) struct Stage {
     pub(super) store: MemoryStore,
     pub(super) history: History,
@@ -47,7 +47,7 @@ impl Stage {
         Scene { now: *now, store, history }
     }
 
-    /// Stores publish number `number` for `mina`, as a backend without a key would.
+    /// Stores publish `number` for `mina`, as a backend without an idempotency key would.
     pub(super) fn publish(&mut self, number: usize) -> Place {
         let body = PublishNotification {
             to: Target { user: Some("mina".into()), ..Target::default() },
@@ -59,7 +59,7 @@ impl Stage {
         self.write(write)
     }
 
-    /// Stores a write with one record.
+    /// Stores a write that makes one record.
     pub(super) fn write(&mut self, write: Write) -> Place {
         let written = self.store.commit(1, &[write]).unwrap().remove(0).unwrap();
         self.history.refresh(&self.store);
@@ -81,7 +81,7 @@ pub(super) fn room() -> Channel {
     Channel::parse("room:a").unwrap()
 }
 
-/// `mina` says a message in the room, at a place of a lane.
+/// Stores a message of `mina` in the room, at a lane and `seq`.
 pub(super) fn said(stage: &mut Stage, lane: &str, seq: u64, message: u64) -> Place {
     stage.history.room(&stage.store, &room());
     let who = Identity {
@@ -108,7 +108,7 @@ pub(super) fn guest(session: &str, instance: &str) -> Rc<Guest> {
     Rc::new(Guest { user: "mina".to_owned(), session, instance, issued_at: 10 })
 }
 
-/// Messages of a node to `mina`.
+/// Messages from a node to `mina`.
 pub(super) fn left(texts: &[&str]) -> Sight {
     let read = |text: &&str| Said {
         message: ServerMessage::decode(text).unwrap(),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{Checker, Scene};
 use crate::sight::Sight;
 
-/// Tickets that were taken for good.
+/// Tickets that were used.
 #[derive(Debug, Default)]
 pub(super) struct Tickets(BTreeSet<String>);
 

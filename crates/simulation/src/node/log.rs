@@ -1,4 +1,4 @@
-//! Writing to the log and following it.
+//! Writes to the log and follows it.
 
 use tidings_server_core::{
     follow,
@@ -40,7 +40,7 @@ impl Node {
         }
     }
 
-    /// A group commit has its fate: fan out in order, then answer.
+    /// A group commit ended: fans the records out in order, then answers.
     pub fn commit_done(&mut self, env: &mut Env, of: Process) -> Vec<Published> {
         if of != self.process {
             return Vec::new();
@@ -50,7 +50,7 @@ impl Node {
         let (wall, cut_off) = (self.store_wall(env), self.crashes != self.disk.crashes());
         let fates = self.disk.commit(env, wall, &writes, cut_off);
         if fates.iter().any(|fate| matches!(fate, Err(StoreError::Unknown(_)))) {
-            // The log may have gone on without anybody being told.
+            // The log may have new records that no hint announced.
             self.follow(env, follow::Event::HintsLost);
         }
         let mut published = Vec::new();
@@ -80,7 +80,7 @@ impl Node {
         published
     }
 
-    /// Hands a record to the hub, and tells the other nodes.
+    /// Hands a record to the hub, and sends a hint to the other nodes.
     fn fan_out(&mut self, env: &mut Env, record: &Record) {
         let hint =
             Hint { channel: record.channel.clone(), epoch: record.epoch, top: record.offset };
@@ -105,7 +105,7 @@ impl Node {
         }
     }
 
-    /// Something happened to what follows the log.
+    /// Gives the log follower an event.
     pub fn follow(&mut self, env: &mut Env, event: follow::Event) {
         let mut out = Vec::new();
         self.follow.handle(self.clock.read(env.now), event, &mut self.hub, &mut out);

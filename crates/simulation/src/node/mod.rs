@@ -1,4 +1,4 @@
-//! A server: drives sessions, hub, what follows the log, and the store, one commit at a time.
+//! A server: drives sessions, the hub, the log follower and the store, one commit at a time.
 
 mod log;
 mod requests;
@@ -25,7 +25,7 @@ use crate::{
     tally::Count,
 };
 
-/// Who waits for a commit.
+/// The caller that waits for a commit.
 #[derive(Clone, Copy, Debug)]
 enum Origin {
     Session(Conn, Request),
@@ -33,24 +33,24 @@ enum Origin {
     Revoker,
 }
 
-/// What the publisher hears.
+/// The answer to a publisher.
 pub type Published = (usize, Result<Written, StoreError>);
 
-/// How nodes are made.
+/// Settings of nodes.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// What sessions obey.
+    /// The limits of sessions.
     pub limits: Arc<Limits>,
     /// Most connections of a user at one node.
     pub connections: usize,
-    /// Whether other nodes write to the same store. Alone, the store dies with its process.
+    /// Whether other nodes write to the same store. If not, the store crashes with its process.
     pub cluster: bool,
 }
 
-/// One server process and what it leaves behind.
+/// One server process and the state that outlives it.
 #[derive(Debug)]
 pub struct Node {
-    /// Its process, another one after each start.
+    /// Its process; each start makes a new one.
     pub process: Process,
     settings: Settings,
     disk: Rc<Disk>,
@@ -62,15 +62,15 @@ pub struct Node {
     connections: BTreeMap<Conn, Connection>,
     queued: Vec<(Origin, Write)>,
     committing: Vec<(Origin, Write)>,
-    /// How often the store had died when the commit under way began.
+    /// The store's number of crashes when the commit under way began.
     crashes: u32,
-    /// What the other nodes are to hear.
+    /// Messages for the other nodes.
     pub news: Vec<News>,
     up: bool,
     draining: bool,
-    /// What was counted of the messages that sessions brought by requests.
+    /// Budget guards of sessions that send messages by POST.
     visitors: BTreeMap<String, Guard>,
-    /// What users used of this process.
+    /// Each user's budgets at this process.
     accounts: BTreeMap<String, Arc<Account>>,
     /// Most bytes that ever waited for one connection.
     pub most_queued: usize,
@@ -118,7 +118,7 @@ impl Node {
         self.up
     }
 
-    /// Whether a load balancer sends it anybody.
+    /// Whether a load balancer sends it connections.
     #[must_use]
     pub const fn takes(&self) -> bool {
         self.up && !self.draining
@@ -128,30 +128,30 @@ impl Node {
         Arc::clone(self.accounts.entry(user.to_owned()).or_default())
     }
 
-    /// What sessions obey.
+    /// The limits of sessions.
     #[must_use]
     pub const fn limits(&self) -> &Arc<Limits> {
         &self.settings.limits
     }
 
-    /// Time of the store: its own in a cluster, this machine's where it is embedded.
+    /// Time of the store: its own clock in a cluster, this machine's clock if it is embedded.
     #[must_use]
     pub const fn store_wall(&self, env: &Env) -> u64 {
         if self.settings.cluster { env.now.wall } else { self.clock.read(env.now).wall }
     }
 
-    /// Connections it holds.
+    /// Its connections.
     pub fn connections(&self) -> impl Iterator<Item = Conn> {
         self.connections.keys().copied()
     }
 
-    /// Who holds a connection.
+    /// The user and session of a connection.
     #[must_use]
     pub fn guest(&self, conn: Conn) -> Option<&Rc<Guest>> {
         self.connections.get(&conn)?.guest.as_ref()
     }
 
-    /// Starts on the store that is left.
+    /// Starts on the existing store.
     pub fn start(&mut self, env: &mut Env) {
         if self.up {
             return;
@@ -172,7 +172,7 @@ impl Node {
         self.follow_on(env, out);
     }
 
-    /// Keeps its connections counted.
+    /// Renews the lease of its connections.
     pub fn renew(&mut self, env: &mut Env) {
         if !self.disk.is_away(env) {
             let (ended, replaced) = self.gate.renew(&self.disk.memory, env.now.wall);
@@ -195,7 +195,7 @@ impl Node {
         }
     }
 
-    /// Dies. A commit under way has reached the disk, or not; nobody hears of it.
+    /// Crashes. A commit under way has reached the disk or not; no caller gets an answer.
     pub fn crash(&mut self, env: &mut Env) {
         if !self.up {
             return;
@@ -213,7 +213,7 @@ impl Node {
         self.end(env);
     }
 
-    /// The process is gone: the operating system closes its sockets.
+    /// The process ended: the operating system closes its sockets.
     fn end(&mut self, env: &mut Env) {
         self.up = false;
         self.process.life += 1;
@@ -223,7 +223,7 @@ impl Node {
         self.queued.clear();
         self.committing.clear();
         self.news.clear();
-        // Whom it could not end any more has to be ended by who comes after it.
+        // Connections it can't end any more are ended by the process after it.
         env.saw(Sight::StoreFailed);
         for conn in std::mem::take(&mut self.connections).into_keys() {
             env.saw(Sight::Ended { conn });
@@ -241,7 +241,8 @@ impl Node {
         }
     }
 
-    /// The drain is over: whoever is left has to go, then the process ends. Answers what commits under way led to.
+    /// The drain is over: ends the remaining connections, then the process. Returns the answers of
+    /// commits under way.
     pub fn stop(&mut self, env: &mut Env) -> Vec<Published> {
         let conns: Vec<Conn> = self.connections.keys().copied().collect();
         for conn in conns {
@@ -255,7 +256,7 @@ impl Node {
         published
     }
 
-    /// A device dials in.
+    /// A device opens a connection.
     pub fn accept(&mut self, env: &mut Env, conn: Conn) {
         let wait = env.delay();
         env.tally.count(Count::Dials);
@@ -267,7 +268,7 @@ impl Node {
         self.execute(env, conn, out);
     }
 
-    /// A frame came up.
+    /// A frame arrived.
     pub fn receive(&mut self, env: &mut Env, conn: Conn, text: String) {
         let Some(connection) = self.connections.get_mut(&conn) else { return };
         if connection.paused || connection.is_full() || !connection.unread.is_empty() {
@@ -277,7 +278,7 @@ impl Node {
         }
     }
 
-    /// Something happened to a session. What it leads to is done before this returns.
+    /// Gives a session an event, and executes all commands that follow from it.
     pub fn feed(&mut self, env: &mut Env, conn: Conn, event: Event<'_>) {
         let gone = matches!(event, Event::TransportClosed);
         self.step(env, conn, event);
@@ -295,7 +296,7 @@ impl Node {
         self.execute(env, conn, out);
     }
 
-    /// Tells of lagging and draining, reads what was left unread, and writes.
+    /// Handles lagging and draining, reads frames that were left unread, and writes.
     fn settle(&mut self, env: &mut Env) {
         let conns: Vec<Conn> = self.connections.keys().copied().collect();
         for conn in conns {
@@ -334,7 +335,7 @@ impl Node {
         }
     }
 
-    /// One more frame leaves.
+    /// Sends one more frame.
     pub fn write(&mut self, env: &mut Env, conn: Conn) {
         let Some(connection) = self.connections.get_mut(&conn) else { return };
         connection.writing = false;
@@ -347,7 +348,7 @@ const fn polling(settings: &Settings) -> follow::Polling {
     if settings.cluster { follow::Polling::Every { ms: 1_000 } } else { follow::Polling::Never }
 }
 
-/// Tickets are short texts here; their hash is the text itself.
+/// Tickets are short texts here; the hash is the text itself.
 #[must_use]
 pub fn hash_of(ticket: &str) -> [u8; 32] {
     let mut hash = [0; 32];

@@ -1,4 +1,4 @@
-//! Connections that are HTTP requests: one long answer, one answer once there is news, and messages that came with one.
+//! Connections over HTTP requests: event streams, polls, and POSTs of messages.
 
 use std::{rc::Rc, sync::Arc};
 
@@ -20,7 +20,7 @@ use crate::{
 /// Longest wait of a poll, in milliseconds.
 const POLL: u64 = 25_000;
 
-/// What stands in an address.
+/// The parameters of a URL.
 #[derive(Debug, Default)]
 struct Address {
     heartbeat: Option<u64>,
@@ -86,7 +86,7 @@ impl Node {
         connection.carrier = carrier;
         let stream = matches!(connection.carrier, Carrier::Stream { .. }).then_some(Stream::Told);
         let channels = address.channels;
-        // A poll's call is paced by the driver of the real server.
+        // The real server's driver paces polls itself.
         let again = stream.is_none();
         connection.session.want(Wanted { channels, stream, again, ..Wanted::default() });
         self.connections.insert(conn, connection);
@@ -130,7 +130,7 @@ impl Node {
         env.close(conn, Way::Down, 1000);
     }
 
-    /// A session token, as its signature tells.
+    /// The grant of a session token.
     pub(super) fn enter_again(&self, env: &mut Env, token: &str) -> Result<Grant, Refused> {
         let grant = self.disk.signed(token).ok_or(ErrorCode::Unauthorized)?;
         if grant.expires_at <= self.clock.read(env.now).wall {
@@ -140,7 +140,7 @@ impl Node {
         Ok(grant)
     }
 
-    /// Nothing is under way any more: whoever waits for one answer has it.
+    /// No work is under way any more: if the connection waits for one answer, it is sent now.
     pub(super) fn rest(&mut self, env: &mut Env, conn: Conn) {
         if self.connections.get(&conn).is_some_and(Connection::is_at_rest) {
             self.answers(env, conn);
@@ -163,7 +163,7 @@ impl Node {
         self.feed(env, conn, Event::TransportClosed);
     }
 
-    /// The answer is complete: one that waited goes as a whole, a refusal by its status.
+    /// The answer is complete: a poll's goes as a whole, a refusal by its status.
     pub(super) fn conclude(&self, env: &mut Env, conn: Conn, connection: &Connection) {
         if let Some(text) = &connection.refusal {
             let (code, after) = match ServerMessage::decode(text) {

@@ -1,4 +1,4 @@
-//! What sessions ask for.
+//! Executes the commands of sessions.
 
 use std::rc::Rc;
 
@@ -53,10 +53,10 @@ impl Node {
                 Command::SetDeadline { at: Some(at) } => {
                     env.timer(self.clock.until(env.now, at), Due::Deadline { conn, at });
                 }
-                // The device's driver answers a transport's ping without asking anyone.
+                // The device's transport answers a ping by itself.
                 Command::Ping => {
                     env.send(conn, Way::Down, String::new());
-                    // That it was taken is all the life an answer can show.
+                    // On an HTTP response, taking the ping is the only sign of life.
                     if conn.request().is_some() {
                         answers.push(Event::ShowedLife);
                     }
@@ -112,7 +112,7 @@ impl Node {
             let away = StoreError::Unavailable("connection refused".to_owned());
             return Event::NotAdmitted(away.into());
         }
-        // Alone, a node counts by itself and by no clock.
+        // A single node counts by itself and needs no clock.
         match self.gate.admit(&self.disk.memory, env.now.wall, conn, guest) {
             Ok(older) => {
                 if let Some(seat) = older {
@@ -141,7 +141,7 @@ impl Node {
         }
     }
 
-    /// Another connection of the page took this seat's place.
+    /// Another connection of the page replaced this one.
     pub fn replaced(&mut self, env: &mut Env, seat: Seat) {
         if let Some(older) = self.gate.holder(seat) {
             env.tally.count(Count::Replaced);
@@ -179,7 +179,7 @@ impl Node {
         Ok(grant)
     }
 
-    /// The store answers a read of this life.
+    /// The store answers a read of this process.
     pub fn read_done(
         &mut self,
         env: &mut Env,

@@ -1,4 +1,4 @@
-//! What backends do: they publish until they have an answer, make tickets and revoke.
+//! Backends: they publish until they have an answer, make tickets and revoke.
 #![allow(clippy::panic, reason = "a simulation that publishes nonsense ends")]
 
 use tidings_client_core::Credential;
@@ -21,17 +21,17 @@ use crate::{
 };
 
 impl World {
-    /// A backend notifies a user; answers the publish's number.
+    /// Notifies a user; returns the publish's number.
     pub fn notify(&mut self, user: &str) -> usize {
         self.publish(Target { user: Some(user.to_owned()), ..Target::default() })
     }
 
-    /// A backend notifies everyone.
+    /// Notifies every user.
     pub fn notify_everyone(&mut self) -> usize {
         self.publish(Target { everyone: Some(true), ..Target::default() })
     }
 
-    /// A backend notifies several users, in one transaction.
+    /// Notifies several users in one transaction.
     pub fn notify_all(&mut self, users: &[&str]) -> usize {
         let users = users.iter().map(|user| (*user).to_owned()).collect();
         self.publish(Target { users: Some(users), ..Target::default() })
@@ -47,7 +47,7 @@ impl World {
         self.send(Body::Notification(Box::new(body)))
     }
 
-    /// A backend says something in a room; answers the publish's number.
+    /// Publishes a message in a room; returns the publish's number.
     pub fn post(&mut self, channel: &Channel) -> usize {
         self.history.room(&self.disk.memory, channel);
         let data = Json::string(&title(self.publishes.len()));
@@ -62,7 +62,7 @@ impl World {
         number
     }
 
-    /// From now on a user's tickets allow this in a room.
+    /// Gives a user's tickets these rights in a room from now on.
     pub fn allow(&mut self, user: &str, channel: &Channel, rights: RightSet) {
         self.history.room(&self.disk.memory, channel);
         let allowed = self.allowed.entry(user.to_owned()).or_default();
@@ -84,7 +84,7 @@ impl World {
         }
     }
 
-    /// A request arrives: the handler makes a write of it, with ids of its own each time.
+    /// A request arrives: the handler makes a write of it, with new ids each time.
     pub(super) fn requested(&mut self, node: usize, publish: usize) {
         let mut fingerprint = [0; 32];
         fingerprint[..8].copy_from_slice(&(publish as u64).to_le_bytes());
@@ -123,7 +123,7 @@ impl World {
         }
     }
 
-    /// A backend revokes the session a device had last, or everything of its user.
+    /// Revokes the last session of a device, or all credentials of its user.
     pub fn revoke(&mut self, device: usize, everything: bool) {
         let mut body = RevocationRequest::default();
         if everything {
@@ -139,7 +139,7 @@ impl World {
         }
     }
 
-    /// The app's backend makes a ticket.
+    /// Makes a ticket.
     pub(super) fn make_ticket(&mut self, page: Page, attempt: u64) {
         let fails = self.env.strikes(self.env.faults.ticket, Count::NoTicket) || self.tickets_fail;
         let result = match self.some_node().filter(|_| !fails && !self.disk.is_away(&self.env)) {

@@ -1,4 +1,4 @@
-//! What people and operators do, and what befalls machines and links.
+//! Actions of users and operators, and faults of machines and links.
 
 use tidings_client_core::{Event, MarkTargets};
 use tidings_protocol::{Channel, MarkSet};
@@ -16,17 +16,18 @@ use crate::{
 };
 
 impl World {
-    /// A device marks items by id.
+    /// Marks items by id on a device.
     pub fn mark(&mut self, device: usize, ids: &[String], set: MarkSet) -> u64 {
         self.devices[device].mark(&mut self.env, MarkTargets::Items(ids.to_vec()), set)
     }
 
-    /// A device marks everything.
+    /// Marks all items on a device.
     pub fn mark_all(&mut self, device: usize, set: MarkSet) -> u64 {
         self.devices[device].mark(&mut self.env, MarkTargets::All, set)
     }
 
-    /// The app on a device says something in a room, so many characters longer than need be; answers the message's number.
+    /// Publishes a message of a device's app in a room, with `more` filler characters; returns its
+    /// number.
     pub fn say(&mut self, device: usize, channel: &Channel, more: usize) -> u64 {
         self.history.room(&self.disk.memory, channel);
         self.messages += 1;
@@ -35,24 +36,24 @@ impl World {
         message
     }
 
-    /// The app on a device shows a room.
+    /// Shows a room on a device.
     pub fn read(&mut self, device: usize, channel: &Channel) {
         self.history.room(&self.disk.memory, channel);
         self.devices[device].read(&mut self.env, channel.clone());
     }
 
-    /// Something happens to a device.
+    /// Gives a device's core an event.
     pub fn tell(&mut self, device: usize, event: Event) {
         self.devices[device].feed(&mut self.env, event);
     }
 
-    /// The page of a device is loaded again.
+    /// Reloads the page of a device.
     pub fn reload(&mut self, device: usize) {
         self.devices[device].reload(&mut self.env);
     }
 
-    /// The browser of a device crashes with all its tabs, or the machine loses its power: what it had not brought to the disk is
-    /// lost. They are opened again.
+    /// Crashes the browser of a device with all its tabs, or cuts the machine's power: writes that
+    /// were not on disk are lost. The tabs are opened again.
     pub fn crash_browser(&mut self, device: usize) {
         self.env.tally.count(Count::BrowserCrash);
         let profile = self.devices[device].storage.clone();
@@ -70,28 +71,29 @@ impl World {
         }
     }
 
-    /// The first server dies.
+    /// Kills the first server.
     pub fn crash(&mut self) {
         self.kill(0);
     }
 
-    /// The first server starts.
+    /// Starts the first server.
     pub fn restart(&mut self) {
         self.start(0);
     }
 
-    /// kill -9 of a server.
+    /// Kills a server, as kill -9 does.
     pub fn kill(&mut self, node: usize) {
         self.history.refresh(&self.disk.memory);
         self.nodes[node].crash(&mut self.env);
     }
 
-    /// A server starts.
+    /// Starts a server.
     pub fn start(&mut self, node: usize) {
         self.nodes[node].start(&mut self.env);
     }
 
-    /// A server lets nobody in any more and sends everybody elsewhere; it stops after this long and starts again.
+    /// Drains a server: it admits no connection and sends all clients elsewhere. It stops after
+    /// this long and starts again.
     pub fn roll(&mut self, node: usize, within_ms: u64) {
         if self.nodes[node].takes() {
             self.nodes[node].drain(&mut self.env, within_ms);
@@ -100,13 +102,13 @@ impl World {
         }
     }
 
-    /// The store's process dies and starts again.
+    /// Crashes and restarts the store.
     pub fn crash_store(&mut self) {
         self.history.refresh(&self.disk.memory);
         self.disk.crash(&mut self.env);
     }
 
-    /// The operator restores the store, with every server down.
+    /// Restores the store, with every server down.
     pub fn restore(&mut self) {
         for node in 0..self.nodes.len() {
             self.kill(node);
@@ -116,12 +118,12 @@ impl World {
         self.env.saw(Sight::Restored);
     }
 
-    /// Retention runs.
+    /// Runs retention.
     pub fn trim(&mut self, keep: &Retention) {
         self.env.tally.count(Count::Trims);
         self.history.refresh(&self.disk.memory);
         let _again = self.disk.memory.trim(self.env.now.wall.into(), keep);
-        // Trimming writes records that no commit tells of: whoever trims looks at the logs again.
+        // Trimming writes records without hints, so a node must look at the logs again.
         if let Some(node) = self.some_node() {
             self.nodes[node].follow(&mut self.env, follow::Event::HintsLost);
         }
@@ -134,21 +136,22 @@ impl World {
         }
     }
 
-    /// Nothing gets through any more on a device's connection, and nobody is told.
+    /// Makes a device's connection half-open: nothing gets through, and neither end notices.
     pub fn freeze(&mut self, device: usize) {
         for conn in self.devices[device].conns() {
             self.env.freeze(conn);
         }
     }
 
-    /// Nothing gets through any more in one direction of a device's connection, and nobody is told.
+    /// Drops all frames in one direction of a device's connection; neither end notices.
     pub fn mute(&mut self, device: usize, way: Way) {
         for conn in self.devices[device].conns() {
             self.env.mute(conn, way);
         }
     }
 
-    /// The bus loses what it carries; `noticed`: as by nodes whose connection to it broke.
+    /// The bus loses its messages; `noticed`: nodes notice it, because their connection to the bus
+    /// broke.
     pub fn flush_bus(&mut self, noticed: bool) {
         self.bus.flush(&mut self.env);
         for node in self.nodes.iter_mut().filter(|node| noticed && node.is_up()) {
@@ -156,7 +159,7 @@ impl World {
         }
     }
 
-    /// Everything bad ends. What was broken meanwhile has to mend itself.
+    /// Ends all faults. The product must recover by itself.
     pub fn calm(&mut self) {
         self.env.faults = Faults::NONE;
         self.tickets_fail = false;
@@ -169,7 +172,7 @@ impl World {
             device.clock.step(0);
             device.feed(&mut self.env, Event::WentOnline);
             device.feed(&mut self.env, Event::Woke);
-            // Retries have ended for good; a person clicks.
+            // Retries have ended for good, so a user clicks "connect".
             device.feed(&mut self.env, Event::ConnectRequested);
         }
     }

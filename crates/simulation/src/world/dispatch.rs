@@ -1,4 +1,4 @@
-//! Who hears of what happens.
+//! Delivers each event to the part of the world it concerns.
 
 use tidings_client_core::Event;
 use tidings_server_core::{follow, session};
@@ -52,7 +52,7 @@ impl World {
                     device.received(env, request, &text);
                 }
             }
-            // The transport's own ping is answered by the transport.
+            // The transport answers its own ping.
             Due::Arrives(conn, Way::Down, text) if text.is_empty() => env.send(conn, Way::Up, text),
             Due::Arrives(conn, Way::Down, text) => {
                 if let Some(device) = of(devices, conn) {
@@ -162,12 +162,12 @@ impl World {
                     News::Replaced(seat) => node.replaced(env, seat),
                 }
             }
-            // Of a process that is no more.
+            // The event belongs to a process that has ended.
             _ => {}
         }
     }
 
-    /// What concerns a device in which nothing runs waits until something does.
+    /// Holds an event back while no code runs in its device.
     fn held_back(&mut self, due: Due) -> Option<Due> {
         let page = match &due {
             Due::Opened(conn) | Due::Answers(conn, ..) | Due::Closed(conn, Way::Down, _) => {
@@ -213,7 +213,7 @@ impl World {
         self.env.after(wait, Due::Closed(conn, Way::Down, 1006));
     }
 
-    /// A request is on its way.
+    /// Sends a request.
     fn ask(&mut self, conn: Conn, asked: &Asked) {
         let hangs = self.env.rng.hits(5_000);
         if self.env.strikes(self.env.faults.unreachable, Count::Unreachable) {
@@ -236,7 +236,7 @@ impl World {
         }
     }
 
-    /// What nodes want each other to know is on its way.
+    /// Sends the nodes' messages to each other.
     pub(super) fn pass_on(&mut self) {
         for from in 0..self.nodes.len() {
             for news in std::mem::take(&mut self.nodes[from].news) {

@@ -27,29 +27,29 @@ use crate::{
     storage::{Place, Storage},
 };
 
-/// Events of one world: more mean that something spins.
+/// Most events of one world: more of them mean an endless loop.
 const EVENTS_MAX: u64 = 2_000_000;
-/// How often it is looked whether all is quiet, in milliseconds.
+/// How often the world is checked for quiet, in milliseconds.
 const LOOK: u64 = 250;
 /// How long a backend waits for an answer.
 const ANSWER: u64 = 500;
 
-/// What a world is made with.
+/// Parameters of a world.
 #[derive(Clone, Debug)]
 pub struct Setup {
-    /// Everything comes of it.
+    /// The seed of all chance.
     pub seed: u64,
-    /// How bad it is.
+    /// Its faults.
     pub faults: Faults,
-    /// What sessions obey.
+    /// The limits of sessions.
     pub limits: Limits,
-    /// Servers. One alone has its store inside; several share one, and a bus.
+    /// Number of servers. A single one has an embedded store; several share a store and a bus.
     pub nodes: usize,
     /// Most connections of a user.
     pub connections: usize,
     /// Servers' clocks drift.
     pub drift: bool,
-    /// Prints a readable trace.
+    /// Whether to print a readable trace.
     pub told: bool,
 }
 
@@ -60,48 +60,48 @@ struct Publish {
     acknowledged: bool,
 }
 
-/// What a backend publishes.
+/// The content of a publish.
 #[derive(Clone, Debug)]
 enum Body {
     Notification(Box<PublishNotification>),
     Message { channel: Channel, data: Json },
 }
 
-/// Everything.
+/// The world of one seed.
 #[derive(Debug)]
 pub struct World {
-    /// Time, chance and the wire.
+    /// Time, chance and the network.
     pub env: Env,
     /// The store.
     pub disk: Rc<Disk>,
     /// The servers.
     pub nodes: Vec<Node>,
-    /// What they tell each other by.
+    /// The bus between the servers.
     pub bus: Bus,
     /// The devices.
     pub devices: Vec<Device>,
-    /// What the logs say.
+    /// The contents of the logs.
     pub history: History,
-    /// The first promise that was broken.
+    /// The first invariant that was broken.
     pub breach: Option<Breach>,
     checkers: Vec<Box<dyn Checker>>,
-    /// Which node a connection is at.
+    /// The node of a connection.
     routes: BTreeMap<Conn, usize>,
     publishes: Vec<Publish>,
-    /// What apps said in rooms so far.
+    /// Number of messages that apps published in rooms.
     messages: u64,
-    /// What tickets allow, by user.
+    /// Rights of tickets, by user.
     allowed: BTreeMap<String, Allowed>,
     ids: Ids,
     tickets: u64,
     sessions: BTreeMap<usize, String>,
-    /// Up to which offset of a channel apps were told that records are missing.
+    /// The last offset of a channel up to which apps were told that records are missing.
     missing: BTreeMap<Channel, u64>,
-    /// What the credential of each session allows.
+    /// Rights of each session's credential.
     granted: BTreeMap<String, Allowed>,
-    /// The app's ticket function fails.
+    /// Whether the app's ticket function fails.
     pub tickets_fail: bool,
-    /// Life of the sessions that tickets open, in milliseconds.
+    /// Duration of the sessions that tickets open, in milliseconds.
     pub session_ttl_ms: u64,
     events: u64,
 }
@@ -113,7 +113,7 @@ impl World {
         Self::with(seed, faults, Limits::default())
     }
 
-    /// The same with other limits.
+    /// A world of this seed with other limits.
     #[must_use]
     pub fn with(seed: u64, faults: Faults, limits: Limits) -> Self {
         Self::of(Setup {
@@ -127,7 +127,7 @@ impl World {
         })
     }
 
-    /// A world as it is to be.
+    /// A world with these parameters.
     #[must_use]
     pub fn of(setup: Setup) -> Self {
         let Setup { seed, faults, limits, nodes, connections, drift, told } = setup;
@@ -162,12 +162,12 @@ impl World {
         }
     }
 
-    /// Adds a device of a user with a browser profile of its own, and starts it; answers its index.
+    /// Adds a device of a user with its own browser profile, and starts it; returns its index.
     pub fn device(&mut self, user: &str) -> usize {
         self.device_in(user, Rc::default(), |_| ())
     }
 
-    /// The same in a profile that others may share, prepared somehow.
+    /// Adds a device in a profile that others may share, after `prepare`.
     pub fn device_in(
         &mut self,
         user: &str,
@@ -192,7 +192,7 @@ impl World {
         (!takes.is_empty()).then(|| takes[self.env.rng.index(takes.len())])
     }
 
-    /// Lets time pass, unless a promise is broken.
+    /// Lets time pass, until an invariant is broken.
     pub fn run(&mut self, ms: u64) {
         self.run_until(ms, |_| false);
         if self.breach.is_none() {
@@ -200,7 +200,7 @@ impl World {
         }
     }
 
-    /// Lets time pass until something is so; false when it is not within `ms`.
+    /// Lets time pass until `so` is true; `false` if that takes longer than `ms`.
     pub fn run_until(&mut self, ms: u64, mut so: impl FnMut(&mut Self) -> bool) -> bool {
         let until = self.env.now.mono + ms;
         while self.breach.is_none() {
@@ -218,7 +218,7 @@ impl World {
         false
     }
 
-    /// Holds what was seen against what is promised.
+    /// Checks the observations against the invariants.
     fn judge(&mut self) {
         if self.env.sights.is_empty() || self.breach.is_some() {
             return;
@@ -241,8 +241,8 @@ impl World {
         }
     }
 
-    /// Whether everything published is acknowledged and every device shows what the logs say; else what is missing, with
-    /// the promise's number.
+    /// Whether every publish is acknowledged and every device shows the contents of the logs. If
+    /// not, returns what is missing, with the invariant's number.
     pub fn unsettled(&mut self) -> Option<(&'static str, String)> {
         self.history.refresh(&self.disk.memory);
         if let Some(publish) = self.publishes.iter().position(|one| !one.acknowledged) {
@@ -276,7 +276,7 @@ impl World {
         }
     }
 
-    /// A row that still waits in some outbox, although a page lives that could end it.
+    /// A row that waits in an outbox although a living page could end it.
     fn left_over(&self) -> Option<String> {
         let able = |device: &&Device| device.can_keep() && !device.is_impaired();
         for device in self.devices.iter().filter(able) {
@@ -285,7 +285,7 @@ impl World {
                 let holder = storage.holder(lane).unwrap_or(device.page);
                 *user == device.user && holder == device.page
             };
-            // A third line says why it was refused, and waits for the app.
+            // A third line holds the refusal, which waits for the app.
             let mut rows = storage.rows().filter(|(_, text)| text.lines().nth(2).is_none());
             if let Some(((_, lane, seq), _)) = rows.find(|(place, _)| waits(place)) {
                 return Some(format!("{} has lane {lane} {seq} still to end", device.page));
@@ -294,8 +294,8 @@ impl World {
         None
     }
 
-    /// Loads the pages anew whose outbox is not kept as it should be: what such a page left to others, and what others left to it,
-    /// comes to an end only then. Answers whether there are any.
+    /// Reloads the pages that could not store their outbox: only then do the intents end that such
+    /// a page left to others, or others left to it. Returns whether there are any.
     fn mend_outboxes(&mut self) -> bool {
         let mut ill: Vec<usize> = (0..self.devices.len()).collect();
         ill.retain(|device| self.devices[*device].is_impaired());
@@ -303,10 +303,11 @@ impl World {
         !ill.is_empty()
     }
 
-    /// Lets time pass until all is quiet, then holds all of it against what is promised.
+    /// Lets time pass until all is quiet, then checks the final state against all invariants.
     ///
     /// # Errors
-    /// The promise that is broken: by something seen, by how all ends, or because it does not end within `ms`.
+    /// The invariant that is broken: by an observation, by the final state, or because the end is
+    /// not reached within `ms`.
     pub fn try_settle(&mut self, ms: u64) -> Result<(), Breach> {
         self.quiet(ms);
         if self.breach.is_none() && self.mend_outboxes() {
@@ -326,7 +327,7 @@ impl World {
         self.breach.clone().map_or(Ok(()), Err)
     }
 
-    /// Lets time pass until all is quiet; that this takes more than `ms` is a broken promise.
+    /// Lets time pass until all is quiet. If that takes longer than `ms`, an invariant is broken.
     fn quiet(&mut self, ms: u64) {
         let until = self.env.now.mono + ms;
         while self.breach.is_none()
@@ -340,10 +341,10 @@ impl World {
         }
     }
 
-    /// The same for tests.
+    /// The same as [`Self::try_settle`], for tests.
     ///
     /// # Panics
-    /// When a promise is broken.
+    /// If an invariant is broken.
     pub fn settle(&mut self, ms: u64) {
         if let Err(breach) = self.try_settle(ms) {
             panic!("{breach}");
@@ -351,17 +352,17 @@ impl World {
     }
 }
 
-/// The device a connection is of, if that is still its transport.
+/// The device of a connection, if that is still its transport.
 fn of(devices: &mut [Device], conn: Conn) -> Option<&mut Device> {
     at(devices, conn.page).filter(|device| device.transport == Some(conn.transport))
 }
 
-/// The device a page is of, if it is still there.
+/// The device of a page, if the page still exists.
 fn at(devices: &mut [Device], page: Page) -> Option<&mut Device> {
     devices.get_mut(page.device).filter(|device| device.page == page)
 }
 
-/// The title by which a publish is found again.
+/// The title that identifies a publish.
 #[must_use]
 pub fn title(publish: usize) -> String {
     format!("Notification {publish}")
@@ -374,13 +375,13 @@ pub(crate) fn publish_of(data: &Json) -> Option<String> {
     Some(rest.chars().take_while(char::is_ascii_digit).collect())
 }
 
-/// What an app says in a room: its number, by which it is found again, and so many characters more.
+/// The text of a message: its number, which identifies it, and `more` filler characters.
 #[must_use]
 pub fn words(message: u64, more: usize) -> Json {
     Json::string(&format!("Message {message} {}", ".".repeat(more)))
 }
 
-/// The number of a message in its words, if an app said them.
+/// The number of a message, from its text, if an app published it.
 #[must_use]
 pub(crate) fn message_of(data: &Json) -> Option<u64> {
     let rest = data.as_str().strip_prefix("\"Message ")?;

@@ -29,7 +29,7 @@ fn a_mark_whose_answer_was_cut_off_is_stored_once() {
         world.settle(5_000);
         let item = ids(&mut world, phone);
         let intent = world.mark(phone, &item, READ);
-        // Somewhere between sending, storing and hearing of it.
+        // Cuts between sending, storing and answering.
         world.run(seed);
         world.cut(phone);
         world.settle(120_000);

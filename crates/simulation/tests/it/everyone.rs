@@ -43,7 +43,8 @@ fn everyone_messages_beyond_what_is_kept_are_loaded_and_marked_by_name() {
     world.settle(5_000);
     let all = ids(&mut world, desk);
     assert_eq!(all.len(), 13);
-    // Marked before anything older is loaded. Found by seeds 1796107822 and 1796108294: it was looked up for ever.
+    // Marked before anything older is loaded. Found by seeds 1796107822 and 1796108294: the client
+    // looked it up without end.
     world.mark(phone, &all[9..11], READ);
     world.settle(20_000);
     assert_eq!(world.devices[desk].view().unread, 11);

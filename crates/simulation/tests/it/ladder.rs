@@ -5,7 +5,7 @@ use tidings_simulation::{Faults, World, device::Network, tally::Count};
 
 use crate::{READ, arrived, ids};
 
-/// A device of Mina in such a network, with all transports.
+/// A device of Mina in this network, with all transports.
 fn device(world: &mut World, network: Network) -> usize {
     world.device_in("mina", Rc::default(), |device| {
         device.set(|config| {

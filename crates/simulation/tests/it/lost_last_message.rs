@@ -17,7 +17,8 @@ fn a_lost_last_message_is_found_by_the_heartbeat() {
     assert_eq!(world.devices[phone].seen.dials, 1, "without a new connection");
 }
 
-/// Found by seed 255: what was committed after `subscribed` told the top and was lost before the subscription went live.
+/// Found by seed 255: a record was committed after `subscribed` had told the top, and lost before
+/// the subscription went live.
 #[test]
 fn a_message_lost_while_catching_up_is_found_by_the_first_heartbeat() {
     for moment in 0..120 {

@@ -27,12 +27,12 @@ const READ: MarkSet = MarkSet { seen: None, read: Some(true), archived: None };
 const UNREAD: MarkSet = MarkSet { seen: None, read: Some(false), archived: None };
 const ARCHIVED: MarkSet = MarkSet { seen: None, read: None, archived: Some(true) };
 
-/// Ids of what a device shows, newest first.
+/// Ids of the items that a device shows, newest first.
 fn ids(world: &mut tidings_simulation::World, device: usize) -> Vec<String> {
     world.devices[device].view().items.iter().map(|item| item.id.to_string()).collect()
 }
 
-/// Offsets of what arrived at a device in its inbox.
+/// Offsets of the records that arrived in a device's inbox.
 fn arrived(world: &tidings_simulation::World, device: usize) -> Vec<u64> {
     let keys = world.devices[device].seen.arrived.iter();
     keys.filter(|key| !key.channel.is_system()).map(|key| key.offset).collect()

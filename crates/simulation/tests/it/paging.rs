@@ -2,7 +2,8 @@ use std::rc::Rc;
 
 use tidings_simulation::{Faults, World};
 
-/// Found by seed 617: what came while a page was under way pushed an item out right above it, and nobody asked for that again.
+/// Found by seed 617: a record that came while a page was under way pushed an item out right above
+/// the page, and the client did not load that item again.
 #[test]
 fn an_item_pushed_out_while_a_page_is_under_way_is_loaded_after_all() {
     for moment in 0..100 {
@@ -16,7 +17,7 @@ fn an_item_pushed_out_while_a_page_is_under_way_is_loaded_after_all() {
         let asked = world.devices[phone].more(&mut world.env);
         world.run(moment);
         world.notify("mina");
-        // Holds the list against the log.
+        // Compares the list with the log.
         world.settle(20_000);
         assert_eq!(world.devices[phone].seen.settled[&asked], Ok(None));
         let view = world.devices[phone].view();

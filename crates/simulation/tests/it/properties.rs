@@ -5,7 +5,7 @@ use tidings_simulation::{Faults, Rng, World};
 
 use crate::{ARCHIVED, READ, UNREAD, ids};
 
-/// Random deeds of three devices, a publisher and fate, then a good network until all is settled.
+/// Random actions of three devices, a publisher and faults, then a good network until all is quiet.
 fn live_through(seed: u64, deeds: u32, faults: Faults) -> World {
     let mut world = World::new(seed, faults);
     let mut fate = Rng::new(!seed);
@@ -51,7 +51,7 @@ fn live_through(seed: u64, deeds: u32, faults: Faults) -> World {
     world
 }
 
-/// A few seeds a run; `PROPTEST_CASES` sets more for a night.
+/// A few seeds a run; `PROPTEST_CASES` sets more for a long run.
 fn config() -> ProptestConfig {
     let asked = ProptestConfig::default();
     let cases = if std::env::var_os("PROPTEST_CASES").is_some() { asked.cases } else { 32 };
@@ -70,7 +70,7 @@ proptest! {
         }
     }
 
-    /// The client could mend a record that the server left out; it never has to.
+    /// The client could repair a hole that the server left, but it never has to.
     #[test]
     fn over_links_that_only_break_nobody_ever_misses_a_record(seed: u64) {
         let world = live_through(seed, 60, Faults::CUTS);

@@ -12,7 +12,7 @@ fn hall() -> Channel {
     Channel::parse("room:hall").unwrap()
 }
 
-/// Two devices of two users who may do everything in the hall, which both show.
+/// Two devices of two users with all rights in the hall, which both show.
 fn in_the_hall(seed: u64, faults: Faults) -> (World, [usize; 2]) {
     let mut world = World::new(seed, faults);
     for user in ["mina", "tom"] {
@@ -78,7 +78,7 @@ fn what_a_crashed_tab_had_kept_is_said_by_the_next_and_once() {
         world.run(moment);
         world.devices[mina].crash(&mut world.env);
         world.settle(60_000);
-        // What the disk had not yet is lost with the tab that knew of it; whatever is there is there once.
+        // Rows that were not on disk are lost with the tab; every row on disk is published once.
         let said = shown(&world, tom);
         assert!(moment < 10 || said.len() == 2, "{said:?} after {moment} ms");
         assert_eq!(said, shown(&world, mina));
@@ -132,7 +132,7 @@ fn one_who_may_not_read_back_has_what_came_since_the_first_subscription_and_noth
             world.post(&hall());
         }
         world.settle(5_000);
-        // Over a lost link, and over a page that goes on from its cache.
+        // Over a lost link, and over a page that resumes from its cache.
         for round in 1..=4 {
             if round % 2 == 0 {
                 world.reload(phone);

@@ -14,7 +14,7 @@ use tidings_simulation::{
 
 use crate::arrived;
 
-/// A world in which each user has so many places.
+/// A world in which each user may have so many connections.
 fn world(seed: u64, connections: usize) -> World {
     World::of(Setup {
         seed,
@@ -27,19 +27,20 @@ fn world(seed: u64, connections: usize) -> World {
     })
 }
 
-/// A device of Mina that has this transport alone.
+/// A device of Mina that has only this transport.
 fn device(world: &mut World, kind: TransportKind) -> usize {
     world.device_in("mina", Rc::default(), |device| {
         device.set(|config| config.transports = vec![kind]);
     })
 }
 
-/// What is sent from now on takes so long.
+/// Delays all frames from now on by `ms`.
 fn delay(world: &mut World, ms: u64) {
     world.env.faults.delay = (ms, ms);
 }
 
-/// Found by seeds 1796090992, 1796091636, 1796091901 and 1796092786: a server can't see that nobody hears a stream any more.
+/// Found by seeds 1796090992, 1796091636, 1796091901 and 1796092786: a server can't see that a
+/// stream has no reader any more.
 #[test]
 fn a_stream_that_nobody_hears_holds_its_place_for_minutes_and_not_for_ever() {
     let mut world = world(1, 1);
@@ -75,7 +76,7 @@ fn a_lost_last_message_is_found_on_a_stream_by_its_heartbeat() {
     }
 }
 
-/// Found by seed 1796098690: a call that was given up arrived after the one that took its place, and replaced that.
+/// Found by seed 1796098690: a call that was given up arrived after its successor, and replaced it.
 #[test]
 fn a_page_that_its_own_late_request_replaced_goes_on_and_nobody_sees_it() {
     for kind in [Poll, Sse] {
@@ -101,7 +102,7 @@ fn a_page_that_its_own_late_request_replaced_goes_on_and_nobody_sees_it() {
     }
 }
 
-/// Found by seed 1796096942, where what was given up had arrived before the request itself.
+/// Found by seed 1796096942, where a request was given up before it arrived.
 #[test]
 fn a_request_that_is_given_up_on_its_way_holds_no_place() {
     let mut world = world(4, 1);
@@ -149,7 +150,8 @@ fn a_clock_that_is_set_while_connected_hides_no_arrival() {
     }
 }
 
-/// Found by seed 1797105709: where a node lost what the bus told, it held a page's older connection for as long as its stream lived.
+/// Found by seed 1797105709: if a node missed a message of the bus, it held a page's older
+/// connection as long as its stream was open.
 #[test]
 fn a_connection_that_was_replaced_at_another_node_ends_though_the_bus_lost_the_news() {
     for kind in [Ws, Sse] {
@@ -172,7 +174,7 @@ fn a_connection_that_was_replaced_at_another_node_ends_though_the_bus_lost_the_n
             let before = held(&world);
             let World { env, devices, .. } = &mut world;
             for conn in devices[phone].conns() {
-                // The page hears of the cut, the server never.
+                // The page notices the cut, the server never does.
                 env.freeze(conn);
                 match conn.request() {
                     Some(request) => devices[phone].ended(env, request, true),
