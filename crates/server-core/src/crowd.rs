@@ -1,46 +1,49 @@
-//! Who is here without having shown who it is: so many of each key, so many in all, and whoever has been silent longest makes room.
+//! The unauthenticated connections: at most so many of each key, and so many in all. When there are
+//! too many, the one that has been silent the longest makes room.
 //!
-//! Newcomers are let in always. Those that do what they came for are gone from here after a moment; those that hold a place and say
-//! nothing are the ones that wait longest, be it behind one address with others or not.
+//! A new connection is always admitted. A well-behaved client authenticates after a moment and
+//! leaves this table. A connection that says nothing waits the longest here, whether or not it
+//! shares its address with others.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::fair::{Bounds, Full};
 
-/// Those who are here, by key and by how long they have been silent.
+/// The unauthenticated connections, by key and by how long they have been silent.
 #[derive(Debug)]
 pub struct Crowd<K> {
     bounds: Bounds,
-    /// Since when, and who, by key: the one that has been silent longest first. Most keys have one: a map of maps would cost each of
-    /// them hundreds of bytes.
+    /// (silent since, number) by key, the longest silent first. Most keys have one connection; a
+    /// map of maps would cost hundreds of bytes for each.
     keys: BTreeMap<K, Vec<(u64, u64)>>,
-    /// Keys by how many they have here.
+    /// Keys by the number of their connections.
     sizes: BTreeSet<(usize, K)>,
-    /// Where each one stands.
+    /// Each connection's key, and since when it is silent.
     places: BTreeMap<u64, (K, u64)>,
     next: u64,
 }
 
-/// Somebody who has to go.
+/// A connection that has to be closed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Leaver<K> {
-    /// By the number with which it came.
+    /// The connection's number.
     pub number: u64,
-    /// Whose it was.
+    /// The connection's key.
     pub key: K,
-    /// Why.
+    /// The reason.
     pub full: Full,
 }
 
 impl<K: Clone + Ord> Crowd<K> {
-    /// Nobody is here.
+    /// An empty table.
     #[must_use]
     pub fn new(bounds: Bounds) -> Self {
         let (keys, sizes, places) = (BTreeMap::new(), BTreeSet::new(), BTreeMap::new());
         Self { bounds, keys, sizes, places, next: 0 }
     }
 
-    /// Somebody comes, by a number of its own. Answers who has to go for it, and is no longer here.
+    /// Adds a connection under its number. Returns the connection that has to be closed for it,
+    /// which is already removed.
     pub fn enter(&mut self, number: u64, key: K) -> Option<Leaver<K>> {
         self.leave(number);
         let here = self.keys.get(&key).map_or(0, Vec::len);
@@ -55,14 +58,14 @@ impl<K: Clone + Ord> Crowd<K> {
         leaver
     }
 
-    /// It said something: others have been silent longer.
+    /// The connection sent something: all others have been silent longer.
     pub fn spoke(&mut self, number: u64) {
         if let Some(key) = self.leave(number) {
             self.put(number, key);
         }
     }
 
-    /// It is gone, or known. Answers whose it was, if it was here.
+    /// Removes a connection that is closed or authenticated. Returns its key, if it was here.
     pub fn leave(&mut self, number: u64) -> Option<K> {
         let (key, since) = self.places.remove(&number)?;
         if let Some(of_key) = self.keys.get_mut(&key) {
@@ -79,19 +82,20 @@ impl<K: Clone + Ord> Crowd<K> {
         Some(key)
     }
 
-    /// Room is needed: of the key that has most here, the one that has been silent longest has to go.
+    /// Removes a connection to make room: the longest silent one of the key that has the most
+    /// connections.
     pub fn make_room(&mut self) -> Option<Leaver<K>> {
         let (_, key) = self.sizes.last()?;
         self.oldest(key.clone(), Full::All)
     }
 
-    /// How many are here.
+    /// How many connections are here.
     #[must_use]
     pub fn len(&self) -> usize {
         self.places.len()
     }
 
-    /// Nobody is here.
+    /// Whether the table is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.places.is_empty()

@@ -1,63 +1,67 @@
-//! Who is served next where many wait: each key in its turn, whatever the others have waiting.
+//! Decides which waiting job is served next: each key in its turn, however many jobs the other keys
+//! have waiting.
 //!
-//! Round robin over queues, one a key, as routers schedule packets (RFC 7567, 2.2.1; deficit round robin with jobs for bytes). A key that
-//! fills its queue waits behind itself. Where all room is taken, the longest queue gives way, so that a newcomer is not turned away
-//! because of what others have piled up.
+//! Round robin over one queue per key, as routers schedule packets (RFC 7567, 2.2.1; deficit round
+//! robin with jobs for bytes). A key that fills its queue delays only itself. When all room is
+//! taken, the longest queue gives up a job, so that a new key is not turned away because of another
+//! key's backlog.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     fmt::{self, Debug, Formatter},
 };
 
-/// Bounds of what all share.
+/// Bounds of a shared table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
-    /// Of one.
+    /// Most entries of one key.
     pub each: usize,
-    /// Of all together.
+    /// Most entries of all keys together.
     pub total: usize,
 }
 
 /// How a key is served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Share {
-    /// Jobs that may wait; `None`: all there is room for, and they give way to no others.
+    /// Most waiting jobs. `None`: as many as there is room for, and none of them is given up for
+    /// other keys.
     pub waiting: Option<usize>,
     /// Jobs in one turn; at least 1.
     pub weight: u32,
-    /// Jobs under way at a time; at least 1. Below the number of those who serve, it keeps some free for other keys.
+    /// Jobs in progress at a time; at least 1. Below the number of workers, it keeps some workers
+    /// free for other keys.
     pub at_once: usize,
 }
 
 /// Why a job found no room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Full {
-    /// Its key has its share waiting.
+    /// The key has reached its share of waiting jobs.
     Share,
-    /// All room is taken, and no other key has more waiting.
+    /// All room is taken, and no other key has more jobs waiting.
     All,
 }
 
-/// A job that was turned away: the one that came, or one of a key that has more waiting.
+/// A job that was turned away: the new one, or one of a key that has more jobs waiting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Turned<K, T> {
-    /// Whose.
+    /// The job's key.
     pub key: K,
-    /// What.
+    /// The job.
     pub job: T,
-    /// Why.
+    /// The reason.
     pub full: Full,
 }
 
-/// Jobs that wait, by key.
+/// Waiting jobs, by key.
 pub struct Fair<K, T> {
     total: usize,
     share: Box<dyn Fn(&K) -> Share + Send>,
-    /// Keys with jobs, waiting or under way.
+    /// Keys with jobs, waiting or in progress.
     queues: BTreeMap<K, Queue<T>>,
     /// Keys that may be served, the next one first.
     turns: VecDeque<K>,
-    /// Keys by the number of their waiting jobs, but for those that give way to no others.
+    /// Keys by the number of their waiting jobs, without the keys that give up no jobs.
     lengths: BTreeSet<(usize, K)>,
     len: usize,
 }
@@ -65,14 +69,14 @@ pub struct Fair<K, T> {
 struct Queue<T> {
     waiting: VecDeque<T>,
     under_way: usize,
-    /// Jobs that are left of this turn.
+    /// Jobs that are left in this turn.
     credit: u32,
-    /// It stands in `turns`.
+    /// The key stands in `turns`.
     has_turn: bool,
 }
 
 impl<K: Clone + Ord, T> Fair<K, T> {
-    /// Nothing waits yet. At most `total` jobs will; `share` says how each key is served.
+    /// An empty queue for at most `total` waiting jobs. `share` says how each key is served.
     pub fn new(total: usize, share: impl Fn(&K) -> Share + Send + 'static) -> Self {
         Self {
             total,
@@ -84,7 +88,7 @@ impl<K: Clone + Ord, T> Fair<K, T> {
         }
     }
 
-    /// A job comes. Answers the one that had to go instead, which may be itself.
+    /// Adds a job. Returns the job that was turned away for it, which may be the new one.
     pub fn push(&mut self, key: K, job: T) -> Option<Turned<K, T>> {
         let share = (self.share)(&key);
         let waiting = self.queues.get(&key).map_or(0, |queue| queue.waiting.len());
@@ -113,7 +117,8 @@ impl<K: Clone + Ord, T> Fair<K, T> {
         turned
     }
 
-    /// The next job, which is under way from now on, and its key. `None`: nothing waits that may be served.
+    /// The next job and its key. The job is in progress from now on. `None`: no waiting job may be
+    /// served.
     pub fn pop(&mut self) -> Option<(K, T)> {
         let key = self.turns.pop_front()?;
         let share = (self.share)(&key);
@@ -129,7 +134,7 @@ impl<K: Clone + Ord, T> Fair<K, T> {
         match (queue.has_turn, queue.credit) {
             (true, 0) => self.turns.push_back(key.clone()),
             (true, _) => self.turns.push_front(key.clone()),
-            // Whoever comes back begins a turn.
+            // A key that comes back later begins a new turn.
             (false, _) => queue.credit = 0,
         }
         self.len -= 1;
@@ -137,7 +142,7 @@ impl<K: Clone + Ord, T> Fair<K, T> {
         Some((key, job))
     }
 
-    /// A job of this key is over.
+    /// A job of this key has ended.
     pub fn done(&mut self, key: &K) {
         let at_once = (self.share)(key).at_once.max(1);
         let Some(queue) = self.queues.get_mut(key) else { return };
@@ -152,19 +157,19 @@ impl<K: Clone + Ord, T> Fair<K, T> {
         }
     }
 
-    /// Jobs that wait.
+    /// The number of waiting jobs.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.len
     }
 
-    /// No job waits.
+    /// Whether no job waits.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// The newest job of the longest queue goes: those before it keep their order and their place.
+    /// Gives up the newest job of the longest queue: earlier jobs keep their order and their place.
     fn give_way(&mut self, key: K) -> Option<Turned<K, T>> {
         let queue = self.queues.get_mut(&key)?;
         let job = queue.waiting.pop_back()?;
@@ -319,7 +324,8 @@ mod tests {
     }
 
     proptest! {
-        /// Against what it promises: nothing lost or doubled, order kept within a key, bounds kept, nothing remembered of who is gone.
+        /// Holds the queue against its promises: no job is lost or doubled, order is kept within a
+        /// key, bounds are kept, and keys without jobs are forgotten.
         #[test]
         fn holds_its_promises(deeds in prop::collection::vec((0..4_u8, 0..3_u8), 0..200)) {
             let bounds = Bounds { each: 4, total: 6 };

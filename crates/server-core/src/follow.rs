@@ -1,11 +1,13 @@
-//! What a node reads of the log because others write to it: decides when, and how far.
+//! Decides when, and how far, a node reads the log for records that other nodes wrote.
 //!
-//! Records of this node's own commits go to its [`Hub`](crate::Hub) directly. Those of other nodes are heard of by hints, which may be
-//! lost, doubled, late or out of order, so a hint is only a reason to read the log. Whatever hints don't tell is found by asking
-//! for the heads of all channels that are listened to, once a poll, and at once when hints may have been lost.
+//! Records of this node's own commits go to its [`Hub`](crate::Hub) directly. Other nodes send
+//! hints about theirs. A hint may be lost, doubled, late or out of order, so it is only a reason to
+//! read the log. Records without a hint are found by a poll, which reads the heads of all channels
+//! with subscribers: regularly, and at once when hints may have been lost.
 //!
-//! Driven like every machine here: events in, commands out, nothing waits. One read is under way at a time, and it carries
-//! everything that is wanted by then, so a burst of hints costs one round trip.
+//! Driven like every machine here: events in, commands out, nothing waits. One read is in progress
+//! at a time. It asks for everything that is wanted by then, so a burst of hints costs one round
+//! trip.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,19 +26,19 @@ const HEADS: usize = 1_000;
 /// Records of a log read at once, and their bytes.
 const RECORDS: u32 = 500;
 const BYTES: u32 = 1 << 20;
-/// Bytes of all logs read at once, which share them.
+/// Bytes of all logs read at once, divided between them.
 const BYTES_OF_ALL: u32 = 4 << 20;
 /// Revocations read at once.
 const REVOCATIONS: u32 = 1_000;
-/// After a read that failed, the next one, in milliseconds.
+/// Pause after a failed read, in milliseconds.
 const AGAIN_MS: u64 = 1_000;
 
-/// When it reads without being told to.
+/// When the node reads the log without a hint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Polling {
-    /// This node writes everything there is: what it committed it knows.
+    /// This node is the only writer: it knows all its commits.
     Never,
-    /// Others write too: their hints may be lost.
+    /// Other nodes write too, and their hints may be lost.
     Every {
         /// Milliseconds between two polls.
         ms: u64,
@@ -46,30 +48,31 @@ pub enum Polling {
 /// Something happened.
 #[derive(Debug)]
 pub enum Event {
-    /// Another node, or this one's own fan-out, says how far logs go.
+    /// Another node, or this node's own fan-out, says how far logs go.
     Hinted(Vec<Hint>),
     /// Another node says that a revocation was stored.
     RevocationHinted,
-    /// Hints may have been lost: the bus was away, or more came than could be kept. Also to be told after retention ran and after a
-    /// commit of unknown fate: logs may have gone on without anybody saying so.
+    /// Hints may have been lost: the bus was away, or more hints came than could be stored. Also to
+    /// be sent after retention ran and after a commit of unknown fate: logs may have changed
+    /// without a hint.
     HintsLost,
-    /// The time of `SetDeadline` has come; late does no harm, early neither.
+    /// The time of `SetDeadline` has come. Late or early is harmless.
     DeadlinePassed,
-    /// To `Read`, an answer for each query.
+    /// The answers to `Read`, one for each query.
     Read {
         /// From the command.
         request: u32,
         /// In the order of the queries.
         answers: Vec<Result<Answer, StoreError>>,
     },
-    /// To `Read`: nothing could be read.
+    /// `Read` failed as a whole.
     ReadFailed {
         /// From the command.
         request: u32,
     },
 }
 
-/// Do this.
+/// An action for the driver.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
     /// [`crate::store::Store::read`]; answer with `Read` or `ReadFailed`.
@@ -79,23 +82,25 @@ pub enum Command {
         /// The questions.
         queries: Vec<Query>,
     },
-    /// End what this hits: the sessions of this node, and its credentials at every entrance. A revocation may come twice.
+    /// End the sessions that the revocation hits, and refuse its credentials at every transport and
+    /// the REST API. A revocation may come twice.
     Heed(Revocation),
-    /// The one deadline: feed `DeadlinePassed` once at this monotonic time (replaces the earlier one); `None`: none.
+    /// The one deadline: feed `DeadlinePassed` once at this monotonic time. Replaces the earlier
+    /// one. `None`: no deadline.
     SetDeadline {
         /// Milliseconds as `Now::mono`.
         at: Option<u64>,
     },
 }
 
-/// What was done so far, for whoever watches.
+/// The work done so far, for metrics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Figures {
     /// Pages of logs that were read because records were missing here.
     pub holes: u64,
-    /// Heads that were asked for.
+    /// Heads that were read.
     pub polled: u64,
-    /// Heads that told of records no hint had told of.
+    /// Heads that revealed records without a hint.
     pub found: u64,
 }
 
@@ -103,18 +108,18 @@ pub struct Figures {
 #[derive(Debug)]
 pub struct Follow {
     polling: Polling,
-    /// Channels of which records are missing here, while there is something to read.
+    /// Channels with records that are missing here, and that the log can provide.
     holes: BTreeMap<Channel, Hole>,
-    /// Channels whose heads are to be asked for.
+    /// Channels whose heads are to be read.
     doubts: BTreeSet<Channel>,
-    /// Number of the last revocation known.
+    /// Number of the newest known revocation.
     revoked: u64,
-    /// There may be newer ones.
+    /// There may be newer revocations.
     revocations_wanted: bool,
     reading: Option<Reading>,
     requests: u32,
     poll_at: Option<u64>,
-    /// A read failed: not before this.
+    /// A read failed: no other before this time.
     again_at: Option<u64>,
     deadline: Option<u64>,
     figures: Figures,
@@ -122,13 +127,13 @@ pub struct Follow {
 
 #[derive(Debug)]
 struct Hole {
-    /// Read on from here.
+    /// The last offset that was delivered; read on after it.
     after: u64,
-    /// Something was said of the log since the read under way was asked.
+    /// A hint or a head came after the current read was requested, so its answer may be incomplete.
     stale: bool,
 }
 
-/// What the read under way asks, in the order of its queries.
+/// The queries of the read in progress, in order.
 #[derive(Debug)]
 struct Reading {
     request: u32,
@@ -143,7 +148,7 @@ enum Asked {
 }
 
 impl Follow {
-    /// A node that knows all revocations up to number `revoked`.
+    /// A machine for a node that knows all revocations up to number `revoked`.
     pub fn new(polling: Polling, revoked: u64, now: Now, out: &mut Vec<Command>) -> Self {
         let mut follow = Self {
             polling,
@@ -163,7 +168,7 @@ impl Follow {
         follow
     }
 
-    /// Takes an event in and says what to do.
+    /// Takes in an event and appends commands to `out`.
     pub fn handle(&mut self, now: Now, event: Event, hubs: &mut impl Hubs, out: &mut Vec<Command>) {
         match event {
             Event::Hinted(hints) => {
@@ -175,7 +180,8 @@ impl Follow {
             Event::RevocationHinted => self.revocations_wanted = true,
             Event::HintsLost => self.doubt_everything(hubs),
             Event::DeadlinePassed => {
-                // Gone off, be it early: whatever stands is to be set anew.
+                // The driver's timer has fired, even if early: a deadline that still stands must be
+                // set again.
                 self.deadline = None;
                 self.wake(now, hubs);
             }
@@ -196,13 +202,14 @@ impl Follow {
         self.set_deadline(out);
     }
 
-    /// What was done so far.
+    /// The work done so far.
     #[must_use]
     pub const fn figures(&self) -> Figures {
         self.figures
     }
 
-    /// Nothing is missing and nothing is asked: everybody live here is as far as this node knows the log to go.
+    /// Whether no record is known to be missing and no read is in progress: all live subscribers
+    /// have everything that this node knows of.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.holes.is_empty() && self.doubts.is_empty() && self.reading.is_none()
@@ -231,7 +238,7 @@ impl Follow {
             self.again_at = None;
         }
         if self.poll_at.is_some_and(|at| at <= now.mono) {
-            // A poll that takes longer than the time between two is not begun anew before it ends.
+            // A poll that takes longer than its interval must end before the next one begins.
             if self.doubts.is_empty() {
                 self.doubt_everything(hubs);
             }
@@ -246,7 +253,8 @@ impl Follow {
         };
     }
 
-    /// Asks for everything that is wanted, in one read.
+    /// Asks for everything that is wanted, in one read. The `stale` marks are cleared here: a hint
+    /// that arrives after this point may be about a record that the answer does not hold yet.
     fn read(&mut self, out: &mut Vec<Command>) {
         if self.reading.is_some() || self.again_at.is_some() {
             return;
@@ -300,7 +308,7 @@ impl Follow {
                 (Asked::Hole(channel), Some(Ok(Answer::Records { head, records, more }))) => {
                     self.fill(channel, head, &records, more, hubs);
                 }
-                // Damaged there: each session finds out, and says so to its client.
+                // The log is damaged: each session finds the damage and tells its client.
                 (Asked::Hole(channel), Some(Err(StoreError::Corrupt { .. }))) => {
                     self.holes.remove(&channel);
                     hubs.send_back(&channel);
@@ -330,7 +338,7 @@ impl Follow {
         }
     }
 
-    /// A page of a log with a hole.
+    /// Delivers a page of a log that has a hole.
     fn fill(
         &mut self,
         channel: Channel,
@@ -340,7 +348,8 @@ impl Follow {
         hubs: &mut impl Hubs,
     ) {
         let Some(mut hole) = self.holes.remove(&channel) else { return };
-        // What was missing is gone, by trimming or by damage: each session tells its client.
+        // The missing records are gone, trimmed or damaged: each session tells its client of the
+        // gap.
         let is_dense = records.first().is_none_or(|first| first.offset == hole.after + 1);
         if !is_dense || head.is_some_and(|head| head.first > hole.after + 1) {
             return hubs.send_back(&channel);
@@ -348,7 +357,8 @@ impl Follow {
         hole.stale |= more;
         for record in records {
             if let Delivery::Hole { after } = hubs.committed(record) {
-                // Who was live has left, and who is now has less: from there, then.
+                // The live subscribers changed meanwhile, and the present ones have less: continue
+                // from their offset.
                 self.holes.insert(channel, Hole { after, stale: true });
                 return;
             }
@@ -361,7 +371,7 @@ impl Follow {
 
     fn ask_again(&mut self, asked: Asked) {
         match asked {
-            // Still among the holes.
+            // The channel is still among the holes.
             Asked::Hole(_) => {}
             Asked::Heads(channels) => self.doubts.extend(channels),
             Asked::Revocations => self.revocations_wanted = true,

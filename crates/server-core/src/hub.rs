@@ -1,4 +1,5 @@
-//! Who listens to what. Delivers a record to those who have exactly the one before it, and to nobody else.
+//! The subscribers of each channel. A record is delivered only to the subscribers that have exactly
+//! the record before it.
 
 use std::collections::BTreeMap;
 
@@ -10,23 +11,23 @@ use tidings_protocol::{
 
 use crate::store::{Head, NO_LOG, Record};
 
-/// Where a subscriber's messages go: a handle of a connection, cheap to clone.
+/// The receiver of a subscriber's messages: a handle of a connection, cheap to clone.
 ///
-/// Called under the hub's lock: a sink queues and wakes, it does not call back.
+/// Called under the hub's lock: a sink only queues and wakes, and must not call back.
 pub trait Sink {
-    /// Queues a record's frame and wakes the connection; `false` when it holds too much already.
+    /// Queues a record's frame and wakes the connection. `false` if the connection's queue is full.
     fn push(&self, frame: &Bytes) -> bool;
 
-    /// The subscription is back to reading the log: tell the session [`crate::session::Event::Lagged`]. `sent` is the
-    /// last offset that was pushed.
+    /// The subscription is back to reading the log: pass [`crate::session::Event::Lagged`] to the
+    /// session. `sent` is the last offset that was pushed.
     fn lagged(&self, channel: &Channel, slot: Slot, sent: u64);
 }
 
-/// A subscriber's place in a channel.
+/// A subscriber's slot in a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Slot {
     index: u32,
-    /// Tells a place from the same place used before.
+    /// Distinguishes a slot from an earlier use of the same index.
     generation: u32,
 }
 
@@ -35,23 +36,23 @@ pub struct Slot {
 pub enum GoLive {
     /// Every record from now on is pushed.
     Live,
-    /// More is in the log than was sent: read on, then ask again.
+    /// The log holds more than was sent: read on, then ask again.
     Behind,
 }
 
-/// What somebody says of how far a channel's log goes. May be lost, doubled, late or out of order: it is a reason to read
-/// the log, never a fact.
+/// A report of how far a channel's log goes. It may be lost, doubled, late or out of order: it is a
+/// reason to read the log, never a fact.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hint {
-    /// Which log.
+    /// The log's channel.
     pub channel: Channel,
-    /// Its identity.
+    /// The log's identity.
     pub epoch: Epoch,
-    /// Its newest offset.
+    /// The log's newest offset.
     pub top: u64,
 }
 
-/// Every subscription of a node, in one hub or in shards of it.
+/// All subscriptions of a node, in one hub or in several shards.
 pub trait Hubs {
     /// [`Hub::hint`] of the channel's hub.
     fn hint(&mut self, hint: &Hint) -> Delivery;
@@ -61,28 +62,29 @@ pub trait Hubs {
     fn committed(&mut self, record: &Record) -> Delivery;
     /// [`Hub::send_back`] of the channel's hub.
     fn send_back(&mut self, channel: &Channel);
-    /// Channels somebody listens to.
+    /// Channels that have subscribers.
     fn listened(&self) -> Vec<Channel>;
 }
 
 /// The answer to [`Hub::committed`], [`Hub::hint`] and [`Hub::head`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delivery {
-    /// Pushed to this many.
+    /// Pushed to this many subscribers.
     Pushed(usize),
-    /// Nobody here listens, or it was delivered before.
+    /// The channel has no subscribers here, or the record was delivered before.
     Nothing,
     /// Records after this offset are missing here: read them from the log and commit them in order.
     Hole {
         /// The last offset delivered.
         after: u64,
     },
-    /// A hint names another log than the one delivered here: ask the log for its head, which says which is right.
+    /// A hint names another log than the one delivered here. Ask the log for its head, which says
+    /// which is right.
     OtherLog,
 }
 
-/// One shard of subscriptions. The driver makes as many as it has cores, picks one by channel hash and puts each
-/// behind a lock; all calls are short and none blocks.
+/// One shard of subscriptions. The driver makes one for each core, picks one by the channel's hash,
+/// and puts each behind a lock. All calls are short and none blocks.
 #[derive(Debug)]
 pub struct Hub<S> {
     topics: BTreeMap<Channel, Topic<S>>,
@@ -95,14 +97,17 @@ impl<S> Default for Hub<S> {
     }
 }
 
-/// What is known of a channel while somebody listens.
+/// The state of a channel that has subscribers.
 #[derive(Debug)]
 struct Topic<S> {
-    /// Epoch and newest offset handed to this hub; unknown until the first record or live subscriber.
+    /// Epoch and newest offset that this hub delivered; unknown until the first record or live
+    /// subscriber.
     top: Option<(Epoch, u64)>,
-    /// The last hint that came while nobody was live: a reason for whoever goes live to read once more.
+    /// The last hint that came without a live subscriber. The next subscriber that goes live must
+    /// read once more because of it.
     hinted: Option<(Epoch, u64)>,
-    /// A slab: places keep their index, so that leaving costs nothing however many listen.
+    /// A slab: slots keep their index, so that a detach is cheap however many subscribers there
+    /// are.
     places: Vec<Place<S>>,
     /// Indices of free places.
     free: Vec<u32>,
@@ -120,23 +125,26 @@ struct Place<S> {
 const CATCHING_UP: u64 = u64::MAX;
 
 impl<S: Sink> Hub<S> {
-    /// Adds a subscriber that reads the log first: nothing is pushed to it yet, but from now on the hub knows the
-    /// channel's top. Attach *before* reading, or a record between the two is missed.
+    /// Adds a subscriber that first reads the log. The hub pushes nothing to it yet, but knows the
+    /// channel's top from now on. Attach *before* reading: a record between the two would be
+    /// missed.
     pub fn attach(&mut self, channel: &Channel, sink: S) -> Slot {
         self.generation = self.generation.wrapping_add(1);
         let topic = self.topics.entry(channel.clone()).or_insert_with(Topic::empty);
         topic.insert(sink, self.generation)
     }
 
-    /// Everything up to `sent` was queued for this subscriber: switches it to live if that is all there is.
+    /// Everything up to `sent` was queued for this subscriber. Switches it to live if the log holds
+    /// no more.
     ///
-    /// `sent` may be above what this hub was handed: a reader of the log can be ahead of the fan-out.
+    /// `sent` may be above this hub's top: a reader of the log can be ahead of the fan-out.
     pub fn go_live(&mut self, channel: &Channel, slot: Slot, epoch: Epoch, sent: u64) -> GoLive {
         let Some(topic) = self.topics.get_mut(channel) else { return GoLive::Behind };
         if let Some(place) = topic.place(slot) {
             place.sent = CATCHING_UP;
         }
-        // Heeded once: what a hint claims and the log does not have must not keep anybody reading.
+        // A hint counts only once: if the log does not have the hinted record, the subscriber must
+        // not read for ever.
         if topic.hinted.take().is_some_and(|(named, top)| named != epoch || top > sent) {
             return GoLive::Behind;
         }
@@ -147,7 +155,8 @@ impl<S: Sink> Hub<S> {
             _ => sent,
         };
         match topic.top {
-            // Which of the two is the log's name now? Whoever reads it again knows.
+            // Two readers saw different logs. All subscribers read again, which shows the current
+            // log.
             Some((known, _)) if known != epoch && epoch != NO_LOG => {
                 topic.start_over(channel);
                 return GoLive::Behind;
@@ -165,7 +174,8 @@ impl<S: Sink> Hub<S> {
         }
     }
 
-    /// Removes a subscriber; a slot that is gone already is no error. The channel goes with its last one.
+    /// Removes a subscriber; an unknown slot is no error. The channel is removed with its last
+    /// subscriber.
     pub fn detach(&mut self, channel: &Channel, slot: Slot) {
         if let Some(topic) = self.topics.get_mut(channel) {
             topic.remove(slot);
@@ -175,8 +185,8 @@ impl<S: Sink> Hub<S> {
         }
     }
 
-    /// A record became durable. Call it in the order of commits, for each record once; doubled and early ones do no
-    /// harm.
+    /// A record became durable. Call it once for each record, in the order of commits. Doubled and
+    /// early calls are harmless.
     pub fn committed(&mut self, record: &Record) -> Delivery {
         let Some(topic) = self.topics.get_mut(&record.channel) else { return Delivery::Nothing };
         match topic.top {
@@ -188,7 +198,7 @@ impl<S: Sink> Hub<S> {
                     return Delivery::Hole { after: top };
                 }
             }
-            // Another log: nobody has the record before this one.
+            // Another log: no subscriber has the record before this one.
             Some(_) => topic.send_back(&record.channel),
             None => {}
         }
@@ -199,7 +209,7 @@ impl<S: Sink> Hub<S> {
         }
     }
 
-    /// Somebody says how far a channel's log goes. `Hole` when this hub should read it.
+    /// Takes a hint of how far a channel's log goes. `Hole` if this hub should read the log.
     pub fn hint(&mut self, hint: &Hint) -> Delivery {
         let Some(topic) = self.topics.get_mut(&hint.channel) else { return Delivery::Nothing };
         match topic.top {
@@ -215,12 +225,12 @@ impl<S: Sink> Hub<S> {
         }
     }
 
-    /// The log itself says where it stands. `Hole` when this hub should read on.
+    /// Takes a channel's head, read from the log. `Hole` if this hub should read on.
     pub fn head(&mut self, channel: &Channel, head: Head) -> Delivery {
         let Some(topic) = self.topics.get_mut(channel) else { return Delivery::Nothing };
         match topic.top {
             Some((known, _)) if known != head.epoch => topic.start_over(channel),
-            // What is missing is gone: each reader is told so by its own session.
+            // The missing records are trimmed: each session tells its own client of the gap.
             Some((_, top)) if head.first > top + 1 => topic.start_over(channel),
             Some(_) | None => {
                 let Head { epoch, top, .. } = head;
@@ -230,14 +240,15 @@ impl<S: Sink> Hub<S> {
         Delivery::Nothing
     }
 
-    /// This hub can't go on by itself: everybody reads the log again.
+    /// This hub can't fill the hole by itself: all subscribers read the log again.
     pub fn send_back(&mut self, channel: &Channel) {
         if let Some(topic) = self.topics.get_mut(channel) {
             topic.start_over(channel);
         }
     }
 
-    /// The newest offset handed to a live subscriber's channel: what `pong.tops` tells. `None` while it catches up.
+    /// The newest offset delivered in the channel of a live subscriber, for `pong.tops`. `None`
+    /// while the subscriber catches up.
     #[must_use]
     pub fn live_top(&self, channel: &Channel, slot: Slot) -> Option<u64> {
         let topic = self.topics.get(channel)?;
@@ -248,13 +259,13 @@ impl<S: Sink> Hub<S> {
         topic.top.filter(|_| live).map(|(_, top)| top)
     }
 
-    /// Channels somebody listens to.
+    /// The number of channels that have subscribers.
     #[must_use]
     pub fn channels(&self) -> usize {
         self.topics.len()
     }
 
-    /// Channels somebody listens to, for whoever asks the log each second.
+    /// Channels that have subscribers, for the regular poll of the log.
     pub fn listened(&self) -> impl Iterator<Item = &Channel> {
         self.topics.keys()
     }
@@ -295,7 +306,7 @@ impl<S: Sink> Topic<S> {
             *free = place;
             return Slot { index, generation };
         }
-        // Most channels are inboxes with one or two listeners: no room for four.
+        // Most channels are inboxes with one or two subscribers: `Vec` would reserve room for four.
         if self.places.is_empty() {
             self.places.reserve_exact(1);
         }
@@ -323,7 +334,7 @@ impl<S: Sink> Topic<S> {
         let mut pushed = 0;
         for (index, place) in self.places.iter_mut().enumerate() {
             let Some(sink) = &place.sink else { continue };
-            // Those who read the log may be ahead of this record.
+            // A subscriber that has read the log may be ahead of this record.
             if place.sent == CATCHING_UP || place.sent >= record.offset {
                 continue;
             }
@@ -339,13 +350,13 @@ impl<S: Sink> Topic<S> {
         pushed
     }
 
-    /// Everybody reads the log again, and the first to go live says where it stands.
+    /// All subscribers read the log again. The first to go live sets the channel's top.
     fn start_over(&mut self, channel: &Channel) {
         self.send_back(channel);
         self.top = None;
     }
 
-    /// Everybody reads the log again.
+    /// All subscribers read the log again.
     fn send_back(&mut self, channel: &Channel) {
         for (index, place) in self.places.iter_mut().enumerate() {
             if let Some(sink) = &place.sink

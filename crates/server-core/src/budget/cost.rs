@@ -1,22 +1,22 @@
-//! What is counted of a user, and what a message or request costs.
+//! The kinds of use that are counted for a user, and the cost of a message or request.
 
 use tidings_protocol::ClientMessage;
 
 /// Number of kinds.
 pub const KINDS: usize = 5;
 
-/// What is counted.
+/// A kind of use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Messages of clients, and requests that write.
     Messages,
     /// Bytes of both.
     Bytes,
-    /// Pages, subscriptions and polls: whatever asks the log.
+    /// Reads of the log: pages, subscriptions and polls.
     Reads,
-    /// Sockets and streams that begin.
+    /// New sockets and streams.
     Opens,
-    /// Tickets that the user asks for.
+    /// Tickets that the user requests.
     Tickets,
 }
 
@@ -25,7 +25,7 @@ impl Kind {
     pub const ALL: [Self; KINDS] =
         [Self::Messages, Self::Bytes, Self::Reads, Self::Opens, Self::Tickets];
 
-    /// Its name in figures, log lines and errors.
+    /// The kind's name in metrics, log lines and errors.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -41,8 +41,8 @@ impl Kind {
         self as usize
     }
 
-    /// Units that clients send without waiting for an answer: told to come back for one, a client would have the rest
-    /// refused again.
+    /// Units that a client sends at once, without waiting for an answer. If the client were told to
+    /// come back for a single unit, the rest would be refused again.
     pub(super) const fn at_once(self) -> u64 {
         match self {
             Self::Messages | Self::Reads => AT_ONCE,
@@ -52,10 +52,10 @@ impl Kind {
     }
 }
 
-/// Messages of a client that are on their way at once; those of this project have 16.
+/// Messages that a client has in flight at once; this project's clients have 16.
 pub(crate) const AT_ONCE: u64 = 16;
 
-/// What something costs, by kind.
+/// A cost, by kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cost([u64; KINDS]);
 
@@ -79,7 +79,7 @@ impl Cost {
         Self([1, bytes as u64, 0, 0, 0])
     }
 
-    /// What a client's message costs.
+    /// The cost of a client's message.
     #[must_use]
     pub const fn of_message(message: &ClientMessage, bytes: usize) -> Self {
         match message {
@@ -101,7 +101,7 @@ impl Cost {
     }
 }
 
-/// A connection ends without it, so that no account refuses it.
+/// Whether a connection would end without this message, so that no account may refuse it.
 pub(crate) const fn keeps_alive(message: &ClientMessage) -> bool {
     matches!(
         message,

@@ -1,13 +1,14 @@
-//! What one user may use of a node, over all connections, visits, polls and REST requests together.
+//! Bounds how much of a node one user may use, over all connections, `POST` requests with messages,
+//! polls and REST requests together.
 //!
-//! A session's guard holds what concerns one connection: its own rate, its strikes, its patience with
-//! nonsense. An [`Account`] holds what concerns its user. Nothing here reads a clock: the monotonic time
-//! comes in, and the same calls give the same answers.
+//! A session's guard bounds one connection: its rate, its strikes, and its unreadable messages. An
+//! [`Account`] bounds one user. Nothing here reads a clock: the monotonic time comes in, and the
+//! same calls give the same answers.
 //!
-//! | file | what |
+//! | file | content |
 //! |---|---|
-//! | `cost.rs` | what is counted, and what a message or request costs |
-//! | `rates.rs` | how much of each a user may use: a burst, and a rate |
+//! | `cost.rs` | the kinds of use, and the cost of a message or request |
+//! | `rates.rs` | how much of each kind a user may use: a burst, and a rate |
 
 mod cost;
 mod rates;
@@ -27,44 +28,45 @@ use crate::{Limits, Refused};
 
 /// Nanoseconds of a millisecond: debts are small fractions of one.
 const NS: u64 = 1_000_000;
-/// Bursts that other nodes' use may put an account into debt by, besides the burst itself: what each of eight nodes lets
-/// through at once is paid off whole.
+/// Extra bursts of debt that other nodes' reports may add. Each of eight nodes may let one burst
+/// through at the same time; this debt covers them all.
 const DEBT: u64 = 7;
-/// Other nodes are told of a user who used this part of a burst.
+/// A user's use is reported to other nodes once it exceeds this fraction of a burst (1/64).
 const PART: u64 = 64;
-/// Until a request at once too many may come again, in milliseconds.
+/// Retry time for a request over the bound of concurrent requests, in milliseconds.
 const VISITS_RETRY_MS: u64 = 1_000;
 
-/// What one user has used. Shared by everything of the user on a node; all changes are atomic.
+/// The use of one user. All connections and requests of the user on a node share it; all changes
+/// are atomic.
 ///
-/// Each kind is a token bucket in one number (GCRA): when the use so far is paid off.
+/// Each kind is a token bucket in one number (GCRA): the time at which the use so far is paid off.
 #[derive(Debug, Default)]
 pub struct Account {
     /// In monotonic nanoseconds.
     paid_until: [AtomicU64; KINDS],
-    /// Units that the other nodes were not told of.
+    /// Units not yet reported to other nodes.
     untold: [AtomicU64; KINDS],
-    /// Refusals that the log was not told of.
+    /// Refusals not yet reported to the log.
     refused: [AtomicU64; KINDS],
-    /// Requests with messages that are here.
+    /// Requests with messages in progress.
     visits: AtomicUsize,
 }
 
-/// A request with messages that is here; it leaves when dropped.
+/// A request with messages in progress. It ends when dropped.
 #[derive(Debug)]
 pub struct Visit(Arc<Account>);
 
 /// A kind that is used up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UsedUp {
-    /// Of what.
+    /// The kind.
     pub kind: Kind,
-    /// When as much is there again as is usually asked for at once, in milliseconds.
+    /// Milliseconds until as much is available again as clients usually send at once.
     pub retry_after_ms: u64,
 }
 
 impl Account {
-    /// Takes all of it, or nothing. `now` is monotonic.
+    /// Takes the whole cost, or nothing. `now` is monotonic.
     ///
     /// # Errors
     /// The first kind that is used up.
@@ -85,22 +87,22 @@ impl Account {
         Ok(())
     }
 
-    /// Counts what is never refused here, because a connection ends without it and its own guard bounds it: pings, pongs,
-    /// new credentials. It puts nobody into debt.
+    /// Counts messages that are never refused here: pings, pongs, new credentials. A connection
+    /// would end without them, and its own guard bounds them. They cause no debt.
     pub fn count(&self, now: u64, cost: Cost, limits: &Limits) {
         self.add(now, cost, limits, 0);
         self.note(cost);
     }
 
-    /// Another node let this much through.
+    /// Counts use that another node let through.
     pub fn used_elsewhere(&self, now: u64, cost: Cost, limits: &Limits) {
         self.add(now, cost, limits, DEBT);
     }
 
-    /// Lets one more request with messages in.
+    /// Admits one more request with messages.
     ///
     /// # Errors
-    /// `flood` where too many are here.
+    /// `flood` if too many are in progress.
     pub fn visit(self: &Arc<Self>, limits: &Limits) -> Result<Visit, Refused> {
         let one_more = |here: usize| (here < limits.user_visits).then_some(here + 1);
         match self.visits.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more) {
@@ -115,7 +117,8 @@ impl Account {
         }
     }
 
-    /// What the other nodes are to be told, once it is more than a small part of a budget; then it counts as told.
+    /// The use to report to other nodes, once it is more than a small part of a burst. It then
+    /// counts as reported.
     #[must_use]
     pub fn take_untold(&self, limits: &Limits) -> Option<Cost> {
         let units = |kind: Kind| self.untold[kind.place()].load(Ordering::Relaxed);
@@ -130,7 +133,8 @@ impl Account {
         self.refused.each_ref().map(|one| one.swap(0, Ordering::Relaxed))
     }
 
-    /// Nothing is held against the user any more: a new account would do as well. `now` is monotonic.
+    /// Whether the account holds nothing against the user, so that a new account would be the same.
+    /// `now` is monotonic.
     #[must_use]
     pub fn is_even(&self, now: u64) -> bool {
         let now = now.saturating_mul(NS);
@@ -142,7 +146,7 @@ impl Account {
         if units == 0 {
             return Ok(());
         }
-        // What is larger than a burst passes where nothing is owed.
+        // A cost above the burst passes if the user owes nothing.
         let most = now.saturating_add(rate.time(rate.burst.max(units)));
         let paid = |until: u64| until.max(now).saturating_add(rate.time(units));
         let place = &self.paid_until[kind.place()];
@@ -164,7 +168,7 @@ impl Account {
             }
             let most = now.saturating_add(rate.time(rate.burst.saturating_mul(1 + debt)));
             let paid = |until: u64| {
-                // What is owed already is not forgiven.
+                // Existing debt stays.
                 Some(until.max(until.max(now).saturating_add(rate.time(units)).min(most)))
             };
             let place = &self.paid_until[kind.place()];

@@ -5,20 +5,20 @@ use super::Kind;
 /// A token bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
-    /// Units at once.
+    /// Units that may be used at once.
     pub burst: u64,
-    /// Nanoseconds until one more is there.
+    /// Nanoseconds until one more unit is available.
     pub each_ns: u64,
 }
 
 impl Rate {
-    /// One each so many milliseconds.
+    /// One unit each `ms` milliseconds.
     #[must_use]
     pub const fn every_ms(burst: u64, ms: u64) -> Self {
         Self { burst, each_ns: ms.saturating_mul(1_000_000) }
     }
 
-    /// So many a second; 0: as slow as one an hour.
+    /// So many units a second. 0 means one an hour.
     #[must_use]
     pub const fn per_second(burst: u64, units: u64) -> Self {
         const SECOND: u64 = 1_000_000_000;
@@ -37,16 +37,17 @@ impl Rate {
 /// A user's rates by kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rates {
-    /// Client messages, and requests that write. Default 2,000 at once, 100 a second: an outbox that was
-    /// filled offline by several tabs goes out in one burst, and 100,000 records, which is what a channel
-    /// keeps by default, take one user a quarter of an hour.
+    /// Client messages, and requests that write. Default 2,000 at once, 100 a second. An outbox
+    /// that several tabs filled offline goes out in one burst. One user needs a quarter of an hour
+    /// for 100,000 records, the default number of records that a channel keeps.
     pub messages: Rate,
-    /// Their bytes. Default 16 MiB at once, 256 KiB a second.
+    /// Bytes of these messages. Default 16 MiB at once, 256 KiB a second.
     pub bytes: Rate,
-    /// Pages, subscriptions and polls. Default 2,000 at once, 50 a second: sixteen tabs with a hundred
-    /// channels each come back in one burst.
+    /// Pages, subscriptions and polls. Default 2,000 at once, 50 a second: enough for sixteen tabs
+    /// with a hundred channels each to reconnect in one burst.
     pub reads: Rate,
-    /// Sockets and streams that begin. Default 128 at once, 2 a second: sixteen tabs come back eight times.
+    /// New sockets and streams. Default 128 at once, 2 a second: enough for sixteen tabs to
+    /// reconnect eight times.
     pub opens: Rate,
     /// Tickets. Default 64 at once, 2 a second.
     pub tickets: Rate,

@@ -34,7 +34,7 @@ fn after_the_told_time_as_much_passes_as_a_client_sends_at_once() {
 fn all_is_taken_or_nothing() {
     let (account, limits) = (Account::default(), limits(2));
     account.take(0, Cost::message(900), &limits).unwrap();
-    // Too many bytes: the message's place is given back.
+    // Too many bytes: the unit taken for the message is given back.
     for _ in 0..10 {
         assert_eq!(account.take(0, Cost::message(101), &limits).unwrap_err().kind, Kind::Bytes);
     }
@@ -66,7 +66,7 @@ fn use_on_other_nodes_is_paid_off_before_more_is_let_through() {
     account.used_elsewhere(0, Cost::new([150, 0, 0, 0, 0]), &limits);
     assert!(!said(&account, 500, &limits));
     assert!(said(&account, 510, &limits));
-    // However much the others say, there is an end to what is held against a user.
+    // Whatever other nodes report, the debt of a user is bounded.
     account.used_elsewhere(510, Cost::new([u64::MAX, 0, 0, 0, 0]), &limits);
     assert!(!said(&account, 7_519, &limits) && said(&account, 7_520, &limits));
 }
@@ -96,7 +96,8 @@ fn three_nodes_that_tell_each_other_let_about_one_rate_through() {
             }
         }
     }
-    // A burst on each, 100 a second after that, and what three nodes let through within the second before they know.
+    // A burst on each node, then 100 a second, and the use of three nodes within the second before
+    // they know of each other.
     assert!((6_000..7_000).contains(&passed), "{passed}");
 }
 

@@ -12,7 +12,7 @@ use crate::{
     store::{Draft, Op, Retention, Store as _, Subject, Write, Written},
 };
 
-/// A live subscriber that keeps the offsets it was given.
+/// A live subscriber that stores the offsets it got.
 #[derive(Clone, Debug, Default)]
 struct Listener(Rc<RefCell<(Vec<u64>, Vec<u64>)>>);
 
@@ -39,7 +39,7 @@ impl Sink for Listener {
     }
 }
 
-/// A node with a hub, on a log that others write to as well.
+/// A node with a hub, on a log that other nodes write to as well.
 struct Node {
     store: Rc<MemoryStore>,
     hub: Hub<Listener>,
@@ -52,7 +52,7 @@ fn room(name: &str) -> Channel {
     Channel::parse(name).unwrap()
 }
 
-/// Another node commits: this one's hub hears nothing.
+/// Another node commits; this node's hub is not told.
 fn write(store: &MemoryStore, channel: &Channel) -> Record {
     let (channel, id) = (channel.clone(), "m".to_owned());
     let draft = Draft { channel, id, kind: String::new(), at: 1, data: Json::string("m") };
@@ -63,7 +63,7 @@ fn write(store: &MemoryStore, channel: &Channel) -> Record {
     }
 }
 
-/// The last of so many.
+/// Writes several records and returns the last one.
 fn write_many(store: &MemoryStore, channel: &Channel, count: u64) -> Record {
     for _ in 1..count {
         write(store, channel);
@@ -106,7 +106,7 @@ impl Node {
         self.follow.handle(self.now, event, &mut self.hub, &mut self.out);
     }
 
-    /// The read that was asked for, not yet answered.
+    /// The read that was requested, without an answer yet.
     fn asked(&mut self) -> Option<(u32, Vec<Query>)> {
         let at = self.out.iter().position(|command| matches!(command, Command::Read { .. }))?;
         match self.out.remove(at) {
@@ -115,7 +115,7 @@ impl Node {
         }
     }
 
-    /// Answers reads until none is asked.
+    /// Answers reads until there is none.
     fn settle(&mut self) {
         while let Some((request, queries)) = self.asked() {
             let answers = self.store.read(&queries).unwrap();
@@ -175,7 +175,7 @@ fn a_hint_during_a_read_is_read_after_it() {
     node.feed(Event::Hinted(vec![hint(&first)]));
     let (request, queries) = node.asked().unwrap();
     let answers = node.store.read(&queries).unwrap();
-    // Too late for that read, and the hint comes before its answer.
+    // Too late for that read; the hint comes before the read's answer.
     let second = write(&node.store, &room);
     node.feed(Event::Hinted(vec![hint(&second)]));
     assert_eq!(node.asked(), None, "one read at a time");
@@ -213,7 +213,7 @@ fn logs_that_are_read_at_once_share_its_bytes() {
     }
 }
 
-/// Found by seed 4 of the simulation: the node never polled again.
+/// Found by seed 4 of the simulation: the node stopped polling.
 #[test]
 fn a_deadline_that_goes_off_early_is_set_anew() {
     let mut node = Node::new(POLL);
@@ -385,10 +385,10 @@ fn revocations_of_other_nodes_are_heeded() {
     assert_eq!(heeded(&mut node), 1);
 }
 
-/// What may happen around one channel and its hints.
+/// Events around one channel and its hints.
 #[derive(Clone, Debug)]
 enum Step {
-    /// Another node commits, and its hint arrives, or not.
+    /// Another node commits, and its hint arrives or is lost.
     Theirs {
         hinted: bool,
     },
@@ -440,7 +440,7 @@ proptest! {
                     node.feed(Event::ReadFailed { request });
                 },
             }
-            // The log is read when it is asked, and answers when it likes.
+            // The log is read at the request, but the answer may come later.
             if let Some((request, queries)) = node.asked() {
                 pending = Some((request, node.store.read(&queries).unwrap()));
             }
@@ -449,7 +449,7 @@ proptest! {
             node.feed(Event::Read { request, answers });
         }
         node.settle();
-        // Faults end; two polls are enough for whatever failed last.
+        // The faults end; two polls must repair them all.
         for _ in 0..2 {
             node.pass(1_000);
             node.settle();

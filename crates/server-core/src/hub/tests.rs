@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// A connection that takes as many records as it has room for.
+/// A connection that takes records until its room is used up.
 #[derive(Clone, Default)]
 struct Connection(Rc<RefCell<Inner>>);
 
@@ -125,7 +125,7 @@ fn a_record_between_attach_and_go_live_is_not_missed() {
     let mut hub = Hub::default();
     let connection = Connection::with_room(100);
     let slot = hub.attach(&room(), connection);
-    // The log was read up to 2 here; then:
+    // The log was read up to 2 before this record.
     hub.committed(&record(EPOCH, 3));
     assert_eq!(hub.go_live(&room(), slot, EPOCH, 2), GoLive::Behind);
 }
@@ -250,7 +250,7 @@ fn a_hint_while_somebody_reads_makes_them_read_once_more_and_no_more_than_that()
     let slot = hub.attach(&room(), Connection::with_room(9));
     hub.hint(&hint(EPOCH, 5));
     assert_eq!(hub.go_live(&room(), slot, EPOCH, 4), GoLive::Behind);
-    // The log was read again and does not have what the hint claimed.
+    // The log was read again, and does not have the hinted record.
     assert_eq!(hub.go_live(&room(), slot, EPOCH, 4), GoLive::Live);
 }
 
@@ -274,11 +274,11 @@ fn a_hole_that_was_trimmed_away_is_left_to_each_session() {
     assert_eq!(one.lagged(), [4]);
 }
 
-/// What may happen around one channel.
+/// Events around one channel.
 #[derive(Clone, Debug)]
 enum Step {
     Commit,
-    /// A record is handed over again, or one is left out and comes with the next.
+    /// A record is handed over again, or one is skipped and comes with the next.
     Again(u8),
     Skip,
     Attach {
@@ -303,7 +303,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// A subscriber that reads the log by itself and keeps what it got, read or pushed.
+/// A subscriber that reads the log and stores all records, read or pushed.
 struct Reader {
     connection: Connection,
     slot: Slot,
@@ -353,7 +353,7 @@ proptest! {
                 Step::GoLive { who, short_by } if !readers.is_empty() => {
                     let place = usize::from(who) % readers.len();
                     let reader = &mut readers[place];
-                    // A session asks only while it catches up.
+                    // A session calls `go_live` only while it catches up.
                     if hub.live_top(&room(), reader.slot).is_none() {
                         reader.take_pushed();
                         let read_to = top.saturating_sub(u64::from(short_by));
