@@ -1,4 +1,4 @@
-//! From what became of a write to what the caller hears.
+//! From the outcome of a write to the answer for the caller.
 
 use tidings_protocol::{Counts, server};
 
@@ -7,21 +7,23 @@ use crate::{
     store::{Lane, Place, Written},
 };
 
-/// A write that was not refused, as REST and `ack` tell it.
+/// The outcome of a write that was not refused, for REST and `ack`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
-    /// Where the records are; for a mark that changed nothing, the inbox at its top. Empty for `void` and revocations.
+    /// The addresses of the records. For a mark that changed nothing, the inbox at its top. Empty
+    /// for `void` and revocations.
     pub places: Vec<Place>,
-    /// Counts after a mark; `None` for a repeat, whose counts are no longer known.
+    /// Counts after a mark. `None` for a repeat, whose counts are no longer known.
     pub counts: Option<Counts>,
-    /// An earlier answer to the same key or lane position: `Idempotency-Replayed: true`.
+    /// The answer is an earlier one, to the same key or lane position: `Idempotency-Replayed:
+    /// true`.
     pub replayed: bool,
 }
 
-/// What became of a write.
+/// The outcome of a write.
 ///
 /// # Errors
-/// What the store refused.
+/// The store's refusal.
 pub fn outcome(written: &Written) -> Result<Outcome, Refused> {
     match written {
         Written::Records { records, counts } => {
@@ -44,7 +46,7 @@ pub fn outcome(written: &Written) -> Result<Outcome, Refused> {
     }
 }
 
-/// The `ack` of an intent; `None` when there is no place to name (a `void`).
+/// The `ack` of a request. `None` if it made no record (a `void`).
 #[must_use]
 pub fn ack(id: Option<u64>, lane: Option<&Lane>, outcome: &Outcome) -> Option<server::Ack> {
     let place = outcome.places.first()?;

@@ -8,16 +8,16 @@ use crate::{
     store::{Lane, Mark, Op, Write},
 };
 
-/// What a client or a REST caller wants marked.
+/// A mark, as a client or a REST caller requests it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MarkIntent {
-    /// Identities of the logs the offsets speak of; REST may leave them out.
+    /// Epochs of the logs that the offsets belong to. REST may leave them out.
     pub epochs: Epochs,
     /// Single items, or …
     pub offsets: Option<Offsets>,
-    /// … everything up to here.
+    /// … all items up to here.
     pub up_to: Option<UpTo>,
-    /// What to set.
+    /// The states to set.
     pub set: MarkSet,
 }
 
@@ -27,7 +27,7 @@ impl From<MarkRequest> for MarkIntent {
     }
 }
 
-/// A mark on the user's own items: everyone may mark theirs.
+/// A mark on the user's own items. Every user may mark their own.
 ///
 /// # Errors
 /// `bad_request`, naming the field at fault.
@@ -53,7 +53,7 @@ pub fn mark(
     Ok(Write { key: None, lane, op: Op::Mark(mark) })
 }
 
-/// Each offset once, in order: so that the record is the same however a client lists them.
+/// Each offset once, in order: the record must not depend on the order in a client's list.
 fn sorted(mut offsets: Offsets) -> Offsets {
     for list in [&mut offsets.inbox, &mut offsets.system].into_iter().flatten() {
         list.sort_unstable();

@@ -11,10 +11,11 @@ use crate::{
     store::{Draft, IdempotencyKey, Lane, Op, Write},
 };
 
-/// One record. From a user it carries `from`, from a backend nobody.
+/// Makes one record. A user's message carries `from`; a backend's does not.
 ///
 /// # Errors
-/// `forbidden` without the right to publish; inboxes and `system:all` take notifications only, from backends too.
+/// `forbidden` without the right to publish. Inboxes and `system:all` take only notifications, from
+/// backends too.
 pub fn message(
     caller: Caller<'_>,
     channel: Channel,
@@ -32,7 +33,7 @@ pub fn message(
     }
     caller.check(&channel, Right::Publish)?;
     if data.is_deeper_than(PAYLOAD_DEPTH) {
-        // A page of such records could not be read by anybody.
+        // No client could read a page of such records.
         let detail = "`data` nests arrays and objects in at most 28 levels";
         return Err(Refused::new(ErrorCode::BadRequest, detail));
     }
@@ -45,7 +46,7 @@ pub fn message(
 }
 
 fn member(user: &str, info: Option<Json>) -> Result<Json, Refused> {
-    // A token may carry one that no page could carry on.
+    // A token may carry an `info` that is nested too deeply for a page.
     let info = info.filter(|info| !info.is_deeper_than(PAYLOAD_DEPTH));
     let member = Member { user: user.to_owned(), info };
     Ok(Json::parse(&member.to_json())?)

@@ -1,5 +1,6 @@
-//! The only code that changes state: from a request and its caller's rights to a [`Write`](crate::store::Write) or a
-//! refusal, and from what became of it to an answer. REST handlers and sessions both go through here.
+//! The only code that changes state: from a request and its caller's rights to a
+//! [`Write`](crate::store::Write) or a refusal, and from the write's outcome to an answer. REST
+//! handlers and sessions both use it.
 
 mod answer;
 mod mark;
@@ -19,18 +20,18 @@ use tidings_protocol::{Channel, ErrorCode, address::check_text, limits::ID_BYTES
 
 use crate::{Identity, refused::Refused, store::Lane};
 
-/// Who asks.
+/// The caller of a request.
 #[derive(Clone, Copy, Debug)]
 pub enum Caller<'a> {
-    /// A backend with an API key: it needs no rights.
+    /// A backend with an API key, which may do everything.
     Backend,
     /// A user.
     User(&'a Identity),
 }
 
 impl<'a> Caller<'a> {
-    /// Refuses what the caller may not do. A channel that does not exist is refused alike: who may not enter learns
-    /// nothing.
+    /// Refuses a request that the caller has no right to. A channel that does not exist is refused
+    /// in the same way, so that the refusal reveals nothing.
     ///
     /// # Errors
     /// `forbidden`.
@@ -59,10 +60,10 @@ impl<'a> Caller<'a> {
         }
     }
 
-    /// The user who is meant: a backend names one, a user may name nobody but themselves.
+    /// The user that the request is about. A backend names one; a user may only name themselves.
     ///
     /// # Errors
-    /// `bad_request` where a backend names nobody, `user_mismatch`.
+    /// `bad_request` if a backend names no user, `user_mismatch`.
     pub fn user(self, named: Option<String>) -> Result<String, Refused> {
         match (self, named) {
             (Self::Backend, Some(user)) => Ok(user),
@@ -81,7 +82,7 @@ impl<'a> Caller<'a> {
         }
     }
 
-    /// The user's identity, if it is a user.
+    /// The caller's identity, if the caller is a user.
     #[must_use]
     pub const fn identity(self) -> Option<&'a Identity> {
         match self {
@@ -91,10 +92,10 @@ impl<'a> Caller<'a> {
     }
 }
 
-/// A user's place in an outbox lane; `None` when the request names none.
+/// A user's position in an outbox lane. `None` if the request names none.
 ///
 /// # Errors
-/// `bad_request` when only one of the two is given or either is out of bounds.
+/// `bad_request` if only one of the two is given or either is out of bounds.
 pub fn lane(
     user: &str,
     client_id: Option<String>,
@@ -117,7 +118,7 @@ pub fn lane(
     }
 }
 
-/// A body that is not as it must be.
+/// An invalid body.
 impl From<tidings_protocol::rest::BodyError> for Refused {
     fn from(error: tidings_protocol::rest::BodyError) -> Self {
         Self::new(ErrorCode::BadRequest, error.to_string())

@@ -11,8 +11,8 @@ use crate::{
     store::{Draft, IdempotencyKey, Op, Write},
 };
 
-/// One record per user, or the one of a topic or of everyone: all of them in one transaction, or none. For backends
-/// only.
+/// Makes one record per user, or one for a topic or for everyone; all of them in one transaction.
+/// For backends only.
 ///
 /// # Errors
 /// `bad_request`, naming the field at fault.

@@ -1,4 +1,4 @@
-//! Ending credentials before their time.
+//! Ending credentials early.
 
 use tidings_protocol::rest::{RevocationRequest, Revoked};
 
@@ -8,10 +8,12 @@ use crate::{
     store::{Op, Revocation, Subject, Write},
 };
 
-/// A revocation is kept for this much longer than any credential may live: clocks of those who issue them differ.
+/// A revocation is stored for this much longer than any credential may live, because the issuers'
+/// clocks differ.
 const MARGIN_MS: u64 = 3_600_000;
 
-/// Voids what was issued before now; kept as long as such a credential could live. For backends only.
+/// Revokes the credentials issued before now. Stored as long as such a credential could live. For
+/// backends only.
 ///
 /// # Errors
 /// `bad_request`, naming the field at fault.
@@ -25,7 +27,7 @@ pub fn revoke(body: RevocationRequest, wall: u64, limits: &Limits) -> Result<Wri
     Ok(void(subject, wall, until))
 }
 
-/// A session ends itself. Its end is kept as long as its token would have lived.
+/// Ends the caller's own session. Stored until its token would have ended.
 #[must_use]
 pub fn end_session(identity: &Identity, wall: u64, limits: &Limits) -> Write {
     let longest = wall.saturating_add(limits.credential_ms);

@@ -1,4 +1,4 @@
-//! What a ticket stands for.
+//! The grant of a ticket.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -7,7 +7,7 @@ use tidings_protocol::{ErrorCode, Json, rest::TicketRequest, rights::Rights};
 use super::Caller;
 use crate::{Identity, Limits, refused::Refused, session_id, store::Share};
 
-/// What the store keeps under a ticket's hash until it is spent.
+/// The data that the store keeps under a ticket's hash until the ticket is spent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Grant {
     /// User id.
@@ -15,41 +15,41 @@ pub struct Grant {
     /// The user's public `info`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub info: Option<Json>,
-    /// What the session may do.
+    /// The rights of the session.
     #[serde(default)]
     pub rights: Rights,
     /// Id of the session.
     pub session: String,
-    /// The only origin it is good for.
+    /// The only origin that may spend the ticket.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<String>,
-    /// Milliseconds since 1970.
+    /// Issue time, in milliseconds since 1970.
     pub issued_at: u64,
-    /// End of the session, milliseconds since 1970.
+    /// End of the session, in milliseconds since 1970.
     pub expires_at: u64,
 }
 
 impl Grant {
-    /// As the store keeps it.
+    /// The form for the store.
     ///
     /// # Errors
-    /// `internal`, should it ever not fit JSON.
+    /// `internal`, if it ever did not fit JSON.
     pub fn encode(&self) -> Result<Bytes, Refused> {
         let json =
             Json::of(self).map_err(|error| Refused::new(ErrorCode::Internal, error.to_string()))?;
         Ok(Bytes::copy_from_slice(json.as_str().as_bytes()))
     }
 
-    /// As the store gave it back.
+    /// Reads the form of the store.
     ///
     /// # Errors
-    /// `ticket_invalid` when it is not what [`Grant::encode`] wrote.
+    /// `ticket_invalid` if it is not from [`Grant::encode`].
     pub fn decode(bytes: &[u8]) -> Result<Self, Refused> {
         let text = str::from_utf8(bytes).map_err(|_| Refused::from(ErrorCode::TicketInvalid))?;
         Json::parse(text)?.to().map_err(|_| Refused::from(ErrorCode::TicketInvalid))
     }
 
-    /// The one who spends it; `session_token` is the driver's to add.
+    /// The identity of the client that spends the ticket. The driver adds the `session_token`.
     #[must_use]
     pub fn identity(self, session_token: String) -> Identity {
         Identity {
@@ -64,12 +64,14 @@ impl Grant {
     }
 }
 
-/// What a ticket for this request stands for. A backend names the user and the rights; a user gets a ticket of their own
-/// with the rights, info and end of the credential they show, never more, and it is revoked with it. `own` is a new random
-/// text, of at most 24 bytes, that tells the session from others.
+/// The grant for a ticket request. A backend names the user and the rights. A user gets a ticket
+/// for themselves, with the rights, info and end of their credential, never more; it is revoked
+/// together with that credential. `own` is a new random text of at most 24 bytes, which
+/// distinguishes the session from others.
 ///
 /// # Errors
-/// `bad_request` naming the field, `user_mismatch` or `forbidden` when a user asks for more than their own.
+/// `bad_request` naming the field; `user_mismatch` or `forbidden` if a user asks for more than
+/// their own.
 pub fn grant(
     caller: Caller<'_>,
     body: TicketRequest,
@@ -102,11 +104,12 @@ pub fn grant(
     Ok(Grant { user, info, rights, session, origin, issued_at: wall, expires_at })
 }
 
-/// Tickets of all users together, where backends need the rest: a tenth.
+/// The part of all tickets for users together, where backends need the rest: a tenth.
 const USERS_PART: u64 = 10;
 
-/// Whose tickets wait together with this one. Each of `keys` API keys has an equal part of the total, so that none takes the others'; users,
-/// who ask with JWTs, have a tenth together where there are keys, and each a bound of their own.
+/// The bounds that a ticket counts against. Each of `keys` API keys has an equal part of the total,
+/// so that none can use up the others' part. Users, who request tickets with JWTs, have a tenth
+/// together if there are keys, and each user has a bound of their own.
 #[must_use]
 pub fn share(caller: Caller<'_>, credential: String, keys: usize, limits: &Limits) -> Share {
     let keys = keys as u64;
@@ -167,7 +170,7 @@ mod tests {
         assert_eq!(asked(Caller::User(&own), more).unwrap_err().code, ErrorCode::Forbidden);
     }
 
-    /// So that revoking the JWT revokes its tickets and what they open.
+    /// Revoking the JWT must also revoke its tickets and their sessions.
     #[test]
     fn a_ticket_is_of_the_family_of_the_credential_that_asked_for_it() {
         let own = Identity { session: "j-1.mina".into(), ..identity() };

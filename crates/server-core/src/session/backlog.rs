@@ -1,7 +1,9 @@
-//! Answers that may be large: each is made once the connection has taken enough of those before it.
+//! Large answers: each is read from the store only once the connection has taken enough of the
+//! earlier ones.
 //!
-//! What waits here is small; what it becomes is up to a page of the log. So the store is asked only while its answers and those that
-//! are still to be taken fit half of the mailbox. The other half is for live records.
+//! A waiting entry is small, but its answer may be up to a page of the log. So the store is asked
+//! only while its answers, and those in the mailbox, fit into half of the mailbox. The other half
+//! is for live records.
 
 use std::collections::VecDeque;
 
@@ -16,18 +18,18 @@ use super::{
 };
 use crate::{Limits, store::Query};
 
-/// Something to be read.
+/// A read that waits for room.
 #[derive(Debug)]
 pub(super) enum Want {
-    /// The pair's snapshot.
+    /// The snapshot of the inbox and `system:all`.
     Snapshot(Box<Starting>),
     /// The next page for a subscription that catches up.
     CatchUp(Channel),
-    /// What a client reads back.
+    /// A client's `history`.
     History(Box<History>),
 }
 
-/// A `history` that is right and has no answer yet.
+/// A valid `history` without an answer yet.
 #[derive(Debug)]
 pub(super) struct History {
     pub(super) channel: Channel,
@@ -35,7 +37,7 @@ pub(super) struct History {
     pub(super) query: Query,
 }
 
-/// How much an answer of the store may bring.
+/// The kind of an answer from the store, which bounds its size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Size {
     Small,
@@ -56,7 +58,7 @@ impl Size {
     }
 }
 
-/// What waits, in the order it was wanted.
+/// The waiting reads, in the order of their requests.
 #[derive(Debug, Default)]
 pub(super) struct Backlog {
     waiting: VecDeque<Want>,
@@ -66,7 +68,7 @@ pub(super) struct Backlog {
 }
 
 impl Backlog {
-    /// The session sent so much.
+    /// The session sent this many bytes.
     pub(super) const fn sent(&mut self, bytes: usize) {
         self.sent = self.sent.saturating_add(bytes);
     }
@@ -94,14 +96,14 @@ impl Backlog {
         self.waiting.is_empty()
     }
 
-    /// What a client asked for and has no answer to.
+    /// How many requests of the client wait here.
     pub(super) fn asked(&self) -> usize {
         self.waiting.iter().filter(|want| matches!(want, Want::History(_))).count()
     }
 }
 
 impl Want {
-    /// A page of this channel.
+    /// Whether this is a page of the channel.
     pub(super) fn is_page_of(&self, channel: &Channel) -> bool {
         matches!(self, Self::CatchUp(other) if other == channel)
     }
@@ -120,7 +122,8 @@ impl Open {
         self.backlog.waiting.push_back(want);
     }
 
-    /// A page for a subscription that catches up; one that waits already will do.
+    /// Wants a page for a subscription that catches up. One waiting page for each channel is
+    /// enough.
     pub(super) fn want_page(&mut self, place: usize) {
         let Some(one) = self.subscriptions.get_mut(place) else { return };
         one.stage = Stage::Waiting;
@@ -130,15 +133,17 @@ impl Open {
         }
     }
 
-    /// Reads what waits, as far as there is room.
+    /// Reads the waiting entries, as far as there is room.
     pub(super) fn read_on(&mut self, turn: &mut Turn<'_>) {
         let room = turn.limits.mailbox_bytes / 2;
         while let Some(want) = self.backlog.waiting.front() {
             let under_way: usize = self.sizes_under_way().map(|size| size.most(turn.limits)).sum();
             let owed = self.backlog.sent.saturating_add(under_way);
-            // Nothing is owed: one answer is always made, whatever its size.
+            // If no bytes are outstanding, one answer is always requested, whatever its size;
+            // otherwise a small mailbox would block it for ever.
             if owed > 0 && owed.saturating_add(want.size().most(turn.limits)) > room {
-                // Without a byte sent the answers under way come first: with them this is called again.
+                // If no bytes were sent, there is no drain to wait for: the answers in progress
+                // call this again.
                 if self.backlog.sent > 0 && !self.backlog.awaits_drain {
                     self.backlog.awaits_drain = true;
                     turn.out.push(Command::AwaitDrain);
@@ -164,7 +169,7 @@ impl Open {
                 let waits = |one: &&super::subscription::Subscription| {
                     one.channel == channel && one.stage == Stage::Waiting
                 };
-                // It has ended, or begun anew.
+                // The subscription has ended or was restarted.
                 let Some(after) = self.subscriptions.iter().find(waits).map(|one| one.sent) else {
                     return;
                 };

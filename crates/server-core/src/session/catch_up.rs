@@ -1,4 +1,5 @@
-//! From the log to live, and back when a connection can't keep up.
+//! The way of a subscription from the log to live, and back to the log when the connection can't
+//! keep up.
 
 use std::num::NonZeroU64;
 
@@ -21,7 +22,7 @@ use crate::{
     store::{Head, NO_LOG, Record},
 };
 
-/// A channel nobody has written to yet.
+/// The head of a channel without any record yet.
 const UNBORN: Head = Head { epoch: NO_LOG, first: 1, top: 0 };
 
 impl Open {
@@ -34,12 +35,12 @@ impl Open {
                     one.go_live(turn);
                 }
             }
-            // Left meanwhile.
+            // The client unsubscribed meanwhile.
             None => turn.out.push(Command::Detach { channel, slot }),
         }
     }
 
-    /// The head of a channel is known: its subscription begins.
+    /// Starts a subscription once its channel's head is known.
     pub(super) fn begin_at(
         &mut self,
         channel: &Channel,
@@ -58,7 +59,7 @@ impl Open {
         let start = Start::of(cursor, one.kept(head));
         let (offset, gap) = match (start, since) {
             (Start::Resume(offset), _) => (offset, None),
-            // One snapshot covers the pair.
+            // The inbox and `system:all` share one snapshot, so both start again.
             (Start::Fresh(gap), _) if place < 2 => {
                 return self.start_afresh(id, channel, gap, turn);
             }
@@ -67,7 +68,8 @@ impl Open {
             (Start::Fresh(gap), _) => (head.top, gap),
         };
         if let Some(one) = self.subscriptions.get_mut(place) {
-            // Moved to where the user's right begins, it is none the client can go on from.
+            // If the cursor was moved to the start of the user's right, the client can't go on from
+            // its own cursor.
             let recovered = matches!(start, Start::Resume(_)) && cursor == cursor_of(since);
             one.begin(id, &self.who.user, head, offset, recovered, turn);
             if let Some(gap) = gap {
@@ -77,8 +79,11 @@ impl Open {
         self.catch_up(place, turn);
     }
 
-    /// Where a subscription goes on, and the first offset its user may read, who may not read all of the log. Without the right to read
-    /// back that is what came since the subscription that the cursor proves, or that this connection had; else what comes from now on.
+    /// Limits a subscription to the user's rights. Returns the cursor to resume from, and the first
+    /// offset the user may read (`None`: no bound).
+    ///
+    /// Without the right to read back, the user may read from the subscription that the cursor's
+    /// proof names, or that this connection had; else from now on.
     fn within_rights(
         &self,
         place: usize,
@@ -93,7 +98,7 @@ impl Open {
         let Some(one) = self.subscriptions.get(place).filter(|one| !may_all(one)) else {
             return (cursor, None);
         };
-        // That of a log nobody had written to goes over into the log that began.
+        // A right in a channel without a log carries over to the log that began later.
         let had = one.from.filter(|_| one.epoch == head.epoch || one.epoch == NO_LOG);
         let had = had.map(|from| from.get() - 1);
         let of_log = |cursor: &Cursor| cursor.epoch == head.epoch || is_unborn(*cursor);
@@ -111,7 +116,7 @@ impl Open {
         (cursor.map(raised), NonZeroU64::new(after + 1))
     }
 
-    /// Reads on, or goes live where everything known was sent.
+    /// Reads the next page, or goes live if everything known was sent.
     pub(super) fn catch_up(&mut self, place: usize, turn: &mut Turn<'_>) {
         let Some(one) = self.subscriptions.get_mut(place) else { return };
         if one.sent >= one.told {
@@ -121,7 +126,7 @@ impl Open {
         }
     }
 
-    /// A page of the log is there.
+    /// Takes in a page of the log.
     pub(super) fn page(
         &mut self,
         request: Request,
@@ -133,7 +138,7 @@ impl Open {
     ) -> Option<State> {
         let wanted =
             |one: &Subscription| one.channel == *channel && one.stage == Stage::Reading(request);
-        // Asked for by a subscription that has ended or begun anew.
+        // Otherwise the page was requested by a subscription that has ended or was restarted.
         let place = self.subscriptions.iter().position(wanted)?;
         let head = head.unwrap_or(UNBORN);
         if let Some(gap) =
@@ -143,10 +148,12 @@ impl Open {
         }
         let one = self.subscriptions.get_mut(place)?;
         if one.epoch != head.epoch {
-            // The log has begun: name it before its first record.
+            // The log has begun since the subscription: the client must know its epoch before its
+            // first record.
             one.begin(None, &self.who.user, head, 0, true, turn);
         }
         for record in records {
+            // Offsets sent to a client must be dense.
             if record.offset == one.sent + 1 {
                 one.sent = record.offset;
                 turn.pass(record.frame);
@@ -160,7 +167,7 @@ impl Open {
         None
     }
 
-    /// Records went missing between two pages: say which, and go on after them.
+    /// Records were lost between two pages: tells the client the gap, and continues after it.
     fn go_on_after(
         &mut self,
         place: usize,
@@ -203,7 +210,8 @@ impl Open {
             .filter(|one| one.slot == Some(slot) && one.stage == Stage::Switching)
     }
 
-    /// The hub stopped pushing: read the log again once the connection has drained.
+    /// The hub stopped pushing. Reads the log again from the hub's last offset, once the connection
+    /// has drained.
     pub(super) fn lagged(&mut self, channel: &Channel, slot: Slot, sent: u64) {
         let live = |one: &Subscription| {
             one.channel == *channel
@@ -219,7 +227,7 @@ impl Open {
     }
 }
 
-/// What a subscription at `sent` can't get from this log any more.
+/// The records that this log can no longer provide to a subscription at `sent`.
 fn missing(epoch: tidings_protocol::Epoch, sent: u64, head: Head) -> Option<Gap> {
     let begun = epoch == NO_LOG && sent == 0;
     if epoch != head.epoch && !begun {

@@ -1,4 +1,4 @@
-//! Everything a session can ask its driver for, as imperatives.
+//! All commands from a session to its driver.
 
 use bytes::Bytes;
 use tidings_protocol::{Channel, CloseCode, Epoch};
@@ -9,21 +9,22 @@ use crate::{
     store::{Query, Write},
 };
 
-/// What a client offers to say who it is.
+/// The credential that a client offers.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Credential {
     /// A one-time ticket.
     Ticket(String),
     /// A JWT.
     Token(String),
-    /// What `connected` or `refreshed` gave.
+    /// The session token from `connected` or `refreshed`.
     SessionToken(String),
-    /// Nothing in `connect`: what the upgrade's header or cookie says, if the transport lets it speak.
+    /// No credential in `connect`: the header or cookie of the upgrade counts, if the transport
+    /// allows it.
     Ambient,
 }
 
 impl std::fmt::Debug for Credential {
-    /// Secrets stay out of logs.
+    /// Leaves the secrets out.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Ticket(_) => "Ticket(…)",
@@ -34,19 +35,21 @@ impl std::fmt::Debug for Credential {
     }
 }
 
-/// Do this. Commands are executed in order, and their answers are fed before further frames of the connection are.
+/// An action for the driver. Commands are executed in order. Their answers are fed before further
+/// frames of the connection.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
-    // ---- who ----
-    /// Check a credential (revocations too); answer `Authenticated` or `AuthRefused`.
+    // ---- the user ----
+    /// Check a credential, revocations included; answer `Authenticated` or `AuthRefused`.
     Authenticate {
-        /// What was offered.
+        /// The offered credential.
         credential: Credential,
     },
-    /// Count the connection in, atomically, and end an older one of the same instance (`Replaced` to it, which frees
-    /// its place at once); answer `Admitted` or `NotAdmitted`. The driver counts it out when the transport is gone.
+    /// Count the connection, atomically, and send `Replaced` to an older one of the same instance,
+    /// which no longer counts at once. Answer `Admitted` or `NotAdmitted`. The driver stops
+    /// counting the connection once its transport is gone.
     Admit {
-        /// Whose connection.
+        /// The connection's user.
         user: String,
         /// Id of the session, for revocations.
         session: String,
@@ -56,8 +59,8 @@ pub enum Command {
         issued_at: u64,
     },
 
-    /// The connection goes on under another credential of the same user: revocations hit it by this one from now on. Feed
-    /// `Revoked` if one already does.
+    /// The connection now has another credential of the same user, and revocations of that one
+    /// apply to it. Feed `Revoked` if one already does.
     Renew {
         /// Id of the new session.
         session: String,
@@ -70,49 +73,51 @@ pub enum Command {
     JoinFrames,
     /// Queue a message ([`crate::Mailbox::push`]).
     Send(Bytes),
-    /// Send a ping of the transport's own.
+    /// Send a ping of the transport.
     Ping,
-    /// Feed `Drained` once the mailbox is low; at once if it is.
+    /// Feed `Drained` once the mailbox is low, or at once if it already is.
     AwaitDrain,
     /// Read no frames until `ResumeReading`.
     PauseReading,
     /// Read frames again.
     ResumeReading,
-    /// Write what is queued, close with this code, then feed `TransportClosed`. Nothing else is sent afterwards.
+    /// Write the queued messages, close with this code, then feed `TransportClosed`. No message
+    /// follows this command.
     Close {
         /// Close code.
         code: CloseCode,
-        /// In words, at most 123 bytes.
+        /// The reason in words, at most 123 bytes.
         reason: &'static str,
     },
 
     // ---- the store ----
-    /// Answer with `Read` or `StoreFailed`.
+    /// Read from the store; answer `Read` or `StoreFailed`.
     Read {
         /// Comes back in the answer.
         request: Request,
         /// The question.
         query: Query,
     },
-    /// Make durable, hand the records to the hub, then answer with `Committed` or `StoreFailed`.
+    /// Make the write durable, hand the records to the hub, then answer `Committed` or
+    /// `StoreFailed`.
     Commit {
         /// Comes back in the answer.
         request: Request,
-        /// What to write.
+        /// The write.
         write: Box<Write>,
     },
 
     // ---- the hub ----
     /// [`crate::Hub::attach`]; answer `Attached`, before the commands after this one are executed.
     Attach {
-        /// Where.
+        /// The channel.
         channel: Channel,
     },
     /// [`crate::Hub::go_live`]; answer `WentLive` or `FellBehind`.
     GoLive {
-        /// Where.
+        /// The channel.
         channel: Channel,
-        /// Which subscription.
+        /// The subscription.
         slot: Slot,
         /// Identity of the log.
         epoch: Epoch,
@@ -121,21 +126,22 @@ pub enum Command {
     },
     /// [`crate::Hub::detach`].
     Detach {
-        /// Where.
+        /// The channel.
         channel: Channel,
-        /// Which subscription.
+        /// The subscription.
         slot: Slot,
     },
-    /// [`crate::Hub::live_top`] of each; answer `TopsRead` with those that are live.
+    /// [`crate::Hub::live_top`] of each subscription; answer `TopsRead` with the live ones.
     Tops {
         /// Comes back in the answer.
         id: Option<u64>,
-        /// Which subscriptions.
+        /// The subscriptions.
         of: Vec<(Channel, Slot)>,
     },
 
     // ---- time ----
-    /// The one deadline: feed `DeadlinePassed` at this monotonic time (replaces the earlier one); `None`: none.
+    /// The one deadline: feed `DeadlinePassed` at this monotonic time. Replaces the earlier one.
+    /// `None`: no deadline.
     SetDeadline {
         /// Milliseconds as `Now::mono`.
         at: Option<u64>,

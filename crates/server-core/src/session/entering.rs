@@ -1,4 +1,4 @@
-//! From open to `connected`: who is it, and is there room?
+//! From open to `connected`: authenticates the user and admits the connection.
 
 use tidings_protocol::{
     Channels, ErrorCode, VERSION,
@@ -10,12 +10,12 @@ use tidings_protocol::{
 use super::{Command, Credential, Event, State, Wanted, guard::Input, open::Open, turn::Turn};
 use crate::{Identity, Refused, budget::Cost};
 
-/// Open, and nothing was said yet.
+/// The transport is open, and the client has sent nothing yet.
 #[derive(Debug)]
 pub(super) struct AwaitingConnect {
     /// Monotonic deadline.
     pub(super) until: u64,
-    /// Empty for transports that can say everything in `connect`.
+    /// Empty if the transport's clients say everything in `connect`.
     pub(super) wanted: Box<Wanted>,
 }
 
@@ -56,14 +56,14 @@ impl AwaitingConnect {
     }
 }
 
-/// `connect` was said; the credential is being checked, then the connection counted in.
+/// The client sent `connect`: its credential is checked, then the connection is counted.
 #[derive(Debug)]
 pub(super) struct Entering {
     until: u64,
     id: Option<u64>,
     instance: Option<String>,
     wanted: Box<Wanted>,
-    /// Known once the credential is.
+    /// `None` until the credential is checked.
     identity: Option<Identity>,
 }
 
@@ -78,7 +78,7 @@ impl Entering {
         if connect.batch == Some(true) {
             turn.out.push(Command::JoinFrames);
         }
-        // What comes before `connected` is left in the socket.
+        // Messages before `connected` stay in the socket.
         turn.out.push(Command::PauseReading);
         turn.out.push(Command::SetDeadline { at: Some(until) });
         turn.out.push(Command::Authenticate { credential });
@@ -127,7 +127,7 @@ impl Entering {
             Input::Happened(Event::Draining { .. }) => {
                 return turn.close(&ErrorCode::Restart.into());
             }
-            // Read before the pause was heard of.
+            // The driver read this message before it executed the pause.
             Input::Said(_) => return turn.close(&bad("wait for `connected`")),
             Input::Unreadable { why, .. } => return turn.close(&why),
             Input::Happened(_) => {}
@@ -136,7 +136,7 @@ impl Entering {
     }
 }
 
-/// Bounds of a `connect`, and the one credential it offers.
+/// Checks the bounds of a `connect` and returns its one credential.
 fn checked(connect: &Connect, turn: &Turn<'_>) -> Result<Credential, Refused> {
     if connect.version != VERSION {
         return Err(Refused::new(
@@ -178,7 +178,7 @@ fn checked(connect: &Connect, turn: &Turn<'_>) -> Result<Credential, Refused> {
     }
 }
 
-/// The `connect` a ticket in the query stands for.
+/// The `connect` that a ticket in the query stands for.
 const fn nothing_said() -> Connect {
     Connect {
         id: None,

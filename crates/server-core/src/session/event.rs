@@ -1,4 +1,4 @@
-//! Everything that can happen to a session, as past facts.
+//! All events of a session, as past facts.
 
 use std::sync::Arc;
 
@@ -12,14 +12,14 @@ use crate::{
     store::{Answer, StoreError, Written},
 };
 
-/// Number of a request to the store, unique on its connection while it is unanswered.
+/// Number of a request to the store, unique on its connection until it is answered.
 pub type Request = u32;
 
-/// Something happened.
+/// An event.
 #[derive(Debug)]
 pub enum Event<'a> {
     // ---- the transport ----
-    /// The upgrade carried a ticket in its query, which stands for `connect`.
+    /// The upgrade carried a ticket in its query, which replaces `connect`.
     TicketOffered {
         /// The ticket.
         ticket: &'a str,
@@ -29,111 +29,115 @@ pub enum Event<'a> {
         /// Its text.
         text: &'a str,
     },
-    /// A frame was larger than the transport takes.
+    /// A frame was larger than the transport allows.
     TooLarge,
     /// A text frame was not UTF-8.
     NotUtf8,
-    /// A binary frame came: there are none in this protocol.
+    /// A binary frame came; this protocol has none.
     BinaryReceived,
-    /// The transport's own ping or pong came.
+    /// A ping or pong of the transport came.
     ControlReceived,
-    /// The other end took what was written, which shows life where no answer can.
+    /// The client took written bytes. This is a sign of life on transports where the client can't
+    /// answer.
     ShowedLife,
     /// After [`super::Command::AwaitDrain`]: the mailbox is low ([`crate::Mailbox::is_low`]).
     Drained,
-    /// Nothing could be written for the transport's send time: the other end does not read.
+    /// No byte could be written for the transport's send timeout: the client does not read.
     Stalled,
-    /// The other end takes no more answers. What it said is carried out all the same; what would only be read for it is not.
+    /// The client takes no more answers. Its messages are carried out all the same, but reads for
+    /// it are dropped.
     HungUp,
-    /// The transport is gone. The last event; the answer is `Detach` for what is still attached.
+    /// The transport is gone. The last event; the session answers with `Detach` for each attached
+    /// channel.
     TransportClosed,
 
     // ---- answers to commands ----
-    /// Before `Authenticated`: what this user uses, over all connections and requests of the node.
+    /// Before `Authenticated`: the user's account, over all connections and requests of the node.
     Accounted(Arc<Account>),
-    /// To `Authenticate`: the credential is good.
+    /// To `Authenticate`: the credential is valid.
     Authenticated(Box<Identity>),
-    /// To `Authenticate`: it is not.
+    /// To `Authenticate`: the credential is refused.
     AuthRefused(Refused),
-    /// To `Admit`: come in.
+    /// To `Admit`: the connection is admitted.
     Admitted,
-    /// To `Admit`: not now; `connections` or `restart`.
+    /// To `Admit`: not now, with the code `connections` or `restart`.
     NotAdmitted(Refused),
     /// To `Attach`.
     Attached {
-        /// Where.
+        /// The channel.
         channel: Channel,
         /// Names the subscription in `GoLive`, `Tops` and `Detach`.
         slot: Slot,
     },
-    /// To `GoLive`: records come by the hub from now on.
+    /// To `GoLive`: the hub pushes records from now on.
     WentLive {
-        /// Where.
+        /// The channel.
         channel: Channel,
-        /// Which subscription.
+        /// The subscription.
         slot: Slot,
     },
-    /// To `GoLive`: the log goes further than what was sent.
+    /// To `GoLive`: the log holds more than was sent.
     FellBehind {
-        /// Where.
+        /// The channel.
         channel: Channel,
-        /// Which subscription.
+        /// The subscription.
         slot: Slot,
     },
     /// To `Tops`.
     TopsRead {
         /// From the command.
         id: Option<u64>,
-        /// The live ones of those asked for, with their tops.
+        /// The live subscriptions of those requested, with their tops.
         tops: Vec<(Channel, u64)>,
     },
     /// To `Read`.
     Read {
         /// From the command.
         request: Request,
-        /// What the store says.
+        /// The store's answer.
         answer: Answer,
     },
     /// To `Commit`: durable, and handed to the hub.
     Committed {
         /// From the command.
         request: Request,
-        /// What became of it.
+        /// The outcome of the write.
         written: Written,
     },
-    /// To `Read` or `Commit`: the store could not.
+    /// To `Read` or `Commit`: the store failed.
     StoreFailed {
         /// From the command.
         request: Request,
-        /// Why.
+        /// The reason.
         error: StoreError,
     },
 
     // ---- the hub ----
-    /// The mailbox was full, or the log changed: nothing was pushed above `sent`, nor will be.
+    /// The mailbox was full, or the log changed. The hub pushed nothing above `sent`, and pushes
+    /// nothing more.
     Lagged {
-        /// Where.
+        /// The channel.
         channel: Channel,
-        /// Which subscription.
+        /// The subscription.
         slot: Slot,
         /// Last offset that was pushed.
         sent: u64,
     },
 
-    // ---- the world ----
-    /// The time of `SetDeadline` has come; late does no harm, early neither.
+    // ---- the environment ----
+    /// The time of `SetDeadline` has come. Late or early is harmless.
     DeadlinePassed,
-    /// A newer connection of the same instance took over.
+    /// A newer connection of the same instance replaced this one.
     Replaced,
     /// The backend revoked the credential.
     Revoked,
-    /// The server will go away: clients reconnect within this window.
+    /// The server will stop: clients must reconnect within this window.
     Draining {
         /// Milliseconds.
         within_ms: u64,
     },
-    /// The server goes away now.
+    /// The server stops now.
     Stopping,
-    /// Others need the place: the connection has not shown a credential yet, and waited longest.
+    /// Other connections need the room: this one has not authenticated, and was silent the longest.
     NoRoom,
 }

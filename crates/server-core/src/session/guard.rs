@@ -1,4 +1,4 @@
-//! What holds in every state: size, rate, and patience with nonsense.
+//! The checks that apply in every state: size, rate, and unreadable messages.
 
 use bytes::Bytes;
 use tidings_protocol::{
@@ -13,24 +13,24 @@ use crate::{
     budget::{self, Cost, Kind},
 };
 
-/// When somebody who made room for others may come again, in milliseconds.
+/// Retry time for a connection that was closed to make room, in milliseconds.
 const NO_ROOM_RETRY_MS: u64 = 2_000;
 
-/// What a state is fed: an event, a frame read already.
+/// The input of a state: an event, with frames already decoded.
 pub(super) enum Input<'a> {
-    /// The other end said this.
+    /// A decoded message of the client.
     Said(ClientMessage),
-    /// It said something, but what?
+    /// A message that could not be decoded.
     Unreadable { why: Refused, about: Envelope },
-    /// Anything else happened.
+    /// Any other event.
     Happened(Event<'a>),
 }
 
 pub(super) enum Verdict<'a> {
     Pass(Input<'a>),
-    /// Dropped, and the other end was told.
+    /// The message was dropped, and the client was told.
     Answered,
-    /// Enough.
+    /// The connection must be closed.
     Close(Refused),
     /// The transport is gone.
     Ended,
@@ -39,18 +39,21 @@ pub(super) enum Verdict<'a> {
 /// Counts what a connection sends.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Guard {
-    /// When the burst so far would be paid off, in monotonic milliseconds: a token bucket in one number (GCRA).
+    /// Time at which the burst so far is paid off, in monotonic milliseconds: a token bucket in one
+    /// number (GCRA).
     paid_until: u64,
-    /// Messages over the rate, less those that kept to it since.
+    /// Messages over the rate, minus later messages within the rate.
     strikes: u32,
-    /// Messages that could not be read.
+    /// Unreadable messages.
     unreadable: u32,
-    /// Until then, in monotonic milliseconds, the user's account was used up, as the client was told.
+    /// Time until which the client was told to wait for the user's account, in monotonic
+    /// milliseconds.
     held_until: u64,
 }
 
 impl Guard {
-    /// Nothing is held against the client any more: a new guard would do as well. `now` is monotonic.
+    /// Whether the guard holds nothing against the client, so that a new guard would be the same.
+    /// `now` is monotonic.
     #[must_use]
     pub const fn is_even(&self, now: u64) -> bool {
         self.paid_until <= now && self.held_until <= now
@@ -80,7 +83,8 @@ impl Guard {
             Event::Revoked => ErrorCode::Revoked,
             Event::Stopping => ErrorCode::Restart,
             Event::NoRoom => {
-                // Whoever came back at once would send the next one away.
+                // Without a wait, the client would come back at once and displace another
+                // connection.
                 let retry_after_ms = Some(NO_ROOM_RETRY_MS);
                 return Verdict::Close(Refused { retry_after_ms, ..ErrorCode::Busy.into() });
             }
@@ -101,7 +105,7 @@ impl Guard {
             turn.refuse(&flood, Envelope::peek(text), None);
             return Verdict::Answered;
         }
-        // What clients of the source systems say instead of `{"type":"ping"}`.
+        // Clients of the source systems send this text instead of `{"type":"ping"}`.
         if text == "ping" {
             turn.count(Cost::message(text.len()));
             turn.out.push(Command::Send(Bytes::from_static(b"pong")));
@@ -118,15 +122,18 @@ impl Guard {
         if budget::keeps_alive(&message) {
             turn.count(cost);
         } else if let Err(flood) = self.spend(cost, turn) {
-            // No strike: other connections of the user may have used it up.
+            // No strike: other connections of the user may have used up the account.
             turn.refuse(&flood, Envelope::peek(text), None);
             return Verdict::Answered;
         }
         Verdict::Pass(Input::Said(message))
     }
 
-    /// Takes a message's cost from the user's account. What follows a refused message in its lane can't be taken before it: until
-    /// the time that was told nothing is, or what follows would use up what the first one waits for, again and again.
+    /// Takes a message's cost from the user's account.
+    ///
+    /// After a refusal, no write is taken until the time that the client was told. A later message
+    /// of the same lane can't be taken before the refused one. If it were, it would use up the
+    /// units that the refused one waits for, again and again.
     fn spend(&mut self, cost: Cost, turn: &Turn<'_>) -> Result<(), Refused> {
         let now = turn.now.mono;
         if cost.of(Kind::Reads) > 0 {
@@ -143,7 +150,8 @@ impl Guard {
         spent
     }
 
-    /// The transport's own pings and pongs cost what messages cost; nothing can be answered to one.
+    /// The transport's pings and pongs cost as much as messages. They can't be answered by an
+    /// error.
     fn control<'a>(&mut self, turn: &mut Turn<'_>) -> Verdict<'a> {
         match self.own_rate(turn) {
             Ok(()) => {
@@ -155,8 +163,9 @@ impl Guard {
         }
     }
 
-    /// Holds the connection to its own rate. What keeps to it takes strikes back: a client that sends on as soon as it was
-    /// told to has as many again on their way when the rate is reached.
+    /// Applies the connection's own rate. Each message within the rate removes a strike: a client
+    /// that sends again as soon as it may can have as many messages in flight when it reaches the
+    /// rate again.
     fn own_rate(&mut self, turn: &Turn<'_>) -> Result<(), Refused> {
         let limits = turn.limits;
         match self.take(turn.now.mono, limits) {
@@ -174,7 +183,7 @@ impl Guard {
     }
 
     fn unreadable<'a>(&mut self, why: Refused, about: Envelope, turn: &Turn<'_>) -> Verdict<'a> {
-        // An unknown type is no nonsense: the client may be newer.
+        // An unknown type does not count: the client may be newer than the server.
         if why.code != ErrorCode::UnknownType {
             self.unreadable += 1;
         }
@@ -184,10 +193,10 @@ impl Guard {
         Verdict::Pass(Input::Unreadable { why, about })
     }
 
-    /// Lets one message through, or says in how many milliseconds the next may come. `now` is monotonic.
+    /// Admits one message, or returns the milliseconds until the next may come. `now` is monotonic.
     ///
     /// # Errors
-    /// The milliseconds.
+    /// The milliseconds to wait.
     pub fn take(&mut self, now: u64, limits: &Limits) -> Result<(), u64> {
         let burst = limits.message_interval_ms.saturating_mul(limits.message_burst);
         let paid_until = self.paid_until.max(now) + limits.message_interval_ms;

@@ -1,32 +1,33 @@
-//! Signs of life, the end of a stream and that of the credential, on one deadline.
+//! Signs of life, the end of a stream and the end of the credential, on one deadline.
 
 use tidings_protocol::{ErrorCode, server};
 
 use super::{Command, State, turn::Turn, wanted::Stream};
 
-/// What a deadline leads to.
+/// The result of a deadline.
 pub(super) enum Due {
-    /// All is well.
+    /// Nothing to do.
     Nothing,
-    /// The other end is told the time and the tops, unasked.
+    /// The client gets an unsolicited `pong` with the time and the tops.
     Pong,
     /// The session ends.
     End(State),
 }
 
-/// The clocks of an open session. Signs of life do not re-arm the deadline, unless they answer a ping: it goes off early and is set again.
+/// The clocks of an open session. A sign of life does not set the deadline again, unless it answers
+/// a ping: the deadline fires early and is then set again.
 #[derive(Debug)]
 pub(super) struct Life {
-    /// Monotonic.
+    /// Monotonic time of the last sign of life.
     last_seen: u64,
-    /// Monotonic: when the transport was pinged after silence.
+    /// Monotonic time of the transport's ping after silence.
     pinged_at: Option<u64>,
-    /// When the credential was issued and when it ends, by the wall clock.
+    /// Issue and end of the credential, by the wall clock.
     issued_at: u64,
     expires_at: Option<u64>,
     /// `expiring` was sent for this credential.
     told: bool,
-    /// A stream, and monotonic when it ends.
+    /// The kind of stream, and the monotonic time of its end.
     stream: Option<(Stream, u64)>,
 }
 
@@ -46,22 +47,23 @@ impl Life {
         life
     }
 
-    /// Anything came from the other end.
+    /// The client showed a sign of life.
     pub(super) fn seen(&mut self, turn: &mut Turn<'_>) {
         self.last_seen = turn.now.mono;
-        // The deadline is that of the answer, which may be later than the next ping is due.
+        // The deadline is the one for the ping's answer, which may be later than the next ping is
+        // due.
         if self.pinged_at.take().is_some() {
             self.arm(turn);
         }
     }
 
-    /// A new credential takes over.
+    /// Takes over a new credential.
     pub(super) fn renew(&mut self, issued_at: u64, expires_at: Option<u64>, turn: &mut Turn<'_>) {
         *self = Self { issued_at, expires_at, told: false, ..*self };
         self.arm(turn);
     }
 
-    /// The deadline went off.
+    /// Checks all clocks after the deadline fired.
     pub(super) fn check(&mut self, turn: &mut Turn<'_>) -> Due {
         let now = turn.now;
         let mut due = Due::Nothing;
@@ -74,14 +76,15 @@ impl Life {
                 turn.send(&server::Expiring { expires_at: end });
             }
         }
-        // No `error` before these: there nobody is left to read it, here it is none.
+        // No `error` before these two: after no sign of life, no client reads it; the end of a
+        // stream is no error.
         match (self.pinged_at, self.stream) {
             (Some(at), _) if now.mono >= at + turn.limits.timeout_ms => {
                 return Due::End(turn.leave("no sign of life"));
             }
             (_, Some((_, end))) if now.mono >= end => return Due::End(turn.leave("come again")),
             (None, stream) if now.mono >= self.last_seen + turn.limits.idle_ms => match stream {
-                // That it is taken is all the life there can be.
+                // On a stream, taking the bytes is the only possible sign of life.
                 Some((Stream::Told, _)) => {
                     self.last_seen = now.mono;
                     due = Due::Pong;
@@ -108,7 +111,8 @@ impl Life {
             } else {
                 self.warn_at(turn)
             };
-            // Measured anew at each deadline, so that a jump of the wall clock is noticed within the idle time.
+            // Calculated again at each deadline, so a jump of the wall clock is noticed within the
+            // idle time.
             turn.now.mono.saturating_add(wall.saturating_sub(turn.now.wall))
         });
         let over = self.stream.map_or(u64::MAX, |(_, end)| end);
@@ -116,7 +120,8 @@ impl Life {
         turn.out.push(Command::SetDeadline { at: Some(first) });
     }
 
-    /// Wall time of the warning: a minute before the end, but not before four fifths of a short life.
+    /// Wall-clock time of the warning: a minute before the end, but not before four fifths of a
+    /// short life.
     fn warn_at(&self, turn: &Turn<'_>) -> u64 {
         let end = self.expires_at.unwrap_or(u64::MAX);
         let life = end.saturating_sub(self.issued_at);

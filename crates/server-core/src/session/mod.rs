@@ -4,27 +4,29 @@
 //! AwaitingConnect ─connect─► Entering (authenticate, admit) ─► Open ─► Closing
 //! ```
 //!
-//! A [`Session::visit`] starts open, with its client's messages and no subscriptions.
+//! A [`Session::visit`] starts open. It takes its client's messages and has no subscriptions.
 //!
-//! A driver feeds [`Event`]s and executes [`Command`]s in order; nothing waits inside. Each subscription of an open
-//! session is either catching up (it pulls pages of the log as the connection drains) or live (the hub pushes records
-//! into the mailbox, past the session).
+//! A driver feeds [`Event`]s and executes [`Command`]s in order; nothing waits inside. Each
+//! subscription of an open session is either catching up or live. While it catches up, it reads
+//! pages of the log as the connection drains. While it is live, the hub pushes records into the
+//! mailbox, past the session.
 //!
-//! What a driver does besides:
-//! 1. keeps the connection's [`crate::Mailbox`], its one deadline, and a [`crate::hub::Sink`] that pushes into the
-//!    mailbox and hands `lagged` to the connection;
-//! 2. reads frames only while the mailbox is not full ([`crate::Mailbox::is_full`]) and the session did not say `PauseReading`;
-//! 3. feeds the answers of `Attach`, `GoLive` and `Tops` right after the commands they came with, before any other
-//!    event: they only need the hub's lock. All other answers may come late and in any order;
-//! 4. hands committed records to the hub in the order of commits, before it feeds `Committed`;
-//! 5. says `Accounted` before `Authenticated`, and to a visit before anything else.
+//! The driver must also:
+//! 1. own the connection's [`crate::Mailbox`], its one deadline, and a [`crate::hub::Sink`] that
+//!    pushes into the mailbox and hands `lagged` to the connection;
+//! 2. read frames only while the mailbox is not full ([`crate::Mailbox::is_full`]) and the session
+//!    has not commanded `PauseReading`;
+//! 3. feed the answers of `Attach`, `GoLive` and `Tops` right after their commands, before any
+//!    other event: they only need the hub's lock. All other answers may come late and in any order;
+//! 4. hand committed records to the hub in the order of commits, before it feeds `Committed`;
+//! 5. feed `Accounted` before `Authenticated`; to a session for posts, before anything else.
 //!
-//! What may be large (a snapshot, a page, what is caught up) is asked of the store only as fast as it is taken: answers that are
-//! under way or wait in the mailbox fill half of it at most. A client may ask for a hundred pages at once; it gets them one after the
-//! other.
+//! Large answers (a snapshot, a page, records to catch up) are requested from the store only as
+//! fast as the client takes them: answers in progress and in the mailbox fill at most half of it. A
+//! client may request a hundred pages at once; it gets one after the other.
 //!
-//! Records that are pushed and messages that are sent share the mailbox, so that a `pong` never overtakes the records
-//! whose tops it tells.
+//! Pushed records and the session's messages share the mailbox, so that a `pong` never overtakes
+//! the records whose tops it reports.
 
 mod backlog;
 mod catch_up;
@@ -55,9 +57,10 @@ use self::{
 };
 use crate::{Identity, Ids, Limits, Now, ProofKey, budget::Account};
 
-/// One connection. See the module's documentation for the contract.
+/// One connection. The module's documentation describes the contract with the driver.
 ///
-/// An idle one with its two subscriptions takes well under 1 KB: what is rare is boxed, what was large shrinks.
+/// An idle one with its two subscriptions takes well under 1 KB: rare state is boxed, and large
+/// buffers are released.
 #[derive(Debug)]
 pub struct Session {
     limits: Arc<Limits>,
@@ -68,7 +71,7 @@ pub struct Session {
     state: State,
 }
 
-/// Where a connection stands. Each state's `handle` consumes it and answers the next.
+/// The state of a connection. Each state's `handle` consumes it and returns the next.
 #[derive(Debug)]
 enum State {
     AwaitingConnect(AwaitingConnect),
@@ -79,7 +82,7 @@ enum State {
 }
 
 impl Session {
-    /// A connection that has just opened. `seed` is random: ids of its records come from it.
+    /// A connection that has just opened. `seed` is random: the ids of its records come from it.
     pub fn new(limits: Arc<Limits>, seed: u64, now: Now, out: &mut Vec<Command>) -> Self {
         let until = now.mono + limits.connect_ms;
         out.push(Command::SetDeadline { at: Some(until) });
@@ -88,8 +91,9 @@ impl Session {
         Self { limits, proofs: None, ids, guard, account: None, state }
     }
 
-    /// A visit: takes the messages of a client whose answers come another way (a stream, a poll), and is subscribed to nothing. The
-    /// credential was checked already. `guard` is that of the session's last visit, so that rates hold over all of them.
+    /// A session for the messages of a client that gets its records another way (a stream, a poll).
+    /// It has no subscriptions, and its credential is already checked. `guard` comes from the
+    /// session's last request, so that rates hold over all requests.
     pub fn visit(
         limits: Arc<Limits>,
         seed: u64,
@@ -105,23 +109,24 @@ impl Session {
         Self { limits, proofs: None, ids, guard, account: None, state }
     }
 
-    /// Adds to what the connection hears from the start. Counts only before `connect`.
+    /// Adds channels to subscribe to from the start. Counts only before `connect`.
     pub fn want(&mut self, wanted: Wanted) {
         if let State::AwaitingConnect(state) = &mut self.state {
             *state.wanted = wanted;
         }
     }
 
-    /// Seals with this key from where on users without the right to read back may read, and takes what it sealed before. All nodes have the
-    /// same.
+    /// Sets the key for proofs: it seals the first offset that a user without the right to read
+    /// back may read, and opens earlier proofs. All nodes have the same key.
     pub fn prove_with(&mut self, key: Arc<ProofKey>) {
         self.proofs = Some(key);
     }
 
-    /// Something happened: appends what is to be done.
+    /// Takes in an event and appends commands to `out`.
     pub fn handle(&mut self, now: Now, event: Event<'_>, out: &mut Vec<Command>) {
         let event = match event {
-            // The first counts: a credential that follows is the same user's, or ends the session.
+            // The first account counts: a later credential is for the same user, or ends the
+            // session.
             Event::Accounted(account) => {
                 self.account.get_or_insert(account);
                 return;
@@ -155,7 +160,8 @@ impl Session {
             };
     }
 
-    /// Whether nothing is under way: all that was asked is answered, and each subscription has all there is.
+    /// Whether nothing is in progress: all requests are answered, and each subscription has all
+    /// records.
     #[must_use]
     pub fn is_settled(&self) -> bool {
         match &self.state {
@@ -165,13 +171,13 @@ impl Session {
         }
     }
 
-    /// What was counted of the client's messages, for its next [`Session::visit`].
+    /// The counters of the client's messages, for its next [`Session::visit`].
     #[must_use]
     pub const fn guard(&self) -> Guard {
         self.guard
     }
 
-    /// Whether the connection is on its way out: nothing that comes matters any more.
+    /// Whether the connection is closing. Further input has no effect.
     #[must_use]
     pub const fn is_closing(&self) -> bool {
         matches!(self.state, State::Closing)
@@ -186,7 +192,7 @@ impl State {
     }
 }
 
-/// Late answers after the end: what was attached meanwhile must not stay.
+/// Handles late answers after the end: a channel that was attached meanwhile must be detached.
 fn closing(event: Event<'_>, turn: &mut Turn<'_>) {
     if let Event::Attached { channel, slot } = event {
         turn.out.push(Command::Detach { channel, slot });

@@ -1,4 +1,4 @@
-//! An open session: dispatches what happens to the part it concerns.
+//! An open session: passes each event to the part that handles it.
 
 use std::num::NonZeroU64;
 
@@ -26,48 +26,48 @@ use crate::{
     store::{Query, Write},
 };
 
-/// Counted in and listening. The first two subscriptions are the inbox and `system:all`.
+/// An admitted connection with its subscriptions. The first two are the inbox and `system:all`.
 #[derive(Debug)]
 pub(super) struct Open {
     pub(super) who: Identity,
     pub(super) duty: Duty,
     pub(super) life: Life,
     pub(super) subscriptions: Vec<Subscription>,
-    /// What the store was asked and has not answered.
+    /// Requests to the store without an answer yet.
     requests: Vec<(Request, Pending)>,
     next_request: Request,
-    /// What the store will be asked once there is room for the answers.
+    /// Reads that wait until there is room for their answers.
     pub(super) backlog: Backlog,
     paused: bool,
-    /// A new credential is being checked; holds the `id` of its `refresh`.
+    /// A new credential is being checked. Holds the `id` of its `refresh`.
     pub(super) refreshing: Option<Option<u64>>,
 }
 
-/// What a session is there for.
+/// The purpose of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Duty {
     /// Messages both ways.
     All,
-    /// The client's messages and their answers: records come another way.
+    /// The client's messages and their answers; records come another way.
     Messages,
-    /// The client's messages only: it hung up.
+    /// The client's messages only: the client takes no more answers.
     Deeds,
 }
 
-/// What an answer of the store is for.
+/// The purpose of a request to the store.
 #[derive(Debug)]
 pub(super) enum Pending {
-    /// The inbox pair starts.
+    /// The inbox and `system:all` start.
     Start(Box<Starting>),
     /// A channel's head, for a subscription that begins.
     Locate { channel: Channel, id: Option<u64>, since: Option<Since> },
     /// A page for a subscription that catches up.
     Page { channel: Channel },
-    /// A write the client asked for.
+    /// A client's write.
     Intent(Box<Intent>),
     /// `history`.
     History { channel: Channel, id: Option<u64> },
-    /// Not wanted any more; it is on its way all the same.
+    /// No longer wanted, but its answer is still to come.
     Nothing(Size),
 }
 
@@ -84,7 +84,7 @@ impl Pending {
 }
 
 impl Open {
-    /// Says `connected`, then starts the inbox pair and what else the client had.
+    /// Sends `connected`, then starts the inbox, `system:all` and the client's other channels.
     pub(super) fn begin(
         id: Option<u64>,
         who: Identity,
@@ -107,7 +107,7 @@ impl Open {
         State::Open(open)
     }
 
-    /// Open from the start, for the client's messages only.
+    /// A session that is open from the start, for the client's messages only.
     pub(super) fn visit(who: Identity, turn: &mut Turn<'_>) -> Self {
         Self::new(who, Duty::Messages, None, turn)
     }
@@ -132,7 +132,7 @@ impl Open {
             id,
             user_id: user.clone(),
             session: session.clone(),
-            // Kept by the client from here on.
+            // From here on only the client has it.
             session_token: std::mem::take(session_token),
             message: "Connected.".to_owned(),
             version: VERSION,
@@ -169,7 +169,7 @@ impl Open {
         State::Open(self)
     }
 
-    /// `Some`: the session ends.
+    /// Returns a state if the session ends.
     fn happened(&mut self, event: Event<'_>, turn: &mut Turn<'_>) -> Option<State> {
         match event {
             Event::ShowedLife => self.life.seen(turn),
@@ -207,13 +207,13 @@ impl Open {
                     return store_failed(pending, &error.into(), turn);
                 }
             }
-            // Judged by the guard, or not for an open session.
+            // The guard handles these, or they have no meaning in an open session.
             _ => {}
         }
         None
     }
 
-    /// A visit goes on without its client: nothing is read for it any more.
+    /// A session for posts continues without its client, but reads for it are dropped.
     fn hung_up(&mut self) {
         if self.duty == Duty::Messages {
             self.duty = Duty::Deeds;
@@ -221,7 +221,8 @@ impl Open {
         }
     }
 
-    /// Takes over a new credential of the same user; what it no longer grants ends.
+    /// Takes over a new credential of the same user, and ends the subscriptions that it no longer
+    /// allows.
     fn refreshed(&mut self, identity: Identity, turn: &mut Turn<'_>) -> Option<State> {
         let id = self.refreshing.take()?;
         if identity.user != self.who.user {
@@ -244,7 +245,8 @@ impl Open {
             .into_iter()
             .partition(|one| Caller::User(&self.who).check(&one.channel, Right::Subscribe).is_ok());
         self.subscriptions = kept;
-        // What came since these began was their user's, even without the right to read back.
+        // The user could read these records from the start of the subscription on, and may
+        // continue, even without the right to read back.
         for one in self.subscriptions.iter_mut().skip(2) {
             if Caller::User(&self.who).check(&one.channel, Right::History).is_err() {
                 one.from = one.from.or_else(|| NonZeroU64::new(one.told + 1));
@@ -285,7 +287,7 @@ impl Open {
         (!matches!(pending, Pending::Nothing(_))).then_some(pending)
     }
 
-    /// Answers to these are not wanted any more.
+    /// The answers to these requests are no longer wanted.
     pub(super) fn forget(&mut self, unwanted: impl Fn(&Pending) -> bool) {
         for (_, pending) in &mut self.requests {
             if unwanted(pending) {
@@ -294,25 +296,26 @@ impl Open {
         }
     }
 
-    /// Of what the store was asked and has not answered.
+    /// The sizes of the answers that the store still owes.
     pub(super) fn sizes_under_way(&self) -> impl Iterator<Item = Size> {
         self.requests.iter().map(|(_, pending)| pending.size())
     }
 
-    /// Nothing is under way, and each subscription has all there is.
+    /// Whether nothing is in progress, and each subscription has all records.
     pub(super) fn is_settled(&self) -> bool {
         let live = |one: &Subscription| one.stage == Stage::Live;
         let nothing_asked = self.requests.is_empty() && self.backlog.is_empty();
         nothing_asked && self.refreshing.is_none() && self.subscriptions.iter().all(live)
     }
 
-    /// The inbox pair has not begun yet.
+    /// Whether the inbox and `system:all` have not begun yet.
     pub(super) fn is_starting(&self) -> bool {
         self.requests.iter().any(|(_, pending)| matches!(pending, Pending::Start(_)))
             || self.backlog.holds(|want| matches!(want, Want::Snapshot(_)))
     }
 
-    /// Asks the store for what there is room for, and takes further messages only while few enough wait for an answer.
+    /// Asks the store for as much as there is room for. Pauses reading while too many requests wait
+    /// for an answer.
     fn go_on(&mut self, turn: &mut Turn<'_>) {
         self.backlog.sent(std::mem::take(&mut turn.sent));
         self.read_on(turn);
@@ -334,8 +337,8 @@ impl Open {
     }
 }
 
-/// A store that is away ends what depends on it: a request gets its error, a subscription the whole connection,
-/// because the client then comes back with its cursors and backs off.
+/// Handles a failed store. A request gets an error. A failed subscription ends the connection,
+/// because the client then reconnects with its cursors and backs off.
 fn store_failed(pending: Pending, refused: &Refused, turn: &mut Turn<'_>) -> Option<State> {
     match pending {
         Pending::Start(_) | Pending::Locate { .. } | Pending::Page { .. } => {
@@ -358,7 +361,8 @@ fn store_failed(pending: Pending, refused: &Refused, turn: &mut Turn<'_>) -> Opt
 mod tests {
     use super::*;
 
-    /// With its two subscriptions and the texts of its identity, an idle session has to stay well under 1 KB.
+    /// With its two subscriptions and the texts of its identity, an idle session must stay well
+    /// under 1 KB.
     #[test]
     fn an_idle_session_is_small() {
         let bytes = size_of::<Open>() + 2 * size_of::<Subscription>();

@@ -1,4 +1,4 @@
-//! What a client may ask for once it is in.
+//! The requests of a client in an open session.
 
 use tidings_protocol::{
     Channel, Channels, ClientMessage, ErrorCode, Item, Retry,
@@ -21,13 +21,14 @@ use crate::{
     store::{Answer, Head, ItemQuery, Lane, NO_LOG, Op, Query, Record, Write, Written},
 };
 
-/// A write under way, and how to answer it.
+/// A write in progress, with the data for its answer.
 #[derive(Debug)]
 pub(super) struct Intent {
     id: Option<u64>,
     lane: Option<Lane>,
     channel: Channel,
-    /// The write only consumes the lane's `seq`; this is the final answer it goes with. `None`: a client's own `void`.
+    /// `Refusal`: the write only consumes the lane's `seq`, and this refusal is its final answer.
+    /// `Void`: the client's own `void`.
     kind: Kind,
 }
 
@@ -87,8 +88,8 @@ impl Open {
         }
     }
 
-    /// Tells why something was not done. A final refusal in a lane first consumes its `seq`, so that the next intent
-    /// is no hole.
+    /// Refuses a message. A final refusal in a lane first consumes its `seq`, so that the lane has
+    /// no hole before the next message.
     pub(super) fn refuse(
         &mut self,
         why: Refused,
@@ -117,7 +118,8 @@ impl Open {
         turn.out.push(Command::Tops { id, of });
     }
 
-    /// Tells the tops the client can't know of yet: a last message that got lost shows here.
+    /// Reports the tops that the client does not know yet. So the client notices the loss of a last
+    /// message.
     pub(super) fn pong(&mut self, id: Option<u64>, tops: Vec<(Channel, u64)>, turn: &mut Turn<'_>) {
         let mut changed = Channels::default();
         for (channel, top) in tops {
@@ -223,10 +225,11 @@ impl Open {
         }
     }
 
-    /// A write has its end: `ack` or `error`.
+    /// Answers a finished write by `ack` or `error`.
     pub(super) fn settled(&mut self, intent: Intent, written: &Written, turn: &mut Turn<'_>) {
-        // What is not right any more may have been right the first time: a repeat has that answer. And a place behind a hole was not
-        // consumed, so that nothing final can be said of it.
+        // This request is refused now, but may have succeeded the first time: a repeat gets that
+        // first answer. Behind a hole, the `seq` was not consumed, so a final refusal would be
+        // wrong.
         let outcome = match (&intent.kind, service::outcome(written)) {
             (Kind::Refusal(why), Ok(outcome)) if outcome.places.is_empty() => {
                 return turn.send(&intent.error(why));
@@ -311,7 +314,7 @@ impl Open {
         }
     }
 
-    /// The store answered a question.
+    /// Handles an answer of the store.
     pub(super) fn read(
         &mut self,
         request: Request,
@@ -343,7 +346,7 @@ impl Open {
             (Pending::History { channel, id }, Answer::Records { head, records, more }) => {
                 send_messages(channel, id, head, &records, more, turn);
             }
-            // A store that answers something else than it was asked is broken.
+            // A store that does not answer the question is broken.
             _ => return Some(turn.close(&ErrorCode::Internal.into())),
         }
         None
@@ -383,8 +386,8 @@ fn send_messages(
     turn.send(&server::Page { id, channel, epoch, offset, more, items: None, messages });
 }
 
-/// A record as a page lists it. A topic's notifications are listed as messages from nobody, because there are clients that
-/// read nothing else in a page.
+/// A record as a page lists it. A topic's notifications are listed as messages without a sender,
+/// because some clients read only messages in a page.
 fn message_of(record: &Record) -> Option<Posted> {
     let message = match ServerMessage::decode(str::from_utf8(&record.frame).ok()?).ok()? {
         ServerMessage::Message(message) => message,
@@ -394,7 +397,8 @@ fn message_of(record: &Record) -> Option<Posted> {
     Some(message.into())
 }
 
-/// Known to the protocol, built in a later storey: answered as unknown, so that clients treat it like an older server.
+/// The protocol has this type, but the server does not implement it yet. It is answered as unknown,
+/// as an older server would.
 fn unserved(kind: &str) -> Refused {
     Refused::new(ErrorCode::UnknownType, format!("this server does not serve `{kind}` yet"))
 }

@@ -1,4 +1,4 @@
-//! How the inbox and `system:all` start: together, because one snapshot covers both.
+//! The start of the inbox and `system:all`: together, because one snapshot covers both.
 
 use tidings_protocol::{
     Channel, ErrorCode,
@@ -18,15 +18,15 @@ use crate::{
     store::{Head, Op, Query, Write},
 };
 
-/// The pair's start, step by step. In each pair the inbox comes first.
+/// The start, step by step. In each array the inbox comes first.
 #[derive(Debug)]
 pub(super) struct Starting {
-    /// Echoed by the `subscribed` of `asked`.
+    /// The `id` to echo in the `subscribed` of `asked`.
     id: Option<u64>,
-    /// The channel a `subscribe` named.
+    /// The channel that a `subscribe` named.
     asked: Option<Channel>,
     cursors: [Option<Cursor>; 2],
-    /// Known to be missing before anything was read.
+    /// Gaps that were known before anything was read.
     gaps: [Option<Gap>; 2],
     step: Step,
 }
@@ -35,7 +35,7 @@ pub(super) struct Starting {
 enum Step {
     /// Both heads are being read.
     Heads {
-        /// The inbox was made just now.
+        /// The inbox has just been made.
         made: bool,
     },
     /// The inbox is being made.
@@ -45,14 +45,14 @@ enum Step {
 }
 
 impl Starting {
-    /// The answer that is awaited is the snapshot.
+    /// Whether the expected answer is the snapshot.
     pub(super) const fn is_snapshot(&self) -> bool {
         matches!(self.step, Step::Snapshot { .. })
     }
 }
 
 impl Open {
-    /// Starts the pair at a connection's begin.
+    /// Starts both channels when a connection begins.
     pub(super) fn start(
         &mut self,
         id: Option<u64>,
@@ -63,7 +63,7 @@ impl Open {
         self.read_heads(Starting { id, asked: None, cursors, gaps: [None; 2], step }, turn);
     }
 
-    /// Starts the pair afresh: a snapshot, then what follows it.
+    /// Starts both channels again, without cursors: a snapshot, then the records after it.
     pub(super) fn start_afresh(
         &mut self,
         id: Option<u64>,
@@ -81,7 +81,7 @@ impl Open {
         self.read_heads(Starting { id, asked, cursors: [None; 2], gaps, step }, turn);
     }
 
-    /// The pair's answers under way are not wanted any more: a subscription begins once.
+    /// Drops earlier requests for the start of both channels: a subscription must begin only once.
     fn forget_beginnings(&mut self) {
         let pair: Vec<_> =
             self.subscriptions.iter().take(2).map(|one| one.channel.clone()).collect();
@@ -102,7 +102,7 @@ impl Open {
         self.ask(query, Pending::Start(Box::new(starting)), turn);
     }
 
-    /// The heads are known, or that there is no inbox yet.
+    /// Takes in the heads. `None`: there is no inbox yet.
     pub(super) fn located(
         &mut self,
         mut starting: Starting,
@@ -152,7 +152,7 @@ impl Open {
         }
     }
 
-    /// The snapshot is there: it counts as everything up to its offsets.
+    /// Sends the snapshot. It stands for all records up to its offsets.
     pub(super) fn snapshot(
         &mut self,
         starting: &Starting,
@@ -162,7 +162,7 @@ impl Open {
         let Step::Snapshot { heads } = &starting.step else { return };
         let cursors = [Cursor::new(snapshot.epoch, snapshot.offset), snapshot.system];
         for (place, (head, cursor)) in heads.iter().zip(cursors).enumerate() {
-            // It may have been read after the heads; never before.
+            // The snapshot is read after the heads, so it may be newer, but never older.
             let head = Head { epoch: cursor.epoch, top: head.top.max(cursor.offset), ..*head };
             self.begin_one(starting, place, head, cursor.offset, false, turn);
             if let (Some(gap), Some(one)) = (starting.gaps[place], self.subscriptions.get(place)) {
@@ -216,7 +216,7 @@ impl Open {
                 self.subscriptions.push(one);
             }
         }
-        // Of everyone-messages, a user may read what came after the inbox was made.
+        // In `system:all`, a user may read only messages that came after the inbox was made.
         let query = match of_pair {
             true => Query::Inbox { user: self.who.user.clone() },
             false => Query::Heads(vec![channel.clone()]),

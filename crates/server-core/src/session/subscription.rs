@@ -1,4 +1,4 @@
-//! A connection's place in one channel.
+//! A connection's subscription to one channel.
 
 use std::num::NonZeroU64;
 
@@ -15,23 +15,23 @@ use crate::{
     store::{Head, NO_LOG},
 };
 
-/// One subscription. Small: a connection has at least two.
+/// One subscription. It must be small: a connection has at least two.
 #[derive(Debug)]
 pub(super) struct Subscription {
     pub(super) channel: Channel,
-    /// Known right after `Attach`.
+    /// Set right after `Attach`.
     pub(super) slot: Option<Slot>,
     pub(super) epoch: Epoch,
-    /// Last offset sent while catching up; live, the hub counts.
+    /// Last offset sent while catching up. While live, the hub counts.
     pub(super) sent: u64,
-    /// Last top the client knows of.
+    /// Newest top that the client knows.
     pub(super) told: u64,
-    /// The first offset that the user may read, who may not read all of the log.
+    /// The first offset that the user may read. `None`: all of the log.
     pub(super) from: Option<NonZeroU64>,
     pub(super) stage: Stage,
 }
 
-/// How far a subscription has come.
+/// The progress of a subscription.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
     /// The log's head, or the inbox's snapshot, is being read.
@@ -42,7 +42,7 @@ pub(super) enum Stage {
     Waiting,
     /// The hub was asked to go live.
     Switching,
-    /// The hub pushes.
+    /// The hub pushes records.
     Live,
 }
 
@@ -60,7 +60,8 @@ impl Subscription {
         }
     }
 
-    /// Leaves the hub and enters again: nothing of the old subscription is pushed into the new one.
+    /// Detaches from the hub and attaches again, so that nothing of the old subscription is pushed
+    /// into the new one.
     pub(super) fn restart(&mut self, turn: &mut Turn<'_>) {
         self.detach(turn);
         turn.out.push(Command::Attach { channel: self.channel.clone() });
@@ -82,7 +83,7 @@ impl Subscription {
         }
     }
 
-    /// Tells the client where it starts. Records after `offset` follow.
+    /// Tells the client where the subscription starts. Records after `offset` follow.
     pub(super) fn begin(
         &mut self,
         id: Option<u64>,
@@ -103,7 +104,7 @@ impl Subscription {
         turn.send(&server::Subscribed { id, channel, epoch, first, top, offset, recovered, proof });
     }
 
-    /// The log as far as it is kept for this user.
+    /// The part of the log that is stored and that the user may read.
     pub(super) fn kept(&self, head: Head) -> Head {
         let from = self.from.map_or(0, NonZeroU64::get);
         Head { first: head.first.max(from), ..head }
@@ -115,7 +116,7 @@ impl Subscription {
     }
 }
 
-/// Offsets `from..=to` are missing for good.
+/// Offsets `from..=to` are lost permanently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Gap {
     pub(super) from: u64,
@@ -124,7 +125,7 @@ pub(super) struct Gap {
 }
 
 impl Gap {
-    /// The whole log up to its top is unknown to the client.
+    /// The client knows nothing of this log up to its top.
     pub(super) const fn of_epoch(head: Head) -> Self {
         Self { from: 1, to: head.top, why: GapReason::Epoch }
     }
@@ -137,15 +138,15 @@ impl Gap {
 /// Where a subscription can start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Start {
-    /// Right after what the client has.
+    /// Right after the client's last record.
     Resume(u64),
-    /// The client has nothing, or nothing that counts.
+    /// The client has no cursor, or an invalid one.
     Fresh(Option<Gap>),
 }
 
 impl Start {
-    /// Holds a client's claim against the log. The claim is never evidence against the log: a cursor above the top
-    /// resets that client alone.
+    /// Checks a client's cursor against the log. The cursor is never evidence against the log: one
+    /// above the top resets that client alone.
     pub(super) fn of(cursor: Option<Cursor>, head: Head) -> Self {
         let Some(cursor) = cursor else { return Self::Fresh(None) };
         let Cursor { epoch, offset, .. } = cursor;
@@ -159,12 +160,13 @@ impl Start {
     }
 }
 
-/// Of a client that was here before the first record, and has missed nothing of the log that began then.
+/// Whether the cursor is from before the channel's first record. Such a client has missed nothing
+/// of the log that began then.
 pub(super) fn is_unborn(cursor: Cursor) -> bool {
     cursor.epoch == NO_LOG && cursor.offset == 0
 }
 
-/// The cursor in `since`, if it is one.
+/// The cursor in `since`, if it has one.
 pub(super) const fn cursor_of(since: Option<Since>) -> Option<Cursor> {
     match since {
         Some(Since::Cursor(cursor)) => Some(cursor),

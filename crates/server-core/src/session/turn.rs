@@ -1,4 +1,4 @@
-//! One call of `handle`: what is known during it and where its commands go.
+//! The context of one call of `handle`: its inputs, and where its commands go.
 
 use bytes::Bytes;
 use tidings_protocol::{Channel, CloseCode, Encode, codec::Envelope, server};
@@ -14,17 +14,18 @@ pub(super) struct Turn<'a> {
     pub(super) now: Now,
     pub(super) limits: &'a Limits,
     pub(super) ids: &'a mut Ids,
-    /// Seals from where on users without the right to read back may read. Without it they begin anew with each subscription.
+    /// Seals the first offset that a user without the right to read back may read. Without a key,
+    /// each subscription of such a user starts from now on.
     pub(super) proofs: Option<&'a ProofKey>,
-    /// The user's, once the user is known.
+    /// The user's account, once the user is known.
     pub(super) account: Option<&'a Account>,
     pub(super) out: &'a mut Vec<Command>,
-    /// Bytes sent during it.
+    /// Bytes sent during the call.
     pub(super) sent: usize,
 }
 
 impl Turn<'_> {
-    /// Takes what something costs from the user's account.
+    /// Takes a cost from the user's account.
     pub(super) fn spend(&self, cost: Cost) -> Result<(), Refused> {
         match self.account {
             Some(account) => Ok(account.take(self.now.mono, cost, self.limits)?),
@@ -32,7 +33,7 @@ impl Turn<'_> {
         }
     }
 
-    /// Counts what is never refused for the user's account.
+    /// Counts a cost in the user's account that is never refused.
     pub(super) fn count(&self, cost: Cost) {
         if let Some(account) = self.account {
             account.count(self.now.mono, cost, self.limits);
@@ -43,13 +44,13 @@ impl Turn<'_> {
         self.pass(Bytes::from(message.to_json()));
     }
 
-    /// The same for what is in words already.
+    /// Sends an encoded message.
     pub(super) fn pass(&mut self, frame: Bytes) {
         self.sent += frame.len();
         self.out.push(Command::Send(frame));
     }
 
-    /// Tells why something was not done; the connection goes on.
+    /// Sends an `error`; the connection goes on.
     pub(super) fn refuse(&mut self, refused: &Refused, about: Envelope, channel: Option<Channel>) {
         let Envelope { id, client_id, seq, .. } = about;
         self.send(&server::Error { id, client_id, seq, channel, ..service::error(refused) });
@@ -62,7 +63,8 @@ impl Turn<'_> {
         State::Closing
     }
 
-    /// Tells why the connection ends, and ends it. Browsers see only the close code where the error does not arrive.
+    /// Sends an `error`, and ends the connection. If the error does not arrive, browsers see only
+    /// the close code.
     pub(super) fn close(&mut self, refused: &Refused) -> State {
         self.send(&service::error(refused));
         self.out.push(Command::SetDeadline { at: None });

@@ -1,4 +1,4 @@
-//! What a connection wants to hear from the start.
+//! The channels that a connection is subscribed to from the start.
 
 use tidings_protocol::{
     Channel, Channels,
@@ -8,32 +8,35 @@ use tidings_protocol::{
 use super::{open::Open, turn::Turn};
 use crate::Identity;
 
-/// How a stream is kept: its client can't answer on it.
+/// How a stream is kept alive. Its client can't answer on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stream {
-    /// It reads messages: it is told the time and the tops, as `pong`s tell them on a socket.
+    /// Its client reads messages: it gets unsolicited `pong`s with the time and the tops.
     Told,
-    /// It has nothing but an address: what it does not expect would be in its way.
+    /// Its client has only an address, and may not expect `pong`s: it gets pings of the transport
+    /// instead.
     Plain,
 }
 
-/// Channels a connection is subscribed to from the start, besides what its `connect` says: transports whose clients can't say
-/// `subscribe` name them in their address.
+/// Channels to subscribe to from the start, besides the cursors of `connect`. Transports whose
+/// clients can't send `subscribe` name the channels in their address.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wanted {
-    /// Where to go on in the user's inbox and in `system:all`; either may be given before the user is known.
+    /// Cursors for the user's inbox and for `system:all`; they may be given before the user is
+    /// known.
     pub pair: [Option<Cursor>; 2],
-    /// Further channels, and where to go on; without a cursor, from now on.
+    /// Further channels with their cursors. Without a cursor, from now on.
     pub channels: Vec<(Channel, Option<Cursor>)>,
-    /// It goes one way only.
+    /// Set for a stream, which goes only one way.
     pub stream: Option<Stream>,
-    /// It is a call of a client that comes again for each answer, and was paced already: no session begins with it.
+    /// The request of a polling client that comes again for each answer, and whose rate was limited
+    /// already: it counts as no new session.
     pub again: bool,
 }
 
 impl Wanted {
-    /// Adds what `connect` says. It wins: a client that names a place twice means the one it wrote itself. It comes first: where not
-    /// all may be followed, those stay that were.
+    /// Adds the cursors of `connect`. They win over those of the address, because the client wrote
+    /// them itself. They come first: if there are too many channels, earlier subscriptions stay.
     pub(super) fn with(mut self: Box<Self>, cursors: Channels<Cursor>) -> Box<Self> {
         let named = std::mem::take(&mut self.channels);
         self.channels.extend(cursors.into_iter().map(|(channel, cursor)| (channel, Some(cursor))));
@@ -47,7 +50,7 @@ impl Wanted {
 }
 
 impl Open {
-    /// Starts the inbox pair, then everything else.
+    /// Starts the inbox and `system:all`, then all other channels.
     pub(super) fn want(&mut self, wanted: Wanted, turn: &mut Turn<'_>) {
         let Wanted { mut pair, channels, .. } = wanted;
         let mut others = Vec::with_capacity(channels.len());
@@ -64,7 +67,7 @@ impl Open {
     }
 }
 
-/// Its place in the pair, if it is one of it.
+/// The channel's index in the pair of inbox and `system:all`.
 fn place(channel: &Channel, who: &Identity) -> Option<usize> {
     if channel.is_system() {
         Some(1)
