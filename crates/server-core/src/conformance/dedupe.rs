@@ -188,7 +188,7 @@ fn a_ticket_is_spent_once(store: &dyn Store) {
 }
 
 fn a_ticket_ends(store: &dyn Store) {
-    // No time at all: the clock that counts may be the store's own.
+    // A life of 0 ms, because the store may use its own clock.
     store.put_ticket(T0, &ticket(1, 0, "key:a", 10, None)).unwrap();
     assert_eq!(store.take_ticket(T0, [1; 32]).unwrap(), None);
 }
@@ -212,7 +212,7 @@ fn tickets_have_shares(store: &dyn Store) {
     assert!(matches!(put(8, "users", user("mina")), Err(StoreError::TooMany(_))));
     put(9, "users", user("tom")).unwrap();
     assert!(matches!(put(10, "users", user("lea")), Err(StoreError::TooMany(_))));
-    // What was refused was not kept, and what is spent makes room.
+    // The refused ticket was not stored, and a spent one makes room.
     assert_eq!(store.take_ticket(T0, [4; 32]).unwrap(), None);
     assert!(store.take_ticket(T0, [1; 32]).unwrap().is_some());
     put(4, "key:a", None).unwrap();

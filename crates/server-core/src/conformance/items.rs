@@ -101,7 +101,7 @@ fn items_end_at_their_bytes(store: &dyn Store) {
     }
 }
 
-/// Large ones among small ones, in either channel.
+/// Large items among small ones, in both channels.
 fn pages_by_bytes_are_whole(store: &dyn Store) {
     one(store, open("u1"));
     for n in 1..=12 {
@@ -161,7 +161,8 @@ fn pages_follow(store: &dyn Store) {
     assert_eq!(items(store, system), (vec!["n4".into(), "n2".into()], false));
 }
 
-/// Two publishes may read their clocks in another order than they are stored, and clocks are set back.
+/// Two publishes may read their clocks in another order than they are stored, and clocks may be set
+/// back.
 fn times_follow(store: &dyn Store) {
     one(store, open("u1"));
     for (id, at) in [("n1", T0 + 1), ("n2", T0 + 9), ("n3", T0 + 5), ("n4", T0 + 10)] {

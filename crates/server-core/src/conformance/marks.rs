@@ -151,7 +151,7 @@ fn everyone(store: &dyn Store) {
     one(store, mark("m1", &[], &[1], READ));
     assert_eq!(counts(store, "u1").system, SystemCounts { unread: 1, unseen: 1, at: 2 });
     assert_eq!(counts(store, "u2").system, SystemCounts { unread: 2, unseen: 2, at: 2 });
-    // A mark on everyone-messages is a fact of the user's own inbox.
+    // A mark on everyone-messages is a record of the user's own inbox.
     assert_eq!(snapshot(store, "u1").offset, 1);
     one(store, mark_all("m2", None, Some(2), SEEN));
     assert_eq!(counts(store, "u1").system, SystemCounts { unread: 1, unseen: 0, at: 2 });

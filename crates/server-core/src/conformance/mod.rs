@@ -1,4 +1,4 @@
-//! What every [`Store`] must do, as tests that each backend runs.
+//! The contract of every [`Store`], as tests that each backend runs.
 //!
 //! ```ignore
 //! #[test]
@@ -29,7 +29,7 @@ use tidings_protocol::{
 
 use crate::store::{Answer, Draft, Head, Mark, Op, Query, Record, Store, Write, Written};
 
-/// A test: gets an empty store.
+/// A test and its name. The test gets an empty store.
 pub type Case = (&'static str, fn(&dyn Store));
 
 /// Every test by name, for backends that want one report each.
@@ -37,10 +37,10 @@ pub fn cases() -> Vec<Case> {
     [logs::CASES, dedupe::CASES, marks::CASES, items::CASES, trims::CASES, seats::CASES].concat()
 }
 
-/// Runs every test on a store of its own.
+/// Runs each test on a new store.
 ///
 /// # Panics
-/// When the store breaks the contract; the test's name is printed before.
+/// If the store breaks the contract. The test's name is printed before.
 pub fn run(make: &dyn Fn() -> Box<dyn Store>) {
     for (name, case) in cases() {
         println!("conformance: {name}");
@@ -192,7 +192,7 @@ fn snapshot(store: &dyn Store, user: &str) -> Snapshot {
     }
 }
 
-/// Counts as the snapshot states them, and as its items add up.
+/// The counts of the snapshot, checked against the sum of its items.
 fn counts(store: &dyn Store, user: &str) -> Counts {
     let Snapshot { counts, items, more, system_more, .. } = snapshot(store, user);
     assert!(!more && !system_more, "the suite's inboxes fit a snapshot");

@@ -1,4 +1,4 @@
-//! Places of connections, for stores that several nodes share.
+//! The table of connections, for stores that several nodes share.
 
 use super::{Case, T0};
 use crate::{
@@ -17,10 +17,10 @@ pub(super) const CASES: &[Case] = &[
 ];
 
 const LIMIT: usize = 2;
-/// Longer than any test takes by the store's own clock.
+/// Longer than any test takes by the store's clock.
 const TTL: u64 = 600_000;
 
-/// Nothing to hold where one node's own book is the truth.
+/// `None` for a store that only one node writes to: it has no shared table to test.
 fn shared(store: &dyn Store) -> Option<&dyn Seats> {
     let seats = store.seats()?;
     for node in 1..=3 {
@@ -87,14 +87,15 @@ fn a_place_taken_elsewhere(store: &dyn Store) {
     seats.leave(&[Seat { node: 1, number: 9 }]).unwrap();
     assert_eq!(seats.renew(T0, 1, TTL).unwrap(), held(&[]));
 
-    // The page's newer connection is gone before the older one heard of it, which is counted anew then, and not told to end.
+    // The page's newer connection has closed before the older one was told to end. The older one is
+    // claimed again, counted, and not told to end.
     give(seats, of_page(3, 2));
     seats.leave(&[Seat { node: 3, number: 2 }]).unwrap();
     assert_eq!(give(seats, Claim { anew: true, ..of_page(2, 1) }), ADMITTED);
     assert_eq!(seats.renew(T0, 2, TTL).unwrap(), held(&[]));
     assert_eq!(give(seats, claim("u1", 3, 3)), Verdict::Full { taken: 2 });
 
-    // What a node lost with its lease is not held against its next.
+    // Connections that a node lost with its lease do not count against its next lease.
     give(seats, of_page(3, 4));
     seats.renew(T0, 2, 0).unwrap();
     assert_eq!(seats.renew(T0, 2, TTL).unwrap(), Lease::Ended);

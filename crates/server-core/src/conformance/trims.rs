@@ -68,7 +68,7 @@ fn records_go_by_count(store: &dyn Store) {
 fn records_go_by_age(store: &dyn Store) {
     let own = inbox("u1");
     for n in 1..=3 {
-        // Whenever it says it was made: when it was stored counts.
+        // The time of storage counts, not the time the record states.
         stored_at(store, T0 + n * 1_000, notify(&own, &format!("n{n}"), T0 - n));
     }
     trim(store, T0 + 12_000, &Retention { age_ms: 10_000, ..KEEP });
@@ -178,7 +178,8 @@ fn a_wall_clock_that_leaps(store: &dyn Store) {
         assert_eq!(offsets(&records(store, &room, 0)), [1]);
         left("leapt", true, 1);
     }
-    // Ages go on though the wall clock was set back for good; ends that it states come when it says so.
+    // Ages go on after the wall clock was set back for good. Ends stated in wall-clock time come
+    // when that clock reaches them.
     trim(store, Moment { steady: T0 + 2_000, wall: T0 - YEAR }, &keep);
     assert!(records(store, &own, 0).is_empty());
     left("set back", false, 1);
@@ -211,11 +212,12 @@ fn a_channel_goes(store: &dyn Store) {
     assert_eq!(head(store, &room).map(|head| (head.first, head.top)), Some((3, 2)));
     trim(store, T0 + 1_200, &keep);
     assert!(head(store, &room).is_some(), "kept for its time");
-    // Something new begins its time anew.
+    // A new record starts the channel's time again.
     stored_at(store, T0 + 1_200, message(&other, "m3"));
     trim(store, T0 + 1_201, &keep);
     assert_eq!(head(store, &other).map(|head| head.top), Some(3));
-    // It is another log: whoever knows the old one is told so by its epoch, and who was there before that one by the offset.
+    // This is another log: a client of the old log sees it by the epoch, a client from before the
+    // old log by the offset.
     let after = head(store, &room).unwrap();
     assert_eq!((after.first, after.top), (2, 1));
     assert_ne!(after.epoch, before.epoch);
@@ -233,13 +235,13 @@ fn a_channel_goes(store: &dyn Store) {
     assert_eq!(super::record(stored_at(store, now, message(&room, "again"))).offset, 2);
     assert_eq!(head(store, &room), Some(Head { top: 2, ..after }));
     assert_eq!(offsets(&records(store, &room, 0)), [2]);
-    // And so on, each time another one.
+    // Each removal gives another log.
     trim(store, now + 200, &keep);
     trim(store, now + 1_300, &keep);
     let again = head(store, &room).unwrap();
     assert_eq!((again.first, again.top), (2, 1));
     assert!(![before.epoch, after.epoch].contains(&again.epoch));
-    // In the end nothing is left of it.
+    // In the end nothing of the channel is stored.
     trim(store, now + 1_300 + keep.forgotten_ms() + 1, &keep);
     assert_eq!(head(store, &room), None);
 }

@@ -1,4 +1,4 @@
-//! Large answers are made as fast as they are taken, however many were asked for at once.
+//! Large answers are read as fast as the client takes them, however many it requested at once.
 
 use tidings_protocol::{Channel, Json, ServerMessage, server::Posted};
 use tidings_server_core::{
@@ -25,7 +25,7 @@ fn fill(server: &mut Server, room: &str, count: usize) {
     }
 }
 
-/// Says it until the session reads no more, at most a hundred times; answers how often.
+/// Sends `text` until the session stops reading, at most a hundred times. Returns how often.
 fn say_on(server: &mut Server, peer: &mut Peer, text: &str) -> usize {
     let mut said = 0;
     while !peer.paused && said < 100 {

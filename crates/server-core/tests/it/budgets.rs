@@ -1,4 +1,4 @@
-//! What a user may use over all connections: sessions ask one account.
+//! A user's rates over all connections: sessions share one account.
 
 use tidings_protocol::CloseCode;
 use tidings_server_core::{
@@ -42,7 +42,8 @@ fn a_users_messages_are_one_budget_over_sockets_and_visits() {
         server.say(peer, text);
         let error = peer.error();
         assert_eq!((error.code.as_str(), error.id, error.seq), ("flood", Some(4), Some(4)));
-        // Until three may come: as many as the burst has, of those that clients send at once.
+        // The time until three may be sent: the number that a client sends at once, limited by the
+        // burst.
         assert_eq!(error.retry_after_ms, Some(3_000));
     }
     assert_eq!(
@@ -51,7 +52,7 @@ fn a_users_messages_are_one_budget_over_sockets_and_visits() {
         "another user has a budget of their own"
     );
     server.pass(3_000);
-    // Refused for now only: its place in the lane was not taken.
+    // The refusal was only temporary: the position in the lane is not consumed.
     assert_eq!(publish(&mut server, &mut second, 4), "ack");
 }
 
@@ -112,7 +113,7 @@ fn a_user_opens_only_so_many_sessions_at_a_time() {
     assert_eq!((error.code.as_str(), error.retry_after_ms), ("flood", Some(500)));
     assert_eq!(third.closed, Some(CloseCode::FLOOD));
     server.connect("u2");
-    // A call that was paced already begins no session.
+    // A polling call whose rate was limited already counts as no new session.
     let mut call = server.open();
     call.want(Wanted { again: true, ..Wanted::default() });
     server.say(&mut call, r#"{"type":"connect","version":1,"token":"u1"}"#);
@@ -126,7 +127,7 @@ fn control_frames_are_held_to_the_rate_of_messages() {
     let mut server = Server::new();
     let mut peer = server.connect("u1+rooms");
     peer.got();
-    // Honest ones, each second for an hour.
+    // Well-behaved ones, each second for an hour.
     for _ in 0..3_600 {
         server.pass(1_000);
         server.feed(&mut peer, Event::ControlReceived);
@@ -143,8 +144,9 @@ fn control_frames_are_held_to_the_rate_of_messages() {
     assert!(account.take_untold(&server.limits).is_some_and(|cost| cost != Cost::default()));
 }
 
-/// An outbox that was filled offline goes out over one connection as fast as a client of this project sends: 16 on their way, on by the
-/// answers, a pause where it is told to. No connection ends by it and nothing is refused for good.
+/// An outbox that was filled offline is sent over one connection, at the pace of this project's
+/// clients: 16 messages in flight, the next after each answer, a pause when told to. The connection
+/// must not end, and no message may be refused permanently.
 #[test]
 fn an_outbox_of_hundreds_goes_out_over_one_connection() {
     const INTENTS: u64 = 800;
@@ -171,7 +173,8 @@ fn an_outbox_of_hundreds_goes_out_over_one_connection() {
     assert_eq!(server.top("room:a"), INTENTS);
 }
 
-/// A large message that waits for bytes is followed by small ones of its lane: they do not use up what it waits for.
+/// Small messages that follow a large one in its lane must not use up the bytes that the large one
+/// waits for.
 #[test]
 fn what_follows_a_refused_message_leaves_its_bytes_to_it() {
     let mut server =

@@ -1,4 +1,5 @@
-//! A server whose commands are executed at once, and peers that write text and keep what they get.
+//! A server whose commands are executed at once, and peers that write text and store all they
+//! receive.
 
 use std::{
     cell::RefCell,
@@ -23,10 +24,10 @@ use tidings_server_core::{
     store::{Answer, Query, Store, Write, Written},
 };
 
-/// The key that all nodes have.
+/// The key that all nodes share.
 pub(crate) const PROOFS: ProofKey = ProofKey::new([7; 32]);
 
-/// What the hub and the session share of a connection.
+/// The part of a connection that hub and session share.
 #[derive(Clone)]
 pub(crate) struct Line(Rc<RefCell<Shared>>);
 
@@ -58,14 +59,14 @@ pub(crate) struct Server {
 pub(crate) struct Peer {
     session: Session,
     line: Line,
-    /// Commands the harness does not answer by itself.
+    /// Commands that the harness does not answer by itself.
     pub(crate) seen: Vec<Command>,
     pub(crate) closed: Option<CloseCode>,
     pub(crate) deadline: Option<u64>,
     pub(crate) paused: bool,
-    /// The socket is not read: nothing leaves the mailbox.
+    /// The socket is not read: no message leaves the mailbox.
     pub(crate) stuck: bool,
-    /// Answers of the store are kept back.
+    /// Answers of the store are held back.
     pub(crate) slow_store: bool,
     awaits_drain: bool,
     waiting: VecDeque<Command>,
@@ -92,7 +93,7 @@ impl Server {
         self.now = Now { mono: self.now.mono + ms, wall: self.now.wall + ms };
     }
 
-    /// A connection that has said nothing yet.
+    /// A connection whose client has sent nothing yet.
     pub(crate) fn open(&mut self) -> Peer {
         let mut out = Vec::new();
         let mut session = Session::new(self.limits.clone(), 5, self.now, &mut out);
@@ -100,7 +101,7 @@ impl Server {
         self.peer(session, out)
     }
 
-    /// A visit of a user with rights on `room:` channels.
+    /// A session for posts, of a user with rights on `room:` channels.
     pub(crate) fn visit(&mut self, user: &str, guard: Guard) -> Peer {
         let mut out = Vec::new();
         let (limits, who) = (self.limits.clone(), self.identity(user));
@@ -135,7 +136,7 @@ impl Server {
         peer
     }
 
-    /// A connection of `user` that is in: `token` names the user.
+    /// An admitted connection of `user`; the token names the user.
     pub(crate) fn connect(&mut self, user: &str) -> Peer {
         self.connect_with(user, "")
     }
@@ -158,7 +159,7 @@ impl Server {
         self.settle(peer);
     }
 
-    /// What a driver does between events: tells of lagging and draining, and writes.
+    /// The driver's work between events: reports lagging and draining, and writes.
     pub(crate) fn settle(&mut self, peer: &mut Peer) {
         loop {
             let lagged = std::mem::take(&mut peer.line.0.borrow_mut().lagged);
@@ -180,7 +181,7 @@ impl Server {
         }
     }
 
-    /// Lets the store answer what it kept back.
+    /// Lets the store answer the commands that were held back.
     pub(crate) fn answer_store(&mut self, peer: &mut Peer) {
         peer.slow_store = false;
         let waiting = std::mem::take(&mut peer.waiting);
@@ -263,7 +264,7 @@ impl Server {
         self.execute(peer, out);
     }
 
-    /// Tokens are user names; `…+rooms` may do everything in rooms, `…+live` may not read back.
+    /// Tokens are user names. `…+rooms` has all rights in rooms; `…+live` may not read back.
     fn authenticate(&self, credential: &Credential) -> Event<'static> {
         let (Credential::Token(user) | Credential::Ticket(user)) = credential else {
             return Event::AuthRefused(ErrorCode::Unauthorized.into());
@@ -308,7 +309,7 @@ impl Server {
         written
     }
 
-    /// A backend notifies a user; answers the offset.
+    /// A backend notifies a user. Returns the offset.
     pub(crate) fn notify(&mut self, user: &str) -> u64 {
         self.publish(Target { user: Some(user.into()), ..Target::default() })
     }
@@ -364,22 +365,22 @@ impl Peer {
         std::mem::take(&mut self.got)
     }
 
-    /// What came since the last call.
+    /// The messages since the last call.
     pub(crate) fn got(&mut self) -> Vec<ServerMessage> {
         self.texts().iter().map(|text| ServerMessage::decode(text).unwrap()).collect()
     }
 
-    /// The types of what came since the last call.
+    /// The types of the messages since the last call.
     pub(crate) fn types(&mut self) -> Vec<&'static str> {
         self.got().iter().map(ServerMessage::type_name).collect()
     }
 
-    /// The one command to the store that was kept back.
+    /// The one command to the store that was held back.
     pub(crate) fn kept_back(&mut self) -> Command {
         self.waiting.pop_front().expect("a command to the store")
     }
 
-    /// Commands to the store that were kept back.
+    /// Commands to the store that were held back.
     pub(crate) fn kept_back_count(&self) -> usize {
         self.waiting.len()
     }
@@ -388,7 +389,7 @@ impl Peer {
         self.line.0.borrow().mailbox.bytes()
     }
 
-    /// The one error that came since the last call, by its code.
+    /// The one error since the last call.
     pub(crate) fn error(&mut self) -> tidings_protocol::server::Error {
         match self.got().as_slice() {
             [ServerMessage::Error(error)] => error.clone(),

@@ -1,4 +1,4 @@
-//! Bounds, and patience with nonsense.
+//! Limits of size and rate, and unreadable messages.
 
 use tidings_protocol::CloseCode;
 use tidings_server_core::{Limits, Session, session::Event};

@@ -12,7 +12,7 @@ fn inside(server: &mut Server) -> Peer {
     peer
 }
 
-/// Lets time pass until the deadline and tells the session.
+/// Lets time pass until the deadline, and feeds it to the session.
 fn wait(server: &mut Server, peer: &mut Peer) {
     let at = peer.deadline.expect("a deadline");
     server.pass(at.saturating_sub(server.now.mono));
@@ -131,7 +131,7 @@ fn a_drain_is_announced_with_its_window() {
     assert_eq!(peer.types(), ["notification"], "served to the last");
 }
 
-/// A stream that is in, and has heard what there was.
+/// An open stream that has received its first messages.
 fn listening(server: &mut Server, stream: Stream) -> Peer {
     let mut peer = server.open();
     peer.want(Wanted { stream: Some(stream), ..Wanted::default() });

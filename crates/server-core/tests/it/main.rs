@@ -1,4 +1,4 @@
-//! Sessions, hub, services and the reference store together, without time or network between them.
+//! Sessions, hub, services and the reference store together, without real time or a network.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod answers;

@@ -1,4 +1,5 @@
-//! The right to subscribe grants what comes from the first subscription on; `history` grants the rest.
+//! The right to subscribe grants the records after the first subscription; `history` grants the
+//! rest.
 
 use tidings_protocol::{
     Channel, Epoch, Proof, ServerMessage,
@@ -10,7 +11,7 @@ use crate::harness::{PROOFS, Peer, Server, offsets};
 
 const ROOM: &str = "room:a";
 
-/// What a subscription began with, and the offsets that came with it.
+/// The start of a subscription, and the offsets that came with it.
 struct Begun {
     said: Subscribed,
     gap: Option<(u64, u64, GapReason)>,
@@ -31,7 +32,7 @@ fn begun(peer: &mut Peer) -> Begun {
     Begun { said, gap, got: offsets(&messages, ROOM) }
 }
 
-/// A backend says so many messages.
+/// A backend publishes this many messages.
 fn write(server: &mut Server, messages: u64) {
     let mut peer = server.connect("writer+rooms");
     for _ in 0..messages {
@@ -68,7 +69,7 @@ fn without_the_right_to_read_back_a_room_begins_now_and_goes_on_from_there() {
     let (epoch, proof) = (first.said.epoch, first.said.proof);
     assert!(proof.is_some());
     write(&mut server, 3);
-    // Where it was, and also from where it began: what it had once, it may have again.
+    // From the last position, and also from the first one: the user may read these records again.
     for (at, got) in [(7, vec![8]), (5, vec![6, 7, 8])] {
         let again = subscribe(&mut server, "mina+live", &since(epoch, at, proof));
         assert_eq!((again.said.recovered, again.gap, again.got), (true, None, got), "{at}");
@@ -86,7 +87,8 @@ fn whatever_cursor_is_claimed_nothing_from_before_comes() {
     let elsewhere = Some(PROOFS.seal("mina", &room, epoch, 0));
     write(&mut server, 2);
     for at in 0..5 {
-        // A proof holds from its offset on: nothing is said of what was never theirs.
+        // A proof grants the records after its offset. No gap is reported for records that the user
+        // had no right to.
         let again = subscribe(&mut server, "mina+live", &since(epoch, at, proven.proof));
         assert_eq!((again.said.offset, again.gap, again.got), (5, None, vec![6, 7]), "{at}");
         assert!(!again.said.recovered, "it is not where the client said it was");
@@ -95,7 +97,7 @@ fn whatever_cursor_is_claimed_nothing_from_before_comes() {
             assert_eq!((again.said.offset, again.got), (7, vec![]), "{at} {proof:?}");
         }
     }
-    // Before the first record of all: a claim, too.
+    // A cursor from before the channel's first record is a claim, too.
     let unborn = Epoch::from_bits(0);
     for proof in [None, proven.proof] {
         let again = subscribe(&mut server, "mina+live", &since(unborn, 0, proof));

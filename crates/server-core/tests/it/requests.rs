@@ -1,4 +1,4 @@
-//! What a client asks for once it is in.
+//! The requests of a client in an open session.
 
 use tidings_protocol::{
     ServerMessage,
@@ -116,7 +116,8 @@ fn a_payload_that_no_page_could_carry_is_refused() {
     assert_eq!((error.code.as_str(), error.seq), ("bad_request", Some(2)));
 }
 
-/// Found by the simulation (seeds 1377 and 1711 of its day): the app was told that a message was refused which stood in the room.
+/// Found by the simulation (seeds 1377 and 1711 of that time): the app was told that a message was
+/// refused, but the room had it.
 #[test]
 fn a_repeat_is_answered_as_the_first_time_whatever_the_credential_grants_now() {
     let mut server = Server::new();
@@ -131,7 +132,7 @@ fn a_repeat_is_answered_as_the_first_time_whatever_the_credential_grants_now() {
     server.say(&mut peer, &publish(1));
     let again = ack(&mut peer);
     assert_eq!((again.record_id, again.duplicate), (first.record_id, Some(true)));
-    // Nothing final is said of a place that the lane has not come to.
+    // A `seq` behind a hole gets no final answer.
     server.say(&mut peer, &publish(3));
     let error = peer.error();
     assert_eq!((error.code.as_str(), error.expected), ("sequence", Some(2)));

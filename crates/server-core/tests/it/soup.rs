@@ -1,11 +1,12 @@
-//! Whatever comes, in whatever order: nothing panics, and who leaves is gone.
+//! Random messages and events in random order: nothing panics, and a closed connection leaves
+//! nothing behind.
 
 use proptest::prelude::*;
 use tidings_server_core::session::Event;
 
 use crate::harness::Server;
 
-/// A message that makes sense by itself, or none at all.
+/// A message that is valid by itself, or an invalid text.
 fn text() -> impl Strategy<Value = String> {
     let sound = prop::sample::select(vec![
         r#"{"type":"ping","id":1}"#,
@@ -32,7 +33,7 @@ fn text() -> impl Strategy<Value = String> {
     prop_oneof![9 => sound.prop_map(String::from), 1 => "\\PC{0,40}"]
 }
 
-/// What happens next, by number.
+/// Feeds an event, chosen by number.
 fn world(server: &mut Server, peer: &mut crate::harness::Peer, what: u8) {
     match what {
         0 => server.feed(peer, Event::DeadlinePassed),

@@ -33,7 +33,7 @@ fn gap(messages: &[ServerMessage]) -> (String, u64, u64, GapReason) {
     found.expect("a gap")
 }
 
-/// `,"cursors":{…}` of a user at these offsets, epochs as the server has them.
+/// `,"cursors":{…}` of a user at these offsets, with the server's epochs.
 fn cursors(server: &mut Server, user: &str, inbox: u64, system: u64) -> String {
     let mut peer = server.connect(user);
     let messages = peer.got();
@@ -394,7 +394,7 @@ fn channels_of_two_users_do_not_mix() {
     assert_eq!(Channel::inbox("u1").unwrap().as_str(), "inbox:u1");
 }
 
-/// A room that lost its records long ago.
+/// Removes a room's records and lets its time pass.
 fn forget_rooms(server: &mut Server) {
     retain(server, 0);
     server.pass(1_000);
@@ -427,7 +427,7 @@ fn one_who_comes_back_to_a_room_that_went_is_told_by_whatever_cursor() {
             r#"{{"type":"subscribe","channel":"room:a","since":{{"epoch":"{epoch}","offset":{offset}}}}}"#
         )
     };
-    // Before anybody writes to it again, and after.
+    // Before the next message, and after it.
     for written in [1, 2] {
         for (cursor, offset, why) in
             [(unborn.epoch, 0, GapReason::Retention), (old.epoch, 2, GapReason::Epoch)]
@@ -440,7 +440,7 @@ fn one_who_comes_back_to_a_room_that_went_is_told_by_whatever_cursor() {
             assert!(!subscribed(&messages, "room:a").recovered);
             let after = subscribed(&messages, "room:a");
             server.feed(&mut peer, Event::TransportClosed);
-            // Told once: from there it goes on.
+            // The gap is reported once; the client goes on from there.
             let mut peer = rooms(&mut server);
             server.say(&mut peer, &since(after.epoch.as_str(), 1));
             let messages = peer.got();

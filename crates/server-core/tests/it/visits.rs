@@ -1,4 +1,4 @@
-//! What transports need that can't carry everything: wishes in an address, and visits for the client's messages.
+//! Transports that can't carry every message: channels named in an address, and sessions for posts.
 
 use tidings_protocol::{Channel, ServerMessage, client::Cursor};
 use tidings_server_core::{
