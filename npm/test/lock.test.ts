@@ -1,4 +1,7 @@
-/** What is installed is what was reviewed: each package of each lock file is named with the hash of its content. */
+/**
+ * Only reviewed packages are installed: each lock file names each package with the hash of its
+ * content.
+ */
 
 import { readFileSync } from 'node:fs'
 
@@ -13,7 +16,7 @@ test.each(['npm', 'npm/test/pack/hosts', 'examples/react', 'examples/svelte', 'e
   const { packages } = JSON.parse(readFileSync(new URL(`../../${folder}/package-lock.json`, import.meta.url), 'utf8')) as {
     packages: Record<string, Locked>
   }
-  // The folder itself, and the package of this repository that the examples link.
+  // Leaves out the folder itself, and the package of this repository that the examples link.
   const fetched = Object.entries(packages).filter(([path, { link }]) => path.startsWith('node_modules/') && link !== true)
   expect(fetched.length).toBeGreaterThan(5)
   expect(fetched.filter(([, { integrity }]) => !integrity?.startsWith('sha512-')).map(([path]) => path)).toEqual([])

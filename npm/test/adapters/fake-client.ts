@@ -1,6 +1,6 @@
 import type { ChannelSnapshot, Connection, Inbox, InboxFilter, InboxItem, InboxSnapshot, InboxView, Json, Readable, Stored, Tidings, TidingsEvents } from 'tidings'
 
-/** A readable that tests set, and that counts who reads it. */
+/** A readable that a test sets. It counts its subscribers. */
 export interface TestReadable<T> extends Readable<T> {
   set(value: T): void
   subscribers(): number
@@ -58,9 +58,9 @@ export function live(items: readonly InboxItem[], over: Partial<InboxSnapshot> =
   return { ...LOADING, status: 'live', items, unread: items.length, unseen: items.length, ...over }
 }
 
-/** The contract of the client, played by values that a test sets. */
+/** A stand-in for the client, with values that a test sets. */
 export interface FakeClient extends Tidings {
-  /** What `tidings/channels` finds its channels in. */
+  /** Gives `tidings/channels` access to the channels. */
   '~plug'(take: (plug: unknown) => void): void
   roomOf(name: string): TestReadable<ChannelSnapshot<Json>>
   readonly connection: TestReadable<Connection>
@@ -156,7 +156,7 @@ export function fakeClient(): FakeClient {
   }
 }
 
-/** A client as a server has one: kept between requests, and another request has used it. */
+/** A server's client that another request has used before. */
 export function usedClient(): FakeClient {
   const client = fakeClient()
   client.inbox.set(live([item('of another request')]))
@@ -165,7 +165,7 @@ export function usedClient(): FakeClient {
   return client
 }
 
-/** What was done with a client: calls, and subscriptions that are still there. */
+/** The calls of a client, and its open subscriptions. */
 export function touched(client: FakeClient): readonly string[] {
   const readables = { inbox: client.inbox, connection: client.connection }
   const watched = Object.entries(readables).filter(([, readable]) => readable.subscribers() > 0)

@@ -1,56 +1,65 @@
-/** What a framework's tests need to say to run the scenarios: how its one test page is mounted, served and hydrated. */
+/**
+ * The functions that a framework's tests provide for the scenarios: they mount, serve and hydrate
+ * its one test page.
+ */
 
 import type { InboxFilter, Tidings } from 'tidings'
 
 import type { InitialInbox } from '../../src/adapter/first-inbox.js'
 import type { Notifications } from '../../src/adapter/views.js'
 
-/** What the page takes. */
+/** The props of the page. */
 export interface PageProps {
   readonly user?: string | null | undefined
   readonly initial?: InitialInbox | undefined
   readonly filter?: InboxFilter | undefined
-  /** Goes before the ids of what the listener hears. */
+  /** A prefix for the ids that the listener records. */
   readonly greeting?: string | undefined
 }
 
-/** What the page tells beside what it shows. */
+/** The page's reports beside its content. */
 export class Probe {
-  /** How often each part was brought up to date. */
+  /** How often each part was rendered. */
   readonly runs = { bell: 0, list: 0, unseen: 0 }
-  /** What the listener heard. */
+  /** The events of the listener. */
   readonly heard: string[] = []
-  /** Each moment the list saw: items, unread of the same view, unread by `useUnreadCount`. */
+  /**
+   * Each state that the list rendered: items, unread of the same view, unread by `useUnreadCount`.
+   */
   readonly moments: string[] = []
-  /** The list's view, as of now. */
+  /** The list's current view. */
   view: Notifications | undefined
 }
 
-/** A page on screen. */
+/** A mounted page. */
 export interface Mounted {
   readonly probe: Probe
-  /** Gives it these props instead. */
+  /** Replaces the props. */
   set(props: PageProps): Promise<void>
   unmount(): Promise<void>
 }
 
-/** What a server made of the page. */
+/** The result of rendering the page on a server. */
 export interface Served {
   readonly html: string
-  /** Calls and subscriptions that rendering made on the client. */
+  /** Calls and subscriptions on the client during rendering. */
   readonly touched: readonly string[]
 }
 
 export interface Harness {
-  /** Does something and lets the page follow. */
+  /** Runs a function and lets the page update. */
   act(fn: () => unknown): Promise<void>
   mount(client: Tidings, props?: PageProps): Promise<Mounted>
-  /** Renders pages one after the other on one server, whose client another request has used before. */
+  /**
+   * Renders pages one after the other on one server, whose client another request has used before.
+   */
   serve(...pages: readonly PageProps[]): Promise<readonly Served[]>
-  /** Hydrates what stands in the page. Anything but a perfect match goes to `console.error` or `console.warn`. */
+  /**
+   * Hydrates the content of the container. Any mismatch goes to `console.error` or `console.warn`.
+   */
   hydrate(container: HTMLElement, client: Tidings, props?: PageProps): Promise<Mounted>
-  /** Uses hooks where nobody has given a client. */
+  /** Uses hooks without a provider. */
   withoutProvider(): unknown
-  /** Ends every page that is still mounted. */
+  /** Unmounts all pages. */
   clean(): Promise<void>
 }

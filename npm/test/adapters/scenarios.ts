@@ -1,6 +1,6 @@
 /**
- * What holds for every framework, from one list: each runs it over its own page (`react/`, `svelte/`). What is said of one
- * framework only stands beside its harness.
+ * The tests that every framework must pass. Each framework runs them over its own page (`react/`,
+ * `svelte/`). Tests for one framework are beside its harness.
  */
 
 import { afterEach, beforeEach, vi } from 'vitest'

@@ -19,7 +19,7 @@ function make(options: Partial<TidingsOptions> = {}): Tidings {
   return client
 }
 
-/** A client that is connected and looked at. */
+/** A connected client with subscribers. */
 async function live(options: Partial<TidingsOptions> = {}) {
   const client = make(options)
   client.inbox.subscribe(() => server.changed())

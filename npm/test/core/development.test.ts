@@ -1,5 +1,5 @@
 // @vitest-environment jsdom
-// What hot reloads leave behind in a page that is being developed.
+// Clients that hot reloads leave behind in a page in development.
 import { createTidings, type Tidings, type TidingsOptions } from 'tidings'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { FakeServer } from './fake-server.js'
@@ -20,7 +20,7 @@ afterEach(() => {
   vi.unstubAllEnvs()
 })
 
-/** The app's module, as it is and as each edit makes it anew. */
+/** The app's module, run again after each edit. */
 function edited(options: Partial<TidingsOptions> = {}) {
   const client = createTidings({ url: 'http://localhost:8787', ticket: async () => 'T', user: 'u1', storage: 'memory', logger, ...options })
   clients.push(client)
@@ -70,7 +70,7 @@ test('an older one that is told to connect again closes no newer', async () => {
   edited({ user: 'u2' })
   await server.accept(2)
   await server.until(() => statuses().every((status) => status === 'connected'))
-  // From now on the older is of the newer's user.
+  // Give the older client the newer one's user.
   clients[0]?.setUser('u2')
   await server.accept(3)
   clients[0]?.disconnect()

@@ -44,7 +44,7 @@ function make(options: Partial<TidingsOptions> = {}): Tidings {
 
 const marks = () => server.sockets.flatMap(({ sent }) => sent.filter(({ type }) => type === 'mark'))
 
-/** All the ways in which a refusal is told. */
+/** Collects a refusal from all the ways in which the client reports it. */
 async function refusals(client: Tidings, call: () => Promise<unknown>, code: string) {
   const failed: FailedIntent[] = []
   client.on('failed', (intent) => failed.push(intent))
@@ -117,7 +117,7 @@ describe('the same user again', () => {
   })
 })
 
-/** Rows that are written down at once. */
+/** The rows in the journal. */
 const written = () => Object.keys(localStorage).filter((key) => key.startsWith('tidings\n'))
 
 describe('a page that does not live to load its core', () => {

@@ -1,6 +1,6 @@
 /**
- * A scripted server behind a stand-in for `WebSocket`: tests say what it answers, and wait for conditions. The client
- * above it is the real one, compiled core included.
+ * A scripted server behind a stand-in for `WebSocket`: tests set its answers, and wait for
+ * conditions. The client above it is the real one with its compiled core.
  */
 
 import { vi } from 'vitest'
@@ -10,7 +10,7 @@ export interface Sent {
   readonly [field: string]: unknown
 }
 
-/** One socket the client opened. */
+/** A socket that the client opened. */
 export class FakeSocket extends EventTarget {
   static readonly OPEN = 1
   readonly sent: Sent[] = []
@@ -40,13 +40,13 @@ export class FakeSocket extends EventTarget {
     FakeServer.current?.changed()
   }
 
-  /** The server accepts. */
+  /** The server accepts the socket. */
   open() {
     this.readyState = 1
     this.dispatchEvent(new Event('open'))
   }
 
-  /** The server says something. */
+  /** The server sends messages. */
   say(...messages: object[]) {
     this.raw(messages.map((message) => JSON.stringify(message)).join('\n'))
   }
@@ -64,7 +64,7 @@ export class FakeSocket extends EventTarget {
 
 export const EPOCH = 'AAAAAAAA'
 
-/** A server that accepts everybody; each test overrides what it is about. */
+/** A server that accepts every client; each test overrides the behaviour that it tests. */
 export class FakeServer {
   static current: FakeServer | undefined
   readonly sockets: FakeSocket[] = []
@@ -95,11 +95,11 @@ export class FakeServer {
 
   heard(socket: FakeSocket, message: Sent) {
     const answer = this.answers[message.type]
-    // As a network would: never within the call.
+    // Networks answer later, never within the call.
     if (answer !== undefined) queueMicrotask(() => answer(socket, message))
   }
 
-  /** Waits until something is so. */
+  /** Waits until the probe returns a value. */
   until<T>(probe: () => T | undefined | false): Promise<T> {
     return new Promise((resolve) => {
       const check = () => {
@@ -159,7 +159,7 @@ export class FakeServer {
     )
   }
 
-  /** A notification as the log gives it. */
+  /** A new notification, as a record of the log. */
   notification(data: object = {}) {
     this.offset += 1
     this.unread += 1

@@ -5,7 +5,7 @@ import { CLOSE, CLOSED, CONNECT, CONNECTION, OPEN, TICKET, TICKETED, TIMER, USER
 
 const module = await WebAssembly.compile(await readFile(new URL('../../dist/core.wasm', import.meta.url)))
 
-/** A core of a user, and what it asks of the world. */
+/** A core of a user, and its calls to the host. */
 function make(user: string) {
   const turn = vi.fn(() => core.run(0, 0))
   const say = vi.fn()

@@ -11,7 +11,7 @@ beforeEach(() => {
 })
 afterEach(() => vi.unstubAllGlobals())
 
-/** A host over the real storage, with what it told its core, and a save that waits until it is let go. */
+/** A host over the real storage, with its calls to the core. A save waits until it is released. */
 function world() {
   const told: unknown[][] = []
   const real = storage(() => 'wss://rt.example/v1/ws')
@@ -55,7 +55,7 @@ test('rows are given up only after the cache that was to be saved before', async
   const { done, real, say, letGo } = world()
   say(SAVE, 0, cache('shows it'))
   say(KEEP, 1, JSON.stringify({ user: 'u1', changes: [['a-1', 1]] }))
-  // Long enough for a row that would not wait: its transaction would come before the last of these.
+  // Long enough for a row that did not wait: its transaction would come before the last of these.
   await import('../../src/later/world.js')
   for (let look = 0; look < 10; look++) await real.load('u1')
   expect(done).toEqual([])
@@ -82,7 +82,7 @@ test('a save that fails says so, and what was asked after it is done all the sam
   const full = () => {
     throw new Error('quota')
   }
-  // It is tried twice: the connection might have been gone.
+  // Both attempts fail: after the first the connection might have been lost.
   vi.spyOn(IDBObjectStore.prototype, 'put').mockImplementationOnce(full).mockImplementationOnce(full)
   say(SAVE, 0, cache('too much'))
   letGo()
@@ -139,7 +139,7 @@ test('a timer that is early enough is left alone, an earlier one takes its place
   vi.advanceTimersByTime(10)
   expect(turn).toHaveBeenCalledTimes(1)
   expect(vi.getTimerCount()).toBe(0)
-  // What is further away than a browser can wait is waited for in pieces.
+  // A delay longer than the browser's limit is split.
   say(TIMER, at(2 ** 40), '')
   vi.advanceTimersByTime(2 ** 31 - 2)
   expect(turn).toHaveBeenCalledTimes(1)

@@ -1,5 +1,5 @@
 // @vitest-environment jsdom
-// Hosts that lack something, or throw where one only looks.
+// Hosts that lack a feature, or throw on mere access to it.
 import { createTidings, type Tidings, type TidingsOptions } from 'tidings'
 import { channel } from 'tidings/channels'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
@@ -21,7 +21,7 @@ afterEach(() => {
   undo.forEach((fn) => fn())
 })
 
-/** A global as a host has it until the test ends. */
+/** Gives the host a global until the test ends. */
 function host(name: string, property: PropertyDescriptor) {
   const before = Object.getOwnPropertyDescriptor(globalThis, name)
   undo.push(() => void (before ? Object.defineProperty(globalThis, name, before) : Reflect.deleteProperty(globalThis, name)))

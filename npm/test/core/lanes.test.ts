@@ -20,7 +20,7 @@ beforeEach(() => {
 })
 afterEach(() => vi.unstubAllGlobals())
 
-/** A page's lanes, and what they told its core. */
+/** A page's lanes, and their calls to the core. */
 function page() {
   const told: unknown[][] = []
   const saved = storage(() => 'wss://rt.example/v1/ws')
@@ -39,7 +39,7 @@ function page() {
 
 const keep = (...changes: unknown[]) => JSON.stringify({ user: 'u1', changes })
 
-/** Waits until a page was told of these lanes. */
+/** Waits until a page has reported these lanes. */
 const heard = ({ told }: { told: unknown[][] }, ...words: string[]) => vi.waitFor(() => expect(told).toContainEqual([LANES, JSON.stringify(words)]), 10_000)
 
 test('rows of a page that lives are its own; of one that is dead, whoever claims them first', async () => {
@@ -61,7 +61,7 @@ test('a lane comes unasked the moment its page is dead, however long it takes to
   const [one, two] = [page(), page()]
   await one.keep(1, keep(['a-1', 1, 'x']))
   await two.claim('u1')
-  // What it did between the look and its death counts, too.
+  // A row that the page writes after the claim counts too.
   await one.keep(2, keep(['a-1', 2, 'y']))
   expect(two.told).toEqual([[LANES, '["u1"]']])
   one.close()
@@ -188,7 +188,7 @@ test('wiping a user takes their rows and the caches of their channels, and nobod
   expect(two.told).toEqual([[LANES, '["u1"]']])
 })
 
-/** What the browser wrote at once, by the ends of its keys. */
+/** The rows in the journal, by the ends of their keys. */
 const written = () => Object.keys(localStorage).map((key) => key.split('\t').slice(-2).join(' '))
 
 test('a row is written down before anything waits, and no longer than the database lacks it', async () => {

@@ -1,8 +1,11 @@
-/** What a browser shares among its pages, as far as lanes use it. */
+/** Stand-ins for the state that a browser shares among its pages, as far as lanes use it. */
 
 type Work = (lock: object | null) => unknown
 
-/** Web Locks of one browser, as far as lanes use them: the first that asks has it, others wait in a row. */
+/**
+ * The Web Locks of one browser, as far as lanes use them: the first request gets the lock, others
+ * queue.
+ */
 export class Locks {
   readonly #held = new Set<string>()
   readonly #waiting = new Map<string, (() => void)[]>()
@@ -34,7 +37,7 @@ export class Locks {
     next?.()
   }
 
-  /** The page that holds it is dead. */
+  /** Ends the page that holds the lock. */
   kill(name: string) {
     this.#release(name)
   }
@@ -43,7 +46,7 @@ export class Locks {
     return this.#held.has(name)
   }
 
-  /** How many wait for any lock. */
+  /** The number of requests that wait for any lock. */
   get waiting(): number {
     return [...this.#waiting.values()].flat().length
   }
@@ -53,17 +56,17 @@ export class Locks {
   }
 }
 
-/** `localStorage` of one browser. */
+/** The `localStorage` of one browser. */
 export class Journal {
   readonly #values = new Map<string, string>()
-  /** What its pages would hear. */
+  /** The `storage` events that other pages would receive. */
   readonly events: Event[] = []
 
   get size(): number {
     return this.#values.size
   }
 
-  /** As a page has it: keys are properties. */
+  /** `localStorage` as a page sees it: keys are properties. */
   shown(): object {
     const tell = (key: string, newValue: string | null) => this.events.push(Object.assign(new Event('storage'), { key, newValue }))
     const methods: Record<string, unknown> = {

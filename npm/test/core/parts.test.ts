@@ -77,10 +77,10 @@ describe('on a server', () => {
 
 describe('links', () => {
   test.each(['javascript:alert(1)', ' javascript:alert(1)', 'java\nscript:alert(1)', 'JAVASCRIPT:x', 'data:text/html,x', 'vbscript:x', 'file:///etc/passwd', 'blob:https://x/y', 'mailto:a@b.c', '', 7, null, undefined, {}, 'https://',
-    // Leave the page's origin, or may, while they look as if they stayed.
+    // These leave the page's origin, or may, although they look relative.
     '//evil.example', '///evil.example', '/\\evil.example', '\\\\evil.example', '/\t/evil.example', '/\n/evil.example', '\t//evil.example', 'https:evil.example', 'https:/evil.example', 'https:\\evil.example', 'https:///evil.example', 'ht\ntps://evil.example', ' //evil.example', 'https://evil.example ',
     '/x/..//evil.example', '/x/%2e%2e//evil.example', './/evil.example', '/.//evil.example', 'x/..//evil.example',
-    // Say another host than the one they lead to.
+    // These name another host than the one they lead to.
     'https://bank.example@evil.example', 'https://bank.example:pw@evil.example/x', 'https://bank.example\\@evil.example', 'java\tscript:alert(1)', '\u0001javascript:alert(1)', 'about:blank', 'view-source:https://x',
   ])(
     '%j is not followed',

@@ -17,7 +17,7 @@ test.each<[unknown, string]>([
   [Number.NaN, 'data` is NaN'],
   [{ a: [1, Number.NEGATIVE_INFINITY] }, 'data.a[1]` is -Infinity'],
   [{ a: undefined }, 'data.a` is undefined'],
-  [[1, , 2], 'data[1]` is undefined'], // oxlint-disable-line no-sparse-arrays -- it is what is tested
+  [[1, , 2], 'data[1]` is undefined'], // oxlint-disable-line no-sparse-arrays -- tests a hole
   [() => {}, 'data` is a function'],
   [{ a: Symbol('s') }, 'data.a` is a symbol'],
   [{ n: 10n }, 'data.n` is a bigint'],

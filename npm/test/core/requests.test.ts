@@ -7,7 +7,7 @@ import { ANSWERED, ENDED, PIECE } from '../../src/words.js'
 
 type Told = readonly [what: number, text: string, number: number, other: number]
 
-/** Only a broken run waits for so long. */
+/** Only a broken run reaches this limit. */
 const PATIENCE = { timeout: 20_000 }
 
 let server: Server
@@ -48,7 +48,7 @@ const make = () =>
     life.signal,
   )
 
-/** Waits until something of this kind was told. */
+/** Waits for a report of this kind. */
 const hear = (what: number, number = 1) =>
   new Promise<string>((resolve) => {
     const check = () => {
@@ -96,7 +96,8 @@ test('a body is told in pieces, as they come, wherever it is cut, and characters
   }
   make()(0, 1, 'sse\n\n{}')
   await hear(PIECE)
-  // Each byte only after what came before was told, as far as it makes a character.
+  // Send each byte only after the bytes before it were reported, as far as they make whole
+  // characters.
   for (let at = 1; at < bytes.length; at += 1) {
     write(bytes.subarray(at, at + 1))
     const whole = new TextDecoder().decode(bytes.subarray(0, at + 1), { stream: true })
@@ -128,7 +129,7 @@ test('an aborted request ends at the server, and nothing more is told of it', as
   ask(1, 1, '')
   await vi.waitFor(() => expect(closed).toEqual(['/rt/v1/one']), PATIENCE)
   expect(told.some(([what]) => what === ENDED)).toBe(false)
-  // The core is gone.
+  // Abort, as if the core were gone.
   life.abort()
   await vi.waitFor(() => expect(closed).toEqual(['/rt/v1/one', '/rt/v1/two']), PATIENCE)
   expect(told.some(([what]) => what === ENDED)).toBe(false)
@@ -216,7 +217,7 @@ test('what keeps a request from its answer is named, without its secrets', async
   const removed = vi.fn()
   vi.stubGlobal('removeEventListener', removed)
   vi.stubGlobal('fetch', async () => {
-    // Told after the failure, as browsers do it.
+    // Browsers report the violation after the failure.
     setTimeout(() => violate({ blockedURI: `${origin}/rt/v1/poll`, disposition: 'enforce', effectiveDirective: 'connect-src' }))
     throw new TypeError('Failed to fetch')
   })

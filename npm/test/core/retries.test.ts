@@ -1,5 +1,5 @@
 // @vitest-environment jsdom
-// What did not load is asked for again, by the clock and as soon as the page has reason to hope.
+// A part that failed to load loads again: by a timer, and as soon as the page is shown or online.
 import type { Tidings, TidingsOptions } from 'tidings'
 import { readFile } from 'node:fs/promises'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
@@ -9,7 +9,7 @@ const core = new Uint8Array(await readFile('dist/core.wasm'))
 
 let server: FakeServer
 let clients: Tidings[]
-/** Requests for the core so far, and whether it is there. */
+/** Requests for the core so far, and whether the core is available. */
 let tries: number
 let there: boolean
 

@@ -6,7 +6,7 @@ import { EPOCH, FakeServer, type FakeSocket, type Sent } from './fake-server.js'
 
 let server: FakeServer
 let clients: Tidings[]
-/** The room's log, and the answers of the lanes. */
+/** The room's log, and the answers by lane. */
 let log: object[]
 let lanes: Map<string, object>
 

@@ -54,7 +54,7 @@ test('keeps so many channels of a user, and lets the one go that was written lon
   await save('u1\troom:1', 2)
   await save('u1\troom:4')
   expect(await left('u1')).toEqual(['room:1', 'room:3', 'room:4'])
-  // What may not be written takes nobody's place.
+  // A cache that may not be written replaces no other.
   await save('u1\troom:1', 1)
   await save('u1\troom:5')
   await save('u1\troom:5', 2)
@@ -100,7 +100,7 @@ test('a record of another shape is nothing, and is written over', async () => {
 })
 
 test('a database that can\'t be opened is deleted and made anew', async () => {
-  // A newer version of the package was here: opening with a lower version fails.
+  // Opening with a lower version fails after a newer version of the package was here.
   await new Promise<void>((resolve) => {
     const request = indexedDB.open('tidings', 99)
     request.onsuccess = () => {
@@ -201,7 +201,7 @@ test('a database that is broken is made anew', async () => {
 
 test('a page of WebKit’s that goes into the back/forward cache takes no transaction along, and goes on when it is shown again', async () => {
   const elsewhere = storage(() => 'ws://b')
-  // Its first save looks for what is old too.
+  // Its first save also deletes old data.
   await elsewhere.save({ user: 'u1', ...fence(0), text: 'first' })
   const page = new EventTarget()
   vi.stubGlobal('addEventListener', page.addEventListener.bind(page))
@@ -222,7 +222,7 @@ test('a page of WebKit’s that goes into the back/forward cache takes no transa
   tell('pagehide')
   await aborted
   const late = caches.save({ user: 'u1', ...fence(3), text: 'three' })
-  // Another page's: were one of this page's open, it would have to wait.
+  // A transaction of another page: an open one of this page would block it.
   vi.stubGlobal('navigator', { vendor: '' })
   await elsewhere.save({ user: 'u1', ...fence(1), text: 'elsewhere' })
   expect(began).toHaveLength(2)
@@ -249,7 +249,7 @@ test('a cache that was not written anew for so many days is neither shown nor in
   vi.useRealTimers()
 })
 
-/** All keys of the database, and what is written down at once. */
+/** All keys of the database and of the journal. */
 async function kept() {
   const keys = await storage(() => 'ws://a').transact('readonly', '', (store) => store.getAllKeys())
   return [...keys.map(String), ...Object.keys(localStorage)].filter((key) => key.includes('ws://')).sort()

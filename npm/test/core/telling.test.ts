@@ -1,5 +1,5 @@
 // @vitest-environment jsdom
-// What an app's developer hears without asking: each fault once, with the place to look at.
+// The warnings that a developer gets without asking: each fault once, with the place to look at.
 import { createTidings, type Tidings, type TidingsOptions } from 'tidings'
 import { channel } from 'tidings/channels'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'

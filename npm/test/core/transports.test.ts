@@ -1,5 +1,5 @@
 // @vitest-environment jsdom
-// The transports that are made of requests, by the real client with its compiled core, over a stand-in for `fetch`.
+// The HTTP transports, with the real client and its compiled core, over a stand-in for `fetch`.
 import { createTidings, type Tidings, type TidingsOptions } from 'tidings'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { FakeServer, FakeSocket } from './fake-server.js'
@@ -8,12 +8,12 @@ let server: FakeServer
 let client: Tidings | undefined
 let asked: Asked[]
 
-/** One request of the client. */
+/** A request of the client. */
 interface Asked {
   readonly path: string
   readonly body: string
   readonly aborted: () => boolean
-  /** Answers with text, as much as there is so far. */
+  /** Sends a part of the answer. */
   say(text: string): void
   end(): void
 }
@@ -47,7 +47,7 @@ function make(options: Partial<TidingsOptions>): Tidings {
 
 const request = (path: RegExp, count = 1) => server.until(() => asked.filter((one) => path.test(one.path))[count - 1])
 
-/** What the server says to whoever connects. */
+/** The server's messages to a new connection. */
 function welcome(): string[] {
   const socket = new FakeSocket('')
   server.sockets.pop()
@@ -82,7 +82,7 @@ test('a list of transports is kept to, in its order', async () => {
   await server.until(() => connection.get().status === 'connected')
   expect(connection.get().transport).toBe('poll')
   expect(server.sockets).toHaveLength(0)
-  // It goes on with what the first answer gave.
+  // The next request uses the session of the first answer.
   const next = await request(/^poll\?wait=[1-9]/)
   expect(JSON.parse(next.body)).toMatchObject({ session_token: 't1' })
 })

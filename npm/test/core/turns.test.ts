@@ -1,8 +1,8 @@
-// Turns of tabs at holding connections; how real browsers fare with it is in e2e/tests/tabs.spec.ts.
+// Turns of tabs at holding connections. e2e/tests/tabs.spec.ts tests them in real browsers.
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { turns } from '../../src/later/turns.js'
 
-/** Web Locks of one browser: exclusive ones, as far as turns use them. */
+/** The Web Locks of one browser: exclusive ones, as far as turns use them. */
 function locks() {
   const held = new Map<string, Promise<unknown>>()
   return {

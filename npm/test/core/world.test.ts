@@ -4,7 +4,7 @@ import { ENDED, KEEP, REQUEST, STORAGE_FAILED } from '../../src/words.js'
 
 const WORLD = '../../src/later/world.js'
 
-/** Only a broken run waits for so long. */
+/** Only a broken run reaches this limit. */
 const PATIENCE = { timeout: 20_000 }
 
 afterEach(() => vi.doUnmock(WORLD))

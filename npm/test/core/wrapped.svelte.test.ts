@@ -1,5 +1,6 @@
 // @vitest-environment jsdom
-// What apps wrap a client in: state of their framework, frozen drafts, proxies. It works the same through all of it.
+// Apps wrap a client in framework state, frozen drafts or proxies. It must work the same in all of
+// them.
 import { produce } from 'immer'
 import { observable } from 'mobx'
 import { createTidings, type Tidings } from 'tidings'
@@ -20,7 +21,7 @@ beforeEach(() => {
 })
 afterEach(() => made.close())
 
-/** Everything read through it is wrapped as well, what functions give included. */
+/** Wraps every value that is read through it, including the results of functions. */
 function membrane<T>(value: T): T {
   if (typeof value === 'function') {
     return function (this: unknown, ...args: unknown[]) {

@@ -1,4 +1,7 @@
-/** Every sample of the documents compiles under `strict`, as an app sees the package: by its name, from what was built. */
+/**
+ * Every sample of the documents compiles under `strict`, as an app sees the package: by its name,
+ * from the build.
+ */
 
 import { execFile } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
@@ -15,7 +18,7 @@ import { COMPILED, DOCUMENTS, samplesOf, write, type Document } from './samples.
 const npm = fileURLToPath(new URL('../../', import.meta.url))
 const execute = promisify(execFile)
 
-/** As `npm create` of today's tools has it, or stricter. */
+/** The options that `npm create` of current tools uses, or stricter ones. */
 const OPTIONS = {
   target: 'es2022',
   lib: ['es2023', 'dom', 'dom.iterable'],
@@ -32,10 +35,10 @@ const OPTIONS = {
   noEmit: true,
 }
 
-/** A compiler has its time to load, on a busy machine too. */
+/** Compilers load slowly on a busy machine. */
 const DEADLINE = 300_000
 
-// Read once for all documents.
+// Each file is read once for all documents.
 const sources = new Map<string, ts.SourceFile | undefined>()
 
 function complaintsOf(folder: string): readonly string[] {
@@ -84,7 +87,7 @@ describe.each(DOCUMENTS)('%s', (document) => {
         expect(warnings.map(({ code, message }) => `${file}: ${code}: ${message}`)).toEqual([])
       }
     }
-    // Types too: of what the samples pass to each other and to the package.
+    // Check types too, between the samples and against the package.
     writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions: { ...OPTIONS, paths: { '$lib/*': ['./lib/*'] } }, include: ['.'] }))
     const check = join(npm, 'node_modules/svelte-check/bin/svelte-check')
     const { stdout } = await execute(process.execPath, [check, '--workspace', folder, '--tsconfig', 'tsconfig.json', '--output', 'machine', '--fail-on-warnings'], { cwd: folder }).catch(

@@ -1,4 +1,4 @@
-/** The samples of the documents do what the documents say: each is loaded as a module, and what it exports is used. */
+/** Runs the samples of the documents: each is loaded as a module, and its exports are used. */
 
 import { readdirSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
@@ -17,7 +17,7 @@ import { DOCUMENTS, folderOf, samplesOf, write, type Document } from './samples.
 
 type Module = Record<string, never>
 
-/** Modules of a document, each with everything of the reader's own inside. */
+/** The modules of a document, each bundled with the reader's own files. */
 const loaded = new Map<string, Module>()
 const sample = <T,>(document: Document, file: string): T => {
   const found = loaded.get(`${document} ${file}`)
@@ -52,7 +52,7 @@ beforeAll(async () => {
       ],
     })
     for (const file of files) {
-      // Without the environment that the samples name: a build has none either.
+      // Import without the environment that the samples name, as a build does.
       const module = (await import(/* @vite-ignore */ join(outdir, file.replace(/\.tsx?$/, '.js')))) as Module
       loaded.set(`${document} ${file}`, module)
     }
@@ -60,7 +60,7 @@ beforeAll(async () => {
   }
 }, 120_000)
 
-/** A Tidings server that says yes, and what it was asked. */
+/** A Tidings server that accepts everything, and its requests. */
 let http: Server
 let asked: { path: string | undefined; key: unknown; body: unknown }[]
 const FIRST = {
@@ -88,7 +88,7 @@ afterEach(() => {
   http.close()
 })
 
-/** The samples with a server were loaded without an environment; these have one. */
+/** Imports a sample with its server again, now with an environment. */
 async function withServer<T>(document: Document, file: string): Promise<T> {
   vi.stubEnv('TIDINGS_URL', `http://127.0.0.1:${(http.address() as AddressInfo).port}`)
   vi.stubEnv('TIDINGS_API_KEY', 'k')

@@ -1,4 +1,4 @@
-/** The samples of the documents, as files: what a reader copies is what is compiled. */
+/** The samples of the documents, as files: the compiled text is the text that a reader copies. */
 
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -15,7 +15,7 @@ export interface Sample {
   readonly language: string
   /** Line of the document. */
   readonly line: number
-  /** From its first line; none where that names none. */
+  /** The name in its first line, if there is one. */
   readonly file: string | undefined
   readonly text: string
 }
@@ -34,10 +34,13 @@ export function samplesOf(document: string): readonly Sample[] {
 /** Languages that are compiled. */
 export const COMPILED = ['ts', 'tsx', 'js', 'jsx', 'svelte']
 
-/** Where a document's samples are written. `suite`: whose, because suites run beside each other. */
+/** The folder of a document's samples. `suite` separates suites that run in parallel. */
 export const folderOf = (document: Document, suite: string): string => join(at('./.samples'), suite, document.replace(/\W/g, '-'))
 
-/** Writes a document's samples into a folder of their own, with what they call the reader's own, and gives the folder. */
+/**
+ * Writes a document's samples into a folder of their own, with stand-ins for the reader's own
+ * files. Returns the folder.
+ */
 export function write(document: Document, suite: string): string {
   const folder = folderOf(document, suite)
   rmSync(folder, { recursive: true, force: true })

@@ -1,6 +1,9 @@
-/** The smallest app of each kind: it shows where the connection stands, and how many items are unread. */
+/**
+ * The smallest app of each kind: it shows the state of the connection and the number of unread
+ * items.
+ */
 
-/** Nobody listens there. */
+/** An address without a server. */
 export const NOBODY = '127.0.0.1:1'
 
 const CLIENT = `import { createTidings } from 'tidings'
@@ -9,7 +12,7 @@ export const client = createTidings({ url: 'http://${NOBODY}', ticket: async () 
 
 const page = (script: string) => `<!doctype html><title>app</title><div id="app"><!--app--></div><script type="module" src="${script}"></script>`
 
-/** The client alone, which keeps every state it was in. */
+/** The client alone, which records all its states. */
 export const plain = {
   'index.html': page('/main.js'),
   'client.js': CLIENT,
@@ -72,7 +75,7 @@ export const svelte = {
     console.log(JSON.stringify([render(App).body, client.connection.get().status]))`,
 }
 
-/** Plain modules, as webpack takes them without a loader. */
+/** Plain modules, which webpack takes without a loader. */
 export const webpack = {
   'client.js': CLIENT,
   'main.js': `import { createElement } from 'react'

@@ -1,4 +1,7 @@
-/** The packed package in each host that README.md names, beside pages: it is built for the host and run in it. */
+/**
+ * Runs the packed package in each host that README.md names, beside pages: it is built for the host
+ * and run in it.
+ */
 
 import { execFile, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
@@ -17,7 +20,10 @@ import { Packed, type Project } from './project.js'
 import { CHROMIUM, freePort, Visitor } from './site.js'
 
 const execute = promisify(execFile)
-/** Hosts and tools, which are no dependencies of the package: they are fetched for these tests alone. */
+/**
+ * Hosts and tools that are no dependencies of the package: they are installed for these tests
+ * alone.
+ */
 const tools = fileURLToPath(new URL('./hosts/', import.meta.url))
 const tool = (path: string) => join(tools, 'node_modules', path)
 
@@ -34,12 +40,12 @@ afterAll(async () => {
   await packed?.remove()
 })
 
-/** Bundles a file of the project into one of the same name in `out`. */
+/** Bundles a file of the project into `out` under the same name. */
 async function bundled({ folder }: Project, file: string, out: string, options: BuildOptions = {}): Promise<void> {
   await build({ absWorkingDir: folder, entryPoints: [file], outfile: join(folder, out, file), bundle: true, logLevel: 'error', ...options })
 }
 
-/** What is asked for as a compiled module comes from here. */
+/** Resolves imports of a compiled module to these contents. */
 const compiled = (contents: string): Plugin => ({
   name: 'compiled',
   setup({ onResolve, onLoad }) {
@@ -193,7 +199,7 @@ describe('a backend in TypeScript, without the library of browsers', () => {
   })
 })
 
-/** What an address answers, once something does. */
+/** The answer of an address, once its server runs. */
 async function answers(url: string): Promise<unknown> {
   for (;;) {
     const response = await fetch(url).catch(() => undefined)

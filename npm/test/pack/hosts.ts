@@ -1,4 +1,7 @@
-/** The same small program for each host: a client made at module level, and where it stands once it is told to connect. */
+/**
+ * The same small program for each host: it makes a client at module level, connects it, and reports
+ * its state.
+ */
 
 import { NOBODY } from './apps.js'
 
@@ -18,10 +21,13 @@ export const settles = () =>
   })
 `
 
-/** What it answers where the core runs, and nobody is at the other end. */
+/** The result when the core runs and no server answers. */
 export const AWAY = ['waiting', 'network']
 
-/** Cloudflare's runtime with one worker at this port. Dates before May 2025 have no weak references. */
+/**
+ * Cloudflare's runtime with one worker at this port. Compatibility dates before May 2025 have no
+ * weak references.
+ */
 export const workerd = (port: number, date: string) => `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
   services = [(name = "main", worker = .worker), (name = "internet", network = (allow = ["private", "public"]))],
@@ -33,7 +39,7 @@ const worker :Workerd.Worker = (
 );
 `
 
-/** A test as an app has it, in Jest's jsdom. */
+/** An app's test in Jest's jsdom. */
 export const jest = {
   'client.js': program('tidings'),
   'app.test.js': `import { expect, test } from '@jest/globals'
@@ -51,7 +57,10 @@ export const jest = {
     })`,
 }
 
-/** Service workers, classic and of modules; a classic worker; a frame without an origin. Each is one script. */
+/**
+ * Service workers, classic and module ones, a classic worker, and a frame without an origin. Each
+ * is one script.
+ */
 export const workers = {
   'client.js': program('tidings/inline'),
   'service.js': `import { settles } from './client.js'
@@ -93,7 +102,7 @@ export const workers = {
   }),
 }
 
-/** As a classic worker that Vite builds. */
+/** A classic worker that Vite builds. */
 export const viteWorker = {
   'client.js': program('tidings/inline'),
   'worker.js': workers['worker.js'],
@@ -103,7 +112,7 @@ export const viteWorker = {
   'index.html': '<!doctype html><title>worker</title><script type="module" src="/main.js"></script>',
 }
 
-/** A backend in TypeScript, which has no library of a browser. */
+/** A backend in TypeScript without the library of browsers. */
 export const backend = {
   'main.ts': `import { createTidings, isTidingsError, type InboxItem, type Tidings, type TidingsOptions } from 'tidings'
     import { channel } from 'tidings/channels'

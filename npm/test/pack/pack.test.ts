@@ -1,4 +1,7 @@
-/** The tarball as apps get it: packed, installed into fresh projects, built, and opened in a real browser. */
+/**
+ * The tarball as apps get it: packed, installed into fresh projects, built, and opened in a real
+ * browser.
+ */
 
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -22,7 +25,7 @@ afterAll(async () => {
   await packed?.remove()
 })
 
-/** Opens an app and waits until it says this: nobody listens where it looks for a server. */
+/** Opens an app and waits until it shows this text: there is no server at its address. */
 const says = (site: Site, text: string) =>
   visitor.open(site, async (page) => {
     await page.waitForFunction((wanted) => document.querySelector('output')?.textContent === wanted, text)
@@ -41,7 +44,7 @@ describe('a plain app, by Vite', () => {
 
   type Seen = [status: string, code: string | null, message: string | null]
 
-  /** Opens the app under a policy, waits for a state, and gives back all states until then. */
+  /** Opens the app under a policy, waits for a state, and returns all states until then. */
   async function open(policy: string, until: string): Promise<{ before: unknown; states: Seen[] }> {
     const { found } = await visitor.open({ folder: join(project.folder, 'dist'), policy }, async (page) => {
       await page.waitForFunction((status) => (window as never as { states: Seen[] }).states.some(([seen]) => seen === status), until)
@@ -87,7 +90,7 @@ describe('a plain app, by Vite', () => {
   })
 })
 
-/** Renders on a server, with Node alone; the client must be as it was before. */
+/** Renders on a server with Node alone, and checks that the client is unchanged. */
 async function rendered(project: Project, entry: string): Promise<string> {
   await project.vite('build', '--ssr', entry, '--outDir', 'server')
   const [html, status] = JSON.parse(await project.node(join('server', `${entry.split('.')[0]}.js`))) as [string, string]
@@ -95,7 +98,9 @@ async function rendered(project: Project, entry: string): Promise<string> {
   return html
 }
 
-/** Through Vite's development server: installed packages are found, and bundled, one by one. */
+/**
+ * Runs under Vite's development server, which finds and bundles the installed packages one by one.
+ */
 async function runsInDevelopment({ folder }: Project): Promise<void> {
   const port = await freePort()
   const server = await createServer({ root: folder, logLevel: 'error', server: { host: '127.0.0.1', port } })

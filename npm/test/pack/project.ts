@@ -1,4 +1,4 @@
-/** Fresh projects as an app has them, with the packed tarball installed, on a disk of their own until they are removed. */
+/** Fresh projects of an app with the packed tarball installed, on disk until they are removed. */
 
 import { execFile } from 'node:child_process'
 import { mkdir, mkdtemp, realpath, rm, symlink, writeFile } from 'node:fs/promises'
@@ -12,9 +12,9 @@ const npm = fileURLToPath(new URL('../../', import.meta.url))
 
 export interface Project {
   readonly folder: string
-  /** Runs a program of node's in it, and gives what it printed. */
+  /** Runs a Node program in the project, and returns its output. */
   node(...args: readonly string[]): Promise<string>
-  /** Runs Vite in it. */
+  /** Runs Vite in the project. */
   vite(...args: readonly string[]): Promise<string>
 }
 
@@ -35,7 +35,7 @@ export class Packed {
     return new Packed(root, join(root, packed.filename))
   }
 
-  /** A project of these files. `tools` are not what is tested: those that are installed here will do. */
+  /** A project with these files. `tools` are not under test, so the installed ones are linked. */
   async project(name: string, files: Record<string, string>, tools: readonly string[] = []): Promise<Project> {
     const folder = join(this.#root, name)
     await mkdir(folder)

@@ -1,4 +1,6 @@
-/** Hot reloads by Vite's development server: the module that makes the client is run anew with each edit. */
+/**
+ * Hot reloads by Vite's development server: each edit runs the module that makes the client again.
+ */
 
 import { createServer } from 'vite'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
@@ -21,7 +23,7 @@ afterAll(async () => {
 
 type Page = { edits: number; clients: { connection: { get(): { status: string } } }[] }
 
-/** The app's module, edited so often. */
+/** The app's module after this many edits. */
 const module = (edit: number, keeps: boolean) => `import { createTidings } from 'tidings'
 const make = () => createTidings({ url: 'http://${NOBODY}', ticket: async () => 'T', user: 'u1', storage: 'memory', logger: { debug() {}, warn: (text) => (window.said ??= []).push(text), error() {} } })
 ${keeps ? 'export const tidings = import.meta.hot.data.tidings ?? make()\nimport.meta.hot.data.tidings = tidings' : 'export const tidings = make()'}
@@ -31,15 +33,15 @@ window.edits = ${edit}
 import.meta.hot.accept()
 `
 
-/** Where each client of the page stands after three edits, and what was said. */
+/** The state of each client of the page after three edits, and the warnings. */
 async function afterThreeEdits(name: string, keeps: boolean) {
   const index = '<!doctype html><title>reload</title><script type="module" src="/client.js"></script>'
   const { folder } = await packed.project(name, { 'index.html': index, 'client.js': '' }, ['vite'])
   const port = await freePort()
   let edit = 0
-  // In memory: a watcher of files may miss one of two edits.
+  // In memory, because a file watcher may miss one of two edits.
   const edited = { name: 'edited', load: (id: string) => (id.endsWith('/client.js') ? module(edit, keeps) : undefined) }
-  // As the command line has it; the runner of these tests says `test`.
+  // The command line sets this; the test runner sets `test`.
   vi.stubEnv('NODE_ENV', 'development')
   const server = await createServer({ root: folder, logLevel: 'error', plugins: [edited], server: { host: '127.0.0.1', port }, optimizeDeps: { include: ['tidings'] } })
   try {

@@ -9,23 +9,23 @@ import { chromium, type Browser, type Page } from 'playwright-core'
 
 import { NOBODY } from './apps.js'
 
-/** What the SDK needs of a page, and nothing else. */
+/** The least permissions that the SDK needs. */
 export const POLICY = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self' ws:"
 
 const TYPES: Record<string, string> = { '.html': 'text/html', '.js': 'text/javascript', '.wasm': 'application/wasm' }
 
 export const CHROMIUM = process.env['CHROMIUM'] ?? '/usr/bin/chromium'
 
-/** A page that somebody else serves. */
+/** A page of another server. */
 interface Elsewhere {
   readonly url: string
 }
 
 export interface Built {
   readonly folder: string
-  /** How its page is sent. */
+  /** The Content-Security-Policy of the page. */
   readonly policy?: string
-  /** Goes into the place of `<!--app-->`. */
+  /** Replaces `<!--app-->`. */
   readonly rendered?: string
 }
 
@@ -43,14 +43,14 @@ export class Visitor {
     return new Visitor(await chromium.launch({ executablePath: CHROMIUM, args }))
   }
 
-  /** Opens the site, and gives what `look` found beside everything the page complained of. */
+  /** Opens the site, and returns the result of `look` with all errors and warnings of the page. */
   async open<T>(site: Site, look: (page: Page) => Promise<T>): Promise<{ found: T; complaints: readonly string[] }> {
     const server = 'url' in site ? undefined : await serve(site)
     const page = await this.#browser.newPage()
     const complaints: string[] = []
     page.on('pageerror', (error) => complaints.push(String(error)))
     page.on('console', (message) => {
-      // That there is no server is part of these tests.
+      // These tests have no server, so failed connections are expected.
       const expected = message.text().includes(NOBODY) || message.location().url.includes('favicon.ico')
       if (['error', 'warning'].includes(message.type()) && !expected) complaints.push(message.text())
     })
@@ -82,7 +82,7 @@ async function serve({ folder, policy = POLICY, rendered = '' }: Built): Promise
   return server
 }
 
-/** A port that was free a moment ago; for a server that must know it beforehand. */
+/** A port that was free a moment ago, for a server that must know it beforehand. */
 export async function freePort(): Promise<number> {
   const server = createServer()
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))

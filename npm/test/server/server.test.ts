@@ -16,7 +16,7 @@ let url: string
 let got: Got[]
 let replies: Reply[]
 
-/** A real server; each request takes the next reply, the last one stays. */
+/** A real server. Each request gets the next reply, and the last reply repeats. */
 beforeEach(async () => {
   got = []
   replies = []

@@ -13,7 +13,7 @@ declare module 'tidings' {
     notifications: {
       payment: Order
       comment: { postId: string; by: string }
-      /** Older backends sent none. */
+      /** Older backends sent no payload. */
       reminder: { taskId: string; note?: string } | undefined
       ping: null
       call: { at: Date }
@@ -38,11 +38,11 @@ export function title(item: InboxItem): string {
       return item.data.by
     case 'reminder':
       is<Equal<typeof item.data, { taskId: string; note?: string } | null>>()
-      // @ts-expect-error -- what may be left out is read as null
+      // @ts-expect-error -- an optional payload is read as null
       void item.data.taskId
       return item.data?.taskId ?? ''
     default:
-      // Also what a newer backend sends, of a type this version does not know.
+      // A newer backend may send a type that this version does not know.
       return item.title
   }
 }
@@ -78,16 +78,16 @@ void api.notify({ to: { user: 'u1' }, type: 'payment', title: 't', data: { postI
 void api.notify({ to: { group: 'g' }, type: 'payment', title: 't', data: { orderId: 'o' } })
 // @ts-expect-error -- readers of a payment are promised an order
 void api.notify({ to: { user: 'u1' }, type: 'payment', title: 't' })
-// @ts-expect-error -- and the whole of it
+// @ts-expect-error -- the order has to be complete
 void api.notify({ to: { user: 'u1' }, type: 'comment', title: 't', data: { postId: 'p' } })
-// @ts-expect-error -- `undefined` is none
+// @ts-expect-error -- `undefined` is no order
 void api.notify({ to: { user: 'u1' }, type: 'payment', title: 't', data: undefined })
 void api.notify({ to: { user: 'u1' }, type: 'reminder', title: 't' })
 void api.notify({ to: { user: 'u1' }, type: 'reminder', title: 't', data: { taskId: 'x' } })
 void api.notify({ to: { user: 'u1' }, type: 'ping', title: 't' })
-// @ts-expect-error -- a date would arrive as a text
+// @ts-expect-error -- a date would arrive as a string
 void api.notify({ to: { user: 'u1' }, type: 'call', title: 't', data: { at: new Date() } })
-// @ts-expect-error -- and a map as an empty object
+// @ts-expect-error -- a map would arrive as an empty object
 void api.publish('log:1', { at: 'now', lines: new Map() })
 // @ts-expect-error -- no such type
 void api.notify({ to: { user: 'u1' }, type: 'refund', title: 't' })
@@ -102,14 +102,14 @@ void api.publish('room:1', { words: 'hi' })
 // @ts-expect-error -- no such namespace
 void api.publish('chat:1', {})
 api.ticketHandler((request: Request) => ({ user: request.url, info: { name: 'Mina' } }))
-// @ts-expect-error -- `info` is what the app registered
+// @ts-expect-error -- `info` has the type that the app registered
 api.ticketHandler((request: Request) => ({ user: request.url, info: { nick: 'Mina' } }))
 api.ticketHandler((event: { request: Request; locals: { id: string } }) => ({ user: event.locals.id }))
 api.nodeTicketHandler((request: { user: { id: string } }) => ({ user: request.user.id }))
 api.ticketHandler(async () => ({ user: null }))
 api.ticketHandler(async () => undefined, { origins: ['https://app.example.com'] })
 
-// Under `exactOptionalPropertyTypes` an option that an app may not have is passed on as it is.
+// Under `exactOptionalPropertyTypes` an app may pass on an option that is undefined.
 declare const no: undefined
 createTidings({ url: 'https://x', ticket: devTicket(no, { url: no }), user: no, storage: no, heartbeat: no, transports: no, keep: no, keepChannels: no, keepDays: no, wasm: no, logger: no })
 createTidings({ url: 'https://x', ticket: devTicket(), backoff: no })

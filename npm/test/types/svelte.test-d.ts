@@ -44,7 +44,7 @@ is<Promise<void>>(inbox.loadMore())
 useNotifications(() => ({ show: 'deleted' }))
 // @ts-expect-error -- results are read-only
 inbox.items.push(item)
-// @ts-expect-error -- and their fields too
+// @ts-expect-error -- their fields are read-only too
 inbox.unread = 1
 // @ts-expect-error -- views are not stores: the client's readables are
 inbox.subscribe(() => {})

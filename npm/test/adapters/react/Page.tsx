@@ -1,4 +1,4 @@
-// The test page: one component a hook. `Page.svelte` of Svelte is the same.
+// The test page: one component per hook. `Page.svelte` is the same for Svelte.
 import { useEffect, type ReactNode } from 'react'
 import type { InboxFilter, InboxItem, Tidings } from 'tidings'
 import { TidingsProvider, useConnection, useNotifications, useReadable, useSeen, useServerTime, useTidings, useTidingsEvent, useUnreadCount } from 'tidings/react'

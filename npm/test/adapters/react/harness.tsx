@@ -8,7 +8,7 @@ import { touched, usedClient } from '../fake-client.js'
 import { Probe, type Harness, type Mounted, type PageProps } from '../harness.js'
 import { Bell, Page } from './Page.js'
 
-/** `strict`: under StrictMode, where a development build does everything twice. */
+/** `strict` renders under StrictMode, where a development build renders and runs effects twice. */
 export function reactHarness({ strict }: { strict: boolean }): Harness {
   const pages = new Set<Mounted>()
   const page = (client: Tidings, probe: Probe, props: PageProps): ReactNode => {

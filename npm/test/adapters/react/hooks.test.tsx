@@ -1,5 +1,5 @@
 // @vitest-environment jsdom
-// What holds for React alone; the rest is in the scenarios.
+// Tests for React alone; the others are in the scenarios.
 import { act, cleanup, render, renderHook } from '@testing-library/react'
 import { StrictMode, type ReactNode } from 'react'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'

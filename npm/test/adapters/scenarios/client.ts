@@ -1,4 +1,4 @@
-// Over the real client, compiled core included; only the server is scripted.
+// Uses the real client with its compiled core; only the server is scripted.
 import { createTidings, type Tidings } from 'tidings'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 
@@ -19,7 +19,10 @@ export function client({ act, mount }: Harness): void {
     })
     afterEach(() => tidings.close())
 
-    /** Waits until it is so of the client, whose parts load when they are needed, and lets the page follow. */
+    /**
+     * Waits until the client's condition holds, and lets the page update. The client's parts load
+     * when they are needed.
+     */
     const until = (so: () => boolean) => act(() => vi.waitFor(() => expect(so()).toBe(true), { timeout: 20_000 }))
     const connected = () => until(() => tidings.connection.get().status === 'connected')
 
@@ -30,7 +33,7 @@ export function client({ act, mount }: Harness): void {
       return { page, socket }
     }
 
-    /** The same, with one notification. */
+    /** Opens the page with one notification. */
     async function openWithOne(user: string) {
       const opened = await open(user)
       opened.socket.say(server.notification())

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { fakeClient, item, live, type FakeClient } from '../fake-client.js'
 import type { Harness } from '../harness.js'
 
-/** jsdom lays nothing out, so the test says what is in view. */
+/** jsdom has no layout, so the test decides which elements are in view. */
 class Observer {
   static all: Observer[] = []
   readonly observed = new Set<Element>()

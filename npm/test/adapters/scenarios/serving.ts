@@ -7,7 +7,7 @@ import { complaints, shown, titles } from '../page.js'
 
 const FIRST: InitialInbox = { items: [item('a')], unread: 3, unseen: 2 }
 
-/** What the page says, for comparison as a whole. */
+/** All texts of the page, to compare them as a whole. */
 const page = () => [shown('connection'), shown('status'), shown('unread'), shown('unseen'), shown('time'), ...titles()]
 
 export function serving({ act, serve, hydrate }: Harness): void {
@@ -18,7 +18,7 @@ export function serving({ act, serve, hydrate }: Harness): void {
     client = fakeClient()
   })
 
-  /** Puts a page into the document as a server wrote it. */
+  /** Puts a server-rendered page into the document. */
   async function receive(props: PageProps): Promise<void> {
     container.innerHTML = (await serve(props))[0]!.html
   }

@@ -1,10 +1,11 @@
-// `node bundle.mjs OUT`: makes of `serve.ts` a program that renders test pages as a server would, by Node alone.
+// `node bundle.mjs OUT`: bundles `serve.ts` into a program that renders test pages on a server,
+// with Node alone.
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 
 import { build } from 'esbuild'
 
-// Another one than the newest, where the tests say so.
+// The tests may choose an older Svelte than the newest.
 const svelte = process.env.SVELTE ?? 'svelte'
 const { compile } = await import(`${svelte}/compiler`)
 const at = (path) => fileURLToPath(new URL(path, import.meta.url))

@@ -5,12 +5,15 @@ import { Probe, type Harness, type Mounted, type PageProps, type Served } from '
 import Orphan from './Orphan.svelte'
 import Page from './Page.svelte'
 
-/** Effects have run, and what they do not need any more is let go of, for which Svelte takes a moment or two. */
+/**
+ * Waits until effects have run and ended subscriptions are released. Svelte takes a few ticks for
+ * that.
+ */
 async function settled(): Promise<void> {
   for (let turn = 0; turn < 4; turn += 1) await tick()
 }
 
-/** `render` takes the props of pages as JSON and gives what a server made of them. */
+/** `render` takes the props of pages as JSON and returns the server's output. */
 export function svelteHarness(render: (pages: string) => Promise<string>): Harness {
   const pages = new Set<Mounted>()
 

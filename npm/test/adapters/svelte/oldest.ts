@@ -1,15 +1,16 @@
-/** Svelte as old as the package allows, in the place of the newest: for the scenarios once more. */
+/** Runs the scenarios with the oldest Svelte that the package allows, in place of the newest. */
 
 import { transformWithOxc } from 'vite'
 import type { Plugin } from 'vitest/config'
 
-/** What it is called here. */
+/** The name under which it is installed. */
 export const OLDEST = 'svelte-5-20'
 
-// By a computed name: its types declare the module `svelte`, which the newest declares already.
+// Imported by a computed name: its types declare the module `svelte`, which the newest Svelte
+// declares already.
 const { compile, compileModule } = (await import(`${OLDEST}/compiler`)) as typeof import('svelte/compiler')
 
-/** The newest plugin for Vite does not take it; this is all that the test pages need of one. */
+/** The newest Vite plugin does not support this Svelte. The test pages need no more than this. */
 export const oldestSvelte: Plugin = {
   name: 'oldest-svelte',
   enforce: 'pre',

@@ -1,4 +1,5 @@
-// The program that `bundle.mjs` makes: takes the props of some pages as JSON, prints what came of each.
+// The program that `bundle.mjs` bundles: takes the props of some pages as JSON, and prints the
+// output of each.
 import { render } from 'svelte/server'
 
 import { touched, usedClient } from '../fake-client.js'

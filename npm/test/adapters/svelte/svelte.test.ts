@@ -19,7 +19,7 @@ beforeAll(async () => {
 })
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
-/** In a process of its own: there Svelte is the server's, and there is no document. */
+/** Runs in a process of its own: there Svelte is the server build, and there is no document. */
 async function serve(pages: string): Promise<string> {
   return (await execute(process.execPath, [join(folder, 'serve.mjs'), pages])).stdout
 }

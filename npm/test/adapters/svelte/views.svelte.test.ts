@@ -1,5 +1,5 @@
 // @vitest-environment jsdom
-// What holds for Svelte alone; the rest is in the scenarios.
+// Tests for Svelte alone; the others are in the scenarios.
 import { flushSync, mount, settled, unmount, type Component } from 'svelte'
 import { createTidings, type Connection, type InboxFilter, type Readable } from 'tidings'
 import * as react from 'tidings/react'
@@ -26,7 +26,7 @@ async function leave(): Promise<void> {
   await settled()
 }
 
-/** Runs `init` as a component's script does, below one that gave the client. */
+/** Runs `init` as a component's script does, below a component that provides the client. */
 const host = (init: () => () => unknown): void =>
   show(Host, {
     init() {
@@ -81,7 +81,7 @@ describe('a channel', () => {
       const room = useChannel(() => name)
       return () => `${room.status} ${room.messages.length}`
     })
-    // Each getter that is read is one subscription.
+    // Each getter that the component reads is one subscription.
     const [one, two] = [client.roomOf('room:1'), client.roomOf('room:2')]
     expect([shown(), one.subscribers()]).toEqual(['idle 0', 2])
     one.set({ ...one.initial, status: 'live' })

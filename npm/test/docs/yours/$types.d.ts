@@ -1,4 +1,4 @@
-/** What SvelteKit makes of the app's routes, as far as the samples want it. */
+/** The types that SvelteKit generates for the app's routes, as far as the samples need them. */
 import type { InitialInbox } from 'tidings/svelte'
 
 interface User {

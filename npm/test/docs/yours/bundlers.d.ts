@@ -1,4 +1,7 @@
-/** What bundlers give a module in development, as far as the samples want it: types of `vite/client` and `webpack/module`. */
+/**
+ * The types that bundlers give a module in development, as far as the samples need them: those of
+ * `vite/client` and `webpack/module`.
+ */
 interface ImportMeta {
   readonly hot?: {
     // oxlint-disable-next-line no-explicit-any -- as Vite has it

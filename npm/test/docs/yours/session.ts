@@ -1,4 +1,4 @@
-/** What the documents call the reader's own: who is signed in. */
+/** A stand-in for the reader's own code that returns the signed-in user. */
 export async function userOf(request: Request): Promise<string | null> {
   return userOfCookie(request.headers.get('cookie') ?? undefined)
 }

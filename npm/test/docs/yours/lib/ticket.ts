@@ -1,2 +1,2 @@
-/** As the README has it. */
+/** The sample of the README. */
 export const ticket = async (): Promise<string | null> => null
