@@ -1,12 +1,12 @@
-// The example's backend: what an app's own server does for Tidings, with nothing but Node.
+// The example's backend: the part of an app's own server that works with Tidings, in plain Node.
 //
-//   POST /api/tidings-ticket   a ticket for whoever the cookie names (the page's SDK asks for every connection)
+//   POST /api/tidings-ticket   a ticket for the cookie's user (the page's SDK asks before it connects)
 //   POST /api/notify           publishes a notification
 //   POST /api/session          signs a demo user in or out
-//   GET  /api/config           what the page needs to know
-//   everything else            the built page from dist/
+//   GET  /api/config           the settings of the page
+//   all other paths            the built page from dist/
 //
-// Who you are is a cookie anybody may set: this is a demo and listens on loopback only.
+// Any visitor may set the cookie: this is a demo and listens on loopback only.
 import { createServer } from 'node:http'
 import { fileURLToPath } from 'node:url'
 
@@ -21,9 +21,12 @@ const { env } = process
 const port = Number(env.PORT ?? 5173)
 const url = env.TIDINGS_URL ?? 'http://127.0.0.1:8787'
 const apiKey = env.TIDINGS_API_KEY ?? 'dev'
-/** Where browsers reach the server, if not where this backend does. */
+/** The server's address for browsers, if it differs from the one for this backend. */
 const publicUrl = env.TIDINGS_PUBLIC_URL ?? url
-/** How long a connection lasts before it must be refreshed, in milliseconds; the server's default when unset. */
+/**
+ * How long a connection lasts before it must be refreshed, in milliseconds. When unset, the server's
+ * default applies.
+ */
 const sessionTtlMs = env.TIDINGS_SESSION_TTL_MS ? Number(env.TIDINGS_SESSION_TTL_MS) : undefined
 /** The built page. */
 const folder = env.PAGE_DIR ?? fileURLToPath(new URL('dist', import.meta.url))
@@ -51,7 +54,7 @@ async function notify(request, response) {
   const { to, type, title, message, link } = await readJson(request)
   if (!types.includes(type)) throw new HttpError(422, `The type must be one of ${types.join(', ')}.`)
   if (typeof title !== 'string' || title.trim() === '') throw new HttpError(422, 'A notification needs a title.')
-  // The browser's key makes a repeated request, after a lost answer, the same notification.
+  // With the browser's key, a request repeated after a lost answer sends no second notification.
   const key = request.headers['idempotency-key']
   const stored = await tidings.notify(
     {
@@ -66,7 +69,7 @@ async function notify(request, response) {
   sendJson(response, 201, { stored })
 }
 
-/** `/orders/42?tab=receipt` as the deep link that apps put into a notification. */
+/** Converts `/orders/42?tab=receipt` into the deep link of a notification. */
 function routingOf(link) {
   if (!link.startsWith('/')) throw new HttpError(422, 'A link starts with "/".')
   const { pathname, searchParams } = new URL(link, 'http://page')
@@ -87,7 +90,7 @@ function sendConfig(request, response) {
     rooms: rooms.map(({ id, name, members }) => ({ id, name, members })),
     user: userOf(request)?.id ?? null,
     types,
-    // Only the well-known key of a `--dev` server is ever shown to a page.
+    // A page sees only the well-known key of a `--dev` server.
     curlKey: apiKey === 'dev' ? apiKey : null,
   })
 }

@@ -3,9 +3,11 @@ import { defineConfig } from 'vite'
 
 export default defineConfig({
   plugins: [svelte()],
-  // `tidings` is linked from this repository and has a Svelte of its own for its tests: the page must have one.
+  // `tidings` is linked from this repository and has its own Svelte for its tests: the page must
+  // have one Svelte only.
   resolve: { dedupe: ['svelte'] },
   build: { target: 'es2022' },
-  // `npm run dev` beside `npm start`: the page with hot reload, the API from the backend.
+  // `npm run dev` beside `npm start` serves the page with hot reload, and forwards the API to the
+  // backend.
   server: { port: 5174, proxy: { '/api': 'http://127.0.0.1:5173' } },
 })

@@ -1,8 +1,8 @@
-// What every handler of the example's backend needs of HTTP.
+// The HTTP helpers of the example's backend.
 
 const BODY_MAX = 16 * 1024
 
-/** An answer that is not a success, with a sentence for the person who reads it. */
+/** An error answer, with a sentence for its reader. */
 export class HttpError extends Error {
   constructor(status, message) {
     super(message)
@@ -23,7 +23,7 @@ export async function readJson(request) {
     const value = JSON.parse(Buffer.concat(parts).toString('utf8'))
     if (typeof value === 'object' && value !== null) return value
   } catch {
-    // Answered below, like JSON that is no object.
+    // Rejected below, like JSON that is no object.
   }
   throw new HttpError(400, 'The body must be a JSON object.')
 }
@@ -33,7 +33,7 @@ export function sendJson(response, status, value) {
   response.end(JSON.stringify(value))
 }
 
-/** Whether a request comes from this page: the cookie alone would let any site ask in its user's name. */
+/** Whether a request comes from this page. The cookie alone would let any site act as the user. */
 export function isSameOrigin({ headers }) {
   if (headers['sec-fetch-site']) return headers['sec-fetch-site'] === 'same-origin'
   if (!headers.origin) return false

@@ -1,4 +1,4 @@
-// Who is signed in: a stand-in for an app's own sessions.
+// The signed-in user: a stand-in for an app's own sessions.
 
 const COOKIE = 'tidings_demo_user'
 
@@ -7,7 +7,10 @@ export const users = [
   { id: 'jun', name: 'Jun Mori' },
 ]
 
-/** The cookie's user, or null. Who never chose is the first one, so that the demo has something to show at once. */
+/**
+ * The cookie's user, or null. Without a cookie it is the first user, so that the demo shows an
+ * inbox at once.
+ */
 export function userOf(request) {
   const cookies = (request.headers.cookie ?? '').split(/; */)
   const value = cookies.find(cookie => cookie.startsWith(`${COOKIE}=`))?.slice(COOKIE.length + 1)
@@ -15,7 +18,7 @@ export function userOf(request) {
   return users.find(({ id }) => id === value) ?? null
 }
 
-/** `null` signs out: an empty cookie, to tell it from a first visit. */
+/** `null` signs out. That is an empty cookie, to tell it from a first visit. */
 export function cookieFor(user) {
   return `${COOKIE}=${user ?? ''}; Path=/; HttpOnly; SameSite=Strict; Max-Age=31536000`
 }

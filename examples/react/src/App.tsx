@@ -23,10 +23,11 @@ export function App({ tidings, config }: { tidings: Tidings; config: Config }) {
   const [user, setUser] = useState(config.user)
 
   async function switchUser(next: string | null) {
-    // Signing out wipes this browser's copy of the inbox; switching keeps it for the user's return.
+    // Signing out deletes this browser's copy of the inbox; switching keeps it for the user's
+    // return.
     if (next === null) await tidings.signOut()
     await changeSession(next)
-    // The same one again, after a session that ended, is no change that the provider would see.
+    // Signing in again as the same user is no change that the provider would see.
     if (next !== null) tidings.setUser(next)
     setUser(next)
   }
@@ -68,7 +69,7 @@ interface MainProps {
 function Main({ user, config, onSignIn }: MainProps) {
   const location = useLocation()
   const { status } = useConnection()
-  // Also where the app does not know yet that the session ended: nothing of the inbox is there any more.
+  // The session may have ended without the app's knowledge: then there is no inbox any more.
   const signedOut = user === null || status === 'signed-out'
   return (
     <main id="main" tabIndex={-1} className={signedOut ? 'page' : classOf(location.pathname)}>

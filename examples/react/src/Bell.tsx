@@ -4,7 +4,7 @@ import { useUnreadCount } from 'tidings/react'
 import { Icon } from './Icon'
 import { Link } from './location'
 
-/** The way back to the inbox, with the number of unread notifications, which the tab's title shows too. */
+/** The link to the inbox, with the number of unread notifications. The tab's title shows it too. */
 export function Bell() {
   const unread = useUnreadCount()
   const shown = unread > 99 ? '99+' : String(unread)

@@ -8,7 +8,7 @@ interface ComposerProps {
   readonly onSend: (text: string) => void
 }
 
-/** What is written here may be sent without a connection: the SDK keeps it until there is one. */
+/** Messages can be sent without a connection: the SDK keeps them until there is one. */
 export function Composer({ ref, title, onSend }: ComposerProps) {
   const id = useId()
   const [text, setText] = useState('')
@@ -21,7 +21,9 @@ export function Composer({ ref, title, onSend }: ComposerProps) {
     setText('')
   }
 
-  /** Enter sends, with Shift it is a new line; while an input method composes, it is neither. */
+  /**
+   * Enter sends, and with Shift it adds a line. While an input method composes, it does neither.
+   */
   function press(event: KeyboardEvent) {
     if (event.key === 'Enter' && !event.shiftKey && !event.nativeEvent.isComposing) send(event)
   }

@@ -1,7 +1,9 @@
 import { useEffect, useState } from 'react'
 import { useConnection, useTidings } from 'tidings/react'
 
-/** Says what is wrong and what can be done, and nothing while all is well or only briefly interrupted. */
+/**
+ * Shows a problem with the connection and its remedy. It shows nothing during brief interruptions.
+ */
 export function ConnectionBanner({ user }: { user: string | null }) {
   const tidings = useTidings()
   const { status, lost, error, retryAt } = useConnection()
@@ -23,7 +25,7 @@ export function ConnectionBanner({ user }: { user: string | null }) {
       </div>
     )
   }
-  // The app still shows this user: the backend says that the session has ended.
+  // The app still shows this user, but the backend has ended the session.
   if (status === 'signed-out' && user !== null) {
     return (
       <div className="banner" data-tone="bad" role="alert">
@@ -36,7 +38,7 @@ export function ConnectionBanner({ user }: { user: string | null }) {
       </div>
     )
   }
-  // The live region stays in the page, so that what appears in it is read out.
+  // The live region stays in the page, so that screen readers read out new content.
   return (
     <div role="status" aria-live="polite">
       {status === 'offline' ? (
@@ -61,7 +63,7 @@ export function ConnectionBanner({ user }: { user: string | null }) {
   )
 }
 
-/** Counts the seconds for the eye; a screen reader is not told every one. */
+/** Counts the seconds on screen only: a screen reader would read out each one. */
 function Countdown({ until }: { until: number }) {
   const [now, setNow] = useState(Date.now)
   useEffect(() => {

@@ -12,7 +12,10 @@ const WORDS: Record<Connection['status'], string> = {
   closed: 'Closed',
 }
 
-/** Where the connection stands, in a word; why it does not, for who points at it. What needs an answer is the banner's. */
+/**
+ * The state of the connection in a word, with the error as a tooltip. The banner shows problems
+ * that need an action.
+ */
 export function ConnectionState() {
   const { status, transport, error } = useConnection()
   return (

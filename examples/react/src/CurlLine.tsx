@@ -2,7 +2,7 @@ import { useState } from 'react'
 
 import { Icon } from './Icon'
 
-/** The same from a terminal, ready to paste. */
+/** The same call for a terminal, ready to paste. */
 export function CurlLine({ url, apiKey, user }: { url: string; apiKey: string; user: string }) {
   const [copied, setCopied] = useState(false)
   const body = JSON.stringify({ to: { user }, type: 'message', title: 'Hello from curl' })

@@ -1,6 +1,6 @@
 import { Icon } from './Icon'
 
-/** `offline`: whether there is something can't be known yet. */
+/** `offline`: whether the room has messages is not known yet. */
 export function EmptyRoom({ offline }: { offline: boolean }) {
   return (
     <div className="empty">

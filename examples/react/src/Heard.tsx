@@ -5,7 +5,10 @@ import { authorOf } from './Message'
 
 const HEARD_MAX = 5
 
-/** Reads out what others say. The list itself does not: older messages and own ones that are stored are no news. */
+/**
+ * Reads out new messages of other users. The list is no live region: it would also read out older
+ * and own messages.
+ */
 export function Heard({ on }: Pick<ChannelView<`room:${string}`>, 'on'>) {
   const [heard, setHeard] = useState<readonly { readonly key: string; readonly text: string }[]>([])
 

@@ -9,7 +9,9 @@ import { useToasts } from './toast-list'
 
 export type Show = 'inbox' | 'unread' | 'archived'
 
-/** Marks show at once and need no waiting: one that is refused is taken back, and Toasts says so. */
+/**
+ * Marks show at once, without waiting. A refused mark is rolled back, and Toasts shows the error.
+ */
 export function Inbox() {
   const [show, setShow] = useState<Show>('inbox')
   const inbox = useNotifications({ show })
@@ -82,7 +84,7 @@ export function Inbox() {
   )
 }
 
-/** Keeps the keyboard's place in the list when the item it is on goes away. */
+/** Keeps the keyboard focus in the list when its item is removed. */
 function focusBeside(list: HTMLUListElement | null, id: string) {
   const item = list?.querySelector(`[data-id="${CSS.escape(id)}"]`)
   if (!item?.contains(document.activeElement)) return

@@ -45,7 +45,7 @@ export function Message({ message, onRetry, onDiscard }: MessageProps) {
   )
 }
 
-/** A backend speaks for nobody. */
+/** Messages of a backend have no author. */
 export function authorOf({ from }: MessageProps['message']) {
   if (from === null) return 'The office'
   return from.self ? 'You' : (from.info?.name ?? from.user)

@@ -4,7 +4,7 @@ import { notify, type Draft } from './api'
 
 type Result = { readonly sent: string } | { readonly failed: string }
 
-/** Publishes through the example's own backend, as an app would after a request of its own. */
+/** Publishes through the example's own backend, as an app's backend would. */
 export function PublishForm({ types }: { types: readonly string[] }) {
   const id = useId()
   const [busy, setBusy] = useState(false)

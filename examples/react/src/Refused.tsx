@@ -2,7 +2,7 @@ import type { TidingsError } from 'tidings'
 
 import { Icon } from './Icon'
 
-/** The server does not let this user in, and says why. */
+/** The server refuses this user, with a reason. */
 export function Refused({ error }: { error: TidingsError | null }) {
   return (
     <div className="empty" role="alert">

@@ -8,7 +8,9 @@ import { Message } from './Message'
 import { Refused } from './Refused'
 import { useAnchor } from './anchor'
 
-/** Own messages show at once: pending until the server has them, failed when it refused them. */
+/**
+ * Own messages show at once: pending until the server has stored them, failed if it refused them.
+ */
 export function Room({ channel, title }: { channel: `room:${string}`; title: string }) {
   const room = useChannel(channel)
   const { status } = useConnection()
@@ -21,7 +23,7 @@ export function Room({ channel, title }: { channel: `room:${string}`; title: str
   const afterGap = gap && room.messages.find(({ offset }) => offset !== null && offset > gap.to)
   const loading = room.status === 'idle' || room.status === 'joining'
 
-  /** The button that was pressed goes away; the keyboard goes on where the next thing is said. */
+  /** The pressed button disappears: move the keyboard focus to the composer. */
   function settle(act: () => unknown) {
     composer.current?.focus()
     void act()

@@ -8,7 +8,10 @@ interface RoomsProps {
   readonly pathname: string
 }
 
-/** The rooms of a user, and the one that is open. A link may lead into a room that is not theirs: the server decides. */
+/**
+ * The rooms of a user, and the open one. A link may name a room that is not theirs: the server
+ * decides.
+ */
 export function Rooms({ rooms, user, pathname }: RoomsProps) {
   const mine = rooms.filter(({ members }) => members.includes(user))
   const [, , asked = ''] = pathname.split('/')

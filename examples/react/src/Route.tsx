@@ -1,6 +1,6 @@
 import { Link } from './location'
 
-/** Where a deep link leads. An app shows its own page here; the demo shows what reached it. */
+/** The target of a deep link. An app shows its own page here; the demo shows the link's parts. */
 export function Route({ location }: { location: URL }) {
   const params = [...location.searchParams]
   return (

@@ -1,4 +1,4 @@
-/** The backend of the example itself is away: there is no inbox to show yet. */
+/** Shown if the example's own backend does not answer: there is no inbox yet. */
 export function StartFailed({ error }: { error: Error }) {
   return (
     <main className="start-failed" role="alert">

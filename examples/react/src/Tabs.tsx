@@ -8,14 +8,14 @@ interface Tab<V extends string> {
 
 interface TabsProps<V extends string> {
   readonly label: string
-  /** Id of the panel they switch; a tab's id is `{panel}-{value}`. */
+  /** Id of the panel that they switch; a tab's id is `{panel}-{value}`. */
   readonly panel: string
   readonly value: V
   readonly tabs: readonly Tab<V>[]
   readonly onChange: (value: V) => void
 }
 
-/** Tabs after the ARIA pattern: one stop for the Tab key, arrows move and select. */
+/** Tabs after the ARIA pattern: the Tab key stops once, arrow keys move and select. */
 export function Tabs<V extends string>({ label, panel, value, tabs, onChange }: TabsProps<V>) {
   function move(event: KeyboardEvent) {
     const at = tabs.findIndex(tab => tab.value === value)

@@ -7,7 +7,10 @@ function isDark() {
   return theme === undefined ? matchMedia('(prefers-color-scheme: dark)').matches : theme === 'dark'
 }
 
-/** Until it is pressed the system's preference counts. public/theme.js restores the choice before the first paint. */
+/**
+ * Until it is pressed, the system's preference applies. public/theme.js restores the choice before
+ * the first paint.
+ */
 export function ThemeToggle() {
   const [dark, setDark] = useState(isDark)
 
@@ -18,7 +21,7 @@ export function ThemeToggle() {
     try {
       localStorage.setItem('theme', theme)
     } catch {
-      // Storage may be forbidden; the choice then lasts as long as the page.
+      // Storage may be blocked: then the choice lasts as long as the page.
     }
   }
 

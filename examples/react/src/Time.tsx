@@ -3,7 +3,7 @@ import { useServerTime } from 'tidings/react'
 const relative = new Intl.RelativeTimeFormat('en', { numeric: 'auto', style: 'short' })
 const MINUTE = 60_000
 
-/** How long ago, by the server's clock: a wrong clock on this machine does not show. */
+/** The age by the server's clock, so that a wrong clock on this machine has no effect. */
 export function Time({ at }: { at: number }) {
   const now = useServerTime({ every: 15_000 }) ?? Date.now()
   const date = new Date(at)

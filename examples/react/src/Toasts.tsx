@@ -7,7 +7,7 @@ import { useToasts, type Toast } from './toast-list'
 
 const SHOWN_MS = 6000
 
-/** Says what just arrived, once per browser, and what went wrong. Silent: a sound is the app's to choose. */
+/** Shows new notifications, once per browser, and errors. Playing a sound is left to the app. */
 export function Toasts() {
   const { toasts, show, showError, dismiss } = useToasts()
   useTidingsEvent('arrived', ({ title, message, url }) => show({ title, message, url }))
@@ -22,7 +22,7 @@ export function Toasts() {
   )
 }
 
-/** Goes by itself, but not while somebody points at it or has the focus in it. */
+/** Disappears by itself, but not under the pointer or with the focus in it. */
 function ToastView({ toast, dismiss }: { toast: Toast; dismiss: (id: number) => void }) {
   const { id, title, message, url, tone, action } = toast
   const [held, setHeld] = useState(false)

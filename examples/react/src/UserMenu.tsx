@@ -11,7 +11,7 @@ interface UserMenuProps {
 
 const SIGN_OUT = ''
 
-/** A native select: every keyboard and screen reader knows it. */
+/** A native select works with every keyboard and screen reader. */
 export function UserMenu({ users, user, onSwitch }: UserMenuProps) {
   const [busy, setBusy] = useState(false)
   const { showError } = useToasts()

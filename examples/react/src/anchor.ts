@@ -1,11 +1,11 @@
 import { useLayoutEffect, useRef, type RefObject } from 'react'
 
-/** How near the end counts as being there, in pixels. */
+/** The largest distance to the end that counts as the end, in pixels. */
 const NEAR = 48
 
 /**
- * Keeps a list that grows at both ends where its reader is: at the end if they were there, else at the line they read. An
- * own message is always scrolled to.
+ * Keeps the reader's place in a list that grows at both ends: the end if they were there, else the
+ * line they read. An own message always scrolls into view.
  */
 export function useAnchor(messages: readonly { readonly key: string; readonly from: { readonly self: boolean } | null }[]): RefObject<HTMLDivElement | null> {
   const list = useRef<HTMLDivElement>(null)

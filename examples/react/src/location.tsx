@@ -1,4 +1,4 @@
-// A router of one file: enough to follow deep links without leaving the page.
+// A small router: it follows deep links without leaving the page.
 import { useMemo, useSyncExternalStore, type AnchorHTMLAttributes, type MouseEvent } from 'react'
 
 const MOVED = 'moved'
@@ -12,7 +12,7 @@ function subscribe(changed: () => void) {
   }
 }
 
-/** Where the page is. */
+/** The page's address. */
 export function useLocation(): URL {
   const href = useSyncExternalStore(subscribe, () => location.href)
   return useMemo(() => new URL(href), [href])
@@ -29,7 +29,7 @@ export function isExternal(href: string) {
   return new URL(href, location.href).origin !== location.origin
 }
 
-/** A link that stays in the page where it can, and opens a new tab where it leads elsewhere. */
+/** A link that stays in the page if it can, and opens a new tab for other sites. */
 export function Link({ href, onClick, ...rest }: AnchorHTMLAttributes<HTMLAnchorElement> & { href: string }) {
   const external = isExternal(href)
   function follow(event: MouseEvent<HTMLAnchorElement>) {

@@ -11,7 +11,8 @@ const root = createRoot(document.getElementById('root')!)
 
 loadConfig().then(
   config => {
-    // One client for the whole page, made outside of React. It connects when the first component reads it.
+    // One client for the whole page, made outside React. It connects when the first component reads
+    // it.
     const tidings = createTidings({ url: config.url, ticket: ({ signal }) => fetchTicket(signal) })
     root.render(
       <StrictMode>

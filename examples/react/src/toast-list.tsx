@@ -1,4 +1,4 @@
-// What is on screen for a moment. The list is here; how it looks is Toasts.tsx.
+// The list of toasts on screen. Toasts.tsx renders it.
 import { createContext, useCallback, useContext, useMemo, useState, type ReactNode } from 'react'
 
 export interface Toast {
@@ -39,7 +39,7 @@ export function ToastsProvider({ children }: { children: ReactNode }) {
   return <ToastsContext value={value}>{children}</ToastsContext>
 }
 
-/** Several marks that are refused for one reason are one piece of bad news. */
+/** Several marks refused for the same reason make one toast. */
 function repeats({ tone, message }: Omit<Toast, 'id'>, shown: readonly Toast[]): boolean {
   return tone === 'bad' && shown.some(other => other.tone === tone && other.message === message)
 }

@@ -1,4 +1,5 @@
-// The built page. Every path that is no file is the page itself, so that deep links survive a reload.
+// Serves the built page. Every path without a file gets the page, so that deep links survive a
+// reload.
 import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { extname, join, normalize, sep } from 'node:path'
@@ -15,7 +16,10 @@ const TYPES = {
   '.wasm': 'application/wasm',
 }
 
-/** Serves `folder`, to pages that may talk to the Tidings server at `publicUrl` and to nobody else. */
+/**
+ * Serves `folder`. Its pages may connect to the Tidings server at `publicUrl` and to no other
+ * server.
+ */
 export function servePage({ folder, publicUrl }) {
   const headers = {
     'Content-Security-Policy': policyFor(publicUrl),

@@ -1,6 +1,6 @@
 import type { Attachment } from 'svelte/attachments'
 
-/** How near the end counts as being there, in pixels. */
+/** The largest distance to the end that counts as the end, in pixels. */
 const NEAR = 48
 
 interface Line {
@@ -9,8 +9,8 @@ interface Line {
 }
 
 /**
- * Keeps a list that grows at both ends where its reader is: at the end if they were there, else at the line they read. An
- * own message is always scrolled to.
+ * Keeps the reader's place in a list that grows at both ends: the end if they were there, else the
+ * line they read. An own message always scrolls into view.
  */
 export function anchor(): (messages: readonly Line[]) => Attachment<HTMLElement> {
   let last = { height: 0, first: '', last: '' }

@@ -8,19 +8,19 @@ export interface User {
 export interface Room {
   readonly id: string
   readonly name: string
-  /** Ids of the users who may enter. */
+  /** Ids of the users with access. */
   readonly members: readonly string[]
 }
 
 export interface Config {
-  /** The Tidings server, as this browser reaches it. */
+  /** The Tidings server's address for this browser. */
   readonly url: string
   readonly users: readonly User[]
   readonly rooms: readonly Room[]
-  /** Id of the user who is signed in. */
+  /** Id of the signed-in user. */
   readonly user: string | null
   readonly types: readonly string[]
-  /** The API key to show in the `curl` line; null unless it is a development server's. */
+  /** The API key for the `curl` line; null unless the server is a development server. */
   readonly curlKey: string | null
 }
 
@@ -40,7 +40,7 @@ export async function changeSession(user: string | null): Promise<void> {
   await request('/api/session', { user })
 }
 
-/** Publishes; the key makes a repeat after a lost answer the same notification. */
+/** Publishes. With the same key, a repeat after a lost answer sends no second notification. */
 export async function notify(draft: Draft, key: string): Promise<{ offset: number; channel: string }> {
   const { stored } = (await request('/api/notify', draft, { 'Idempotency-Key': key })) as {
     stored: readonly [{ offset: number; channel: string }]
@@ -48,7 +48,7 @@ export async function notify(draft: Draft, key: string): Promise<{ offset: numbe
   return stored[0]
 }
 
-/** A credential for the SDK; null when the backend says that nobody is signed in. */
+/** A ticket for the SDK; null if the user is signed out. */
 export async function fetchTicket(signal: AbortSignal): Promise<string | null> {
   const response = await fetch('/api/tidings-ticket', { method: 'POST', signal })
   if (response.status === 401) return null

@@ -1,4 +1,4 @@
-// Line icons on a 24 × 24 grid; they take the colour of the text around them.
+// Line icons on a 24 × 24 grid, in the colour of the text around them.
 export const PATHS = {
   archive: 'M4 5h16v4H4zM6 9v10h12V9M10 13h4',
   bell: 'M12 4a6 6 0 0 0-6 6c0 4-1.500 5.500-2.250 6.500h16.500C19.500 15.500 18 14 18 10a6 6 0 0 0-6-6ZM9.500 19.500a2.500 2.500 0 0 0 5 0',
@@ -22,7 +22,7 @@ export const PATHS = {
 
 export type IconName = keyof typeof PATHS
 
-/** A notification's icon; backends may send types this page does not know. */
+/** A notification's icon. Backends may send types that this page does not know. */
 export function iconOf(type: string): IconName {
   return Object.hasOwn(PATHS, type) ? (type as IconName) : 'bell'
 }

@@ -1,4 +1,4 @@
-// A router of one file: enough to follow deep links without leaving the page. Link.svelte is its other half.
+// A small router: it follows deep links without leaving the page. Link.svelte is its other half.
 import { createSubscriber } from 'svelte/reactivity'
 
 const MOVED = 'moved'
@@ -12,7 +12,7 @@ const follow = createSubscriber(changed => {
   }
 })
 
-/** Where the page is. */
+/** The page's address. */
 export function useLocation(): { readonly current: URL } {
   return {
     get current() {

@@ -10,7 +10,8 @@ const target = document.getElementById('root')!
 
 loadConfig().then(
   config => {
-    // One client for the whole page, made outside of any component. It connects when the first of them reads it.
+    // One client for the whole page, made outside any component. It connects when the first
+    // component reads it.
     const tidings = createTidings({ url: config.url, ticket: ({ signal }) => fetchTicket(signal) })
     mount(App, { target, props: { tidings, config } })
   },

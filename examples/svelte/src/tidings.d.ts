@@ -1,11 +1,11 @@
 import 'tidings'
 
-/** What the backend puts beside a notification's texts. */
+/** The payload that the backend adds to a notification's texts. */
 interface DemoData {
   readonly routing?: { readonly type: 'navigate'; readonly path: string; readonly params?: Readonly<Record<string, string>> }
 }
 
-/** What people say in a room. */
+/** A message in a room. */
 interface RoomMessage {
   readonly text: string
 }
@@ -13,7 +13,7 @@ interface RoomMessage {
 declare module 'tidings' {
   interface Register {
     channels: { room: { message: RoomMessage } }
-    /** What the ticket says of a user, for others to see. */
+    /** The `info` of a ticket, which other users see. */
     user: { readonly name: string }
     notifications: {
       message: DemoData

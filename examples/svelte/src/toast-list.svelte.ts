@@ -1,4 +1,4 @@
-// What is on screen for a moment. The list is here; how it looks is Toasts.svelte.
+// The list of toasts on screen. Toasts.svelte renders it.
 import { getContext, setContext } from 'svelte'
 
 export interface Toast {
@@ -44,7 +44,7 @@ export function setToasts() {
   })
 }
 
-/** Several marks that are refused for one reason are one piece of bad news. */
+/** Several marks refused for the same reason make one toast. */
 function repeats({ tone, message }: Omit<Toast, 'id'>, shown: readonly Toast[]): boolean {
   return tone === 'bad' && shown.some(other => other.tone === tone && other.message === message)
 }
