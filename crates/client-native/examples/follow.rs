@@ -1,4 +1,4 @@
-//! Follows a user's inbox, prints what arrives and marks it read.
+//! Subscribes to a user's inbox, prints notifications that arrive, and marks them read.
 //!
 //! ```sh
 //! cargo run -p tidings-server -- serve --dev --data /tmp/tidings &
@@ -7,8 +7,8 @@
 //!   -d '{"to":{"user":"u1"},"type":"payment","title":"Paid"}'
 //! ```
 //!
-//! The API key is `TIDINGS_API_KEY`, or `dev`. A real app never holds it: there, its backend
-//! answers tickets.
+//! The API key is `TIDINGS_API_KEY`, or `dev`. A real app never holds the key: its backend makes
+//! the tickets.
 
 use std::{env, error::Error, pin::pin};
 

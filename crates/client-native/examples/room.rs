@@ -1,13 +1,13 @@
-//! A room on the command line: lines typed are published, lines of others are printed. What is typed offline, or before
-//! the program is killed, is sent when it is back: it is kept in a folder.
+//! A room on the command line: publishes each typed line and prints the lines of others. Lines
+//! typed offline, or shortly before the program is killed, are stored in a folder and sent later.
 //!
 //! ```sh
 //! cargo run -p tidings-server -- serve --dev --data /tmp/tidings &
 //! cargo run -p tidings-client --example room -- http://127.0.0.1:8787 mina room:42 /tmp/mina
 //! ```
 //!
-//! The API key is `TIDINGS_API_KEY`, or `dev`. A real app never holds it: there, its backend
-//! answers tickets.
+//! The API key is `TIDINGS_API_KEY`, or `dev`. A real app never holds the key: its backend makes
+//! the tickets.
 
 use std::{env, error::Error};
 
@@ -55,7 +55,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
                 }
             }
             Ok(Some(line)) = typed.next_line() => {
-                // Not waited for: what is typed next must not wait for the network.
+                // Not awaited: the next line must not wait for the network.
                 let room = room.clone();
                 tokio::spawn(async move {
                     if let Err(error) = room.publish(&line).await {

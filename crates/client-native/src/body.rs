@@ -1,4 +1,4 @@
-//! What a notification says.
+//! The body of a notification.
 
 use serde::{Deserialize, de::DeserializeOwned};
 use tidings_client_core::ItemView;
@@ -7,13 +7,13 @@ use tidings_client_core::ItemView;
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(bound = "D: DeserializeOwned")]
 pub struct Body<D = Option<serde_json::Value>> {
-    /// One line.
+    /// One line of text.
     pub title: String,
-    /// A few more.
+    /// A few more lines.
     pub message: Option<String>,
-    /// Where it leads: http(s) or relative, as the server checked.
+    /// The page it links to: http(s) or relative, as the server checked.
     pub url: Option<String>,
-    /// What the app's backend put in besides; make `D` an `Option` where it may be absent.
+    /// Other data of the app's backend. Make `D` an `Option` if it may be absent.
     pub data: D,
 }
 
@@ -21,7 +21,7 @@ impl<D: DeserializeOwned> Body<D> {
     /// Parses the body of an item.
     ///
     /// # Errors
-    /// When `data` does not have the shape of `D`: the backend may be deployed ahead of this app.
+    /// If `data` does not have the shape of `D`: the backend may be deployed ahead of this app.
     pub fn of(item: &ItemView) -> Result<Self, serde_json::Error> {
         serde_json::from_str(item.data.as_str())
     }

@@ -16,32 +16,32 @@ use crate::{
     state::State,
 };
 
-/// Calls that wait for the task at once; more wait for room. Each is tiny and answered within a
-/// turn.
+/// Calls that may wait for the task at once; further calls wait for room. Each is small and handled
+/// within one turn of the task.
 const INPUTS: usize = 64;
 
-/// A client can't be made from these settings.
+/// Why a client can't be built from these settings.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BuildError {
-    /// The address.
+    /// The URL is wrong.
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
-    /// No ticket function.
+    /// The ticket function is missing.
     #[error("a client needs a ticket function: call .ticket(async || …)")]
     TicketMissing,
-    /// A bound of 0.
+    /// A limit is 0.
     #[error("`{0}` must be at least 1")]
     Zero(&'static str),
-    /// No transport, one twice, or one that is none of a process.
+    /// There is no transport, a transport is given twice, or it does not exist outside a browser.
     #[error("transports: {0}; name some of Ws, Sse and Poll, each once, the best first")]
     Transports(&'static str),
-    /// Not inside tokio.
+    /// The call is not inside a tokio runtime.
     #[error("build() must be called within a tokio runtime, on which the client's task will run")]
     NoRuntime,
-    /// The state folder can't be opened or made.
+    /// The state folder can't be opened or created.
     #[error("the state folder {0} can't be used: {1}")]
     State(String, String),
-    /// The system gives no randomness.
+    /// The system gives no random numbers.
     #[error("the system gives no randomness: {0}")]
     Randomness(String),
 }
@@ -75,11 +75,11 @@ impl Builder {
         }
     }
 
-    /// The function that gets a ticket, asked for every attempt, with a deadline of 10 s.
+    /// Sets the ticket function. It is called for every attempt, with a deadline of 10 s.
     ///
-    /// It answers a ticket as a `String`, a JWT as [`crate::Credential::Token`], `None` when nobody
-    /// is signed in; each may be in a `Result`. Its future outlives the call, so a closure that
-    /// captures things clones them into an `async move` block.
+    /// It returns a ticket as a `String`, a JWT as [`crate::Credential::Token`], or `None` when no
+    /// user is signed in; each may be in a `Result`. Its future outlives the call, so a closure
+    /// that captures values clones them into an `async move` block.
     pub fn ticket<F, Fut>(self, function: F) -> Self
     where
         F: Fn() -> Fut + Send + Sync + 'static,
@@ -88,7 +88,7 @@ impl Builder {
         self.credential(move |_| function())
     }
 
-    /// As [`Self::ticket`], for a function that wants to know for whom and how often it is asked.
+    /// As [`Self::ticket`], for a function that takes the user and the number of the attempt.
     pub fn credential<F, Fut>(mut self, function: F) -> Self
     where
         F: Fn(CredentialRequest) -> Fut + Send + Sync + 'static,
@@ -98,104 +98,113 @@ impl Builder {
         self
     }
 
-    /// Whose client this is; a ticket of another user is refused. Default: whoever the ticket
-    /// names.
+    /// Sets the client's user; a ticket of another user is refused. Default: the user that the
+    /// ticket names.
     pub fn user(mut self, user: impl Into<String>) -> Self {
         self.user = User::Named(user.into());
         self
     }
 
-    /// A folder for what is to outlive the process: cursors, the newest items and messages, and intents without an answer.
+    /// Sets a folder for state that outlives the process: cursors, the newest items and messages,
+    /// and intents without an answer.
     ///
-    /// One folder per server. Processes may share it: each goes on with what those that died left unsent, and none
-    /// takes another's. It has to be on a local disk, because its locks are the operating system's. Default: none,
-    /// and everything lasts as long as the client.
+    /// Use one folder per server. Several processes may share it: each sends the intents that an
+    /// ended process left, and none takes those of a running one. The folder must be on a local
+    /// disk, because the locks are the operating system's. Default: none, so all state ends with
+    /// the client.
     pub fn state(mut self, folder: impl Into<PathBuf>) -> Self {
         self.state = Some(folder.into());
         self
     }
 
-    /// Most channels followed at once, beside the inbox. Default 64.
+    /// Sets the most channels that may be subscribed at once, besides the inbox. Default 64.
     pub fn channels_max(mut self, channels: u32) -> Self {
         self.config.channels_max = channels;
         self
     }
 
-    /// Most unanswered intents; more are refused with `outbox_full`. Default 1,000.
+    /// Sets the most intents without an answer; further intents fail with `outbox_full`. Default
+    /// 1,000.
     pub fn outbox_max(mut self, intents: u32) -> Self {
         self.config.outbox_max = intents;
         self
     }
 
-    /// Retry delays. Default: base 1 s, cap 30 s, without an end.
+    /// Sets the delays of retries. Default: base 1 s, cap 30 s, no end.
     pub fn backoff(mut self, backoff: Backoff) -> Self {
         self.config.backoff = backoff;
         self
     }
 
-    /// Time between pings. Default 25 s; the server's wish wins when shorter.
+    /// Sets the time between pings. Default 25 s; a shorter interval of the server takes
+    /// precedence.
     pub fn heartbeat(mut self, interval: Duration) -> Self {
         self.config.heartbeat = millis(interval);
         self
     }
 
-    /// Ways to the server, the best first. Default: WebSocket, then server-sent events, then long poll.
+    /// Sets the transports, the best first. Default: WebSocket, then server-sent events, then long
+    /// poll.
     ///
-    /// One that does not get through, or is held back by a proxy, is left for the next, and a better one is tried again later,
-    /// beside the one in use; the app sees nothing of it but [`crate::Connection::transport`]. With one alone there is no
-    /// such choice: it is tried for ever.
+    /// If a transport does not get through, or a proxy holds it back, the client falls back to the
+    /// next. Later it tries a better one beside the one in use; the app notices only
+    /// [`crate::Connection::transport`]. A single transport has no fallback: it is retried without
+    /// end.
     pub fn transports(mut self, transports: impl IntoIterator<Item = TransportKind>) -> Self {
         self.config.transports = transports.into_iter().collect();
         self
     }
 
-    /// Time on another transport than the best until a better one is tried; longer with each try that fails, up to
-    /// 32 times, and a sixth where the best one worked before. Default 60 s, at least 1 s.
+    /// Sets the time on a transport other than the best until the client tries to upgrade. Each
+    /// failed try makes it longer, up to 32 times; if the best transport worked before, it is a
+    /// sixth. Default 60 s, at least 1 s.
     pub fn climb_after(mut self, time: Duration) -> Self {
         self.config.climb_after = millis(time);
         self
     }
 
-    /// Items of the inbox kept in memory below loaded pages. Default 50.
+    /// Sets the number of inbox items that are held in memory besides loaded pages. Default 50.
     pub fn keep(mut self, items: u32) -> Self {
         self.config.keep = items;
         self
     }
 
-    /// Of how many channels of a user the state folder keeps the newest messages; the one written longest ago goes.
-    /// Default 256.
+    /// Sets the number of channels per user whose newest messages the state folder stores; the
+    /// channel that was written longest ago is dropped first. Default 256.
     pub fn keep_channels(mut self, channels: usize) -> Self {
         self.keep_channels = channels;
         self
     }
 
-    /// Leaves what is shown and what the state folder holds of the user when the ticket function says that nobody is signed in. Default:
-    /// all of it goes, unsent intents included: whoever uses the machine next is not to find it.
+    /// Keeps the user's data, shown and stored, when the ticket function says that no user is
+    /// signed in. Default: all of it is deleted, unsent intents included, so that the next user of
+    /// the machine does not find it.
     pub fn keep_signed_out(mut self) -> Self {
         self.config.keep_signed_out = true;
         self
     }
 
-    /// Oldest notification that counts as arriving; `None`: any age, so that each record that comes
-    /// by resume is reported. Default 60 s: an app that shows toasts does not want yesterday's.
+    /// Sets the greatest age of a notification that still counts as arriving; `None`: any age, so
+    /// that each record of a resume is reported. Default 60 s: an app that shows toasts does not
+    /// want old ones.
     pub fn arrived_max_age(mut self, age: Option<Duration>) -> Self {
         self.config.arrived_max_age = age.map_or(u64::MAX, millis);
         self
     }
 
-    /// How many happenings a stream holds for a reader that is busy, rounded up to a power of two.
-    /// Default 1,024: a resume after an hour away fits. Beyond it the reader gets
+    /// Sets how many events a stream holds for a busy reader, rounded up to a power of two. Default
+    /// 1,024, enough for a resume after an hour away. A reader that falls further behind gets
     /// [`crate::Lagged`].
     pub fn buffer(mut self, happenings: usize) -> Self {
         self.buffer = happenings;
         self
     }
 
-    /// Starts the client's task on the current tokio runtime. Nothing connects before somebody
-    /// listens, marks or calls [`Client::connect`].
+    /// Starts the client's task on the current tokio runtime. The client connects on the first
+    /// listener, mark or [`Client::connect`].
     ///
     /// # Errors
-    /// [`BuildError`]: the address, a missing ticket function, a bound of 0, no transports, or no runtime.
+    /// [`BuildError`]: a wrong URL, no ticket function, a limit of 0, no transports, or no runtime.
     pub fn build(self) -> Result<Client, BuildError> {
         let runtime = Handle::try_current().map_err(|_| BuildError::NoRuntime)?;
         let endpoint = Endpoint::of(&self.url)?;
@@ -212,7 +221,7 @@ impl Builder {
         if let Some(what) = wrong_with(&config.transports) {
             return Err(BuildError::Transports(what));
         }
-        // Memory is given in powers of two; beyond this the channel itself would refuse by a panic.
+        // The channel allocates in powers of two, and panics above this size.
         let buffer = self.buffer.min(1 << 24);
         let state = match self.state {
             Some(folder) => {
@@ -264,7 +273,7 @@ impl std::fmt::Debug for Builder {
     }
 }
 
-/// What these transports can't be used for, if anything.
+/// Why these transports can't be used, if they can't.
 fn wrong_with(transports: &[TransportKind]) -> Option<&'static str> {
     if transports.is_empty() {
         return Some("none is named");

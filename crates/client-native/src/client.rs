@@ -1,4 +1,4 @@
-//! The handle an app holds.
+//! The handle that an app holds.
 
 use std::sync::{
     Arc,
@@ -19,38 +19,37 @@ use crate::{
     room::Channel,
 };
 
-/// A client of one Tidings server. Cheap to clone; when the last handle (and [`Inbox`]) is dropped,
-/// the connection ends.
+/// A client of one Tidings server. Cheap to clone; the connection ends when the last handle (or
+/// [`Inbox`]) is dropped.
 #[derive(Clone, Debug)]
 pub struct Client {
     shared: Arc<Shared>,
 }
 
-/// What all handles of a client share with its task.
+/// State that all handles of a client share with its task.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) connection: watch::Receiver<Connection>,
     pub(crate) inbox: watch::Receiver<InboxView>,
     pub(crate) outbox: watch::Receiver<tidings_client_core::Outbox>,
-    /// Weak, so that streams end with the task, however many handles are left.
+    /// Weak, so that streams end with the task even if handles remain.
     pub(crate) happenings: broadcast::WeakSender<Happening>,
     pub(crate) inputs: mpsc::Sender<Input>,
-    /// Wakes the task when somebody listens for the first time: that call can't wait for room in
-    /// `inputs`.
+    /// Wakes the task on the first listener: that call can't wait for room in `inputs`.
     pub(crate) wanted: Arc<Notify>,
     pub(crate) asked: AtomicBool,
 }
 
 impl Shared {
-    /// Asks for the connection, once in the client's life: a listener that comes later must not
-    /// undo `disconnect()`.
+    /// Asks for the connection once in the client's life: a later listener must not undo
+    /// `disconnect()`.
     pub(crate) fn want(&self) {
         if !self.asked.swap(true, Ordering::Relaxed) {
             self.wanted.notify_one();
         }
     }
 
-    /// What happens from now on; of a client that has ended, nothing.
+    /// Events from now on; none if the client has ended.
     pub(crate) fn subscribe(&self) -> broadcast::Receiver<Happening> {
         let nothing = || broadcast::channel(1).1;
         self.happenings.upgrade().map_or_else(nothing, |sender| sender.subscribe())
@@ -61,13 +60,13 @@ impl Shared {
     }
 }
 
-/// The task is gone: the app closed the client, or the runtime ended.
+/// The task has ended: the app closed the client, or the runtime ended.
 pub(crate) fn closed() -> Error {
     Error::new(ErrorCode::ClosedByApp, "")
 }
 
 impl Client {
-    /// Starts with the server's address: `https://rt.example.com`, with a path if the server is
+    /// Starts with the server's URL, such as `https://rt.example.com`, with a path if the server is
     /// nested under one.
     pub fn builder(url: impl Into<String>) -> Builder {
         Builder::new(url.into())
@@ -83,42 +82,42 @@ impl Client {
         Inbox { shared: Arc::clone(&self.shared) }
     }
 
-    /// A channel beside the inbox: a room, a chat, a topic, such as `room:42`. Nothing is joined by this.
+    /// A channel besides the inbox: a room, a chat or a topic, such as `room:42`. This call does
+    /// not subscribe to it.
     ///
     /// # Errors
-    /// `invalid_argument`: it is not `namespace:name`, or an inbox.
+    /// `invalid_argument`: the name is not `namespace:name`, or it is an inbox.
     pub fn channel(&self, name: &str) -> Result<Channel, Error> {
         Channel::new(Arc::clone(&self.shared), name)
     }
 
-    /// What was published or marked and has no answer yet, or was refused.
+    /// Published messages and marks that have no answer yet or were refused.
     #[must_use]
     pub fn outbox(&self) -> Outbox {
         Outbox { shared: Arc::clone(&self.shared) }
     }
 
-    /// Where the connection stands.
+    /// The current state of the connection.
     #[must_use]
     pub fn connection(&self) -> Connection {
         self.shared.connection.borrow().clone()
     }
 
-    /// The newest state of the connection whenever it changed. Asks for a connection.
+    /// The state of the connection after each change. Asks for a connection.
     #[must_use]
     pub fn connection_changes(&self) -> watch::Receiver<Connection> {
         self.shared.want();
         self.shared.connection.clone()
     }
 
-    /// Everything that happens from now on, in order. Bounded as [`Inbox::arrived`] is. Asks for a
-    /// connection.
+    /// All events from now on, in order. Bounded like [`Inbox::arrived`]. Asks for a connection.
     pub fn happenings(&self) -> impl Stream<Item = Result<Happening, Lagged>> + Send + use<> {
         let receiver = self.shared.subscribe();
         self.shared.want();
         happenings(receiver)
     }
 
-    /// Wants a connection, also after [`Self::disconnect`], or after the client gave up.
+    /// Asks for a connection, also after [`Self::disconnect`] and after the client gave up.
     ///
     /// # Errors
     /// `closed`.
@@ -127,7 +126,7 @@ impl Client {
         self.shared.send(Input::Event(Event::ConnectRequested)).await
     }
 
-    /// Wants none until [`Self::connect`].
+    /// Ends the connection until [`Self::connect`].
     ///
     /// # Errors
     /// `closed`.
@@ -136,7 +135,7 @@ impl Client {
         self.shared.send(Input::Event(Event::DisconnectRequested)).await
     }
 
-    /// Doesn't wait for the backoff.
+    /// Ends the wait of the backoff.
     ///
     /// # Errors
     /// `closed`.
@@ -144,7 +143,7 @@ impl Client {
         self.shared.send(Input::Event(Event::RetryRequested)).await
     }
 
-    /// Changes whose client this is; `None`: nobody's. Everything shown of the former user goes in
+    /// Changes the client's user; `None`: no user. All data shown for the former user is removed in
     /// one step.
     ///
     /// # Errors
@@ -154,7 +153,7 @@ impl Client {
         self.shared.send(Input::Event(Event::UserChanged(user))).await
     }
 
-    /// In words: why it is not connected, and what happens next.
+    /// Describes why the client is not connected, and what happens next.
     pub async fn explain(&self) -> String {
         let (reply, answer) = oneshot::channel();
         match self.shared.send(Input::Explain { reply }).await {
@@ -163,10 +162,10 @@ impl Client {
         }
     }
 
-    /// Ends the client for good and waits until its task has: says goodbye to the server within 2
-    /// s.
+    /// Ends the client for good and waits for its task, which takes at most 2 s to close the
+    /// connection.
     pub async fn close(self) {
-        // An error means that the task has ended already, which is what is wanted.
+        // An error means that the task has already ended.
         let _ = self.shared.send(Input::Event(Event::CloseRequested)).await;
         self.shared.inputs.closed().await;
     }

@@ -5,24 +5,24 @@ use std::{fmt::Display, future::Future, sync::Arc};
 use futures_util::{FutureExt as _, future::BoxFuture};
 use tidings_client_core::Credential;
 
-/// What the ticket function is asked for.
+/// The request to the ticket function.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CredentialRequest {
-    /// The user it should be for, where the app named one.
+    /// The user the ticket is for, if the app named one.
     pub user: Option<String>,
     /// Number of the attempt.
     pub attempt: u64,
 }
 
-/// What a ticket function may answer.
+/// The types that a ticket function may return.
 ///
-/// A `String` is a ticket, [`Credential::Token`] a JWT, `None` says that nobody is signed in (the
-/// client stops asking), an `Err` that it did not work this time (the client tries again later).
+/// A `String` is a ticket and [`Credential::Token`] a JWT. `None` says that no user is signed in
+/// (the client stops asking), an `Err` that it failed this time (the client tries again later).
 pub trait IntoCredential {
-    /// As the core wants it; the error in words.
+    /// Converts the value for the core; an error becomes its text.
     ///
     /// # Errors
-    /// The function's own.
+    /// The ticket function's own error.
     fn into_credential(self) -> Result<Credential, String>;
 }
 
@@ -52,7 +52,7 @@ impl<C: IntoCredential, E: Display> IntoCredential for Result<C, E> {
 
 pub(crate) type Answer = Result<Credential, String>;
 
-/// The function, with its types forgotten.
+/// The ticket function as a trait object.
 pub(crate) type Provider =
     Arc<dyn Fn(CredentialRequest) -> BoxFuture<'static, Answer> + Send + Sync>;
 

@@ -1,35 +1,35 @@
-//! From the app's `url` to the addresses of the server.
+//! Makes the server's URLs from the app's `url`.
 
 use http::Uri;
 
-/// The address is not one a client can connect to.
+/// Why a client can't connect to this URL.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EndpointError {
-    /// Not a URL with a host.
+    /// It is not a URL with a host.
     #[error("`{0}` is not a URL with a scheme and a host, such as https://rt.example.com")]
     Malformed(String),
-    /// Another scheme.
+    /// Its scheme is not supported.
     #[error("the scheme of `{0}` is not http, https, ws or wss")]
     Scheme(String),
-    /// Something behind the path.
+    /// It has a query.
     #[error("`{0}` has a query; the url is only the server's address, with a path if it is nested")]
     Query(String),
-    /// This build can't encrypt.
+    /// This build has no encryption.
     #[error("`{0}` needs encryption: build tidings-client with its feature `tls`")]
     TlsMissing(String),
 }
 
-/// Where a server is.
+/// The URLs of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Endpoint {
-    /// Of the WebSocket.
+    /// URL of the WebSocket.
     pub(crate) websocket: Uri,
-    /// What all addresses of requests begin with: `…/v1/`.
+    /// The common beginning of all request URLs: `…/v1/`.
     pub(crate) requests: String,
 }
 
 impl Endpoint {
-    /// Of the server at `url`, which may have a path the server is nested under.
+    /// The URLs of the server at `url`, which may have a path that the server is nested under.
     pub(crate) fn of(url: &str) -> Result<Self, EndpointError> {
         let malformed = || EndpointError::Malformed(url.to_owned());
         let uri: Uri = url.parse().map_err(|_| malformed())?;

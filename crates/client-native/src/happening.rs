@@ -1,4 +1,4 @@
-//! What a client tells its app, in the order it happened.
+//! Events that a client reports to its app, in the order they occurred.
 
 use std::sync::Arc;
 
@@ -7,48 +7,46 @@ use tidings_client_core::{Error, FailedIntent, ItemView, MessageView};
 use tidings_protocol::{Channel, server::GapReason};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
-/// Something the app may want to react to. States (inbox, connection) are read elsewhere and never
-/// missed.
+/// An event the app may react to. States (inbox, connection) are read elsewhere and never missed.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Happening {
-    /// A notification arrived, live or by resume, and not with a snapshot: once for each record.
+    /// A notification arrived, live or by resume, but not in a snapshot: once for each record.
     Arrived(Arc<ItemView>),
-    /// A message came to a channel that is read, live or by resume: once for each record.
+    /// A message arrived in a channel with readers, live or by resume: once for each record.
     Message {
-        /// Where.
+        /// The channel.
         channel: Channel,
-        /// As in the channel's snapshot.
+        /// The message, as in the channel's snapshot.
         message: Arc<MessageView>,
     },
     /// Records are missing for good.
     Gap {
-        /// Where.
+        /// The channel.
         channel: Channel,
         /// First missing offset.
         from: u64,
         /// Last missing offset.
         to: u64,
-        /// Why.
+        /// The reason.
         why: GapReason,
     },
     /// A mark or a message was refused for good; see [`crate::Outbox`].
     Failed(FailedIntent),
-    /// Something went wrong that no call can answer.
+    /// An error that belongs to no call.
     Error(Error),
 }
 
-/// The reader of a stream was slower than what came, and missed the oldest of it. The inbox or channel
-/// itself misses nothing: read its snapshot. A larger [`crate::Builder::buffer`] helps
-/// against bursts.
+/// The reader of a stream was too slow and missed the oldest events. The inbox or channel itself
+/// misses nothing: read its snapshot. A larger [`crate::Builder::buffer`] helps against bursts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the reader was too slow and missed {missed} happenings")]
 pub struct Lagged {
-    /// How many.
+    /// Number of missed events.
     pub missed: u64,
 }
 
-/// Ends when the client has.
+/// The stream of events; it ends with the client.
 pub(crate) fn happenings(
     receiver: Receiver<Happening>,
 ) -> impl Stream<Item = Result<Happening, Lagged>> {

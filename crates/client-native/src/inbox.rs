@@ -1,4 +1,4 @@
-//! The inbox: one list, one count, and what can be done with them.
+//! The inbox: one list, one count, and the actions on them.
 
 use std::{future, sync::Arc};
 
@@ -19,36 +19,36 @@ const SEEN: MarkSet = MarkSet { seen: Some(true), read: None, archived: None };
 const ARCHIVED: MarkSet = MarkSet { seen: None, read: None, archived: Some(true) };
 const UNARCHIVED: MarkSet = MarkSet { seen: None, read: None, archived: Some(false) };
 
-/// The user's inbox, everyone-messages included. A cheap handle.
+/// The user's inbox, including messages to everyone. A cheap handle.
 ///
-/// A mark shows at once; the future answers when the server stored it, which may be after a
-/// reconnect. Dropping the future does not take the mark back. All marks fail alike: `Error::code`
-/// says why, and the mark is rolled back.
+/// A mark shows at once; its future completes when the server has stored it, which may be after a
+/// reconnect. Dropping the future does not undo the mark. A mark that fails is rolled back, and
+/// `Error::code` says why.
 #[derive(Clone, Debug)]
 pub struct Inbox {
     pub(crate) shared: Arc<Shared>,
 }
 
 impl Inbox {
-    /// As it is now.
+    /// The current state.
     #[must_use]
     pub fn snapshot(&self) -> InboxView {
         self.shared.inbox.borrow().clone()
     }
 
-    /// The newest state whenever it changed. Asks for a connection.
+    /// The state after each change. Asks for a connection.
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<InboxView> {
         self.shared.want();
         self.shared.inbox.clone()
     }
 
-    /// Each notification that arrives from now on, once, in order within its channel; what a
-    /// snapshot brings has not "arrived". Asks for a connection.
+    /// Each notification that arrives from now on, once, in order within its channel; items of a
+    /// snapshot have not "arrived". Asks for a connection.
     ///
-    /// The stream holds up to [`crate::Builder::buffer`] items; a reader that is slower gets
-    /// [`Lagged`] in the place of the oldest, never a silent hole, and never holds up the
-    /// connection. For all of them in spite of that, read [`Self::snapshot`].
+    /// The stream holds up to [`crate::Builder::buffer`] items. A slower reader gets [`Lagged`] in
+    /// place of the oldest, so no hole is silent and the connection never waits. [`Self::snapshot`]
+    /// still has all items.
     pub fn arrived(&self) -> impl Stream<Item = Result<Arc<ItemView>, Lagged>> + Send + use<> {
         let receiver = self.shared.subscribe();
         self.shared.want();
@@ -64,7 +64,7 @@ impl Inbox {
     /// Loads older items into the snapshot.
     ///
     /// # Errors
-    /// When the server can't be asked, or refuses.
+    /// If the server can't be reached, or refuses.
     pub async fn load_more(&self) -> Result<(), Error> {
         let (reply, answer) = oneshot::channel();
         self.shared.send(Input::More { reply }).await?;
@@ -74,7 +74,7 @@ impl Inbox {
     /// Marks items read, by their ids.
     ///
     /// # Errors
-    /// When the mark is refused; it is rolled back.
+    /// If the mark is refused; it is then rolled back.
     pub async fn mark_read<I>(&self, ids: I) -> Result<Stored, Error>
     where
         I: IntoIterator<Item: Into<String>>,
@@ -104,7 +104,7 @@ impl Inbox {
         self.mark(items(ids), SEEN).await
     }
 
-    /// Puts items away.
+    /// Archives items.
     ///
     /// # Errors
     /// As [`Self::mark_read`].
@@ -126,7 +126,7 @@ impl Inbox {
         self.mark(items(ids), UNARCHIVED).await
     }
 
-    /// Marks the whole inbox read, as far as this client has seen it.
+    /// Marks all items read that this client has seen.
     ///
     /// # Errors
     /// As [`Self::mark_read`].
@@ -142,7 +142,7 @@ impl Inbox {
         self.mark(MarkTargets::All, SEEN).await
     }
 
-    /// Puts the whole inbox away.
+    /// Archives the whole inbox.
     ///
     /// # Errors
     /// As [`Self::mark_read`].

@@ -1,4 +1,4 @@
-//! Tidings for Rust apps: the client core (`tidings-client-core`) on tokio's sockets.
+//! Tidings for Rust apps: the client core (`tidings-client-core`) on tokio.
 //!
 //! ```no_run
 //! use futures_util::StreamExt as _;
@@ -20,28 +20,30 @@
 //! # }
 //! ```
 //!
-//! A [`Client`] is a handle; one task behind it owns the core, the links and the one timer. The
-//! connection is wanted from the first listener, mark or [`Client::connect`] on, and is kept up
-//! (backoff, heartbeat, resume without loss) until [`Client::disconnect`], [`Client::close`] or the
-//! last handle is dropped.
+//! A [`Client`] is a handle; a task behind it owns the core, the connections and the timer. The
+//! first listener, mark or [`Client::connect`] opens the connection. The client keeps it up
+//! (backoff, heartbeat, resume without loss) until [`Client::disconnect`] or [`Client::close`], or
+//! until the last handle is dropped.
 //!
-//! | what | how |
+//! | to get | use |
 //! |---|---|
-//! | the inbox as it is now | [`Inbox::snapshot`] |
-//! | and whenever it changes | [`Inbox::changes`], a `watch`: the newest state, however slow the reader |
+//! | the inbox now | [`Inbox::snapshot`] |
+//! | the inbox after each change | [`Inbox::changes`], a `watch`: the newest state, however slow the reader |
 //! | each notification once | [`Inbox::arrived`], a bounded stream that says when its reader was too slow |
-//! | everything in order (gaps, refusals too) | [`Client::happenings`] |
-//! | reading, archiving, undoing | [`Inbox::mark_read`] and its siblings: shown at once, rolled back when refused |
+//! | all events in order (gaps, refusals too) | [`Client::happenings`] |
+//! | items read, archived, restored | [`Inbox::mark_read`] and its siblings: shown at once, rolled back when refused |
 //! | rooms, chats, topics | [`Client::channel`]: [`Channel::subscribe`] reads, [`Channel::publish`] writes |
-//! | what has no answer yet, or was refused | [`Client::outbox`] |
-//! | why there is no connection | [`Client::connection`], [`Client::explain`] |
+//! | intents without an answer, or refused | [`Client::outbox`] |
+//! | the reason for a missing connection | [`Client::connection`], [`Client::explain`] |
 //!
-//! With [`Builder::state`], cursors, the newest items and messages and whatever has no answer yet are kept in a folder:
-//! a process that is killed, at any moment, loses nothing of it, and the next one goes on.
+//! With [`Builder::state`], a folder stores cursors, the newest items and messages, and all intents
+//! without an answer. A process may be killed at any moment and loses none of them; the next
+//! process goes on.
 //!
-//! It speaks WebSocket; where a network lets none through, server-sent events; where that is held back, long poll; and climbs up
-//! again when it can, without a gap ([`Builder::transports`]). [`Connection::transport`] names the one in use. Requests are
-//! HTTP/1.1, straight to the server: no proxy of the environment, no redirects, no cookies.
+//! The client uses WebSocket. If a network lets none through, it falls back to server-sent events,
+//! and if those are held back, to long poll. It upgrades again when it can, without a gap
+//! ([`Builder::transports`]). [`Connection::transport`] names the transport in use. Requests are
+//! HTTP/1.1, directly to the server: no proxy from the environment, no redirects, no cookies.
 
 mod body;
 mod builder;

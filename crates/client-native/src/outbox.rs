@@ -1,4 +1,4 @@
-//! The outbox: what has no answer yet, and what was refused.
+//! The outbox: intents without an answer, and refused intents.
 
 use std::sync::Arc;
 
@@ -11,30 +11,31 @@ use crate::{
     driver::Input,
 };
 
-/// Intents without an answer, and refused ones. A cheap handle. With [`crate::Builder::state`] both outlive the process.
+/// Intents without an answer, and refused intents. A cheap handle. With [`crate::Builder::state`],
+/// both outlive the process.
 #[derive(Clone, Debug)]
 pub struct Outbox {
     pub(crate) shared: Arc<Shared>,
 }
 
 impl Outbox {
-    /// As it is now.
+    /// The current state.
     #[must_use]
     pub fn snapshot(&self) -> OutboxView {
         self.shared.outbox.borrow().clone()
     }
 
-    /// The newest state whenever it changed. Asks for a connection.
+    /// The state after each change. Asks for a connection.
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<OutboxView> {
         self.shared.want();
         self.shared.outbox.clone()
     }
 
-    /// Tries a refused intent again, by its `id`; it is a new one then.
+    /// Retries a refused intent by its `id`, as a new intent.
     ///
     /// # Errors
-    /// `not_found`, or why it was refused again.
+    /// `not_found`, or the reason of the new refusal.
     pub async fn retry(&self, id: u64) -> Result<Stored, Error> {
         let (reply, answer) = oneshot::channel();
         self.shared.want();
@@ -42,7 +43,7 @@ impl Outbox {
         stored(answer).await
     }
 
-    /// Throws a refused intent away, by its `id`.
+    /// Discards a refused intent by its `id`.
     ///
     /// # Errors
     /// `closed`.

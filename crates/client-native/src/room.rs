@@ -1,4 +1,4 @@
-//! Channels beside the inbox: rooms, chats, topics.
+//! Channels besides the inbox: rooms, chats, topics.
 
 use std::{
     pin::Pin,
@@ -19,7 +19,8 @@ use crate::{
     outbox::stored,
 };
 
-/// One channel. A cheap handle; the channel is joined while a [`Subscription`] of it lives, and 5 s longer.
+/// One channel. A cheap handle; the client is subscribed while a [`Subscription`] exists, and 5 s
+/// longer.
 #[derive(Clone, Debug)]
 pub struct Channel {
     shared: Arc<Shared>,
@@ -42,13 +43,13 @@ impl Channel {
         self.name.as_str()
     }
 
-    /// Reads the channel: joins it, begins with its newest page, and goes on with what comes. With
+    /// Subscribes to the channel: starts with its newest page, then adds new messages. With
     /// [`crate::Builder::state`] it goes on from where the last process was. Asks for a connection.
     ///
     /// # Errors
-    /// `closed`. That the server does not let this user in is told by [`ChannelView::status`].
+    /// `closed`. If the server refuses the user, [`ChannelView::status`] says so.
     pub async fn subscribe(&self) -> Result<Subscription, Error> {
-        // First, so that nothing is missed between the two.
+        // Taken first, so that no event is missed in between.
         let happenings = happenings(self.shared.subscribe());
         let (reply, answer) = oneshot::channel();
         self.shared.want();
@@ -67,12 +68,12 @@ impl Channel {
         Ok(Subscription { channel: self.clone(), view, messages: messages.boxed() })
     }
 
-    /// Publishes a message. The channel need not be read. The future answers when the server stored it, which may be
-    /// after a reconnect; dropping the future does not take the message back.
+    /// Publishes a message; no subscription is needed. The future completes when the server has
+    /// stored it, which may be after a reconnect. Dropping the future does not undo it.
     ///
     /// # Errors
-    /// `invalid_argument` where `data` is not JSON, `too_large`, `outbox_full`, or why the server refused it; refused
-    /// messages stay in [`crate::Client::outbox`].
+    /// `invalid_argument` if `data` is not JSON, `too_large`, `outbox_full`, or the server's
+    /// reason. A refused message stays in [`crate::Client::outbox`].
     pub async fn publish<T: Serialize + ?Sized>(&self, data: &T) -> Result<Stored, Error> {
         let invalid =
             |error: serde_json::Error| Error::new(ErrorCode::InvalidArgument, &error.to_string());
@@ -85,8 +86,9 @@ impl Channel {
     }
 }
 
-/// Reads a channel as long as it lives. As a stream: each message that comes from now on, once and in order, own ones
-/// included; what is read back has not come. Bounded as [`crate::Inbox::arrived`] is.
+/// Keeps a channel subscribed while it exists. As a stream, it yields each new message once and in
+/// order, own messages included, but no message of an older page. Bounded like
+/// [`crate::Inbox::arrived`].
 pub struct Subscription {
     channel: Channel,
     view: watch::Receiver<ChannelView>,
@@ -94,13 +96,13 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    /// The channel as it is now: its messages in order, own ones without an answer last.
+    /// The channel now: its messages in order, own messages without an answer last.
     #[must_use]
     pub fn snapshot(&self) -> ChannelView {
         self.view.borrow().clone()
     }
 
-    /// The newest state whenever it changed. Whoever holds this reads the channel as well.
+    /// The state after each change. A receiver keeps the channel subscribed, too.
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<ChannelView> {
         self.view.clone()
@@ -109,7 +111,7 @@ impl Subscription {
     /// Loads older messages into the snapshot.
     ///
     /// # Errors
-    /// When the server can't be asked, or refuses.
+    /// If the server can't be reached, or refuses.
     pub async fn load_more(&self) -> Result<(), Error> {
         let (reply, answer) = oneshot::channel();
         let channel = self.channel.name.clone();

@@ -3,8 +3,8 @@
 use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
 use std::sync::Arc;
 
-/// Trusts the system's certificates. Names its crypto provider, because rustls's process-wide
-/// default is the app's to choose.
+/// Trusts the system's certificates. Names its crypto provider, because the process-wide default of
+/// rustls belongs to the app.
 pub(crate) fn config() -> Result<ClientConfig, String> {
     let found = rustls_native_certs::load_native_certs();
     let mut roots = RootCertStore::empty();

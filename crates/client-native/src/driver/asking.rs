@@ -1,4 +1,4 @@
-//! One call of the app's ticket function at a time.
+//! Calls the app's ticket function, one call at a time.
 
 use std::future::pending;
 
@@ -14,7 +14,7 @@ pub(crate) struct Asking {
 
 struct Call {
     attempt: u64,
-    /// A task of its own: the app's function may panic, and the client must not.
+    /// A separate task: if the app's function panics, the client goes on.
     task: JoinHandle<Answer>,
 }
 
@@ -29,7 +29,7 @@ impl Asking {
         Self { provider, call: None }
     }
 
-    /// Calls the function; an earlier call is aborted. For how long it is waited for is the core's to say.
+    /// Calls the function; an earlier call is aborted. The core decides how long to wait.
     pub(crate) fn begin(&mut self, attempt: u64, user: Option<String>) {
         let provider = self.provider.clone();
         let task = tokio::spawn(async move { provider(CredentialRequest { user, attempt }).await });
@@ -40,7 +40,7 @@ impl Asking {
         self.call.take_if(|call| call.attempt == attempt);
     }
 
-    /// The answer, once there is one. Dropping this future loses nothing.
+    /// Returns the answer. Dropping this future loses nothing.
     pub(crate) async fn next(&mut self) -> Event {
         let Some(call) = &mut self.call else { return pending().await };
         let result = (&mut call.task).await.unwrap_or_else(|error| {

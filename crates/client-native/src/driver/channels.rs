@@ -1,4 +1,4 @@
-//! Who reads which channel.
+//! The channels that the app reads.
 
 use std::collections::BTreeMap;
 
@@ -8,10 +8,10 @@ use tokio::sync::{mpsc, watch};
 
 use super::Input;
 
-/// A sender for each channel that is read; whoever holds a receiver reads it. Bounded by the readers the app has.
+/// A sender for each channel with readers: a reader holds a receiver. The app's readers bound it.
 pub(super) struct Channels {
     read: BTreeMap<Channel, watch::Sender<ChannelView>>,
-    /// Weak: what waits for readers to go must not keep the client.
+    /// Weak: a task that waits for the last reader must not keep the client alive.
     inputs: mpsc::WeakSender<Input>,
 }
 
@@ -20,7 +20,7 @@ impl Channels {
         Self { read: BTreeMap::new(), inputs }
     }
 
-    /// A receiver, and whether nobody has read the channel until now.
+    /// A receiver, and whether it is the channel's first.
     pub(super) fn subscribe(&mut self, channel: &Channel) -> (watch::Receiver<ChannelView>, bool) {
         if let Some(sender) = self.read.get(channel) {
             return (sender.subscribe(), false);
@@ -31,7 +31,7 @@ impl Channels {
         (receiver, true)
     }
 
-    /// Forgets a channel, unless somebody reads it again.
+    /// Removes a channel, unless it has a reader again.
     pub(super) fn end_if_unread(&mut self, channel: &Channel) -> bool {
         let Some(sender) = self.read.get(channel) else { return false };
         if sender.receiver_count() > 0 {
@@ -49,14 +49,15 @@ impl Channels {
         }
     }
 
-    /// Tells the client's task when the last receiver is gone: dropping one can't wait for room in its queue.
+    /// Tells the client's task when the last receiver is dropped. A task of its own does this,
+    /// because dropping can't wait for room in the queue.
     fn mind(&self, channel: &Channel, sender: watch::Sender<ChannelView>) {
         let (channel, inputs) = (channel.clone(), self.inputs.clone());
         tokio::spawn(async move {
             sender.closed().await;
             drop(sender);
             if let Some(inputs) = inputs.upgrade() {
-                // The task has ended: there is nothing to leave.
+                // If the client's task has ended, there is no subscription to end.
                 let _ = inputs.send(Input::Unread { channel }).await;
             }
         });

@@ -5,10 +5,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tidings_client_core::Now;
 use tokio::time::{Instant, sleep_until};
 
-/// Far enough for any timer, near enough for every platform's clock.
+/// Longer than any timer, and still within the range of every platform's clock.
 const FAR: Duration = Duration::from_secs(86_400 * 365);
 
-/// Milliseconds since the client began, and since 1970.
+/// Milliseconds since the client's start, and since 1970.
 pub(crate) struct Clock {
     began: Instant,
 }
@@ -19,12 +19,12 @@ impl Clock {
     }
 
     pub(crate) fn now(&self) -> Now {
-        // A clock before 1970 is wrong anyway; 0 keeps it harmless.
+        // A clock before 1970 is wrong; 0 makes it harmless.
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Now { mono: millis(self.began.elapsed()), wall: millis(wall) }
     }
 
-    /// The moment of a time on the monotonic clock.
+    /// The instant of a time on the core's monotonic clock.
     pub(crate) fn instant(&self, mono: u64) -> Instant {
         self.began + Duration::from_millis(mono).min(self.began.elapsed() + FAR)
     }
@@ -34,7 +34,7 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Waits until then, or for ever.
+/// Waits until an instant, or without end.
 pub(crate) async fn alarm(at: Option<Instant>) {
     match at {
         Some(at) => sleep_until(at).await,

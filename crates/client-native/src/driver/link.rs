@@ -1,4 +1,4 @@
-//! The WebSocket: opening, reading, a bounded queue to write, and goodbye.
+//! The WebSocket: opens, reads, writes from a bounded queue, and closes.
 
 use std::{
     collections::VecDeque,
@@ -21,19 +21,20 @@ use tokio_tungstenite::{
 };
 use tracing::debug;
 
-/// Nothing came that said why.
+/// The connection ended without a close code.
 const ABNORMAL: u16 = 1006;
-/// A frame of the server: a full send buffer (512 KiB) and a snapshot of large items leave room to
-/// this.
+/// Largest frame from the server: a full send buffer (512 KiB) or a snapshot of large items fits
+/// easily.
 const FRAME_BYTES: usize = 4 << 20;
-/// Messages that wait for the socket: the core's outbox after a reconnect, and as much again.
+/// Most messages that may wait for the socket: the core's outbox after a reconnect, and as many
+/// again.
 const QUEUE: usize = 4_096;
-/// How long a goodbye may take.
+/// How long closing may take.
 const GOODBYE: Duration = Duration::from_secs(2);
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-/// At most one connection, and those that still say goodbye.
+/// At most one open connection, and connections that are closing.
 pub(crate) struct Link {
     endpoint: Uri,
     state: State,
@@ -50,9 +51,9 @@ struct Open {
     transport: u64,
     socket: Socket,
     queue: VecDeque<Utf8Bytes>,
-    /// Something was written, or a pong is due, that the socket has not taken yet.
+    /// Whether the socket holds data that is not flushed: a message or a pong.
     unflushed: bool,
-    /// Writing failed; what the server said before may still be read.
+    /// Whether writing failed; earlier messages of the server may still be read.
     broken: bool,
 }
 
@@ -65,7 +66,7 @@ impl Link {
         self.state = State::Opening { transport, socket: connect(self.endpoint.clone()).boxed() };
     }
 
-    /// Queues a message. A queue that is full ends the link: [`Self::next`] says so.
+    /// Queues a message. A full queue ends the connection, which [`Self::next`] reports.
     pub(crate) fn send(&mut self, transport: u64, text: String) {
         match &mut self.state {
             State::Open(open) if open.transport == transport => open.queue.push_back(text.into()),
@@ -81,12 +82,12 @@ impl Link {
         }
     }
 
-    /// The next thing that happens. Dropping this future loses nothing.
+    /// Returns the next event. Dropping this future loses nothing.
     pub(crate) async fn next(&mut self) -> Event {
         poll_fn(|cx| self.poll(cx)).await
     }
 
-    /// Waits for the goodbyes.
+    /// Waits until all closing connections are closed.
     pub(crate) async fn finish(mut self) {
         while self.goodbyes.join_next().await.is_some() {}
     }
@@ -110,7 +111,7 @@ impl Link {
             },
         };
         if let State::Open(open) = std::mem::replace(&mut self.state, State::Absent) {
-            // The server closed first: the answer to its close frame is still to be written.
+            // The server closed first: its close frame needs an answer.
             self.say_goodbye(*open, None);
         }
         Poll::Ready(event)
@@ -128,8 +129,8 @@ impl Link {
                     let frame = CloseFrame { code: CloseCode::from(code), reason: "".into() };
                     socket.close(Some(frame)).await?;
                 }
-                // Reading on is what completes the handshake: until the server's close frame, or
-                // its end.
+                // The closing handshake is complete when the server's close frame or its end is
+                // read.
                 while let Some(Ok(message)) = socket.next().await {
                     if message.is_close() {
                         break;
@@ -137,7 +138,7 @@ impl Link {
                 }
                 Ok::<_, tungstenite::Error>(())
             };
-            // Neither an error nor the deadline leaves anything to do: the socket is dropped.
+            // After an error or the deadline the socket is simply dropped.
             let _ = timeout(GOODBYE, goodbye).await;
         });
     }
@@ -173,7 +174,7 @@ impl Open {
                     });
                     return Poll::Ready(self.closed(code, reason));
                 }
-                // The answer to a ping waits in the socket until it is flushed.
+                // The pong stays in the socket until it is flushed.
                 Message::Ping(_) => self.unflushed = true,
                 Message::Pong(_) | Message::Frame(_) => {}
                 Message::Binary(_) => {
@@ -184,7 +185,7 @@ impl Open {
         }
     }
 
-    /// As much as the socket takes now.
+    /// Writes as much as the socket takes now.
     fn poll_write(&mut self, cx: &mut Context<'_>) {
         if !self.broken {
             self.broken = self.try_write(cx).is_err();
@@ -215,15 +216,15 @@ impl Open {
     }
 }
 
-/// Opens the WebSocket; the core has the deadline. The error in words, with the HTTP status where
+/// Opens the WebSocket; the core has the deadline. An error is a text, with the HTTP status if
 /// there is one.
 async fn connect(endpoint: Uri) -> Result<Socket, String> {
     let settings = WebSocketConfig::default()
-        // The default of 128 KiB is zeroed on each read attempt.
+        // The default of 128 KiB would be zeroed on each read.
         .read_buffer_size(8 << 10)
         .max_message_size(Some(FRAME_BYTES))
         .max_frame_size(Some(FRAME_BYTES));
-    // Small messages are answers to somebody who waits: no Nagle.
+    // Small messages must not wait: no Nagle.
     let nodelay = true;
     #[cfg(feature = "tls")]
     let opened = {

@@ -1,4 +1,4 @@
-//! The one task of a client: turns what happens into events, and does what the core commands.
+//! The client's one task: turns events into input of the core, and executes the core's commands.
 
 mod asking;
 mod channels;
@@ -35,41 +35,41 @@ use clock::{Clock, alarm};
 use link::Link;
 use requests::Requests;
 
-/// The final answer of an intent.
+/// The final answer to an intent.
 type Answer = Result<Option<Stored>, Error>;
 
 /// A call from a handle.
 #[derive(Debug)]
 pub(crate) enum Input {
-    /// One without an answer.
+    /// An event that needs no answer.
     Event(Event),
-    /// A mark.
+    /// Marks items.
     Mark { targets: MarkTargets, set: MarkSet, reply: oneshot::Sender<Answer> },
-    /// A message.
+    /// Publishes a message.
     Publish { channel: Channel, data: Json, reply: oneshot::Sender<Answer> },
-    /// A channel is read.
+    /// Subscribes to a channel.
     Subscribe { channel: Channel, reply: oneshot::Sender<watch::Receiver<ChannelView>> },
-    /// The last reader of a channel went, or seemed to.
+    /// The last reader of a channel may have gone.
     Unread { channel: Channel },
-    /// Older messages of a channel are wanted.
+    /// Loads older messages of a channel.
     Older { channel: Channel, reply: oneshot::Sender<Answer> },
-    /// A refused intent is tried again.
+    /// Retries a refused intent.
     Retry { id: u64, reply: oneshot::Sender<Answer> },
-    /// Older items are wanted.
+    /// Loads older items.
     More { reply: oneshot::Sender<Answer> },
-    /// The state in words.
+    /// Describes the state in words.
     Explain { reply: oneshot::Sender<String> },
 }
 
-/// Where the app's calls come in.
+/// The receiving side of the app's calls.
 pub(crate) struct Inlets {
     pub(crate) inputs: mpsc::Receiver<Input>,
-    /// For calls of the client itself; weak, so that it does not keep itself alive.
+    /// For calls that the client makes itself; weak, so that it does not keep itself alive.
     pub(crate) sender: mpsc::WeakSender<Input>,
     pub(crate) wanted: Arc<Notify>,
 }
 
-/// Where the app reads.
+/// The sending side of the state that the app reads.
 pub(crate) struct Outlets {
     pub(crate) connection: watch::Sender<Connection>,
     pub(crate) inbox: watch::Sender<InboxView>,
@@ -77,11 +77,11 @@ pub(crate) struct Outlets {
     pub(crate) happenings: broadcast::Sender<Happening>,
 }
 
-/// What [`Driver::next`] waited for.
+/// The result of [`Driver::next`].
 enum Next {
     Event(Event),
     Input(Input),
-    /// The last handle is gone.
+    /// The last handle was dropped.
     Abandoned,
 }
 
@@ -91,19 +91,19 @@ pub(crate) struct Driver {
     link: Link,
     requests: Requests,
     asking: Asking,
-    /// What outlives the process, where the app wants that.
+    /// State that outlives the process, if the app wants that.
     state: Option<State>,
     channels: Channels,
-    /// When the one timer goes off, on the core's monotonic clock.
+    /// When the timer fires, on the core's monotonic clock.
     timer: Option<u64>,
     inputs: mpsc::Receiver<Input>,
     wanted: Arc<Notify>,
     outlets: Outlets,
-    /// Calls whose intent has no answer yet; bounded by the core's `outbox_max`, since it answers
-    /// what it does not take.
+    /// Calls whose intents have no answer yet. The core's `outbox_max` bounds them, because the
+    /// core at once answers the intents that it does not take.
     calls: BTreeMap<u64, oneshot::Sender<Answer>>,
     last_intent: u64,
-    /// Kept for its memory.
+    /// Reused to save allocations.
     commands: Vec<Command>,
 }
 
@@ -135,7 +135,7 @@ impl Driver {
         }
     }
 
-    /// Until the client is closed, or nobody holds it any more.
+    /// Runs until the client is closed, or its last handle is dropped.
     pub(crate) async fn run(mut self) {
         while self.core.connection().status != Status::Closed {
             match self.next().await {
@@ -182,7 +182,8 @@ impl Driver {
                 if news {
                     self.feed(Event::ChannelWanted { channel });
                 }
-                // Whoever asked may have left meanwhile; then nobody reads it, which is told in time.
+                // The caller may have gone; then the channel has no reader, which is noticed as
+                // usual.
                 let _ = reply.send(receiver);
             }
             Input::Unread { channel } => {
@@ -203,7 +204,7 @@ impl Driver {
                 self.feed(Event::MoreRequested { filter: Filter::default(), intent });
             }
             Input::Explain { reply } => {
-                // Whoever asked may have left meanwhile.
+                // The caller may have gone.
                 let _ = reply.send(self.core.explain(self.clock.now()));
             }
         }
@@ -215,7 +216,7 @@ impl Driver {
         self.last_intent
     }
 
-    /// One event, its commands, and the events that these lead to at once.
+    /// Handles an event, executes its commands, and handles the events that these cause at once.
     pub(crate) fn feed(&mut self, event: Event) {
         let mut events = VecDeque::from([event]);
         while let Some(event) = events.pop_front() {
@@ -228,7 +229,7 @@ impl Driver {
         }
     }
 
-    /// Does it; answers the event that it is answered by without waiting, if any.
+    /// Executes a command; returns the event that answers it at once, if there is one.
     fn execute(&mut self, command: Command) -> Option<Event> {
         match command {
             Command::OpenTransport { transport, kind } => {
@@ -252,7 +253,7 @@ impl Driver {
             }
             Command::Settled { intent, result } => {
                 if let Some(reply) = self.calls.remove(&intent) {
-                    // Whoever called may have left meanwhile; the mark stands all the same.
+                    // The caller may have gone; the mark stays in force.
                     let _ = reply.send(result);
                 }
             }
@@ -278,7 +279,7 @@ impl Driver {
             }
             Command::Claim { user } => self.ask(Job::Claim { user }),
             Command::Release { lane } => self.ask(Job::Release { lane }),
-            // Nor is it asked this: the core was made whole.
+            // The core was created with all of its code, so it never asks for this.
             Command::LoadRest => return Some(Event::RestLoaded),
             Command::SignedOut { discarded } => debug!(discarded, "signed out"),
         }
@@ -299,7 +300,8 @@ impl Driver {
         }
     }
 
-    /// Without a folder the core was told that there is no storage, and asks for none but to wipe it.
+    /// Without a folder, the core knows that there is no storage, and only asks to delete a user's
+    /// data.
     fn ask(&self, job: Job) {
         if let Some(state) = &self.state {
             state.ask(job);
@@ -307,12 +309,12 @@ impl Driver {
     }
 
     fn tell(&self, happening: Happening) {
-        // An error says that nobody listens.
+        // An error means that there is no listener.
         let _ = self.outlets.happenings.send(happening);
     }
 }
 
-/// The next answer of storage, if there is one.
+/// The next answer of storage; without storage, waits without end.
 async fn answer_of(state: &mut Option<State>) -> Event {
     match state {
         Some(state) => state.next().await,

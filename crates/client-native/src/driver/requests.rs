@@ -1,7 +1,9 @@
-//! HTTP requests, which the core makes its other transports of: several at once, each answer as it comes.
+//! HTTP requests, from which the core builds its HTTP transports: several at once, with each
+//! response in pieces as it arrives.
 //!
-//! Nothing is read ahead: a piece is taken from a link when the core has done with the one before, and what the server sends
-//! meanwhile waits in the link, which is what makes the server wait. Dropping a request closes its link.
+//! The driver does not read ahead: it takes a piece only when the core has handled the one before.
+//! Data that the server sends meanwhile stays in the connection, so the server must wait. Dropping
+//! a request closes its connection.
 
 use std::{
     collections::BTreeMap,
@@ -26,12 +28,12 @@ use tracing::debug;
 
 use super::text::{Text, bounded};
 
-/// How long a link without a request is kept for the next. Servers and proxies that close such links do so later, so that no request
-/// meets one that is just being closed.
+/// How long an idle connection is kept for the next request. Servers and proxies close idle
+/// connections later than this, so no request uses a connection that is just being closed.
 const KEPT: Duration = Duration::from_secs(2);
-/// Links kept: one for what goes up, one for what comes down.
+/// Idle connections kept: one for requests, one for responses.
 const KEPT_MAX: usize = 2;
-/// About the most bytes read at once, and in a head.
+/// About the most bytes read at once, and the most in a response's head.
 const READ_MAX: usize = 64 << 10;
 
 #[cfg(feature = "tls")]
@@ -40,27 +42,28 @@ type Connector = hyper_rustls::HttpsConnector<HttpConnector>;
 type Connector = HttpConnector;
 type Http = Client<Connector, Full<Bytes>>;
 
-/// Every request without its end.
+/// Every request that has not ended.
 pub(crate) struct Requests {
-    /// What every address begins with.
+    /// The common beginning of all URLs.
     base: String,
-    /// Made for the first request: most clients need none.
+    /// Created for the first request: most clients need none.
     http: Option<Http>,
-    /// By number. The core has few under way.
+    /// By number. There are only a few at a time.
     running: BTreeMap<u64, Step>,
-    /// The one that had the last word: others come first.
+    /// The request that had the last event: others come first.
     last: u64,
-    /// A request was answered: the next may go by a link that is there already.
+    /// Whether a request was answered: the next may reuse its connection.
     reuses: bool,
 }
 
 enum Step {
-    /// It could not even be asked.
+    /// The request could not be sent.
     Failed(String),
     Asked {
         asked: ResponseFuture,
-        /// The same once more, should the link turn out to have been closed from the other end meanwhile. Proxies close links
-        /// that rest when they are configured anew. Browsers ask again then, too.
+        /// A copy of the request, in case the server had already closed the connection. Proxies
+        /// close idle connections when they are reconfigured. Browsers repeat a request in this
+        /// case, too.
         again: Option<Box<(Http, Request<Full<Bytes>>)>>,
     },
     Answered {
@@ -74,7 +77,7 @@ impl Requests {
         Self { base, http: None, running: BTreeMap::new(), last: 0, reuses: false }
     }
 
-    /// `path` is behind the server's `/v1/`; `bearer` and `body` may hold secrets.
+    /// Starts a request. `path` follows the server's `/v1/`; `bearer` and `body` may hold secrets.
     pub(crate) fn begin(&mut self, request: u64, path: &str, bearer: Option<&str>, body: String) {
         let step = match self.ask(path, bearer, body) {
             Ok(step) => step,
@@ -83,12 +86,12 @@ impl Requests {
         self.running.insert(request, step);
     }
 
-    /// Nothing is heard of it any more, and the server notices.
+    /// Drops a request. The core gets no more events of it, and the server notices.
     pub(crate) fn abort(&mut self, request: u64) {
         self.running.remove(&request);
     }
 
-    /// The next thing that happens. Dropping this future loses nothing.
+    /// Returns the next event. Dropping this future loses nothing.
     pub(crate) async fn next(&mut self) -> Event {
         poll_fn(|cx| self.poll(cx)).await
     }
@@ -100,7 +103,7 @@ impl Requests {
         };
         let mut request = Request::post(format!("{}{path}", self.base))
             .header(header::CONTENT_TYPE, "application/json")
-            // Whoever stands between may not answer from memory.
+            // No proxy may answer from its cache.
             .header(header::CACHE_CONTROL, "no-store")
             .header(header::USER_AGENT, concat!("tidings-rust/", env!("CARGO_PKG_VERSION")));
         if let Some(bearer) = bearer {
@@ -183,7 +186,7 @@ impl Step {
 
 fn client() -> Result<Http, String> {
     let mut tcp = HttpConnector::new();
-    // Small messages are answers to somebody who waits: no Nagle.
+    // Small messages must not wait: no Nagle.
     tcp.set_nodelay(true);
     #[cfg(feature = "tls")]
     let connector = {
@@ -201,25 +204,25 @@ fn client() -> Result<Http, String> {
         .build(connector))
 }
 
-/// Seconds, as servers and most proxies say it. A date is passed over.
+/// Reads a number of seconds, as servers and most proxies send. A date is ignored.
 fn retry_after(answer: &Response<Incoming>) -> Option<u64> {
     let seconds = answer.headers().get(header::RETRY_AFTER)?.to_str().ok()?;
     seconds.trim().parse::<u64>().ok()?.checked_mul(1_000)
 }
 
-/// The link ended before anything of an answer came.
+/// Whether the connection ended before any part of a response arrived.
 fn ended_unanswered(error: &legacy::Error) -> bool {
     let cause =
         std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<hyper::Error>());
     cause.is_some_and(hyper::Error::is_incomplete_message)
 }
 
-/// Why there was no answer. The outermost error says only at which step that was.
+/// Why there was no response. The outermost error names only the step that failed.
 fn legacy_words(error: &legacy::Error) -> String {
     std::error::Error::source(error).map_or_else(|| error.to_string(), words)
 }
 
-/// An error with its causes. None of them names an address or a header.
+/// An error with its causes. None of them contains a URL or a header.
 fn words(error: &(dyn std::error::Error + 'static)) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")

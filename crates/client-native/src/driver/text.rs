@@ -1,14 +1,14 @@
-//! Text from bytes that are cut anywhere.
+//! Text from bytes that arrive in arbitrary pieces.
 
 /// Most characters of an error's text.
 const WORDS_MAX: usize = 200;
 
-/// Bytes that are no UTF-8.
+/// The bytes are not UTF-8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the answer is not UTF-8 text")]
 pub(crate) struct NotText;
 
-/// UTF-8 in pieces. The beginning of a character waits for its end.
+/// UTF-8 in pieces. The start of a character is held until its rest arrives.
 #[derive(Debug, Default)]
 pub(crate) struct Text {
     /// At most three bytes.
@@ -16,7 +16,7 @@ pub(crate) struct Text {
 }
 
 impl Text {
-    /// Takes a piece; answers every character that is complete.
+    /// Takes a piece; returns every complete character.
     pub(crate) fn push(&mut self, piece: &[u8]) -> Result<String, NotText> {
         let mut bytes = std::mem::take(&mut self.held);
         bytes.extend_from_slice(piece);
@@ -29,13 +29,13 @@ impl Text {
         String::from_utf8(bytes).map_err(|_| NotText)
     }
 
-    /// The last piece has come.
+    /// Checks that the text ends with a complete character.
     pub(crate) fn end(&self) -> Result<(), NotText> {
         if self.held.is_empty() { Ok(()) } else { Err(NotText) }
     }
 }
 
-/// At most as much of a text as an error may have.
+/// Cuts a text to the length allowed in an error.
 pub(crate) fn bounded(mut text: String) -> String {
     if let Some((end, _)) = text.char_indices().nth(WORDS_MAX) {
         text.truncate(end);
@@ -65,7 +65,7 @@ mod tests {
     #[test]
     fn what_is_no_text_is_not_taken_for_some() {
         assert_eq!(Text::default().push(b"a\xff"), Err(NotText));
-        // Compressed by somebody who was not asked to.
+        // The response is compressed, although the client did not ask for that.
         assert_eq!(Text::default().push(&[0x1f, 0x8b, 0x08]), Err(NotText));
         let mut text = Text::default();
         assert_eq!(text.push(b"\xe2\x82").as_deref(), Ok(""));

@@ -1,4 +1,4 @@
-//! Caches: one file each, replaced as a whole.
+//! Caches: one file each, which is replaced as a whole.
 
 use std::{
     fs::{self, File},
@@ -11,14 +11,14 @@ use tidings_protocol::Epoch;
 
 use super::{Cursors, names::file_name, private};
 
-/// No channel is named so: in file names their `:` is escaped.
+/// File name of the inbox. A channel can't have it, because a file name escapes the channel's `:`.
 const INBOX: &str = "inbox";
 
 pub(super) struct Caches {
     folder: PathBuf,
-    /// Most channels kept of one user; the one that was written longest ago goes.
+    /// Most channels stored per user; the channel that was written longest ago is dropped.
     channels_max: usize,
-    /// Held while a cache is compared and replaced.
+    /// Locked while a cache is compared and replaced.
     lock: File,
 }
 
@@ -35,7 +35,8 @@ impl Caches {
         Ok(self.read(key)?.map(|(_, text)| text))
     }
 
-    /// Writes a cache over nothing, over lower offsets of the same epochs, or over an epoch in `over`.
+    /// Writes a cache over no file, over lower offsets of the same epochs, or over an epoch in
+    /// `over`.
     pub(super) fn save(
         &self,
         key: &str,
@@ -71,7 +72,7 @@ impl Caches {
                 make_room(folder, self.channels_max)?;
             }
         }
-        // Synced before it takes the place of the old one: a crash leaves the one or the other.
+        // Synced before it replaces the old file: a crash leaves one or the other.
         let new = path.with_extension("new");
         let mut file = File::create(&new)?;
         let [(inbox, at), (system, system_at)] = cursors;
@@ -80,7 +81,7 @@ impl Caches {
         fs::rename(new, path)
     }
 
-    /// What can't be read counts as nothing: it is rebuilt from the server.
+    /// Reads a cache. A broken file counts as missing: the server's data rebuilds it.
     fn read(&self, key: &str) -> io::Result<Option<(Cursors, String)>> {
         let saved = match fs::read(self.path(key)) {
             Ok(saved) => saved,
@@ -90,14 +91,14 @@ impl Caches {
         Ok(String::from_utf8(saved).ok().and_then(|saved| parse(&saved)))
     }
 
-    /// A key is a user, or a user, a tab and a channel.
+    /// The file of a key, which is a user, or a user, a tab and a channel.
     fn path(&self, key: &str) -> PathBuf {
         let (user, channel) = key.split_once('\t').unwrap_or((key, INBOX));
         self.folder.join(file_name(user)).join(file_name(channel))
     }
 }
 
-/// Before one more channel is kept.
+/// Makes room for one more channel.
 fn make_room(folder: &Path, channels_max: usize) -> io::Result<()> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder)? {

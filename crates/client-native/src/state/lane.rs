@@ -1,12 +1,12 @@
-//! One lane's file: a log of what happened to its rows, a line each.
+//! One lane's file: a log of changes to its rows, one per line.
 //!
 //! ```text
 //! {checksum} {"Put":[seq,"text"]} | {"Drop":seq} | {"Moved":["lane",seq]}
 //! ```
 //!
-//! A line that is torn or flipped is passed over: a row lost so is a hole in the lane, which the server names and the core
-//! closes. `Moved` stands in the lane that rows moved to, before they leave the other lane: a crash in between leaves
-//! them in one of both.
+//! A torn or damaged line is skipped. The row it held is then a hole in the lane, which the server
+//! reports and the core closes. When rows move, `Moved` is written to their new lane before they
+//! leave the old one: after a crash in between, they are in exactly one of the two.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use super::names::checksum;
 
-/// One line.
+/// One line of the file.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Entry {
     Put(u64, String),
@@ -27,7 +27,7 @@ pub(super) enum Entry {
     Moved(String, u64),
 }
 
-/// A lane this process holds.
+/// A lane whose lock this process holds.
 pub(super) struct LaneFile {
     path: PathBuf,
     file: File,
@@ -35,7 +35,7 @@ pub(super) struct LaneFile {
 }
 
 impl LaneFile {
-    /// Takes a lane, or makes it. `None`: another process holds it.
+    /// Locks a lane; creates its file if needed. `None`: another process holds the lock.
     pub(super) fn take(path: PathBuf) -> io::Result<Option<Self>> {
         let mut file =
             File::options().create(true).truncate(false).read(true).write(true).open(&path)?;
@@ -78,14 +78,14 @@ impl LaneFile {
             }
         }
         if self.rows.is_empty() {
-            // Nothing of it is needed any more, so that a lane does not grow for ever.
+            // No entry is needed any more: empties the file, so that it does not grow without end.
             self.file.set_len(0)?;
             self.file.rewind()?;
         }
         self.file.sync_data()
     }
 
-    /// Lets it go; an empty one is deleted while it is still held.
+    /// Releases the lock; an empty file is deleted first.
     pub(super) fn release(self) -> io::Result<()> {
         if self.rows.is_empty() {
             fs::remove_file(&self.path)?;
@@ -94,7 +94,7 @@ impl LaneFile {
     }
 }
 
-/// What moved from other lanes to this one, whoever holds it.
+/// Rows that moved from other lanes to this one, even if another process holds it.
 pub(super) fn moved(path: &Path) -> io::Result<BTreeSet<(String, u64)>> {
     let bytes = fs::read(path)?;
     let moved = entries(&bytes).filter_map(|entry| match entry {

@@ -1,4 +1,5 @@
-//! What outlives the process: caches with their cursors, and the outbox, in files of one folder.
+//! State that outlives the process: caches with their cursors, and the outbox, in files of one
+//! folder.
 //!
 //! ```text
 //!  {folder}/lock                      held while a cache is written: processes may share the folder
@@ -6,8 +7,9 @@
 //!  {folder}/outbox/{user}/{lane}.log  rows of one lane; locked by the process that holds it
 //! ```
 //!
-//! A thread of its own does the work in order: a sync to disk takes milliseconds, which is too long for the client's task.
-//! The locks are the operating system's, so that they end with the process, however it ends.
+//! A separate thread does the work in order: a sync to disk takes milliseconds, too long for the
+//! client's task. The locks are the operating system's, so they end with the process, even on a
+//! crash.
 
 mod caches;
 mod lane;
@@ -27,7 +29,7 @@ use outbox::Outbox;
 /// Cursors of a cache.
 pub(crate) type Cursors = [(Epoch, u64); 2];
 
-/// What the core asks of storage.
+/// The core's requests to storage.
 pub(crate) enum Job {
     Load { key: String },
     Save { key: String, cursors: Cursors, over: Vec<Epoch>, text: String },
@@ -37,14 +39,14 @@ pub(crate) enum Job {
     Release { lane: String },
 }
 
-/// The folder, as the client's task sees it. Both queues are bounded by what the core has under way.
+/// The folder, as the client's task sees it. The core's requests under way bound both queues.
 pub(crate) struct State {
     jobs: mpsc::Sender<Job>,
     answers: UnboundedReceiver<Event>,
 }
 
 impl State {
-    /// Opens the folder, or makes it. `channels_max`: of so many channels a user has caches.
+    /// Opens the folder; creates it if needed. `channels_max`: most channels with caches per user.
     pub(crate) fn open(folder: &Path, channels_max: usize) -> io::Result<Self> {
         let caches = Caches::open(folder, channels_max)?;
         let outbox = Outbox::open(folder)?;
@@ -56,11 +58,11 @@ impl State {
     }
 
     pub(crate) fn ask(&self, job: Job) {
-        // The thread ends when this does, and not before.
+        // The thread runs as long as this sender exists.
         let _ = self.jobs.send(job);
     }
 
-    /// The next answer. Dropping this future loses nothing.
+    /// Returns the next answer. Dropping this future loses nothing.
     pub(crate) async fn next(&mut self) -> Event {
         match self.answers.recv().await {
             Some(event) => event,
@@ -68,7 +70,7 @@ impl State {
         }
     }
 
-    /// Waits until everything that was asked is done and the lanes are let go.
+    /// Waits until all requests are done and the lanes are released.
     pub(crate) async fn finish(self) {
         let Self { jobs, mut answers } = self;
         drop(jobs);
@@ -86,7 +88,8 @@ impl Worker {
     fn run(mut self, todo: &mpsc::Receiver<Job>) {
         while let Ok(job) = todo.recv() {
             if let Some(answer) = self.work(job) {
-                // A client that is gone wants no answer; what it asked for before is done all the same.
+                // If the client is gone, the answer is dropped; its requests are executed all the
+                // same.
                 let _ = self.done.send(answer);
             }
         }

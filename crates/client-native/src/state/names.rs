@@ -1,16 +1,17 @@
-//! Names of files for names that may hold anything.
+//! File names for arbitrary names.
 
 use std::fmt::Write as _;
 
-/// Letters, digits, `-` and `_` as they are, other bytes as `%` and two digits. Different names stay different, also where
-/// the file system does not tell capitals from small letters: capitals are escaped.
+/// Keeps lower-case letters, digits, `-` and `_`, and writes other bytes as `%` and two digits.
+/// Different names stay different, even if the file system ignores case, because capitals are
+/// escaped.
 pub(super) fn file_name(name: &str) -> String {
     let mut file = String::new();
     for byte in name.bytes() {
         if byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_') {
             file.push(char::from(byte));
         } else {
-            // Writing to a string does not fail.
+            // Writing to a string can't fail.
             let _ = write!(file, "%{byte:02x}");
         }
     }
@@ -23,7 +24,7 @@ pub(super) fn file_name(name: &str) -> String {
     file
 }
 
-/// FNV-1a: finds torn writes and flipped bits, and is no defence against anybody.
+/// FNV-1a: finds torn writes and flipped bits. It does not protect against an attacker.
 pub(super) fn checksum(bytes: &[u8]) -> u64 {
     let mut sum = 0xcbf2_9ce4_8422_2325_u64;
     for byte in bytes {

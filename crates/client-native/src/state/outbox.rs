@@ -1,4 +1,4 @@
-//! The outbox: lanes as files, each held by one process.
+//! The outbox: each lane is a file, whose lock one process holds.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -27,7 +27,7 @@ impl Outbox {
         Ok(Self { folder, held: BTreeMap::new() })
     }
 
-    /// Does all of this, or after a crash as much that no row is lost and none is in two lanes.
+    /// Applies all changes. After a crash, no row is lost and none is in two lanes.
     pub(super) fn keep(&mut self, user: &str, changes: &[Change]) -> io::Result<()> {
         let mut lanes: BTreeMap<&str, Vec<Entry>> = BTreeMap::new();
         let mut gaining = BTreeSet::new();
@@ -41,7 +41,7 @@ impl Outbox {
             };
             lanes.entry(lane).or_default().push(entry);
         }
-        // Rows move from a lane that loses to one that gains: first it is written where they go to.
+        // Rows move from a losing lane to a gaining one: the gaining lane is written first.
         for lane in &gaining {
             let mut entries = Vec::new();
             for (from, lost) in &lanes {
@@ -66,7 +66,7 @@ impl Outbox {
         Ok(())
     }
 
-    /// The lanes with rows that no living process holds, now held by this one.
+    /// Locks the lanes with rows that no running process holds, and returns them.
     pub(super) fn claim(&mut self, user: &str) -> io::Result<Vec<Lane>> {
         let folder = self.folder_of(user)?;
         let mut paths = Vec::new();
@@ -114,12 +114,12 @@ impl Outbox {
 
     pub(super) fn release(&mut self, lane: &str) {
         if let Some(file) = self.held.remove(lane) {
-            // At worst an empty file stays, which the next claim removes.
+            // At worst an empty file stays, which the next claim deletes.
             let _ = file.release();
         }
     }
 
-    /// Deletes every row of a user, also of lanes that other processes hold.
+    /// Deletes every row of a user, even in lanes that other processes hold.
     pub(super) fn wipe(&mut self, user: &str) -> io::Result<()> {
         let folder = self.folder_of(user)?;
         for entry in fs::read_dir(&folder)? {
@@ -135,11 +135,11 @@ impl Outbox {
     fn hold(&mut self, user: &str, lane: &str) -> io::Result<&mut LaneFile> {
         if !self.held.contains_key(lane) {
             let folder = self.folder_of(user)?;
-            // Lanes are named by the core: hexadecimal digits, `-` and a number.
+            // The core names lanes: hexadecimal digits, `-` and a number.
             let path = folder.join(format!("{lane}.log"));
             let file = LaneFile::take(path)?
                 .ok_or_else(|| io::Error::other("another process holds a lane of this name"))?;
-            // The name is on disk before the first row in it.
+            // The file's name is on disk before its first row.
             sync_folder(&folder)?;
             self.held.insert(lane.to_owned(), file);
         }
@@ -167,7 +167,7 @@ pub(super) mod tests {
 
     use super::*;
 
-    /// A temporary folder that goes with its owner.
+    /// A temporary folder that is deleted when it is dropped.
     pub(in crate::state) struct Folder(PathBuf);
 
     impl Folder {
@@ -185,7 +185,7 @@ pub(super) mod tests {
 
     impl Drop for Folder {
         fn drop(&mut self) {
-            // It is in the temporary folder anyway.
+            // A failure leaves it among other temporary files.
             let _ = fs::remove_dir_all(&self.0);
         }
     }
@@ -251,7 +251,7 @@ pub(super) mod tests {
         let before = fs::read(folder.path().join("outbox/u1/a-1.log")).unwrap();
         one.keep("u1", &[put("a-2", 1, "y"), gone("a-1", 2)]).unwrap();
         drop(one);
-        // As if the process had died between the two files.
+        // The process crashed between the two files.
         fs::write(folder.path().join("outbox/u1/a-1.log"), before).unwrap();
         let mut two = Outbox::open(folder.path()).unwrap();
         assert_eq!(rows(&two.claim("u1").unwrap()), ["a-1/1 x", "a-2/1 y"]);

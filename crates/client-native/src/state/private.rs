@@ -1,8 +1,8 @@
-//! Folders that only their owner may look into: messages of the user are in them.
+//! Folders with access only for their owner: they hold the user's messages.
 
 use std::{fs::DirBuilder, io, path::Path};
 
-/// Makes a folder, and those above it that are missing; one that others could look into is closed.
+/// Creates a folder and its parents; takes other users' access to an existing one away.
 pub(super) fn folder(path: &Path) -> io::Result<()> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
@@ -15,7 +15,8 @@ pub(super) fn folder(path: &Path) -> io::Result<()> {
         let mut permissions = path.metadata()?.permissions();
         if permissions.mode() & 0o077 != 0 {
             permissions.set_mode(0o700);
-            // A file system without modes, or somebody else's folder: it was made so on purpose.
+            // The file system has no modes, or the folder belongs to another user, who set it up on
+            // purpose.
             let _ = std::fs::set_permissions(path, permissions);
         }
         Ok(())
@@ -34,7 +35,7 @@ mod tests {
     fn what_is_kept_of_a_user_is_nobody_elses_to_read() {
         let outer = Folder::new();
         let state = outer.path().join("app").join("state");
-        // As earlier versions made it.
+        // As earlier versions created it.
         fs::create_dir_all(state.join("outbox")).unwrap();
         fs::set_permissions(state.join("outbox"), fs::Permissions::from_mode(0o755)).unwrap();
         let caches = Caches::open(&state, 9).unwrap();

@@ -1,4 +1,4 @@
-//! The REST calls of an app's backend, and of a user who reads their inbox.
+//! The REST calls of an app's backend, and of a user that reads the own inbox.
 
 use std::{
     error::Error as _,
@@ -15,25 +15,25 @@ use tidings_protocol::{
     rest::{InboxPage, PublishNotification, PublishResults, Stored, TicketAnswer, TicketRequest},
 };
 
-/// Printed by `--dev`, and good for nothing else.
+/// The key that `--dev` prints; it is valid nowhere else.
 const KEY: &str = "dev";
 
-/// Before a repeat, where there are several nodes.
+/// Delay before a repeat, if there are several nodes.
 const AGAIN: Duration = Duration::from_millis(20);
 
 #[derive(Clone)]
 pub(crate) struct Api {
     pub(crate) http: reqwest::Client,
-    /// Nodes; who got no answer from one asks the next.
+    /// URLs of the nodes. A call without an answer is repeated at the next one.
     urls: Arc<[String]>,
     at: Arc<AtomicUsize>,
 }
 
-/// How a publish ended, seen from the publisher.
+/// The outcome of a publish, as its publisher sees it.
 pub(crate) enum Published {
     /// Acknowledged.
     Stored { stored: Stored, replayed: bool },
-    /// Nobody can know: the answer did not come, or says "again".
+    /// It is unknown whether it was stored: the answer did not come, or asks to retry.
     Unknown,
 }
 
@@ -42,7 +42,7 @@ impl Api {
         Self::of(vec![url], 0)
     }
 
-    /// A backend that knows several nodes and begins with one of them.
+    /// A backend that knows several nodes and starts with one of them.
     pub(crate) fn of(urls: Vec<String>, first: usize) -> Self {
         let at = Arc::new(AtomicUsize::new(first));
         Self { http: reqwest::Client::new(), urls: urls.into(), at }
@@ -52,12 +52,13 @@ impl Api {
         &self.urls[self.at.load(Ordering::Relaxed) % self.urls.len()]
     }
 
-    /// Publishes once. A refusal that is not "again" fails the test. Without an answer, the next call goes to the next node.
+    /// Publishes once. A final refusal fails the test. Without an answer, the next call uses the
+    /// next node.
     pub(crate) async fn publish(&self, body: &PublishNotification, key: &str) -> Published {
         let published = self.publish_here(body, key).await;
         if matches!(published, Published::Unknown) && self.urls.len() > 1 {
             self.at.fetch_add(1, Ordering::Relaxed);
-            // Nodes that can't are not hammered.
+            // A delay, so that nodes which can't answer are not flooded.
             tokio::time::sleep(AGAIN).await;
         }
         published
@@ -80,7 +81,7 @@ impl Api {
         let replayed = answer.headers().contains_key("idempotency-replayed");
         let results: PublishResults = match answer.json().await {
             Ok(results) => results,
-            // The head came, the rest did not: the server was killed in between.
+            // The head arrived, the body did not: the server was killed in between.
             Err(error) if error.is_body() || error.is_decode() && error.source().is_some() => {
                 return Published::Unknown;
             }
@@ -98,7 +99,7 @@ impl Api {
         Ok(answer.json::<TicketAnswer>().await?.ticket)
     }
 
-    /// The whole inbox of `user` as the server's log and items hold it, newest first.
+    /// The whole inbox of `user`, as the server holds it, newest first.
     pub(crate) async fn inbox(&self, user: &str) -> Vec<Item> {
         #[derive(serde::Deserialize)]
         struct Token {

@@ -1,9 +1,10 @@
-//! Two nodes on a real PostgreSQL and a real Redis, a client on each for every user, and each part killed in turn while backends
-//! publish through either node: 0 lost, 0 doubled, 0 out of order.
+//! Two nodes on a real PostgreSQL and a real Redis, with a client of every user on each node. Each
+//! part is killed in turn while backends publish through both nodes: 0 lost, 0 doubled, 0 out of
+//! order.
 //!
-//! While a node or Redis is away, publishing and delivery go on. While PostgreSQL is away, publishes are answered 503 with
-//! `Retry-After`; afterwards all of it recovers by itself. `TIDINGS_CHAOS_ROUNDS` makes the run longer: a round kills each of the four
-//! parts once.
+//! While a node or Redis is down, publishing and delivery go on. While PostgreSQL is down,
+//! publishes are answered 503 with `Retry-After`; afterwards everything recovers by itself.
+//! `TIDINGS_CHAOS_ROUNDS` makes the run longer: one round kills each of the four parts once.
 
 use std::sync::Arc;
 
@@ -27,7 +28,8 @@ use crate::{
 const PUBLISHERS: usize = 24;
 const IN_FLIGHT: usize = 12;
 const ROUNDS: u64 = 3;
-/// Publishes acknowledged before each death, and again while the part is away or after it is back.
+/// Publishes that are acknowledged before each kill, and again while the part is down or after it
+/// is back.
 const BETWEEN: u64 = 120;
 
 #[derive(Clone, Copy, Debug)]
@@ -106,7 +108,7 @@ impl Cluster {
         let node = || Server::node(binary.clone(), store.clone(), redis.url());
         let mut nodes = [node(), node()];
         let http = reqwest::Client::new();
-        // At once: the tables are made once all the same.
+        // Started together, to show that the tables are created only once.
         let [one, two] = &mut nodes;
         tokio::join!(one.start(&http), two.start(&http));
         Self { nodes, redis, postgres, http }
@@ -135,7 +137,7 @@ impl Cluster {
         node.start(&self.http).await;
     }
 
-    /// While the database is away, every node says so, and when to come back.
+    /// While the database is down, every node says so, and when to come back.
     async fn refuses(&self, urls: &[String]) {
         for url in urls {
             patiently("a refusal", async { while !self.refused(url).await {} }).await;
@@ -148,7 +150,7 @@ impl Cluster {
         let request = self.http.post(format!("{url}/v1/notifications")).bearer_auth("dev");
         let answer = request.json(&body).send().await.unwrap();
         if answer.status() == 201 {
-            // PostgreSQL's own children outlive it for a moment, and what they commit is durable.
+            // PostgreSQL's child processes outlive it for a moment, and their commits are durable.
             return false;
         }
         assert_eq!(answer.status(), 503, "{url}");
@@ -157,7 +159,7 @@ impl Cluster {
     }
 }
 
-/// Waits until so many more are acknowledged.
+/// Waits until this many more publishes are acknowledged.
 async fn acknowledged(storm: &Storm, more: u64, what: &str) {
     let goal = storm.read(|state| state.acknowledged) + more;
     patiently(what, storm.until(|state| state.acknowledged >= goal)).await;
@@ -166,7 +168,7 @@ async fn acknowledged(storm: &Storm, more: u64, what: &str) {
 /// A client of every user on each node.
 async fn subscribers(urls: &[String]) -> Vec<Subscriber> {
     let made = urls.iter().enumerate().flat_map(|(node, url)| {
-        // Both clients of a user come differently.
+        // The two clients of a user use different transports.
         let ways = WAYS.into_iter().cycle().skip(node);
         USERS.into_iter().zip(ways).map(move |(user, way)| async move {
             let name = format!("client of {user} on node {node} over {way:?}");

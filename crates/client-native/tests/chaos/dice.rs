@@ -1,4 +1,4 @@
-//! Chance from a seed, so that a failure can be played again.
+//! Random numbers from a seed, so that a failure can be repeated.
 
 /// SplitMix64 (Steele, Lea, Flood 2014).
 pub(crate) struct Dice(u64);
@@ -16,7 +16,7 @@ impl Dice {
         z ^ (z >> 31)
     }
 
-    /// In `0..sides`; the bias of the remainder is nothing against what is tested here.
+    /// A number in `0..sides`; the bias of the remainder does not matter here.
     pub(crate) fn below(&mut self, sides: u64) -> u64 {
         self.roll() % sides
     }

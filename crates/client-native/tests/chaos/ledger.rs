@@ -1,4 +1,4 @@
-//! Compares what was acknowledged with what the log holds and with what clients were called with.
+//! Compares acknowledged publishes with the log and with the clients' callbacks.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use tidings_protocol::{Channel, Epoch, Item};
 
 use crate::{publisher::Acknowledged, subscriber::Heard};
 
-/// Everything acknowledged, by channel and offset.
+/// All acknowledged publishes, by channel and offset.
 pub(crate) struct Ledger {
     channels: BTreeMap<Channel, BTreeMap<u64, Entry>>,
 }
@@ -19,7 +19,7 @@ struct Entry {
 }
 
 impl Ledger {
-    /// Fails when two publishes were given the same place.
+    /// Fails if two publishes got the same offset.
     pub(crate) fn new(
         acknowledged: impl IntoIterator<Item = Acknowledged>,
     ) -> Result<Self, String> {
@@ -35,7 +35,7 @@ impl Ledger {
         Ok(Self { channels })
     }
 
-    /// Every publish was repeated until acknowledged, so each log must be these and nothing else:
+    /// Every publish was repeated until it was acknowledged, so each log must hold exactly these:
     /// one epoch, dense from 1.
     pub(crate) fn check_dense(&self) -> Result<(), String> {
         for (channel, entries) in &self.channels {
@@ -51,7 +51,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// A publisher waits for each answer before the next publish: its order must be the log's.
+    /// A publisher waits for each answer before its next publish, so the log must have its order.
     pub(crate) fn check_publishers(&self) -> Result<(), String> {
         for (channel, entries) in &self.channels {
             let mut last = BTreeMap::new();
@@ -67,12 +67,12 @@ impl Ledger {
         Ok(())
     }
 
-    /// How often `user`'s client must have been called.
+    /// The number of callbacks that `user`'s client must have got.
     pub(crate) fn records_of(&self, user: &str) -> u64 {
         self.of(user).map(|(_, entries)| entries.len() as u64).sum()
     }
 
-    /// 0 lost, 0 doubled, 0 out of order, each with the body that was published.
+    /// 0 lost, 0 doubled, 0 out of order, each with the published body.
     pub(crate) fn check_heard(&self, user: &str, heard: &[Heard]) -> Result<(), String> {
         for (channel, entries) in self.of(user) {
             let expected = entries.iter().map(|(offset, entry)| entry.heard(channel, *offset));
@@ -111,7 +111,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// What a client of `user` follows.
+    /// The channels that a client of `user` subscribes to.
     fn of(&self, user: &str) -> impl Iterator<Item = (&Channel, &BTreeMap<u64, Entry>)> {
         let own = Channel::inbox(user).unwrap();
         self.channels.iter().filter(move |(channel, _)| **channel == own || channel.is_system())

@@ -1,14 +1,14 @@
 //! Kills the real server fifty times while backends publish and clients listen, and loses nothing.
 //!
-//! Clients come over every transport. At each kill at least twenty publishes are in flight; ten thousand are acknowledged in all. A
-//! publisher that got no answer repeats with the same `Idempotency-Key`. In the end, what was
-//! acknowledged, what the clients' callbacks were called with and what the server's list holds must
-//! be the same: 0 lost, 0 doubled, 0 out of order.
+//! Clients use every transport. At each kill at least twenty publishes are in flight; ten thousand
+//! are acknowledged in all. A publisher without an answer repeats with the same `Idempotency-Key`.
+//! In the end the acknowledged publishes, the clients' callbacks and the server's list must be the
+//! same: 0 lost, 0 doubled, 0 out of order.
 //!
-//! `TIDINGS_CHAOS_SEED` plays a run again (as far as the operating system's scheduling allows),
-//! `TIDINGS_CHAOS_KILLS` makes it longer or shorter, `TIDINGS_BIN` names another server binary.
-//! SIGKILL keeps the page cache, so this shows nothing about power loss; that `fdatasync` comes
-//! before each answer is shown by a test of the server.
+//! `TIDINGS_CHAOS_SEED` repeats a run (as far as the operating system's scheduling allows),
+//! `TIDINGS_CHAOS_KILLS` makes it longer or shorter, and `TIDINGS_BIN` names another server binary.
+//! SIGKILL keeps the page cache, so this proves nothing about power loss; a test of the server
+//! shows that `fdatasync` comes before each answer.
 
 #![allow(
     clippy::expect_used,
@@ -45,14 +45,13 @@ use subscriber::Subscriber;
 const PUBLISHERS: usize = 32;
 const IN_FLIGHT: usize = 20;
 const KILLS: u64 = 50;
-/// Publishes acknowledged for each kill; their number until the next kill is random up to twice
-/// this.
+/// Publishes acknowledged per kill; the number until the next kill is random, up to twice this.
 const PER_KILL: u64 = 220;
 const USERS: [&str; 6] = ["mina", "jo:el", "zoë", "li/u", "sam", "ada"];
-/// How clients come, in turn.
+/// The transports of clients, in turn.
 const WAYS: [&[TransportKind]; 4] = [&[Ws, Sse, Poll], &[Sse], &[Poll], &[Ws]];
 const LAST_WORD: &str = "last word";
-/// Hangs are failures that say where.
+/// A hang is a failure that names its place.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -79,7 +78,7 @@ async fn loses_doubles_and_reorders_nothing_over_fifty_kills() {
     for kill in 1..=kills {
         let goal = (kill - 1) * PER_KILL + dice.below(2 * PER_KILL);
         patiently("acknowledgements", storm.until(|state| state.acknowledged >= goal)).await;
-        // Not always right after an answer: a random number of turns of the publishers later.
+        // Not always right after an answer: a random number of the publishers' turns later.
         for _ in 0..dice.below(1_000) {
             tokio::task::yield_now().await;
         }
@@ -109,7 +108,8 @@ async fn loses_doubles_and_reorders_nothing_over_fifty_kills() {
     compare(&api, &Ledger::new(acknowledged).unwrap(), subscribers).await;
 }
 
-/// One client for each user, and a second device of the first: some of each transport, some on the whole ladder.
+/// One client for each user, and a second device of the first user: with one transport each, or
+/// with all of them.
 async fn subscribers(api: &Api, url: &str) -> Vec<Subscriber> {
     let users = USERS.into_iter().chain([USERS[0]]).zip(WAYS.into_iter().cycle());
     let made = users.enumerate().map(|(n, (user, way))| {
@@ -119,7 +119,7 @@ async fn subscribers(api: &Api, url: &str) -> Vec<Subscriber> {
     join_all(made).await
 }
 
-/// Heard after everything else: what is doubled comes before it.
+/// The last publish: doubled records come before it.
 async fn last_word(api: &Api) -> Acknowledged {
     let key = String::from(LAST_WORD);
     let body = notification(&key, Target { everyone: Some(true), ..Target::default() });
@@ -137,7 +137,7 @@ async fn compare(api: &Api, ledger: &Ledger, subscribers: Vec<Subscriber>) {
         stored.unwrap_or_else(|difference| panic!("{user}: {difference}"));
     }
     for subscriber in subscribers {
-        // The last word is in `system:all`; the inbox is another channel, with an order of its own.
+        // The last publish is in `system:all`; the inbox is another channel with its own order.
         let expected = ledger.records_of(&subscriber.user);
         let (subscriber, heard, unread) = subscriber.until(LAST_WORD, expected).await;
         let compared = ledger.check_heard(&subscriber.user, &heard);

@@ -1,5 +1,5 @@
-//! A backend that repeats each publish with its key until it is acknowledged, and only then makes
-//! the next one.
+//! A backend that repeats each publish with its key until it is acknowledged, before it makes the
+//! next one.
 
 use std::sync::Arc;
 
@@ -14,14 +14,14 @@ use crate::{
     storm::Storm,
 };
 
-/// What a server said it stored.
+/// An acknowledged publish.
 pub(crate) struct Acknowledged {
     /// `{publisher}-{number}`: the key, and the notification's title.
     pub(crate) key: String,
     pub(crate) stored: Stored,
 }
 
-/// Publishes until the storm finishes; answers what was acknowledged, in order.
+/// Publishes until the storm finishes; returns the acknowledged publishes in order.
 pub(crate) async fn publish(
     api: Api,
     storm: Arc<Storm>,
@@ -64,7 +64,7 @@ pub(crate) fn notification(title: &str, to: Target) -> PublishNotification {
     }
 }
 
-/// One in eight is for everyone.
+/// One publish in eight is to everyone.
 fn target(dice: &mut Dice, users: &[String]) -> Target {
     if dice.below(8) == 0 {
         return Target { everyone: Some(true), ..Target::default() };

@@ -11,11 +11,11 @@ use std::{
 
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-/// Far more than a start takes, even on a busy machine.
+/// Far longer than a start takes, even on a busy machine.
 const START: Duration = Duration::from_secs(60);
 
-/// `TIDINGS_BIN`, or the binary of this workspace, built with the profile and into the folder of
-/// this test.
+/// `TIDINGS_BIN`, or the binary of this workspace, built with the profile and target folder of this
+/// test.
 pub(crate) fn binary() -> PathBuf {
     if let Some(path) = env::var_os("TIDINGS_BIN") {
         return path.into();
@@ -34,30 +34,30 @@ pub(crate) fn binary() -> PathBuf {
     profile.join("tidings")
 }
 
-/// A server that keeps its port and its data over its lives.
+/// A server that keeps its port and its data over restarts.
 pub(crate) struct Server {
     binary: PathBuf,
     folder: Folder,
     port: u16,
     running: Option<Child>,
-    /// Settings by environment, such as where its store and its bus are.
+    /// Settings as environment variables, such as the URLs of its store and bus.
     settings: Vec<(&'static str, String)>,
 }
 
 impl Server {
     pub(crate) fn new(binary: PathBuf) -> Self {
-        // Freed at once; the address stays the server's as long as nobody else asks for this very
-        // port.
+        // The port is freed at once; it stays the server's as long as no other process asks for
+        // this very port.
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         Self { binary, folder: Folder::new(), port, running: None, settings: Vec::new() }
     }
 
-    /// A node on a store and a bus that others use too.
+    /// A node on a store and a bus that other nodes share.
     pub(crate) fn node(binary: PathBuf, store: String, bus: String) -> Self {
         Self::new(binary).set("TIDINGS_STORE_URL", store).set("TIDINGS_BUS_URL", bus)
     }
 
-    /// With a setting by its environment variable.
+    /// Adds a setting by its environment variable.
     pub(crate) fn set(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.settings.push((name, value.into()));
         self
@@ -67,11 +67,11 @@ impl Server {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// Starts it and waits until it says it is ready.
+    /// Starts the server and waits until it is ready.
     pub(crate) async fn start(&mut self, http: &reqwest::Client) {
         let log = std::fs::File::options().append(true).create(true).open(self.log()).unwrap();
         let mut command = Command::new(&self.binary);
-        // What is set for this test, or for another server, is not this server's.
+        // Settings for this test, or for another server, do not apply to this server.
         for (name, _) in env::vars_os() {
             if name.as_encoded_bytes().starts_with(b"TIDINGS_") {
                 command.env_remove(name);
@@ -90,7 +90,7 @@ impl Server {
             .unwrap();
         self.running = Some(child);
         let began = Instant::now();
-        // Asks again until the answer is yes; the pause only keeps it from spinning.
+        // Asks until the answer is yes; the pause only keeps it from spinning.
         let mut again = interval(Duration::from_millis(5));
         again.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -109,19 +109,19 @@ impl Server {
         }
     }
 
-    /// SIGKILL: no goodbye, no flush.
+    /// SIGKILL: no close frame, no flush.
     pub(crate) fn kill(&mut self) {
         self.running.as_mut().unwrap().kill().unwrap();
     }
 
-    /// Waits until the killed process is gone, and with it its port and its lock on the data.
+    /// Waits for the end of the killed process, which frees its port and its lock on the data.
     pub(crate) fn bury(&mut self) {
         let mut child = self.running.take().unwrap();
         let status = child.wait().unwrap();
         assert!(!status.success(), "it was killed, but ended well: {status}");
     }
 
-    /// SIGTERM: it says goodbye, and ends by itself.
+    /// SIGTERM: it closes its connections and ends by itself.
     pub(crate) async fn drain(&mut self) {
         let mut child = self.running.take().unwrap();
         let mut kill = Command::new("kill");
@@ -145,7 +145,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         if let Some(child) = &mut self.running {
-            // Either may fail only because it is gone already.
+            // Either call fails only if the process has already ended.
             let _ = child.kill();
             let _ = child.wait();
         }
@@ -155,10 +155,10 @@ impl Drop for Server {
     }
 }
 
-/// A folder that is removed, unless the test failed and it is evidence.
+/// A folder that is deleted, unless the test failed: then it is evidence.
 struct Folder(PathBuf);
 
-/// Lists are compared whole, so nothing may be trimmed meanwhile.
+/// Lists are compared as a whole, so retention must remove nothing.
 const CONFIG: &str = "[retention]\nitems = 100000\n";
 
 impl Folder {

@@ -1,20 +1,20 @@
-//! What publishers and the killer share: how many publishes are in flight, and whether there is a
-//! server to ask.
+//! State that publishers and the killer share: the number of publishes in flight, and whether the
+//! server is up.
 
 use tokio::sync::watch;
 
-/// One value behind one lock, so that nothing is counted while the kill happens.
+/// One value behind one lock, so that counts don't change during a kill.
 #[derive(Default)]
 pub(crate) struct State {
-    /// A server is there.
+    /// Whether the server is up.
     pub(crate) open: bool,
     /// No new publishes; those under way are repeated until they are acknowledged.
     pub(crate) finishing: bool,
-    /// Requests sent and not answered.
+    /// Requests without an answer.
     pub(crate) in_flight: usize,
-    /// Publishes acknowledged.
+    /// Acknowledged publishes.
     pub(crate) acknowledged: u64,
-    /// Acknowledged by the answer of an earlier request that had been stored and not answered.
+    /// Publishes whose first answer was lost, acknowledged by a repeat.
     pub(crate) replayed: u64,
 }
 
@@ -25,8 +25,8 @@ impl Storm {
         Self(watch::Sender::new(State::default()))
     }
 
-    /// Counts a request as in flight, once there is a server. `false`: finishing, and this would be
-    /// a new publish.
+    /// Counts a request as in flight as soon as the server is up. `false`: the storm is finishing,
+    /// and this would be a new publish.
     pub(crate) async fn begin(&self, repeat: bool) -> bool {
         loop {
             let mut begun = None;
@@ -49,7 +49,7 @@ impl Storm {
         }
     }
 
-    /// A request was answered, or will never be.
+    /// A request was answered, or never will be.
     pub(crate) fn end(&self, acknowledged: bool, replayed: bool) {
         self.0.send_modify(|state| {
             state.in_flight -= 1;
@@ -66,8 +66,8 @@ impl Storm {
         self.0.send_modify(|state| state.finishing = true);
     }
 
-    /// Kills when at least `least` publishes are in flight, with nothing counted meanwhile. Answers
-    /// how many were.
+    /// Kills while at least `least` publishes are in flight and no count changes. Returns their
+    /// number.
     pub(crate) async fn kill(&self, least: usize, kill: impl FnOnce()) -> usize {
         let mut kill = Some(kill);
         loop {
@@ -91,7 +91,8 @@ impl Storm {
         }
     }
 
-    /// Does something when at least `least` publishes are in flight, with nothing counted meanwhile. Publishers go on.
+    /// Strikes while at least `least` publishes are in flight and no count changes. Publishers go
+    /// on.
     pub(crate) async fn strike(&self, least: usize, strike: impl FnOnce()) -> usize {
         let in_flight = self.kill(least, strike).await;
         self.open();
@@ -99,7 +100,7 @@ impl Storm {
     }
 
     pub(crate) async fn until(&self, holds: impl FnMut(&State) -> bool) {
-        // The sender is `self`: it can't be gone.
+        // The sender is `self`, so it exists.
         drop(self.0.subscribe().wait_for(holds).await.unwrap());
     }
 

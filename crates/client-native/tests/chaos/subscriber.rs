@@ -1,4 +1,4 @@
-//! A real client over real sockets, and every callback it made.
+//! A real client over real sockets, and all callbacks it made.
 
 use std::{pin::pin, time::Duration};
 
@@ -29,8 +29,7 @@ pub(crate) struct Subscriber {
 }
 
 impl Subscriber {
-    /// A client of `user` that is live: what is published from now on are callbacks, not the
-    /// snapshot's.
+    /// A live client of `user`: later publishes come as callbacks, not in the snapshot.
     pub(crate) async fn new(
         api: &Api,
         url: &str,
@@ -47,12 +46,13 @@ impl Subscriber {
                 })
                 .user(user)
                 .transports(transports.iter().copied())
-                // As often as the server dies, those on the ladder should be on their way up again.
+                // The server is killed often, and clients that fell back should try to upgrade in
+                // between.
                 .climb_after(Duration::from_secs(1))
-                // Fifty deaths in a minute: a person's patience would make a long test.
+                // Fifty kills in a minute: the default backoff would make the test long.
                 .backoff(Backoff { base: 20, cap: 200, max_attempts: None })
                 .arrived_max_age(None)
-                // All there will ever be: a test that lags would prove nothing.
+                // Room for all events: a test that lags would prove nothing.
                 .buffer(1 << 15)
                 .build()
                 .unwrap()
@@ -75,7 +75,7 @@ impl Subscriber {
                         };
                         sender.send_modify(|all| all.push(heard));
                     }
-                    // A dead server is reported, and that is all it may be.
+                    // A server that is down is reported; no other error may come.
                     Happening::Error(error) => assert!(error.retry, "{listener}: {error}"),
                     other => panic!("{listener}: {other:?}"),
                 }
@@ -86,7 +86,7 @@ impl Subscriber {
         subscriber
     }
 
-    /// Waits until the inbox follows the log.
+    /// Waits until the inbox is live.
     async fn live(&self) {
         let mut changes = self.client.inbox().changes();
         let waited = changes.wait_for(|inbox| inbox.status == InboxStatus::Live);
@@ -94,8 +94,8 @@ impl Subscriber {
         assert!(live, "{} does not become live: {}", self.name, self.client.explain().await);
     }
 
-    /// Waits until `last` and at least `count` callbacks were heard; answers them all, and the
-    /// unread count that the client shows.
+    /// Waits for `last` and at least `count` callbacks; returns all callbacks, and the unread count
+    /// that the client shows.
     pub(crate) async fn until(self, last: &str, count: u64) -> (Self, Vec<Heard>, u64) {
         let mut heard = self.heard.clone();
         let waited = heard.wait_for(|all| {
@@ -113,7 +113,7 @@ impl Subscriber {
         (self, all, unread)
     }
 
-    /// Says goodbye; fails if a callback did.
+    /// Closes the client; fails if a callback failed.
     pub(crate) async fn close(self) {
         self.client.close().await;
         self.listening.await.unwrap();

@@ -1,5 +1,5 @@
-//! The tokio driver against a scripted server: what it adds to the core, which has tests of its
-//! own.
+//! The tokio driver against a scripted server: only the driver's own part; the core has its own
+//! tests.
 
 #![allow(
     clippy::expect_used,
@@ -63,7 +63,7 @@ async fn connects_once_somebody_listens_and_shows_what_arrives() {
         assert_eq!((item.key.offset, body.data), (offset, Order { order: offset }));
         assert_eq!(body.title, format!("Paid {offset}"));
     }
-    // The state is there before anybody is told of it.
+    // The state is set before any event is reported.
     let inbox = client.inbox().snapshot();
     assert_eq!((inbox.unread, inbox.items.len()), (2, 2));
     assert_eq!(client.connection().user.as_deref(), Some("u1"));
@@ -249,7 +249,7 @@ async fn shows_nothing_of_a_user_who_left() {
 }
 
 impl Scripted {
-    /// Live from both ends.
+    /// Connects, and waits until both ends are live.
     async fn live_with(&self, client: &Client) -> scripted::Session {
         client.connect().await.unwrap();
         let session = self.live().await;

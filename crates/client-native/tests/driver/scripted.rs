@@ -1,4 +1,4 @@
-//! A server that says what a test tells it to, over real sockets.
+//! A server that sends the messages a test gives it, over real sockets.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use tokio::{
 };
 use tokio_tungstenite::{WebSocketStream, accept_async, tungstenite::Message};
 
-/// Hangs are failures that say where.
+/// A hang is a failure that names its place.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) struct Scripted(TcpListener);
@@ -25,7 +25,7 @@ impl Scripted {
         format!("http://{}", self.0.local_addr().unwrap())
     }
 
-    /// A client of this server whose tickets are `t`, quick to come back.
+    /// A client of this server with the ticket `t` and a short backoff.
     pub(crate) fn client(&self) -> Builder {
         Client::builder(self.url()).ticket(async || String::from("t")).backoff(Backoff {
             base: 20,
@@ -38,7 +38,7 @@ impl Scripted {
         patiently("a client", self.0.accept()).await.unwrap().0
     }
 
-    /// A connection whose upgrade is done.
+    /// A connection with a finished upgrade.
     pub(crate) async fn accept(&self) -> Session {
         Session(accept_async(self.tcp().await).await.unwrap())
     }
@@ -66,7 +66,7 @@ impl Session {
         self.0.send(Message::text(message.to_string())).await.unwrap();
     }
 
-    /// The next message of the client.
+    /// The client's next message.
     pub(crate) async fn hear(&mut self) -> Value {
         match self.frame().await {
             Some(Message::Text(text)) => serde_json::from_str(text.as_str()).unwrap(),
@@ -78,7 +78,7 @@ impl Session {
         patiently("a frame", self.0.next()).await.map(Result::unwrap)
     }
 
-    /// `connected` and both subscriptions, the inbox from `offset` on.
+    /// Sends `connected` and both subscriptions, the inbox from `offset` on.
     pub(crate) async fn welcome(&mut self, offset: u64, recovered: bool) {
         self.say(json!({
             "type": "connected", "user_id": "u1", "session": "s1", "session_token": "st",
@@ -97,7 +97,7 @@ impl Session {
         }
     }
 
-    /// The notification that is record `offset` of the inbox, all before it unread.
+    /// Sends the notification at `offset` of the inbox; all earlier ones are unread.
     pub(crate) async fn notify(&mut self, offset: u64) {
         let id = format!("n{offset}");
         self.say(json!({

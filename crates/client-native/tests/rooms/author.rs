@@ -1,4 +1,5 @@
-//! A client in a process of its own, which can be killed: this test binary again, running [`author`] alone.
+//! A client in a separate process that can be killed: this test binary again, which runs [`author`]
+//! alone.
 
 use std::{
     env,
@@ -11,7 +12,8 @@ use std::{
 
 use crate::world::{PATIENCE, client, everything};
 
-/// Publishes `from..` until it is killed, and says `kept N` once number N is on disk and `stored N` once it has its answer.
+/// Publishes `from..` until it is killed. Prints `kept N` when number N is on disk, and `stored N`
+/// when it has its answer.
 #[test]
 #[ignore = "a process for other tests, not a test"]
 fn author() {
@@ -29,7 +31,7 @@ fn author() {
                 Err(error) => println!("refused {number} {error}"),
             }
         }
-        // What another life left is sent, too, before this one says so.
+        // The intents of an earlier process are sent first.
         let mut outbox = client.outbox().changes();
         outbox.wait_for(|view| view.pending == 0).await.unwrap();
         println!("empty 0");
@@ -37,7 +39,7 @@ fn author() {
     });
 }
 
-/// A running author.
+/// A running author process.
 pub(crate) struct Author {
     child: Child,
     said: mpsc::Receiver<(String, u64)>,
@@ -59,7 +61,7 @@ impl Author {
         let (say, said) = mpsc::channel();
         thread::spawn(move || {
             for line in output.lines().map_while(Result::ok) {
-                // The harness may have written the beginning of the line.
+                // The test harness may have printed the beginning of the line.
                 let mut words = line.split_whitespace().rev();
                 if let (Some(Ok(number)), Some(word)) = (words.next().map(str::parse), words.next())
                     && say.send((word.to_owned(), number)).is_err()
@@ -71,7 +73,7 @@ impl Author {
         Self { child, said }
     }
 
-    /// Waits until it says this word; answers its number.
+    /// Waits until the process prints this word; returns its number.
     pub(crate) fn until(&self, word: &str) -> u64 {
         loop {
             let (said, number) = self.said.recv_timeout(PATIENCE).expect("the author said nothing");
@@ -83,7 +85,7 @@ impl Author {
 }
 
 impl Drop for Author {
-    /// SIGKILL: no goodbye, no flush.
+    /// SIGKILL: no close frame, no flush.
     fn drop(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();

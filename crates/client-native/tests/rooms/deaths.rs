@@ -1,4 +1,4 @@
-//! Death of the client, of the server, of both: what was kept is stored once, in order.
+//! Kills the client, the server, or both: persisted intents are stored once and in order.
 
 use serde_json::{Value, json};
 
@@ -25,7 +25,8 @@ async fn killed_again_and_again_a_client_loses_and_doubles_nothing() {
     let mut answered = Vec::new();
     for life in 0..12 {
         let author = Author::start(&url, &world.state.0, life * LIFE, u64::MAX);
-        // Some lives end right after an attempt began, some after an answer; some early, some late.
+        // Some processes are killed right after an attempt began, some after an answer; some early,
+        // some late.
         for _ in 0..=life * 3 {
             let word = if life % 2 == 0 { "trying" } else { "stored" };
             let number = author.until(word);
@@ -50,7 +51,7 @@ async fn killed_again_and_again_a_client_loses_and_doubles_nothing() {
     }
 }
 
-/// Numbers of one life of an author; of the next are those above.
+/// The distance between the numbers of one author process and the next.
 const LIFE: u64 = 1_000_000;
 
 async fn numbers(world: &World) -> Vec<u64> {
@@ -61,12 +62,12 @@ async fn numbers(world: &World) -> Vec<u64> {
 async fn what_was_kept_offline_is_sent_by_the_next_process() {
     let mut world = World::begin().await;
     let url = world.server.url();
-    // One answered first: the author knows then that it is connected and owns its lane.
+    // One publish is answered first: then the author is connected and holds its lane.
     let author = Author::start(&url, &world.state.0, 0, u64::MAX);
     author.until("stored");
     world.server.kill();
     world.server.bury();
-    // The one it is at can't be answered, and is on disk: the client dies now.
+    // The next publish can't be answered and is on disk: kills the client now.
     patiently("a kept row", async {
         while kept(&world).is_none() {
             tokio::task::yield_now().await;
@@ -82,7 +83,7 @@ async fn what_was_kept_offline_is_sent_by_the_next_process() {
     author.until("empty");
     drop(author);
     let after = numbers(&world).await;
-    // The server may have stored it before it died, and only its answer is missing.
+    // The server may have stored it before the kill, so that only the answer is missing.
     let left = Some(kept).filter(|kept| !before.contains(kept));
     let expected: Vec<_> = before.into_iter().chain(left).chain([LIFE]).collect();
     assert_eq!(after, expected, "what was left, then what is new");
@@ -100,7 +101,7 @@ async fn a_server_that_dies_midway_is_told_again_and_stores_once() {
             let room = room.clone();
             calls.spawn(async move { room.publish(&(round * 40 + number)).await.map(|_| ()) });
         }
-        // Somewhere between the first answer and the last.
+        // Between the first answer and the last.
         patiently("an answer", calls.join_next()).await.unwrap().unwrap().unwrap();
         world.server.kill();
         world.server.bury();

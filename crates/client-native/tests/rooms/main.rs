@@ -1,4 +1,4 @@
-//! Rooms and the outbox of the native client against the real server, through deaths of both.
+//! Rooms and the outbox of the native client against the real server, while both are killed.
 
 #![allow(
     clippy::expect_used,

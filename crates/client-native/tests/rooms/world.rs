@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use crate::server::{Server, binary};
 
-/// Hangs are failures that say where.
+/// A hang is a failure that names its place.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) async fn patiently<T>(what: &str, future: impl Future<Output = T>) -> T {
@@ -18,7 +18,7 @@ pub(crate) async fn patiently<T>(what: &str, future: impl Future<Output = T>) ->
 pub(crate) struct World {
     pub(crate) server: Server,
     pub(crate) http: reqwest::Client,
-    /// Where clients keep their state.
+    /// The folder of the clients' state.
     pub(crate) state: Folder,
 }
 
@@ -30,7 +30,7 @@ impl World {
         Self { server, http, state: Folder::new() }
     }
 
-    /// A client of `user` with these rights, quick to come back.
+    /// A client of `user` with these rights and a short backoff.
     pub(crate) fn client(&self, user: &str, channels: &Value) -> Builder {
         client(self.server.url(), user, channels)
     }
@@ -41,7 +41,7 @@ impl World {
         request.send().await.unwrap().error_for_status().unwrap();
     }
 
-    /// All of a room's payloads, in order.
+    /// All payloads of a room, in order.
     pub(crate) async fn log(&self, room: &str) -> Vec<Value> {
         let mut all = Vec::new();
         loop {
@@ -78,7 +78,7 @@ pub(crate) fn client(url: String, user: &str, channels: &Value) -> Builder {
         .backoff(Backoff { base: 20, cap: 200, max_attempts: None })
 }
 
-/// A temporary folder that goes with its owner.
+/// A temporary folder that is deleted when it is dropped.
 pub(crate) struct Folder(pub(crate) PathBuf);
 
 impl Folder {
@@ -90,7 +90,7 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // It is in the temporary folder anyway.
+        // A failure leaves it among other temporary files.
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }

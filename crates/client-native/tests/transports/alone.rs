@@ -1,4 +1,4 @@
-//! What an app sees is the same over each transport.
+//! An app sees the same over each transport.
 
 use std::sync::{
     Arc,
@@ -134,7 +134,7 @@ async fn talks_in_rooms(kind: TransportKind) {
     world.backend.say("room:open2", &json!("two")).await;
     world.backend.say("room:open1", &json!("one")).await;
 
-    // What may not be read is refused, and stands in nobody's way.
+    // A forbidden channel is refused, and does not disturb the others.
     let forbidden = ear.client.channel("room:forbidden").unwrap();
     let shut = forbidden.subscribe().await.unwrap();
     let mut changes = shut.changes();
@@ -166,7 +166,7 @@ async fn talks_in_rooms(kind: TransportKind) {
 async fn joins_as_many_rooms_as_it_likes(kind: TransportKind) {
     let world = World::begin().await;
     let ear = Ear::open(world.client().transports([kind])).await;
-    // More than one address may name.
+    // More channels than one URL may name.
     let rooms: Vec<_> = (0..45).map(|number| format!("room:open{number}")).collect();
     let joining = rooms.iter().map(|room| ear.join(room));
     let _joined = futures_util::future::join_all(joining).await;
@@ -181,7 +181,7 @@ async fn joins_as_many_rooms_as_it_likes(kind: TransportKind) {
 }
 
 async fn leaves_a_room_and_makes_room_for_another(kind: TransportKind) {
-    // Inbox, messages to everyone, and one more.
+    // Inbox, `system:all`, and one more.
     let world = World::with([("TIDINGS_LIMITS_SUBSCRIPTIONS", "3")]).await;
     let ear = Ear::open(world.client().transports([kind])).await;
     let one = ear.join("room:open1").await;
@@ -236,7 +236,7 @@ async fn is_sent_away_before_a_restart_and_comes_back(kind: TransportKind) {
     for round in 0..3 {
         world.backend.notify(&format!("{round}")).await;
         ear.hear(&format!("{round}")).await;
-        // It ends when everybody has left.
+        // The drain ends when all connections have ended.
         patiently("the server's end", world.server.drain()).await;
         world.restart().await;
     }
@@ -302,7 +302,7 @@ async fn goes_on_through_the_shipped_nginx(kind: TransportKind) {
     assert_eq!(ear.close().await.len(), 7, "each once");
 }
 
-/// Publishers that go on through every death of the server.
+/// Publishers that go on while the server is killed.
 struct Crowd {
     publishers: JoinSet<()>,
     stop: Arc<AtomicBool>,
@@ -329,7 +329,7 @@ impl Crowd {
         Self { publishers, stop, acknowledged }
     }
 
-    /// Waits until so many more are stored; all others are in flight then.
+    /// Waits until this many more are stored; all others are in flight then.
     async fn acknowledged(&self, more: u64) {
         let mut acknowledged = self.acknowledged.subscribe();
         let goal = *acknowledged.borrow() + more;

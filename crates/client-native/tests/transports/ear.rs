@@ -1,4 +1,4 @@
-//! A client, and everything it was called with.
+//! A client that records all of its events.
 
 use std::sync::{
     Arc,
@@ -16,7 +16,8 @@ use crate::world::patiently;
 
 pub(crate) struct Ear {
     pub(crate) client: Client,
-    /// Titles of notifications, and payloads of messages as `room: payload`, in the order of the calls.
+    /// Titles of notifications, and payloads of messages as `room: payload`, in the order of the
+    /// events.
     heard: watch::Receiver<Vec<String>>,
     /// Ends with the client.
     listening: JoinHandle<()>,
@@ -25,7 +26,7 @@ pub(crate) struct Ear {
 }
 
 impl Ear {
-    /// A client that is live. A gap, a refused intent or an error that is final fails the test.
+    /// A live client. A gap, a refused intent or a final error fails the test.
     pub(crate) async fn open(builder: Builder) -> Self {
         let ear = Self::new(builder);
         ear.until(|connection| connection.status == Status::Connected).await;
@@ -33,7 +34,7 @@ impl Ear {
         ear
     }
 
-    /// The same, wherever it stands.
+    /// A client in any state.
     pub(crate) fn new(builder: Builder) -> Self {
         let client = builder.build().unwrap();
         let (sender, heard) = watch::channel(Vec::new());
@@ -48,9 +49,9 @@ impl Ear {
                     Happening::Message { channel, message } => {
                         format!("{channel}: {}", message.data.as_str())
                     }
-                    // A refusal is told here, too, whoever decided it.
+                    // Every refusal is reported here, too.
                     Happening::Failed(intent) => format!("failed: {}", intent.error.code),
-                    // A server that is away is reported, and that is all it may be.
+                    // A server that is down is reported; no other error may come.
                     Happening::Error(error) if error.retry => continue,
                     other => panic!("{other:?}"),
                 };
@@ -62,12 +63,12 @@ impl Ear {
         Self { client, heard, listening, interrupted }
     }
 
-    /// How often the app saw that there is no connection any more.
+    /// How often the app saw a lost connection.
     pub(crate) fn interruptions(&self) -> u32 {
         self.interrupted.load(Ordering::SeqCst)
     }
 
-    /// Waits until the inbox follows the log.
+    /// Waits until the inbox is live.
     pub(crate) async fn live(&self) {
         let mut changes = self.client.inbox().changes();
         let live = changes.wait_for(|inbox| inbox.status == InboxStatus::Live);
@@ -81,12 +82,12 @@ impl Ear {
         waited.unwrap().clone()
     }
 
-    /// Waits until this transport is used.
+    /// Waits until this transport is in use.
     pub(crate) async fn over(&self, kind: TransportKind) {
         self.until(|connection| connection.transport == Some(kind)).await;
     }
 
-    /// Waits until this was heard; answers all until then.
+    /// Waits for this event; returns all events until then.
     pub(crate) async fn hear(&self, word: &str) -> Vec<String> {
         let mut heard = self.heard.clone();
         let waited = heard.wait_for(|all| all.iter().any(|one| one == word));
@@ -94,7 +95,7 @@ impl Ear {
         all.unwrap_or_else(|_| panic!("the listener ended before {word}")).clone()
     }
 
-    /// Reads a room; the subscription is live.
+    /// Subscribes to a room, and waits until it is live.
     pub(crate) async fn join(&self, room: &str) -> Subscription {
         let subscription = self.client.channel(room).unwrap().subscribe().await.unwrap();
         let mut changes = subscription.changes();
@@ -103,7 +104,7 @@ impl Ear {
         subscription
     }
 
-    /// Says goodbye; fails if a callback did.
+    /// Closes the client; fails if a callback failed.
     pub(crate) async fn close(self) -> Vec<String> {
         patiently("a goodbye", self.client.close()).await;
         self.listening.await.unwrap();
@@ -117,7 +118,7 @@ async fn count_interruptions(mut changes: watch::Receiver<Connection>, count: Ar
         let now = changes.borrow_and_update().clone();
         let status = now.status;
         if connected && matches!(status, Status::Waiting | Status::Connecting) {
-            // Read where the test fails.
+            // Read when the test fails.
             println!("interrupted: {now:?}");
             count.fetch_add(1, Ordering::SeqCst);
         }

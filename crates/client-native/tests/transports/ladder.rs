@@ -1,4 +1,4 @@
-//! Which transport is used, through networks that let some of them through.
+//! Which transport the client uses, through networks that let only some of them through.
 
 use std::time::Duration;
 
@@ -58,7 +58,7 @@ async fn leaves_what_is_sent_elsewhere_or_answered_by_somebody_else() {
         assert_eq!(ear.client.connection().transport, Some(Poll), "{answer}");
         drop(ear);
 
-        // The other way round, and up again once the network allows it.
+        // The other way round, and the upgrade once the network allows it.
         let poll = format!("location = /v1/poll {{ {answer} }}\n{rest}");
         let mut nginx = Nginx::start("", &poll);
         let transports = [Poll, Sse];
@@ -129,7 +129,8 @@ async fn comes_back_to_the_best_after_the_server_was_away() {
     assert_eq!(ear.client.connection().transport, Some(Ws));
     world.server.kill();
     world.server.bury();
-    // A server that is away looks like a network that lets nothing through: every rung is tried.
+    // A server that is down looks like a network that lets nothing through: the client tries every
+    // transport.
     ear.until(|connection| connection.attempt >= 5).await;
     world.restart().await;
     ear.over(Ws).await;
@@ -144,11 +145,12 @@ async fn stays_on_the_websocket_of_an_impatient_proxy_with_a_shorter_heartbeat()
     let world = World::begin().await;
     let nginx = impatient(&world.server.url(), 3);
     let ear = Ear::open(world.backend.client(&nginx.url())).await;
-    // Cut twice after the same silence, it knows, and pings more often than the server asks for.
+    // After two cuts at the same length of silence, the client knows the limit and pings more often
+    // than the server asks for.
     patiently("a connection with pings", async {
         loop {
             let (asked, said) = (world.backend.asked(), world.backend.figure(SAID).await);
-            // Its `connect` is one.
+            // `connect` counts as one message.
             while world.backend.asked() == asked {
                 if world.backend.figure(SAID).await >= said + 4.0 {
                     return;
@@ -168,7 +170,7 @@ async fn polls_wait_no_longer_than_an_impatient_proxy() {
     let world = World::begin().await;
     let nginx = impatient(&world.server.url(), 3);
     let ear = Ear::open(world.backend.client(&nginx.url()).transports([Poll])).await;
-    // Logged when it was answered.
+    // The call is logged when it is answered.
     patiently("a shorter call", async {
         while !nginx.access_log().contains("poll?wait=1") {
             tokio::task::yield_now().await;

@@ -1,6 +1,8 @@
-//! Each transport alone, and the ladder of them, over real sockets against the real server and through the real nginx.
+//! Each transport alone, and fallback and upgrade between them, over real sockets against the real
+//! server and through the real nginx.
 //!
-//! `alone` runs every scenario over every transport: what an app sees is the same. `ladder` is about which one is used.
+//! `alone` runs every scenario over every transport: an app sees the same. `ladder` tests which
+//! transport is used.
 
 #![allow(
     clippy::expect_used,

@@ -1,10 +1,10 @@
-//! The real nginx as networks have it.
+//! The real nginx, configured as various networks.
 
 use std::{fs, path::Path};
 
 use tidings_backing::Nginx;
 
-/// What passes a WebSocket and streams.
+/// Settings that let WebSockets and streams through.
 const OPEN: &str = "
     proxy_http_version 1.1;
     proxy_set_header Host $http_host;
@@ -13,13 +13,13 @@ const OPEN: &str = "
     proxy_buffering off;
 ";
 
-/// The configuration in `deploy/nginx`. Only where it points is another.
+/// The configuration in `deploy/nginx`, with another target.
 pub(crate) fn shipped(target: &str) -> Nginx {
     let (http, server) = shipped_files(target);
     Nginx::start(&http, &server)
 }
 
-/// The shipped one, cutting links that are silent for as many seconds.
+/// The shipped configuration, which cuts connections that are silent for this many seconds.
 pub(crate) fn impatient(target: &str, seconds: u64) -> Nginx {
     let (http, server) = shipped_files(target);
     let server = replaced(&server, "read_timeout 75s", &format!("read_timeout {seconds}s"));
@@ -27,12 +27,12 @@ pub(crate) fn impatient(target: &str, seconds: u64) -> Nginx {
     Nginx::start(&http, &server)
 }
 
-/// The server under a path, beside other things.
+/// The server under a path, as when a proxy serves other things, too.
 pub(crate) fn nested(path: &str, target: &str) -> Nginx {
     Nginx::start("", &format!("location {path} {{ proxy_pass {target}/; {OPEN} }}"))
 }
 
-/// Passes everything.
+/// Lets all transports through.
 pub(crate) fn open(target: &str) -> String {
     format!("location / {{ proxy_pass {target}; {OPEN} }}")
 }
@@ -42,13 +42,13 @@ pub(crate) fn plain(target: &str) -> String {
     format!("location / {{ proxy_pass {target}; }}")
 }
 
-/// Holds back whatever streams, and lets no WebSocket through.
+/// Holds streams back, and lets no WebSocket through.
 pub(crate) fn buffering(target: &str) -> String {
     let held = "proxy_buffering on; proxy_ignore_headers X-Accel-Buffering;";
     format!("location / {{ proxy_pass {target}; {held} }}")
 }
 
-/// Lets through neither WebSockets nor streams.
+/// Lets neither WebSockets nor streams through.
 pub(crate) fn streamless(target: &str) -> String {
     format!("location = /v1/sse {{ return 404; }}\n{}", plain(target))
 }
@@ -59,12 +59,13 @@ fn shipped_files(target: &str) -> (String, String) {
     let target = target.strip_prefix("http://").unwrap();
     let http = replaced(&read("tidings-http.conf"), "127.0.0.1:8787", target);
     let server = read("tidings-server.conf");
-    // With the query, which tests read; theirs holds no ticket.
+    // Logs the query, too, which tests read; it holds no ticket here.
     let http = replaced(&http, "$uri", "$request_uri");
     (http, replaced(&server, "/var/log/nginx/tidings.log", "access.log"))
 }
 
-/// Fails where there is nothing to replace: the test would else run against something else than it says.
+/// Fails if the text to replace is missing: otherwise the test would run with another configuration
+/// than it says.
 fn replaced(text: &str, what: &str, by: &str) -> String {
     assert!(text.contains(what), "deploy/nginx has no {what}");
     text.replace(what, by)

@@ -1,4 +1,4 @@
-//! The server of a test, its backend, and clients of it.
+//! The server of a test, its backend, and its clients.
 
 use std::{
     sync::{
@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use crate::server::{Server, binary};
 
-/// Hangs are failures that say where.
+/// A hang is a failure that names its place.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) async fn patiently<T>(what: &str, future: impl Future<Output = T>) -> T {
@@ -31,7 +31,7 @@ impl World {
         Self::of(Server::new(binary())).await
     }
 
-    /// With settings by their environment variables.
+    /// With settings as environment variables.
     pub(crate) async fn with<const N: usize>(settings: [(&'static str, &str); N]) -> Self {
         let server = Server::new(binary());
         Self::of(settings.into_iter().fold(server, |it, (name, value)| it.set(name, value))).await
@@ -45,12 +45,12 @@ impl World {
         Self { server, backend }
     }
 
-    /// A client of `mina` at the server itself.
+    /// A client of `mina`, directly at the server.
     pub(crate) fn client(&self) -> Builder {
         self.backend.client(&self.server.url())
     }
 
-    /// SIGKILL, and up again.
+    /// Kills the server with SIGKILL and starts it again.
     pub(crate) async fn kill_and_restart(&mut self) {
         self.server.kill();
         self.server.bury();
@@ -62,19 +62,20 @@ impl World {
     }
 }
 
-/// The app's own server: it publishes, and hands out tickets.
+/// The app's backend: it publishes and makes tickets.
 #[derive(Clone)]
 pub(crate) struct Backend {
     http: reqwest::Client,
     url: String,
-    /// How often a ticket was asked for: once for each connection, and once for each refresh.
+    /// The number of ticket requests: one for each connection and each refresh.
     asked: Arc<AtomicUsize>,
-    /// Nobody is signed in any more.
+    /// Whether no user is signed in any more.
     away: Arc<AtomicBool>,
 }
 
 impl Backend {
-    /// A client of `mina` through `url`, who may do everything in rooms but `room:forbidden`; quick to come back.
+    /// A client of `mina` through `url`, with a short backoff. It has all rights in all rooms but
+    /// `room:forbidden`.
     pub(crate) fn client(&self, url: &str) -> Builder {
         let backend = self.clone();
         Client::builder(url)
@@ -108,7 +109,7 @@ impl Backend {
         Ok(answer["ticket"].as_str().map(String::from))
     }
 
-    /// How often a ticket was asked for.
+    /// The number of ticket requests.
     pub(crate) fn asked(&self) -> usize {
         self.asked.load(Ordering::SeqCst)
     }
@@ -117,12 +118,13 @@ impl Backend {
         self.away.store(true, Ordering::SeqCst);
     }
 
-    /// A notification for `mina`, stored when this returns, however often the server dies meanwhile.
+    /// Publishes a notification for `mina`. It is stored when this returns, however often the
+    /// server is killed meanwhile.
     pub(crate) async fn notify(&self, title: &str) {
         self.notify_long(title, 0).await;
     }
 
-    /// The same with as many bytes besides.
+    /// The same, with a payload of this many bytes.
     pub(crate) async fn notify_long(&self, title: &str, bytes: usize) {
         let (to, data) = (json!({ "user": "mina" }), json!({ "pad": "x".repeat(bytes) }));
         let body = json!({ "to": to, "type": "test", "title": title, "data": data });
@@ -138,7 +140,7 @@ impl Backend {
                         Err(_) => {}
                     }
                 }
-                // It was cut off, or is away: the key makes a repeat harmless.
+                // The connection was cut, or the server is down: the key makes a repeat harmless.
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         })
@@ -150,13 +152,14 @@ impl Backend {
         patiently("a publish", request.send()).await.unwrap().error_for_status().unwrap();
     }
 
-    /// Ends everything that was issued for `mina` until now.
+    /// Revokes all credentials of `mina` that were issued until now.
     pub(crate) async fn revoke(&self) {
         let request = self.post("revocations", &json!({ "user": "mina" }));
         patiently("a revocation", request.send()).await.unwrap().error_for_status().unwrap();
     }
 
-    /// The titles of `mina`'s newest notifications in the order of their offsets, and how many of all are unread.
+    /// The titles of `mina`'s newest notifications in the order of their offsets, and the number of
+    /// unread ones.
     pub(crate) async fn stored(&self) -> (Vec<String>, u64) {
         let token = self.http.post(format!("{}/dev/tokens", self.url));
         let token = token.json(&json!({ "user": "mina" })).send().await.unwrap();
@@ -180,7 +183,7 @@ impl Backend {
         (titles, unread)
     }
 
-    /// One of the server's figures; 0 until there is something to count.
+    /// One of the server's metrics; 0 until it exists.
     pub(crate) async fn figure(&self, name: &str) -> f64 {
         let text = self.http.get(format!("{}/metrics", self.url)).send().await.unwrap();
         let text = text.text().await.unwrap();

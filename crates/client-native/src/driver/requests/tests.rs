@@ -1,4 +1,4 @@
-//! Against a server that says what a test tells it to, byte by byte.
+//! Tests against a server that sends the bytes a test gives it.
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -9,7 +9,7 @@ use tokio::{
 
 use super::*;
 
-/// Hangs are failures that say where.
+/// A hang is a failure that names its place.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 async fn patiently<T>(what: &str, future: impl Future<Output = T>) -> T {
@@ -22,7 +22,8 @@ async fn server() -> (TcpListener, Requests) {
     (listener, Requests::new(base))
 }
 
-/// The server's side of a link, with the request that came on it. The client's side has to be driven meanwhile.
+/// The server's side of a connection, with the request on it. The client's side must be driven
+/// meanwhile.
 async fn accept(listener: &TcpListener, requests: &mut Requests) -> (TcpStream, String) {
     let heard = async {
         let (mut link, _) = listener.accept().await.unwrap();
@@ -35,7 +36,7 @@ async fn accept(listener: &TcpListener, requests: &mut Requests) -> (TcpStream, 
     }
 }
 
-/// One request with its body.
+/// Reads one request with its body.
 async fn hear(link: &mut TcpStream) -> String {
     let mut text = String::new();
     loop {
@@ -90,14 +91,14 @@ async fn says_what_it_was_given_and_hears_the_answer_as_it_comes() {
     assert_eq!(next(&mut requests).await, answered(1, 200));
     link.write_all(b"2\r\na\n\r\n").await.unwrap();
     assert_eq!(next(&mut requests).await, received(1, "a\n"));
-    // The first half of a character says nothing yet.
+    // The first half of a character gives no text yet.
     link.write_all(b"2\r\nb\xc3\r\n").await.unwrap();
     assert_eq!(next(&mut requests).await, received(1, "b"));
     link.write_all(b"1\r\n\xa4\r\n0\r\n\r\n").await.unwrap();
     assert_eq!(next(&mut requests).await, received(1, "ä"));
     assert_eq!(next(&mut requests).await, ended(1));
 
-    // The link is used again, and no cookie was taken.
+    // The connection is reused, and the cookie is ignored.
     requests.begin(2, "poll", None, String::from("{}"));
     let again = tokio::select! {
         again = hear(&mut link) => again,
@@ -125,7 +126,7 @@ async fn a_link_that_was_closed_while_it_rested_costs_no_request() {
     let (link, again) = accept(&listener, &mut requests).await;
     assert!(again.ends_with("{\"n\":2}"), "{again}");
 
-    // Once: a server that answers nobody is told as such.
+    // The request is repeated once only: a server that never answers gives an error.
     drop(link);
     assert!(reason(&mut requests).await.contains("closed"));
 }
@@ -148,7 +149,7 @@ async fn several_are_under_way_and_an_abort_closes_one() {
     }
     requests.abort(1);
     requests.abort(7);
-    // One of the links ends, and the other goes on; which of them has which number is up to the sockets.
+    // One connection ends, and the other goes on; which request uses which is up to the sockets.
     let mut bytes = [0; 64];
     let closed = async {
         tokio::select! {
@@ -175,7 +176,7 @@ async fn one_that_waits_for_its_head_is_aborted_as_well() {
 #[tokio::test]
 async fn nothing_is_read_ahead_of_the_core() {
     const WHOLE: usize = 64 << 20;
-    /// What the kernel's buffers may hold on top of the driver's.
+    /// The kernel's buffers may hold this much, besides the driver's.
     const HELD_MAX: usize = 24 << 20;
 
     let (listener, mut requests) = server().await;
@@ -185,7 +186,7 @@ async fn nothing_is_read_ahead_of_the_core() {
     link.writable().await.unwrap();
     assert_eq!(link.try_write(head.as_bytes()).unwrap(), head.len());
     assert_eq!(next(&mut requests).await, answered(1, 200));
-    // Nobody asks for the next event, so all that can be written is what buffers hold.
+    // No event is taken, so only as much can be written as the buffers hold.
     let (piece, mut written) = (vec![b'x'; 64 << 10], 0);
     for _ in 0..20_000 {
         match link.try_write(&piece[..piece.len().min(WHOLE - written)]) {
@@ -235,13 +236,13 @@ async fn a_redirect_is_not_followed_and_a_wait_is_told() {
 
 #[tokio::test]
 async fn says_why_there_is_no_answer_and_no_secret() {
-    // Nobody is there.
+    // No server listens there.
     let (listener, mut requests) = server().await;
     drop(listener);
     requests.begin(1, "sse?ticket=tk_secret", Some("st_secret"), String::from("{}"));
     let refused = reason(&mut requests).await;
     assert!(refused.contains("refused") && !refused.contains("secret"), "{refused}");
-    // What can't be put into a header.
+    // A token that is not valid in a header.
     requests.begin(2, "sse", Some("st_\nsecret"), String::from("{}"));
     let header = reason(&mut requests).await;
     assert!(header.contains("header") && !header.contains("secret"), "{header}");
