@@ -1,4 +1,4 @@
-//! What TypeScript calls.
+//! The interface that TypeScript calls.
 
 use tidings_client_core::{
     Backoff, Client, Config, Credential, Event, Filter, Kinds, Now, Show, TransportKind, User,
@@ -12,7 +12,8 @@ use crate::{
     words::{read, tell},
 };
 
-/// One client. Numbers of intents are the caller's, unique for the client's life; answers come to the host.
+/// One client. The caller chooses the numbers of intents, unique for the client's life; answers go
+/// to the host.
 #[wasm_bindgen]
 pub struct Core {
     driver: Driver,
@@ -20,13 +21,15 @@ pub struct Core {
 
 #[wasm_bindgen]
 impl Core {
-    /// A client that has done nothing yet.
+    /// Creates a client that is idle.
     ///
-    /// `host` is the number of the client's host; `seed` is a random integer below 2^53, `instance` names the client, `client_id` its outbox lanes. Backoff and
-    /// heartbeat are in milliseconds, `max_attempts` 0 stands for no limit, `transports` holds two bits for each, the best in the
-    /// lowest (0 WebSocket, 1 SSE, 2 poll), and above the sixth their number, `keep` counts items, `storage` says whether caches are wanted,
-    /// `keep_signed_out` whether they stay when a ticket function says that nobody is signed in, and `whole` whether the whole
-    /// module is loaded.
+    /// `host` is the number of the client's host, and `seed` a random integer below 2^53.
+    /// `instance` names the client, `client_id` its outbox lanes. Backoff and heartbeat are in
+    /// milliseconds; `max_attempts` 0 stands for no limit. `transports` holds two bits for each
+    /// transport, the best in the lowest bits (0 WebSocket, 1 SSE, 2 poll), and their number above
+    /// the sixth bit. `keep` is the number of items to hold. `storage` says whether caches are
+    /// wanted, `keep_signed_out` whether they stay when a ticket function says that no user is
+    /// signed in, and `whole` whether the whole module is loaded.
     #[wasm_bindgen(constructor)]
     #[expect(
         clippy::too_many_arguments,
@@ -48,7 +51,7 @@ impl Core {
         whole: bool,
     ) -> Self {
         let mut config = Config::new(seed as u64, instance, client_id);
-        // The package has the workspace's version; a test of it compares.
+        // The package has the workspace's version; one of its tests compares the two.
         config.library = (String::from("tidings-js"), String::from(env!("CARGO_PKG_VERSION")));
         config.backoff = Backoff {
             base: base as u64,
@@ -65,12 +68,12 @@ impl Core {
         Self { driver: Driver::new(Host(host), Client::new(config)) }
     }
 
-    /// Handles what is in the queue. For the host's `turn` alone.
+    /// Handles the events in the queue. Only the host's `turn` may call it.
     pub fn run(&self, mono: f64, wall: f64) {
         self.driver.run(clocks(mono, wall));
     }
 
-    /// Something happened: `what` is one of [`words::tell`](tell), which says what goes with it.
+    /// Takes an event: `what` is one of [`words::tell`](tell), which describes its parameters.
     pub fn tell(&self, what: u8, number: f64, other: f64, text: String) {
         let (number, other) = (number as u64, other as u32);
         if matches!(what, tell::OPENED | tell::RECEIVED | tell::CLOSED) {
@@ -93,9 +96,9 @@ impl Core {
         }
     }
 
-    /// What is so: `what` is one of [`words::read`](read). `show` (0 inbox, 1 unread, 2 archived, 3 all) and `kinds`
-    /// (types, each on a line; empty for all) choose a view of the inbox; of a channel, `kinds` is the name, and `show` 1
-    /// asks for every message in full.
+    /// Reads a snapshot: `what` is one of [`words::read`](read). `show` (0 inbox, 1 unread, 2
+    /// archived, 3 all) and `kinds` (types, one per line; empty for all) choose a view of the
+    /// inbox. For a channel, `kinds` is its name, and `show` 1 asks for every message in full.
     pub fn read(&self, what: u8, show: u8, kinds: &str, mono: f64, wall: f64) -> String {
         let driver = &self.driver;
         let now = clocks(mono, wall);
@@ -118,7 +121,8 @@ fn clocks(mono: f64, wall: f64) -> Now {
     Now { mono: mono as u64, wall: wall as u64 }
 }
 
-/// Transports, two bits each, and above the third how many there are. Written out: a loop would be a hundred bytes more.
+/// The transports: two bits each, and their number above the third. Written without a loop, which
+/// would cost a hundred bytes more.
 fn kinds(transports: u32) -> Vec<TransportKind> {
     let kind = |shift: u32| match (transports >> shift) & 3 {
         0 => TransportKind::Ws,
@@ -131,7 +135,7 @@ fn kinds(transports: u32) -> Vec<TransportKind> {
     kinds
 }
 
-/// What a call means. A number that means nothing is no event.
+/// The event of a call. An unknown number is no event.
 fn event(what: u8, number: u64, other: u32, text: String) -> Option<Event> {
     Some(match what {
         tell::CONNECT => Event::ConnectRequested,
@@ -150,7 +154,7 @@ fn event(what: u8, number: u64, other: u32, text: String) -> Option<Event> {
             },
         },
         tell::LOADED => {
-            // User ids have no control characters.
+            // User ids have no control characters, so the line break ends them.
             let (user, saved) = halves(&text)?;
             let saved = (!saved.is_empty()).then(|| String::from(saved));
             Event::StorageLoaded { user: String::from(user), saved }
@@ -163,7 +167,7 @@ fn event(what: u8, number: u64, other: u32, text: String) -> Option<Event> {
     })
 }
 
-/// What is before and after the first line break.
+/// The text before and after the first line break.
 pub(crate) fn halves(text: &str) -> Option<(&str, &str)> {
     let place = text.bytes().position(|byte| byte == b'\n')?;
     Some((text.get(..place)?, text.get(place + 1..)?))

@@ -1,4 +1,4 @@
-//! The event loop: what happens goes into a queue, what the core wants done is done in order.
+//! The event loop: events go into a queue, and the core's commands are executed in order.
 
 use std::{
     cell::{Cell, Ref, RefCell},
@@ -14,16 +14,17 @@ use crate::{
     words::{read, say},
 };
 
-/// "Normal closure".
+/// The close code "normal closure".
 const NORMAL: u16 = 1000;
 
 /// One client with everything it holds in the page.
 pub(crate) struct Driver {
     host: Host,
-    /// Borrowed only while the core works, and the core calls nobody: callbacks always find it free.
+    /// Borrowed only while the core works. The core calls no other code, so a callback always finds
+    /// it free.
     client: RefCell<ManuallyDrop<Client>>,
     queue: RefCell<ManuallyDrop<Vec<Event>>>,
-    /// What the core wants done, while that is done.
+    /// The core's commands while they are executed.
     commands: RefCell<ManuallyDrop<Vec<Command>>>,
     running: Cell<bool>,
     /// The socket in use, by the number of its transport.
@@ -31,7 +32,7 @@ pub(crate) struct Driver {
     /// When the core wants to be woken, as `Now::mono`.
     deadline: Cell<Option<u64>>,
     items: RefCell<Items>,
-    /// The messages TypeScript has, by channel.
+    /// The messages that TypeScript has, by channel.
     pub(crate) seen: RefCell<ManuallyDrop<Vec<Seen>>>,
 }
 
@@ -50,7 +51,7 @@ impl Driver {
         }
     }
 
-    /// Something happened. Handled at once, or after what is being handled.
+    /// Adds an event. It is handled at once, or after the events that are being handled.
     pub(crate) fn push(&self, event: Event) {
         self.queue.borrow_mut().push(event);
         if !self.running.get() {
@@ -58,12 +59,13 @@ impl Driver {
         }
     }
 
-    /// Handles the queue until it is empty. A trap leaves `running` set, so a broken client stays silent.
+    /// Handles the queue until it is empty. A trap leaves `running` set, so a broken client does
+    /// nothing more.
     pub(crate) fn run(&self, now: Now) {
         if self.running.replace(true) {
             return;
         }
-        // Background tabs throttle timers, but not sockets: whatever wakes the page looks at the clock.
+        // Background tabs throttle timers but not sockets, so every event checks the deadline.
         if self.deadline.get().is_some_and(|deadline| deadline <= now.mono) {
             self.deadline.set(None);
             self.queue.borrow_mut().insert(0, Event::TimerFired);
@@ -74,7 +76,7 @@ impl Driver {
                 self.execute(command);
             }
         }
-        // Each time, because the host's timer may have gone off early.
+        // Set each time, because the host's timer may have fired early.
         self.say(say::TIMER, self.deadline.get().unwrap_or_default(), "");
         self.running.set(false);
     }
@@ -84,7 +86,7 @@ impl Driver {
         self.socket.set(None);
     }
 
-    /// The client, to read from.
+    /// The client, for reading.
     pub(crate) fn client(&self) -> Ref<'_, ManuallyDrop<Client>> {
         self.client.borrow()
     }
@@ -104,18 +106,18 @@ impl Driver {
         let mut items = self.items.borrow_mut();
         match client.rest() {
             Some(rest) => rest::inbox(rest, &client, &mut items, filter),
-            // Nothing leaves, and nothing is loaded, before the rest is there.
+            // Before the deferred part is loaded, no item leaves the inbox and no older ones load.
             None => items.view(&client, filter, &[], false, None),
         }
     }
 
-    /// Lets go of the page. Events still in the queue are handled first.
+    /// Releases the page's resources. Events still in the queue are handled first.
     pub(crate) fn close(&self) {
         self.deadline.set(None);
         self.shut(NORMAL);
     }
 
-    /// Whether this socket is the one in use. One that was let go may still speak; nobody hears it.
+    /// Whether this socket is the one in use. Events of a released socket are ignored.
     pub(crate) fn holds(&self, transport: u64) -> bool {
         self.socket.get() == Some(transport)
     }
@@ -146,7 +148,7 @@ impl Driver {
                 let rest = self.client.borrow().rest();
                 return match rest {
                     Some(rest) => rest::execute(rest, self, command),
-                    // Nothing asks for these before.
+                    // No caller asks for these before the deferred part is loaded.
                     None => mem::forget(command),
                 };
             }
@@ -154,7 +156,7 @@ impl Driver {
         self.say(what, number, &text);
     }
 
-    /// Has the host do or hear something.
+    /// Gives the host a command or an event.
     pub(crate) fn say(&self, what: u8, number: u64, text: &str) {
         self.host.say(what, number, text);
     }
@@ -179,7 +181,8 @@ impl Driver {
 }
 
 impl Drop for Driver {
-    /// How to take a client apart is known to the rest. Without it the client is left to the page: it did not live long.
+    /// Only the deferred part can free a client. Without it, the client's memory is left to the
+    /// page: such a client was short-lived.
     fn drop(&mut self) {
         let client = self.client.get_mut();
         if let Some(rest) = client.rest() {
@@ -188,7 +191,7 @@ impl Drop for Driver {
     }
 }
 
-/// Takes the first of a list, which is free again at once: who gets it may add to the list.
+/// Takes the first entry of a list. The borrow ends at once, so the receiver may add to the list.
 fn first<T>(list: &RefCell<ManuallyDrop<Vec<T>>>) -> Option<T> {
     let mut list = list.borrow_mut();
     (!list.is_empty()).then(|| list.remove(0))

@@ -1,4 +1,4 @@
-//! What TypeScript is asked. npm/src/host.ts is the other side.
+//! The functions that TypeScript provides; npm/src/host.ts is the other side.
 
 use wasm_bindgen::prelude::*;
 
@@ -8,18 +8,20 @@ extern "C" {
     fn say(host: u32, what: u8, number: f64, text: &str);
 }
 
-/// The TypeScript side of one client, by its number: an object would cost a table of objects on every page.
+/// The TypeScript side of one client, by its number: an object would cost a table of objects on
+/// every page.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Host(pub(crate) u32);
 
 impl Host {
-    /// Something is in the queue: call `Core.run`, survive a trap, then tell the app what it has to hear. Only this calls
-    /// into the core.
+    /// The queue has an event: the host calls `Core.run`, survives a trap, then gives the app its
+    /// events. Only this function leads into the core.
     pub(crate) fn turn(self) {
         turn(self.0);
     }
 
-    /// All else; `what` is one of [`words::say`](crate::words::say). It does not throw.
+    /// Every other message to the host; `what` is one of [`words::say`](crate::words::say). It does
+    /// not throw.
     pub(crate) fn say(self, what: u8, number: u64, text: &str) {
         say(self.0, what, number as f64, text);
     }

@@ -1,4 +1,5 @@
-//! The browser driver of [`tidings_client_core`]: its queue in Rust, the browser's things through a host in TypeScript.
+//! The browser driver of [`tidings_client_core`]: its queue is in Rust, the browser's APIs are
+//! behind a host in TypeScript.
 //!
 //! ```text
 //!  Core.tell() ──push──► queue ──► Host.turn() ──► Core.run() ──► Client::handle ──► commands
@@ -6,22 +7,24 @@
 //!     └──────────── TypeScript ◄── Host.say() ◄───────────────────────────────────────────────┘
 //! ```
 //!
-//! Two rules keep it simple. Everything that happens is *pushed*, and only [`Core::run`] handles it: what a command
-//! sets off (even an app's callback that calls back in) joins the queue behind it. And `run` is only called by the
-//! host's `turn`, so a trap anywhere in the core surfaces at one place in TypeScript, which can rebuild the client.
+//! Two rules keep it simple. Every event is *pushed*, and only [`Core::run`] handles it: an event
+//! that a command causes (even a call from an app's callback) joins the end of the queue. And only
+//! the host's `turn` calls `run`, so a trap anywhere in the core surfaces at one place in
+//! TypeScript, which can rebuild the client.
 //!
-//! The border is as narrow as that allows, because every function, type or closure that crosses it costs glue on every
-//! page: what happened and what is wanted are a number with a text, and so is the host. `words` lists the numbers. The glue is
-//! npm/src/glue.ts, by hand; wasm-bindgen's own serves the tests of this crate alone.
+//! The border is as narrow as possible, because every function, type or closure that crosses it
+//! costs glue on every page: an event or a command is a number with a text, and the host is a
+//! number. `words` lists the numbers. The glue is npm/src/glue.ts, written by hand; wasm-bindgen's
+//! own glue serves only the tests of this crate.
 //!
-//! | module | what |
+//! | module | contents |
 //! |---|---|
-//! | `core` | what TypeScript calls |
-//! | `host` | what TypeScript is asked |
-//! | `words` | what the numbers mean |
-//! | `driver` | the queue, and commands to deeds |
+//! | `core` | the interface that TypeScript calls |
+//! | `host` | the functions that TypeScript provides |
+//! | `words` | the numbers of events and commands |
+//! | `driver` | the queue, and the execution of commands |
 //! | `json` | snapshots as text, each payload once |
-//! | `rest` | what loads later |
+//! | `rest` | the deferred part |
 
 mod core;
 mod driver;
@@ -30,8 +33,8 @@ mod json;
 mod rest;
 pub mod words;
 
-/// A fraction of the standard library's allocator. It finds room by walking a list, which a page's few hundred kilobytes
-/// keep short.
+/// A fraction of the size of the standard library's allocator. It finds free memory by walking a
+/// list, which stays short with a page's few hundred kilobytes.
 #[cfg(target_arch = "wasm32")]
 #[global_allocator]
 static ALLOCATOR: lol_alloc::LockedAllocator<lol_alloc::FreeListAllocator> =

@@ -1,6 +1,7 @@
-//! What loads later; see `tidings_client_core`'s module of the same name, by which the build cuts here as well.
+//! The deferred part; see `tidings_client_core`'s module of the same name, at which the build
+//! splits here as well.
 //!
-//! The functions want a [`Rest`], which only a client has whose code is all there.
+//! Its functions take a [`Rest`], which a client has only when all of its code is loaded.
 
 use std::{
     mem::{self, ManuallyDrop},
@@ -20,7 +21,7 @@ use crate::{
     words::{mark, read, say, tell},
 };
 
-/// What a call means that the first part does not know.
+/// The event of a call that the first part does not know.
 #[inline(never)]
 pub(crate) fn event(_: Rest, what: u8, number: u64, other: u32, text: String) -> Option<Event> {
     Some(match what {
@@ -69,7 +70,7 @@ pub(crate) fn event(_: Rest, what: u8, number: u64, other: u32, text: String) ->
     })
 }
 
-/// What a mark is to cover.
+/// The items that a mark covers.
 fn targets(text: &str) -> Option<MarkTargets> {
     Some(match text {
         "" => MarkTargets::All,
@@ -78,20 +79,21 @@ fn targets(text: &str) -> Option<MarkTargets> {
     })
 }
 
-/// A channel and what is said in it.
+/// A channel and a message for it.
 fn message(text: &str) -> Option<(Channel, Json)> {
     let (channel, data) = halves(text)?;
     Some((Channel::parse(channel).ok()?, Json::from_json(data).ok()?))
 }
 
-/// An intent whose text means nothing here ends all the same, and names the text.
+/// The intent of an unreadable text ends with an error, which names the text.
 fn unreadable(intent: u64, text: &str) -> Event {
     let shown: String = text.chars().take(100).collect();
     Event::IntentUnreadable { intent, reason: ["this can't be read: ", &shown].concat() }
 }
 
-/// The row of an intent that its page wrote down before its core was there: `~` and what it was to be told, the other number, the
-/// time and the text, each on a line. One that means nothing is a row that can't be read.
+/// The row of an intent that the page stored before its core was loaded: `~` and the number of the
+/// call, the other number, the time and the text, each on a line. An unknown one becomes a row that
+/// can't be read.
 fn written_down(row: String) -> String {
     let Some(told) = row.strip_prefix('~') else { return row };
     let read = || {
@@ -110,7 +112,7 @@ fn written_down(row: String) -> String {
     read().unwrap_or_else(|| String::from("1"))
 }
 
-/// Does what the first part never asks for.
+/// Executes the commands that the first part never gives.
 #[inline(never)]
 pub(crate) fn execute(_: Rest, driver: &Driver, command: Command) {
     let (what, number, text) = match command {
@@ -149,13 +151,13 @@ pub(crate) fn execute(_: Rest, driver: &Driver, command: Command) {
         ),
         Command::AbortRequest { request } => (say::ABORT_REQUEST, request, String::new()),
         Command::SignedOut { discarded } => (say::SIGNED_OUT, discarded.into(), String::new()),
-        // The driver did these itself.
+        // The driver executes these itself.
         _ => return,
     };
     driver.say(what, number, &text);
 }
 
-/// What the first part has nothing to say of; see [`words::read`](read).
+/// The snapshots that the first part does not have; see [`words::read`](read).
 #[inline(never)]
 pub(crate) fn read(
     _: Rest,
@@ -174,13 +176,13 @@ pub(crate) fn read(
     }
 }
 
-/// The messages of one channel as TypeScript read them last: they cross once.
+/// The messages of one channel, as TypeScript last read them: each crosses the border once.
 pub(crate) struct Seen {
     channel: Channel,
     messages: Arc<[Arc<MessageView>]>,
 }
 
-/// A channel, as JSON; `whole`: whoever reads it knows no message of it.
+/// A channel, as JSON; `whole`: the reader knows none of its messages.
 fn channel(client: &Client, name: &str, whole: bool, seen: &mut Vec<Seen>) -> String {
     let Ok(channel) = Channel::parse(name) else { return String::new() };
     let view = client.channel(&channel);
@@ -193,7 +195,7 @@ fn channel(client: &Client, name: &str, whole: bool, seen: &mut Vec<Seen>) -> St
     json::channel(&view, &known)
 }
 
-/// The lanes of dead pages, from a flat list.
+/// The lanes of ended pages, from a flat list.
 fn lanes(text: &str) -> Option<Event> {
     let mut words = Vec::<String>::from_json(text).ok()?.into_iter();
     let user = words.next()?;
@@ -208,14 +210,14 @@ fn lanes(text: &str) -> Option<Event> {
     Some(Event::LanesClaimed { user, lanes: lanes.into() })
 }
 
-/// The connection with what went wrong, as JSON.
+/// The connection with its error, as JSON.
 #[inline(never)]
 pub(crate) fn connection(_: Rest, client: &Client) -> String {
     let connection = client.connection();
     json::connection(connection, connection.error.as_ref().map(json::error).as_deref())
 }
 
-/// A view with what left the inbox and how its loads are, as JSON.
+/// A view with the items that left the inbox and the state of its loads, as JSON.
 #[inline(never)]
 pub(crate) fn inbox(_: Rest, client: &Client, items: &mut Items, filter: &Filter) -> String {
     let all = client.items();
@@ -224,7 +226,7 @@ pub(crate) fn inbox(_: Rest, client: &Client, items: &mut Items, filter: &Filter
     items.view(client, filter, &gone, loading, error.as_ref().map(json::error).as_deref())
 }
 
-/// Frees what a client holds, what was seen of it, and what it has not heard of.
+/// Frees the client, the messages that were read, and the events that it has not handled.
 #[inline(never)]
 pub(crate) fn discard(
     _: Rest,

@@ -1,4 +1,4 @@
-//! The driver in a real browser, over a host as small as can be. The whole client is tested from TypeScript
+//! The driver in a real browser, over a minimal host. The whole client is tested from TypeScript
 //! (npm/test/core) and end to end (e2e/).
 
 #![cfg(target_arch = "wasm32")]
@@ -92,7 +92,7 @@ extern "C" {
     fn serve(frames: &Array) -> js_sys::Function;
 }
 
-/// A core over a host at this address, not connected yet.
+/// A core with a host at this URL, not connected yet.
 fn made(url: &str, storage: bool) -> TestHost {
     let host = TestHost::new(url);
     let core = Core::new(

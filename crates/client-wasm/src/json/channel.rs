@@ -1,4 +1,4 @@
-//! Rooms, chats, topics: a message in full once, then its key.
+//! Rooms, chats and topics as JSON: each message once in full, then as its key.
 
 use std::sync::Arc;
 
@@ -10,8 +10,9 @@ use super::{
     object::{Object, list},
 };
 
-/// `{status, messages: [entry…], gap, hasMore, loadingMore, error}`. A message that TypeScript knows is `[key]`, another one
-/// `[key, flags, id, offset, at, from, payload, error]`; flags are pending 1, own 2. `known`: what it knows, in order.
+/// `{status, messages: [entry…], gap, hasMore, loadingMore, error}`. A message that TypeScript
+/// knows is `[key]`, another message `[key, flags, id, offset, at, from, payload, error]`; flags
+/// are pending 1, own 2. `known`: the messages that TypeScript knows, in order.
 pub(crate) fn channel(view: &ChannelView, known: &[Arc<MessageView>]) -> String {
     let status = match view.status {
         ChannelStatus::CatchingUp => "catching-up",
@@ -33,7 +34,7 @@ pub(crate) fn channel(view: &ChannelView, known: &[Arc<MessageView>]) -> String 
     out.key("hasMore", &view.has_more);
     out.key("loadingMore", &view.loading_more);
     out.raw("error", view.error.as_ref().map(error).as_deref());
-    // Both lists are in the same order, but for what came in between.
+    // Both lists have the same order; new messages may be in between.
     let mut rest = known;
     list(out.slot("messages"), &view.messages, |out, message| {
         let place = rest.iter().position(|known| Arc::ptr_eq(known, message));

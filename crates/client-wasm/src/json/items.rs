@@ -1,18 +1,19 @@
-//! The inbox: payloads once, then numbers.
+//! The inbox as JSON: each payload once, then as a number.
 
 use tidings_client_core::{Client, Filter, InboxStatus, ItemKey, ItemView};
 use tidings_protocol::{Encode, json::push_str_escaped};
 
 use super::object::{Object, list};
 
-/// Which items TypeScript has been given.
+/// The items that TypeScript has.
 ///
-/// A payload crosses once. From then on an item is a number and four flags, and TypeScript keeps what it parsed, frozen,
-/// under that number. An entry is `[number, flags]`, or `[number, flags, id, type, at, body]` the first time; flags are
-/// read 1, seen 2, archived 4, pending 8.
+/// A payload crosses the border once. From then on an item is a number and four flags, and
+/// TypeScript finds the frozen, parsed payload under that number. An entry is `[number, flags]`, or
+/// `[number, flags, id, type, at, body]` the first time; flags are read 1, seen 2, archived 4,
+/// pending 8.
 #[derive(Default)]
 pub(crate) struct Items {
-    /// In order of the keys. A sorted list: a tree would add 3 KB to what every page loads.
+    /// Sorted by key. A tree would add 3 KB to the code that every page loads.
     known: Vec<(ItemKey, u64)>,
     last: u64,
 }
@@ -22,7 +23,7 @@ impl Items {
         self.known.len()
     }
 
-    /// Forgets the items that are not in this list, and says which.
+    /// Forgets the items that are not in this list, and returns their numbers.
     pub(crate) fn forget_all_but(&mut self, items: &[ItemView]) -> Vec<u64> {
         let mut stays = vec![false; self.known.len()];
         for item in items {
@@ -46,7 +47,8 @@ impl Items {
         self.known.binary_search_by(|(known, _)| known.cmp(key))
     }
 
-    /// A view: `{status, items: [entry…], unread, unseen, count, hasMore, loadingMore, error, gone: [number…]}`.
+    /// A view:
+    /// `{status, items: [entry…], unread, unseen, count, hasMore, loadingMore, error, gone: [number…]}`.
     pub(crate) fn view(
         &mut self,
         client: &Client,

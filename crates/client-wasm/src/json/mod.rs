@@ -1,4 +1,5 @@
-//! Snapshots as JSON text for `JSON.parse`, which is faster and smaller than building objects across the border.
+//! Snapshots as JSON text for `JSON.parse`, which is faster and smaller than building objects
+//! across the border.
 
 mod channel;
 mod items;

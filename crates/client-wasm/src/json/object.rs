@@ -1,4 +1,4 @@
-//! Objects and arrays, written as text.
+//! Writes objects and arrays as text.
 
 use tidings_protocol::{Encode, json::push_str_escaped};
 
@@ -10,7 +10,7 @@ impl Object {
         Self(String::new())
     }
 
-    /// Where the value of this key goes.
+    /// The text to which the value of this key is appended.
     pub(super) fn slot(&mut self, key: &str) -> &mut String {
         self.0.push(if self.0.is_empty() { '{' } else { ',' });
         push_str_escaped(&mut self.0, key);
