@@ -1,4 +1,4 @@
-//! Reading JSON bodies: bounded, plain, and with errors that name what is wrong.
+//! Reading JSON bodies within bounds of size and time. Errors name the fault.
 
 use std::error::Error as _;
 
@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use super::Api;
 use crate::error::ApiError;
 
-/// A body as it came, and what it says.
+/// A body's bytes and its parsed value.
 pub(super) struct Body<T> {
     pub(super) value: T,
     /// For fingerprints.
@@ -36,7 +36,7 @@ impl<T: DeserializeOwned> FromRequest<Api> for Body<T> {
     }
 }
 
-/// A body as text, at most so many bytes.
+/// A body as text, at most `limit` bytes.
 pub(super) async fn text(
     headers: &HeaderMap,
     body: axum::body::Body,
@@ -70,13 +70,13 @@ async fn read(body: axum::body::Body, api: &Api, limit: usize) -> Result<Bytes, 
     }
 }
 
-/// Whether a body has more bytes than it may, and nothing else was wrong with it.
+/// Whether the body's size is the only fault.
 fn is_over(error: &axum::Error) -> bool {
     error.source().is_some_and(|cause| cause.is::<LengthLimitError>())
 }
 
 fn check(headers: &HeaderMap) -> Result<(), ApiError> {
-    // A small body may inflate to anything. `identity` says that nothing was done to it.
+    // A small compressed body may inflate to any size. `identity` means uncompressed.
     let mut codings = headers.get_all(header::CONTENT_ENCODING).iter();
     if !codings.all(|coding| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity")) {
         let detail = "compressed bodies are not taken: send it without `Content-Encoding`.";

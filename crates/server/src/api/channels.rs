@@ -56,14 +56,14 @@ pub(super) async fn publish(
     })?;
     let outcome = service::outcome(&api.commit(who.principal(), write).await?)?;
     let place = outcome.places.first().ok_or_else(|| {
-        // A repeat from so long ago that its answer is forgotten.
+        // The repeat is so late that its first answer is no longer stored.
         ApiError::new(ErrorCode::Conflict, "this `seq` was answered before; its answer is gone")
     })?;
     let body = PublishedMessage { epoch: place.epoch, offset: place.offset, id: place.id.clone() };
     Ok(created(&body, outcome.replayed))
 }
 
-/// Which page.
+/// The query parameters of a page.
 #[derive(Debug, Deserialize)]
 pub(super) struct Page {
     before: Option<u64>,
@@ -112,7 +112,7 @@ pub(super) async fn history(
     }
     let Head { epoch, first, top } = head.unwrap_or(Head { epoch: NO_LOG, first: 1, top: 0 });
     let first = first.max(from.min(top + 1));
-    // Records are stored as the JSON they go out as: they are joined, not parsed.
+    // Records are stored in their wire form, so they are joined without parsing.
     let mut body = format!(
         "{{\"epoch\":\"{epoch}\",\"first\":{first},\"top\":{top},\"more\":{more},\"messages\":["
     );
@@ -126,7 +126,8 @@ pub(super) async fn history(
     Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
 }
 
-/// The first offset that may be read. Of everyone-messages users have those that came after their inbox was made, and none without one.
+/// The first offset that the caller may read. In `system:all`, a user has the messages that came
+/// after their inbox was made; none without an inbox.
 async fn theirs(api: &Api, who: &Who, channel: &Channel) -> Result<u64, ApiError> {
     let user = match who {
         Who::User(identity) | Who::Session(identity) if channel.is_system() => &identity.user,

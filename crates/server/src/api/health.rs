@@ -1,4 +1,4 @@
-//! For whoever runs the server: is it alive, may it get traffic, what does it do.
+//! For operators: liveness, readiness and metrics.
 
 use axum::{
     extract::State,
@@ -16,20 +16,20 @@ pub(super) async fn alive(State(api): State<Api>) -> Result<&'static str, ApiErr
     Ok("ok\n")
 }
 
-/// It may be sent new connections.
+/// The server takes new connections.
 pub(super) async fn ready(State(api): State<Api>) -> Result<&'static str, ApiError> {
     if api.node.registry.is_draining() {
         return Err(ErrorCode::Restart.into());
     }
     api.node.store.health().map_err(unavailable)?;
-    // Without the bus, others' records come by the poll: later, but they come.
+    // Without the bus, other nodes' records arrive later, by the poll.
     Ok(match &api.node.bus {
         Some(bus) if !bus.is_up() => "ok\nbus away\n",
         _ => "ok\n",
     })
 }
 
-/// Figures in Prometheus' text format.
+/// Metrics in Prometheus' text format.
 pub(super) async fn metrics() -> Response {
     match crate::metrics::render() {
         Some(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response(),

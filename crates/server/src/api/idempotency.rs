@@ -1,4 +1,5 @@
-//! `Idempotency-Key`: a repeat gets the first answer. What is stored is the store's matter; here is what is still running.
+//! `Idempotency-Key`: a repeat gets the first answer. Answers are in the store; this module tracks
+//! requests that still run.
 
 use std::{
     collections::HashSet,
@@ -17,7 +18,7 @@ use crate::error::ApiError;
 #[derive(Debug, Default)]
 pub(crate) struct InFlight(Mutex<HashSet<(String, String)>>);
 
-/// Holds a key as running; dropped with its request.
+/// Marks a key as running; dropped with its request.
 #[derive(Debug)]
 pub(super) struct Running {
     all: Arc<InFlight>,
@@ -53,7 +54,7 @@ impl InFlight {
         Ok(Some((IdempotencyKey { credential, key: key.to_owned(), fingerprint }, running)))
     }
 
-    /// A set is whole between calls, so a panic elsewhere does not spoil it.
+    /// The set is consistent between calls, so a panic elsewhere does no harm.
     fn lock(&self) -> std::sync::MutexGuard<'_, HashSet<(String, String)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -32,7 +32,7 @@ pub(super) async fn list(
     api.spend(&who, Cost::READ)?;
     let whose = || who.principal();
     let (inbox_before, system_before) = (ask.inbox_before, ask.system_before);
-    // A user nobody has written to and who never connected has no inbox yet: theirs is empty from now on.
+    // A user without any notification or connection has no inbox yet: it is made here, empty.
     let open = Op::OpenInbox { user: ask.user.clone() };
     let answer = match api.read(whose(), Query::Inbox { user: ask.user.clone() }).await? {
         Answer::Inbox(Some(_)) => api.read(whose(), Query::Items(ask)).await?,
@@ -72,14 +72,15 @@ pub(super) async fn mark(
 /// A checked query.
 #[derive(Debug)]
 struct Ask {
-    /// Whose inbox, where the query says so.
+    /// The user, if the query names one.
     named: Option<String>,
-    /// Of a user and a size that are not known yet.
+    /// The user and the size are filled in later.
     query: ItemQuery,
 }
 
 impl Ask {
-    /// `user`, `state=inbox|unread|archived|all`, `type` (several times for several), `before`, `limit`.
+    /// `user`, `state=inbox|unread|archived|all`, `type` (several times for several), `before`,
+    /// `limit`.
     fn parse(query: &str, page: u32) -> Result<Self, ApiError> {
         let bad = |detail: String| Err(ApiError::new(ErrorCode::BadRequest, detail));
         let mut ask = ItemQuery {
@@ -136,7 +137,7 @@ impl Ask {
 /// Most types of one query.
 const KINDS: usize = 20;
 
-/// Where a page ended, as an opaque text: `i12.s3`, in an alphabet that needs no escapes.
+/// The end of a page as an opaque text such as `i12.s3`, in characters that need no escapes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Place {
     inbox: Option<u64>,

@@ -1,4 +1,5 @@
-//! The REST surface, one file a resource. Errors are problem+json; what changes state goes through the core's service.
+//! The REST API, one file for each resource. Errors are problem+json. All changes of state go
+//! through the core's service.
 
 mod body;
 mod channels;
@@ -49,10 +50,10 @@ use crate::{
 
 pub(crate) use self::{idempotency::InFlight, notifications::results};
 
-/// How long browsers may keep the answer to a preflight.
+/// How long browsers may cache the answer to a preflight.
 const PREFLIGHT: Duration = Duration::from_secs(600);
 
-/// What every handler shares.
+/// The state that all handlers share.
 #[derive(Clone, Debug)]
 pub struct Api {
     pub(crate) node: Arc<Node>,
@@ -63,12 +64,12 @@ pub struct Api {
     pub(crate) ids: Arc<Mutex<Ids>>,
     /// Development: `POST /dev/tokens` exists.
     pub(crate) dev: bool,
-    /// `/metrics` is served here and not on a listener of its own.
+    /// `/metrics` is served here, not on its own listener.
     pub(crate) metrics: bool,
 }
 
 impl Api {
-    /// Every route, ready to be served or nested.
+    /// All routes, to be served or nested.
     pub fn router(self) -> Router {
         let (origins, door) = (Arc::clone(&self.origins), self.door.clone());
         let allowed = AllowOrigin::predicate(move |origin, parts| {
@@ -80,7 +81,8 @@ impl Api {
             allowed
         });
         let (origins, takes_cookies) = (Arc::clone(&self.origins), self.door.cookie.is_some());
-        // By name only: with `*` any page could read what the user's cookie opens.
+        // Only for origins that are named: with `*`, any page could read data that the user's
+        // cookie gives access to.
         let with_cookies = AllowCredentials::predicate(move |origin, parts| {
             let own = origin::own_host(&parts.headers);
             takes_cookies
@@ -139,7 +141,8 @@ impl Api {
             .fallback(async || ApiError::new(ErrorCode::NotFound, ""))
             .method_not_allowed_fallback(async || ApiError::new(ErrorCode::MethodNotAllowed, ""))
             .layer(layers)
-            // Not under CORS, which does not concern WebSockets: the door compares the origin itself.
+            // Outside CORS, which does not apply to WebSockets: the handler checks the origin
+            // itself.
             .route("/v1/ws", get(open))
             .with_state(self)
     }
@@ -152,13 +155,13 @@ impl Api {
         self.node.clock.now().wall
     }
 
-    /// Makes a write with the node's record ids. The lock is held for the making only.
+    /// Makes a write with the node's record ids. The lock is held only for that.
     pub(crate) fn with_ids<T>(&self, make: impl FnOnce(&mut Ids) -> T) -> T {
-        // A generator is whole between draws, so a panic elsewhere does not spoil it.
+        // The generator is consistent between draws, so a panic elsewhere does no harm.
         make(&mut self.ids.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Takes what a user's request costs from the user's account. Backends have none.
+    /// Takes a request's cost from the user's account. Backends have no account.
     pub(crate) fn spend(&self, who: &Who, cost: Cost) -> Result<(), ApiError> {
         match who {
             Who::Backend(_) => Ok(()),
@@ -183,8 +186,8 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const TIMING_ALLOW_ORIGIN: HeaderName = HeaderName::from_static("timing-allow-origin");
 
-/// A page that may read the answer may also see by which version of HTTP it came: it polls in turns with its browser's other
-/// tabs where they have six connections together.
+/// A page that may read the answer may also see its HTTP version. Over HTTP/1.1, a browser's tabs
+/// share six connections, so their polls must take turns.
 async fn lets_time(mut response: Response) -> Response {
     if let Some(origin) = response.headers().get(header::ACCESS_CONTROL_ALLOW_ORIGIN).cloned() {
         response.headers_mut().insert(TIMING_ALLOW_ORIGIN, origin);
@@ -192,7 +195,7 @@ async fn lets_time(mut response: Response) -> Response {
     response
 }
 
-/// Lets those in who ask for this server.
+/// Admits requests that address this server.
 async fn ours(
     State(door): State<Door>,
     request: Request,
@@ -207,7 +210,7 @@ async fn open(State(api): State<Api>, request: Request) -> Response {
     api.door.open(request).await
 }
 
-/// Whoever calls, with a checked credential.
+/// The caller, with a checked credential.
 pub(crate) struct Caller(pub(crate) Who);
 
 impl FromRequestParts<Api> for Caller {
@@ -247,7 +250,8 @@ impl FromRequestParts<Api> for Backend {
     }
 }
 
-/// A server that goes away ends each link with the answer that is due, so that the next request is sent elsewhere.
+/// A draining server closes each TCP connection after its current answer, so that the next request
+/// goes to another server.
 async fn leave(State(node): State<Arc<Node>>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     if node.registry.is_draining() {
@@ -257,7 +261,7 @@ async fn leave(State(node): State<Arc<Node>>, request: Request, next: Next) -> R
     response
 }
 
-/// Counts a request by its route, not by its path: paths hold names.
+/// Counts a request by its route. Its path must not be a label, because paths contain names.
 async fn count(request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let method = request.method().clone();

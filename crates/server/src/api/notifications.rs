@@ -28,7 +28,7 @@ pub(super) async fn publish(
     Ok(created(&results(&outcome), outcome.replayed))
 }
 
-/// One entry a record.
+/// One entry for each record.
 pub(crate) fn results(outcome: &Outcome) -> PublishResults {
     let stored = |place: &Place| Stored {
         channel: place.channel.clone(),
@@ -39,7 +39,7 @@ pub(crate) fn results(outcome: &Outcome) -> PublishResults {
     PublishResults { results: outcome.places.iter().map(stored).collect() }
 }
 
-/// 201, and whether it is the answer of an earlier request.
+/// Status 201, with a header if the answer belongs to an earlier request.
 pub(super) fn created(body: &impl serde::Serialize, replayed: bool) -> Response {
     let mut response = (StatusCode::CREATED, Json(body)).into_response();
     if replayed {

@@ -1,5 +1,5 @@
-//! Credentials that end before their time, with their connections: `POST /v1/revocations` by a backend for a user, a session or
-//! a JWT, `DELETE /v1/sessions/{session}` by a session for itself.
+//! Ending credentials early, with their connections: `POST /v1/revocations` by a backend for a
+//! user, a session or a JWT, `DELETE /v1/sessions/{session}` by a session for itself.
 
 use axum::extract::{Path, State, rejection::PathRejection};
 use http::StatusCode;
@@ -18,12 +18,12 @@ pub(super) async fn revoke(
     Body { value, .. }: Body<RevocationRequest>,
 ) -> Result<StatusCode, ApiError> {
     let write = service::revoke(value, api.wall(), api.limits())?;
-    // It waits for nothing its backend has queued before.
+    // A revocation must not wait behind other writes of its backend.
     apply(&api, Principal::Server, write).await?;
     Ok(StatusCode::ACCEPTED)
 }
 
-/// By a session for itself: nothing else shows which session is meant.
+/// Only a session's own credential may end it.
 pub(super) async fn end(
     State(api): State<Api>,
     Caller(who): Caller,
@@ -39,7 +39,8 @@ async fn apply(api: &Api, whose: Principal, write: Write) -> Result<(), ApiError
     let Op::Revoke(revocation) = &write.op else {
         return Err(ApiError::new(ErrorCode::Internal, ""));
     };
-    // A JWT's id is whatever its issuer likes; the name of the sessions it opens can be kept by every store.
+    // A JWT's id is an arbitrary text of its issuer. The family name of its sessions fits into
+    // every store.
     let revocation = auth::by_session(revocation);
     let write = Write { op: Op::Revoke(revocation.clone()), ..write };
     api.commit(whose, write).await?;

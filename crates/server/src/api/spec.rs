@@ -1,4 +1,4 @@
-//! `GET /openapi.json`: the REST surface as OpenAPI, kept beside the code; a test holds it against the routes.
+//! `GET /openapi.json`: the REST API as OpenAPI. A test holds it against the routes.
 
 use axum::response::{IntoResponse, Response};
 use http::header;

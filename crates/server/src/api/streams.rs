@@ -1,6 +1,8 @@
-//! `/v1/sse`, `/v1/poll` and `/v1/sessions/{session}/messages`: the protocol for those whom WebSocket does not reach.
+//! `/v1/sse`, `/v1/poll` and `/v1/sessions/{session}/messages`: the protocol for clients that can't
+//! use WebSocket.
 //!
-//! `GET` is for clients that have nothing but an address (`EventSource`, `curl`), `POST` for those that can say `connect`.
+//! `GET` is for clients that can only send an address (`EventSource`, `curl`), `POST` for clients
+//! that can send `connect`.
 
 use std::{sync::Arc, time::Duration};
 
@@ -33,7 +35,8 @@ use crate::{
     },
 };
 
-/// The shortest silence a client may ask to be broken: more often would cost more than a new connection.
+/// The shortest heartbeat that a client may request. A shorter one would cost more than a new
+/// connection.
 const HEARTBEAT_LEAST_MS: u64 = 1_000;
 
 pub(super) async fn stream(State(api): State<Api>, request: Request) -> Response {
@@ -125,7 +128,7 @@ pub(super) async fn messages(
     let (answer, answered) = oneshot::channel();
     let (node, entrance) = (Arc::clone(&api.node), api.door.entrance(&parts));
     let transport = Visit::new(&text, answer);
-    // On a task of its own: a caller that goes away does not stop half way what it began.
+    // In its own task: if the caller disconnects, the request is still carried out completely.
     tokio::spawn(async move {
         let mut guard = turn.guard().await;
         let visitor = Visitor { who: identity, guard: *guard, here };
@@ -136,7 +139,7 @@ pub(super) async fn messages(
     Ok(([(header::CONTENT_TYPE, kind)], answers).into_response())
 }
 
-/// The places a `connect` names. What is wrong with it is for the session to say.
+/// The cursors of a `connect`. An invalid one is left to the session, which answers with the error.
 fn cursors(connect: &str) -> Channels<Cursor> {
     match ClientMessage::decode(connect) {
         Ok(ClientMessage::Connect(connect)) => connect.cursors.unwrap_or_default(),
@@ -144,17 +147,17 @@ fn cursors(connect: &str) -> Channels<Cursor> {
     }
 }
 
-/// The session that an address names.
+/// The session that the address names.
 pub(super) fn named(session: Result<Path<String>, PathRejection>) -> Result<String, ApiError> {
     let Path(session) = session
         .map_err(|rejection| ApiError::new(ErrorCode::InvalidUtf8, rejection.body_text()))?;
     Ok(session)
 }
 
-/// What a request asks for.
+/// The parts of a request that opens a stream or poll.
 struct Asked {
     address: Address,
-    /// Its `connect`.
+    /// The `connect`.
     text: String,
 }
 
@@ -187,13 +190,13 @@ fn serve<T: Transport>(
     Ok(())
 }
 
-/// Who is not let in.
+/// Refuses a stream or poll.
 fn refuse<T: Transport>(asker: Asker, refused: &Refused, retry_ms: u64) -> Response {
     metrics::refused(T::NAME, refused.code);
     refusal::refuse(asker, refused, retry_ms)
 }
 
-/// The connection ended without a word: its task was stopped.
+/// The connection's task was stopped before it answered.
 fn broken<T: Transport>(asker: Asker, retry_ms: u64) -> Response {
     refuse::<T>(asker, &ErrorCode::Internal.into(), retry_ms)
 }

@@ -36,7 +36,7 @@ impl Server {
     }
 }
 
-/// The answer, or the problem in words.
+/// The answer, or the problem as text.
 pub(super) async fn answer<T: serde::de::DeserializeOwned>(
     request: reqwest::RequestBuilder,
 ) -> Result<T, Failure> {

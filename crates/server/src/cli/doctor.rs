@@ -28,7 +28,7 @@ pub(super) fn doctor(new_epochs: bool, flags: &Flags) -> Result<(), Failure> {
         return shared(new_epochs, &connector);
     }
     let open = if new_epochs { Sqlite::open_with_new_epochs } else { Sqlite::open };
-    // A folder that is missing is made, and open to nobody.
+    // A missing folder is created here, for this user only.
     let before = open_to_others(&config.data).unwrap_or_default();
     let store = open(&config.data).map_err(tidings_server::StartError::from)?;
     println!("data        {}", config.data.display());
@@ -54,7 +54,7 @@ pub(super) fn doctor(new_epochs: bool, flags: &Flags) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What others could read, and what they still can.
+/// Prints which files other users could read, and which they still can.
 fn access(before: &[OpenToOthers], after: &[OpenToOthers]) {
     for one in before {
         match after.contains(one) {
@@ -69,7 +69,7 @@ fn access(before: &[OpenToOthers], after: &[OpenToOthers]) {
     }
 }
 
-/// A database that servers may be using meanwhile.
+/// Checks a database that servers may be using at the same time.
 fn shared(new_epochs: bool, connector: &Connector) -> Result<(), Failure> {
     let open = if new_epochs { Postgres::open_with_new_epochs } else { Postgres::open };
     let store = open(connector).map_err(tidings_server::StartError::from)?;

@@ -1,13 +1,13 @@
-//! How many files the process may have open: each link is one.
+//! The limit of open files: each TCP connection needs one.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tidings_server::Config;
 
-/// What a server has open besides links, those that wait and connections to a database: its log, its listener, a connection to Redis, and some to
-/// identity providers.
+/// Files that a server needs besides those for TCP connections and the database: its log, its
+/// listener, a connection to Redis, and some to identity providers.
 const OTHERS: u64 = 64;
 
-/// Open files that the settings need, and those that the system gives.
+/// Open files that the settings need, and the limit of the system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Files {
     pub(super) needed: u64,
@@ -15,13 +15,13 @@ pub(super) struct Files {
 }
 
 impl Files {
-    /// Raises the soft limit to what the settings need, as far as the hard one lets it.
+    /// Raises the soft limit to the needed number, up to the hard limit.
     pub(super) fn raise(config: &Config) -> Self {
         let links = (config.limits.links + config.limits.accept_queue) as u64;
         let store = (config.store.connections + config.store.readers) as u64;
         let needed = links.saturating_add(store).saturating_add(OTHERS);
         let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-        // None is no limit.
+        // `None` means no limit.
         let most = maximum.unwrap_or(u64::MAX);
         let soft = current.unwrap_or(u64::MAX);
         let wanted = needed.min(most);

@@ -47,7 +47,8 @@ enum Command {
     },
     /// Check settings and data folder of a server that is not running.
     Doctor {
-        /// Give every channel a new epoch: after the data folder was restored from a backup. Clients start fresh.
+        /// Give every channel a new epoch: after the data folder was restored from a backup.
+        /// Clients start fresh.
         #[arg(long)]
         new_epochs: bool,
         #[command(flatten)]

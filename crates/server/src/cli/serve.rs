@@ -16,7 +16,7 @@ pub(super) fn serve(flags: &Flags) -> Result<(), Failure> {
     telemetry::start(&config.log)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let ended = runtime.block_on(served(config));
-    // Nothing is under way any more, or nobody wants to wait for it.
+    // No work is in progress, or the user does not want to wait for it.
     runtime.shutdown_background();
     ended
 }
@@ -32,12 +32,12 @@ async fn served(config: Config) -> Result<(), Failure> {
     let ready = move || {
         tracing::info!(address = %at, data = %data.display(), "listening");
         if dev {
-            // Whoever closed standard output does not want to read it.
+            // Standard output may be closed.
             let _unread = greet(at);
         }
     };
     let (ask, asked) = oneshot::channel::<()>();
-    // On a thread of its own while it opens the log: signals are heard meanwhile.
+    // In its own task, so that signals are handled while the log is being opened.
     let mut serving = tokio::spawn(async move {
         let asked = async { drop(asked.await) };
         tidings_server::run_and_say(config, listener, ready, asked).await
@@ -52,7 +52,7 @@ async fn served(config: Config) -> Result<(), Failure> {
     }
 }
 
-/// What asks a server to go away: the first time by draining, the second time at once.
+/// The signals that stop a server: the first drains it, the second stops it at once.
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
@@ -72,7 +72,7 @@ impl Signals {
     }
 }
 
-/// Settings that work and may hurt.
+/// Warns of settings that are valid but may cause trouble.
 fn warn(config: &Config, at: SocketAddr) {
     let files = Files::raise(config);
     if !config.dev && !files.suffice() {

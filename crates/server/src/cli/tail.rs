@@ -1,4 +1,4 @@
-//! `tidings tail`: a plain client, as anybody could write one.
+//! `tidings tail`: a plain client without this project's client library.
 
 use std::{borrow::Cow, io::Write as _};
 
@@ -14,7 +14,7 @@ use tokio_tungstenite::{connect_async, tungstenite::Message};
 
 use super::{Failure, Server, call::answer};
 
-/// As `connected` says by default.
+/// The default of `connected`.
 const HEARTBEAT: std::time::Duration = std::time::Duration::from_secs(25);
 
 pub(super) async fn tail(
@@ -73,7 +73,7 @@ pub(super) async fn tail(
     }
 }
 
-/// A message without its secret: terminals keep what they show.
+/// Hides the secret in a message, because terminals keep their output.
 fn masked(text: &str) -> Cow<'_, str> {
     match ServerMessage::decode(text) {
         Ok(ServerMessage::Connected(connected)) => {
