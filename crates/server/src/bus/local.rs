@@ -1,4 +1,4 @@
-//! Nodes of one process. A node that is alone has nobody to tell.
+//! The bus for several nodes in one process, and for a single node.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -6,11 +6,11 @@ use super::{Bus, Heard, Signal};
 
 type Listener = Arc<dyn Fn(Heard) + Send + Sync>;
 
-/// What connects the nodes of a process.
+/// Connects the nodes of a process.
 #[derive(Clone, Default)]
 pub struct Exchange(Arc<Mutex<Vec<(u64, Listener)>>>);
 
-/// A node's end of it.
+/// A node's end of the exchange.
 #[derive(Debug)]
 pub struct Local {
     exchange: Exchange,
@@ -34,7 +34,7 @@ impl Exchange {
 }
 
 impl Local {
-    /// The bus of a node that is alone.
+    /// The bus of a single node.
     #[must_use]
     pub fn alone() -> Self {
         Exchange::default().join()

@@ -1,11 +1,11 @@
-//! What nodes tell each other so that nobody has to wait for the next poll. Nothing on it is the truth: signals may be lost,
-//! doubled or reordered, and every one of them only says where to look.
+//! Messages between nodes, so that a node need not wait for its next poll. They are never the
+//! truth: a message may be lost, doubled or reordered, and only says where to look.
 //!
-//! | file | what |
+//! | file | content |
 //! |---|---|
-//! | `local.rs` | nodes of one process, and the node that is alone |
+//! | `local.rs` | several nodes in one process, and a single node |
 //! | `redis.rs` | Redis Pub/Sub |
-//! | `signal.rs` | what is said, as text |
+//! | `signal.rs` | the messages, as text |
 
 mod local;
 mod redis;
@@ -17,23 +17,25 @@ pub use signal::Signal;
 
 use std::fmt::Debug;
 
-/// A way to the other nodes.
+/// A connection to the other nodes.
 pub trait Bus: Debug + Send + Sync + 'static {
-    /// Tells the other nodes. Never waits; what can't be told is lost, which is what polls are for.
+    /// Sends messages to the other nodes. Never waits. A message that can't be sent is lost; the
+    /// other nodes' polls find its content.
     fn tell(&self, signals: &[Signal]);
 
-    /// Starts to listen: `heard` is called for everything, from a thread of the bus, and must not block. Called once.
+    /// Starts to listen. `heard` is called for each event, from a thread of the bus, and must not
+    /// block. Called once.
     fn listen(&self, heard: Box<dyn Fn(Heard) + Send + Sync>);
 
-    /// Whether signals get through now. Answers from what is known: never waits.
+    /// Whether messages arrive now. Answers from known state and never waits.
     fn is_up(&self) -> bool;
 }
 
-/// What comes from the bus.
+/// An event of the bus.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Heard {
-    /// Another node said this. One's own signals don't come back.
+    /// A message of another node. A node does not receive its own messages.
     Said(Signal),
-    /// The bus was away, or is new: whatever was said meanwhile is lost.
+    /// The bus was away, or is new: earlier messages are lost.
     Missed,
 }

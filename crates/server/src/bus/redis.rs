@@ -1,8 +1,8 @@
 //! Redis Pub/Sub: one connection (RESP3) that both publishes and listens.
 //!
-//! The client library could reconnect and subscribe again by itself, but then nobody would know when: what was said meanwhile is
-//! lost, and the node must look at the log. So each connection lives as long as it works, and a new one begins with
-//! [`Heard::Missed`].
+//! The client library could reconnect and subscribe again by itself, but the node would not learn
+//! of it. Messages are lost meanwhile, so the node must then read the log. So each connection is
+//! used until it fails, and a new one begins with [`Heard::Missed`].
 
 use std::{
     fmt::{self, Debug, Formatter},
@@ -25,17 +25,17 @@ use tokio::{
 
 use super::{Bus, Heard, Signal, signal};
 
-/// Where everything is said.
+/// The Pub/Sub channel of all nodes.
 const CHANNEL: &str = "tidings:signals";
-/// Messages that may wait to be sent; more are lost, like everything while Redis is away.
+/// Messages that may wait to be sent. More are lost, as all are while Redis is away.
 const WAITING: usize = 4_096;
 /// Signals in one message.
 const TOGETHER: usize = 500;
-/// Messages from others that may wait to be heard; after more, everything is looked at.
+/// Received messages that may wait for the node. If there are more, the poll finds their content.
 const UNHEARD: usize = 4_096;
 /// How long Redis may take to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How often it is asked whether it is there.
+/// Interval of the pings that check the connection.
 const PING: Duration = Duration::from_secs(2);
 /// Pauses between attempts to connect.
 const PAUSES: [u64; 5] = [50, 100, 250, 500, 1_000];
@@ -44,7 +44,7 @@ const PAUSES: [u64; 5] = [50, 100, 250, 500, 1_000];
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BusError {
-    /// The URL is none.
+    /// The URL is invalid.
     #[error("`bus.url` is no Redis URL such as redis://host:6379/ or rediss://host:6379/: {0}")]
     Url(String),
     /// The operating system gives no threads or no randomness.
@@ -52,13 +52,14 @@ pub enum BusError {
     System(String),
 }
 
-/// A bus over a Redis server. It is no error when that is away: signals are lost then, and polls find what they told of.
+/// A bus over a Redis server. An unreachable server is no error: messages are then lost, and polls
+/// find their content.
 pub struct Redis {
     outbox: mpsc::Sender<Vec<Signal>>,
     shared: Arc<Shared>,
     /// Taken by `listen`.
     waiting: std::sync::Mutex<Option<mpsc::Receiver<Vec<Signal>>>>,
-    /// Taken when dropped: a runtime can't be waited for wherever a bus is dropped.
+    /// Taken on drop: a bus may be dropped where waiting for a runtime is not allowed.
     runtime: Option<Runtime>,
 }
 
@@ -69,14 +70,14 @@ struct Shared {
 }
 
 impl Debug for Redis {
-    /// The URL may hold a password.
+    /// Leaves out the URL, which may hold a password.
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.debug_struct("Redis").field("is_up", &self.is_up()).finish_non_exhaustive()
     }
 }
 
 impl Redis {
-    /// A bus over this server. Connects once somebody listens.
+    /// A bus over this server. It connects once `listen` is called.
     ///
     /// # Errors
     /// [`BusError`].
@@ -142,7 +143,8 @@ async fn run(shared: &Shared, mut outbox: mpsc::Receiver<Vec<Signal>>, heard: &L
                     tracing::info!("Redis is back");
                 }
                 failures = 0;
-                // What waited was said while it was away: the poll has told it by now, or will.
+                // These messages were queued while Redis was away: the other nodes' polls find
+                // their content.
                 while outbox.try_recv().is_ok() {}
                 shared.set_up(true);
                 heard(Heard::Missed);
@@ -169,7 +171,7 @@ async fn connect(
     let (sender, pushed) = mpsc::channel(UNHEARD);
     let overflow = sender.clone();
     let push = move |info: PushInfo| match overflow.try_send(info) {
-        // One that is lost here is found by the poll; closing is what ends this connection.
+        // The poll finds the content of a lost message. Only a closed queue ends this connection.
         Ok(()) | Err(mpsc::error::TrySendError::Full(_)) => Ok(()),
         Err(mpsc::error::TrySendError::Closed(_)) => Err(redis::aio::SendError),
     };
@@ -184,7 +186,7 @@ async fn connect(
     Ok((connection, pushed))
 }
 
-/// Until the connection breaks; answers why. `None`: the node ends.
+/// Serves the connection until it breaks, and returns the reason. `None`: the node ends.
 async fn serve(
     shared: &Shared,
     mut connection: MultiplexedConnection,
@@ -229,7 +231,7 @@ async fn serve(
     }
 }
 
-/// A message is `[channel, text]`.
+/// A message has the form `[channel, text]`.
 fn hear(shared: &Shared, info: &PushInfo, heard: &Listener) {
     let (PushKind::Message, Some(Value::BulkString(text))) = (&info.kind, info.data.get(1)) else {
         return;

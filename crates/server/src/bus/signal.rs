@@ -1,4 +1,5 @@
-//! What nodes tell each other, as text: lines of JSON, so that an older node passes over what it does not know.
+//! Messages between nodes as text. Each is a line of JSON, so that an older node skips unknown
+//! ones.
 
 use serde::{Deserialize, Serialize};
 use tidings_protocol::{Channel, Epoch};
@@ -8,25 +9,25 @@ use tidings_server_core::{
     seats::Seat,
 };
 
-/// One thing to know.
+/// One message to other nodes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Signal {
-    /// A log goes this far.
+    /// A log reaches this offset.
     Hint(Hint),
-    /// A revocation was stored: read what is new.
+    /// A revocation was stored: read the new ones.
     Revoked,
-    /// A page connected elsewhere: this older connection of it is to end.
+    /// A page connected elsewhere: its older connection, named here, must end.
     Replaced(Seat),
-    /// A user used this much since the last word about that user.
+    /// A user's use since the last report.
     Used {
-        /// Who.
+        /// The user.
         user: String,
-        /// How much.
+        /// The use.
         cost: Cost,
     },
 }
 
-/// One line. Which fields are set says what it is.
+/// One line. The fields that are set determine its type.
 #[derive(Default, Serialize, Deserialize)]
 struct Line {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -39,7 +40,7 @@ struct Line {
     used: Option<(String, [u64; KINDS])>,
 }
 
-/// A message of several signals, from a node.
+/// One Pub/Sub message with several signals from a node.
 pub(super) fn encode(from: u64, signals: &[Signal]) -> String {
     let mut text = from.to_string();
     for signal in signals {
@@ -55,7 +56,7 @@ pub(super) fn encode(from: u64, signals: &[Signal]) -> String {
                 Line { used: Some((user.clone(), cost.units())), ..Line::default() }
             }
         };
-        // A line of numbers and checked names always has a text.
+        // Serialization can't fail: the line holds only numbers and checked names.
         if let Ok(line) = serde_json::to_string(&line) {
             text.push('\n');
             text.push_str(&line);
@@ -64,7 +65,8 @@ pub(super) fn encode(from: u64, signals: &[Signal]) -> String {
     text
 }
 
-/// Who sent it, and what it says, as far as this node understands it. `None`: it is no message of ours.
+/// The sender's number, and the signals that this node understands. `None`: the text is not from a
+/// Tidings node.
 pub(super) fn decode(text: &str) -> Option<(u64, Vec<Signal>)> {
     let mut lines = text.lines();
     let from = lines.next()?.parse().ok()?;
