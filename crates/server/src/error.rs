@@ -1,4 +1,4 @@
-//! Refusals of the REST surface: problem+json (RFC 9457) with a request id.
+//! Refusals of the REST API: problem+json (RFC 9457) with a request id.
 
 use axum::{
     body::Body,
@@ -15,7 +15,7 @@ const REQUEST_ID: header::HeaderName = header::HeaderName::from_static("x-reques
 /// Longest request id taken over from a proxy in front.
 const REQUEST_ID_BYTES: usize = 64;
 
-/// What a handler answers instead of its result.
+/// The error of a handler.
 #[derive(Clone, Debug)]
 pub struct ApiError(pub Refused);
 
@@ -33,7 +33,7 @@ impl<E: Into<Refused>> From<E> for ApiError {
 }
 
 impl IntoResponse for ApiError {
-    /// The status only: [`finish`] knows the request id and writes the body.
+    /// Sets only the status: [`finish`] knows the request id and writes the body.
     fn into_response(self) -> Response {
         let mut response = status(self.0.code).into_response();
         response.extensions_mut().insert(self.0);
@@ -41,9 +41,9 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// A store's error as a refusal, with its reason in the log and not in the answer.
+/// Turns a store's error into a refusal. The reason goes to the log, not into the answer.
 pub fn unavailable(error: StoreError) -> ApiError {
-    // A share that is used up has its own line, once a minute.
+    // A used-up share is logged elsewhere, once a minute.
     if !matches!(error, StoreError::Busy(_)) {
         tracing::error!(%error, "the store did not answer");
     }

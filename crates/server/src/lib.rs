@@ -1,5 +1,5 @@
-//! The Tidings server: real-time notifications over WebSocket with an embedded store, as the binary `tidings` or nested
-//! into an axum app.
+//! The Tidings server: real-time notifications over WebSocket with an embedded store, as the binary
+//! `tidings` or nested into an axum app.
 //!
 //! ```no_run
 //! use axum::{Router, extract::State, routing::post};
@@ -19,17 +19,17 @@
 //! # Ok(()) }
 //! ```
 //!
-//! | module | what |
+//! | module | content |
 //! |---|---|
-//! | [`api`] | the REST surface |
-//! | [`auth`] | who is calling |
+//! | [`api`] | the REST API |
+//! | [`auth`] | authentication of callers |
 //! | [`config`] | every setting, documented in `config.default.toml` |
 //! | [`driver`] | feeds the sans-I/O core of `tidings-server-core` |
 //! | [`log`] | backends of the log |
-//! | [`bus`] | what nodes tell each other |
+//! | [`bus`] | messages between nodes |
 //! | [`transport`] | bytes ↔ frames |
-//! | [`listen`] | takes TCP connections |
-//! | [`shares`] | tells whose share of a bound is used up |
+//! | [`listen`] | accepts TCP connections |
+//! | [`shares`] | reports used-up shares of a bound |
 
 pub mod api;
 pub mod auth;

@@ -1,4 +1,5 @@
-//! Takes connections and speaks HTTP on them, until told to stop; then answers what was asked, and ends.
+//! Accepts TCP connections and speaks HTTP on them until the server stops; then answers the
+//! requests in progress, and ends.
 
 mod link;
 mod lobby;
@@ -36,60 +37,66 @@ use crate::{
 
 pub use self::link::Peer;
 
-/// Bounds on what comes in by TCP.
+/// Bounds for TCP connections.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
-    /// A request's headers must be there by then.
+    /// Time for a request's headers.
     pub header_timeout: Duration,
-    /// A link that rests between requests ends after this. While `links` are all taken, after `header_timeout`.
+    /// A TCP connection that is idle between requests ends after this; while all `links` are taken,
+    /// after `header_timeout`.
     pub keep_alive: Duration,
-    /// Unacknowledged bytes end a link after this.
+    /// Unacknowledged bytes end a TCP connection after this.
     pub user_timeout: Duration,
-    /// A link that takes nothing of its answer ends after this. Answers that last watch over that themselves.
+    /// A TCP connection ends if its client takes no bytes of an answer for this long. Long-lived
+    /// answers check this themselves.
     pub send_timeout: Duration,
-    /// New links a second, of each address in its turn; the rest waits, which spreads a storm.
+    /// New TCP connections a second, with addresses taking turns. More must wait, which spreads a
+    /// storm.
     pub accept_rate: u32,
-    /// Links that wait for their turn or for a place: of one address, and in all.
+    /// TCP connections that wait for their turn or for a place: of one address, and in all.
     pub waiting: fair::Bounds,
-    /// Links at once, sockets and those in their first request included.
+    /// TCP connections at once, WebSockets and those in their first request included.
     pub links: usize,
-    /// Of those, the ones that have shown no good credential: of one address, and in all. Whoever has been silent longest makes room.
+    /// Of those, the unauthenticated ones: of one address, and in all. The longest silent one makes
+    /// room.
     pub strangers: fair::Bounds,
-    /// Links of one user, besides those that carry its connections.
+    /// TCP connections of one user, besides those that carry the user's sockets and streams.
     pub links_per_user: usize,
 }
 
-/// Who is let in as whom.
+/// Which addresses are trusted proxies, and where used-up shares are reported.
 #[derive(Clone, Debug, Default)]
 pub struct Gate {
-    /// Their links are those of their clients, so they have no share.
+    /// A proxy's TCP connections carry many clients, so they have no share.
     pub proxies: Arc<Proxies>,
-    /// Tells of shares that are used up.
+    /// Reports used-up shares.
     pub shares: Shares,
 }
 
-/// Written to a link before it takes more, and read of a request's head: what waits in a link whose reader is slow is bounded by
-/// this and the kernel.
+/// Size of the write buffer of a TCP connection, and of a request's head. With the kernel's buffer,
+/// it bounds the bytes that wait for a slow reader.
 pub(crate) const LINK_BUFFER: usize = 64 * 1024;
 
-/// Bytes of a link that wait unsent in the kernel (Linux). From half of it on more is taken: who takes that much within the send
-/// timeout is slow, and not stuck.
+/// Bytes of a TCP connection that wait unsent in the kernel (Linux). Once half of them are sent,
+/// the server writes more. A client that takes that much within the send timeout is slow, not
+/// stuck.
 #[cfg(target_os = "linux")]
 const UNSENT: u32 = 64 * 1024;
 
-/// What all links go by.
+/// The state that all TCP connections obey.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum House {
     /// There is room.
     Open,
-    /// There is none: those that rest make room sooner.
+    /// There is no room: idle connections are closed sooner.
     Full,
-    /// The server goes away: what was asked is answered.
+    /// The server stops: requests in progress are answered.
     Closing,
 }
 
-/// Serves `app` until `stop` is done, which says until when requests that are under way may take. Links go on being taken meanwhile, one
-/// request each: who asks whether the server is ready is told that it is not. Sockets are not waited for: their sessions end them.
+/// Serves `app` until `stop` is done, which returns the deadline for requests in progress. New TCP
+/// connections are still accepted until then, for one request each, so that a readiness check is
+/// answered. WebSockets are not waited for: their sessions end them.
 pub async fn serve(
     listener: TcpListener,
     app: Router,
@@ -103,7 +110,7 @@ pub async fn serve(
     let start = |taken: Taken, house: watch::Receiver<House>| match taken.set_up(bounds) {
         Ok(()) => {
             let peer = Peer::default();
-            // Those of a proxy are many clients'.
+            // A proxy's connections carry many clients.
             if let Principal::Address(_) = taken.whose {
                 lobby.enter(taken.whose.clone(), &peer);
             }
@@ -129,7 +136,8 @@ pub async fn serve(
             taken = door.next(&late) => start(taken, late.subscribe()),
         }
     }
-    // What waits in the kernel's queue may have been asked already; a listener that closes resets it.
+    // Connections in the kernel's queue may have sent a request already; closing the listener would
+    // reset them.
     while let Some(taken) = door.waiting() {
         start(taken, late.subscribe());
     }
@@ -137,13 +145,13 @@ pub async fn serve(
     let _cut = timeout_at(until, late.closed()).await;
 }
 
-/// A link that waits for its turn.
+/// A TCP connection that waits for its turn.
 struct Arrived {
     stream: TcpStream,
     address: SocketAddr,
 }
 
-/// A link that was taken.
+/// A TCP connection that was accepted.
 struct Taken {
     whose: Principal,
     stream: TcpStream,
@@ -158,7 +166,8 @@ impl Taken {
         {
             let socket = SockRef::from(&self.stream);
             socket.set_tcp_user_timeout(Some(bounds.user_timeout))?;
-            // Else megabytes wait in the kernel, a third of which has to be taken before it says so: a slow reader would seem stuck.
+            // Otherwise megabytes wait in the kernel, and a third of them must be sent before it
+            // reports progress: a slow reader would seem stuck.
             socket.set_tcp_notsent_lowat(UNSENT)?;
         }
         #[cfg(not(target_os = "linux"))]
@@ -167,7 +176,7 @@ impl Taken {
     }
 }
 
-/// Speaks HTTP on a link until it ends or becomes something else.
+/// Speaks HTTP on a TCP connection until it ends or is upgraded.
 async fn speak(
     taken: Taken,
     peer: Peer,
@@ -188,7 +197,7 @@ async fn speak(
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(None)
-        // Whoever closes its sending side after the request wants the answer all the same.
+        // A client that closes its sending side after the request still wants the answer.
         .half_close(true)
         .max_buf_size(LINK_BUFFER)
         .serve_connection(
@@ -210,7 +219,8 @@ async fn speak(
             House::Open | House::Closing => bounds.keep_alive,
         };
         let patience = Patience { head: bounds.header_timeout, idle, taking: bounds.send_timeout };
-        // The first is polled on each waking, so the second sees what the link does by then.
+        // `serving` is polled before this on each waking, so this sees the connection's current
+        // state.
         let deadline = poll_fn(|context| {
             let doing = peer.doing();
             let due = match leaving {
@@ -262,14 +272,14 @@ async fn speak(
     }
 }
 
-/// Where links come in.
+/// Accepts TCP connections and queues them.
 struct Door {
     listener: TcpListener,
     gate: Gate,
     waiting: Fair<Principal, Arrived>,
     links: Arc<Semaphore>,
     lobby: Arc<Lobby>,
-    /// Somebody makes room for the next one already.
+    /// A connection is already being closed to make room for the next one.
     is_asked: bool,
     pace: Pace,
 }
@@ -289,7 +299,8 @@ impl Door {
         }
     }
 
-    /// The next link, at the pace there may be: what has come waits here, so that each address has its turn. Cancel-safe.
+    /// The next connection, at the allowed rate. Accepted connections wait here, so that addresses
+    /// take turns. Cancel-safe.
     async fn next(&mut self, house: &watch::Sender<House>) -> Taken {
         loop {
             let mut place = None;
@@ -300,7 +311,7 @@ impl Door {
                     self.is_asked = self.is_asked || self.lobby.make_room();
                 }
             }
-            // Links may rest again as soon as nobody waits for theirs.
+            // Connections may be idle for longer again once none waits for a place.
             if self.waiting.is_empty() || place.is_some() {
                 become_(house, House::Full, House::Open);
             }
@@ -319,7 +330,7 @@ impl Door {
         }
     }
 
-    /// A link that waits already.
+    /// A connection that waits already.
     fn waiting(&mut self) -> Option<Taken> {
         while let Some(Ok((stream, address))) = self.listener.accept().now_or_never() {
             self.queue(Arrived { stream, address });
@@ -329,7 +340,8 @@ impl Door {
         Some(Taken { whose, stream, address, place })
     }
 
-    /// What finds no room here is closed: its client comes again.
+    /// Queues a connection. If there is no room, it or another one is closed; its client
+    /// reconnects.
     fn queue(&mut self, arrived: Arrived) {
         let whose = match self.gate.proxies.trusts(arrived.address.ip()) {
             true => Principal::Server,
@@ -350,7 +362,7 @@ impl Door {
     }
 }
 
-/// The next that comes.
+/// The next connection from the listener.
 async fn accept(listener: &TcpListener, lobby: &Lobby) -> Arrived {
     loop {
         match listener.accept().await {
@@ -358,7 +370,7 @@ async fn accept(listener: &TcpListener, lobby: &Lobby) -> Arrived {
             Err(error) if is_out_of_files(&error) && lobby.give_a_file() => {
                 sleep(Duration::from_millis(1)).await;
             }
-            // Out of file descriptors or memory: others must end first.
+            // Out of file descriptors or memory: other connections must end first.
             Err(error) => {
                 tracing::warn!(%error, "no link could be taken");
                 sleep(Duration::from_millis(100)).await;
@@ -381,10 +393,10 @@ fn become_(house: &watch::Sender<House>, from: House, to: House) {
     });
 }
 
-/// At most so many a second, a second's worth at once after a rest.
+/// A rate limit: at most this many a second, and after a pause a second's worth at once.
 struct Pace {
     step: Duration,
-    /// When the next is due; at most a second behind.
+    /// When the next is due; at most a second ago.
     next: Instant,
 }
 
@@ -393,7 +405,7 @@ impl Pace {
         Self { step: Duration::from_secs(1) / rate.max(1), next: Instant::now() }
     }
 
-    /// Waits for the next one's turn, and takes it. Given up before, it was not taken.
+    /// Waits for the next turn, and takes it. A cancelled wait takes nothing.
     async fn wait(&mut self) {
         sleep_until(self.next).await;
         let rested = Instant::now().checked_sub(Duration::from_secs(1)).unwrap_or(self.next);

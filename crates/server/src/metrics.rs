@@ -1,4 +1,5 @@
-//! Prometheus figures. None has a label for users, channels or sessions: those grow without bound, and tell secrets.
+//! Prometheus metrics. None has a label for users, channels or sessions: such labels grow without
+//! bound, and reveal secrets.
 
 use std::{sync::OnceLock, time::Duration};
 
@@ -6,16 +7,17 @@ use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tidings_protocol::ErrorCode;
 
-/// Upper ends for times, in seconds: from a sync on a fast disk to a client that is given up.
+/// Histogram buckets for times, in seconds: from a sync on a fast disk to a client that is given
+/// up.
 const SECONDS: &[f64] = &[
     0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
     5.0, 10.0,
 ];
-/// Upper ends for writes in one commit.
+/// Histogram buckets for writes in one commit.
 const WRITES: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0];
 
-/// The process's recorder: made once, shared by all servers in it. `None` when the app around has one of its own, which then
-/// gets the figures.
+/// The process's recorder: made once, shared by all servers in it. `None` if the embedding app has
+/// its own recorder, which then gets the metrics.
 pub fn recorder() -> Option<&'static PrometheusHandle> {
     static HANDLE: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
     HANDLE
@@ -36,18 +38,18 @@ pub fn recorder() -> Option<&'static PrometheusHandle> {
         .as_ref()
 }
 
-/// The figures as Prometheus reads them; `None` when they go to the app's own recorder.
+/// The metrics in Prometheus' format. `None` if they go to the app's own recorder.
 pub fn render() -> Option<String> {
     recorder().map(PrometheusHandle::render)
 }
 
-/// Counts a connection, or a poll's call, that was not let in.
+/// Counts a connection or poll that was refused.
 pub fn refused(transport: &'static str, code: ErrorCode) {
     let labels = [("transport", transport), ("code", code.as_str())];
     metrics::counter!("tidings_refused_total", &labels).increment(1);
 }
 
-/// Folds what histograms gathered: without it their memory grows until somebody asks for the figures.
+/// Folds collected histogram samples: without it their memory would grow until the next scrape.
 pub async fn upkeep() {
     let Some(handle) = recorder() else { return };
     let mut every = tokio::time::interval(Duration::from_secs(5));

@@ -55,7 +55,7 @@ impl Notification {
         Self { data, ..Self::new(P::TYPE, title) }
     }
 
-    /// Adds a user to whom it goes.
+    /// Adds a recipient.
     #[must_use]
     pub fn to_user(mut self, user: impl Into<String>) -> Self {
         self.body.to.users.get_or_insert_default().push(user.into());
@@ -76,14 +76,14 @@ impl Notification {
         self
     }
 
-    /// Where it leads: `http`, `https` or relative.
+    /// The link: `http`, `https` or relative.
     #[must_use]
     pub fn url(mut self, url: impl Into<String>) -> Self {
         self.body.url = Some(url.into());
         self
     }
 
-    /// A repeat with the same key within 24 h answers the first answer and stores nothing.
+    /// A repeat with the same key within 24 h gets the first answer and stores nothing.
     #[must_use]
     pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
         self.key = Some(key.into());

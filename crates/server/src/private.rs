@@ -1,4 +1,4 @@
-//! Files and folders of the server's own user: what is in them is nobody else's to read, whatever the umask.
+//! Files and folders that only the server's user may read, whatever the umask.
 
 use std::{
     fmt::{self, Display, Formatter},
@@ -12,15 +12,15 @@ use std::{
 
 const FOLDER: u32 = 0o700;
 const FILE: u32 = 0o600;
-/// What a group and everybody else may.
+/// The permissions of the group and all other users.
 const OTHERS: u32 = 0o077;
-/// Of a folder that several users share, such as `/tmp`.
+/// The mode bit of a folder that several users share, such as `/tmp`.
 const STICKY: u32 = 0o1000;
 
-/// Makes a folder when it is missing; its parents are made as the umask says.
+/// Makes a folder if it is missing. Missing parents get the umask's permissions.
 ///
 /// # Errors
-/// It can't be made.
+/// The folder can't be made.
 pub(crate) fn folder(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
@@ -29,20 +29,21 @@ pub(crate) fn folder(path: &Path) -> io::Result<()> {
         fs::create_dir_all(parent)?;
     }
     match DirBuilder::new().mode(FOLDER).create(path) {
-        // Made by somebody else meanwhile.
+        // Another process made it meanwhile.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
         result => result,
     }
 }
 
-/// How to open a file for writing, which is made when it is missing.
+/// Options for opening a file for writing, which is made if it is missing.
 pub(crate) fn options() -> OpenOptions {
     let mut options = File::options();
     options.write(true).create(true).mode(FILE);
     options
 }
 
-/// A file that an administrator's command made belongs to whose folder it is in: the server must be able to read it.
+/// Gives a file that an administrator's command made to the folder's owner: the server must be able
+/// to read it.
 pub(crate) fn hand_over(file: &File, folder: &Path) -> io::Result<()> {
     let (own, its) = (file.metadata()?, fs::metadata(folder)?);
     if own.uid() != its.uid() {
@@ -51,10 +52,10 @@ pub(crate) fn hand_over(file: &File, folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Something of the data folder that others may read or write.
+/// A file or folder that other users may read or write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenToOthers {
-    /// The folder or a file in it.
+    /// The data folder, or a file in it.
     pub path: PathBuf,
     /// Its mode.
     pub mode: u32,
@@ -66,11 +67,11 @@ impl Display for OpenToOthers {
     }
 }
 
-/// What others may read of a data folder. A folder that holds other things too is looked at for its files alone, because it may be open
-/// on purpose.
+/// The files of a data folder that other users may access. The folder itself counts only if it
+/// holds nothing else, because otherwise it may be open on purpose.
 ///
 /// # Errors
-/// It can't be read.
+/// The folder can't be read.
 pub fn open_to_others(folder: &Path) -> io::Result<Vec<OpenToOthers>> {
     let mut found = Vec::new();
     let mut is_ours = true;
@@ -84,7 +85,7 @@ pub fn open_to_others(folder: &Path) -> io::Result<Vec<OpenToOthers>> {
             is_ours = false;
             continue;
         }
-        // Not what a link points to: that is elsewhere.
+        // A link's own mode counts, not that of its target, which is elsewhere.
         let about = entry.metadata()?;
         if about.is_file() && about.mode() & OTHERS != 0 {
             found.push(OpenToOthers { path: entry.path(), mode: about.mode() & 0o7777 });
@@ -97,10 +98,10 @@ pub fn open_to_others(folder: &Path) -> io::Result<Vec<OpenToOthers>> {
     Ok(found)
 }
 
-/// Takes from others what they may read of a data folder.
+/// Removes other users' access to a data folder.
 ///
 /// # Errors
-/// The folder can't be read. What can't be changed is told in the log.
+/// The folder can't be read. A mode that can't be changed is logged.
 pub(crate) fn tighten(folder: &Path) -> io::Result<()> {
     for one in open_to_others(folder)? {
         let mode = if one.path == folder { FOLDER } else { FILE };

@@ -1,4 +1,4 @@
-//! Whose address a request really comes from.
+//! The client's address behind trusted proxies.
 
 use std::{
     fmt::{self, Display, Formatter},
@@ -9,27 +9,27 @@ use std::{
 use http::HeaderMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Addresses that begin alike: `172.16.0.0/12`, or one alone.
+/// A network such as `172.16.0.0/12`, or a single address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Network {
-    /// Its bits behind the prefix are zero.
+    /// The bits after the prefix are zero.
     address: IpAddr,
     prefix: u32,
 }
 
-/// This is no network.
+/// The text is no network.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is no address such as \"10.0.0.1\" and no network such as \"172.16.0.0/12\"")]
 pub struct NoNetwork(String);
 
 impl Network {
-    /// Whether an address is one of it.
+    /// Whether the network contains an address.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
         masked(address.to_canonical(), self.prefix) == Some(self.address)
     }
 
-    /// Whether every address is.
+    /// Whether the network contains every address.
     #[must_use]
     pub const fn is_everybody(&self) -> bool {
         self.prefix == 0
@@ -88,19 +88,20 @@ impl<'de> Deserialize<'de> for Network {
     }
 }
 
-/// Proxies whose word is taken.
+/// Trusted proxies.
 #[derive(Clone, Debug, Default)]
 pub struct Proxies(Box<[Network]>);
 
 impl Proxies {
-    /// By their addresses or networks.
+    /// The proxies at these addresses or networks.
     #[must_use]
     pub fn new(trusted: Vec<Network>) -> Self {
         Self(trusted.into())
     }
 
-    /// The client behind `peer`: the right-most address of `X-Forwarded-For` that is no trusted proxy. Everything left of it
-    /// was written by strangers. Without a trusted peer, the peer.
+    /// The client behind `peer`: the right-most address of `X-Forwarded-For` that is no trusted
+    /// proxy. Any client could have written the addresses left of it. If the peer is not trusted,
+    /// the peer.
     #[must_use]
     pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let peer = peer.to_canonical();
@@ -124,20 +125,21 @@ impl Proxies {
         nearest
     }
 
-    /// Whether a request seems to come from a proxy that is not named: from nearby, with an address forwarded.
+    /// Whether a request seems to come from a proxy that is missing in the settings: it is from a
+    /// nearby address and has a forwarded address.
     #[must_use]
     pub fn misses(&self, peer: IpAddr, headers: &HeaderMap) -> bool {
         headers.contains_key("x-forwarded-for") && is_near(peer) && !self.trusts(peer)
     }
 
-    /// Whether an address is one of theirs.
+    /// Whether an address belongs to a trusted proxy.
     #[must_use]
     pub fn trusts(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(address))
     }
 }
 
-/// This machine, or a network that the internet does not reach (RFC 1918, 4193, 6598).
+/// Whether the address is of this machine or of a private network (RFC 1918, 4193, 6598).
 fn is_near(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(four) => {
@@ -151,7 +153,8 @@ fn is_near(address: IpAddr) -> bool {
     }
 }
 
-/// A hop as proxies write it: the address alone, with a port (Azure), in brackets, or quoted, as RFC 7239 (6) does.
+/// Parses a hop in the forms that proxies write: an address, with a port (Azure), in brackets, or
+/// quoted as in RFC 7239 (6).
 fn address(hop: &str) -> Option<IpAddr> {
     let hop = hop.trim();
     let hop = hop.strip_prefix('"').and_then(|hop| hop.strip_suffix('"')).unwrap_or(hop);
@@ -172,7 +175,7 @@ fn address(hop: &str) -> Option<IpAddr> {
     }
 }
 
-/// Without its zone, which means nothing on another machine.
+/// Parses an IPv6 address without its zone, which means nothing on another machine.
 fn six(text: &str) -> Option<IpAddr> {
     let address = text.split_once('%').map_or(text, |(address, _)| address);
     address.parse::<Ipv6Addr>().ok().map(|address| IpAddr::from(address).to_canonical())
@@ -185,7 +188,7 @@ const fn bits(address: IpAddr) -> u32 {
     }
 }
 
-/// The first bits of an address; `None`: it has fewer.
+/// The first bits of an address. `None`: the address has fewer.
 fn masked(address: IpAddr, prefix: u32) -> Option<IpAddr> {
     let behind = bits(address).checked_sub(prefix)?;
     Some(match address {

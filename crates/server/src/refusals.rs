@@ -1,4 +1,5 @@
-//! Who was refused, as the log tells it: one line a cause and minute, with how many there were. Credentials are never part of it.
+//! Refusals in the log: one line for each cause and minute, with their number. A line never
+//! contains a credential.
 
 use std::{
     collections::HashMap,
@@ -9,23 +10,23 @@ use std::{
 use tidings_protocol::ErrorCode;
 use tidings_server_core::Principal;
 
-/// Causes told apart at a time; whatever is beyond shares a line by its code.
+/// Causes with their own line at a time; further causes share one line for each code.
 pub(crate) const CAUSES: usize = 64;
-/// Longest cause: parts of it may be a stranger's words.
+/// Longest cause, because parts of it may come from an unauthenticated client.
 const CHARS: usize = 200;
 
 const MINUTE: u64 = 60_000;
 
-/// Tells the log of refusals.
+/// Writes refusals to the log.
 #[derive(Debug, Default)]
 pub(crate) struct Refusals {
     told: Mutex<Told>,
-    /// A proxy that is not named was told of.
+    /// Set once an unknown proxy was logged.
     of_proxy: OnceLock<()>,
 }
 
 impl Refusals {
-    /// Somebody was refused.
+    /// A request or connection was refused.
     pub(crate) fn tell(&self, code: ErrorCode, cause: &str, address: Option<IpAddr>, wall: u64) {
         let cause = if cause.is_empty() { code.advice() } else { cause };
         let cause: String = cause.chars().take(CHARS).collect();
@@ -33,13 +34,14 @@ impl Refusals {
         let address = address.map(|address| address.to_string()).unwrap_or_default();
         let code = code.as_str();
         match code {
-            // Those end every day.
+            // These are ordinary ends.
             "expired" | "slow_consumer" => tracing::info!(code, cause, count, address, "refused"),
             _ => tracing::warn!(code, cause, count, address, "refused"),
         }
     }
 
-    /// Requests seem to come through a proxy that the settings do not name. Once: what it forwards may as well be made up.
+    /// Requests seem to come through a proxy that the settings do not name. Logged only once,
+    /// because any client may forge the forwarded address.
     pub(crate) fn tell_of_proxy(&self, address: IpAddr) {
         if self.of_proxy.set(()).is_ok() {
             tracing::warn!(
@@ -49,7 +51,7 @@ impl Refusals {
         }
     }
 
-    /// Somebody's share of a bound is used up.
+    /// A share of a bound is used up.
     pub(crate) fn tell_share(&self, cause: &str, whose: &Principal, wall: u64) {
         let told = self.told().count(ErrorCode::Busy, cause.to_owned(), wall);
         let Some((cause, count)) = told else { return };
@@ -69,7 +71,7 @@ impl Refusals {
         }
     }
 
-    /// Tells how many more there were of what was told a minute ago.
+    /// Logs how many further refusals followed those of the last minutes.
     pub(crate) fn sum_up(&self, wall: u64) {
         let due = self.told().due(wall);
         for (code, cause, count) in due {
@@ -77,7 +79,7 @@ impl Refusals {
         }
     }
 
-    /// Counts are whole between calls, so a panic elsewhere does not spoil them.
+    /// The counts are consistent between calls, so a panic elsewhere does no harm.
     fn told(&self) -> std::sync::MutexGuard<'_, Told> {
         self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -88,14 +90,15 @@ struct Told(HashMap<(&'static str, String), Line>);
 
 #[derive(Debug)]
 struct Line {
-    /// When it was told.
+    /// When the last line was written.
     at: u64,
-    /// Since then.
+    /// Refusals since then.
     unsaid: u64,
 }
 
 impl Told {
-    /// Whether there is something to say: the cause, and how often since the last time.
+    /// Counts a refusal. Returns a line to write, if one is due: the cause, and the refusals since
+    /// the last line.
     fn count(&mut self, code: ErrorCode, cause: String, wall: u64) -> Option<(String, u64)> {
         let mut key = (code.as_str(), cause);
         if self.0.len() >= CAUSES && !self.0.contains_key(&key) {
@@ -105,7 +108,7 @@ impl Told {
             }
         }
         match self.0.get_mut(&key) {
-            // A clock that was set back begins anew.
+            // After the clock was set back, the count starts again.
             Some(line) if wall >= line.at && wall < line.at.saturating_add(MINUTE) => {
                 line.unsaid += 1;
                 None

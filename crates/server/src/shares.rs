@@ -1,4 +1,5 @@
-//! Bounds that many share, and who hit one: a figure for each time, a line for each cause and minute.
+//! Used-up shares of bounds that many callers share: a metric for each time, a log line for each
+//! cause and minute.
 
 use std::sync::Arc;
 
@@ -6,20 +7,20 @@ use tidings_server_core::{Principal, fair::Full};
 
 use crate::{driver::Clock, refusals::Refusals};
 
-/// A bound of which each has a share.
+/// A bound that is divided into shares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bound {
-    /// New links that wait for their turn.
+    /// New TCP connections that wait for their turn.
     Accept,
-    /// Links, and connections, that have shown no good credential.
+    /// Unauthenticated TCP connections, sockets and streams.
     Strangers,
     /// Connections of all users.
     Connections,
-    /// Links in all.
+    /// All TCP connections.
     Links,
     /// Open files.
     Files,
-    /// Links of a user.
+    /// TCP connections of a user.
     UserLinks,
     /// Reads that wait.
     Reads,
@@ -27,12 +28,12 @@ pub enum Bound {
     Writes,
 }
 
-/// Tells of shares that are used up.
+/// Reports used-up shares.
 #[derive(Clone, Debug, Default)]
 pub struct Shares(Arc<Refusals>);
 
 impl Bound {
-    /// What the client is told, where it is.
+    /// The message for the client, where there is one.
     pub(crate) const fn why(self, full: Full) -> &'static str {
         match (self, full) {
             (Self::Reads, Full::Share) => "too many reads of this user, key or address wait",
@@ -51,7 +52,7 @@ impl Bound {
         }
     }
 
-    /// Which setting it is, and what becomes of those beyond it.
+    /// The setting, and the effect on callers beyond it.
     const fn cause(self, full: Full) -> &'static str {
         match (self, full) {
             (Self::Accept, Full::Share) => {
@@ -110,7 +111,7 @@ impl Shares {
         Self(refusals)
     }
 
-    /// Somebody's job, link or connection found no room.
+    /// A job or connection found no room.
     pub(crate) fn hit(&self, bound: Bound, full: Full, whose: &Principal) {
         let of = match full {
             Full::Share => whose.kind(),

@@ -1,5 +1,6 @@
-//! Logs: one JSON object a line on standard error, control characters escaped, secrets left out by their types. Other crates know no
-//! secrets: what they say of frames, statements and requests is never logged.
+//! Logs: one JSON object a line on standard error. Control characters are escaped, and secrets are
+//! left out by their types. Other crates do not know which data is secret, so only their warnings
+//! and errors are logged, never their lines about frames, statements and requests.
 
 use std::io;
 
@@ -7,7 +8,7 @@ use tracing_subscriber::{EnvFilter, filter::ParseError, fmt, util::SubscriberIni
 
 use crate::config::{ConfigError, LogFormat, LogSettings};
 
-/// Crates that print what passes through them: tickets, tokens and payloads.
+/// Crates that log the data they process: tickets, tokens and payloads.
 const TALKATIVE: [&str; 8] = [
     "tungstenite",
     "tokio_tungstenite",
@@ -22,7 +23,7 @@ const TALKATIVE: [&str; 8] = [
 /// Starts logging for the whole process. A library leaves this to its app.
 ///
 /// # Errors
-/// `log.level` is no filter, or somebody logs already.
+/// `log.level` is no filter, or another logger is already set.
 pub fn start(settings: &LogSettings) -> Result<(), ConfigError> {
     let filter = filter(&settings.level)?;
     let lines = fmt().with_env_filter(filter).with_writer(io::stderr);

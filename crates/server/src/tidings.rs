@@ -1,4 +1,4 @@
-//! A whole server: built, served, drained.
+//! A complete server: building, serving, draining.
 
 use std::{
     sync::{Arc, Mutex},
@@ -44,15 +44,15 @@ use crate::{
     },
 };
 
-/// A server without its listener. Dropping it ends its background work; connections end with the runtime, or by
-/// [`Tidings::drain`].
+/// A server without its listener. Dropping it ends its background tasks. Its connections end with
+/// the runtime, or by [`Tidings::drain`].
 #[derive(Debug)]
 pub struct Tidings {
     api: Api,
     chores: [JoinHandle<()>; 4],
 }
 
-/// A server can't start.
+/// The reason why a server can't start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
@@ -65,7 +65,7 @@ pub enum StartError {
     /// The database can't be used.
     #[error(transparent)]
     Connect(#[from] ConnectError),
-    /// The way to other nodes can't be used.
+    /// The bus can't be used.
     #[error(transparent)]
     Bus(#[from] BusError),
     /// A key can't be used, or revocations can't be read.
@@ -88,14 +88,15 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// Another way to other nodes than what the settings name.
+    /// Uses this bus instead of the one in the settings.
     #[must_use]
     pub fn bus(mut self, bus: impl Bus) -> Self {
         self.bus = Some(Arc::new(bus));
         self
     }
 
-    /// Another log than what the settings name; signing keys are in the data folder then.
+    /// Uses this store instead of the one in the settings. Signing keys are then in the data
+    /// folder.
     #[must_use]
     pub fn store(mut self, store: impl Store) -> Self {
         self.store = Some(Arc::new(store));
@@ -105,11 +106,12 @@ impl Builder {
     /// Opens the log and starts the server's threads. Needs a tokio runtime.
     ///
     /// # Errors
-    /// [`StartError`], whose text says what to do.
+    /// [`StartError`]; its message says what to do.
     pub fn build(self) -> Result<Tidings, StartError> {
         let Self { config, store, bus } = self;
         config.check()?;
-        // Before anybody connects, or what they do is not counted. `None`: the app around counts.
+        // Installed before the first connection, so that everything is counted. `None`: the
+        // embedding app has its own recorder.
         let _figures = metrics::recorder();
         let (store, auth_settings): (Arc<dyn Store>, _) = match (store, config.postgres()) {
             (Some(store), _) => (store, config.auth(&Keys::Folder(&config.data))?),
@@ -204,7 +206,7 @@ impl Tidings {
         Builder { config, store: None, bus: None }
     }
 
-    /// Its routes, for `nest` into any app.
+    /// The server's routes, for `nest` into any app.
     pub fn router<S>(&self) -> Router<S>
     where
         S: Clone + Send + Sync + 'static,
@@ -212,7 +214,7 @@ impl Tidings {
         self.api.clone().router().with_state(())
     }
 
-    /// Whom a listener before it lets in as whom.
+    /// The settings for a listener in front of the server.
     #[must_use]
     pub fn gate(&self) -> listen::Gate {
         let Door { proxies, refusals, .. } = &self.api.door;
@@ -220,14 +222,14 @@ impl Tidings {
         listen::Gate { proxies, shares }
     }
 
-    /// What handlers of the app around it call.
+    /// The handle for handlers of the embedding app.
     #[must_use]
     pub fn handle(&self) -> Handle {
         Handle { api: self.api.clone() }
     }
 
-    /// Lets nobody in any more, tells everybody to reconnect within half of `within`, and ends who is left after it. What was
-    /// acknowledged is in the log: nobody loses anything.
+    /// Refuses new connections, tells all clients to reconnect within half of `within`, and closes
+    /// the remaining connections after it. Acknowledged messages are in the log, so none is lost.
     pub async fn drain(&self, within: Duration) {
         let registry = &self.api.node.registry;
         let end = Instant::now() + within;
@@ -250,7 +252,7 @@ impl Drop for Tidings {
     }
 }
 
-/// Tells the log, now and then, of refusals that had no line of their own.
+/// Regularly logs the refusals that had no line of their own.
 async fn sum_up(refusals: Arc<Refusals>) {
     let mut turns = interval(Duration::from_secs(10));
     loop {
@@ -259,9 +261,10 @@ async fn sum_up(refusals: Arc<Refusals>) {
     }
 }
 
-/// Removes what retention does not keep, now and then, a little at a time. That writes records which no commit tells of, so the logs
-/// are looked at afterwards, whether or not all of it succeeded: this node is told here, which can't be lost, and every other one looks
-/// after its own turn or with its next poll.
+/// Regularly removes data that retention no longer keeps, in small steps. This writes records
+/// without a commit that announces them. So the logs must be read afterwards, whether or not all
+/// steps succeeded: this node is told here, which can't be lost. Every other node reads them after
+/// its own turn or at its next poll.
 async fn trim(node: Arc<Node>, config: Config) {
     let mut turns = interval(config.trim_interval());
     let retention = config.retention();
@@ -291,7 +294,7 @@ async fn trim(node: Arc<Node>, config: Config) {
     }
 }
 
-/// Writes down what time it is by the steady clock, and which channels somebody listens to here.
+/// Saves the steady clock, and marks the channels that have subscribers here.
 async fn prepare(node: &Arc<Node>, retention: &Retention) {
     let own = Arc::clone(node);
     let heard = tokio::task::spawn_blocking(move || own.steady.hear(&*own.store)).await;
@@ -309,7 +312,8 @@ async fn prepare(node: &Arc<Node>, retention: &Retention) {
     }
 }
 
-/// A user's JWT for development servers with these settings; makes its key when it is missing. Waits for the store.
+/// A user's JWT for development servers with these settings. Makes its key if it is missing. Blocks
+/// on the store.
 ///
 /// # Errors
 /// The key can't be read or made, or this is no user id.
@@ -322,14 +326,14 @@ pub fn dev_token(config: &Config, user: &str) -> Result<String, StartError> {
     Ok(auth::dev_token(&key, user).map_err(wrong)?)
 }
 
-/// A server as the app around it uses it.
+/// The server's handle for the embedding app.
 #[derive(Clone, Debug)]
 pub struct Handle {
     api: Api,
 }
 
 impl Handle {
-    /// Publishes; answers once it is durable, one entry a user.
+    /// Publishes a notification. Returns once it is durable, with one entry for each user.
     ///
     /// # Errors
     /// [`NotifyError`].
@@ -354,7 +358,7 @@ impl Handle {
     /// A one-time ticket for a user of the app.
     ///
     /// # Errors
-    /// `bad_request` when it is no user id, `full` when too many tickets wait.
+    /// `bad_request` if it is no user id, `full` if too many tickets are unspent.
     pub async fn ticket(&self, user: impl Into<String>) -> Result<Ticket, Refused> {
         self.ticket_for(TicketRequest { user: Some(user.into()), ..Default::default() }).await
     }
@@ -367,7 +371,7 @@ impl Handle {
         let own = auth::random_id("s-")?;
         let (wall, limits) = (self.api.wall(), self.api.limits());
         let grant = service::grant(Caller::Backend, request, own, wall, limits)?;
-        // The app around is a backend like one with a key.
+        // The embedding app has the rights of a backend with a key.
         let asker = Asker {
             whose: Principal::Server,
             caller: Caller::Backend,
@@ -377,7 +381,7 @@ impl Handle {
     }
 }
 
-/// A ticket as the app's own route answers it: JSON that nobody may keep.
+/// A ticket as the answer of the app's own route: JSON that must not be cached.
 #[derive(Debug)]
 pub struct Ticket(pub TicketAnswer);
 
@@ -389,12 +393,12 @@ impl IntoResponse for Ticket {
     }
 }
 
-/// Requests that are under way when all connections are gone have at least this long.
+/// The least time for requests in progress after all connections are gone.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
-/// Serves until `shutdown` is done, then drains and returns: connections are asked to come back elsewhere, requests that are under way
-/// are answered, and new ones are too, each on a link that ends with it, so that whoever asks learns from `/readyz` that the server goes
-/// away.
+/// Serves until `shutdown` is done, then drains and returns. Clients are asked to reconnect
+/// elsewhere, and requests in progress are answered. New requests are answered too, each on a TCP
+/// connection that ends with the answer, so that a readiness check of `/readyz` sees the shutdown.
 ///
 /// # Errors
 /// [`StartError`].
@@ -406,7 +410,7 @@ pub async fn run(
     run_and_say(config, listener, || {}, shutdown).await
 }
 
-/// The same, and says so by `ready` once everything is open: before that it may still turn out that it can't start.
+/// As [`run`], and calls `ready` once everything is open. Before that, the start may still fail.
 ///
 /// # Errors
 /// [`StartError`].
