@@ -8,12 +8,13 @@ use std::{
 use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq as _};
 
-/// API keys by the hash of their text: a configuration that leaks opens nothing.
+/// API keys by the hash of their text: a leaked configuration reveals no key.
 #[derive(Clone, Default)]
 pub struct ApiKeys(Vec<(Arc<str>, [u8; 32])>);
 
 impl ApiKeys {
-    /// Adds a key by its SHA-256. `name` shows in logs and keeps idempotency keys of two backends apart.
+    /// Adds a key by its SHA-256. `name` is shown in logs, and separates the idempotency keys of
+    /// two backends.
     pub fn add_hash(&mut self, name: &str, hash: [u8; 32]) {
         self.0.push((name.into(), hash));
     }
@@ -23,18 +24,19 @@ impl ApiKeys {
         self.add_hash(name, hash(key));
     }
 
-    /// No backend could call.
+    /// Whether there are no keys, so that no backend can call.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// How many there are.
+    /// The number of keys.
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whose key this is. Every key is compared, each in constant time, so that time tells nothing.
+    /// The name of a key. Every known key is compared, each in constant time, so that the duration
+    /// reveals nothing.
     pub(super) fn name_of(&self, key: &str) -> Option<Arc<str>> {
         let offered = hash(key);
         let mut found = None;
@@ -49,7 +51,7 @@ impl ApiKeys {
 }
 
 impl Debug for ApiKeys {
-    /// Names only.
+    /// Shows names only.
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
     }

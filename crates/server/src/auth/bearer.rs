@@ -1,22 +1,22 @@
-//! `Authorization` as RFC 9110 (11.4) and RFC 6750 (2.1) write it.
+//! The `Authorization` header as defined by RFC 9110 (11.4) and RFC 6750 (2.1).
 
 use http::{HeaderMap, header};
 use tidings_protocol::ErrorCode;
 use tidings_server_core::Refused;
 
-/// What a request's `Authorization` says.
+/// The credential in a request's `Authorization`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Authorization<'a> {
-    /// There is none.
+    /// There is no such header.
     Absent,
-    /// A bearer. A secret.
+    /// A bearer token. A secret.
     Bearer(&'a str),
-    /// Another scheme (a proxy's own, say), several headers, or nothing behind the scheme.
+    /// Another scheme (such as a proxy's), several headers, or no text after the scheme.
     Other,
 }
 
 impl<'a> Authorization<'a> {
-    /// The scheme is read in any case, and as many spaces as there are.
+    /// Reads the header. The scheme may have any case, and any number of spaces may follow.
     pub(crate) fn of(headers: &'a HeaderMap) -> Self {
         let mut values = headers.get_all(header::AUTHORIZATION).iter();
         let Some(value) = values.next() else { return Self::Absent };
@@ -31,7 +31,7 @@ impl<'a> Authorization<'a> {
         }
     }
 
-    /// Why it lets nobody in, where it is all there is.
+    /// The reason why the header alone does not authenticate a request.
     pub(crate) fn refused(self) -> Refused {
         let detail = match self {
             Self::Absent => "there is no `Authorization` header",

@@ -1,4 +1,4 @@
-//! What a JWT says (RFC 7519), each claim read by its name, so that an error can name it.
+//! The claims of a JWT (RFC 7519). Each is read by name, so that an error can name it.
 
 use serde::Deserialize;
 use tidings_protocol::{
@@ -11,28 +11,28 @@ use tidings_server_core::{Identity, Refused};
 
 use super::{jwt::random_id, revoked::session_of_jwt};
 
-/// What a provider's tokens must say.
+/// Requirements for a provider's tokens.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Rules {
-    /// Empty: any, and none is needed.
+    /// Accepted issuers. Empty: any issuer, or none.
     pub(super) issuer: Vec<String>,
-    /// Empty: any, and none is needed.
+    /// Accepted audiences. Empty: any audience, or none.
     pub(super) audience: Vec<String>,
-    /// Stands before `sub` in the user's id.
+    /// Precedes `sub` in the user's id.
     pub(super) user_prefix: String,
-    /// How far the provider's clock may differ, in milliseconds.
+    /// The largest accepted difference of the provider's clock, in milliseconds.
     pub(super) leeway_ms: u64,
 }
 
 impl Rules {
-    /// Whether a token with this `iss` may be of this provider.
+    /// Whether a token with this `iss` may belong to this provider.
     pub(super) fn accept(&self, issuer: Option<&str>) -> bool {
         let is = |one: &String| issuer == Some(one);
         self.issuer.is_empty() || self.issuer.iter().any(is)
     }
 }
 
-/// The claims that are looked at, as they came.
+/// The claims that are read, in their raw form.
 #[derive(Debug, Deserialize)]
 pub(super) struct Claims {
     sub: Option<Json>,
@@ -47,18 +47,18 @@ pub(super) struct Claims {
 }
 
 impl Claims {
-    /// Who says to have issued it.
+    /// The claimed issuer.
     pub(super) fn issuer(&self) -> Result<Option<String>, Refused> {
         text("iss", self.iss.as_ref())
     }
 
-    /// Refuses what is meant for others.
+    /// Refuses tokens for another audience.
     pub(super) fn check_audience(&self, rules: &Rules) -> Result<(), Refused> {
         if rules.audience.is_empty() {
             return Ok(());
         }
         let audience = self.aud.as_ref().ok_or_else(|| missing("aud"))?;
-        // One, or several of which one is enough (4.1.3).
+        // One audience, or several of which one must match (4.1.3).
         let audience = match audience.to::<String>() {
             Ok(one) => vec![one],
             Err(_) => audience
@@ -71,7 +71,7 @@ impl Claims {
         Ok(())
     }
 
-    /// Who it is, from when and until when.
+    /// The user, with the start and end of the token.
     pub(super) fn identity(self, rules: &Rules, wall: u64) -> Result<Identity, Refused> {
         let expires_at = date("exp", self.exp.as_ref())?.ok_or_else(|| missing("exp"))?;
         let begins_at = date("nbf", self.nbf.as_ref())?;
@@ -97,7 +97,7 @@ impl Claims {
             return Err(refused("the token is not valid yet (`nbf`)"));
         }
         let session = match text("jti", self.jti.as_ref())? {
-            // No revocation could name it.
+            // No revocation could name such a `jti`.
             Some(jti) if jti.is_empty() || jti.len() > JTI_BYTES => {
                 return Err(refused("the token's `jti` must have 1 to 256 bytes"));
             }
@@ -110,7 +110,7 @@ impl Claims {
             rights,
             session,
             session_token: String::new(),
-            // A token that does not say is older than any revocation.
+            // A token without `iat` counts as older than any revocation.
             issued_at: issued_at.unwrap_or(0),
             expires_at: Some(expires_at),
         })
@@ -124,13 +124,14 @@ fn text(name: &str, claim: Option<&Json>) -> Result<Option<String>, Refused> {
         .map_err(|_| refused(format!("the token's `{name}` must be a string")))
 }
 
-/// A NumericDate: seconds since 1970, whose fraction counts (section 2), here in milliseconds. What is before is 1970.
+/// A NumericDate in milliseconds: seconds since 1970, with a fraction (section 2). Earlier dates
+/// become 1970.
 fn date(name: &str, claim: Option<&Json>) -> Result<Option<u64>, Refused> {
     let Some(claim) = claim else { return Ok(None) };
     let number = claim.to::<f64>().map_err(|_| {
         refused(format!("the token's `{name}` must be a number: seconds since 1970"))
     })?;
-    // Saturates; JSON has no NaN.
+    // The conversion saturates, and JSON has no NaN.
     Ok(Some((number * 1_000.0) as u64))
 }
 

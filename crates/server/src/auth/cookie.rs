@@ -1,4 +1,5 @@
-//! The session cookie. Browsers send it unasked, so it speaks only where another site's page can't have sent the request.
+//! The session cookie. Browsers also send it with requests of other sites' pages, so it counts only
+//! if the request can't come from one.
 
 use http::{HeaderMap, Method, header};
 use tidings_protocol::ErrorCode;
@@ -6,7 +7,7 @@ use tidings_server_core::Refused;
 
 use crate::transport::origin::{self, Origins};
 
-/// The cookie's value, quoted or not (RFC 6265, 4.1.1); never for an empty name.
+/// The cookie's value, quoted or not (RFC 6265, 4.1.1). `None` for an empty name.
 pub(crate) fn find<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers
         .get_all(header::COOKIE)
@@ -21,7 +22,8 @@ pub(crate) fn find<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
         })
 }
 
-/// With an allowed `Origin`; a GET without one must be the site's own by `Sec-Fetch-Site`.
+/// Accepts the cookie with an allowed `Origin`. A GET without `Origin` must be from the site
+/// itself, by `Sec-Fetch-Site`.
 pub(crate) fn may_speak(
     method: &Method,
     headers: &HeaderMap,

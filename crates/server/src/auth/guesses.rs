@@ -1,18 +1,18 @@
-//! Addresses that fail too often: their failing credentials are told to wait. Whoever comes with a good one is served all the same, so that
-//! nobody behind the same address pays for it.
+//! Addresses with too many failed credentials: their further wrong credentials are told to wait. A
+//! valid credential is still accepted, so that other users of the same address do not suffer.
 
 use std::{collections::HashMap, net::IpAddr};
 
 use tidings_server_core::principal;
 
-/// Addresses remembered; an attacker with more than these is not stopped by address anyway.
+/// Addresses remembered. An attacker with more addresses can't be stopped by address anyway.
 pub(crate) const MOST: usize = 10_000;
 
 const MINUTE: u64 = 60_000;
-/// Longest wait that is asked for: among those who fail are some whose next credential is good.
+/// Longest wait: the next credential of such a client may be valid.
 const LONGEST: u64 = 10_000;
 
-/// Too many failures.
+/// An address has too many failures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Slowed {
     pub(super) wait_ms: u64,
@@ -31,8 +31,8 @@ impl Guesses {
         Self { per_minute, failures: HashMap::new() }
     }
 
-    /// Counts a failure. Answers how many milliseconds the next one has to wait, where there were too many; and whether this is the first of
-    /// those.
+    /// Counts a failure. If there are too many, returns how long the next attempt must wait, and
+    /// whether this is the first one over the limit.
     pub(super) fn failed(&mut self, address: IpAddr, wall: u64) -> Option<Slowed> {
         let address = principal::network(address);
         if self.failures.len() >= MOST && !self.failures.contains_key(&address) {

@@ -1,8 +1,10 @@
-//! A JSON Web Key Set (RFC 7517) that is fetched and kept.
+//! A JSON Web Key Set (RFC 7517), fetched and cached.
 //!
-//! One task fetches, at start, now and then, and when a token names a key that is not known. It outlives whoever asked, and nobody whose
-//! key is there waits for it. A key that may come with the next set is not known yet: that is no fault of the token, and is told apart from
-//! one that a set fetched after the token came does not hold.
+//! One task fetches the set: at start, regularly, and when a token names an unknown key. The task
+//! does not depend on the request that asked for it, and tokens with a known key never wait for it.
+//! A key may be unknown only because the next set is not fetched yet; that is not the token's
+//! fault. It is a different error if a set that was fetched after the token arrived does not
+//! contain the key.
 
 use std::{
     collections::HashSet,
@@ -26,27 +28,28 @@ use tokio::{
 
 use super::jwt::{Header, JwtKey, KeyError};
 
-/// After a failure it is tried again after this, then after twice as long, up to the most.
+/// Wait after a failed fetch; it doubles with each failure, up to the maximum.
 const RETRY: Duration = Duration::from_secs(1);
 const RETRY_MOST: Duration = Duration::from_secs(30);
 /// Largest set, in bytes.
 const LARGEST: usize = 256 * 1024;
-/// Names of keys that a fresh set did not hold; all are forgotten beyond that, and asked for again.
+/// Missing keys that are remembered; beyond this all are forgotten, and searched again.
 const ABSENT: usize = 1_000;
 
-/// Where a set is, and how often it is asked for.
+/// The address of a key set, and how often it is fetched.
 #[derive(Clone, Debug)]
 pub(crate) struct Source {
     pub(crate) url: String,
-    /// Kept this long before it is asked for again.
+    /// How long a set is cached before it is fetched again.
     pub(crate) refresh: Duration,
-    /// A token with an unknown key asks for a new set at most this often: else anybody could make the server ask all the time.
+    /// Minimum time between two fetches for unknown keys. Otherwise any client could make the
+    /// server fetch constantly.
     pub(crate) pause: Duration,
     /// How long the other server may take.
     pub(crate) timeout: Duration,
 }
 
-/// Keys from an address.
+/// Keys from a key set.
 #[derive(Debug)]
 pub(super) struct Jwks {
     shared: Arc<Shared>,
@@ -58,17 +61,17 @@ struct Shared {
     source: Source,
     url: reqwest::Url,
     http: reqwest::Client,
-    /// Never locked while anything waits.
+    /// Never locked across an `await`.
     known: Mutex<Known>,
-    /// Somebody wants a new set.
+    /// Notified when a new set is wanted.
     asked: Notify,
-    /// Counts sets that were asked for and answered, well or not.
+    /// Counts completed fetches, successful or not.
     turns: watch::Sender<u64>,
 }
 
 #[derive(Debug)]
 struct Known {
-    /// `None` until the first set is there.
+    /// `None` until the first set arrives.
     keys: Option<Arc<[JwtKey]>>,
     /// When the last fetch began.
     began: Instant,
@@ -76,23 +79,23 @@ struct Known {
     failures: u32,
     /// When the next fetch begins.
     due: Instant,
-    /// A token wants it as soon as it may be.
+    /// A token needs a new set as soon as one may be fetched.
     wanted: bool,
     absent: HashSet<[u8; 32]>,
 }
 
-/// What there is to do about a key that is not known.
+/// How to treat a token with an unknown key.
 enum Search {
-    /// A set that was fetched since does not hold it.
+    /// A set that was fetched since then does not contain the key.
     Over,
-    /// A set is under way.
+    /// A set is being fetched.
     Wait,
-    /// Not before then.
+    /// The next fetch is not before this time.
     Later(Instant),
 }
 
 impl Jwks {
-    /// Begins to fetch. Needs a tokio runtime.
+    /// Starts fetching. Needs a tokio runtime.
     pub(super) fn start(source: Source) -> Result<Self, KeyError> {
         let url =
             reqwest::Url::parse(&source.url).map_err(|error| KeyError::Url(error.to_string()))?;
@@ -126,17 +129,17 @@ impl Jwks {
         Ok(Self { shared, task })
     }
 
-    /// Whether a key may be meant by a token with this header.
+    /// Whether one of the keys may belong to a token with this header.
     pub(super) fn fits(&self, header: &Header) -> bool {
         let known = self.shared.known();
         known.keys.iter().flat_map(|keys| keys.iter()).any(|key| key.fits(header))
     }
 
-    /// What `signer` finds among the keys, once it is known what they are: `signed` is the token's text, by which one that names no key is
-    /// known again.
+    /// Returns the result of `signer` on the keys, once the current keys are known. `signed` is the
+    /// token's text; it identifies a token that names no key.
     ///
     /// # Errors
-    /// `storage_unavailable` (try again) while the key may be one that is not known yet.
+    /// `storage_unavailable` (try again) while the key may come with the next set.
     pub(super) async fn find<T>(
         &self,
         header: &Header,
@@ -190,7 +193,7 @@ impl Shared {
         }
     }
 
-    /// Keeps what was fetched; answers when the next is due.
+    /// Takes in the fetched set, and returns when the next fetch is due.
     fn take_in(&self, set: Result<Vec<JwtKey>, String>) -> Instant {
         let mut known = self.known();
         known.fetching = false;
@@ -217,7 +220,7 @@ impl Shared {
         known.due
     }
 
-    /// Waits until a set is due, or wanted and may be asked for.
+    /// Waits until the next fetch is due, or wanted and allowed.
     async fn until(&self, due: Instant) {
         let wanted = async {
             loop {
@@ -237,7 +240,7 @@ impl Shared {
         }
     }
 
-    /// Looks whether the set is to be asked for a key that it did not hold.
+    /// Decides whether to fetch the set for a key that it did not contain.
     fn search(&self, name: &[u8; 32], came: Instant) -> Search {
         let now = Instant::now();
         let mut known = self.known();
@@ -256,7 +259,7 @@ impl Shared {
             return Search::Over;
         }
         if !answered {
-            // It failed a moment ago, and is tried again soon whoever asks.
+            // The last fetch failed, and the next one is scheduled soon anyway.
             return Search::Later(known.due);
         }
         known.wanted = true;
@@ -290,13 +293,13 @@ impl Shared {
         Ok(keys)
     }
 
-    /// Whole between calls, so a panic elsewhere does not spoil it.
+    /// The data is consistent between calls, so a panic elsewhere does no harm.
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A set as it comes. Keys that can't be read are left aside, as section 5 asks.
+/// A set in its raw form. Unreadable keys are ignored, as section 5 demands.
 #[derive(Deserialize)]
 struct Set {
     keys: Vec<Json>,
@@ -308,8 +311,8 @@ fn usable(body: &[u8]) -> Result<Vec<JwtKey>, String> {
     Ok(set.keys.iter().filter_map(|key| verifier(&key.to().ok()?)).collect())
 }
 
-/// A public key for signatures with an algorithm that is accepted. `alg`, `use` and `key_ops` are optional (section 4): without `alg` the
-/// key's kind tells it.
+/// A public key for signatures with an accepted algorithm. `alg`, `use` and `key_ops` are optional
+/// (section 4): without `alg`, the type of the key determines it.
 fn verifier(jwk: &Jwk) -> Option<JwtKey> {
     let common = &jwk.common;
     if common.public_key_use.as_ref().is_some_and(|other| *other != PublicKeyUse::Signature) {
@@ -336,7 +339,7 @@ fn verifier(jwk: &Jwk) -> Option<JwtKey> {
     Some(JwtKey::of_set(common.key_id.clone(), algorithm, key))
 }
 
-/// By what a token's key is known again: its id, or the very token where it names none.
+/// Identifies the key that a token needs: by its id, or by the token itself if it names no key.
 fn name(header: &Header, signed: &str) -> [u8; 32] {
     let mut hash = Sha256::new();
     hash.update(format!("{:?}", header.algorithm));
@@ -360,7 +363,7 @@ fn unknown_yet(due: Instant) -> Refused {
     }
 }
 
-/// With what is behind it: "error sending request" alone helps nobody.
+/// An error with its causes: "error sending request" alone does not help.
 fn words(error: &reqwest::Error) -> String {
     let mut words = error.to_string();
     let mut cause = std::error::Error::source(error);
@@ -394,7 +397,7 @@ mod tests {
             r#","alg":"ES256""#,
             r#","use":"sig""#,
             r#","key_ops":["verify"]"#,
-            // Claims that are not known are left aside, whatever they are.
+            // Unknown members are ignored.
             r#","x5t#S256":"x","issuer":"https://login.example/{tenantid}/v2.0","ext":true"#,
         ] {
             assert_eq!(keys(&[&key(taken)]).len(), 1, "{taken}");

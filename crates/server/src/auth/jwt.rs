@@ -1,4 +1,4 @@
-//! Users' JWTs. The key decides the algorithm; nothing in the token does.
+//! Users' JWTs. The key determines the algorithm; the token can't choose it.
 
 use std::fmt::{self, Debug, Formatter};
 
@@ -16,14 +16,15 @@ use super::{
     secrets::Secret,
 };
 
-/// Keys that are tried for one token, where its header fits several: what bounds the work it can cause.
+/// Keys that are tried for one token if its header fits several. Bounds the work that one token can
+/// cause.
 const TRIED: usize = 8;
-/// Issuer and key id of tokens that a development server makes.
+/// Issuer and key id of a development server's tokens.
 const DEV: &str = "tidings-dev";
-/// Life of those, in milliseconds.
+/// Life of those tokens, in milliseconds.
 const DEV_LIFE: u64 = 24 * 3_600_000;
 
-/// A key with the one algorithm it is good for.
+/// A key and its only algorithm.
 #[derive(Clone)]
 pub struct JwtKey {
     kid: Option<String>,
@@ -40,22 +41,22 @@ impl Debug for JwtKey {
     }
 }
 
-/// A configured key is no key.
+/// A configured key is unusable.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
-    /// Not one of the accepted algorithms.
+    /// The algorithm is not accepted.
     #[error("{0} is no accepted JWT algorithm: use HS256, RS256, ES256 or EdDSA")]
     Algorithm(String),
-    /// Too short to resist guessing.
+    /// The secret is too short to resist guessing.
     #[error("an HS256 secret needs at least 32 bytes, this one has {0}")]
     ShortSecret(usize),
-    /// Not a public key in PEM form of the algorithm's kind.
+    /// The text is not a public key in PEM form for this algorithm.
     #[error("not a public key for {algorithm}: {cause}")]
     Pem {
-        /// What it should be good for.
+        /// The expected algorithm.
         algorithm: String,
-        /// What the parser says.
+        /// The parser's error.
         cause: jsonwebtoken::errors::Error,
     },
     /// The address of a key set can't be used.
@@ -64,7 +65,8 @@ pub enum KeyError {
 }
 
 impl JwtKey {
-    /// A key for `HS256` (the secret's bytes), or `RS256`, `ES256` or `EdDSA` (a public key as PEM).
+    /// A key for `HS256` (the secret's bytes), or `RS256`, `ES256` or `EdDSA` (a public key as
+    /// PEM).
     ///
     /// # Errors
     /// [`KeyError`].
@@ -97,14 +99,15 @@ impl JwtKey {
         }
     }
 
-    /// Whether a token with this header may be meant for it. An id is optional on both sides (RFC 7515, 4.1.4; RFC 7517, 4.5): a key
-    /// without one takes tokens of any, and a token without one may be any key's.
+    /// Whether the key may have signed a token with this header. An id is optional on both sides
+    /// (RFC 7515, 4.1.4; RFC 7517, 4.5): a key without an id fits any token, and a token without an
+    /// id fits any key.
     pub(super) fn fits(&self, header: &Header) -> bool {
         let same = |kid: &String| header.kid.as_ref().is_none_or(|other| other == kid);
         self.algorithm == header.algorithm && self.kid.as_ref().is_none_or(same)
     }
 
-    /// Whether it is the very key the header names.
+    /// Whether the header names exactly this key.
     pub(super) fn is_named(&self, header: &Header) -> bool {
         header.kid.is_some() && self.kid == header.kid && self.algorithm == header.algorithm
     }
@@ -115,14 +118,14 @@ impl JwtKey {
     }
 }
 
-/// What a token's header says of its key.
+/// The part of a token's header that selects its key.
 #[derive(Clone, Debug)]
 pub(super) struct Header {
     pub(super) algorithm: Algorithm,
     pub(super) kid: Option<String>,
 }
 
-/// A token's header as it came. `jwk`, `jku`, `x5u` and `x5c` are never looked at.
+/// A token's raw header. `jwk`, `jku`, `x5u` and `x5c` are never read.
 #[derive(Deserialize)]
 struct RawHeader {
     alg: Option<Json>,
@@ -131,7 +134,7 @@ struct RawHeader {
 }
 
 impl Header {
-    /// Knows no algorithm `none`.
+    /// Accepts no algorithm `none`.
     fn parse(text: &str) -> Result<Self, Refused> {
         let bytes = BASE64.decode(text).ok();
         let raw = bytes.and_then(|bytes| serde_json::from_slice::<RawHeader>(&bytes).ok());
@@ -154,11 +157,11 @@ impl Header {
     }
 }
 
-/// A token taken apart.
+/// The parts of a token.
 struct Parts<'a> {
     header: &'a str,
     claims: &'a str,
-    /// Header and claims, as they were signed.
+    /// Header and claims in their signed form.
     signed: &'a str,
     signature: &'a str,
 }
@@ -171,21 +174,21 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// Where an identity provider's keys are, and what its tokens must say.
+/// An identity provider's keys, and the requirements for its tokens.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Provider {
     pub(crate) keys: Vec<JwtKey>,
-    /// More of them.
+    /// A set with further keys.
     pub(crate) jwks: Option<Source>,
-    /// Empty: any, and none is needed.
+    /// Accepted issuers. Empty: any issuer, or none.
     pub(crate) issuer: Vec<String>,
-    /// Empty: any, and none is needed.
+    /// Accepted audiences. Empty: any audience, or none.
     pub(crate) audience: Vec<String>,
-    /// Stands before `sub` in the ids of its users.
+    /// Precedes `sub` in the ids of this provider's users.
     pub(crate) user_prefix: String,
 }
 
-/// A provider whose keys verify.
+/// A provider with its keys and rules, ready to verify.
 #[derive(Debug)]
 struct Trusted {
     keys: Vec<JwtKey>,
@@ -193,15 +196,15 @@ struct Trusted {
     rules: Rules,
 }
 
-/// Verifies JWTs, and makes them in development. A provider's keys verify tokens of its issuers only, so that none speaks for another's
-/// users.
+/// Verifies JWTs, and makes them in development. A provider's keys verify only tokens of its own
+/// issuers, so that no provider can name another's users.
 #[derive(Debug)]
 pub(super) struct Jwt {
     providers: Vec<Trusted>,
     dev: Option<Secret>,
 }
 
-/// What a development server's own tokens say.
+/// The claims of a development server's tokens.
 #[derive(Serialize)]
 struct Own<'a> {
     sub: &'a str,
@@ -233,7 +236,7 @@ impl Jwt {
         Ok(Self { providers, dev })
     }
 
-    /// Who the token names. `expires_at` is set, and how long it may live is not looked at yet.
+    /// The user that a token names. `expires_at` is set, but its distance is not checked yet.
     pub(super) async fn verify(&self, token: &str, wall: u64) -> Result<Identity, Refused> {
         if token.len() > CREDENTIAL_BYTES {
             return Err(refused("the token is too long"));
@@ -253,7 +256,8 @@ impl Jwt {
         }
     }
 
-    /// The rules of the provider that signed a token. `issuer`, which nothing vouches for yet, says whose keys are tried.
+    /// The rules of the provider that signed a token. The claimed `issuer` is not verified yet; it
+    /// only selects the keys to try.
     async fn signer(
         &self,
         token: &Parts<'_>,
@@ -292,7 +296,8 @@ impl Jwt {
         })
     }
 
-    /// Whether a user's id is by its beginning one of another provider's: the longest `user_prefix` decides.
+    /// Whether a user's id, by its prefix, belongs to another provider: the longest `user_prefix`
+    /// decides.
     fn is_anothers(&self, user: &str, rules: &Rules) -> bool {
         let own = &rules.user_prefix;
         self.providers
@@ -301,16 +306,17 @@ impl Jwt {
             .any(|prefix| prefix.len() > own.len() && user.starts_with(prefix.as_str()))
     }
 
-    /// A token of the development key; `None` without one.
+    /// A token signed with the development key. `None` without this key.
     pub(super) fn dev_token(&self, user: &str, wall: u64) -> Option<Result<String, Refused>> {
         self.dev.as_ref().map(|secret| dev_token(secret, user, wall))
     }
 }
 
-/// A JWT of a development server's key, good for a day, with every right on rooms, chats and topics.
+/// A JWT signed with a development server's key. It is valid for a day and has every right on
+/// rooms, chats and topics.
 ///
 /// # Errors
-/// `bad_request` when it is no user id.
+/// `bad_request` if this is no user id.
 pub(super) fn dev_token(secret: &Secret, user: &str, wall: u64) -> Result<String, Refused> {
     check_user(user).map_err(|error| {
         Refused::new(ErrorCode::BadRequest, format!("`user` is no user id: {}", error.as_str()))
@@ -338,7 +344,7 @@ pub(super) fn dev_token(secret: &Secret, user: &str, wall: u64) -> Result<String
         .map_err(|error| internal(error.to_string()))
 }
 
-/// 128 random bits.
+/// An id with 128 random bits.
 pub(crate) fn random_id(prefix: &str) -> Result<String, Refused> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes)

@@ -1,5 +1,5 @@
-//! Rights and info that would make a session token too long for a stream's `id`: kept in the store under their hash, once for all
-//! who have the same.
+//! Rights and info that would make a session token too long for a stream's `id`. They are stored
+//! under their hash, once for all users with the same ones.
 
 use std::{
     collections::HashMap,
@@ -17,16 +17,18 @@ use tidings_server_core::{
 use super::{Auth, session_token::Opened};
 use crate::driver::{Clock, writer::Writer};
 
-/// Longer rights are kept. With the cursors of twenty channels and the longest user id an `id` then has at most 2 KiB.
+/// Longer rights are stored. With the cursors of twenty channels and the longest user id, an `id`
+/// then has at most 2 KiB.
 const RIGHTS_BYTES: usize = 256;
-/// The same for rights and info together.
+/// The limit for rights and info together.
 const BOTH_BYTES: usize = 400;
-/// Ends are rounded up to this, so that the same rights are written once a day and not at each connect.
+/// Ends are rounded up to a multiple of this, so that the same rights are written once a day, not
+/// at each connect.
 const STEP_MS: u64 = 24 * 3_600_000;
-/// Texts remembered; beyond it they are read from the store again.
+/// Texts cached; further ones are read from the store again.
 const REMEMBERED: usize = 10_000;
 
-/// A text to keep.
+/// A text to store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Kept {
     pub(super) hash: [u8; 32],
@@ -43,7 +45,7 @@ struct Text {
 }
 
 impl Kept {
-    /// What does not go into the token; `None`: all of it does.
+    /// The rights and info that do not fit into the token. `None`: all of them fit.
     pub(super) fn of(identity: &Identity, expires_at: u64) -> Option<Self> {
         let rights = serde_json::to_string(&identity.rights).ok()?.len();
         let info = identity.info.as_ref().map_or(0, Json::len);
@@ -62,10 +64,10 @@ impl Kept {
     }
 }
 
-/// Completes an identity by the text that was kept for it.
+/// Completes an identity by its stored text.
 ///
 /// # Errors
-/// `internal` when the text is none: somebody has changed the store.
+/// `internal` if the text is unreadable, which means that the store was modified.
 fn complete(identity: Identity, text: &[u8]) -> Result<Identity, Refused> {
     let text: Text =
         serde_json::from_slice(text).map_err(|_| Refused::from(ErrorCode::Internal))?;
@@ -73,7 +75,7 @@ fn complete(identity: Identity, text: &[u8]) -> Result<Identity, Refused> {
 }
 
 impl Auth {
-    /// Who shows a session token.
+    /// The user of a session token.
     pub(super) async fn session(&self, token: &str) -> Result<Identity, Refused> {
         let (identity, hash) = match self.sessions.open(token, Clock::wall())? {
             Opened::Whole(identity) => return Ok(identity),
@@ -96,7 +98,8 @@ impl Auth {
         complete(identity, &text)
     }
 
-    /// Makes rights durable before a token names them. `false`: it could not, and the client needs a ticket to come back.
+    /// Makes rights durable before a token names them. `false`: that failed, and the client needs a
+    /// ticket to reconnect.
     pub(super) async fn keep(&self, user: &str, kept: &Kept) -> bool {
         if self.remembered().has(kept) {
             return true;
@@ -118,19 +121,19 @@ impl Auth {
         self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Says where rights are written that are too long for session tokens.
+    /// Sets the writer for rights that are too long for session tokens.
     pub fn keep_by(&self, writer: Writer) {
-        // Set at start, once.
+        // Set once, at start.
         let _again = self.writer.set(writer);
     }
 }
 
-/// Texts this server knows to be in the store.
+/// Texts that are known to be in the store.
 #[derive(Debug, Default)]
 pub(super) struct Remembered(HashMap<[u8; 32], (u64, Box<str>)>);
 
 impl Remembered {
-    /// Whether a text is kept long enough already.
+    /// Whether a text is already stored for long enough.
     pub(super) fn has(&self, kept: &Kept) -> bool {
         self.0.get(&kept.hash).is_some_and(|(until, _)| *until >= kept.until)
     }
@@ -139,7 +142,7 @@ impl Remembered {
         self.0.get(hash).map(|(_, text)| &**text)
     }
 
-    /// A text was written, or read: then it is not known how long it stays.
+    /// Adds a text that was written or read. Of a text that was read, the end is unknown.
     pub(super) fn add(&mut self, hash: [u8; 32], until: u64, text: &str) {
         if self.0.len() >= REMEMBERED && !self.0.contains_key(&hash) {
             self.0.clear();
@@ -190,7 +193,7 @@ mod tests {
         assert!(remembered.has(&kept));
         assert!(remembered.has(&Kept::of(&identity(40), 6).unwrap()));
         assert!(!remembered.has(&Kept::of(&identity(40), 3 * STEP_MS).unwrap()));
-        // What was read may end any day.
+        // The end of a text that was read is unknown.
         let mut other = Remembered::default();
         other.add(kept.hash, 0, &kept.text);
         assert!(!other.has(&kept) && other.get(&kept.hash).is_some());

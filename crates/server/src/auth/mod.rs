@@ -1,17 +1,17 @@
-//! Who is calling: API keys for backends; tickets, JWTs and session tokens for users.
+//! Authentication: API keys for backends; tickets, JWTs and session tokens for users.
 //!
-//! | file | what |
+//! | file | content |
 //! |---|---|
-//! | `who.rs` | who calls the REST surface, and what that one may do |
-//! | `api_key.rs` | backends' keys, kept as hashes, compared in constant time |
-//! | `ticket.rs` | one-time tickets: random, kept as hashes, spent by one atomic take |
-//! | `session_token.rs` | signed bearers that re-enter a session |
-//! | `kept.rs` | rights that are too long for them |
-//! | `jwt.rs`, `claims.rs`, `jwks.rs` | users' JWTs, what they say, by configured keys or a key set that is fetched |
+//! | `who.rs` | the caller of the REST API, and what that caller may do |
+//! | `api_key.rs` | backends' keys, stored as hashes, compared in constant time |
+//! | `ticket.rs` | one-time tickets: random, stored as hashes, spent by one atomic take |
+//! | `session_token.rs` | signed bearer tokens that reconnect a session |
+//! | `kept.rs` | rights that are too long for session tokens |
+//! | `jwt.rs`, `claims.rs`, `jwks.rs` | users' JWTs and their claims, with configured or fetched keys |
 //! | `bearer.rs` | the `Authorization` header |
-//! | `cookie.rs` | the session cookie, and when it may speak |
-//! | `revoked.rs` | credentials that were ended before their time |
-//! | `guesses.rs` | addresses whose credentials fail too often |
+//! | `cookie.rs` | the session cookie, and when it counts |
+//! | `revoked.rs` | credentials that were revoked |
+//! | `guesses.rs` | addresses with too many failed credentials |
 //! | `secrets.rs` | signing keys in the data folder |
 
 mod api_key;
@@ -72,29 +72,30 @@ pub(crate) use revoked::by_session;
 pub use secrets::{Secret, secret};
 pub use who::Who;
 
-/// What is checked, and with which keys.
+/// The keys and rules for checking credentials.
 #[derive(Debug)]
 pub struct Settings {
     /// Backends' keys.
     pub api_keys: ApiKeys,
-    /// Who issues users' JWTs.
+    /// The issuers of users' JWTs.
     pub(crate) providers: Vec<Provider>,
-    /// How far the clocks of those who issue tokens may differ, in milliseconds.
+    /// The largest accepted difference of an issuer's clock, in milliseconds.
     pub leeway_ms: u64,
     /// Signs session tokens.
     pub session_key: Secret,
     /// Signs users' JWTs in development; `None` elsewhere.
     pub dev_key: Option<Secret>,
-    /// Name of the cookie that may hold a JWT or session token; empty: none.
+    /// Name of the cookie that may hold a JWT or session token. Empty: no cookie.
     pub cookie: String,
-    /// Failures of one address within a minute before further ones have to wait.
+    /// Failures of one address in a minute; further ones must wait.
     pub failures_per_minute: u32,
 }
 
-/// Clocks of this server's nodes, which issue tickets and session tokens for each other, may differ by this, in milliseconds.
+/// The largest accepted difference between the clocks of this server's nodes, in milliseconds. They
+/// issue tickets and session tokens for each other.
 const OWN_LEEWAY_MS: u64 = 300_000;
 
-/// Checks credentials and issues those of the server's own.
+/// Checks credentials, and issues the server's own ones.
 pub struct Auth {
     api_keys: ApiKeys,
     jwt: Jwt,
@@ -107,7 +108,7 @@ pub struct Auth {
     refusals: Arc<Refusals>,
     leeway_ms: u64,
     remembered: Mutex<Remembered>,
-    /// Keeps rights; set once there is a writer.
+    /// Stores rights. Set once there is a writer.
     writer: OnceLock<Writer>,
     readers: Readers,
     limits: Arc<Limits>,
@@ -115,14 +116,14 @@ pub struct Auth {
 }
 
 impl Debug for Auth {
-    /// Keys stay out of logs.
+    /// Leaves the keys out.
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.debug_struct("Auth").field("api_keys", &self.api_keys).finish_non_exhaustive()
     }
 }
 
 impl Auth {
-    /// Reads what was revoked before.
+    /// Loads the stored revocations.
     ///
     /// # Errors
     /// [`StartError`].
@@ -159,10 +160,11 @@ impl Auth {
         Ok((auth, number))
     }
 
-    /// Who sends this request.
+    /// The caller of a request.
     ///
     /// # Errors
-    /// `unauthorized`, `expired`, `revoked`, `origin_refused`; `flood` for a wrong credential of an address that sent too many.
+    /// `unauthorized`, `expired`, `revoked`, `origin_refused`; `flood` for a wrong credential from
+    /// an address that sent too many.
     pub async fn who(
         &self,
         method: &Method,
@@ -212,7 +214,7 @@ impl Auth {
         self.alive(grant.identity(String::new()), OWN_LEEWAY_MS)
     }
 
-    /// A user's JWT or session token.
+    /// The user of a JWT or session token.
     async fn bearer(&self, text: &str) -> Result<Identity, Refused> {
         match session_token::is_one(text) {
             true => self.alive(self.session(text).await?, OWN_LEEWAY_MS),
@@ -225,7 +227,8 @@ impl Auth {
         self.alive(identity, self.leeway_ms)
     }
 
-    /// Refuses what has ended, by its own word, by that of a backend, or because it would outlive the memory of that word.
+    /// Refuses a credential that has ended, that is revoked, or that a revocation could not reach
+    /// for its whole life.
     fn alive(&self, identity: Identity, leeway_ms: u64) -> Result<Identity, Refused> {
         identity.check_life(Clock::wall(), leeway_ms, &self.limits)?;
         match self.is_revoked(&identity.user, &identity.session, identity.issued_at) {
@@ -273,10 +276,10 @@ impl Auth {
         Ok(Identity { session_token, ..identity })
     }
 
-    /// Issues a ticket for what was granted, to the one who asks.
+    /// Issues a ticket with this grant to the caller.
     ///
     /// # Errors
-    /// `full` when too many tickets wait: of this key, of this user, or of all users.
+    /// `full` if too many tickets are unspent: of this key, of this user, or of all users.
     pub async fn issue_ticket(
         &self,
         asker: Asker<'_>,
@@ -299,16 +302,16 @@ impl Auth {
         issued
     }
 
-    /// A JWT of the development key; `None` on other servers.
+    /// A JWT signed with the development key. `None` on other servers.
     ///
     /// # Errors
-    /// `bad_request` when it is no user id.
+    /// `bad_request` if this is no user id.
     pub fn dev_token(&self, user: &str) -> Option<Result<String, Refused>> {
         self.jwt.dev_token(user, Clock::wall())
     }
 
-    /// Counts and tells a refusal. Only who offers what is not good may be slowed by it, and whoever comes with a good credential is
-    /// served, whatever others at the same address do.
+    /// Counts and logs a refusal. Only a wrong credential may be slowed down; a valid one is
+    /// accepted, whatever other clients at its address do.
     fn judged<T>(
         &self,
         address: Option<IpAddr>,
@@ -322,7 +325,8 @@ impl Auth {
         let (code, wall) = (refused.code, Clock::wall());
         metrics::counter!("tidings_auth_failures_total", "code" => code.as_str()).increment(1);
         self.refusals.tell(code, &refused.detail, address, wall);
-        // Ended credentials are no guesses, and what could not be checked is no failure.
+        // An ended credential is no guess, and a credential that could not be checked is no
+        // failure.
         let is_guess = matches!(code, ErrorCode::Unauthorized | ErrorCode::TicketInvalid)
             && offered != Offered::Nothing;
         let Some(address) = address.filter(|_| is_guess) else { return Err(refused) };
@@ -336,7 +340,8 @@ impl Auth {
             self.refusals.tell(ErrorCode::Flood, why, Some(address), wall);
         }
         match offered {
-            // Nobody guesses those: it is an old one, whose client asks for a new one as soon as it hears so.
+            // These can't be guessed: it is an old one, and its client requests a new one after
+            // this refusal.
             Offered::Own | Offered::Nothing => Err(refused),
             Offered::Foreign => Err(Refused {
                 retry_after_ms: Some(slowed.wait_ms),
@@ -346,25 +351,25 @@ impl Auth {
     }
 }
 
-/// The one who asks for a ticket.
+/// The caller that requests a ticket.
 #[derive(Debug)]
 pub struct Asker<'a> {
-    /// Whose turn among those who wait for the store.
+    /// The caller's share among those that wait for the store.
     pub whose: Principal,
-    /// As services take it.
+    /// The caller, for the core's service.
     pub caller: Caller<'a>,
     /// A stable name of the credential.
     pub credential: String,
 }
 
-/// What somebody shows.
+/// The kind of an offered credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Offered {
     /// No credential.
     Nothing,
-    /// A ticket or session token, made by this server.
+    /// A ticket or session token, which look like this server's own.
     Own,
-    /// An API key or JWT, or anything else.
+    /// An API key, a JWT or another text.
     Foreign,
 }
 
@@ -422,7 +427,7 @@ pub fn dev_token(key: &Secret, user: &str) -> Result<String, Refused> {
     jwt::dev_token(key, user, Clock::wall())
 }
 
-/// All that are kept, and the number of the last.
+/// Loads all stored revocations. Returns them with the number of the last one.
 fn load_revoked(store: &dyn Store, steady: &Steady) -> Result<(Revoked, u64), StartError> {
     const PAGE: u32 = 1_000;
     let mut revoked = Revoked::default();
@@ -447,13 +452,13 @@ fn load_revoked(store: &dyn Store, steady: &Steady) -> Result<(Revoked, u64), St
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// A key is no key.
+    /// A key is unusable.
     #[error(transparent)]
     Key(#[from] KeyError),
     /// The store can't be read.
     #[error("revocations can't be read: {0}")]
     Store(#[from] tidings_server_core::store::StoreError),
-    /// The store answered something else.
+    /// The store's answer has the wrong type.
     #[error("revocations can't be read")]
     Unread,
 }

@@ -1,4 +1,4 @@
-//! Credentials that were ended before their time.
+//! Credentials that were revoked.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use tidings_server_core::{
     store::{Revocation, Subject},
 };
 
-/// What was revoked, by whom it hits. As large as what the store keeps: revocations of 30 days.
+/// Revocations by their subject. As large as the store's table: revocations of 30 days.
 #[derive(Debug, Default)]
 pub(super) struct Revoked {
     users: HashMap<String, Cut>,
@@ -18,23 +18,23 @@ pub(super) struct Revoked {
 
 #[derive(Clone, Copy, Debug)]
 struct Cut {
-    /// What was issued earlier is void.
+    /// Credentials issued earlier are void.
     at: u64,
     until: u64,
 }
 
-/// The family of the sessions that come of a JWT with an id: those it opens, those of the tickets it
-/// makes, and their session tokens. Revoking the JWT ends the family.
+/// The family of the sessions that come from a JWT with an id: those it opens, those of its
+/// tickets, and their session tokens. Revoking the JWT ends the family.
 fn family_of_jti(jti: &str) -> String {
     let hash: [u8; 32] = Sha256::digest(jti.as_bytes()).into();
     format!("j-{}", BASE64.encode(&hash[..24]))
 }
 
-/// Id of the session that a JWT opens, the same each time. Issuers and users may choose the same `jti`
-/// and have sessions of their own all the same.
+/// Id of the session that a JWT opens, the same each time. Two issuers or users may choose the same
+/// `jti` and still have different sessions.
 pub(super) fn session_of_jwt(issuer: Option<&str>, user: &str, jti: &str) -> String {
     let mut hash = Sha256::new();
-    // With its length, so that no two pairs read alike.
+    // The length prevents two different pairs from having the same bytes.
     let issuer = issuer.unwrap_or_default();
     hash.update((issuer.len() as u64).to_be_bytes());
     hash.update(issuer);
@@ -43,7 +43,7 @@ pub(super) fn session_of_jwt(issuer: Option<&str>, user: &str, jti: &str) -> Str
     session_id::of_family(&family_of_jti(jti), &BASE64.encode(&hash[..16]))
 }
 
-/// The same revocation with a JWT named by the family of its sessions.
+/// The same revocation, with a JWT replaced by the family of its sessions.
 pub(crate) fn by_session(revocation: &Revocation) -> Revocation {
     let subject = match &revocation.subject {
         Subject::Jti(jti) => Subject::Session(family_of_jti(jti)),
@@ -53,13 +53,13 @@ pub(crate) fn by_session(revocation: &Revocation) -> Revocation {
 }
 
 impl Revoked {
-    /// `over`: what ended before it has ended by every clock.
+    /// `over`: anything that ends before this has ended by every clock.
     pub(super) fn add(&mut self, revocation: &Revocation, over: u64) {
         let (map, name) = match &revocation.subject {
             Subject::User(user) => (&mut self.users, user),
             Subject::Session(session) | Subject::Jti(session) => (&mut self.sessions, session),
         };
-        // Pruned when it doubles: constant work per entry.
+        // Pruned when the map is full: constant work per entry.
         if map.len() == map.capacity() {
             map.retain(|_, cut| over < cut.until);
         }
@@ -68,7 +68,7 @@ impl Revoked {
         *cut = Cut { at: cut.at.max(at), until: cut.until.max(until) };
     }
 
-    /// A session's end is final; a user's is for what was issued before.
+    /// The end of a session is final. A user's revocation affects credentials issued before it.
     pub(super) fn hits(&self, user: &str, session: &str, issued_at: u64) -> bool {
         self.users.get(user).is_some_and(|cut| issued_at < cut.at)
             || self.sessions.contains_key(session)

@@ -1,4 +1,5 @@
-//! Signing keys that a server makes for itself and keeps in its data folder, so that a restart signs nobody out.
+//! Signing keys that a server makes and stores in its data folder, so that a restart invalidates no
+//! session.
 
 use std::{
     fmt::{self, Debug, Formatter},
@@ -9,12 +10,12 @@ use std::{
 
 use crate::private;
 
-/// 256 random bits. Has no readable `Debug`.
+/// 256 random bits. `Debug` does not show them.
 #[derive(Clone)]
 pub struct Secret([u8; 32]);
 
 impl Secret {
-    /// A secret of given bytes.
+    /// A secret from given bytes.
     #[must_use]
     pub const fn new(bytes: [u8; 32]) -> Self {
         Self(bytes)
@@ -31,7 +32,8 @@ impl Debug for Secret {
     }
 }
 
-/// Reads a secret from a file of the folder, or makes it: readable by its owner only, whole or not at all.
+/// Reads a secret from a file of the folder, or makes it. The file is readable by its owner only,
+/// and is never partly written.
 ///
 /// # Errors
 /// The file can't be read or written, or is not 32 bytes long.

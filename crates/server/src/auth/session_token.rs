@@ -1,4 +1,5 @@
-//! Session tokens: signed bearers over user, rights, session and end. Any server with the key can check one.
+//! Session tokens: signed bearer tokens with user, rights, session and end. Any server with the key
+//! can check one.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -11,32 +12,32 @@ use super::{kept::Kept, secrets::Secret};
 
 const PREFIX: &str = "st_";
 
-/// Whether a bearer looks like one.
+/// Whether a bearer token looks like a session token.
 pub(super) fn is_one(text: &str) -> bool {
     text.starts_with(PREFIX)
 }
 
-/// A token, and what has to be kept so that it opens.
+/// A token, and the text that must be stored before the token works.
 #[derive(Debug)]
 pub(super) struct Sealed {
     pub(super) token: String,
     pub(super) keep: Option<Kept>,
 }
 
-/// What a token says.
+/// The content of a token.
 #[derive(Debug, PartialEq)]
 pub(super) enum Opened {
-    /// Everything.
+    /// The complete identity.
     Whole(Identity),
-    /// Rights and info are kept under this hash.
+    /// An identity without rights and info, which are stored under this hash.
     Elsewhere(Identity, [u8; 32]),
 }
 
-/// Signs and checks.
+/// Signs and verifies tokens.
 #[derive(Debug)]
 pub(super) struct SessionKey(Secret);
 
-/// What is signed. Short names: it travels in headers.
+/// The signed content. The names are short because the token travels in headers.
 #[derive(Serialize, Deserialize)]
 struct Claims {
     #[serde(rename = "u")]
@@ -45,7 +46,7 @@ struct Claims {
     info: Option<Json>,
     #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
     rights: Option<Rights>,
-    /// Instead of both: the hash of where they are kept.
+    /// Replaces both: the hash under which they are stored.
     #[serde(rename = "k", default, skip_serializing_if = "Option::is_none")]
     kept: Option<String>,
     #[serde(rename = "s")]
@@ -61,8 +62,9 @@ impl SessionKey {
         Self(secret)
     }
 
-    /// The token of an identity. Re-entering keeps the end. Short enough for a stream's `id`: long rights are named by their hash, and
-    /// what is to be kept under it comes with the token.
+    /// The token of an identity. A reconnect does not extend the session's end. The token must fit
+    /// into a stream's `id`: long rights are replaced by their hash, and returned with the token to
+    /// be stored.
     pub(super) fn seal(&self, identity: &Identity, wall: u64, limits: &Limits) -> Sealed {
         let expires_at =
             identity.expires_at.unwrap_or_else(|| wall.saturating_add(limits.session_ms));
@@ -86,10 +88,11 @@ impl SessionKey {
         Some(format!("{PREFIX}{}.{}", BASE64.encode(&claims), BASE64.encode(tag)))
     }
 
-    /// Who shows it. With [`Opened::Elsewhere`] rights and info are still to be fetched.
+    /// The user of a token. With [`Opened::Elsewhere`], rights and info must still be read from the
+    /// store.
     ///
     /// # Errors
-    /// `unauthorized` when it was not signed with this key, `expired` after its end.
+    /// `unauthorized` if it was not signed with this key, `expired` after its end.
     pub(super) fn open(&self, token: &str, wall: u64) -> Result<Opened, Refused> {
         let claims = self.verified(token).ok_or_else(invalid)?;
         if wall >= claims.expires_at {
@@ -116,14 +119,14 @@ impl SessionKey {
         let (claims, tag) = token.strip_prefix(PREFIX)?.split_once('.')?;
         let claims = BASE64.decode(claims).ok()?;
         let tag = BASE64.decode(tag).ok()?;
-        // In constant time.
+        // Compared in constant time.
         self.mac(&claims)?.verify_slice(&tag).ok()?;
         serde_json::from_slice(&claims).ok()
     }
 
     fn mac(&self, claims: &[u8]) -> Option<Hmac<Sha256>> {
         let mut mac = Hmac::<Sha256>::new_from_slice(self.0.bytes()).ok()?;
-        // Keeps these signatures apart from others made with the same key.
+        // Separates these signatures from others made with the same key.
         mac.update(b"tidings session token 1\0");
         mac.update(claims);
         Some(mac)
@@ -174,7 +177,8 @@ mod tests {
             let mut bytes = token.clone().into_bytes();
             bytes[place] = if bytes[place] == b'A' { b'B' } else { b'A' };
             let changed = String::from_utf8(bytes).unwrap();
-            // The last character of a base64 part may carry bits that mean nothing; strict decoding refuses those.
+            // The last character of a base64 part may have unused bits; strict decoding refuses
+            // changed ones.
             assert!(key(1).open(&changed, 10).is_err(), "{place}");
         }
         for text in ["", "st_", "st_.", "st_a.b", "st_é.é"] {

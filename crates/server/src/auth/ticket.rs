@@ -16,12 +16,12 @@ use crate::{driver::Clock, transport::origin::Page};
 
 const PREFIX: &str = "tk_";
 
-/// Whether a bearer looks like one.
+/// Whether a bearer token looks like a ticket.
 pub(super) fn is_one(text: &str) -> bool {
     text.starts_with(PREFIX)
 }
 
-/// Makes a ticket of 256 random bits; the store keeps its hash only.
+/// Makes a ticket of 256 random bits. The store keeps only its hash.
 pub(super) fn issue(
     store: &dyn Store,
     grant: &Grant,
@@ -39,8 +39,8 @@ pub(super) fn issue(
     Ok(TicketAnswer { ticket, expires_at: rfc3339(expires_at) })
 }
 
-/// Spends a ticket. Unknown, spent and expired: one answer, in about the same time. One that is meant for another page is spent by
-/// then, so that it can be told so.
+/// Spends a ticket. Unknown, spent and expired tickets get the same answer, in about the same time.
+/// A ticket for another origin is spent too; so its answer may say more.
 pub(super) fn spend(store: &dyn Store, ticket: &str, page: &Page) -> Result<Grant, Refused> {
     let invalid = || Refused::from(ErrorCode::TicketInvalid);
     let bytes = store.take_ticket(Clock::wall(), hash(ticket))?.ok_or_else(invalid)?;

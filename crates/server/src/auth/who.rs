@@ -1,23 +1,24 @@
-//! Who calls the REST surface.
+//! The caller of the REST API.
 
 use std::sync::Arc;
 
 use tidings_protocol::ErrorCode;
 use tidings_server_core::{Identity, Principal, Refused, service::Caller};
 
-/// Who calls the REST surface.
+/// The caller of the REST API.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Who {
-    /// A backend; the name of its key.
+    /// A backend, by the name of its key.
     Backend(Arc<str>),
     /// A user, by a JWT.
     User(Box<Identity>),
-    /// A user, by a session token: it re-enters and reads, but nothing that outlives it comes of it.
+    /// A user, by a session token. It may reconnect and read, but may not open anything that
+    /// outlives it.
     Session(Box<Identity>),
 }
 
 impl Who {
-    /// As services take it.
+    /// The caller, for the core's service.
     #[must_use]
     pub fn caller(&self) -> Caller<'_> {
         match self {
@@ -35,7 +36,7 @@ impl Who {
         }
     }
 
-    /// For whom it is counted.
+    /// The party that the request is counted for.
     #[must_use]
     pub fn principal(&self) -> Principal {
         match self {
@@ -72,7 +73,7 @@ impl Who {
         }
     }
 
-    /// Refuses all but a session's own token, for the session that is named.
+    /// Refuses every credential except the session token of the named session.
     ///
     /// # Errors
     /// `forbidden`.

@@ -25,7 +25,7 @@ fn signed(claims: &Value, header: &Header) -> String {
     jsonwebtoken::encode(header, claims, &EncodingKey::from_secret(SECRET)).unwrap()
 }
 
-/// A provider of any issuer and audience.
+/// A provider that accepts any issuer and audience.
 fn provider(keys: Vec<JwtKey>) -> Provider {
     Provider { keys, ..Provider::default() }
 }
@@ -218,7 +218,7 @@ fn bad_keys_say_what_is_wrong() {
     assert!(matches!(JwtKey::new(None, "ES256", SECRET), Err(KeyError::Pem { .. })));
 }
 
-/// A private and a public key made for this test and used nowhere else.
+/// A key pair that is used only for this test.
 fn rsa() -> (String, String) {
     let read = |name: &str| {
         let path = format!("{}/tests/keys/{name}", env!("CARGO_MANIFEST_DIR"));
@@ -227,7 +227,7 @@ fn rsa() -> (String, String) {
     (read("rsa.private.pem"), read("rsa.public.pem"))
 }
 
-/// Each with a key of its own: `a` calls its users by `sub`, `b` by `b|` and `sub`.
+/// Each provider has its own key. `a` names its users by `sub`, `b` by `b|` and `sub`.
 #[tokio::test]
 async fn no_provider_speaks_for_anothers_users() {
     let secret = |letter: u8| [letter; 32];
