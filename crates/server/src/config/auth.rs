@@ -1,4 +1,4 @@
-//! Credentials.
+//! Settings for credentials.
 
 use std::{
     fmt::{self, Debug, Formatter},
@@ -23,12 +23,12 @@ pub(crate) const DEV_KEY: &str = "dev-jwt.key";
 /// The API key of development servers.
 pub(crate) const DEV_API_KEY: &str = "dev";
 
-/// Where signing keys are: made where they are missing, and the same after a restart.
+/// The location of signing keys. Missing keys are made; existing ones survive a restart.
 #[derive(Debug)]
 pub(crate) enum Keys<'a> {
-    /// Files of a folder.
+    /// Files in a folder.
     Folder(&'a Path),
-    /// Rows that all nodes share.
+    /// Rows in the database that all nodes share.
     Shared(&'a Postgres),
 }
 
@@ -49,7 +49,7 @@ impl Keys<'_> {
     }
 }
 
-/// Who is let in.
+/// Settings for authentication.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AuthSettings {
@@ -59,23 +59,23 @@ pub struct AuthSettings {
     pub jwt: Vec<JwtSetting>,
     /// Further identity providers.
     pub providers: Vec<ProviderSetting>,
-    /// A JSON Web Key Set; empty: none.
+    /// Address of a JSON Web Key Set. Empty: none.
     pub jwks_url: String,
-    /// How long that is kept before it is asked for again, in milliseconds.
+    /// How long the set is cached before it is fetched again, in milliseconds.
     pub jwks_refresh_ms: u64,
-    /// How often at most a token with an unknown key may ask for it, in milliseconds.
+    /// Minimum time between two fetches for tokens with an unknown key, in milliseconds.
     pub jwks_pause_ms: u64,
-    /// How long its server may take, in milliseconds.
+    /// How long the key set's server may take, in milliseconds.
     pub jwks_timeout_ms: u64,
     /// Accepted issuers.
     pub issuer: Vec<String>,
     /// Accepted audiences.
     pub audience: Vec<String>,
-    /// How far the clocks of those who issue JWTs may differ, in milliseconds.
+    /// The largest accepted difference of an issuer's clock, in milliseconds.
     pub leeway_ms: u64,
-    /// Name of the session cookie; empty: none.
+    /// Name of the session cookie. Empty: no cookie.
     pub cookie: String,
-    /// Failures of one address within a minute.
+    /// Failures of one address in a minute.
     pub failures_per_minute: u32,
 }
 
@@ -102,27 +102,27 @@ impl Default for AuthSettings {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ApiKeySetting {
-    /// Shows in logs.
+    /// The name for logs.
     pub name: String,
-    /// SHA-256 of its text, 64 hexadecimal digits.
+    /// SHA-256 of the key's text, 64 hexadecimal digits.
     pub sha256: String,
 }
 
-/// An identity provider beside the one of `jwt`, `jwks_url`, `issuer` and `audience`.
+/// An identity provider besides the one of `jwt`, `jwks_url`, `issuer` and `audience`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProviderSetting {
-    /// Its `iss`. Its keys verify no tokens of others.
+    /// The provider's `iss`. Its keys verify no tokens of other issuers.
     pub issuer: Vec<String>,
     /// Accepted audiences.
     #[serde(default)]
     pub audience: Vec<String>,
-    /// Stands before `sub` in the ids of its users; empty: their ids are its `sub`.
+    /// Precedes `sub` in the ids of the provider's users. Empty: their ids are their `sub`.
     pub user_prefix: String,
-    /// Its keys.
+    /// The provider's keys.
     #[serde(default)]
     pub jwt: Vec<JwtSetting>,
-    /// Its JSON Web Key Set; empty: none.
+    /// Address of the provider's JSON Web Key Set. Empty: none.
     #[serde(default)]
     pub jwks_url: String,
 }
@@ -133,19 +133,19 @@ pub struct ProviderSetting {
 pub struct JwtSetting {
     /// `HS256`, `RS256`, `ES256` or `EdDSA`.
     pub algorithm: String,
-    /// The tokens' `kid`; without one, tokens of any.
+    /// The `kid` of the tokens. Without it, tokens with any `kid`.
     #[serde(default)]
     pub kid: Option<String>,
     /// An `HS256` secret.
     #[serde(default)]
     pub secret: Option<String>,
-    /// A public key as PEM, or a file with the secret.
+    /// The file of a public key in PEM form, or of the secret.
     #[serde(default)]
     pub key_file: Option<PathBuf>,
 }
 
 impl Debug for JwtSetting {
-    /// The secret stays out of logs.
+    /// Leaves the secret out.
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.debug_struct("JwtSetting")
             .field("algorithm", &self.algorithm)
@@ -156,7 +156,7 @@ impl Debug for JwtSetting {
 }
 
 impl Config {
-    /// What [`crate::auth::Auth`] takes: keys read, signing keys made where they are missing.
+    /// The settings for [`crate::auth::Auth`]. Reads keys, and makes missing signing keys.
     pub(crate) fn auth(&self, keys: &Keys<'_>) -> Result<Settings, ConfigError> {
         let auth = &self.auth;
         let mut api_keys = ApiKeys::default();
@@ -195,7 +195,7 @@ impl Config {
 }
 
 impl AuthSettings {
-    /// Every provider that has keys, the one of the settings without a list first.
+    /// All providers that have keys. The first is the one of the settings outside the list.
     pub(super) fn all_providers(&self) -> impl Iterator<Item = ProviderSetting> {
         let first = ProviderSetting {
             issuer: self.issuer.clone(),
@@ -239,7 +239,7 @@ impl JwtSetting {
             (None, Some(path)) => {
                 let mut bytes = fs::read(path)
                     .map_err(|error| value(format!("can't read {}: {error}", path.display())))?;
-                // Editors end files with a line feed, which is no part of a secret.
+                // Editors end files with a line feed, which is not part of the secret.
                 if self.algorithm == "HS256" && bytes.last() == Some(&b'\n') {
                     bytes.pop();
                 }

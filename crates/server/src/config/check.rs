@@ -1,4 +1,5 @@
-//! Settings that could never do what they are for are refused; those that work and may hurt are told at start.
+//! Settings that can never work are refused. Settings that work but may cause trouble are reported
+//! at start.
 
 use std::collections::HashSet;
 
@@ -7,17 +8,17 @@ use tidings_protocol::address::check_text;
 use super::{ApiKeySetting, AuthSettings, Config, ConfigError, JwtSetting};
 use crate::transport::site::{Host, Site};
 
-/// A shorter API key can be guessed: 128 bits have 22 characters of base64.
+/// A shorter API key can be guessed: 128 bits are 22 characters of base64.
 const KEY_CHARS: usize = 22;
-/// Clocks that differ by more are wrong.
+/// A larger difference means that a clock is wrong.
 const LEEWAY_MOST_MS: u64 = 600_000;
-/// Longest prefix of users' ids, in bytes: half of what an id may have.
+/// Longest prefix of users' ids, in bytes: half of an id's maximum.
 const PREFIX_BYTES: usize = 64;
-/// SHA-256 of nothing: what `printf %s "$KEY"` gives where `KEY` is not set.
+/// SHA-256 of an empty text: the output of `printf %s "$KEY"` if `KEY` is not set.
 const HASH_OF_NOTHING: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
 impl Config {
-    /// Refuses what can never match.
+    /// Refuses values that can never match.
     pub(super) fn check_matches(&self) -> Result<(), ConfigError> {
         let refused = |key, why: String| Err(ConfigError::Value(key, why));
         for origin in self.origins.iter().filter(|origin| *origin != "*") {
@@ -74,7 +75,8 @@ impl Config {
         Ok(())
     }
 
-    /// What works and may hurt, in sentences. `api_key` is the one of the environment.
+    /// Settings that work but may cause trouble, in sentences. `api_key` is the one from the
+    /// environment.
     #[must_use]
     pub fn warnings(&self, api_key: Option<&str>) -> Vec<String> {
         let mut warnings = Vec::new();
@@ -148,7 +150,7 @@ impl Config {
         warnings
     }
 
-    /// Shares that leave nothing to others.
+    /// Shares that leave nothing to other callers.
     fn shares_that_are_all(&self) -> impl Iterator<Item = String> {
         let (limits, store) = (&self.limits, &self.store);
         let shares = [
@@ -180,7 +182,7 @@ impl Config {
     }
 }
 
-/// Why a page never has this origin.
+/// Why no page can have this origin.
 fn no_origin(text: &str) -> Option<String> {
     if Site::parse(text).is_some() {
         return None;
@@ -196,7 +198,7 @@ fn no_origin(text: &str) -> Option<String> {
         Some(_) => text.to_owned(),
         None => format!("https://{text}"),
     };
-    // What was meant: without path, in the letters that browsers send.
+    // The intended origin: without a path, in the form that browsers send.
     let meant = reqwest::Url::parse(web.trim())
         .ok()
         .map(|url| url.origin().ascii_serialization())
@@ -214,7 +216,7 @@ fn check_api_keys(keys: &[ApiKeySetting]) -> Result<(), ConfigError> {
         if name.is_empty() {
             return refused("auth.api_keys.name", "must not be empty".to_owned());
         }
-        // Idempotency keys are kept by it.
+        // Idempotency keys are stored under this name.
         if !names.insert(name) {
             return refused("auth.api_keys.name", format!("{name:?} is there twice"));
         }
@@ -240,7 +242,8 @@ fn check_jwt(keys: &[JwtSetting]) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// Of several providers each has issuers of its own, so that no keys verify another's tokens, and says what its users are called.
+/// Of several providers, each must have its own issuers, so that no provider's keys verify
+/// another's tokens. Each must also state the prefix of its users.
 fn check_providers(auth: &AuthSettings) -> Result<(), ConfigError> {
     let refused = |key, why: String| Err(ConfigError::Value(key, why));
     for one in &auth.providers {
@@ -274,7 +277,7 @@ fn check_providers(auth: &AuthSettings) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// The API key of the environment, whose text a header has to be able to carry.
+/// Checks the API key from the environment: an `Authorization` header must be able to carry it.
 pub(super) fn check_environments_key(key: &str) -> Result<(), ConfigError> {
     if key.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Ok(());

@@ -1,4 +1,4 @@
-//! Bounds: those of the core, and those of the sockets around it.
+//! Limits: those of the core, and those of the transports.
 
 use serde::{Deserialize, Serialize};
 use tidings_server_core::{
@@ -8,7 +8,7 @@ use tidings_server_core::{
 
 macro_rules! limits {
     ($($(#[$doc:meta])* own $own:ident: $own_type:ty = $default:literal,)* $(core $core:ident: $core_type:ty,)*) => {
-        /// Bounds. `config.default.toml` gives the reason of each.
+        /// Limits. `config.default.toml` gives the reason for each.
         #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
         #[serde(default, deny_unknown_fields)]
         pub struct LimitSettings {
@@ -24,7 +24,7 @@ macro_rules! limits {
         }
 
         impl LimitSettings {
-            /// The core's part.
+            /// The core's limits.
             #[must_use]
             pub fn core(&self) -> Limits {
                 Limits { $($core: self.$core,)* user: self.user(), ..Limits::default() }
@@ -34,31 +34,31 @@ macro_rules! limits {
 }
 
 limits! {
-    /// Open sockets in all.
+    /// Open connections in all.
     own connections: usize = 100_000,
-    /// Of one user.
+    /// Open connections of one user.
     own connections_per_user: usize = 16,
-    /// TCP links in all.
+    /// TCP connections in all.
     own links: usize = 110_000,
-    /// Of one user, besides its connections.
+    /// TCP connections of one user, besides those that carry open connections.
     own links_per_user: usize = 256,
-    /// Links, and connections, that have shown no good credential yet.
+    /// Unauthenticated TCP connections, sockets and streams.
     own unauthenticated: usize = 10_000,
-    /// Of one address.
+    /// Those of one address.
     own unauthenticated_per_address: usize = 1_000,
-    /// New links a second.
+    /// New TCP connections a second.
     own accept_per_second: u32 = 2_000,
-    /// New links that wait.
+    /// New TCP connections that wait.
     own accept_queue: usize = 8_192,
-    /// Of one address.
+    /// Those of one address.
     own accept_queue_per_address: usize = 4_096,
     /// From connecting, or a request's first byte, to the end of its headers.
     own header_timeout_ms: u64 = 10_000,
-    /// How long a link may rest between requests.
+    /// How long a TCP connection may be idle between requests.
     own keep_alive_ms: u64 = 120_000,
-    /// Until unacknowledged bytes end a link.
+    /// Time until unacknowledged bytes end a TCP connection.
     own user_timeout_ms: u64 = 30_000,
-    /// Until a connection that takes nothing is closed.
+    /// Time until a connection whose client takes no bytes is closed.
     own send_timeout_ms: u64 = 20_000,
     /// How long a close handshake may take.
     own close_timeout_ms: u64 = 5_000,
@@ -66,31 +66,31 @@ limits! {
     own fragments: u32 = 64,
     /// From a request's headers to the end of its body.
     own body_timeout_ms: u64 = 10_000,
-    /// Until an `EventSource` comes back.
+    /// Time until an `EventSource` reconnects.
     own retry_ms: u64 = 2_000,
     /// How long a poll waits for news.
     own poll_ms: u64 = 25_000,
-    /// Bytes after which a poll answers though there is more.
+    /// Bytes after which a poll is answered even if there is more.
     own poll_bytes: usize = 262_144,
     /// Messages of a user at once.
     own user_message_burst: u64 = 2_000,
-    /// Until one more.
+    /// Time until one more message.
     own user_message_interval_ms: u64 = 10,
-    /// Bytes of them at once.
+    /// Bytes of messages at once.
     own user_bytes_burst: u64 = 16_777_216,
-    /// And a second.
+    /// Bytes of messages a second.
     own user_bytes_per_second: u64 = 262_144,
     /// Pages, subscriptions and polls of a user at once.
     own user_read_burst: u64 = 2_000,
-    /// Until one more.
+    /// Time until one more.
     own user_read_interval_ms: u64 = 20,
     /// Sockets and streams that a user opens at once.
     own user_open_burst: u64 = 128,
-    /// Until one more.
+    /// Time until one more.
     own user_open_interval_ms: u64 = 500,
-    /// Tickets that a user asks for at once.
+    /// Tickets that a user requests at once.
     own user_ticket_burst: u64 = 64,
-    /// Until one more.
+    /// Time until one more.
     own user_ticket_interval_ms: u64 = 500,
     core connect_ms: u64,
     core heartbeat_ms: u64,
@@ -126,7 +126,7 @@ limits! {
 }
 
 impl LimitSettings {
-    /// What a user may use.
+    /// A user's rates.
     fn user(&self) -> Rates {
         Rates {
             messages: Rate::every_ms(self.user_message_burst, self.user_message_interval_ms),

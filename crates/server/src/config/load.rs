@@ -1,4 +1,4 @@
-//! From text to settings.
+//! Loading settings from text.
 
 use std::{
     ffi::OsString,
@@ -11,10 +11,10 @@ use toml::{Table, Value};
 
 use super::Config;
 
-/// What the names of our environment variables begin with.
+/// The prefix of this program's environment variables.
 const PREFIX: &str = "TIDINGS_";
 
-/// What the command line says.
+/// The command line's settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Flags {
     /// `--dev`.
@@ -27,16 +27,16 @@ pub struct Flags {
     pub config: Option<PathBuf>,
 }
 
-/// Settings can't be used. The text names the key and says what to do.
+/// The settings are unusable. The message names the key and says what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
     /// The file can't be read.
     #[error("can't read the settings in {}: {cause}", .path.display())]
     Unreadable {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         cause: io::Error,
     },
     /// A key is unknown, or its value has another type.
@@ -44,36 +44,37 @@ pub enum ConfigError {
     Wrong {
         /// The file, or the environment.
         origin: String,
-        /// What and where.
+        /// The error and its position.
         cause: Box<toml::de::Error>,
     },
-    /// The file is no text as it has to be.
+    /// The file is not UTF-8 text.
     #[error("the settings in {} are not UTF-8: {why}", .path.display())]
     NotUtf8 {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Where, or what they are instead.
+        /// The position of the fault, or the actual encoding.
         why: String,
     },
-    /// An environment variable of ours is no text.
+    /// An environment variable of this program is not UTF-8.
     #[error("the environment variable {0} is not UTF-8")]
     Variable(String),
-    /// A value can't be used.
+    /// A value is unusable.
     #[error("`{0}` {1}")]
     Value(&'static str, String),
-    /// `--dev` on an address that others can reach.
+    /// `--dev` with an address that other machines can reach.
     #[error(
         "--dev opens this server to everybody who can reach it, so it listens on loopback only: {0} is not"
     )]
     PublicDev(SocketAddr),
 }
 
-/// Half of what the Rust client takes in one message (4 MiB): a page has a little around its entries.
+/// Half of the largest message that the Rust client takes (4 MiB), because a page has some bytes
+/// around its entries.
 const MESSAGE_MOST: usize = 2 * 1024 * 1024;
 
 impl Config {
-    /// Reads everything. `environment` are names and values, as `std::env::vars_os` gives them: what others put there need not be
-    /// text.
+    /// Loads all settings. `environment` holds names and values from `std::env::vars_os`; variables
+    /// of other programs need not be text.
     ///
     /// # Errors
     /// [`ConfigError`].
@@ -206,12 +207,12 @@ fn from_file(path: &Path) -> Result<Table, ConfigError> {
     let text = as_text(bytes).map_err(|why| ConfigError::NotUtf8 { path: path.to_owned(), why })?;
     let wrong =
         |cause| ConfigError::Wrong { origin: path.display().to_string(), cause: Box::new(cause) };
-    // Read as settings first: only here an error can name line and column.
+    // Parsed as settings first: only this error can name line and column.
     toml::from_str::<Config>(&text).map_err(wrong)?;
     toml::from_str(&text).map_err(wrong)
 }
 
-/// A file's text, without the mark that some editors put before it.
+/// A file's text, without the byte order mark that some editors write.
 fn as_text(bytes: Vec<u8>) -> Result<String, String> {
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
         return Err("they are UTF-16, save them as UTF-8".to_owned());
@@ -237,7 +238,8 @@ fn find<'a>(table: &'a Table, name: &str) -> Option<(Vec<String>, &'a Value)> {
     })
 }
 
-/// An environment variable as a value like the default. What does not fit stays text and is refused by its type.
+/// Parses an environment variable by the type of the default. A text that does not parse stays
+/// text, and is refused by its type later.
 fn parsed(text: &str, like: &Value) -> Value {
     match like {
         Value::Integer(_) => text.parse().map_or_else(|_| text.into(), Value::Integer),

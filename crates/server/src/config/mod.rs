@@ -19,37 +19,37 @@ pub use load::{ConfigError, Flags};
 
 use crate::proxies::Network;
 
-/// Everything that can be set. See `config.default.toml` for what each means.
+/// All settings. `config.default.toml` explains each.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Where it listens.
+    /// The address to listen on.
     pub listen: SocketAddr,
     /// The data folder.
     pub data: PathBuf,
-    /// Pages that may connect.
+    /// Origins of pages that may connect.
     pub origins: Vec<String>,
-    /// Names besides those of this machine by which a development server may be asked.
+    /// Further host names of a development server, besides those of this machine.
     pub dev_hosts: Vec<String>,
-    /// Proxies whose `X-Forwarded-For` is believed.
+    /// Proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Vec<Network>,
     /// Logs.
     pub log: LogSettings,
     /// Credentials.
     pub auth: AuthSettings,
-    /// Bounds.
+    /// Limits.
     pub limits: LimitSettings,
-    /// Where the log is, threads and queues.
+    /// The log's location, threads and queues.
     pub store: StoreSettings,
-    /// The way to other nodes.
+    /// The bus to other nodes.
     pub bus: BusSettings,
-    /// What is kept.
+    /// Retention.
     pub retention: RetentionSettings,
-    /// How long going away takes, in milliseconds.
+    /// How long a drain may take, in milliseconds.
     pub drain_ms: u64,
-    /// Whether `GET /metrics` answers.
+    /// Whether `GET /metrics` is served.
     pub metrics: bool,
-    /// Development: a known API key, tokens for anybody, pages of this machine. By flag only.
+    /// Development: a known API key, tokens for any user, pages of this machine. Set by flag only.
     #[serde(skip)]
     pub dev: bool,
 }
@@ -79,9 +79,9 @@ impl Default for Config {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LogSettings {
-    /// For machines or for people.
+    /// JSON or plain text.
     pub format: LogFormat,
-    /// A filter as `tracing-subscriber` reads it.
+    /// A filter in the syntax of `tracing-subscriber`.
     pub level: String,
 }
 
@@ -97,7 +97,7 @@ impl Default for LogSettings {
 pub enum LogFormat {
     /// One JSON object a line.
     Json,
-    /// Words.
+    /// Plain text.
     Text,
 }
 
@@ -107,7 +107,7 @@ pub enum LogFormat {
 pub struct SecretUrl(pub String);
 
 impl std::fmt::Debug for SecretUrl {
-    /// It stays out of logs.
+    /// Leaves the URL out.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(if self.0.is_empty() { "none" } else { "(a secret)" })
     }
@@ -117,31 +117,31 @@ impl std::fmt::Debug for SecretUrl {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StoreSettings {
-    /// A PostgreSQL database; empty: SQLite in the data folder.
+    /// URL of a PostgreSQL database. Empty: SQLite in the data folder.
     pub url: SecretUrl,
-    /// Authorities to trust instead of the system's; empty: the system's.
+    /// File of the certificate authorities to trust instead of the system's. Empty: the system's.
     pub ca_file: PathBuf,
     /// Most connections to the database.
     pub connections: usize,
     /// How long the database may take, in milliseconds.
     pub timeout_ms: u64,
-    /// How often the log is asked what other nodes wrote, in milliseconds.
+    /// Interval of the poll for other nodes' records, in milliseconds.
     pub poll_ms: u64,
-    /// How long places of a node's connections outlive it, in milliseconds.
+    /// How long a node's connections are still counted after it died, in milliseconds.
     pub lease_ms: u64,
     /// Threads that read.
     pub readers: usize,
-    /// Shards of the fan-out; 0: as many as cores.
+    /// Shards of the fan-out. 0: one for each core.
     pub shards: usize,
     /// Writes that may wait.
     pub write_queue: usize,
-    /// Of one user, API key or address.
+    /// Those of one user, API key or address.
     pub write_queue_each: usize,
     /// Reads that may wait.
     pub read_queue: usize,
-    /// Of one user, API key or address.
+    /// Those of one user, API key or address.
     pub read_queue_each: usize,
-    /// How often retention is enforced, in milliseconds.
+    /// Interval of retention, in milliseconds.
     pub trim_interval_ms: u64,
 }
 
@@ -165,23 +165,23 @@ impl Default for StoreSettings {
     }
 }
 
-/// What nodes tell each other by.
+/// The bus between nodes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct BusSettings {
-    /// A Redis server; empty: none.
+    /// URL of a Redis server. Empty: no bus.
     pub url: SecretUrl,
 }
 
-/// What is kept, and how long.
+/// How much is stored, and for how long.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RetentionSettings {
-    /// Records of a channel.
+    /// Most records of a channel.
     pub records: u64,
     /// Age of a record, in milliseconds.
     pub age_ms: u64,
-    /// Items of an inbox.
+    /// Most items of an inbox.
     pub items: u64,
     /// Life of an idempotency key, in milliseconds.
     pub keys_ms: u64,
@@ -189,9 +189,10 @@ pub struct RetentionSettings {
     pub lanes_ms: u64,
     /// Life of a channel without records and subscribers, in milliseconds.
     pub channels_ms: u64,
-    /// A wall clock that is further from what was expected made a step, in milliseconds.
+    /// A difference from the expected wall-clock time above which the clock made a step, in
+    /// milliseconds.
     pub clock_step_ms: u64,
-    /// A longer absence counts once the wall clock was steady for so long, in milliseconds.
+    /// A longer absence counts after the wall clock was steady for this long, in milliseconds.
     pub clock_trust_ms: u64,
 }
 

@@ -1,4 +1,4 @@
-//! Settings as the parts of the server take them.
+//! Settings in the form that the parts of the server take.
 
 use std::{sync::Arc, thread, time::Duration};
 
@@ -11,7 +11,7 @@ use crate::{
     log::Connector,
 };
 
-/// A development server is restarted all the time.
+/// A development server is restarted often.
 const DEV_DRAIN: Duration = Duration::from_secs(1);
 
 impl Config {
@@ -45,7 +45,7 @@ impl Config {
         fair::Bounds { each: self.store.read_queue_each, total: self.store.read_queue }
     }
 
-    /// The database, where the log is in one.
+    /// The connection to the database, if the log is in one.
     #[must_use]
     pub fn postgres(&self) -> Option<Connector> {
         let store = &self.store;

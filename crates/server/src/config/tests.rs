@@ -74,7 +74,7 @@ fn the_containers_are_told_settings_that_there_are() {
     let environment: Vec<_> =
         names.iter().zip(&told).map(|(name, (_, value))| (&**name, *value)).collect();
     let config = load("", &environment).unwrap();
-    // Whatever is no setting is passed over, so each is to be seen in what came of it.
+    // Unknown variables are ignored, so each one must be visible in the resulting settings.
     let became = |name: &str| match name {
         "API_KEY" => "change-me".to_owned(),
         "STORE_URL" => config.store.url.0.clone(),
@@ -361,7 +361,7 @@ fn several_providers_have_issuers_of_their_own_and_say_what_their_users_are_call
 }
 const LIMITS_PAGE: &str = include_str!("../../../../docs/limits.md");
 
-/// As people write it: 2,592,000,000.
+/// A number in a form for readers: 2,592,000,000.
 fn grouped(number: i64) -> String {
     let digits = number.to_string();
     let first = digits.len() % 3;

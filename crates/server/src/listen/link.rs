@@ -1,7 +1,9 @@
-//! One TCP link below HTTP: what it is doing, until when it may, and whether its peer still speaks.
+//! One TCP connection below HTTP: its current activity, its deadline, and whether its client still
+//! sends.
 //!
-//! hyper knows one deadline for the time between two requests and that of a request's head. They are two here: a head that comes byte
-//! by byte is an attack, a link that rests between requests is what a proxy keeps links for.
+//! hyper has one deadline for both the time between two requests and the time of a request's head.
+//! They must differ: a head that arrives byte by byte is an attack, but a proxy keeps idle
+//! connections on purpose.
 
 use std::{
     io,
@@ -28,53 +30,57 @@ use tokio::{
 
 use super::lobby::Entry;
 
-/// A server that goes away waits this long for the rest of a request's head, and for the first byte of a link it has just taken.
+/// How long a stopping server waits for the rest of a request's head, and for the first byte of a
+/// new connection.
 const LAST_HEAD: Duration = Duration::from_secs(1);
-/// And this long for a further request on a link that rests: one that was sent before its client could know is answered.
+/// How long it waits for a further request on an idle connection. A request that the client sent
+/// before it could see the shutdown is still answered.
 const LAST_REST: Duration = Duration::from_millis(250);
 
-/// The other end of a link, for responses that last. In the extensions of each request that [`serve`](super::serve) passes on.
+/// The connection's other end, for long-lived responses. It is in the extensions of each request
+/// that [`serve`](super::serve) passes on.
 #[derive(Clone, Debug, Default)]
 pub struct Peer(Arc<Shared>);
 
 #[derive(Debug, Default)]
 pub(super) struct Shared {
     doing: Mutex<Doing>,
-    /// Its place in the book of links, if it has one.
+    /// Its entry in the table of connections, if it has one.
     entry: OnceLock<Entry>,
-    /// Others need its place. Seen by whoever reads it.
+    /// Another connection needs the room. The next read notices it.
     evicted: AtomicBool,
     reader: AtomicWaker,
     flow: Mutex<Flow>,
-    /// The answer under way has no end of its own, and its maker notices that nobody takes it.
+    /// The current answer has no end of its own, and its producer notices a client that takes no
+    /// bytes.
     is_lasting: AtomicBool,
     cut: Notify,
-    /// Somebody wants to know when the peer stops speaking.
+    /// A task wants to know when the client stops sending.
     is_watched: AtomicBool,
-    /// Wakes the task that serves the link, which looks.
+    /// Wakes the connection's task, which then checks.
     look: Notify,
     stopped: Notify,
 }
 
-/// How what is written to a link is taken.
+/// How the client takes written bytes.
 #[derive(Clone, Copy, Debug, Default)]
 struct Flow {
-    /// When the kernel took some last.
+    /// When the kernel last took bytes.
     taken: Option<Instant>,
-    /// Since when it takes no more.
+    /// Since when the kernel takes no bytes.
     stuck: Option<Instant>,
 }
 
-/// What a link is doing. Set by the task that serves it, as bytes and requests go by.
+/// The activity of a TCP connection. Set by its task as bytes and requests pass.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Doing {
-    /// A request's head is awaited or coming.
+    /// A request's head is expected or arriving.
     Head { since: Instant },
-    /// A request is carried out.
+    /// A request is being carried out.
     Request,
-    /// All of its answer is given out.
+    /// The whole answer was produced.
     Answered,
-    /// Nothing has come since.
+    /// No byte came since the answer.
     Idle { since: Instant },
 }
 
@@ -84,47 +90,49 @@ impl Default for Doing {
     }
 }
 
-/// How long a link may do what it does.
+/// How long each activity may take.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Patience {
     pub(super) head: Duration,
     pub(super) idle: Duration,
-    /// With an answer of which nothing is taken.
+    /// For an answer of which the client takes no bytes.
     pub(super) taking: Duration,
 }
 
 impl Peer {
-    /// Ends the link from inside a response that its reader does not take: now, or as soon as somebody looks.
+    /// Closes the connection from inside a response that its client does not take: at once, or at
+    /// the next check.
     pub fn cut(&self) {
         self.0.cut.notify_one();
     }
 
-    /// A request of this link showed a good credential.
+    /// A request on this connection had a valid credential.
     pub fn known(&self, whose: &Principal) {
         if let Some(entry) = self.0.entry.get() {
             entry.known(whose);
         }
     }
 
-    /// It carries a connection that was counted in.
+    /// The connection carries a socket or stream that was admitted.
     pub(crate) fn admitted(&self) {
         if let Some(entry) = self.0.entry.get() {
             entry.admitted();
         }
     }
 
-    /// The answer to the request under way lasts, and its maker watches whether it is taken.
+    /// The current answer is long-lived, and its producer checks that the client takes it.
     pub fn lasts(&self) {
         self.0.is_lasting.store(true, Ordering::Relaxed);
     }
 
-    /// When some of what is written to it was taken last: a reader that is slow takes a little now and then.
+    /// When the client last took written bytes. A slow client takes some from time to time.
     pub fn taken(&self) -> Option<Instant> {
         self.flow().taken
     }
 
-    /// Waits until the peer has stopped speaking. It may still listen: whoever closes both ways and whoever closes one look the same
-    /// until something is sent to them. A peer that has sent a further request already is not seen to stop.
+    /// Waits until the client has stopped sending. It may still receive: a full and a half close
+    /// look the same until bytes are sent to it. If the client has already sent another request,
+    /// its end is not noticed.
     pub async fn stopped(&self) {
         if !self.0.is_watched.swap(true, Ordering::Relaxed) {
             self.0.look.notify_one();
@@ -144,13 +152,13 @@ impl Peer {
         *self.lock()
     }
 
-    /// When the link ends if nothing changes.
+    /// When the connection ends if nothing changes.
     pub(super) fn deadline(&self, patience: Patience) -> Option<Instant> {
         let stuck = self.stuck_since().map(|since| since + patience.taking);
         self.doing().deadline(patience).into_iter().chain(stuck).min()
     }
 
-    /// Nothing of an answer is taken just now.
+    /// Whether the client takes no bytes of an answer at the moment.
     pub(super) fn is_stuck(&self) -> bool {
         self.stuck_since().is_some()
     }
@@ -160,7 +168,7 @@ impl Peer {
         self.flow().stuck.filter(|_| !is_lasting)
     }
 
-    /// What became of a write.
+    /// Notes the result of a write.
     fn wrote(&self, written: &Poll<io::Result<usize>>) {
         let now = Instant::now();
         let mut flow = self.flow();
@@ -170,12 +178,12 @@ impl Peer {
         }
     }
 
-    /// Plain values are whole, so a panic elsewhere does not spoil them.
+    /// The value is plain data, so a panic elsewhere does no harm.
     fn flow(&self) -> MutexGuard<'_, Flow> {
         self.0.flow.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A request came.
+    /// A request began.
     pub(super) fn begin(&self) {
         self.0.is_lasting.store(false, Ordering::Relaxed);
         self.0.is_watched.store(false, Ordering::Relaxed);
@@ -185,9 +193,9 @@ impl Peer {
         }
     }
 
-    /// It is in the book of links, as long as the link is there.
+    /// Sets the entry in the table, which is there as long as the connection.
     pub(super) fn enter(&self, entry: Entry) {
-        // Set once, before the link is served.
+        // Set once, before the connection is served.
         let _again = self.0.entry.set(entry);
     }
 
@@ -204,14 +212,14 @@ impl Peer {
         *self.lock() = doing;
     }
 
-    /// A value of one word's worth is whole, so a panic elsewhere does not spoil it.
+    /// The value is plain data, so a panic elsewhere does no harm.
     fn lock(&self) -> MutexGuard<'_, Doing> {
         self.0.doing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Shared {
-    /// Ends the link, whatever it has become.
+    /// Closes the connection, also after an upgrade.
     pub(super) fn evict(&self) {
         self.evicted.store(true, Ordering::SeqCst);
         self.reader.wake();
@@ -220,7 +228,7 @@ impl Shared {
 }
 
 impl Doing {
-    /// When the link ends if it does nothing else.
+    /// When the connection ends in this activity.
     fn deadline(self, patience: Patience) -> Option<Instant> {
         match self {
             Self::Head { since } => Some(since + patience.head),
@@ -229,8 +237,8 @@ impl Doing {
         }
     }
 
-    /// The same where the server goes away since then: a request that has begun to come is answered, and nothing else is waited for.
-    /// `None`: the link may be told now.
+    /// The deadline while the server stops: a request that has begun to arrive is answered; nothing
+    /// else is waited for. `None`: the connection may be shut down now.
     pub(super) fn last_deadline(self, leaving: Instant) -> Option<Instant> {
         match self {
             Self::Head { .. } => Some(leaving + LAST_HEAD),
@@ -240,7 +248,7 @@ impl Doing {
     }
 }
 
-/// A TCP stream that says what goes by, and holds its places among the links.
+/// A TCP stream that records its activity, and holds its permit among the TCP connections.
 #[derive(Debug)]
 pub(super) struct Link {
     stream: TcpStream,
@@ -253,7 +261,8 @@ impl Link {
         Self { stream, peer, _place: place }
     }
 
-    /// Looks whether the peer stopped, on the waker of the task that serves the link: it reads nothing while it answers.
+    /// Checks whether the client stopped sending, with the waker of the connection's task. hyper
+    /// reads nothing while it answers.
     fn look(&self, context: &mut Context<'_>) {
         let mut byte = [0];
         match self.stream.poll_peek(context, &mut ReadBuf::new(&mut byte)) {
@@ -284,7 +293,7 @@ impl AsyncRead for Link {
         if self.peer.0.evicted.load(Ordering::SeqCst) {
             return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }
-        // With the answer given out, hyper reads for the next request.
+        // After the answer, hyper reads for the next request.
         if let Doing::Answered = self.peer.doing() {
             self.peer.set(Doing::Idle { since: Instant::now() });
         }
@@ -311,7 +320,7 @@ impl AsyncWrite for Link {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // hyper comes by here each time it is woken.
+        // hyper calls this each time it is woken.
         if self.peer.0.is_watched.load(Ordering::Relaxed) {
             self.look(context);
         }
@@ -337,7 +346,7 @@ impl AsyncWrite for Link {
     }
 }
 
-/// An answer's body, that says when all of it was given out.
+/// An answer's body, which records when the whole answer was produced.
 pub(super) struct Answer {
     body: Body,
     peer: Peer,

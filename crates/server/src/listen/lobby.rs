@@ -1,5 +1,5 @@
-//! Links by whom they are of: an address' until a request on them showed a good credential, then a user's. The core says which one makes
-//! room for others ([`Crowd`]); this knows where it is, and cuts it.
+//! The table of TCP connections by owner: an address, until a request shows a valid credential;
+//! then a user. The core decides which connection makes room ([`Crowd`]); this finds and closes it.
 
 use std::{
     collections::HashMap,
@@ -15,16 +15,16 @@ use tidings_server_core::{
 use super::link::{Peer, Shared};
 use crate::shares::{Bound, Shares};
 
-/// Bounds on links.
+/// Bounds on TCP connections.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
-    /// That have shown no good credential: of one address, and in all.
+    /// Unauthenticated ones: of one address, and in all.
     pub strangers: fair::Bounds,
-    /// Of one user.
+    /// Those of one user.
     pub per_user: usize,
 }
 
-/// The book of links. None of a trusted proxy or of a backend is in it.
+/// The table of TCP connections, without those of trusted proxies and backends.
 #[derive(Debug)]
 pub(super) struct Lobby {
     inside: Mutex<Inside>,
@@ -39,7 +39,7 @@ struct Inside {
     next: u64,
 }
 
-/// A link's entry.
+/// A connection's entry in the table.
 #[derive(Debug)]
 pub(super) struct Entry {
     lobby: Arc<Lobby>,
@@ -58,7 +58,7 @@ impl Lobby {
         Arc::new(Self { inside: Mutex::new(inside), shares })
     }
 
-    /// A link of nobody known.
+    /// Adds an unauthenticated connection.
     pub(super) fn enter(self: &Arc<Self>, whose: Principal, peer: &Peer) {
         let mut inside = self.lock();
         inside.next += 1;
@@ -69,12 +69,13 @@ impl Lobby {
         self.send_away(inside, Bound::Strangers, leaver);
     }
 
-    /// All links are taken. Whether one that is nobody's makes room.
+    /// All TCP connections are in use. Returns whether an unauthenticated one makes room.
     pub(super) fn make_room(&self) -> bool {
         self.make_room_in(Bound::Links)
     }
 
-    /// The process may open no more files. Whether a link that is nobody's gives its own.
+    /// The process may open no more files. Returns whether an unauthenticated connection gives up
+    /// its own.
     pub(super) fn give_a_file(&self) -> bool {
         self.make_room_in(Bound::Files)
     }
@@ -102,25 +103,26 @@ impl Lobby {
         self.shares.hit(bound, full, &key);
     }
 
-    /// The book is consistent between statements, so a panic elsewhere does not spoil it.
+    /// The table is consistent between statements, so a panic elsewhere does no harm.
     fn lock(&self) -> MutexGuard<'_, Inside> {
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Entry {
-    /// A request begins on it.
+    /// A request begins on the connection.
     pub(super) fn spoke(&self) {
         let mut inside = self.lobby.lock();
         inside.strangers.spoke(self.number);
         inside.users.spoke(self.number);
     }
 
-    /// A request on it showed a good credential. It stays its owner's until another one's is shown.
+    /// A request on the connection had a valid credential. The connection belongs to this owner
+    /// until a request shows another one's.
     pub(super) fn known(&self, whose: &Principal) {
         let mut inside = self.lobby.lock();
         inside.strangers.leave(self.number);
-        // Sent away already: it is about to end.
+        // It was already told to close.
         if !inside.links.contains_key(&self.number) {
             return;
         }
@@ -129,20 +131,21 @@ impl Entry {
                 let leaver = inside.users.enter(self.number, whose.clone());
                 self.lobby.send_away(inside, Bound::UserLinks, leaver);
             }
-            // It speaks for many.
+            // It acts for many users.
             Principal::Server | Principal::ApiKey(_) => drop(inside.users.leave(self.number)),
             Principal::Address(_) => {}
         }
     }
 
-    /// It carries a connection, which has a bound of its own: other links of its user must not end it.
+    /// The connection carries a socket or stream, which has its own bound: other connections of the
+    /// user must not close it.
     pub(super) fn admitted(&self) {
         let mut inside = self.lobby.lock();
         inside.strangers.leave(self.number);
         inside.users.leave(self.number);
     }
 
-    /// The link has ended.
+    /// The connection has ended.
     pub(super) fn leave(&self) {
         let mut inside = self.lobby.lock();
         inside.strangers.leave(self.number);
