@@ -1,4 +1,5 @@
-//! A client message that decodes means the same to serde, and encodes to text that decodes to it again.
+//! A client message that decodes has the same value in serde, and encodes to text that decodes to
+//! it again.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

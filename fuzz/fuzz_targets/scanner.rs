@@ -1,4 +1,5 @@
-//! What the scanner accepts serde_json accepts, and stripping white space changes no meaning.
+//! serde_json accepts every text that the scanner accepts, and stripping white space changes no
+//! value.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,5 @@
-//! A server message that decodes means the same to serde, and encodes to text that decodes to it again.
+//! A server message that decodes has the same value in serde, and encodes to text that decodes to
+//! it again.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
