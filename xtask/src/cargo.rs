@@ -1,4 +1,4 @@
-//! The commands that are cargo with the right words.
+//! Commands that run cargo with certain arguments.
 
 use std::ffi::OsString;
 use std::process::Command;
@@ -17,7 +17,7 @@ pub(crate) fn bench(args: Vec<OsString>) -> Result<(), Failure> {
     in_the_open(cargo.args(args))
 }
 
-/// `cargo xtask fuzz`: every target for a while.
+/// `cargo xtask fuzz`: runs every target for a while.
 pub(crate) fn fuzz(mut args: lexopt::Parser) -> Result<(), Failure> {
     let mut seconds: u64 = 60;
     while let Some(arg) = args.next()? {
@@ -36,8 +36,8 @@ pub(crate) fn fuzz(mut args: lexopt::Parser) -> Result<(), Failure> {
     };
     for target in targets.lines() {
         let mut run = Command::new("cargo");
-        // Stable compilers can fuzz too: without a sanitizer only the coverage flags are unstable,
-        // and safe code has little for a sanitizer to find.
+        // Stable compilers can fuzz, too: without a sanitizer only the coverage flags are unstable,
+        // and safe code gives a sanitizer little to find.
         run.current_dir(repo::root()).env("RUSTC_BOOTSTRAP", "1");
         run.args(["fuzz", "run", "-s", "none", target, "--"]);
         in_the_open(run.arg(format!("-max_total_time={seconds}")))?;
@@ -45,7 +45,7 @@ pub(crate) fn fuzz(mut args: lexopt::Parser) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Runs a command with this terminal as its own.
+/// Runs a command on this terminal.
 pub(crate) fn in_the_open(command: &mut Command) -> Result<(), Failure> {
     let shown = shown(command);
     match command.status() {

@@ -1,49 +1,49 @@
-//! What can go wrong in a chore. Written out by hand: a derive would double xtask's compile time.
+//! Errors of the commands. Written by hand: a derive would double the compile time of xtask.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 
-/// Why a chore stopped. Each says what to do next, as far as that is known.
+/// Why a command stopped. Each variant says what to do next, if that is known.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// Something this machine lacks and that xtask can't (or may not) install.
+    /// The machine lacks something that xtask can't (or may not) install.
     Missing {
-        /// What is missing, and what for.
+        /// The missing thing, and its purpose.
         what: String,
         /// The command or page that helps.
         fix: String,
     },
-    /// A program ran and said no.
+    /// A program ended with an error.
     Command {
-        /// The command line as a person would type it.
+        /// The command line as a user would type it.
         shown: String,
         /// How it ended.
         status: ExitStatus,
         /// Where its output is, if it was not shown.
         log: Option<PathBuf>,
     },
-    /// The system refused something.
+    /// The system refused an operation.
     Io {
-        /// What was being done, as a phrase: "read npm/size.json".
+        /// The operation as a phrase: "read npm/size.json".
         doing: String,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// A check found what it looks for.
+    /// A check failed.
     Check(String),
-    /// The command line made no sense.
+    /// The command line is wrong.
     Usage(String),
 }
 
 impl Failure {
-    /// Wraps an I/O error with what was being done to which file.
+    /// Wraps an I/O error with the operation and its file.
     pub(crate) fn io(verb: &str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let doing = format!("{verb} {}", path.display());
         move |source| Self::Io { doing, source }
     }
 
-    /// The log to quote from, if there is one.
+    /// The log with the output, if there is one.
     pub(crate) fn log(&self) -> Option<&Path> {
         match self {
             Self::Command { log, .. } => log.as_deref(),

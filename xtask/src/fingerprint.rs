@@ -1,8 +1,8 @@
-//! "Nothing changed": a hash over the inputs of a step, kept beside what the step made.
+//! Recognises unchanged inputs: a hash over the inputs of a step, stored beside its results.
 //!
-//! Contents, not times: a fresh checkout, a branch switched there and back, or a touched file must
-//! not cost a minute of compiling. SipHash with its fixed default key is no defence against somebody
-//! who wants a collision, and nobody gains from one here.
+//! It hashes contents, not times: a fresh checkout, a branch switched there and back, or a touched
+//! file must not cost a minute of compiling. SipHash with its fixed default key does not resist
+//! deliberate collisions, but there is no reason to make one here.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -19,15 +19,15 @@ const NOT_SOURCES: [&str; 6] = ["node_modules", "dist", "target", "results", ".g
 pub(crate) struct Fingerprint(DefaultHasher);
 
 impl Fingerprint {
-    /// An empty one; `purpose` keeps different steps apart.
+    /// An empty fingerprint; `purpose` keeps different steps apart.
     pub(crate) fn new(purpose: &str) -> Self {
         let mut hasher = DefaultHasher::new();
         purpose.hash(&mut hasher);
         Self(hasher)
     }
 
-    /// Adds a file or everything under a folder, except what `skip` names directly in it. What does
-    /// not exist counts as absent, so that its appearance is a change.
+    /// Adds a file or everything in a folder, except the names in `skip` directly in it. A missing
+    /// path is hashed as absent, so that its appearance is a change.
     pub(crate) fn tree(mut self, path: &Path, skip: &[&str]) -> Result<Self, Failure> {
         let mut files = BTreeSet::new();
         collect(path, skip, &mut files)?;
@@ -65,11 +65,12 @@ fn collect(path: &Path, skip: &[&str], into: &mut BTreeSet<PathBuf>) -> Result<(
     Ok(())
 }
 
-/// A small file that says which inputs a result was made from.
+/// A small file that names the inputs of a result.
 pub(crate) struct Stamp(PathBuf);
 
 impl Stamp {
-    /// The stamp of what `folder` holds: deleting the result deletes it. `what` tells several apart.
+    /// The stamp of the result in `folder`: deleting the result deletes it. `what` tells several
+    /// stamps apart.
     pub(crate) fn inside(folder: &Path, what: &str) -> Self {
         Self(folder.join(format!(".xtask-{what}-stamp")))
     }
@@ -79,12 +80,12 @@ impl Stamp {
         self.content().is_some_and(|content| content == fingerprint)
     }
 
-    /// What the stamp says, if it is there.
+    /// The stamp's content, if there is a stamp.
     pub(crate) fn content(&self) -> Option<String> {
         fs::read_to_string(&self.0).ok()
     }
 
-    /// Says that the result is now made from these inputs.
+    /// Notes that the result is now made from these inputs.
     pub(crate) fn set(&self, fingerprint: &str) -> Result<(), Failure> {
         repo::write(&self.0, fingerprint.as_bytes())
     }

@@ -1,8 +1,8 @@
-//! Every chore of the repository: `cargo xtask <command>`.
+//! Every development task of the repository: `cargo xtask <command>`.
 //!
-//! One file a command, in the order of `COMMANDS` below. What they share: `steps` shows progress and
-//! keeps logs, `fingerprint` knows when nothing changed, `node`, `system` and `wasm::route` know what
-//! the machine has and what may be installed on it.
+//! One file per command, in the order of `COMMANDS` below. Shared parts: `steps` shows progress and
+//! keeps logs, `fingerprint` recognises unchanged inputs, and `node`, `system` and `wasm::route`
+//! know which programs the machine has and which may be installed.
 
 mod cargo;
 mod demo;
@@ -28,7 +28,7 @@ use lexopt::prelude::*;
 use steps::{Outcome, Steps};
 use wasm::Wish;
 
-/// A command: its name, what it takes, what it does.
+/// A command: its name, its arguments, its description.
 type Entry = (&'static str, &'static str, &'static str);
 
 const COMMANDS: [Entry; 11] = [
@@ -71,7 +71,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs one command; false when it ran to its end but found failures.
+/// Runs one command; `false` if it ran to its end but found failures.
 fn run() -> Result<bool, Failure> {
     let mut args = lexopt::Parser::from_env();
     let command = match args.next()? {
@@ -141,7 +141,7 @@ fn help() {
     println!("\nLogs are in target/xtask/logs and target/test-logs.");
 }
 
-/// The rest of the command line must be `--name` or nothing.
+/// The remaining command line must be `--name` or empty.
 fn flag(mut args: lexopt::Parser, name: &str) -> Result<bool, Failure> {
     match args.next()? {
         None => Ok(false),

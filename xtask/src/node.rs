@@ -9,10 +9,10 @@ use crate::repo;
 use crate::steps::Step;
 use crate::system::output_of;
 
-/// The oldest Node the package, its tools and the examples run on.
+/// The oldest Node that the package, its tools and the examples support.
 const OLDEST: (u32, u32) = (20, 19);
 
-/// Checks that node and npm are there and new enough.
+/// Checks that node and npm exist and are new enough.
 pub(crate) fn check() -> Result<(), Failure> {
     let fix = "install Node 20.19 or newer from https://nodejs.org (Debian 12's own is too old)";
     let missing = |what: String| Failure::Missing { what, fix: fix.to_owned() };
@@ -30,7 +30,7 @@ pub(crate) fn check() -> Result<(), Failure> {
     Ok(())
 }
 
-/// `npm ci` where the lock file changed since the last time. Says whether it ran.
+/// Runs `npm ci` if the lock file changed since the last time. Returns whether it ran.
 pub(crate) fn install(folder: &Path, step: &mut Step) -> Result<bool, Failure> {
     let lock = folder.join("package-lock.json");
     if !lock.is_file() {
@@ -51,12 +51,12 @@ pub(crate) fn install(folder: &Path, step: &mut Step) -> Result<bool, Failure> {
 /// npm in a folder.
 pub(crate) fn npm(folder: &Path) -> Command {
     let mut command = Command::new("npm");
-    // Colours would end up in logs and in the way of counting.
+    // Colours would end up in logs and disturb the counting of tests.
     command.current_dir(folder).env("NO_COLOR", "1").env("FORCE_COLOR", "0").env("CI", "1");
     command
 }
 
-/// A tool that a folder's packages brought along.
+/// A tool from a folder's packages.
 pub(crate) fn tool(folder: &Path, name: &str) -> Result<Command, Failure> {
     let path = folder.join("node_modules/.bin").join(name);
     if !path.exists() {

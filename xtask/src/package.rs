@@ -1,4 +1,4 @@
-//! `cargo xtask package`: npm/ with the wasm inside, and the examples that use it.
+//! `cargo xtask package`: npm/ with the wasm module, and the examples that use it.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use crate::repo;
 use crate::steps::{Outcome, Step};
 use crate::wasm;
 
-/// Builds npm/dist, unless it is made from the same sources already. Wants the wasm to be there.
+/// Builds npm/dist, unless it is up to date. Needs the wasm module.
 pub(crate) fn build(step: &mut Step) -> Result<Outcome, Failure> {
     let _alone = repo::lock(step)?;
     let npm = repo::root().join("npm");
@@ -30,7 +30,7 @@ impl Example {
     /// All of them.
     pub(crate) const ALL: [Self; 2] = [Self::React, Self::Svelte];
 
-    /// Its framework, as people write it.
+    /// The framework's name.
     pub(crate) fn framework(self) -> &'static str {
         match self {
             Self::React => "React",
@@ -44,7 +44,7 @@ impl Example {
     }
 }
 
-/// Builds an example's dist, unless it is made from the same sources already. Wants npm/dist.
+/// Builds an example's dist, unless it is up to date. Needs npm/dist.
 pub(crate) fn build_example(example: Example, step: &mut Step) -> Result<Outcome, Failure> {
     let _alone = repo::lock(step)?;
     let folder = example.folder();

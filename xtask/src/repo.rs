@@ -1,4 +1,4 @@
-//! Where things are, and the few file operations every chore shares.
+//! Paths of the repository, and the few file operations that all commands share.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ pub(crate) fn root() -> PathBuf {
     manifest.parent().unwrap_or(manifest).to_path_buf()
 }
 
-/// Cargo's build folder, as cargo itself would choose it.
+/// Cargo's target folder, chosen as cargo does.
 pub(crate) fn target() -> PathBuf {
     match std::env::var_os("CARGO_TARGET_DIR") {
         Some(dir) => root().join(dir),
@@ -20,13 +20,13 @@ pub(crate) fn target() -> PathBuf {
     }
 }
 
-/// xtask's own folder: stamps of what is up to date, logs, scratch files.
+/// xtask's own folder: stamps, logs, scratch files.
 pub(crate) fn scratch() -> PathBuf {
     target().join("xtask")
 }
 
-/// Waits until no other xtask builds in this clone, and keeps others waiting until it is dropped: the
-/// results (npm/wasm, npm/dist) are shared, whatever build folder each one uses.
+/// Waits until no other xtask builds in this clone, and holds others back until the lock is
+/// dropped: all share the results (npm/wasm, npm/dist), whatever target folder they use.
 pub(crate) fn lock(step: &mut Step) -> Result<File, Failure> {
     let path = root().join("target/xtask/lock");
     make_parent(&path)?;
@@ -43,13 +43,13 @@ pub(crate) fn read(path: &Path) -> Result<String, Failure> {
     fs::read_to_string(path).map_err(Failure::io("read", path))
 }
 
-/// Writes a file, making the folders above it.
+/// Writes a file, and creates the folders above it.
 pub(crate) fn write(path: &Path, content: &[u8]) -> Result<(), Failure> {
     make_parent(path)?;
     fs::write(path, content).map_err(Failure::io("write", path))
 }
 
-/// Makes the folder that will hold `path`.
+/// Creates the folder that will hold `path`.
 pub(crate) fn make_parent(path: &Path) -> Result<(), Failure> {
     match path.parent() {
         Some(parent) => fs::create_dir_all(parent).map_err(Failure::io("create", parent)),
@@ -57,7 +57,7 @@ pub(crate) fn make_parent(path: &Path) -> Result<(), Failure> {
     }
 }
 
-/// A path as people write it: relative to the root where it lies inside.
+/// A path for messages: relative to the root if it is inside.
 pub(crate) fn shown(path: &Path) -> String {
     path.strip_prefix(root()).unwrap_or(path).display().to_string()
 }

@@ -1,4 +1,4 @@
-//! `cargo xtask setup`: everything a later command would install on the way, ahead of it.
+//! `cargo xtask setup`: installs in advance everything that later commands would install.
 
 use lexopt::prelude::*;
 
@@ -12,7 +12,7 @@ use crate::system::{
 };
 use crate::wasm::{Route, Wish};
 
-/// Prepares for `demo` or for `test`, which wants browsers as well.
+/// Prepares for `demo`, or for `test`, which also needs browsers.
 pub(crate) fn run(mut args: lexopt::Parser) -> Result<(), Failure> {
     let whole = match args.next()? {
         None => true,

@@ -1,4 +1,5 @@
-//! `cargo xtask simulate`: both cores in virtual time, by the thousand seeds; and what the suite of that name holds.
+//! `cargo xtask simulate`: both cores in virtual time, over thousands of seeds; and the test suite
+//! of that name.
 
 use std::ffi::OsString;
 use std::process::Command;
@@ -8,11 +9,11 @@ use crate::repo;
 use crate::steps::Step;
 use crate::suites::Counts;
 
-/// Seeds of the suite.
+/// Number of seeds in the suite.
 const SEEDS: &str = "1000";
-/// What the compiler says of planted faults in a build that could ship.
+/// The compiler's error for planted faults in a build that could be released.
 const REFUSAL: &str = "is refused in builds without debug assertions";
-/// Manifests that must not know of planted faults: what they make is shipped.
+/// Crates that must not accept planted faults, because their builds are released.
 const SHIPPED: [&str; 3] = ["crates/server", "crates/client-wasm", "crates/client-native"];
 
 /// `cargo xtask simulate …`, with the simulation's own options.
@@ -21,7 +22,7 @@ pub(crate) fn run(args: &[OsString]) -> Result<(), Failure> {
     crate::cargo::in_the_open(simulation(planted).args(args))
 }
 
-/// Seeds hold, planted faults are caught, and no build that could ship takes them.
+/// Checks that seeds hold, that planted faults are caught, and that no release build accepts them.
 pub(crate) fn suite(step: &mut Step) -> Result<Counts, Failure> {
     let mut counts = Counts::default();
     let mut one =
@@ -50,7 +51,7 @@ fn simulation(planted: bool) -> Command {
     cargo
 }
 
-/// Whether a package with planted faults does not compile, for that very reason.
+/// Whether a package with planted faults fails to compile, for exactly that reason.
 fn is_refused(package: &str, profile: &str, step: &mut Step) -> Result<bool, Failure> {
     let before = repo::read(step.log())?.matches(REFUSAL).count();
     let mut check = Command::new("cargo");

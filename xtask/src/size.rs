@@ -1,8 +1,10 @@
-//! `cargo xtask size`: what a page loads at its first connect and what it loads later, and a ratchet on both.
+//! `cargo xtask size`: the bytes that a page loads at its first connect and later, with a ratchet
+//! on both.
 //!
-//! An app's bundle is made as an app would make it (esbuild, minified, split), from one line that
-//! imports `createTidings`; every file that comes out travels, so every file counts. Those made of `dist/rest.js` and of
-//! what lies in `dist/later` are not asked for before the first inbox is there: a test in e2e watches that.
+//! The bundle is made as an app would make it (esbuild, minified, split), from one line that
+//! imports `createTidings`. Every file of the bundle is downloaded, so every file counts. Files
+//! made from `dist/rest.js` and `dist/later` are requested only after the first inbox is shown; an
+//! e2e test checks that.
 
 use std::fs;
 use std::io::Write as _;
@@ -18,18 +20,18 @@ use crate::repo;
 use crate::steps::{Outcome, Step};
 use crate::wasm;
 
-/// Bytes, compressed, that the SDK is to come down to: 28 KiB. Until it has, the ratchet only lets it shrink, and each run
-/// says how far it is.
+/// The goal for the SDK, in compressed bytes: 28 KiB. Until then, the ratchet only lets it shrink,
+/// and each run reports the distance.
 const GOAL: u64 = 28 * 1024;
-/// How much more than the committed figure passes, in percent: compilers move bytes about.
+/// Percentage above the committed figure that still passes, because compilers vary.
 const SLACK: u64 = 2;
-/// The route whose figures are committed; another compiler's bytes are other bytes.
+/// The route of the committed figures; another compiler gives other figures.
 const MEASURED_ROUTE: &str = "debian";
 
 /// A file of a bundle.
 struct File {
     name: String,
-    /// Compressed, in bytes.
+    /// Compressed size in bytes.
     size: u64,
     later: bool,
 }
@@ -40,14 +42,14 @@ pub(crate) struct Report {
     files: Vec<File>,
 }
 
-/// When a page loads something.
+/// When a page loads a file.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum When {
     First,
     Later,
 }
 
-/// Bundles and measures. Wants npm/dist.
+/// Bundles and measures. Needs npm/dist.
 pub(crate) fn measure(step: &mut Step) -> Result<Report, Failure> {
     let npm = repo::root().join("npm");
     let folder = repo::scratch().join("size");
@@ -85,7 +87,7 @@ pub(crate) fn measure(step: &mut Step) -> Result<Report, Failure> {
 }
 
 impl Report {
-    /// What is loaded at the first connect, in bytes.
+    /// Bytes that are loaded at the first connect.
     pub(crate) fn total(&self) -> u64 {
         self.sum(When::First)
     }
@@ -95,7 +97,7 @@ impl Report {
         self.files.iter().filter(of).map(|file| file.size).sum()
     }
 
-    /// The figures as people read them.
+    /// The figures as a table.
     pub(crate) fn table(&self) -> String {
         let mut table = format!("gzip -9, bytes; wasm route: {}\n", self.route);
         for File { name, size, later } in &self.files {
@@ -112,7 +114,7 @@ impl Report {
         table
     }
 
-    /// Fails when the figures are worse than the committed ones allow.
+    /// Fails if the figures are worse than the committed ones allow.
     pub(crate) fn check(&self) -> Result<Outcome, Failure> {
         let total = self.total();
         if self.route != MEASURED_ROUTE {
@@ -135,7 +137,7 @@ impl Report {
         }))
     }
 
-    /// Makes the figures the committed ones.
+    /// Commits the figures.
     pub(crate) fn commit(&self) -> Result<(), Failure> {
         if self.route != MEASURED_ROUTE {
             return Err(Failure::Check(format!(
@@ -158,7 +160,7 @@ pub(crate) fn committed() -> Result<u64, Failure> {
     figure("total")
 }
 
-/// The committed figure for what is loaded later, in bytes.
+/// The committed figure for files that are loaded later, in bytes.
 pub(crate) fn committed_later() -> Result<u64, Failure> {
     figure("later")
 }
@@ -169,13 +171,13 @@ fn figure(name: &str) -> Result<u64, Failure> {
     parse(&file)?[name].as_u64().ok_or_else(missing)
 }
 
-/// A size for people: KiB with one digit, as sizes of packages are usually told.
+/// A size in KiB with one digit, as package sizes are usually given.
 pub(crate) fn kib(bytes: u64) -> String {
     let tenths = (bytes * 10 + 512) / 1024;
     format!("{}.{} KiB", tenths / 10, tenths % 10)
 }
 
-/// How many bytes this is after `gzip -9`.
+/// The number of bytes after `gzip -9`.
 pub(crate) fn gzipped(bytes: &[u8]) -> Result<u64, Failure> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     let written = encoder.write_all(bytes).and_then(|()| encoder.finish());
@@ -187,7 +189,7 @@ fn committed_file() -> PathBuf {
     repo::root().join("npm/size.json")
 }
 
-/// A bundle's file has a hash for a name; people know it by the largest source in it.
+/// A readable name: the bundle's file is named by a hash, so its largest source names it.
 fn label(facts: &Value) -> String {
     if facts["entryPoint"].as_str().is_some_and(|entry| entry.ends_with("size/app.js")) {
         return "entry".to_owned();

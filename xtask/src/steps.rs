@@ -1,4 +1,4 @@
-//! Progress: one line a step, alive while it works, with the output of programs kept in a log.
+//! Progress: one line per step, updated while it runs; a log keeps the output of programs.
 
 use std::fs::{File, OpenOptions};
 use std::io::{IsTerminal as _, Read as _, Seek as _, SeekFrom, Write as _};
@@ -16,13 +16,13 @@ pub(crate) struct Steps {
     begun: usize,
 }
 
-/// How a step ended, when it did not fail.
+/// How a step ended, if it did not fail.
 pub(crate) enum Outcome {
     /// It did its work.
     Done,
     /// Its inputs are the same as last time.
     Unchanged,
-    /// It has something of its own to say.
+    /// It ended with its own message.
     Said(String),
 }
 
@@ -32,7 +32,7 @@ impl Steps {
         Self { total, begun: 0 }
     }
 
-    /// Runs one step and prints its line. Output of its programs goes to `log`.
+    /// Runs one step and prints its line. The output of its programs goes to `log`.
     pub(crate) fn run(
         &mut self,
         title: &str,
@@ -53,7 +53,7 @@ pub(crate) struct Step {
     log: PathBuf,
     began: Instant,
     terminal: bool,
-    /// When the line last showed a sign of life, in seconds since the step began.
+    /// When the line was last updated, in seconds since the step began.
     shown_at: u64,
 }
 
@@ -72,7 +72,7 @@ impl Step {
         &self.log
     }
 
-    /// Replaces the step's title, once it is known how the work will be done.
+    /// Adds a detail to the step's title, once it is known how the work will be done.
     pub(crate) fn retitle(&mut self, detail: &str) {
         self.title = format!("{} ({detail})…", self.title.trim_end_matches('…'));
         if self.terminal {
@@ -83,7 +83,7 @@ impl Step {
         let _ = std::io::stdout().flush();
     }
 
-    /// Runs a program with its output in the log and says how it ended.
+    /// Runs a program with its output in the log; returns its exit status.
     pub(crate) fn status(&mut self, command: &mut Command) -> Result<ExitStatus, Failure> {
         let mut log = self.append()?;
         let _ = writeln!(log, "$ {}", shown(command));
@@ -92,7 +92,7 @@ impl Step {
             command.stdin(Stdio::null()).stdout(log).stderr(errors).spawn().map_err(|source| {
                 Failure::Io { doing: format!("run `{}`", shown(command)), source }
             })?;
-        // Polled, because there is a clock to show as well; short first, for commands that are.
+        // Polled, because the line also shows a clock; short pauses at first, for short commands.
         let mut pause = Duration::from_millis(5);
         loop {
             if let Some(status) = child.try_wait().map_err(Failure::io("wait for", &self.log))? {
@@ -104,7 +104,7 @@ impl Step {
         }
     }
 
-    /// Runs a program that has to succeed.
+    /// Runs a program that must succeed.
     pub(crate) fn run(&mut self, command: &mut Command) -> Result<(), Failure> {
         let status = self.status(command)?;
         if status.success() {
@@ -154,14 +154,14 @@ impl Step {
     }
 }
 
-/// A command line as a person would type it, without the environment.
+/// A command line as a user would type it, without the environment.
 pub(crate) fn shown(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     let words: Vec<_> = words.map(|word| word.to_string_lossy()).collect();
     words.join(" ").replace(&format!("{}/", repo::root().display()), "")
 }
 
-/// A duration for people.
+/// A duration for the reader.
 pub(crate) fn took(duration: Duration) -> String {
     match duration.as_secs() {
         0 => format!("{} ms", duration.as_millis()),
@@ -170,14 +170,14 @@ pub(crate) fn took(duration: Duration) -> String {
     }
 }
 
-/// The last `lines` lines of a log, for showing why something failed.
+/// The last `lines` lines of a log, to show why a step failed.
 pub(crate) fn tail(log: &Path, lines: usize) -> String {
     let text = end_of(log, 64 * 1024);
     let all: Vec<_> = text.lines().collect();
     all[all.len().saturating_sub(lines)..].join("\n")
 }
 
-/// The newest line of a log, cut to what fits beside a title.
+/// The newest line of a log, cut to fit beside a title.
 fn last_line(log: &Path) -> String {
     let text = end_of(log, 512);
     let line = text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("");

@@ -1,4 +1,4 @@
-//! What the machine has, and what may be installed on it.
+//! Programs of the machine, and packages that may be installed on it.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -6,13 +6,13 @@ use std::process::{Command, Stdio};
 use crate::failure::Failure;
 use crate::steps::Step;
 
-/// A Debian package and a file that shows it is there.
+/// A Debian package, and a file that shows that it is installed.
 pub(crate) struct Package {
     /// The name for apt-get.
     pub(crate) name: &'static str,
-    /// A file it brings; other ways of having that file count too.
+    /// A file of the package; a file from another source is accepted, too.
     pub(crate) brings: &'static str,
-    /// What it is wanted for, as a phrase.
+    /// Its purpose, as a phrase.
     pub(crate) purpose: &'static str,
 }
 
@@ -22,29 +22,29 @@ pub(crate) const CHROMIUM: Package =
 /// Its WebDriver, which the wasm tests drive.
 pub(crate) const CHROMEDRIVER: Package =
     Package { name: "chromium-driver", brings: "chromedriver", purpose: "tests in a real browser" };
-/// Another engine that users have, which speaks WebDriver BiDi itself.
+/// Another browser engine, which speaks WebDriver BiDi itself.
 pub(crate) const FIREFOX: Package =
     Package { name: "firefox-esr", brings: "firefox-esr", purpose: "tests in Firefox's engine" };
-/// The engine of Safari, with its WebDriver and a browser for it to drive.
+/// The engine of Safari, with its WebDriver and a browser to drive.
 pub(crate) const WEBKIT: Package = Package {
     name: "webkit2gtk-driver",
     brings: "WebKitWebDriver",
     purpose: "tests in Safari's engine",
 };
-/// A screen for that browser, which can't do without.
+/// A display for that browser, which needs one.
 pub(crate) const XVFB: Package =
     Package { name: "xvfb", brings: "Xvfb", purpose: "tests in Safari's engine" };
-/// Shows in a test that fdatasync comes before the answer.
+/// Traces system calls, to test that fdatasync comes before the answer.
 pub(crate) const STRACE: Package =
     Package { name: "strace", brings: "strace", purpose: "the test that answers follow the sync" };
 
 /// The database of a cluster.
 pub(crate) const POSTGRESQL: Package =
     Package { name: "postgresql", brings: "initdb", purpose: "several nodes on one log" };
-/// What its nodes tell each other by.
+/// The bus between the cluster's nodes.
 pub(crate) const REDIS: Package =
     Package { name: "redis-server", brings: "redis-server", purpose: "several nodes on one log" };
-/// What is in front of them.
+/// The proxy in front of the cluster's nodes.
 pub(crate) const NGINX: Package =
     Package { name: "nginx", brings: "nginx", purpose: "a proxy in front of several nodes" };
 
@@ -58,7 +58,7 @@ impl Package {
     }
 }
 
-/// Where Debian puts what not everybody has on the path.
+/// Whether a program is in a folder where Debian puts programs that are not on every user's path.
 fn is_off_the_path(program: &str) -> bool {
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let postgresql = versions.map(|version| version.path().join("bin"));
@@ -66,7 +66,7 @@ fn is_off_the_path(program: &str) -> bool {
     folders.any(|folder| folder.join(program).is_file())
 }
 
-/// Installs the packages that are missing, or says which are and how a person gets them.
+/// Installs missing packages, or names them and says how to install them.
 pub(crate) fn ensure(packages: &[Package], step: &mut Step) -> Result<(), Failure> {
     let missing: Vec<_> = packages.iter().filter(|package| !package.is_there()).collect();
     if missing.is_empty() {
@@ -81,7 +81,7 @@ pub(crate) fn ensure(packages: &[Package], step: &mut Step) -> Result<(), Failur
         return Err(Failure::Missing { what: wanted.join(", "), fix });
     };
     step.retitle(&format!("installing {}", names.join(", ")));
-    // A failed update is not the end: the lists on the machine may do.
+    // A failed update is not final: the machine's package lists may be good enough.
     let _ = step.status(root.apt_get().arg("update"))?;
     let install = ["install", "-y", "--no-install-recommends"];
     step.run(root.apt_get().args(install).args(&names))?;
@@ -94,7 +94,7 @@ pub(crate) fn ensure(packages: &[Package], step: &mut Step) -> Result<(), Failur
     }
 }
 
-/// How root's rights are had on this machine.
+/// How to get root's rights on this machine.
 #[derive(Clone, Copy)]
 enum Root {
     Already,
@@ -135,7 +135,7 @@ pub(crate) fn find(program: &str) -> Option<PathBuf> {
     std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
 }
 
-/// What a program prints, if it runs and succeeds.
+/// The output of a program, if it runs and succeeds.
 pub(crate) fn output_of(command: &mut Command) -> Option<String> {
     let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())

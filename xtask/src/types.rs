@@ -1,4 +1,4 @@
-//! `cargo xtask types`: the TypeScript types of the wire, generated from the Rust ones.
+//! `cargo xtask types`: generates the TypeScript types of the wire from the Rust types.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -12,14 +12,14 @@ fn file() -> PathBuf {
     repo::root().join("npm/src/generated/protocol.ts")
 }
 
-/// Writes the file anew.
+/// Generates the file.
 pub(crate) fn write() -> Result<(), Failure> {
     repo::write(&file(), generate()?.as_bytes())?;
     println!("wrote {}", repo::shown(&file()));
     Ok(())
 }
 
-/// Fails when the committed file is not what the Rust types say.
+/// Fails if the committed file differs from the generated one.
 pub(crate) fn check() -> Result<(), Failure> {
     let (committed, generated) = (repo::read(&file())?, generate()?);
     if committed == generated {

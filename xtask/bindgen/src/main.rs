@@ -1,8 +1,9 @@
-//! `xtask-bindgen INPUT.wasm OUT_DIR OUT_NAME`: turns what rustc made into a module and its glue, and cuts the module in
-//! two: `OUT_NAME_bg.wasm` is the whole, `OUT_NAME_first.wasm` and `OUT_NAME_rest.wasm` are its parts.
+//! `xtask-bindgen INPUT.wasm OUT_DIR OUT_NAME`: turns the output of rustc into a module and its
+//! glue, and splits the module in two. `OUT_NAME_bg.wasm` is the whole module,
+//! `OUT_NAME_first.wasm` and `OUT_NAME_rest.wasm` are its parts.
 //!
-//! The glue is for ES modules ("web"), without a default path to the module: where the bytes come
-//! from is the decision of the package's own loader.
+//! The glue is for ES modules ("web"), without a default path to the module: the package's own
+//! loader decides where the bytes come from.
 
 mod split;
 
@@ -26,7 +27,7 @@ fn main() -> anyhow::Result<()> {
         .web(true)?
         .omit_default_module_path(true)
         .typescript(true)
-        // What the split finds functions by; it removes the names itself.
+        // The split finds functions by their names, and removes the names itself.
         .remove_name_section(false)
         .demangle(false)
         .remove_producers_section(true)

@@ -1,6 +1,6 @@
-//! The runner cargo calls for each wasm test binary: serves it to a headless browser and reads the
-//! results back. The same program as `wasm-bindgen-test-runner`, from the pinned library, so that
-//! nobody has to install it.
+//! The runner that cargo calls for each wasm test binary: serves it to a headless browser and reads
+//! the results. It is the same program as `wasm-bindgen-test-runner`, built from the pinned
+//! library, so that no developer has to install it.
 
 use std::process::ExitCode;
 
@@ -10,7 +10,7 @@ fn main() -> ExitCode {
     match run_cli_with_args(std::env::args_os()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Without the backtrace of this program, which would bury the tests' own.
+            // Without this program's backtrace, which would bury the tests' own.
             eprintln!("{error:#}");
             ExitCode::FAILURE
         }

@@ -1,4 +1,4 @@
-//! The demo's programs: started with a log, watched, and ended with it.
+//! The demo's programs: started with a log, watched, and ended with the demo.
 
 use std::fs::OpenOptions;
 use std::io::{Read as _, Write as _};
@@ -14,12 +14,12 @@ use crate::failure::Failure;
 use crate::repo;
 use crate::steps::shown;
 
-/// How long a program may take until it answers.
+/// How long a program may take to answer.
 const START: Duration = Duration::from_secs(20);
 /// How long it may take to end by itself.
 const STOP: Duration = Duration::from_secs(5);
 
-/// A program that ends with the demo, whatever ends the demo.
+/// A program that ends with the demo, even if the demo fails.
 pub(crate) struct Child {
     process: process::Child,
     log: PathBuf,
@@ -27,7 +27,7 @@ pub(crate) struct Child {
 }
 
 impl Child {
-    /// Starts it; what it prints is added to `target/xtask/logs/{name}.log`.
+    /// Starts a program; its output is appended to `target/xtask/logs/{name}.log`.
     pub(crate) fn start(mut command: Command, name: &str) -> Result<Self, Failure> {
         let log = repo::scratch().join(format!("logs/{name}.log"));
         repo::make_parent(&log)?;
@@ -35,7 +35,7 @@ impl Child {
         let out = open().map_err(Failure::io("open", &log))?;
         let err = open().map_err(Failure::io("open", &log))?;
         command.stdin(Stdio::null()).stdout(out).stderr(err);
-        // Ctrl-C is for the demo, which ends its programs in order, and not for all of them at once.
+        // Ctrl-C goes only to the demo, which ends its programs in order.
         command.process_group(0);
         let process = command.spawn().map_err(|source| Failure::Io {
             doing: format!("run `{}`", shown(&command)),
@@ -49,12 +49,12 @@ impl Child {
         self.process.id()
     }
 
-    /// Where it writes.
+    /// Its log file.
     pub(crate) fn log(&self) -> &Path {
         &self.log
     }
 
-    /// How it ended, if it did.
+    /// Its exit status, if it has ended.
     pub(crate) fn ended(&mut self) -> Result<Option<ExitStatus>, Failure> {
         let status =
             self.process.try_wait().map_err(Failure::io("watch the writer of", &self.log))?;
@@ -62,7 +62,7 @@ impl Child {
         Ok(status)
     }
 
-    /// Waits until it answers HTTP with success, it ends, or nobody waits any more.
+    /// Waits until it answers HTTP with success, it ends, or `stop` is set.
     pub(crate) fn wait_until_it_answers(
         &mut self,
         port: u16,
@@ -89,12 +89,12 @@ impl Child {
         Ok(())
     }
 
-    /// Asks it to end, and makes it when it takes too long.
+    /// Asks it to end, and kills it if that takes too long.
     pub(crate) fn stop(&mut self) {
         if self.ended {
             return;
         }
-        // The standard library only knows SIGKILL, which would cut the drain short.
+        // The standard library only offers SIGKILL, which would cut the drain short.
         let _ = Command::new("kill").arg(self.pid().to_string()).stderr(Stdio::null()).status();
         let began = Instant::now();
         while began.elapsed() < STOP {
@@ -116,7 +116,7 @@ impl Drop for Child {
     }
 }
 
-/// Sleeps, but not on when the demo is to end.
+/// Sleeps, but ends early when the demo is stopped.
 pub(crate) fn pause(length: Duration, stop: &AtomicBool) {
     let began = Instant::now();
     while began.elapsed() < length && !stop.load(Ordering::SeqCst) {
@@ -124,7 +124,8 @@ pub(crate) fn pause(length: Duration, stop: &AtomicBool) {
     }
 }
 
-/// Whether a GET is answered with 2xx. By hand: an HTTP client is a lot to compile for one status line.
+/// Whether a GET is answered with 2xx. Written by hand: an HTTP client is much to compile for one
+/// status line.
 fn answers(port: u16, path: &str) -> bool {
     let get = || -> std::io::Result<bool> {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;

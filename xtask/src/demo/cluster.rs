@@ -1,4 +1,5 @@
-//! `cargo xtask demo --cluster`: two nodes on one PostgreSQL, Redis between them, nginx in front, and each of them to be killed.
+//! `cargo xtask demo --cluster`: two nodes on one PostgreSQL, with Redis between them and nginx in
+//! front. The user may kill each part.
 
 use std::fs;
 use std::path::PathBuf;
@@ -17,10 +18,10 @@ use crate::repo;
 use crate::steps::{Outcome, Steps};
 use crate::system::{self, NGINX, POSTGRESQL, REDIS};
 
-/// What nginx is told, with names in place of ports.
+/// nginx's configuration, with names in place of ports.
 const NGINX_CONF: &str = "deploy/nginx/cluster.conf";
 
-/// Builds what is not built, runs until Ctrl-C.
+/// Builds missing or stale results, and runs until Ctrl-C.
 pub(super) fn run(wanted: Wanted) -> Result<(), Failure> {
     let logs = repo::scratch().join("logs");
     let mut steps = Steps::new(4 + wanted.built.steps());
@@ -55,7 +56,7 @@ pub(super) fn run(wanted: Wanted) -> Result<(), Failure> {
     Ok(())
 }
 
-/// All parts; ended in this order.
+/// All parts, in the order in which they are ended.
 struct Cluster {
     backend: Option<Child>,
     nginx: Option<Child>,
@@ -132,13 +133,13 @@ impl Cluster {
         let nginx = system::find("nginx").unwrap_or_else(|| PathBuf::from("/usr/sbin/nginx"));
         let mut command = Command::new(nginx);
         command.arg("-p").arg(&folder).arg("-c").arg(&config).args(["-e", "stderr"]);
-        // As root its workers would have another user, who can't write into the folder.
+        // As root, nginx's workers would run as another user, who can't write into the folder.
         let user = if system::is_root() { "user root;" } else { "" };
         command.arg("-g").arg(format!("daemon off; {user}"));
         Child::start(command, "demo-nginx")
     }
 
-    /// Brings back what was killed, after a while in which the others show what they do without it.
+    /// Restarts killed parts after a while, in which the others show how they work without them.
     fn tend(&mut self, stop: &AtomicBool) -> Result<(), Failure> {
         for place in 0..self.nodes.len() {
             let Some((port, node)) = self.nodes.get_mut(place) else { continue };
@@ -212,7 +213,7 @@ impl Cluster {
     }
 }
 
-/// Says that a part is gone, and waits a while; false when the demo ends meanwhile.
+/// Reports that a part is gone, and waits a while; `false` if the demo is stopped meanwhile.
 fn is_to_return(what: &str, and: &str, stop: &AtomicBool) -> bool {
     println!("{what} is gone{and}; starting it again in {} s.", AWAY.as_secs());
     pause(AWAY, stop);
@@ -227,7 +228,8 @@ fn is_back(pid: u32) {
 mod tests {
     use super::*;
 
-    /// The containers' nginx gets its configuration by `sed`, which says nothing where there is nothing to replace.
+    /// The containers change nginx's configuration with `sed`, which reports nothing if the pattern
+    /// is missing.
     #[test]
     fn deploy_compose_yml_replaces_what_the_configuration_has() {
         let text = |name: &str| fs::read_to_string(repo::root().join(name)).unwrap();

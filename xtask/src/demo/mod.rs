@@ -1,4 +1,5 @@
-//! `cargo xtask demo`: from a fresh clone to an inbox in the browser, and a server to be killed.
+//! `cargo xtask demo`: from a fresh clone to an inbox in the browser, and a server that the user
+//! may kill.
 
 mod children;
 mod cluster;
@@ -21,30 +22,30 @@ use crate::steps::{Outcome, Step, Steps};
 use crate::wasm::{self, Wish};
 use children::{Child, pause};
 
-/// How long the server stays away after a kill: long enough for pages to notice.
+/// How long the server stays down after a kill: long enough for pages to notice.
 const AWAY: Duration = Duration::from_secs(2);
 /// The API key of every `--dev` server.
 const API_KEY: &str = "dev";
-/// Who the example shows first, before anybody chose.
+/// The user that the example shows at first.
 const USER: &str = "mina";
 
-/// What is asked for.
+/// The options of the command.
 #[derive(Clone, Copy)]
 struct Wanted {
     example: Example,
     built: Built,
 }
 
-/// What is to be built first.
+/// Whether to build first.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Built {
-    /// Whatever is missing or stale.
+    /// Builds results that are missing or stale.
     Now,
-    /// Nothing: all of it is there.
+    /// Builds nothing: all results are there.
     Before,
 }
 
-/// Runs what the arguments ask for, until Ctrl-C.
+/// Runs the demo with these arguments until Ctrl-C.
 pub(crate) fn command(mut args: lexopt::Parser) -> Result<(), Failure> {
     let mut wanted = Wanted { example: Example::React, built: Built::Now };
     let mut in_a_cluster = false;
@@ -62,7 +63,7 @@ pub(crate) fn command(mut args: lexopt::Parser) -> Result<(), Failure> {
     }
 }
 
-/// Builds what is not built, runs the example of one framework until Ctrl-C.
+/// Builds missing or stale results, and runs one framework's example until Ctrl-C.
 fn run(wanted: Wanted) -> Result<(), Failure> {
     let Wanted { example, built } = wanted;
     let logs = repo::scratch().join("logs");
@@ -111,7 +112,7 @@ fn run(wanted: Wanted) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Set by Ctrl-C, and by a terminal that closes.
+/// A flag that Ctrl-C sets, or the end of the terminal.
 fn stop_by_ctrl_c() -> Result<Arc<AtomicBool>, Failure> {
     let stop = Arc::new(AtomicBool::new(false));
     let asked = Arc::clone(&stop);
@@ -121,7 +122,7 @@ fn stop_by_ctrl_c() -> Result<Arc<AtomicBool>, Failure> {
 }
 
 impl Built {
-    /// How many steps [`prepare`] is.
+    /// The number of steps of [`prepare`].
     fn steps(self) -> usize {
         match self {
             Self::Now => 4,
@@ -151,7 +152,7 @@ fn build_server(step: &mut Step) -> Result<Outcome, Failure> {
     step.run(&mut cargo).map(|()| Outcome::Done)
 }
 
-/// The server: this workspace's, in release mode, or another.
+/// The server's binary: `TIDINGS_BIN`, or this workspace's release build.
 fn server() -> PathBuf {
     let built = || repo::target().join("release/tidings");
     env::var_os("TIDINGS_BIN").map_or_else(built, PathBuf::from)

@@ -7,7 +7,7 @@ use crate::failure::Failure;
 /// How many ports are tried.
 const TRIES: u16 = 50;
 
-/// The first free port from `usual` on; says so when it is another.
+/// The first free port from `usual` on; reports it if it is another.
 pub(crate) fn free_from(usual: u16) -> Result<u16, Failure> {
     let candidates = usual..usual.saturating_add(TRIES);
     let free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();

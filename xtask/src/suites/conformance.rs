@@ -20,7 +20,7 @@ const KOSOKU: &str = "kosoku==0.1.0";
 /// Compression is not offered: it costs memory per connection and helps small messages little.
 const LEFT_OUT: [&str; 2] = ["12.*", "13.*"];
 
-/// Installs kosoku into a folder of its own, runs it, counts its cases.
+/// Installs kosoku into its own folder, runs it, and counts its cases.
 pub(crate) fn run(step: &mut Step) -> Result<Counts, Failure> {
     let kosoku = install(step)?;
     step.run(&mut cargo(&["build", "--package", "tidings-server", "--example", "echo"]))?;
@@ -52,7 +52,7 @@ pub(crate) fn run(step: &mut Step) -> Result<Counts, Failure> {
 }
 
 /// Counts the cases, and names those that failed. "Non-strict" is Autobahn's word for a close that
-/// came later than it could have; "informational" cases have no right answer.
+/// came later than possible; "informational" cases have no correct answer.
 fn judge(index: &Value) -> (Counts, Vec<String>) {
     let mut counts = Counts::default();
     let mut bad = Vec::new();
@@ -97,7 +97,7 @@ pub(super) fn free_address() -> Result<String, Failure> {
     Ok(address.to_string())
 }
 
-/// The echo example, ended when dropped.
+/// The echo example; ended when it is dropped.
 struct Echo(Child);
 
 impl Echo {

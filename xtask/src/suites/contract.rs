@@ -1,5 +1,5 @@
-//! The REST surface against its own description: PyPI's schemathesis makes requests from `openapi.json`, right ones and wrong ones,
-//! and holds the server's answers against it.
+//! The REST API against its own description: PyPI's schemathesis makes valid and invalid requests
+//! from `openapi.json`, and checks the server's answers against it.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -19,23 +19,24 @@ use crate::repo;
 use crate::steps::Step;
 use crate::system::find;
 
-/// Pinned, because a new version makes other requests of the same seed.
+/// Pinned, because a new version makes other requests from the same seed.
 const SCHEMATHESIS: &str = "schemathesis==4.32.5";
-/// The same requests each time: what a change breaks is not left to luck.
+/// The same requests each time, so that no failure depends on luck.
 const SEED: &str = "17";
-/// Requests of one operation and phase: a minute in all.
+/// Requests per operation and phase: a minute in total.
 const EXAMPLES: &str = "10";
-/// Not `stateful`: no answer makes what another request takes.
+/// Not `stateful`: no answer supplies the input of another request.
 const PHASES: &str = "examples,coverage,fuzzing";
 
-/// What the server is told besides: polls that are over soon, and as many wrong credentials from one address as there are.
+/// Other settings of the server: short polls, and no limit on wrong credentials from one address.
 const SETTINGS: [(&str, &str); 3] = [
     ("TIDINGS_LIMITS_POLL_MS", "50"),
     ("TIDINGS_AUTH_FAILURES_PER_MINUTE", "1000000"),
     ("TIDINGS_LOG_LEVEL", "warn"),
 ];
 
-/// Installs schemathesis into a folder of its own, runs it against the server's binary, counts operations.
+/// Installs schemathesis into its own folder, runs it against the server's binary, and counts
+/// operations.
 pub(crate) fn run(step: &mut Step) -> Result<Counts, Failure> {
     let schemathesis = install(step)?;
     step.run(&mut cargo(&["build", "--package", "tidings-server"]))?;
@@ -57,7 +58,7 @@ pub(crate) fn run(step: &mut Step) -> Result<Counts, Failure> {
     run.args(["--url", &format!("http://{address}"), "--seed", SEED, "--max-examples", EXAMPLES]);
     run.args(["--checks", "all", "--phases", PHASES, "--continue-on-failure", "--no-color"]);
     run.args(["--request-timeout", "30", "--report", "json", "--report-json-path"]).arg(&report);
-    // What a proxy would be for is on this machine.
+    // The server is on this machine: no proxy.
     run.env("NO_PROXY", "*");
     let succeeded = step.status(&mut run)?.success();
     drop(server);
@@ -75,7 +76,8 @@ pub(crate) fn run(step: &mut Step) -> Result<Counts, Failure> {
     Ok(counts)
 }
 
-/// Counts operations: those without a finding passed, and each kind of finding of one is a failure, as is an error of the tester.
+/// Counts operations: an operation without findings passed; each kind of finding is a failure, and
+/// so is an error of the tester.
 fn judge(report: &Value) -> (Counts, Vec<String>) {
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
     let mut bad = Vec::new();
@@ -135,7 +137,7 @@ fn token(address: &str) -> Result<String, Failure> {
     token.ok_or_else(|| Failure::Check(format!("the server gives no token: {answer}")))
 }
 
-/// The server, ended when dropped.
+/// The server; ended when it is dropped.
 struct Server(Child);
 
 impl Server {

@@ -1,15 +1,15 @@
-//! How many tests ran and how they went, from the last lines of each runner.
+//! The number of tests and their results, from the summary lines of each runner.
 
 use std::fmt;
 
-/// Tests that passed, failed, or were left out.
+/// Tests that passed, failed, or were skipped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
-    /// Ran and held.
+    /// Ran and passed.
     pub(crate) passed: u64,
-    /// Ran and did not hold, or could not run.
+    /// Ran and failed, or could not run.
     pub(crate) failed: u64,
-    /// Left out by their own decision.
+    /// Skipped by their own decision.
     pub(crate) skipped: u64,
 }
 
@@ -29,16 +29,16 @@ impl Counts {
         if passed { Self::one() } else { Self::failed_one() }
     }
 
-    /// Adds another suite's.
+    /// Adds the counts of another suite.
     pub(crate) fn add(&mut self, other: Self) {
         self.passed += other.passed;
         self.failed += other.failed;
         self.skipped += other.skipped;
     }
 
-    /// Holds the counts against how the runner ended, counts what does not fit as a failure, and says
-    /// what that was: a runner that dies before its first test must not look like success, nor one
-    /// that finds no test.
+    /// Compares the counts with the runner's exit status, counts a contradiction as a failure, and
+    /// returns its text: a runner that crashes before its first test, or that finds no test, must
+    /// not look like success.
     pub(crate) fn settle(&mut self, succeeded: bool) -> Option<&'static str> {
         let contradiction = match (succeeded, self.failed, self.passed) {
             (false, 0, _) => "the runner failed, although no test of it did",
@@ -60,7 +60,8 @@ impl fmt::Display for Counts {
     }
 }
 
-/// Adds up every summary line in a log: libtest and wasm-bindgen-test, vitest, node:test, Playwright.
+/// Adds up every summary line in a log: libtest and wasm-bindgen-test, vitest, node:test,
+/// Playwright.
 pub(crate) fn scan(log: &str) -> Counts {
     let mut sum = Counts::default();
     for line in log.lines() {
@@ -74,7 +75,7 @@ pub(crate) fn scan(log: &str) -> Counts {
         } else if let Some(rest) = line.strip_prefix("# ").or_else(|| line.strip_prefix("ℹ ")) {
             sum.take_reversed(rest);
         } else {
-            // Playwright: "  12 passed (3.4s)", and "  1 failed" on a line of its own.
+            // Playwright: "  12 passed (3.4s)", and "  1 failed" on its own line.
             let part = line.split(" (").next().unwrap_or(line);
             sum.take(part);
         }
@@ -83,14 +84,14 @@ pub(crate) fn scan(log: &str) -> Counts {
 }
 
 impl Counts {
-    /// "12 passed"; anything else is no count.
+    /// Takes "12 passed"; other text is no count.
     fn take(&mut self, part: &str) {
         if let Some((number, word)) = part.trim().split_once(' ') {
             self.take_word(number, word);
         }
     }
 
-    /// "pass 12", as node:test has it.
+    /// Takes "pass 12", the format of node:test.
     fn take_reversed(&mut self, part: &str) {
         if let Some((word @ ("pass" | "fail" | "skipped" | "todo" | "cancelled"), number)) =
             part.split_once(' ')
@@ -106,7 +107,7 @@ impl Counts {
             "failed" | "fail" | "cancelled" | "interrupted" | "did not run" => {
                 self.failed += number
             }
-            // A test that passes only when asked again is not a test that passes.
+            // A test that passes only on a retry has failed.
             "flaky" => self.failed += number,
             "ignored" | "skipped" | "todo" => self.skipped += number,
             _ => {}
@@ -119,7 +120,7 @@ fn without_colours(line: &str) -> String {
     let mut chars = line.chars();
     while let Some(c) = chars.next() {
         if c == '\x1b' {
-            // A colour ends with its letter.
+            // A colour code ends with a letter.
             chars.by_ref().find(char::is_ascii_alphabetic);
         } else {
             plain.push(c);

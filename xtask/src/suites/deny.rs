@@ -1,4 +1,5 @@
-//! Licences, bans, sources and known faults of the crates, by cargo-deny, which is built into `target/tools` where it is missing.
+//! Licences, bans, sources and known vulnerabilities of the crates, by cargo-deny, which is built
+//! into `target/tools` if it is missing.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -9,11 +10,11 @@ use crate::failure::Failure;
 use crate::repo;
 use crate::steps::Step;
 
-/// Pinned, because a new version finds something new.
+/// Pinned, because a new version has new findings.
 const VERSION: &str = "0.20.2";
 
-/// Each kind of check is a test. Advisories come from a database on GitHub: where it can't be reached they are skipped, and said
-/// to be.
+/// Each kind of check is a test. Advisories come from a database on GitHub: if it can't be reached,
+/// they are skipped with a message.
 pub(crate) fn run(step: &mut Step) -> Result<Counts, Failure> {
     let deny = install(step)?;
     let ask = |words: &[&str]| {
@@ -41,7 +42,7 @@ fn install(step: &mut Step) -> Result<PathBuf, Failure> {
     if deny.is_file() {
         return Ok(deny);
     }
-    // Not optimised: it runs for seconds, and compiles for minutes.
+    // Not optimised: it runs for seconds, but compiles for minutes.
     let mut install =
         cargo(&["install", "cargo-deny", "--version", VERSION, "--locked", "--debug"]);
     step.run(install.arg("--root").arg(&root).arg("--target-dir").arg(root.join("build")))?;

@@ -1,4 +1,5 @@
-//! What the documentation says about the repository is true: links, commands, figures, and that copies are copies.
+//! Checks what the documentation says about the repository: links, commands, figures, and that
+//! copies are equal.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -14,16 +15,17 @@ use crate::size;
 use crate::steps::Step;
 use crate::system::output_of;
 
-/// In README.md the sizes stand between these, so that a change is a change of one place.
+/// README.md has the sizes between these marks, so that a change affects one place.
 const SIZE_MARKS: (&str, &str) = ("<!-- size -->", "<!-- /size -->");
 /// See [`SIZE_MARKS`].
 const LATER_MARKS: (&str, &str) = ("<!-- later -->", "<!-- /later -->");
 
-/// What examples/svelte has from examples/react as it is: each example can be taken alone, and a change must be made in both.
+/// Files that examples/svelte copies from examples/react: each example can be taken alone, so a
+/// change must be made in both.
 const COPIES: [&str; 6] =
     ["public", "server", "server.mjs", "src/api.ts", "src/styles", "src/tidings.d.ts"];
 
-/// Four checks: links, commands, the size, the examples' copies.
+/// Four checks: links, commands, sizes, and the examples' copies.
 pub(crate) fn run(step: &mut Step) -> Result<Counts, Failure> {
     let pages = listed(["*.md"])?;
     let mut links = Vec::new();
@@ -55,7 +57,7 @@ pub(crate) fn run(step: &mut Step) -> Result<Counts, Failure> {
     Ok(counts)
 }
 
-/// The files of these patterns that are part of the repository, or about to be.
+/// The files of these patterns that are in the repository, or about to be added.
 fn listed<P: AsRef<OsStr>>(patterns: impl IntoIterator<Item = P>) -> Result<Vec<PathBuf>, Failure> {
     let mut git = Command::new("git");
     git.current_dir(repo::root());
@@ -68,7 +70,7 @@ fn listed<P: AsRef<OsStr>>(patterns: impl IntoIterator<Item = P>) -> Result<Vec<
     Ok(files.filter(|file| file.is_file()).collect())
 }
 
-/// Files that should be the same in both examples, and are not, or are missing in one.
+/// Files that should be equal in both examples but differ, or are missing in one.
 fn different_copies() -> Result<Vec<String>, Failure> {
     let [react, svelte] = Example::ALL.map(Example::folder);
     let mut names = BTreeSet::new();
@@ -86,7 +88,7 @@ fn different_copies() -> Result<Vec<String>, Failure> {
     Ok(different.map(|name| format!("the examples differ in {}", name.display())).collect())
 }
 
-/// Relative links whose file is not there. Code is not looked at.
+/// Relative links to missing files. Code is skipped.
 fn dead_links<'a>(page: &'a Path, text: &'a str) -> impl Iterator<Item = &'a str> {
     let folder = page.parent().unwrap_or(page);
     prose(text).flat_map(|line| line.split("](").skip(1)).filter_map(move |rest| {
@@ -97,7 +99,7 @@ fn dead_links<'a>(page: &'a Path, text: &'a str) -> impl Iterator<Item = &'a str
     })
 }
 
-/// The words after `cargo xtask`, in code or out of it.
+/// The words after `cargo xtask`, inside or outside code.
 fn commands_in(text: &str) -> impl Iterator<Item = &str> {
     text.split("cargo xtask ").skip(1).filter_map(|rest| {
         let word = rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').next()?;
@@ -109,7 +111,7 @@ fn is_command(word: &str) -> bool {
     crate::COMMANDS.iter().any(|(name, ..)| *name == word)
 }
 
-/// What is wrong with the size that the text states, if anything.
+/// The error in a stated size, if there is one.
 fn wrong_size(text: &str, (open, close): (&str, &str), committed: &str) -> Option<String> {
     let after = text.split_once(open).map(|(_, after)| after);
     let Some((stated, _)) = after.and_then(|after| after.split_once(close)) else {

@@ -1,4 +1,4 @@
-//! The suites, in the order in which they run: what fails soonest first.
+//! The suites in their order: those that fail soonest come first.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -18,15 +18,15 @@ use crate::system::{
 use crate::types;
 use crate::wasm::{self, Wish};
 
-/// A suite: a name, what it shows, and how it is run.
+/// A suite: its name, its subject, and the function that runs it.
 pub(crate) struct Suite {
-    /// For `--only` and for the log's name.
+    /// Name for `--only` and for the log.
     pub(crate) name: &'static str,
-    /// For the progress line.
+    /// Text for the progress line.
     pub(crate) about: &'static str,
     /// Whether it is part of a full run on this machine.
     pub(crate) possible: fn() -> bool,
-    /// Sets up and runs; an error counts as one failed test.
+    /// Sets up and runs the suite; an error counts as one failed test.
     pub(crate) run: fn(&mut Step) -> Result<Counts, Failure>,
 }
 
@@ -80,10 +80,10 @@ pub(crate) const SUITES: [Suite; 16] = [
 
 fn rust(step: &mut Step) -> Result<Counts, Failure> {
     system::ensure(&[STRACE, POSTGRESQL, REDIS, NGINX], step)?;
-    // The browser driver's integration tests want a browser: suite wasm-test.
+    // The browser driver's integration tests need a browser: suite wasm-test.
     let test = ["test", "--workspace", "--exclude", "tidings-client-wasm", "--no-fail-fast"];
     let mut test = cargo(&test);
-    // Tests of other crates run the server's binary, which is built before the first test starts.
+    // Tests of other crates run the server's binary, so it is built before the first test.
     test.env("TIDINGS_BIN", repo::target().join("debug/tidings"));
     let succeeded = step.status(&mut test)?.success();
     let unit = ["test", "--package", "tidings-client-wasm", "--lib", "--no-fail-fast"];
@@ -96,7 +96,7 @@ fn npm(step: &mut Step) -> Result<Counts, Failure> {
     build_package(step)?;
     let folder = repo::root().join("npm");
     let tested = step.status(node::npm(&folder).arg("test"))?.success();
-    // The packed tarball in a fresh app, which wants a browser and the registry.
+    // Tests the packed tarball in a fresh app, which needs a browser and the registry.
     let pack = ["run", "test:pack"];
     let packed = step.status(node::npm(&folder).args(pack))?.success();
     let mut counts = counted(step, tested && packed)?;
@@ -108,7 +108,7 @@ fn e2e(step: &mut Step) -> Result<Counts, Failure> {
     system::ensure(&[CHROMIUM, CHROMEDRIVER, NGINX, POSTGRESQL, REDIS], step)?;
     let (folder, mut test) = browser_tests(step)?;
     test.arg("test");
-    // One test is of the demo.
+    // One test runs the demo.
     let this = std::env::current_exe().map_err(Failure::io("find", Path::new("this program")))?;
     test.env("TIDINGS_XTASK", this);
     let succeeded = step.status(&mut test)?.success();
@@ -126,7 +126,7 @@ fn engines(step: &mut Step) -> Result<Counts, Failure> {
     counted(step, succeeded)
 }
 
-/// The folder of the tests that want everything built, and npm in it.
+/// The folder of tests that need everything built, and npm in it.
 fn browser_tests(step: &mut Step) -> Result<(PathBuf, Command), Failure> {
     build_package(step)?;
     for example in Example::ALL {
@@ -140,7 +140,7 @@ fn browser_tests(step: &mut Step) -> Result<(PathBuf, Command), Failure> {
     Ok((folder, npm))
 }
 
-/// Types, lints and whatever else a folder's packages check without running it.
+/// Types, lints and other checks of a folder's packages that run no code.
 fn npm_check(folder: &Path) -> Command {
     let mut command = node::npm(folder);
     command.args(["run", "check"]);
@@ -160,12 +160,12 @@ pub(crate) fn cargo(args: &[&str]) -> Command {
     command
 }
 
-/// A program whose success is the one test.
+/// Counts a program as one test, which passes if it succeeds.
 fn check(step: &mut Step, mut command: Command) -> Result<Counts, Failure> {
     Ok(Counts::of(step.status(&mut command)?.success()))
 }
 
-/// What the runners said in the log, held against how they ended.
+/// The counts from the log, compared with the runners' exit status.
 fn counted(step: &mut Step, succeeded: bool) -> Result<Counts, Failure> {
     let mut counts = scan(&String::from_utf8_lossy(
         &std::fs::read(step.log()).map_err(Failure::io("read", step.log()))?,

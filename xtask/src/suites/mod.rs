@@ -1,4 +1,4 @@
-//! `cargo xtask test`: every suite, one line each, and one line for all of them at the end.
+//! `cargo xtask test`: every suite on one line, and a last line for all of them.
 
 mod conformance;
 mod contract;
@@ -17,10 +17,10 @@ use crate::steps::{Outcome, Step, tail, took};
 pub(crate) use counts::Counts;
 use list::{SUITES, Suite};
 
-/// How much of a failed suite's log is shown.
+/// Lines of a failed suite's log that are shown.
 const TAIL: usize = 60;
 
-/// Runs the suites asked for; false when anything failed.
+/// Runs the chosen suites; `false` if a test failed.
 pub(crate) fn run(args: &mut lexopt::Parser) -> Result<bool, Failure> {
     let Some(suites) = chosen(args)? else { return Ok(true) };
     let began = Instant::now();
@@ -31,7 +31,7 @@ pub(crate) fn run(args: &mut lexopt::Parser) -> Result<bool, Failure> {
         sum.add(counts);
     }
     println!("\n{} suites in {}, logs in target/test-logs", suites.len(), took(began.elapsed()));
-    // The last line, always in this form: programs read it.
+    // The last line always has this form, because programs read it.
     println!("{sum}");
     Ok(sum.failed == 0)
 }
@@ -56,7 +56,7 @@ fn run_one(suite: &Suite, title: String) -> Result<Counts, Failure> {
     Ok(counts)
 }
 
-/// The suites named by `--only`, in their own order, or all; none after `--list`.
+/// The suites named by `--only` in their own order, or all; none after `--list`.
 fn chosen(args: &mut lexopt::Parser) -> Result<Option<Vec<&'static Suite>>, Failure> {
     let mut only = Vec::new();
     while let Some(arg) = args.next()? {

@@ -1,6 +1,6 @@
-//! Debian's own Rust: it has no wasm32 target either, but the standard library's source and a linker
-//! for wasm, so it can build one. It also takes the unstable flags that make the module a third
-//! smaller, which is why the size gate is measured with it.
+//! Debian's own Rust. It has no wasm32 target, but it has the standard library's source and a
+//! linker for wasm, so it can build one. It also accepts the unstable flags that make the module a
+//! third smaller; therefore the size check uses it.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,7 +14,7 @@ const CARGO: &str = "/usr/bin/cargo";
 const RUSTC: &str = "/usr/bin/rustc";
 const LIBRARY: &str = "/usr/lib/rustlib/src/rust/library/std/Cargo.toml";
 
-/// `rustc-web` is the Rust that Debian keeps new enough for browsers to be built from source.
+/// `rustc-web` is the Rust that Debian keeps new enough to build browsers from source.
 const PACKAGES: [Package; 4] = [
     Package { name: "rustc-web", brings: RUSTC, purpose: "compiling for the browser" },
     Package { name: "cargo-web", brings: CARGO, purpose: "compiling for the browser" },
@@ -22,13 +22,13 @@ const PACKAGES: [Package; 4] = [
     Package { name: "lld-22", brings: "/usr/bin/wasm-ld-22", purpose: "linking for the browser" },
 ];
 
-/// Debian's compiler, found complete.
+/// Debian's compiler, with all of its parts.
 pub(crate) struct Debian {
     linker: PathBuf,
 }
 
 impl Debian {
-    /// Looks for it without installing anything.
+    /// Looks for it, without installing anything.
     pub(crate) fn find() -> Option<Self> {
         let there = [CARGO, RUSTC, LIBRARY].iter().all(|file| Path::new(file).exists());
         let version = output_of(Command::new(RUSTC).arg("--version"))?;
@@ -38,7 +38,7 @@ impl Debian {
         newest_linker(Path::new("/usr/bin")).map(|linker| Self { linker })
     }
 
-    /// Looks for it and installs what is missing.
+    /// Looks for it, and installs missing parts.
     pub(crate) fn set_up(step: &mut Step) -> Result<Self, Failure> {
         if let Some(found) = Self::find() {
             return Ok(found);
@@ -51,10 +51,10 @@ impl Debian {
         })
     }
 
-    /// Debian's cargo with what it needs to build a standard library for wasm.
+    /// Debian's cargo, set up to build a standard library for wasm.
     pub(crate) fn cargo(&self, subcommand: &str, purpose: Purpose) -> Command {
         let mut command = Command::new(CARGO);
-        // rustup's wrapper leaves its toolchain in the environment of everything it starts.
+        // rustup's wrapper leaves its toolchain in the environment of its child processes.
         for name in ["RUSTUP_TOOLCHAIN", "LD_LIBRARY_PATH", "CARGO", "CARGO_ENCODED_RUSTFLAGS"] {
             command.env_remove(name);
         }
@@ -69,7 +69,7 @@ impl Debian {
             Purpose::Test => {
                 command.env("RUSTFLAGS", format!("-Ctarget-feature={FEATURES}"));
             }
-            // No text of panics, locations or Debug formatting: nobody reads them in a page, where a
+            // No texts of panics, locations or Debug formatting: a page does not show them, and a
             // trap is reported with its wasm offset instead.
             Purpose::Ship => {
                 let flags = "-Zunstable-options -Zlocation-detail=none -Zfmt-debug=none \
@@ -85,7 +85,7 @@ impl Debian {
     }
 }
 
-/// The `wasm-ld-NN` with the highest number: which one there is depends on Debian's release.
+/// The `wasm-ld-NN` with the highest number: the version depends on Debian's release.
 fn newest_linker(folder: &Path) -> Option<PathBuf> {
     let entries = std::fs::read_dir(folder).ok()?.flatten();
     let numbered = entries.filter_map(|entry| {

@@ -25,18 +25,18 @@ const RESULTS: [&str; 5] = [
     "tidings_core_rest.wasm",
 ];
 
-/// Where the package takes the module from.
+/// The folder from which the package takes the module.
 pub(crate) fn folder() -> PathBuf {
     repo::root().join("npm/wasm")
 }
 
-/// The route of the module that is there, if xtask made it.
+/// The route of the existing module, if xtask built it.
 pub(crate) fn route_of_result() -> Option<String> {
     let stamp = stamp().content()?;
     stamp.split_once(' ').map(|(_, route)| route.to_owned())
 }
 
-/// Builds module and glue, unless they are made from the same sources already.
+/// Builds module and glue, unless they are up to date.
 pub(crate) fn build(wish: Wish, step: &mut Step) -> Result<Outcome, Failure> {
     let _alone = repo::lock(step)?;
     let inputs = inputs()?;
@@ -60,7 +60,8 @@ pub(crate) fn build(wish: Wish, step: &mut Step) -> Result<Outcome, Failure> {
         optimize::shrink(&fresh.join(module), &npm, step)?;
     }
 
-    // Only now into place: an interrupted build must not leave glue of one build and wasm of another.
+    // Files are moved only now: an interrupted build must not leave the glue of one build and the
+    // wasm of another.
     let stamp = stamp();
     stamp.set("")?;
     for name in RESULTS {
@@ -71,7 +72,7 @@ pub(crate) fn build(wish: Wish, step: &mut Step) -> Result<Outcome, Failure> {
     Ok(Outcome::Done)
 }
 
-/// Runs the crate's browser tests; how they went is in the step's log.
+/// Runs the crate's browser tests; their results are in the step's log.
 pub(crate) fn test(step: &mut Step) -> Result<bool, Failure> {
     system::ensure(&[system::CHROMIUM, system::CHROMEDRIVER], step)?;
     let route = Route::pick(Wish::Measured, step)?;
@@ -92,7 +93,7 @@ pub(crate) fn test(step: &mut Step) -> Result<bool, Failure> {
 fn is_current(inputs: &str, wish: Wish) -> bool {
     let Some(stamp) = stamp().content() else { return false };
     let Some((made_from, route)) = stamp.split_once(' ') else { return false };
-    // Whoever measures does not take a module of another compiler, if Debian's is there.
+    // A measurement does not take the module of another compiler if Debian's is installed.
     let route_fits = match std::env::var("TIDINGS_WASM_ROUTE") {
         Ok(asked) => asked == route,
         Err(_) => wish == Wish::Soonest || route == "debian" || debian::Debian::find().is_none(),
@@ -100,12 +101,12 @@ fn is_current(inputs: &str, wish: Wish) -> bool {
     made_from == inputs && route_fits && RESULTS.iter().all(|name| folder().join(name).is_file())
 }
 
-/// Says from which inputs the results were made, and by which route.
+/// Names the inputs of the results, and their route.
 fn stamp() -> Stamp {
     Stamp::inside(&folder(), "wasm")
 }
 
-/// Everything that decides what the module's bytes are, except the route.
+/// All inputs that decide the module's bytes, except the route.
 fn inputs() -> Result<String, Failure> {
     let root = repo::root();
     let mut fingerprint = Fingerprint::new("wasm");

@@ -1,8 +1,8 @@
-//! Which compiler makes the wasm on this machine, and why that one.
+//! The compiler that builds the wasm module on this machine.
 //!
-//! In order: the toolchain's own wasm32 target; the same after `rustup target add`; Debian's
-//! compiler, which can build its standard library from source. `TIDINGS_WASM_ROUTE=installed` or
-//! `=debian` skips the search.
+//! In order of preference: the toolchain's own wasm32 target, the same after `rustup target add`,
+//! and Debian's compiler, which can build its standard library from source.
+//! `TIDINGS_WASM_ROUTE=installed` or `=debian` skips the search.
 
 use std::path::Path;
 use std::process::Command;
@@ -15,25 +15,26 @@ use crate::system::{find, output_of};
 /// The target of everything in this module.
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
 
-/// What every engine since Safari 15 takes; both routes say the same to rustc and wasm-opt.
+/// Features that every engine since Safari 15 supports; both routes give them to rustc and
+/// wasm-opt.
 pub(crate) const FEATURES: &str =
     "+bulk-memory,+nontrapping-fptoint,+sign-ext,+mutable-globals,+multivalue,+reference-types";
 
-/// What the module is compiled for.
+/// The purpose of a build.
 #[derive(Clone, Copy)]
 pub(crate) enum Purpose {
     /// For pages: every byte counts.
     Ship,
-    /// For the browser tests: panics must speak.
+    /// For the browser tests: panics need their texts.
     Test,
 }
 
-/// Who wants it, which decides between two compilers that are both there.
+/// The preference between two compilers that are both installed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wish {
-    /// The one that is there soonest.
+    /// The compiler that is ready soonest.
     Soonest,
-    /// Debian's if it is installed: the committed sizes were measured with it.
+    /// Debian's compiler if it is installed: the committed sizes were measured with it.
     Measured,
 }
 
@@ -46,7 +47,7 @@ pub(crate) enum Route {
 }
 
 impl Route {
-    /// Picks a route, installing what is needed; says so on the step's line.
+    /// Picks a route and installs what it needs; reports it on the step's line.
     pub(crate) fn pick(wish: Wish, step: &mut Step) -> Result<Self, Failure> {
         let asked = std::env::var("TIDINGS_WASM_ROUTE").ok();
         match asked.as_deref() {
@@ -74,7 +75,7 @@ impl Route {
         })
     }
 
-    /// The name under which sizes are kept.
+    /// The name under which sizes are stored.
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Installed => "installed",
@@ -82,7 +83,7 @@ impl Route {
         }
     }
 
-    /// What to tell a person who waits.
+    /// Text for a user who waits.
     pub(crate) fn about(&self) -> &'static str {
         match self {
             Self::Installed => "the toolchain's wasm32 target",
@@ -90,8 +91,8 @@ impl Route {
         }
     }
 
-    /// `cargo <subcommand>` for the browser crate, everything set but the subcommand's own flags. What ships is built by
-    /// `rustc`, whose flags end the line.
+    /// `cargo <subcommand>` for the browser crate, with everything but the subcommand's own flags.
+    /// Release modules are built by `rustc`, whose flags end the line.
     pub(crate) fn cargo(&self, subcommand: &str, purpose: Purpose) -> Command {
         let mut command = match self {
             Self::Installed => {
@@ -105,13 +106,13 @@ impl Route {
         command.arg("--target-dir").arg(self.target_dir());
         if let Purpose::Ship = purpose {
             command.args(["--profile", "small", "--crate-type", "cdylib"]);
-            // What refers to what, by which xtask-bindgen cuts the module in two.
+            // The linker's table of references, by which xtask-bindgen splits the module.
             command.args(["--", "-Clink-arg=--emit-relocs", "-Clink-arg=--no-demangle"]);
         }
         command
     }
 
-    /// Its own build folder: different flags would throw out each other's results.
+    /// Its own target folder: different flags would overwrite each other's results.
     pub(crate) fn target_dir(&self) -> std::path::PathBuf {
         crate::repo::target().join(format!("wasm-{}", self.name()))
     }
@@ -123,7 +124,8 @@ fn target_is_installed() -> bool {
     output_of(&mut rustc).is_some_and(|libdir| Path::new(libdir.trim()).is_dir())
 }
 
-/// Whether rustup brought the target. It may well not: no rustup, no network, a mirror without it.
+/// Whether rustup could add the target. It can't without rustup, without network, or if the mirror
+/// lacks it.
 fn add_target(step: &mut Step) -> Result<bool, Failure> {
     if find("rustup").is_none() {
         return Ok(false);

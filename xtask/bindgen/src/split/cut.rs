@@ -1,4 +1,4 @@
-//! The cut itself: the two modules made of what the plan says.
+//! The split itself: makes the two modules according to the plan.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,12 +14,12 @@ use super::{
     plan::{Place, Plan, elements, places},
 };
 
-/// The name under which the rest imports what the first part has.
+/// The module name under which the deferred part imports items of the first part.
 const FIRST: &str = "first";
-/// Exports for wasm-bindgen's own glue; the package's does without.
+/// Exports that only wasm-bindgen's own glue needs; the package's glue does not.
 const UNUSED: [&str; 3] = ["__abort_handler", "__instance_terminated", "__wbindgen_realloc"];
 
-/// The module as it was, and its two parts.
+/// The whole module and its two parts.
 pub(crate) struct Parts {
     pub(crate) whole: Vec<u8>,
     pub(crate) first: Vec<u8>,
@@ -45,7 +45,7 @@ fn parse(bytes: &[u8]) -> anyhow::Result<Module> {
     ModuleConfig::new().generate_producers_section(false).parse(bytes)
 }
 
-/// Without what pages have no use for.
+/// The module's bytes without the sections that pages do not need.
 fn bare(mut module: Module) -> Vec<u8> {
     let customs: Vec<_> = module.customs.iter().map(|(id, _)| id).collect();
     for custom in customs {
@@ -56,7 +56,7 @@ fn bare(mut module: Module) -> Vec<u8> {
 }
 
 impl Plan {
-    /// All of it, for those who load it at once.
+    /// The whole module, for apps that load it at once.
     fn whole(&self, mut module: Module) -> anyhow::Result<Vec<u8>> {
         let (table, elements) = elements(&module)?;
         let places = places(&module);
@@ -65,7 +65,8 @@ impl Plan {
         Ok(bare(module))
     }
 
-    /// What loads first: doors lead to slots of the table that the rest will fill.
+    /// The first part: split points become calls through table slots that the deferred part will
+    /// fill.
     fn first_part(&self, mut module: Module) -> anyhow::Result<Vec<u8>> {
         let ids: Vec<FunctionId> = module.funcs.iter().map(walrus::Function::id).collect();
         let (table, elements) = elements(&module)?;
@@ -98,7 +99,7 @@ impl Plan {
         }
         module.exports.add("table", table);
         for name in UNUSED {
-            // One that is not there is not missed.
+            // A missing export is fine.
             let _ = module.exports.remove(name);
         }
         for global in globals(&module) {
@@ -108,7 +109,8 @@ impl Plan {
         Ok(bare(module))
     }
 
-    /// The rest: functions of the first part are imported from slots of the table, by their numbers.
+    /// The deferred part: it imports functions of the first part from table slots, by their
+    /// numbers.
     fn rest_part(&self, mut module: Module) -> anyhow::Result<Vec<u8>> {
         let ids: Vec<FunctionId> = module.funcs.iter().map(walrus::Function::id).collect();
         let place_of = places(&module);
@@ -181,7 +183,7 @@ impl Plan {
         table.maximum = table.maximum.map(|most| most.max(self.slots.into()));
     }
 
-    /// Leaves in the module the constants of one part. What belongs to no constant stays with the first.
+    /// Keeps the constants of one part. Bytes that belong to no constant stay in the first part.
     fn keep_data(&self, module: &mut Module, rest: bool) -> anyhow::Result<()> {
         let segments: Vec<_> = module.data.iter().map(walrus::Data::id).collect();
         for id in segments {
@@ -194,7 +196,8 @@ impl Plan {
             let start = start.cast_unsigned();
             let bytes = data.value.clone();
             let mut of_rest = vec![false; bytes.len()];
-            // Constants may overlap, as the ends of texts do: what both parts have loads first.
+            // Constants may overlap, as the ends of texts do: shared bytes belong to the first
+            // part.
             let claims = [(&self.rest_constants, true), (&self.first_constants, false)];
             for (constants, claim) in claims {
                 for address in constants.iter().flat_map(|constant| constant.start..constant.end) {
@@ -218,8 +221,8 @@ impl Plan {
     }
 }
 
-/// Stretches of bytes that belong to one part. Zeros are left out where that is shorter than to state another address:
-/// memory begins as zeros.
+/// Runs of bytes that belong to one part. Zeros are left out where that is shorter than another
+/// address, because memory starts as zeros.
 fn runs(bytes: &[u8], of_rest: &[bool], rest: bool) -> Vec<(usize, usize)> {
     const HEADER: usize = 7;
     let mut runs: Vec<(usize, usize)> = Vec::new();
@@ -228,7 +231,8 @@ fn runs(bytes: &[u8], of_rest: &[bool], rest: bool) -> Vec<(usize, usize)> {
             continue;
         }
         match runs.last_mut() {
-            // Only its own: what the first part holds may be other than zero by the time the rest comes.
+            // Only its own zeros: the first part's bytes may have changed by the time the deferred
+            // part loads.
             Some((_, end))
                 if place - *end < HEADER && (*end..place).all(|gap| of_rest[gap] == rest) =>
             {
@@ -240,7 +244,7 @@ fn runs(bytes: &[u8], of_rest: &[bool], rest: bool) -> Vec<(usize, usize)> {
     runs
 }
 
-/// Makes these the table's contents, a segment for each stretch of slots.
+/// Sets the table's contents, with one segment for each run of slots.
 fn set_elements(module: &mut Module, table: TableId, mut slots: Vec<(u32, FunctionId)>) {
     let old: Vec<_> = module.elements.iter().map(walrus::Element::id).collect();
     for id in old {
@@ -256,7 +260,7 @@ fn set_elements(module: &mut Module, table: TableId, mut slots: Vec<(u32, Functi
     }
 }
 
-/// Mutable globals, the stack pointer among them. Of constants each part has its own copy.
+/// Mutable globals, with the stack pointer among them. Each part has its own copy of constant ones.
 fn globals(module: &Module) -> Vec<GlobalId> {
     module.globals.iter().filter(|global| global.mutable).map(walrus::Global::id).collect()
 }

@@ -1,5 +1,5 @@
-//! Who refers to whom, from the linker's own tables (`--emit-relocs`): exact, where a look at the code would have to
-//! guess which numbers are addresses.
+//! References between functions and constants, from the linker's own tables (`--emit-relocs`). They
+//! are exact; from the code alone, one could only guess which numbers are addresses.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -7,14 +7,14 @@ use std::ops::Range;
 use anyhow::{Context as _, bail};
 use wasmparser::{KnownCustom, Linking, Operator, Parser, Payload, RelocationType, SymbolInfo};
 
-/// A constant or a static, by the addresses it fills.
+/// A constant or a static, by its range of addresses.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Constant {
     pub(crate) start: u32,
     pub(crate) end: u32,
 }
 
-/// Something that is referred to.
+/// The target of a reference.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Target {
     /// A function whose address is taken, by its symbol.
@@ -30,13 +30,13 @@ pub(crate) struct References {
     pub(crate) of_functions: BTreeMap<String, BTreeSet<Target>>,
     /// From constants: tables of methods, lists of texts.
     pub(crate) of_constants: BTreeMap<Constant, BTreeSet<Target>>,
-    /// Every constant of the module, whoever refers to it.
+    /// Every constant of the module, referred to or not.
     pub(crate) constants: BTreeSet<Constant>,
-    /// Every function whose address is taken, if only by what wasm-bindgen has dropped since.
+    /// Every function whose address is taken, even if only wasm-bindgen's dropped code takes it.
     pub(crate) addressed: BTreeSet<String>,
 }
 
-/// What the pass over the module collects.
+/// The data that one pass over the module collects.
 #[derive(Default)]
 struct Sections {
     /// Imported functions come first in the numbering.
@@ -105,8 +105,9 @@ impl References {
         Ok(references)
     }
 
-    /// Calls functions as wasm-bindgen calls them: it takes hashes off names, and drops what only describes types, or serves
-    /// objects where none crosses the border.
+    /// Renames functions as wasm-bindgen does: it strips hashes from names. Drops the functions
+    /// that it removed. They only describe types, or serve JavaScript objects, which never cross
+    /// the border here.
     pub(crate) fn rename(&mut self, names: &BTreeSet<String>) -> anyhow::Result<()> {
         for (name, targets) in std::mem::take(&mut self.of_functions) {
             if names.contains(&name) {
@@ -228,7 +229,8 @@ impl Sections {
         Some(Constant { start, end: start + size })
     }
 
-    /// Where in the data section the bytes of a symbol are; zeros at the end of memory are nowhere.
+    /// The range in the data section that holds the bytes of a symbol; zeros at the end of memory
+    /// have none.
     fn data_range(&self, symbol: &Symbol) -> Option<Range<usize>> {
         let Symbol::Data { segment, offset, size } = *symbol else { return None };
         let start = self.segments.get(segment)?.1.start + offset as usize;
@@ -259,8 +261,8 @@ impl Symbol {
     }
 }
 
-/// Whether a relocation stands for the address of a function or a constant. Calls are read from the code itself, which
-/// wasm-bindgen has changed since.
+/// Whether a relocation stands for the address of a function or a constant. Calls are read from the
+/// code itself, because wasm-bindgen has changed it since.
 fn refers(kind: RelocationType) -> bool {
     matches!(
         kind,

@@ -1,11 +1,14 @@
-//! Cuts the module in two: what a page runs until its first inbox is there, and the rest, which loads after that.
+//! Splits the module in two: the code that a page runs until its first inbox is shown, and the
+//! deferred part, which loads later.
 //!
-//! The border is drawn in Rust: whatever is called through a function of a module named `rest` may load later, and such
-//! a function wants a token that exists only once it has (crates/client/src/rest.rs). Here, everything that can't be
-//! reached without going through such a function moves out: code, constants, and entries of the table of functions.
+//! The split is drawn in Rust: code that is called only through a function of a module named `rest`
+//! may load later. Such a function takes a token that exists only when the code is loaded
+//! (crates/client/src/rest.rs). Everything that can't be reached without such a function moves to
+//! the deferred part: code, constants, and entries of the function table.
 //!
-//! Both parts are one program. They share memory, table and stack; the first calls the rest through slots of the table
-//! that are empty until the rest is there, and the rest takes functions of the first from other slots of it.
+//! Both parts are one program. They share memory, table and stack. The first part calls the
+//! deferred part through table slots, which are empty until it loads; the deferred part finds
+//! functions of the first part in other slots.
 
 mod cut;
 mod graph;
@@ -17,17 +20,17 @@ use anyhow::Context as _;
 
 pub(crate) use graph::References;
 
-/// Files that a split leaves in its folder, beside the glue.
+/// The files that a split writes beside the glue.
 pub(crate) struct Files<'a> {
     /// The whole module, as wasm-bindgen made it.
     pub(crate) whole: &'a Path,
-    /// What loads first.
+    /// The first part.
     pub(crate) first: &'a Path,
-    /// What loads later.
+    /// The deferred part.
     pub(crate) rest: &'a Path,
 }
 
-/// Splits the module that wasm-bindgen made of `linked`, which still has what the linker knew of it.
+/// Splits the module that wasm-bindgen made from `linked`, which still has the linker's tables.
 pub(crate) fn split(linked: &Path, files: &Files<'_>) -> anyhow::Result<()> {
     let linked = std::fs::read(linked).with_context(|| linked.display().to_string())?;
     let mut references = References::read(&linked).context("what the linker knew of references")?;

@@ -10,37 +10,38 @@ use walrus::{
 
 use super::graph::{Constant, References, Target};
 
-/// Functions of modules of this name are the doors to what loads later.
+/// Functions of modules with this name are the split points.
 const DOORS: &str = "rest";
 
-/// Everything is found by its place among the functions: all three modules are read from the same bytes, so places are
-/// the same in each.
+/// A function's index. All three modules are read from the same bytes, so an index is the same in
+/// each.
 pub(super) type Place = usize;
 
-/// What can be reached from what the module offers.
+/// The functions and constants that can be reached from the module's exports.
 #[derive(Default)]
 struct Reached {
     functions: BTreeSet<Place>,
     constants: BTreeSet<Constant>,
-    /// Where the way was not followed further.
+    /// Split points, behind which the search did not go on.
     doors: BTreeSet<Place>,
 }
 
 /// The plan of a cut.
 pub(super) struct Plan {
-    /// All that anybody can call. The table has more: what wasm-bindgen only described.
+    /// All functions that can be called. The table has more: functions that wasm-bindgen only used
+    /// to describe types.
     pub(super) alive: BTreeSet<Place>,
-    /// What loads first, imported functions and doors included.
+    /// Functions of the first part, including imports and split points.
     pub(super) first: BTreeSet<Place>,
-    /// Doors that the first part goes through, with the slots of the table where the rest puts them.
+    /// Split points that the first part calls, with the table slots that the deferred part fills.
     pub(super) doors: BTreeMap<Place, u32>,
-    /// Functions of the first part that the rest calls, with the slots where it finds them.
+    /// Functions of the first part that the deferred part calls, with their table slots.
     pub(super) shared: BTreeMap<Place, u32>,
     /// Constants that the first part refers to.
     pub(super) first_constants: BTreeSet<Constant>,
-    /// Constants that only the rest refers to.
+    /// Constants that only the deferred part refers to.
     pub(super) rest_constants: BTreeSet<Constant>,
-    /// Slots the table has in all.
+    /// Number of slots in the table.
     pub(super) slots: u32,
 }
 
@@ -65,7 +66,8 @@ impl Plan {
         let (table, elements) = elements(module)?;
         for (_, id) in &elements {
             let place = place_of[id];
-            // What nobody ever took the address of is wasm-bindgen's own.
+            // A function whose address is never taken was put into the table by wasm-bindgen
+            // itself.
             if !references.addressed.contains(&name(place)) {
                 roots.push(place);
             }
@@ -126,7 +128,8 @@ impl Plan {
         let mut wanted = BTreeSet::new();
         for place in alive.difference(&first) {
             wanted.extend(calls[*place].iter().filter(|called| {
-                // What is imported from outside is handed on, so that the rest needs nothing but the first part.
+                // Imports from outside are passed on, so that the deferred part imports only from
+                // the first.
                 let imported =
                     matches!(module.funcs.get(ids[**called]).kind, FunctionKind::Import(_));
                 imported || first.contains(called)
@@ -151,7 +154,7 @@ pub(super) fn places(module: &Module) -> BTreeMap<FunctionId, Place> {
     module.funcs.iter().enumerate().map(|(place, function)| (function.id(), place)).collect()
 }
 
-/// Whom each function calls.
+/// The functions that each function calls.
 fn calls(
     module: &Module,
     ids: &[FunctionId],
@@ -177,7 +180,7 @@ fn calls(
         .collect()
 }
 
-/// The table of functions, and what is in it, slot by slot.
+/// The function table, and its contents by slot.
 pub(super) fn elements(module: &Module) -> anyhow::Result<(TableId, Vec<(u32, FunctionId)>)> {
     let mut found = None;
     let mut all = Vec::new();
