@@ -1,4 +1,4 @@
-// One list of scenarios in every engine that users have.
+// The same scenarios in every browser engine that users have.
 import { defineConfig } from '@playwright/test'
 
 import { ENGINES } from './engines/driver/engine.ts'
@@ -9,7 +9,8 @@ export default defineConfig<Options, EngineOptions>({
   testDir: 'engines',
   outputDir: 'results/engines',
   globalSetup: './harness/build.ts',
-  // Each has a browser of its own. What a test waits for is mostly the network, which is slow on purpose.
+  // Each worker has its own browser. The tests mostly wait for the network, which is slow on
+  // purpose.
   workers: 2,
   retries: 0,
   timeout: 120_000,

@@ -7,14 +7,16 @@ export default defineConfig<Options>({
   testDir: 'tests',
   outputDir: 'results/failures',
   globalSetup: './harness/build.ts',
-  // One after the other: each test has a server, a backend and a browser profile of its own, and two cores are few.
+  // One test after the other: each has its own server, backend and browser profile, and there may
+  // be only two cores.
   workers: 1,
   retries: 0,
   timeout: 90_000,
   expect: { timeout: 20_000 },
   forbidOnly: true,
   reporter: 'list',
-  // What is the SDK's or the server's is shown over one example; what an adapter can break, over each.
+  // Features of the SDK and the server are tested over one example; parts that an adapter can
+  // break, over each.
   projects: [
     { name: 'react', use: { framework: 'react' } },
     { name: 'svelte', use: { framework: 'svelte' }, grep: /@every-framework/ },

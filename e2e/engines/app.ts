@@ -5,10 +5,10 @@ import { ELSEWHERE } from './front.ts'
 
 export type MessageState = 'sent' | 'pending' | 'failed'
 
-/** The longest wait for what a page shows. */
+/** The longest wait for a state of the page. */
 const PATIENCE = 30_000
 
-/** The example in one tab, in the words of somebody who uses it. Whatever is said of it is waited for. */
+/** The example in one tab, in a user's words. Every expectation is waited for. */
 export class App {
   readonly tab: Tab
   readonly url: string
@@ -35,24 +35,24 @@ export class App {
     await this.until('the rest of the core is there', hasRest, true)
   }
 
-  /** Leaves for a page that is none of the app's. */
+  /** Leaves for a page outside the app. */
   async leave(): Promise<void> {
     await this.open(ELSEWHERE)
   }
 
-  /** Signs somebody in, away from the app. */
+  /** Signs a user in, outside the app. */
   async signIn(user: 'mina' | 'jun'): Promise<void> {
     await this.leave()
     const status = await this.tab.evaluate(async user => (await fetch('/api/session', { method: 'POST', body: JSON.stringify({ user }) })).status, user)
     expect(status).toBe(200)
   }
 
-  /** Waits until `read`, in the page, answers what is wanted. */
+  /** Waits until `read`, called in the page, returns `wanted`. */
   async until<A extends readonly Json[], T extends Json>(what: string, read: (...args: A) => T, wanted: T, ...args: A): Promise<void> {
     await this.eventually(async () => expect(await this.tab.evaluate(read, ...args), what).toEqual(wanted))
   }
 
-  /** Tries again until it holds: pages that are on their way answer nothing. */
+  /** Tries again until it holds: a page that is loading does not answer. */
   async eventually(holds: () => Promise<void>, timeout = PATIENCE): Promise<void> {
     await expect(holds).toPass({ timeout, intervals: [20, 50, 100, 200] })
   }
@@ -63,7 +63,7 @@ export class App {
 
   async isBy(transport: 'ws' | 'sse' | 'poll'): Promise<void> {
     const by = async () => expect(await this.tab.evaluate(attributeOf, '[data-testid="connection"]', 'data-transport')).toBe(transport)
-    // Networks take their time to show what they are.
+    // It takes a while until a network shows its faults.
     await this.eventually(by, 90_000)
   }
 
@@ -83,7 +83,7 @@ export class App {
     await this.until('the state of the room', attributeOf, status, 'section.room', 'data-status')
   }
 
-  /** Presses "Retry now" for as long as it is offered: the client may come back by itself meanwhile. */
+  /** Presses "Retry now" as long as it is offered: the client may reconnect by itself meanwhile. */
   async retryUntilLive(): Promise<void> {
     await this.eventually(async () => {
       await this.tab.click(buttonOf, 'Retry now').catch(() => false)
@@ -91,7 +91,7 @@ export class App {
     })
   }
 
-  /** Exactly these, newest first. */
+  /** Exactly these titles, newest first. */
   async shows(titles: readonly string[]): Promise<void> {
     await this.until('the titles', titlesOf, titles)
   }
@@ -104,7 +104,7 @@ export class App {
     await this.until(`"${title}" is pending`, itemOf, String(pending), title, 'data-pending')
   }
 
-  /** The number on the bell; 0 when there is none. */
+  /** The number on the bell; 0 if there is none. */
   async hasBadge(count: number): Promise<void> {
     await this.until('the badge', textsOf, count === 0 ? [] : [String(count)], '[data-testid="badge"]')
   }
@@ -140,7 +140,7 @@ export class App {
     await this.eventually(async () => expect(await this.tab.click(buttonOf, button), `a button "${button}"`).toBe(true))
   }
 
-  /** Chooses who is signed in and waits until the page has taken it over. */
+  /** Chooses the user and waits until the page has switched. */
   async switchTo(user: 'mina' | 'jun' | ''): Promise<void> {
     await this.eventually(async () => expect(await this.tab.evaluate(choose, 'select.user', user)).toBe(true))
     await this.until('who is signed in', chosen, user, 'select.user')
@@ -154,7 +154,7 @@ export class App {
     await this.eventually(async () => expect(await this.tab.evaluate(textOf)).not.toContain(text))
   }
 
-  /** Everything saved in the browser contains this, or does not. Saving is debounced. */
+  /** The browser's storage contains this text, or does not. Saving is debounced. */
   async hasSaved(text: string, is = true): Promise<void> {
     await this.eventually(async () => {
       const saved = await this.tab.evaluate(savedText)
@@ -167,7 +167,7 @@ export class App {
   }
 }
 
-// ---- what runs in the page; each by itself ----
+// ---- functions that run in the page; each on its own ----
 
 const stateOf = () => document.querySelector('[data-testid="connection"]')?.getAttribute('data-status') ?? null
 const textOf = () => document.body.innerText
@@ -193,7 +193,7 @@ const choose = (selector: string, value: string) => {
   return true
 }
 
-/** What can be pressed at its middle: nothing lies over it. */
+/** The button if it can be pressed at its middle, so if no other element covers it. */
 const buttonOf = (name: string) => {
   const named = (button: Element) => (button.getAttribute('aria-label') ?? button.textContent ?? '').trim() === name
   const button = [...document.querySelectorAll('button, a')].find(named)

@@ -6,7 +6,10 @@ const to = { user: 'mina' }
 
 test.describe.configure({ timeout: 180_000 })
 
-/** A publish is seen, a mark goes up, and a sudden death of the server loses nothing and doubles nothing. */
+/**
+ * A notification arrives, a mark is stored, and after a kill of the server nothing is lost or
+ * doubled.
+ */
 async function losesNothing(app: App, server: Server): Promise<void> {
   await server.publish({ to, title: 'Read me' })
   await app.shows(['Read me'])

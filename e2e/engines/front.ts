@@ -2,26 +2,29 @@ import { once } from 'node:events'
 import { createServer, request, type IncomingMessage, type OutgoingHttpHeaders, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-/** A page of the same origin that has nothing to do with the app. */
+/** A page of the same origin that does not belong to the app. */
 export const ELSEWHERE = '/elsewhere'
 const SCRIPT = '/front.js'
 
-/** What the front does to answers of the app's backend. It is the same in every engine, which what browsers can be told to do is not. */
+/**
+ * Changes of the front to answers of the app's backend. They work the same in every engine, while
+ * browsers differ in what can be set.
+ */
 export interface Changes {
   /** Another Content-Security-Policy for the page. */
   readonly policy?: (policy: string) => string
-  /** Runs in the page before anything else does. */
+  /** A script that runs in the page before all others. */
   readonly script?: () => void
-  /** Whether the file at this path is missing, now. */
+  /** Whether the file at this path is missing now. */
   readonly isMissing?: (path: string) => boolean
-  /** Its answers may be read by pages of an opaque origin too. */
+  /** Whether pages of an opaque origin may read its answers, too. */
   readonly forOpaqueOrigins?: boolean
 }
 
-/** Stands before the app's backend: the network of the page itself, and what an app's hosting may do wrong. */
+/** A proxy before the app's backend: plays the page's network, and mistakes of an app's hosting. */
 export class Front {
   changes: Changes = {}
-  /** Paths asked for so far. */
+  /** Paths that were requested so far. */
   readonly asked: string[] = []
   readonly #server: Server
   readonly #target: URL
@@ -46,13 +49,13 @@ export class Front {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`
   }
 
-  /** Whether new links are refused; those there are end. */
+  /** Refuses new connections or accepts them again; refusing also ends the open ones. */
   refuse(refusing: boolean): void {
     this.#refusing = refusing
     if (refusing) this.#server.closeAllConnections()
   }
 
-  /** How often the ticket route was asked. */
+  /** Number of requests to the ticket route. */
   get tickets(): number {
     return this.asked.filter(path => path === '/api/tidings-ticket').length
   }
@@ -74,7 +77,8 @@ export class Front {
 
     const { hostname: host, port } = this.#target
     const headers = { ...asked.headers, 'accept-encoding': 'identity' }
-    // The backend is told what it would be told where the page is of its own origin: what is shown is what the browser refuses.
+    // The backend gets the same headers as from a page of its own origin, so that only the browser
+    // refuses.
     if (this.changes.forOpaqueOrigins) Object.assign(headers, { origin: `http://${headers.host}`, 'sec-fetch-site': 'same-origin' })
     const passed = request({ host, port, method: asked.method, path: asked.url, headers }, given => void this.#back(given, answer).catch(() => answer.destroy()))
     passed.on('error', () => answer.destroy())

@@ -1,4 +1,4 @@
-// What browsers keep of a page that was left, and what of it stands in the next one's way.
+// Pages that a browser keeps after the user left them, and how they disturb the next page.
 import { expect, test } from './test.ts'
 
 const to = { user: 'mina' }
@@ -17,7 +17,8 @@ test('bfcache: back from another page the app is live, shows what came meanwhile
   await app.press('Mark read: before')
   await app.isPending('before', false)
   await app.hasBadge(1)
-  // Chromium and WebKit have kept the page. Firefox does not keep one that has a socket, and loads it anew.
+  // Chromium and WebKit kept the page. Firefox does not keep a page with an open socket, and loads
+  // it again.
   const kept = await app.tab.evaluate(() => 'persisted' in window)
   test.info().annotations.push({ type: 'bfcache', description: kept ? 'the page itself came back' : 'the page was loaded anew' })
 })

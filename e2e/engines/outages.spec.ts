@@ -26,7 +26,8 @@ test('the saved inbox is shown after a reload, before there is a connection', as
   await app.openLive()
   await app.press('Mark read: one')
   await app.isPending('one', false)
-  // The row of the mark, which may be on disk before the inbox that shows it is. An inbox is there too by then.
+  // The outbox row of the mark may be on disk before the inbox that shows the mark. By then there
+  // is an inbox, too.
   await app.hasSaved('\\"read\\":true')
   await server.kill()
   await app.tab.reload()

@@ -7,7 +7,7 @@ test('what was not sent is shown at once after a reload, and sent once', async (
   await app.say('one', 'two')
   await app.hasText('2 waiting for a connection')
   await app.hasSaved('two')
-  // Twice: what came back after the first must not go with the second.
+  // Twice: messages that came back after the first visit must not disappear with the second.
   for (let visit = 0; visit < 2; visit += 1) {
     await app.tab.reload()
     await app.says(['one', 'two'])

@@ -1,14 +1,15 @@
-// What the browser, the page or its hosting refuses.
+// Features that the browser, the page or its hosting refuses.
 import { expect, test } from './test.ts'
 
 const to = { user: 'mina' }
 
 test.describe('in a sandbox', () => {
-  // Its pages have an origin that nobody can list.
+  // Its pages have an opaque origin, which can't be listed.
   test.use({ serverConfig: 'origins = ["*"]\n' })
 
   test('storage refused: a page that the browser gives no storage and no locks works from memory', async ({ app, server, front }) => {
-    // A document in a sandbox has an origin of nobody's: each engine itself refuses it cookies, IndexedDB and Web Locks.
+    // A sandboxed document has an opaque origin: each engine refuses it cookies, IndexedDB and Web
+    // Locks.
     front.changes = {
       policy: policy => `${policy.replaceAll("'self'", `'self' ${front.url}`)}; sandbox allow-scripts allow-forms`,
       forOpaqueOrigins: true,
@@ -41,7 +42,7 @@ test.describe('in a sandbox', () => {
 
 test('storage refused: where to look at indexedDB is an error, a page works from memory', async ({ app, server, front }) => {
   front.changes = {
-    // As in Firefox, where a user blocked what sites store.
+    // As in Firefox when the user blocks storage for the site.
     script: () =>
       Object.defineProperty(globalThis, 'indexedDB', {
         get() {
@@ -67,7 +68,8 @@ test('wasm 404: a core that is missing is asked for again, and the page works on
   let missing = true
   front.changes = { isMissing: path => missing && /\/first-[^/]+\.js$/.test(path) }
   await app.open()
-  // Engines that remember a failed import for the page's life have to be asked in another way.
+  // An engine may remember a failed import as long as the page lives, so the retry uses another
+  // URL.
   await app.eventually(async () => expect(front.asked.filter(path => /\/first-/.test(path)).length).toBeGreaterThan(2))
   missing = false
   await app.isLive()

@@ -14,28 +14,31 @@ export interface EngineOptions {
 }
 
 interface WorkerFixtures extends EngineOptions {
-  /** The engine's browser, the same for all tests of a worker: what they share is the program. */
+  /** The engine's browser. All tests of a worker share it. */
   running: Browser
 }
 
 interface Fixtures {
-  /** What is between pages and server: the userspace network, or nginx of a kind. */
+  /** The network between pages and server: a userspace proxy, or a kind of nginx. */
   through: 'network' | NginxKind
-  /** What is between pages and the app's backend. */
+  /** The proxy between pages and the app's backend. */
   front: Front
-  /** This test's user, with nothing stored. */
+  /** This test's profile, with empty storage. */
   profile: Profile
-  /** The app in a tab that shows nothing yet. */
+  /** The app in a tab that is still empty. */
   app: App
-  /** One more tab of the same browser. */
+  /** Opens one more tab of the same browser. */
   anotherTab: () => Promise<App>
-  /** A tab in a browser of somebody else's. */
+  /** Opens a tab in another user's browser. */
   elsewhere: () => Promise<App>
 }
 
 const START = { chromium, firefox, webkit }
 
-/** As for Chromium alone, on the same server, backend and network; only browser and page are those of `driver/` and `App`. */
+/**
+ * The fixtures of the Chromium tests, with the same server, backend and network; only browser and
+ * page come from `driver/` and `App`.
+ */
 export const test = base.extend<Fixtures, WorkerFixtures>({
   engine: ['chromium', { option: true, scope: 'worker' }],
   through: ['network', { option: true }],

@@ -2,18 +2,18 @@ import { exampleIn, type Framework } from './paths.ts'
 import { Child, freePort } from './process.ts'
 
 export interface BackendOptions {
-  /** Whose example. */
+  /** The framework of the example. */
   readonly framework: Framework
-  /** Where the backend itself reaches the Tidings server. */
+  /** URL at which the backend reaches the Tidings server. */
   readonly serverUrl: string
-  /** Where browsers do. */
+  /** URL at which browsers reach it. */
   readonly publicUrl: string
-  /** Another build of the page. */
+  /** Folder of another build of the page. */
   readonly page?: string
   readonly sessionTtlMs?: number
 }
 
-/** The example's own backend, which serves the page and gives tickets. */
+/** The example's own backend, which serves the page and makes tickets. */
 export class Backend {
   readonly url: string
   readonly #child: Child

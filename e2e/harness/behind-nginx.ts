@@ -3,13 +3,13 @@ import { Nginx, type NginxKind } from './nginx.ts'
 import { test as base } from './test.ts'
 
 interface Fixtures {
-  /** What nginx is like in this test. */
+  /** The kind of nginx in this test. */
   kind: NginxKind
-  /** The real one, before this test's server. */
+  /** The real nginx before this test's server. */
   nginx: Nginx
 }
 
-/** As elsewhere, but pages reach the server through nginx. */
+/** The usual fixtures, but pages reach the server through nginx. */
 export const test = base.extend<Fixtures>({
   kind: ['shipped', { option: true }],
 

@@ -1,4 +1,5 @@
-// What the tests need built, once a run. The examples' pages are built anew: it takes a second and is never stale.
+// Builds what the tests need, once per run. The examples' pages are always rebuilt: it takes a
+// second, and they are never stale.
 import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 

@@ -1,7 +1,7 @@
-/** Debian's Chromium; `CHROMIUM_PATH` names another. */
+/** Debian's Chromium; `CHROMIUM_PATH` names another one. */
 export const CHROMIUM_PATH = process.env.CHROMIUM_PATH ?? '/usr/bin/chromium'
 
-/** It may run as root and must reach nothing but this machine. */
+/** Flags that let it run as root, and keep it from the network beyond this machine. */
 export const CHROMIUM_ARGS = [
   '--no-sandbox',
   '--disable-gpu',

@@ -3,17 +3,17 @@ import { readdir } from 'node:fs/promises'
 import { SERVER, XTASK } from './paths.ts'
 import { Child, listens, until } from './process.ts'
 
-/** A part of the demo that its text says how to kill. */
+/** A part of the demo, with the process id that its guide prints. */
 export interface Part {
   readonly pid: number
   readonly name: string
 }
 
-/** `cargo xtask demo --cluster`, by what it prints. */
+/** `cargo xtask demo --cluster`, known by its output. */
 export class Demo {
   readonly #child = new Child(XTASK, ['demo', '--cluster', '--prebuilt'], { TIDINGS_BIN: SERVER }, { detached: true })
 
-  /** Waits until everything runs. */
+  /** Waits until all parts run. */
   async started(): Promise<void> {
     await this.says(/End +Ctrl-C/)
   }
@@ -22,12 +22,12 @@ export class Demo {
     return this.#child.output
   }
 
-  /** Where its page is. */
+  /** URL of its page. */
   get page(): string {
     return this.#told(/Open +(\S+)/)[1]!
   }
 
-  /** nginx in front of the nodes. */
+  /** URL of nginx, before the nodes. */
   get url(): string {
     return this.#told(/Nodes +(http:\S+),/)[1]!
   }
@@ -37,12 +37,12 @@ export class Demo {
     return [`http://${one}`, `http://${two}`]
   }
 
-  /** What runs, those that came back included. */
+  /** The parts, including restarted ones. */
   get parts(): Part[] {
     return [...this.output.matchAll(/kill -9 (\d+) *(.*)/g)].map(([, pid, name]) => ({ pid: Number(pid), name: name! }))
   }
 
-  /** Waits until it has said something this often. */
+  /** Waits until it has printed these words this often. */
   async says(words: RegExp, times = 1): Promise<void> {
     const all = new RegExp(words, 'g')
     await until(async () => {
@@ -51,7 +51,7 @@ export class Demo {
     }, `the demo to say ${words}`, 60_000)
   }
 
-  /** Ctrl-C; answers the exit code. */
+  /** Sends Ctrl-C; returns the exit code. */
   interrupt(): Promise<number | null> {
     return this.#child.interrupt()
   }
@@ -60,7 +60,7 @@ export class Demo {
     await this.#child.end('SIGTERM')
   }
 
-  /** What is still there of it, as far as it told what there is. */
+  /** Parts that still run, among those it has printed. */
   async remains(): Promise<string[]> {
     const urls = [...this.output.matchAll(/(?:http|postgres|redis):\/\/\S+/g)].map(([url]) => url.replace(/,$/, ''))
     const ports = urls.map(url => Number(new URL(url).port))

@@ -1,12 +1,12 @@
 import { expect, type Locator, type Page, type WebSocket } from '@playwright/test'
 
-/** The example's page, in the words of somebody who uses it. */
+/** The example's page, in a user's words. */
 export class InboxPage {
   readonly page: Page
   readonly url: string
-  /** Requests for a ticket so far. */
+  /** Number of ticket requests. */
   tickets = 0
-  /** WebSockets opened so far. */
+  /** WebSockets that were opened. */
   readonly sockets: WebSocket[] = []
   #noting: Promise<unknown> | undefined
 
@@ -31,7 +31,7 @@ export class InboxPage {
     await expect.poll(() => this.hasRest()).toBe(true)
   }
 
-  /** Whether what the core loads last, once the inbox is there, has come. */
+  /** Whether the deferred part of the core is loaded, which comes last. */
   hasRest(): Promise<boolean> {
     return this.page.evaluate(() => performance.getEntriesByType('resource').some(({ name }) => /\/rest-[^/]+\.js$/.test(name)))
   }
@@ -43,7 +43,7 @@ export class InboxPage {
     await expect(this.page.getByText('As last seen')).toHaveCount(0)
   }
 
-  /** Presses "Retry now" for as long as it is offered: the client may come back by itself meanwhile. */
+  /** Presses "Retry now" as long as it is offered: the client may reconnect by itself meanwhile. */
   async retryUntilLive(): Promise<void> {
     const retry = this.page.getByRole('button', { name: 'Retry now' })
     await expect(async () => {
@@ -56,12 +56,15 @@ export class InboxPage {
     await expect(this.page.getByTestId('connection')).toHaveAttribute('data-status', status)
   }
 
-  /** By which transport it is connected. */
+  /** Connected by this transport. */
   async isBy(transport: 'ws' | 'sse' | 'poll', timeout = 40_000): Promise<void> {
     await expect(this.page.getByTestId('connection')).toHaveAttribute('data-transport', transport, { timeout })
   }
 
-  /** Every state the page has shown since it was loaded, with its transport where there is one: `connected by sse`. */
+  /**
+   * Every state that the page has shown since it was loaded, with its transport if there is one:
+   * `connected by sse`.
+   */
   states(): Promise<string[]> {
     return this.page.evaluate(() => (window as unknown as { states: string[] }).states)
   }
@@ -74,7 +77,7 @@ export class InboxPage {
     return this.page.getByRole('listitem').filter({ hasText: title })
   }
 
-  /** Exactly these, newest first. Hidden "Unread:" prefixes don't count. */
+  /** Exactly these titles, newest first. Hidden "Unread:" prefixes don't count. */
   async shows(titles: readonly string[]): Promise<void> {
     await expect(async () => expect(await this.shownTitles()).toEqual(titles)).toPass({ timeout: 20_000 })
   }
@@ -84,7 +87,7 @@ export class InboxPage {
     return texts.map(text => text.replace(/^\s*Unread: /, '').trim())
   }
 
-  /** The number on the bell; 0 when there is none. */
+  /** The number on the bell; 0 if there is none. */
   async hasBadge(count: number): Promise<void> {
     const badge = this.page.getByTestId('badge')
     await (count === 0 ? expect(badge).toHaveCount(0) : expect(badge).toHaveText(String(count)))
@@ -98,7 +101,7 @@ export class InboxPage {
     await this.page.getByRole('tab', { name: new RegExp(`^${name}`) }).click()
   }
 
-  /** Chooses who is signed in and waits until the page has taken it over. */
+  /** Chooses the user and waits until the page has switched. */
   async switchTo(name: 'Mina Park' | 'Jun Mori' | 'Sign out'): Promise<void> {
     const user = this.page.getByLabel('Signed in as')
     await user.selectOption({ label: name })

@@ -6,21 +6,21 @@ import { ROOT } from './paths.ts'
 import { Child, freePort, listens, until } from './process.ts'
 
 /**
- * What stands between browser and server:
+ * The kind of nginx between browser and server:
  * - `shipped`: the configuration in `deploy/nginx`, as it is
  * - `plain`: `proxy_pass` and nothing else, so no WebSocket
- * - `buffering`: holds back whatever streams, and lets no WebSocket through
- * - `impatient`: the shipped one, cutting links that are silent for 5 s
- * - `narrow`: the shipped one, with three links and ten requests of one client
+ * - `buffering`: holds streams back, and lets no WebSocket through
+ * - `impatient`: the shipped one, which cuts connections that are silent for 5 s
+ * - `narrow`: the shipped one, with three connections and ten requests per client
  */
 export type NginxKind = 'shipped' | 'plain' | 'buffering' | 'impatient' | 'narrow'
 
-/** Where it says itself which one it is. */
+/** Path at which nginx names its own kind. */
 const KIND = '/nginx-kind'
 
 export const NGINX_PATH = process.env.NGINX_PATH ?? '/usr/sbin/nginx'
 
-/** The real nginx on a free port, everything it writes in a folder of its own. */
+/** The real nginx on a free port. It writes only into its own folder. */
 export class Nginx {
   readonly port: number
   readonly #folder: string
@@ -35,7 +35,7 @@ export class Nginx {
     this.#child = new Child(NGINX_PATH, ['-p', folder, '-c', 'nginx.conf', '-e', 'error.log'])
   }
 
-  /** In front of the server on `target`. */
+  /** Starts it before the server on `target`. */
   static async start(kind: NginxKind, target: number): Promise<Nginx> {
     const folder = await mkdtemp(join(tmpdir(), 'tidings-nginx-'))
     await mkdir(join(folder, 'temp'))
@@ -53,20 +53,20 @@ export class Nginx {
     return `http://127.0.0.1:${this.port}`
   }
 
-  /** Goes on with another configuration, as an operator does it: links that are open stay with the old one. */
+  /** Loads another configuration, as an operator would: open connections stay with the old one. */
   async reload(kind: NginxKind): Promise<void> {
     await writeFile(join(this.#folder, 'nginx.conf'), await configuration(kind, this.port, this.#target, this.#folder))
     this.#child.signal('SIGHUP')
     await until(async () => (await fetch(`${this.url}${KIND}`).then(answer => answer.text(), () => '')) === kind, `nginx to be ${kind}`)
   }
 
-  /** What it said and wrote, for a test that failed. */
+  /** Its output and logs, for a test that failed. */
   async log(): Promise<string> {
     const files = ['error.log', 'access.log'].map(file => readFile(join(this.#folder, file), 'utf8').catch(() => ''))
     return [this.#child.output, ...(await Promise.all(files))].join('\n')
   }
 
-  /** What was logged of requests. */
+  /** The log of requests. */
   async accessLog(): Promise<string> {
     return readFile(join(this.#folder, 'access.log'), 'utf8')
   }
@@ -80,7 +80,7 @@ export class Nginx {
 async function configuration(kind: NginxKind, port: number, target: number, folder: string): Promise<string> {
   const [http, server] = kind === 'plain' || kind === 'buffering' ? bare(kind, target) : await shipped(kind, target, folder)
   const temps = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(name => `${name}_temp_path temp/${name};`)
-  // As root its workers would have another user, who can't write into the folder.
+  // As root, nginx's workers would run as another user, who can't write into the folder.
   const user = process.getuid?.() === 0 ? 'user root;' : ''
   return `
     ${user}
@@ -103,7 +103,7 @@ async function configuration(kind: NginxKind, port: number, target: number, fold
   `
 }
 
-/** The files of `deploy/nginx`. Only where they point is another: the upstream's port and the log. */
+/** The files of `deploy/nginx`, with another upstream port and log. */
 async function shipped(kind: NginxKind, target: number, folder: string): Promise<[string, string]> {
   const read = (name: string) => readFile(`${ROOT}deploy/nginx/${name}`, 'utf8')
   const [http, server] = await Promise.all([read('tidings-http.conf'), read('tidings-server.conf')])
@@ -130,7 +130,10 @@ function bare(kind: NginxKind, target: number): [string, string] {
   return ['', `location / { proxy_pass http://127.0.0.1:${target}; ${kind === 'buffering' ? held : ''} }`]
 }
 
-/** Fails where there is nothing to replace: the test would else run against something else than it says. */
+/**
+ * Fails if the text to replace is missing: otherwise the test would run with another configuration
+ * than it says.
+ */
 function replaced(text: string, what: string, by: string): string {
   if (!text.includes(what)) throw new Error(`deploy/nginx has no ${what}`)
   return text.replace(what, by)

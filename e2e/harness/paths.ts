@@ -8,7 +8,7 @@ export type Framework = (typeof FRAMEWORKS)[number]
 export const exampleIn = (framework: Framework): string => `${ROOT}examples/${framework}`
 export const SDK = `${ROOT}npm/dist`
 export const RESULTS = `${ROOT}e2e/results`
-/** The React example built with React's development build, where StrictMode does everything twice. */
+/** The React example with React's development build, in which StrictMode runs everything twice. */
 export const STRICT_PAGE = `${RESULTS}/strict-page`
 /** The real server. */
 export const SERVER = process.env.TIDINGS_BIN ?? `${ROOT}target/release/tidings`

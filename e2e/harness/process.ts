@@ -2,12 +2,12 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo } from 'node:net'
 
-/** A child process that is ended by its own id, and whose output can be shown when a test fails. */
+/** A child process that is ended by its own id. A failed test shows its output. */
 export class Child {
   readonly #process: ChildProcess
   readonly #output: string[] = []
 
-  /** `detached`: in a process group of its own, as a terminal starts a command. */
+  /** `detached`: in its own process group, as a terminal starts a command. */
   constructor(command: string, args: readonly string[], env: Readonly<Record<string, string>> = {}, { detached = false } = {}) {
     this.#process = spawn(command, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'], detached })
     for (const stream of [this.#process.stdout, this.#process.stderr]) {
@@ -28,12 +28,12 @@ export class Child {
     return this.#process.exitCode === null && this.#process.signalCode === null
   }
 
-  /** Tells it something that does not end it. */
+  /** Sends a signal that does not end it. */
   signal(signal: NodeJS.Signals): void {
     this.#process.kill(signal)
   }
 
-  /** Ends it and waits until it is gone. */
+  /** Ends it and waits for its end. */
   async end(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
     if (!this.running) return
     const gone = once(this.#process, 'exit')
@@ -41,7 +41,10 @@ export class Child {
     await gone
   }
 
-  /** What Ctrl-C does to a detached one: a signal to everybody in its group. Waits for its end and answers its exit code. */
+  /**
+   * Sends Ctrl-C to a detached process: a signal to its whole process group. Waits for its end and
+   * returns its exit code.
+   */
   async interrupt(): Promise<number | null> {
     const gone = once(this.#process, 'exit')
     process.kill(-this.pid, 'SIGINT')
@@ -49,7 +52,7 @@ export class Child {
     return this.#process.exitCode
   }
 
-  /** Waits until `url` answers with a success; fails with the output when the process ends instead. */
+  /** Waits until `url` answers with success; fails with the output if the process ends instead. */
   async answers(url: string): Promise<void> {
     await until(async () => {
       if (!this.running) throw new Error(`The process ended before it answered:\n${this.output}`)
@@ -58,7 +61,7 @@ export class Child {
   }
 }
 
-/** Asks again every few milliseconds until the answer is yes. */
+/** Asks every few milliseconds until the answer is yes. */
 export async function until(condition: () => Promise<boolean>, what: string, withinMs = 20_000): Promise<void> {
   const deadline = Date.now() + withinMs
   while (!(await condition())) {
@@ -67,7 +70,7 @@ export async function until(condition: () => Promise<boolean>, what: string, wit
   }
 }
 
-/** A port that was free a moment ago; for processes that must come back on the same one. */
+/** A port that was free a moment ago, for processes that must return on the same one. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -77,7 +80,7 @@ export async function freePort(): Promise<number> {
   return port
 }
 
-/** Whether somebody takes connections there. */
+/** Whether a process accepts connections on the port. */
 export function listens(port: number): Promise<boolean> {
   return new Promise(resolve => {
     const socket = connect(port, '127.0.0.1')

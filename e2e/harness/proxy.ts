@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 
-/** The network between browser and server: a TCP proxy that can fail as networks do. */
+/** The network between browser and server: a TCP proxy that fails as networks do. */
 export class Proxy {
   readonly #server: Server
   readonly #links = new Set<Link>()
@@ -27,22 +27,25 @@ export class Proxy {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`
   }
 
-  /** Links that are open just now. */
+  /** Number of open connections. */
   get open(): number {
     return this.#links.size
   }
 
-  /** Half-open: today's links stay open for both ends, but nothing passes any more. New links work. */
+  /**
+   * Makes the open connections half-open: both ends still see them, but no byte passes. New
+   * connections work.
+   */
   stall(): void {
     for (const link of this.#links) link.stall()
   }
 
-  /** Ends today's links. */
+  /** Ends the open connections. */
   cut(): void {
     for (const link of this.#links) link.cut()
   }
 
-  /** Whether new links are refused. */
+  /** Refuses new connections, or accepts them again. */
   refuse(refusing: boolean): void {
     this.#refusing = refusing
   }
@@ -73,7 +76,7 @@ class Link {
   stall(): void {
     for (const end of this.#ends) {
       end.unpipe()
-      // Take the bytes, as a dead link's buffers do, and let them vanish.
+      // Reads the bytes and drops them, as a dead connection's buffers do.
       end.resume()
     }
   }

@@ -4,13 +4,16 @@ import { InboxPage } from './inbox-page.ts'
 
 export type MessageState = 'sent' | 'pending' | 'failed'
 
-/** A room of the example, in the words of somebody who is in it. */
+/** A room of the example, in the words of a member. */
 export class RoomPage extends InboxPage {
   async openRoom(id = 'harbour'): Promise<void> {
     await this.open(`/rooms/${id}`)
   }
 
-  /** Opens it and waits until it is live, with all of the client's code and its first page of history. */
+  /**
+   * Opens it and waits until it is live, with all of the client's code and the first page of
+   * history.
+   */
   async openRoomLive(id = 'harbour'): Promise<void> {
     await this.openRoom(id)
     await this.isRoomLive()
@@ -37,7 +40,7 @@ export class RoomPage extends InboxPage {
     return this.page.locator('.message-text')
   }
 
-  /** The messages of exactly this text. */
+  /** The messages with exactly this text. */
   message(text: string): Locator {
     const exactly = new RegExp(`^${text.replace(/[^\w ]/g, '\\$&')}$`)
     return this.page.locator('.message').filter({ has: this.page.locator('.message-text', { hasText: exactly }) })
@@ -51,7 +54,7 @@ export class RoomPage extends InboxPage {
     }
   }
 
-  /** Exactly these, oldest first. */
+  /** Exactly these texts, oldest first. */
   async says(texts: readonly string[]): Promise<void> {
     await expect(this.texts).toHaveText([...texts])
   }
@@ -60,7 +63,7 @@ export class RoomPage extends InboxPage {
     await expect(this.message(text)).toHaveAttribute('data-state', state)
   }
 
-  /** Every message that is shown is stored by the server. */
+  /** The server has stored every message that is shown. */
   async allSent(): Promise<void> {
     await expect(this.page.locator('.message:not([data-state="sent"])')).toHaveCount(0)
   }
@@ -74,11 +77,14 @@ export class RoomPage extends InboxPage {
   }
 }
 
-/** The page's renderer dies, as if the browser had run out of memory: it has no time to say or save anything. */
+/**
+ * Kills the page's renderer, as if the browser had run out of memory: the page can neither send nor
+ * save anything.
+ */
 export async function crash(page: Page): Promise<void> {
   const crashed = page.waitForEvent('crash')
   const session = await page.context().newCDPSession(page)
-  // It never answers.
+  // The command has no answer.
   void session.send('Page.crash').catch(() => {})
   await crashed
   await page.close()

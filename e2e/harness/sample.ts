@@ -1,6 +1,6 @@
 import type { Server } from './server.ts'
 
-/** An inbox as people have it: some of each kind, with and without links. */
+/** A typical inbox: several types, with and without links. */
 export async function fillInbox(server: Server): Promise<void> {
   const order = { routing: { type: 'navigate', path: '/orders/42', params: { tab: 'receipt' } } }
   const notices = [

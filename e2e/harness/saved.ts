@@ -1,9 +1,12 @@
 import type { Page } from '@playwright/test'
 
-/** Everything the page's IndexedDB holds, as text. Saving is debounced: tests wait until what they need is in it. */
+/**
+ * The contents of the page's IndexedDB, as text. Saving is debounced, so tests wait until the text
+ * is there.
+ */
 export const savedText = (page: Page): Promise<string> => saved(page, false)
 
-/** The saved inboxes alone. A mark that is still on its way is in the outbox too, and in no inbox yet. */
+/** Only the saved inboxes. An unanswered mark is also in the outbox, but not yet in an inbox. */
 export const savedInboxes = (page: Page): Promise<string> => saved(page, true)
 
 function saved(page: Page, inboxesOnly: boolean): Promise<string> {
@@ -19,7 +22,7 @@ function saved(page: Page, inboxesOnly: boolean): Promise<string> {
       for (const name of db.objectStoreNames) {
         const store = db.transaction(name).objectStore(name)
         const [keys, found] = await Promise.all([result(store.getAllKeys()), result(store.getAll())])
-        // A user's inbox has the user's key, all else of theirs more behind a tab.
+        // The key of a user's inbox is the user; all other keys of the user go on after a tab.
         values.push(...found.filter((_, at) => !inboxesOnly || !String(keys[at]).includes('\t')))
       }
       db.close()

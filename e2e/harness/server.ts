@@ -14,7 +14,7 @@ export interface Notice {
   readonly data?: unknown
 }
 
-/** The real server with a data folder of its own, on a port that it keeps over restarts. */
+/** The real server with its own data folder, on a port that it keeps over restarts. */
 export class Server {
   readonly port: number
   readonly #folder: string
@@ -43,7 +43,7 @@ export class Server {
     return this.#child.output
   }
 
-  /** `kill -9`: nothing of what it holds in memory survives. */
+  /** Runs `kill -9`: the server loses everything it holds in memory. */
   async kill(): Promise<void> {
     await this.#child.end('SIGKILL')
   }
@@ -53,7 +53,7 @@ export class Server {
     await this.#child.answers(`${this.url}/readyz`)
   }
 
-  /** Starts again as one that has lost its disk. */
+  /** Starts again without its data, as after the loss of its disk. */
   async startEmpty(): Promise<void> {
     await rm(this.#data, { recursive: true })
     await this.startAgain()
@@ -72,14 +72,14 @@ export class Server {
     return publishInsistently(this.url, notice)
   }
 
-  /** Everything that was issued to a user is refused from now on. */
+  /** Revokes all credentials of a user. */
   async revoke(user: string): Promise<void> {
     const headers = { Authorization: 'Bearer dev', 'Content-Type': 'application/json' }
     const response = await fetch(`${this.url}/v1/revocations`, { method: 'POST', headers, body: JSON.stringify({ user }) })
     if (response.status !== 202) throw new Error(`revoke: ${response.status} ${await response.text()}`)
   }
 
-  /** A backend says something in a channel; answers once it is stored. */
+  /** Publishes in a channel as a backend; returns when it is stored. */
   async say(channel: string, data: unknown): Promise<void> {
     const response = await fetch(this.#messagesOf(channel), {
       method: 'POST',
@@ -89,7 +89,7 @@ export class Server {
     if (response.status !== 201) throw new Error(`say: ${response.status} ${await response.text()}`)
   }
 
-  /** What is stored of a channel, its first hundred messages, in order. */
+  /** The first hundred stored messages of a channel, in order. */
   async said(channel: string): Promise<unknown[]> {
     const response = await fetch(`${this.#messagesOf(channel)}?after=0&limit=100`, { headers: { Authorization: 'Bearer dev' } })
     if (response.status !== 200) throw new Error(`said: ${response.status} ${await response.text()}`)
@@ -112,7 +112,9 @@ export class Server {
   }
 }
 
-/** Publishes and returns the notification's id once it is stored. `key` makes a repeat the same one. */
+/**
+ * Publishes and returns the notification's id once it is stored. `key` makes a repeat idempotent.
+ */
 export async function publish(
   url: string,
   { type = 'message', ...notice }: Notice,
@@ -128,7 +130,7 @@ export async function publish(
   return results[0].notification_id
 }
 
-/** Publishes, and while there is no answer repeats it with the same key, as a backend should. */
+/** Publishes, and repeats with the same key until there is an answer, as a backend should. */
 export async function publishInsistently(url: string, notice: Notice): Promise<string> {
   const key = crypto.randomUUID()
   for (;;) {

@@ -8,18 +8,18 @@ import { RoomPage } from './room-page.ts'
 import { Server } from './server.ts'
 
 export interface Options {
-  /** Whose example is shown: a project of the configuration. */
+  /** The framework of the example: a project of the configuration. */
   framework: Framework
   /** Text of the server's configuration file. */
   serverConfig: string
-  /** Life of a session, in milliseconds; 0: the server's default. */
+  /** Length of a session in milliseconds; 0: the server's default. */
   sessionTtlMs: number
   /** Folder of another build of the page; empty: the production build. */
   pageFolder: string
 }
 
 interface Fixtures {
-  /** A server of this test's own, and the network in front of it. */
+  /** This test's own server, and the network before it. */
   server: Server
   network: Proxy
   backend: Backend
@@ -27,7 +27,10 @@ interface Fixtures {
   inbox: InboxPage
   /** One more page in the same browser, or in another one. */
   another: (context?: BrowserContext) => Promise<InboxPage>
-  /** The same for rooms: a page that is not open yet, and one more in the same browser, or in a user's own one. */
+  /**
+   * The same for rooms: a page that is not open yet, and one more, in the same browser or in a
+   * user's own one.
+   */
   room: RoomPage
   anotherRoom: (user?: 'mina' | 'jun') => Promise<RoomPage>
 }
@@ -90,7 +93,10 @@ export const test = base.extend<Options & Fixtures>({
   },
 })
 
-/** Marks what an adapter or its example can break: those tests run over the example of every framework. */
+/**
+ * Marks tests of parts that an adapter or its example can break: they run over every framework's
+ * example.
+ */
 export const EVERY_FRAMEWORK = { tag: '@every-framework' }
 
 export { expect } from '@playwright/test'

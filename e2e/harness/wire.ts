@@ -4,16 +4,16 @@ import { WebSocket } from 'ws'
 
 import type { Server } from './server.ts'
 
-/** A message of the protocol, as far as tests look into it. */
+/** A message of the protocol, as far as tests read it. */
 export interface Message {
   readonly type: string
   readonly [key: string]: unknown
 }
 
-/** Messages that come one after the other, to be waited for. */
+/** Messages in the order of their arrival, with ways to wait for them. */
 export class Inbox {
   readonly messages: Message[] = []
-  /** Comments of a stream. */
+  /** Number of comments in a stream. */
   heartbeats = 0
   /** Milliseconds of the last `retry:`. */
   retryMs: number | undefined
@@ -34,7 +34,7 @@ export class Inbox {
     this.wake()
   }
 
-  /** Waits until `found` is true of what came so far. */
+  /** Waits until `found` is true of the messages so far. */
   async until(found: (inbox: this) => boolean, what: string): Promise<void> {
     while (!found(this)) {
       if (this.ended) throw new Error(`It ended before ${what}: ${JSON.stringify(this.messages)}`)
@@ -78,7 +78,7 @@ export async function ticket(server: Server, user = 'mina', origin?: string): Pr
   return ((await response.json()) as { ticket: string }).ticket
 }
 
-/** A WebSocket by hand. Fails with the status where the upgrade is refused. */
+/** A WebSocket without the SDK. Fails with the status if the upgrade is refused. */
 export class RawSocket extends Inbox {
   readonly #socket: WebSocket
 
@@ -110,7 +110,7 @@ export class RawSocket extends Inbox {
   }
 }
 
-/** A stream of server-sent events by hand. */
+/** A stream of server-sent events without the SDK. */
 export class RawStream extends Inbox {
   /** `id` of the last event. */
   id = ''
@@ -123,7 +123,7 @@ export class RawStream extends Inbox {
     this.#abort = abort
   }
 
-  /** Opens it and reads on in the background. Answers once the head is there. */
+  /** Opens the stream and reads in the background. Returns when the head of the answer is there. */
   static async open(url: string, init: RequestInit = {}): Promise<RawStream> {
     const abort = new AbortController()
     const response = await fetch(url, { ...init, signal: abort.signal })

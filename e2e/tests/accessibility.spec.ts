@@ -13,7 +13,7 @@ async function hasNoBarrier(page: Page, what: string, picture: string): Promise<
 
 for (const colorScheme of ['light', 'dark'] as const) {
   for (const width of [360, 1440]) {
-    // Styles are the same in every framework; what is not is seen in two of the four.
+    // Styles are the same in every framework; other parts are checked in two of the four variants.
     const details = (colorScheme === 'light') === (width === 360) ? EVERY_FRAMEWORK : {}
     test(`${colorScheme}, ${width} px wide: no page has a barrier that axe can find, nor a sideways scroll`, details, async ({ framework, inbox, server, page }) => {
       await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
@@ -95,7 +95,7 @@ test('a room can be used from the keyboard alone', EVERY_FRAMEWORK, async ({ roo
   await expect(room.composer).toBeFocused()
   await room.hasMessage('one\ntwo', 'failed')
 
-  // Back from the composer: discard, retry, then the list itself, which the arrows scroll.
+  // Back from the composer: discard, retry, then the list itself, which the arrow keys scroll.
   await page.keyboard.press('Shift+Tab')
   await expect(page.getByRole('button', { name: /^Discard: / })).toBeFocused()
   await page.keyboard.press('Shift+Tab')
@@ -123,7 +123,7 @@ test('everything can be done from the keyboard', EVERY_FRAMEWORK, async ({ inbox
   await expect(page.getByRole('tab', { name: /^Unread/ })).toHaveAttribute('aria-selected', 'true')
   await page.keyboard.press('Home')
 
-  // The keyboard keeps its place in the list when an item leaves it.
+  // The keyboard focus keeps its place in the list when an item leaves it.
   await page.getByRole('button', { name: 'Archive: two' }).focus()
   await page.keyboard.press('Enter')
   await inbox.shows(['one'])

@@ -4,7 +4,8 @@ import type { AddressInfo } from 'node:net'
 
 import { expect, test } from '../harness/test.ts'
 
-// A page of another origin than the server's, whose user is known by a cookie. Cookies know no ports: the page's site is the server's.
+// A page of another origin than the server's, whose user is known by a cookie. Cookies ignore
+// ports, so the page belongs to the server's site.
 
 test.use({ serverConfig: '[auth]\ncookie = "session"\n' })
 
@@ -24,7 +25,7 @@ test('a page of an allowed origin is let in by its cookie on a socket, a stream 
   await once(pages, 'listening')
   await page.goto(`http://127.0.0.1:${(pages.address() as AddressInfo).port}/`)
 
-  /** What each way answers to a frame of the page. */
+  /** The answer of each transport to a frame of the page. */
   const ways = async (url: string) => ({
     rest: await fetch(`${url}/v1/inbox`, { credentials: 'include' }).then(
       answer => answer.status,

@@ -3,7 +3,7 @@ import { InboxPage } from '../harness/inbox-page.ts'
 import { publish, publishInsistently } from '../harness/server.ts'
 import { expect, test as base } from '../harness/test.ts'
 
-// `cargo xtask demo --cluster`, as somebody tries it: two nodes, PostgreSQL, Redis and nginx.
+// `cargo xtask demo --cluster`, as a developer tries it: two nodes, PostgreSQL, Redis and nginx.
 const test = base.extend<{ demo: Demo }>({
   demo: async ({}, use, info) => {
     const demo = new Demo()
@@ -19,7 +19,7 @@ test('the demo of a cluster shows what either node takes, brings back what is ki
   await inbox.openLive()
   const to = { user: 'mina' }
   const titles: string[] = []
-  // The page is on one of them.
+  // The page is connected to one of the nodes.
   for (const node of demo.nodes) {
     titles.unshift(`by ${node}`)
     await publish(node, { to, title: titles[0]! })

@@ -7,12 +7,12 @@ import { EventSource as NpmEventSource } from 'eventsource'
 import { expect, test } from '../harness/test.ts'
 import { ticket, type Message } from '../harness/wire.ts'
 
-// Clients that know nothing of Tidings: a browser's own EventSource, and npm's.
+// Clients without the SDK: a browser's own EventSource, and npm's.
 
 const to = { user: 'mina' }
 const TITLES = Array.from({ length: 30 }, (_, at) => `Number ${at}`)
 
-/** Publishes all, with two sudden deaths of the server under way. */
+/** Publishes all titles, and kills the server twice meanwhile. */
 async function publishThroughDeaths(server: import('../harness/server.ts').Server): Promise<void> {
   for (const [at, title] of TITLES.entries()) {
     const publishing = server.publishInsistently({ to, title })
@@ -57,7 +57,7 @@ test("a browser's EventSource resumes by itself after kill -9, with nothing lost
     (await messages()).filter(({ type }) => type === 'notification').map(({ data }) => (data as { title: string }).title)
   await expect.poll(async () => (await titles()).length, { timeout: 40_000 }).toBe(TITLES.length)
   expect(await titles()).toEqual(TITLES)
-  // One snapshot: it resumed, it did not begin again.
+  // There is one snapshot, so the client resumed and did not start again.
   expect((await messages()).filter(({ type }) => type === 'snapshot')).toHaveLength(1)
   const ids = await page.evaluate(() => window.heard.map(({ id }) => id))
   expect(ids.every(id => id.includes('~'))).toBe(true)
@@ -78,7 +78,7 @@ test("a browser's EventSource gives up where it should, and a page goes on with 
         if (window.source.readyState === EventSource.CLOSED) window.givenUp += 1
       }
     }, address)
-  // Final: 204. A new credential is wanted: 401.
+  // Final: 204. If a new credential is needed: 401.
   for (const query of ['channels=nonsense', 'ticket=tk_none']) {
     await open(`${server.url}/v1/sse?${query}`)
     await expect.poll(() => page.evaluate(() => window.givenUp)).toBe(1)
@@ -91,7 +91,7 @@ test("a browser's EventSource gives up where it should, and a page goes on with 
     body: JSON.stringify({ user: 'mina' }),
   })
   expect(revoked.status).toBe(202)
-  // The stream ends, it comes back by itself with what was revoked, and hears 401.
+  // The stream ends, the client reconnects with the revoked credential, and gets 401.
   await expect.poll(() => page.evaluate(() => window.givenUp), { timeout: 30_000 }).toBe(1)
   const last = await page.evaluate(() => window.heard.at(-1)!)
   expect(JSON.parse(last.data)).toMatchObject({ type: 'error', code: 'revoked' })
@@ -123,7 +123,7 @@ test("a ticket for one origin opens an EventSource of its pages, named or the se
         `${server.url}/v1/sse?ticket=${ticket}`,
       ),
     )
-  // Any answer of the server's is a page of its origin: browsers send no `Origin` from there.
+  // Any answer of the server is a page of its origin: browsers send no `Origin` from there.
   await page.goto(`${server.url}/healthz`)
   expect(await heard(server.url)).toBe('connected')
   expect(await heard(elsewhere)).toBe('refused')
@@ -151,6 +151,6 @@ test("npm's eventsource resumes by itself after kill -9, with nothing lost and n
   source.close()
   expect(titles()).toEqual(TITLES)
   expect(heard.filter(({ type }) => type === 'snapshot')).toHaveLength(1)
-  // It forgets the id of an event that has none, so each has one.
+  // The client forgets the last id at an event without one, so each event has an id.
   expect(ids.every(id => id.includes('~'))).toBe(true)
 })

@@ -1,4 +1,4 @@
-// Which transport a page goes by, through the real nginx, and that nothing is lost or doubled on any of them.
+// The transport that a page uses through the real nginx. No transport loses or doubles anything.
 import type { Browser, BrowserContext, WebSocket } from '@playwright/test'
 
 import { expect, test } from '../harness/behind-nginx.ts'
@@ -7,7 +7,8 @@ import type { Server } from '../harness/server.ts'
 
 const to = { user: 'mina' }
 
-// Networks take their time to show what they are: a stream that is held back, links that are cut for being idle.
+// It takes a while until a network shows its faults: a stream that is held back, connections that
+// are cut when idle.
 test.describe.configure({ timeout: 180_000 })
 
 interface World {
@@ -17,7 +18,10 @@ interface World {
   readonly another: (context: BrowserContext) => Promise<InboxPage>
 }
 
-/** A publish is seen, a mark goes up, and sudden deaths of the server lose nothing and double nothing. */
+/**
+ * A notification arrives, a mark is stored, and after kills of the server nothing is lost or
+ * doubled.
+ */
 async function losesNothing({ inbox, server, browser, another }: World): Promise<void> {
   await server.publish({ to, title: 'Read me' })
   await inbox.shows(['Read me'])
@@ -40,11 +44,11 @@ async function losesNothing({ inbox, server, browser, another }: World): Promise
   await inbox.shows(all)
   await inbox.hasBadge(titles.length)
 
-  // And a browser that was never there agrees.
+  // A new browser shows the same.
   const elsewhere = await browser.newContext()
   const other = await another(elsewhere)
   await other.open()
-  // It finds out anew what the network lets through.
+  // It must find out again which transport the network lets through.
   await expect(other.page.getByRole('tabpanel')).toHaveAttribute('aria-busy', 'false', { timeout: 60_000 })
   await other.shows(all)
   await expect(other.item('Read me')).toHaveAttribute('data-read', 'true')
@@ -95,7 +99,7 @@ test.describe('through a proxy without WebSocket settings', () => {
   })
 
   test.describe('a policy against requests', () => {
-    // To Chromium a page that was answered by the test is not of this machine.
+    // Chromium does not count a page that the test itself serves as local.
     test.use({ permissions: ['local-network-access'] })
 
     test('is named as the cause, and WebSocket is tried again', async ({ inbox, nginx, page, server }) => {
@@ -154,7 +158,8 @@ test.describe('through a proxy that cuts links after 5 s of silence', () => {
       })
     })
     await inbox.openLive()
-    // Pings are at least a second and less than five apart; without them a link would have been cut.
+    // Pings are between one and five seconds apart; without them, the connection would have been
+    // cut.
     await expect.poll(() => Math.max(0, ...pongs.values()), { timeout: 120_000 }).toBeGreaterThanOrEqual(8)
     expect(inbox.sockets.length, 'two cuts at most').toBeLessThanOrEqual(3)
     expect(inbox.sockets.at(-1)?.isClosed()).toBe(false)

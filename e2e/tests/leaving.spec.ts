@@ -1,4 +1,4 @@
-// What somebody does with the click that leaves the page.
+// Clicks that leave the page.
 import type { Page } from '@playwright/test'
 
 import { expect, test } from '../harness/test.ts'
@@ -7,7 +7,7 @@ const REST = /\/rest-[^/]+\.js$/
 const ELSEWHERE = '/elsewhere'
 const TITLES = Array.from({ length: 10 }, (_, at) => `Number ${at}`)
 
-/** Marks an item read and follows a link, in one go; the next page is there at once. */
+/** Marks an item read and follows a link at once; the next page loads immediately. */
 async function readAndLeave(page: Page, title: string): Promise<void> {
   await Promise.all([
     page.waitForURL(`**${ELSEWHERE}`),
@@ -42,7 +42,7 @@ for (const early of [true, false]) {
     await inbox.hasBadge(0)
     await expect(page.locator('[data-pending="true"]')).toHaveCount(0)
     await expect.poll(() => page.evaluate(() => Object.keys(localStorage).filter(key => key.startsWith('tidings\n')))).toEqual([])
-    // Not only here.
+    // Another browser shows it, too.
     const elsewhere = await browser.newContext()
     const second = await another(elsewhere)
     await second.openLive()

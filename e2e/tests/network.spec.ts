@@ -1,6 +1,6 @@
 import { expect, test } from '../harness/test.ts'
 
-// Heartbeats short enough to watch.
+// Heartbeats short enough to wait for.
 test.use({ serverConfig: '[limits]\nheartbeat_ms = 1000\ntimeout_ms = 1000\nidle_ms = 2000\n' })
 
 test('a link that passes nothing any more, yet looks open, is noticed and replaced', async ({ inbox, server, network }) => {

@@ -1,7 +1,7 @@
 import { expect, test } from '../harness/behind-nginx.ts'
 import { poll, RawSocket, RawStream, ticket } from '../harness/wire.ts'
 
-// The server through the real nginx, by clients that hide nothing.
+// The server through the real nginx, with clients that show every detail.
 
 const to = { user: 'mina' }
 
@@ -104,7 +104,7 @@ test.describe('the shipped limits, made narrow', () => {
     const stream = await fetch(`${nginx.url}/v1/sse?ticket=${await ticket(server)}`)
     expect(stream.status).toBe(200)
     expect(await stream.text()).toMatch(/^retry: \d{4}\n\n$/)
-    // Those that were there first have noticed nothing, and leave room again.
+    // The earlier connections were not disturbed, and make room when they close.
     await server.publish({ to: { users: ['one', 'two', 'three'] }, title: 'still here' })
     await Promise.all(sockets.map(socket => socket.hear('notification')))
     for (const socket of sockets) socket.close()
@@ -123,7 +123,7 @@ test.describe('a proxy without WebSocket settings', () => {
 
   test('refuses the upgrade, and lets streams and polls through', async ({ nginx, server }) => {
     await expect(RawSocket.open(nginx.url, {})).rejects.toThrow('status 4')
-    // It buffers by default: the server's own header keeps it from that.
+    // nginx buffers by default; the server's own header turns that off.
     const stream = await RawStream.open(`${nginx.url}/v1/sse`, {
       method: 'POST',
       headers: { 'Content-Type': 'application/json' },
@@ -155,7 +155,7 @@ test.describe('a proxy that buffers', () => {
     }
     const { messages } = await poll(nginx.url, { session_token: head.session_token, cursors: head.cursors }, 20_000)
     expect(messages.map(({ type }) => type)).toContain('notification')
-    // Time enough for an answer through the same proxy was none for a single event.
+    // In this time the same proxy delivered a whole answer, but not a single event.
     expect(held).toBe('')
     opening.abort()
     await reading

@@ -1,4 +1,4 @@
-// Several tabs of one browser, each with a connection of its own.
+// Several tabs of one browser, each with its own connection.
 import { savedText } from '../harness/saved.ts'
 import { expect, test } from '../harness/test.ts'
 

@@ -9,7 +9,7 @@ test('what was not sent is shown at once after a reload, connected or not, and s
   await room.say('one', 'two')
   await expect(page.getByText('2 waiting for a connection')).toBeVisible()
   await expect.poll(() => savedText(page)).toContain('two')
-  // Twice: what came back after the first must not go with the second.
+  // Twice: messages that came back after the first visit must not disappear with the second.
   for (let visit = 0; visit < 2; visit += 1) {
     await page.reload()
     await room.says(['one', 'two'])
@@ -36,8 +36,8 @@ test('what a tab that crashed had not sent is taken over by another, shown at on
   await expect.poll(() => savedText(other.page)).toContain('two')
   await other.say('three')
   await other.says(['three'])
-  // The other tab looks for what dead tabs left when it starts; from then on it waits for this one's death. Its clock stands
-  // still, so that it does not look again.
+  // The other tab looks for the lanes of crashed tabs when it starts; from then on it waits for
+  // this tab's lock. Its clock stands still, so that it does not look again.
   await other.page.clock.install()
   await other.page.reload()
   await other.hasMessage('three', 'pending')

@@ -1,9 +1,10 @@
-// What a page loads until its first inbox is there, and what waits for the rest.
+// The code that a page loads until its first inbox is shown, and the actions that wait for the
+// deferred part.
 import type { Route } from '@playwright/test'
 
 import { expect, test } from '../harness/test.ts'
 
-// The query is of a second try, for browsers that remember the first.
+// A browser may remember a failed import, so the second try adds a query.
 const REST = /\/rest-[^/]+\.js(\?|$)/
 
 test('a first inbox does without the rest of the core, and what happens meanwhile waits for it', async ({ inbox, server, page }) => {
@@ -19,7 +20,7 @@ test('a first inbox does without the rest of the core, and what happens meanwhil
 
   await server.publish({ to: { user: 'mina' }, title: 'third' })
   await inbox.press('first', 'Mark read')
-  // Both are the rest's to show.
+  // Only the deferred part can show both.
   await inbox.shows(['second', 'first'])
 
   await held[0]?.continue()
@@ -55,7 +56,7 @@ test('a first part that did not load is asked for again, and what the page shows
   await inbox.hasState('waiting')
   expect((await said).text()).toContain('explain()')
   there = true
-  // The page has reason to hope: it does not wait any longer.
+  // The page has a sign that the network is back, so it tries at once.
   await page.evaluate(() => window.dispatchEvent(new Event('online')))
   await inbox.isLive()
   await inbox.shows(['Paid'])

@@ -3,7 +3,9 @@ import type { InboxPage } from '../harness/inbox-page.ts'
 
 const TICKET = '**/api/tidings-ticket'
 
-/** Lets a minute pass on the page's clock, second by second, so that answers arrive between its timers. */
+/**
+ * Moves the page's clock by a minute, second by second, so that answers arrive between its timers.
+ */
 async function passMinute({ page }: InboxPage): Promise<void> {
   for (let second = 0; second < 60; second += 1) await page.clock.runFor(1000)
 }
@@ -18,7 +20,8 @@ test('a ticket the server refuses is said so, and is not asked for again and aga
   await inbox.open()
   await inbox.hasState('waiting')
   await passMinute(inbox)
-  // Waits are random, from 0 up to 1, 2, 4, … 30 s: without them there would be hundreds.
+  // Waits are random, from 0 up to 1, 2, 4, … 30 s: without them there would be hundreds of
+  // attempts.
   expect(given).toBeGreaterThan(1)
   expect(given).toBeLessThanOrEqual(25)
   await expect(page.getByText('Connection lost.')).toBeVisible()

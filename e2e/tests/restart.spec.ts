@@ -8,7 +8,8 @@ test('kill -9 while publishing: every acknowledged notification is shown once, i
   const titles = Array.from({ length: 45 }, (_, at) => `Number ${at}`)
   for (const [at, title] of titles.entries()) {
     const publishing = server.publishInsistently({ to: { user: 'mina' }, title })
-    // Under the running request, which is then repeated with its key until there is an answer.
+    // Kills the server during a request, which is then repeated with its key until there is an
+    // answer.
     if (at % 12 === 5) {
       await server.kill()
       await server.startAgain()

@@ -36,7 +36,7 @@ test('kill -9 amid what two tabs say: both show all of it, once, in one order', 
   const lines = tabs.map((_, tab) => Array.from({ length: 15 }, (_, at) => `tab ${tab}, line ${at}`))
   const talking = Promise.all(tabs.map((tab, at) => tab.say(...lines[at]!)))
   for (const heard of [5, 15]) {
-    // So much is stored, and the rest on its way.
+    // This many are stored, and the others are under way.
     await expect.poll(async () => (await server.said('room:harbour')).length).toBeGreaterThanOrEqual(heard)
     await server.kill()
     await server.startAgain()
@@ -140,7 +140,7 @@ test('another user on the same page sees nothing of the first’s rooms, nor of 
   expect(await page.evaluate(() => (window as unknown as { leaks: string[] }).leaks)).toEqual([])
   expect(await server.said('room:kitchen'), 'Jun’s connection carried nothing of Mina').toEqual([{ text: 'Secret of the kitchen' }])
 
-  // It waited for its author.
+  // The message waited for its author.
   await room.switchTo('Mina Park')
   await room.openRoomLive('kitchen')
   await room.says(['Secret of the kitchen', 'Unsent secret'])
@@ -161,7 +161,7 @@ test('signing out leaves nothing of rooms and outbox in the browser', EVERY_FRAM
   await expect(page.getByRole('heading', { name: 'You are signed out' })).toBeVisible()
   await expect.poll(() => savedText(page)).not.toMatch(/secret/i)
 
-  // Nor does any of it come back, without a connection or with one.
+  // None of it comes back, with or without a connection.
   await page.getByRole('main').getByRole('button', { name: 'Mina Park' }).click()
   await room.openRoom('kitchen')
   await room.hasState('waiting')

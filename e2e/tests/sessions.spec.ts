@@ -20,7 +20,8 @@ test('another user on the same page sees nothing of the first', EVERY_FRAMEWORK,
   await inbox.openLive()
   await inbox.shows(['Secret of Mina'])
 
-  // From the moment Jun is signed in, Mina's notification must not be on the page, not even for one frame.
+  // From the moment Jun is signed in, the page must not show Mina's notification for even one
+  // frame.
   await page.evaluate(() => {
     const leaks: string[] = []
     new MutationObserver(() => {

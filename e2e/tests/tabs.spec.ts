@@ -1,4 +1,5 @@
-// Many tabs of one browser, through a proxy without WebSocket settings: by HTTP/1.1 six connections are all that they have.
+// Many tabs of one browser, through a proxy without WebSocket settings: with HTTP/1.1, they have
+// only six connections together.
 import { expect, test } from '../harness/behind-nginx.ts'
 import type { InboxPage } from '../harness/inbox-page.ts'
 
@@ -16,7 +17,7 @@ test('seven tabs are all connected, two by streams, and requests of the app get 
   expect(by.filter(transport => transport === 'sse')).toHaveLength(2)
   expect(by.filter(transport => transport === 'poll')).toHaveLength(5)
 
-  // One that hangs for want of a connection hangs for as long as the streams are open.
+  // A request that gets no connection hangs as long as the streams are open.
   for (const { page } of tabs) {
     const status = await page.evaluate(url => fetch(url, { mode: 'no-cors', cache: 'no-store', signal: AbortSignal.timeout(15_000) }).then(() => 'answered', String), `${nginx.url}/healthz`)
     expect(status).toBe('answered')

@@ -21,7 +21,10 @@ test('a content security policy that forbids wasm is named as the cause', EVERY_
   await expect(alert).toContainText("'wasm-unsafe-eval'")
 })
 
-/** A page that serves the compiled core itself, from `wasmPath`, and connects. What it gets to know is its title. */
+/**
+ * A page that serves the compiled core itself, from `wasmPath`, and connects. It shows what it
+ * learns in its title.
+ */
 async function openWithOwnWasm(page: Page, wasmPath: string): Promise<void> {
   await page.route('http://app.localhost/**', async route => {
     const { pathname } = new URL(route.request().url())
@@ -55,6 +58,6 @@ test('a page in the place of the compiled core is a typed error that says so', a
 
 test('a page may serve the compiled core itself', async ({ page }) => {
   await openWithOwnWasm(page, '/sdk/core.wasm')
-  // Nothing listens there, so the client waits: which it can only do with its core at work.
+  // No server listens there, so the client waits, which needs a working core.
   await expect(page).toHaveTitle(/^waiting \| /)
 })

@@ -8,7 +8,7 @@ import { BiDiProfile } from './bidi.ts'
 import type { Browser } from './engine.ts'
 import { BiDi, WebDriver } from './remote.ts'
 
-/** Debian's Chromium by its chromedriver, which translates BiDi. */
+/** Debian's Chromium through its chromedriver, which translates BiDi. */
 export async function chromium(): Promise<Browser> {
   const folder = await mkdtemp(join(tmpdir(), 'tidings-chromium-'))
   const port = await freePort()
@@ -23,7 +23,7 @@ export async function chromium(): Promise<Browser> {
 
   const crash = async (context: string) => {
     const { session } = await bidi.call<{ session: string }>('goog:cdp.getSession', { context })
-    // It never answers.
+    // The command has no answer.
     bidi.call('goog:cdp.sendCommand', { session, method: 'Page.crash' }).catch(() => {})
   }
   return {

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { spawn, type ChildProcess } from 'node:child_process'
 
-/** A screen that nobody sees: WebKitGTK's browser has no headless mode. */
+/** A virtual display: WebKitGTK's browser has no headless mode. */
 export class Display {
   readonly name: string
   readonly #process: ChildProcess
@@ -11,7 +11,7 @@ export class Display {
     this.#process = process
   }
 
-  /** On a number of its own choice. */
+  /** Starts one, with a number that it chooses itself. */
   static async start(): Promise<Display> {
     const args = ['-displayfd', '3', '-screen', '0', '1280x800x24', '-nolisten', 'tcp']
     const child = spawn(process.env.XVFB_PATH ?? 'Xvfb', args, { stdio: ['ignore', 'ignore', 'ignore', 'pipe'] })

@@ -38,7 +38,7 @@ export async function firefox(prefs: Readonly<Record<string, boolean | number | 
   }
 }
 
-/** It must reach nothing but this machine, and show nothing of its own. */
+/** Settings that keep it from the network beyond this machine, and from pages of its own. */
 const PREFS = {
   'app.normandy.enabled': false,
   'app.update.disabledForTesting': true,
@@ -56,7 +56,7 @@ const PREFS = {
   'toolkit.telemetry.enabled': false,
 }
 
-/** The browser itself knows the process of each tab. A tab is found there by its title. */
+/** The browser itself knows the process of each tab, under the title of its page. */
 function crashIn(bidi: BiDi): Crash {
   return async (_, tab) => {
     const title = crypto.randomUUID()

@@ -2,7 +2,9 @@ import { once } from 'node:events'
 
 import { WebSocket } from 'ws'
 
-/** The remote end refused a command, in its words: `no such frame`, `stale element reference`, … */
+/**
+ * The driver refused a command; the code is its own: `no such frame`, `stale element reference`, …
+ */
 export class Refused extends Error {
   readonly code: string
 
@@ -29,7 +31,7 @@ export class WebDriver {
   }
 }
 
-/** WebDriver BiDi: commands over a WebSocket. Of its events nothing is needed. */
+/** WebDriver BiDi: commands over a WebSocket. Its events are ignored. */
 export class BiDi {
   readonly #socket: WebSocket
   readonly #waiting = new Map<number, { resolve: (result: never) => void; reject: (why: Error) => void; command: string }>()

@@ -7,7 +7,10 @@ import { Display } from './display.ts'
 import type { Browser, Json, Profile, Tab } from './engine.ts'
 import { WebDriver } from './remote.ts'
 
-/** Debian's WebKitGTK by its WebKitWebDriver. A driver has one browser at a time, and each starts with an empty profile: one of both for each. */
+/**
+ * Debian's WebKitGTK through its WebKitWebDriver. A driver runs one browser at a time, which starts
+ * with an empty profile, so each profile has its own driver and browser.
+ */
 export async function webkit(): Promise<Browser> {
   const display = await Display.start()
   const drivers: Driven[] = []
@@ -61,14 +64,14 @@ class Driven implements Profile {
   }
 
   async tab(): Promise<Tab> {
-    // The browser came with one.
+    // The browser starts with one tab.
     const fresh = this.#fresh
     this.#fresh = undefined
     const handle = fresh ?? (await this.inTurn(() => this.#session.call<{ handle: string }>('POST', '/window/new', { type: 'tab' }))).handle
     return new DrivenTab(this, handle)
   }
 
-  /** A command to one window: which it is, is part of the session's state. */
+  /** Sends a command to one window. The current window is part of the session's state. */
   call<T = unknown>(window: string, method: 'GET' | 'POST' | 'DELETE', path: string, body?: object): Promise<T> {
     return this.inTurn(async () => {
       if (this.#current !== window) {
@@ -93,7 +96,7 @@ class Driven implements Profile {
     return result
   }
 
-  /** The window is gone. */
+  /** The current window is closed. */
   forget(): void {
     this.#current = ''
   }
@@ -121,7 +124,7 @@ class DrivenTab implements Tab {
   }
 
   async evaluate<A extends readonly Json[], T extends Json>(fn: (...args: A) => T | Promise<T>, ...args: A): Promise<T> {
-    // Its driver does not wait for promises: what comes of one is called back.
+    // The driver does not wait for promises, so a promise's result comes through a callback.
     const script = `
       const [args, done] = arguments
       new Promise(resolve => resolve((${String(fn)})(...JSON.parse(args))))
@@ -145,7 +148,7 @@ class DrivenTab implements Tab {
     await this.#call('POST', `/element/${Object.values(element)[0]}/value`, { text })
   }
 
-  /** Its driver ends the whole session when the process of one page dies. */
+  /** The driver ends the whole session when the process of one page crashes. */
   crash(): Promise<void> {
     return Promise.reject(new Error('WebKitWebDriver can go on with no tab after one crashed'))
   }
