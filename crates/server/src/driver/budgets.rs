@@ -1,4 +1,4 @@
-//! The book of accounts: one a user who is here or still owes something.
+//! The table of accounts: one for each user that is connected or still in debt.
 
 use std::{
     collections::HashMap,
@@ -17,36 +17,38 @@ use tokio::time::{interval, sleep};
 use super::{clock::Clock, node::Node};
 use crate::{bus::Signal, refusals::Refusals};
 
-/// Accounts kept besides those of connected users. Beyond it those that owe nothing are forgotten; where all owe something, newcomers
-/// have an account that only their own connection knows, so that the book never turns on one who used nothing.
+/// Accounts stored besides those of connected users. Beyond this, accounts without debt are
+/// forgotten. If all have debt, a new user gets an account that only their own connection knows, so
+/// that a full table never refuses a user without use.
 const MOST: usize = 100_000;
-/// Parts of the book, each with a lock of its own: looking through one holds up few.
+/// Parts of the table. Each has its own lock, so that a scan of one part delays few callers.
 const PARTS: usize = 16;
-/// Users told of by one signal's message at most; the others have their turn a second later.
+/// Most users in one message to other nodes; the others follow a second later.
 const TOLD_AT_ONCE: usize = 1_000;
-/// How often other nodes, the log and the figures are told.
+/// Interval of the reports to other nodes, the log and the metrics.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// The book of accounts.
+/// The table of accounts.
 #[derive(Debug)]
 pub struct Budgets {
     limits: Arc<Limits>,
     clock: Clock,
     hasher: RandomState,
     parts: Vec<Mutex<Part>>,
-    /// Accounts in a part.
+    /// Most accounts in a part.
     most: usize,
 }
 
 #[derive(Debug)]
 struct Part {
     accounts: HashMap<Box<str>, Arc<Account>>,
-    /// Number of accounts at which the part is looked through.
+    /// Number of accounts at which the part is scanned.
     tidy_at: usize,
 }
 
 impl Budgets {
-    /// An empty book, with room for the users of this many connections and those that left owing something.
+    /// An empty table, with room for the users of this many connections and for users that left in
+    /// debt.
     #[must_use]
     pub fn new(limits: Arc<Limits>, clock: Clock, connections: usize) -> Self {
         let part = || Mutex::new(Part { accounts: HashMap::new(), tidy_at: 64 });
@@ -84,10 +86,10 @@ impl Budgets {
         Ok(self.account(user).take(now, cost, &self.limits)?)
     }
 
-    /// Takes a cost once it is there: what is asked for again and again is held to the rate by waiting.
+    /// Takes a cost once it is available: frequent callers wait, and so keep to the rate.
     ///
     /// # Errors
-    /// `flood` when that would take too long.
+    /// `flood` if the wait would be too long.
     pub async fn pace(&self, user: &str, cost: Cost) -> Result<(), Refused> {
         let account = self.account(user);
         let until = self.clock.now().mono.saturating_add(self.limits.timeout_ms);
@@ -102,13 +104,13 @@ impl Budgets {
         }
     }
 
-    /// Another node let this much through.
+    /// Counts use that another node let through.
     pub fn used_elsewhere(&self, user: &str, cost: Cost) {
         let now = self.clock.now().mono;
         self.account(user).used_elsewhere(now, cost, &self.limits);
     }
 
-    /// What other nodes are to be told, and the refusals nobody was told of.
+    /// Unreported use for other nodes, and unreported refusals.
     fn news(&self) -> News {
         let (mut used, mut refused) = (Vec::new(), Vec::new());
         for part in &self.parts {
@@ -134,7 +136,7 @@ impl Budgets {
     }
 }
 
-/// What nobody was told of yet.
+/// Use and refusals that are not reported yet.
 #[derive(Debug, PartialEq, Eq)]
 struct News {
     used: Vec<Signal>,
@@ -143,8 +145,8 @@ struct News {
 }
 
 impl Part {
-    /// Forgets who is gone and owes nothing. Looks only when the part has doubled, so that a newcomer costs the same
-    /// however many there are.
+    /// Forgets the accounts of disconnected users without debt. Scans only when the part has
+    /// doubled, so that a new user's cost does not depend on the number of users.
     fn tidy(&mut self, now: u64, most: usize) {
         if self.accounts.len() < self.tidy_at.min(most) {
             return;
@@ -154,12 +156,13 @@ impl Part {
     }
 }
 
-/// A part is whole between statements, so a panic elsewhere does not spoil it.
+/// A part is consistent between statements, so a panic elsewhere does no harm.
 fn lock(part: &Mutex<Part>) -> MutexGuard<'_, Part> {
     part.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Tells the other nodes what users used here, and the log and the figures what was refused, each second.
+/// Each second, reports the use on this node to other nodes, and the refusals to the log and the
+/// metrics.
 pub(crate) async fn tell(node: Arc<Node>, refusals: Arc<Refusals>) {
     let mut turns = interval(EVERY);
     loop {

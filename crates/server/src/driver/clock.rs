@@ -1,10 +1,10 @@
-//! The two clocks the core is told.
+//! The two clocks for the core.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tidings_server_core::Now;
 
-/// Reads both clocks; made once a process.
+/// Reads both clocks. Made once in a process.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     start: Instant,
@@ -23,7 +23,7 @@ impl Clock {
         Now { mono: millis(self.start.elapsed()), wall: Self::wall() }
     }
 
-    /// Milliseconds since 1970; 0 on a machine whose clock is before that.
+    /// Milliseconds since 1970; 0 if the machine's clock is before that.
     #[must_use]
     pub fn wall() -> u64 {
         SystemTime::now().duration_since(UNIX_EPOCH).map(millis).unwrap_or_default()

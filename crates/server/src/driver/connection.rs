@@ -1,4 +1,5 @@
-//! One task a connection: feeds its session with what comes, and writes out what waits. What the session asks for is done in `deeds.rs`.
+//! One task for each connection: feeds its session with events, and writes out the mailbox. The
+//! session's commands are carried out in `deeds.rs`.
 
 mod deeds;
 
@@ -23,17 +24,17 @@ use crate::transport::{Broken, Incoming, Sign, Transport};
 /// How a connection begins.
 #[derive(Debug, Default)]
 pub struct Opening {
-    /// What the address says for a client that can't say it in a message.
+    /// The first message, taken from the address, for a client that can't send one.
     pub said: Option<Said>,
-    /// What it hears from the start.
+    /// Channels to subscribe to from the start.
     pub wanted: Wanted,
-    /// Silence after which it is pinged, in milliseconds; `None`: the server's setting.
+    /// Silence after which the server pings, in milliseconds. `None`: the server's setting.
     pub idle_ms: Option<u64>,
-    /// Bytes that its one answer may have; `None`: there is no such answer.
+    /// Size of the connection's only answer, in bytes. `None`: it has no such answer.
     pub answer_bytes: Option<usize>,
 }
 
-/// What stands for a client's first message.
+/// A replacement for a client's first message.
 #[derive(Debug)]
 pub enum Said {
     /// A ticket in the query.
@@ -44,7 +45,8 @@ pub enum Said {
 
 /// Serves a connection until it ends.
 ///
-/// No `async fn`: what is only needed to begin would else be part of the task for the connection's whole life.
+/// Not an `async fn`: values that are needed only at the start would be part of the task for the
+/// connection's whole life.
 pub fn serve<T: Transport>(
     node: Arc<Node>,
     transport: T,
@@ -73,18 +75,19 @@ pub fn serve<T: Transport>(
     async move { connection.run().await }
 }
 
-/// Who sends messages by a request.
+/// The sender of messages by POST.
 #[derive(Debug)]
 pub struct Visitor {
-    /// Whose session it is.
+    /// The session's user.
     pub who: Identity,
-    /// What was counted of the session's last visit.
+    /// The counters of the session's last request.
     pub guard: Guard,
-    /// The user's place among the requests that are here.
+    /// The user's permit among the requests in progress.
     pub here: budget::Visit,
 }
 
-/// Carries out a client's messages, until all are answered. Answers what is to be held against its next ones.
+/// Carries out a client's messages until all are answered. Returns the counters for its next
+/// request.
 pub fn visit<T: Transport>(
     node: Arc<Node>,
     transport: T,
@@ -107,7 +110,8 @@ pub fn visit<T: Transport>(
     }
 }
 
-/// Randomness for the session's record ids. They need not be secret, so a machine without randomness does no harm here.
+/// Randomness for the session's record ids. They need not be secret, so a machine without
+/// randomness does no harm here.
 fn seed() -> u64 {
     getrandom::u64().unwrap_or_else(|_| super::clock::Clock::wall())
 }
@@ -118,34 +122,34 @@ struct Connection<T> {
     session: Session,
     transport: T,
     entrance: Box<Entrance>,
-    /// The user's place, once admitted.
+    /// The user's entry in the registry, once admitted.
     seat: Option<Seat>,
     /// The session's one deadline, on the monotonic clock.
     deadline: Option<u64>,
     flow: Flow,
     later: Later,
-    /// The session is done: write what is queued, then close with this.
+    /// The session has ended: write the queued messages, then close with this.
     closing: Option<(CloseCode, &'static str)>,
     place: Option<Place>,
 }
 
-/// What the session said about the flow of bytes.
+/// The session's commands about the flow of bytes.
 #[derive(Debug, Default)]
 struct Flow {
     /// Several messages may share a frame.
     joined: bool,
-    /// Frames wait in the socket.
+    /// Frames must wait in the socket.
     paused: bool,
-    /// It wants to hear when the mailbox is low.
+    /// The session wants `Drained` when the mailbox is low.
     awaits_drain: bool,
 }
 
-/// Commands that take time, for the task to carry out.
+/// Commands that take time. The task carries them out.
 #[derive(Debug, Default)]
 struct Later {
-    /// Check this.
+    /// The credential to check.
     credential: Option<Credential>,
-    /// Count this in, over all nodes.
+    /// The connection to count over all nodes.
     arrival: Option<Box<Arrival>>,
     /// Send a ping.
     ping: bool,
@@ -155,7 +159,7 @@ struct Later {
 enum End {
     /// The transport is gone.
     Gone,
-    /// The session closed it.
+    /// The session closed the connection.
     Closed(CloseCode, &'static str),
 }
 
@@ -195,7 +199,7 @@ impl<T: Transport> Connection<T> {
             if let Some(credential) = self.later.credential.take() {
                 let mut checked = self.node.auth.authenticate(credential, &self.entrance).await;
                 if T::ONCE {
-                    // Boxed: all other transports' tasks are the smaller for it.
+                    // Boxed, so that the tasks of all other transports are smaller.
                     checked = Box::pin(paced(Arc::clone(&self.node), checked)).await;
                 }
                 self.authenticated(checked);
@@ -203,7 +207,8 @@ impl<T: Transport> Connection<T> {
             }
             if let Some(arrival) = self.later.arrival.take() {
                 let claimed = match &self.node.seating {
-                    // Boxed: it is over before the connection's life begins, and would else be part of its size.
+                    // Boxed: otherwise this short step would enlarge the task for the connection's
+                    // whole life.
                     Some(seating) => {
                         let (user, instance) = (&arrival.user, arrival.instance.clone());
                         Box::pin(seating.claim(user, instance, arrival.number)).await
@@ -233,13 +238,14 @@ impl<T: Transport> Connection<T> {
                     self.deadline = None;
                     self.feed(Event::DeadlinePassed);
                 }
-                // Reading has its turn even while there is always something to write.
+                // Reading must have its turn even if there is always something to write.
                 () = std::future::ready(()), if more => {}
             }
         };
         if let Some(seat) = self.seat.take() {
             let number = seat.number();
-            // Out of the book first: who is in it when the node's lease ended is counted anew.
+            // Leaves the registry first: connections in the registry are claimed again when the
+            // node's lease ends.
             drop(seat);
             if let Some(seating) = &self.node.seating {
                 seating.leave(number);
@@ -247,13 +253,13 @@ impl<T: Transport> Connection<T> {
         }
         if let End::Closed(code, reason) = end {
             let close = self.transport.close(code, reason);
-            // A peer that does not answer the close is gone all the same.
+            // A client that does not answer the close is gone all the same.
             let _late = timeout(self.node.settings.close_timeout, close).await;
         }
         self.feed(Event::TransportClosed);
     }
 
-    /// Writes some of what waits, and whether there is more.
+    /// Writes a part of the mailbox. Returns whether there is more.
     async fn write_out(&mut self) -> Result<bool, End> {
         loop {
             let more = match self.write_in_time().await {
@@ -272,7 +278,8 @@ impl<T: Transport> Connection<T> {
         }
     }
 
-    /// `None`: nothing was taken for too long. Whoever takes a little meanwhile is only slow.
+    /// `None`: the client took no bytes for too long. A client that took some meanwhile is only
+    /// slow.
     async fn write_in_time(&mut self) -> Option<Result<bool, Broken>> {
         let patience = self.node.settings.send_timeout;
         let peer = self.entrance.peer.clone();
@@ -289,8 +296,9 @@ impl<T: Transport> Connection<T> {
         }
     }
 
-    /// Two buffers full, then one flush. Bounded, because the time limit is for this much where nothing is known of the link: a peer
-    /// that takes it is alive, however much is behind it.
+    /// Writes two buffers, then flushes once. The amount is bounded because the time limit applies
+    /// to it, if the TCP connection is unknown: a client that takes this much is alive, however
+    /// much is queued behind it.
     async fn write(&mut self) -> Result<bool, Broken> {
         if std::mem::take(&mut self.later.ping) && self.transport.ping().await? == Sign::Given {
             self.feed(Event::ShowedLife);
@@ -310,7 +318,7 @@ impl<T: Transport> Connection<T> {
         Ok(left == 0)
     }
 
-    /// The peer takes nothing: what it would have to be told can't be written either.
+    /// The client takes no bytes, so an error message could not be written either.
     fn stall(&mut self) -> End {
         metrics::counter!("tidings_slow_consumers_total", "transport" => T::NAME).increment(1);
         self.feed(Event::Stalled);
@@ -338,7 +346,7 @@ impl<T: Transport> Connection<T> {
         self.feed(Event::Received { text });
     }
 
-    /// Tells the session what others left.
+    /// Passes the notices of other parts to the session.
     fn hear(&mut self) {
         for notice in self.line.take_notices() {
             let event = match notice {
@@ -359,7 +367,7 @@ impl<T: Transport> Connection<T> {
     }
 }
 
-/// A client that comes again for each answer, at the pace it may.
+/// Limits the rate of a client that comes again for each answer.
 async fn paced(node: Arc<Node>, checked: Result<Identity, Refused>) -> Result<Identity, Refused> {
     let identity = checked?;
     node.visits.pace(&identity.session, node.clock, &node.settings.limits).await?;

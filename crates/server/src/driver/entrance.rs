@@ -1,4 +1,4 @@
-//! How somebody came in, and the seam to whoever checks credentials.
+//! The origin, address and credentials of a connection's request, and the seam to authentication.
 
 use std::{net::IpAddr, pin::Pin, sync::Arc};
 
@@ -8,30 +8,31 @@ use tidings_server_core::{
 
 use crate::{listen::Peer, transport::origin::Page};
 
-/// A connection's way in, as its request told it.
+/// The data of a connection's request that later checks need.
 #[derive(Clone, Debug, Default)]
 pub struct Entrance {
-    /// Whose page, checked already.
+    /// The page that opened the connection; its origin is already checked.
     pub page: Page,
-    /// What an `Authorization` header or cookie offers when `connect` offers nothing. A secret.
+    /// The credential in the `Authorization` header or cookie, used if `connect` has none. A
+    /// secret.
     pub ambient: Option<Ambient>,
-    /// The peer, as far as trusted proxies tell.
+    /// The client's address, as far as trusted proxies state it.
     pub address: Option<IpAddr>,
-    /// For whom its reads and writes are counted.
+    /// The party that reads and writes are counted for.
     pub whose: Principal,
-    /// Its link, where the server took it itself.
+    /// The TCP connection, if this server accepted it itself.
     pub peer: Option<Peer>,
 }
 
 impl Entrance {
-    /// The connection was counted in.
+    /// The connection was admitted.
     pub(crate) fn admitted(&self) {
         if let Some(peer) = &self.peer {
             peer.admitted();
         }
     }
 
-    /// Its credential was good.
+    /// The credential was valid.
     pub(crate) fn known(&mut self, whose: Principal) {
         if let Some(peer) = &self.peer {
             peer.known(&whose);
@@ -43,7 +44,7 @@ impl Entrance {
 /// A credential that came with the request.
 #[derive(Clone)]
 pub enum Ambient {
-    /// From the session cookie of a request that a page of an allowed origin sent.
+    /// From the session cookie, if a page of an allowed origin sent the request.
     Cookie(Box<str>),
     /// There is a cookie, but another site's page may have caused the request.
     MuteCookie,
@@ -52,7 +53,7 @@ pub enum Ambient {
 }
 
 impl std::fmt::Debug for Ambient {
-    /// Secrets stay out of logs.
+    /// Leaves the secrets out.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Cookie(_) => "Cookie(…)",
@@ -67,15 +68,18 @@ pub type Checked<'a> = Pin<Box<dyn Future<Output = Result<Identity, Refused>> + 
 
 /// Checks credentials, revocations included.
 pub trait Authenticate: Send + Sync + 'static {
-    /// Who is it? The identity carries a session token.
+    /// Authenticates a user. The identity has a session token.
     fn authenticate<'a>(&'a self, credential: Credential, entrance: &'a Entrance) -> Checked<'a>;
 
-    /// Heeds a revocation that was stored. Answers what the registry must end: a JWT's sessions go by their id.
+    /// Takes in a stored revocation. Returns the revocation for the registry, in which a JWT is
+    /// replaced by the family of its sessions.
     fn heed(&self, revocation: &Revocation) -> Revocation;
 
-    /// Whether a credential was revoked since it was checked; `issued_at` in milliseconds since 1970.
+    /// Whether a credential was revoked since it was checked; `issued_at` in milliseconds since
+    /// 1970.
     fn is_revoked(&self, user: &str, session: &str, issued_at: u64) -> bool;
 
-    /// Seals from where on users may read who may not read back; the same on all nodes.
+    /// The key for proofs of the first offset that a user without the right to read back may read.
+    /// All nodes have the same.
     fn proofs(&self) -> Arc<ProofKey>;
 }

@@ -14,23 +14,23 @@ use tidings_server_core::{
     store::{Answer, Query, Retention, Store, StoreError, Ticket, Write, Written},
 };
 
-/// A user whose places it can't keep.
+/// A user whose claims it can't store.
 pub(super) const UNFIT: &str = "unfit";
 
-/// What was asked of it.
+/// A call that it got.
 #[derive(Debug, PartialEq)]
 pub(super) enum Asked {
-    /// Places, by their numbers.
+    /// Claims, by their numbers.
     Claimed(Vec<u64>),
-    /// Something it failed to do.
+    /// A call that it failed.
     Failed,
-    /// To take places back.
+    /// A removal of connections.
     Left,
-    /// To read.
+    /// A read.
     Read,
 }
 
-/// A store in memory that does some things so many times, and then fails.
+/// A store in memory that serves some calls this many times, and then fails.
 #[derive(Debug)]
 pub(super) struct Flaky {
     pub(super) store: MemoryStore,
@@ -42,7 +42,7 @@ pub(super) struct Flaky {
 }
 
 impl Flaky {
-    /// One that fails at nothing yet, and tells what it is asked.
+    /// A store that does not fail yet. It reports its calls to `told`.
     pub(super) fn new(told: mpsc::Sender<Asked>) -> Self {
         let for_ever = || AtomicUsize::new(usize::MAX);
         let store = MemoryStore::new(1, Syncing::BeforeTheAnswer);
@@ -50,7 +50,7 @@ impl Flaky {
     }
 
     fn tell(&self, asked: Asked) {
-        // The test may have heard enough.
+        // The test may have ended.
         let _ended = self.told.send(asked);
     }
 

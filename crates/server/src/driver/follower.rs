@@ -1,4 +1,4 @@
-//! Runs the core's [`Follow`] on a thread of its own: hints in, reads of the log out.
+//! Runs the core's [`Follow`] on its own thread: hints in, reads of the log out.
 
 use std::{
     io,
@@ -20,24 +20,24 @@ use tidings_server_core::{
 
 use super::{clock::Clock, shards::Shards};
 
-/// Events that may wait; after more, everything is looked at.
+/// Events that may wait. If there are more, all logs are read.
 const WAITING: usize = 4_096;
 /// Events taken in before the next read.
 const TOGETHER: usize = 1_000;
 
-/// What a follower works with.
+/// The parts a follower needs.
 pub struct Parts {
     /// The log.
     pub store: Arc<dyn Store>,
-    /// Who listens.
+    /// The subscribers.
     pub shards: Arc<Shards>,
     /// The clocks.
     pub clock: Clock,
-    /// When to read unasked.
+    /// When to read the log without a hint.
     pub polling: Polling,
-    /// Number of the last revocation known.
+    /// Number of the newest known revocation.
     pub revoked: u64,
-    /// Ends what a revocation hits on this node.
+    /// Applies a revocation on this node.
     pub heed: Box<dyn Fn(Revocation) + Send>,
 }
 
@@ -47,7 +47,7 @@ impl std::fmt::Debug for Parts {
     }
 }
 
-/// The way to the follower's thread, which ends with the last of these.
+/// The handle of the follower's thread. The thread ends with the last handle.
 #[derive(Clone, Debug)]
 pub struct Follower {
     events: mpsc::SyncSender<Event>,
@@ -70,14 +70,14 @@ impl Follower {
         Ok(Self { events, lost })
     }
 
-    /// Tells what happened. Never waits.
+    /// Sends an event. Never waits.
     pub fn tell(&self, event: Event) {
         if self.events.try_send(event).is_err() {
             self.lost.store(true, Ordering::Relaxed);
         }
     }
 
-    /// Tells how far a log goes.
+    /// Sends a hint of how far a log goes.
     pub fn hint(&self, hint: Hint) {
         self.tell(Event::Hinted(vec![hint]));
     }
@@ -106,9 +106,9 @@ impl Thread {
         while self.turn(waiting) {}
     }
 
-    /// Waits for what comes next and does it; false when nobody is left to tell anything.
+    /// Waits for the next event and handles it. False if all handles are gone.
     fn turn(&mut self, waiting: &mpsc::Receiver<Event>) -> bool {
-        // A read that is wanted does not wait for news, but takes them along.
+        // A wanted read does not wait for events, but takes in those that are queued.
         let first = match (&self.read, self.deadline) {
             (Some(_), _) => waiting.try_recv().map_err(|_| RecvTimeoutError::Timeout),
             (None, None) => waiting.recv().map_err(|_| RecvTimeoutError::Disconnected),
@@ -130,7 +130,7 @@ impl Thread {
             self.feed(Event::HintsLost);
         }
         if self.deadline.is_some_and(|at| at <= self.parts.clock.now().mono) {
-            // It goes off once. What the machine wants after it, it says; where that is nothing, it says nothing.
+            // The deadline fires once. The machine sets a new one only if it needs one.
             self.deadline = None;
             self.feed(Event::DeadlinePassed);
         }

@@ -1,4 +1,4 @@
-//! What the rest of the server holds of a connection: its mailbox, its notices and a bell.
+//! The shared part of a connection: its mailbox, its notices and a wakeup.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -12,40 +12,41 @@ use tidings_server_core::{
 };
 use tokio::sync::Notify;
 
-/// Something the connection's session must hear, from outside its task.
+/// An event for the connection's session from outside its task.
 #[derive(Debug)]
 pub enum Notice {
     /// The store answered a read.
     Read(Request, Result<Answer, StoreError>),
     /// The store answered a commit.
     Committed(Request, Result<Written, StoreError>),
-    /// The hub took a subscription back.
+    /// The hub stopped pushing to a subscription.
     Lagged {
-        /// Where.
+        /// The channel.
         channel: Channel,
-        /// Which subscription.
+        /// The subscription.
         slot: Slot,
         /// Last offset pushed.
         sent: u64,
     },
-    /// A newer connection of the same instance took over.
+    /// A newer connection of the same instance replaced this one.
     Replaced,
     /// The credential was revoked.
     Revoked,
-    /// The server will go away.
+    /// The server will stop.
     Draining {
         /// The window, in milliseconds.
         within_ms: u64,
     },
-    /// The server goes away now.
+    /// The server stops now.
     Stopping,
-    /// Others need the place of a connection that has shown no credential yet.
+    /// Other connections need the room of this unauthenticated one.
     NoRoom,
 }
 
 /// A connection as the hub, the store's threads and the registry see it.
 ///
-/// One lock over both parts: whoever leaves something rings the bell once, and the connection's task takes all.
+/// One lock guards both parts. Each sender wakes the connection's task once, and the task takes
+/// everything.
 #[derive(Debug)]
 pub struct Line {
     bell: Notify,
@@ -60,20 +61,20 @@ struct Waiting {
 }
 
 impl Line {
-    /// A line whose mailbox holds at most `mailbox_bytes`.
+    /// A handle whose mailbox holds at most `mailbox_bytes`.
     #[must_use]
     pub fn new(mailbox_bytes: usize) -> Self {
         let waiting = Waiting { mailbox: Mailbox::new(mailbox_bytes), notices: Vec::new() };
         Self { bell: Notify::new(), waiting: Mutex::new(waiting) }
     }
 
-    /// Leaves a notice and rings.
+    /// Adds a notice and wakes the task.
     pub fn notify(&self, notice: Notice) {
         self.lock().notices.push(notice);
         self.bell.notify_one();
     }
 
-    /// Waits until something was left since the last call.
+    /// Waits until something was added since the last call.
     pub async fn rung(&self) {
         self.bell.notified().await;
     }
@@ -84,7 +85,7 @@ impl Line {
         std::mem::take(&mut self.lock().notices)
     }
 
-    /// Queues what the session itself sends; the task writes it out before it sleeps, so no bell.
+    /// Queues a session's own message. The task writes it before it sleeps, so there is no wakeup.
     pub fn send(&self, frame: Bytes) {
         self.lock().mailbox.push(frame);
     }
@@ -95,25 +96,26 @@ impl Line {
         self.lock().mailbox.take(batch, join)
     }
 
-    /// Little enough waits that the session may go on.
+    /// Whether the mailbox is low enough for the session to go on.
     #[must_use]
     pub fn is_low(&self) -> bool {
         self.lock().mailbox.is_low()
     }
 
-    /// So much waits that nothing more is read.
+    /// Whether the mailbox is full, so that reading must stop.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.lock().mailbox.is_full()
     }
 
-    /// The lock guards plain data that is consistent between statements, so a panic elsewhere does not spoil it.
+    /// The lock guards plain data that is consistent between statements, so a panic elsewhere does
+    /// no harm.
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A line as the hub pushes into it.
+/// The handle that the hub pushes into.
 #[derive(Clone, Debug)]
 pub struct Outlet(pub Arc<Line>);
 

@@ -1,9 +1,11 @@
-//! Feeds the core: turns sockets, timers and store answers into events, and commands into deeds.
+//! Drives the core: turns sockets, timers and the store's answers into events, and carries out
+//! commands.
 //!
-//! One task a connection ([`connection`]), one writer thread where group commit happens ([`writer`]), a few reader threads
-//! ([`readers`]), the hub in shards ([`shards`]), a book of who is connected ([`registry`]), and where several nodes write, a thread that
-//! reads what the others wrote ([`follower`]) and one that counts users over all of them ([`seating`]). No decision is made here:
-//! those are the core's.
+//! Each connection has a task ([`connection`]). One writer thread does group commits ([`writer`]),
+//! and a few threads read ([`readers`]). The hub is divided into shards ([`shards`]), and a table
+//! holds the connections ([`registry`]). With several nodes, one thread reads the other nodes'
+//! records ([`follower`]), and one counts users over all nodes ([`seating`]). The driver makes no
+//! decisions: those are the core's.
 
 pub mod budgets;
 pub mod clock;

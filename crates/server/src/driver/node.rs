@@ -1,4 +1,4 @@
-//! Everything a connection needs of its server.
+//! The parts of the server that connections and REST handlers share.
 
 use std::{sync::Arc, time::Duration};
 
@@ -27,14 +27,14 @@ use crate::{
     shares::Shares,
 };
 
-/// What a node is made with, besides the core's [`Limits`].
+/// Settings of a node, with the core's [`Limits`].
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The core's bounds.
+    /// The core's limits.
     pub limits: Arc<Limits>,
     /// Bounds on connections.
     pub bounds: Bounds,
-    /// How long a connection may take nothing of what is written to it.
+    /// How long a client may take no written bytes.
     pub send_timeout: Duration,
     /// How long a close handshake may take.
     pub close_timeout: Duration,
@@ -48,31 +48,31 @@ pub struct Settings {
     pub write_queue: fair::Bounds,
     /// Shards of the hub.
     pub shards: usize,
-    /// How often the log is asked what other nodes wrote, where they do.
+    /// Interval of the poll for other nodes' records.
     pub poll: Duration,
-    /// How long places of a node's connections outlive it.
+    /// How long the node's connections are still counted after it died.
     pub lease: Duration,
 }
 
-/// What a node is made of.
+/// The parts that a node is made of.
 pub struct Parts {
     /// The log.
     pub store: Arc<dyn Store>,
-    /// Reads.
+    /// Reader threads.
     pub readers: Readers,
-    /// The way to the other nodes, if there is one.
+    /// The bus to the other nodes, if there is one.
     pub bus: Option<Arc<dyn Bus>>,
-    /// Who checks credentials.
+    /// Authentication.
     pub auth: Arc<dyn Authenticate>,
-    /// Number of the last revocation that `auth` knows.
+    /// Number of the newest revocation that `auth` knows.
     pub revoked: u64,
     /// The clocks.
     pub clock: Clock,
-    /// The time by which things are forgotten.
+    /// The clock that decides when data is forgotten.
     pub steady: Steady,
-    /// Tells whose share of a bound is used up.
+    /// Reports used-up shares.
     pub shares: Shares,
-    /// The log's lines of refusals.
+    /// Refusals in the log.
     pub(crate) refusals: Arc<Refusals>,
 }
 
@@ -85,45 +85,45 @@ impl std::fmt::Debug for Parts {
 /// Bounds of the transports over plain HTTP.
 #[derive(Clone, Copy, Debug)]
 pub struct Streams {
-    /// An `EventSource` comes back after this to twice this, in milliseconds.
+    /// An `EventSource` reconnects after this to twice this, in milliseconds.
     pub retry_ms: u64,
-    /// How long a poll waits for news at most, in milliseconds.
+    /// Longest wait of a poll for news, in milliseconds.
     pub poll_ms: u64,
-    /// Bytes after which a poll answers though there is more.
+    /// Bytes after which a poll is answered even if there is more.
     pub poll_bytes: usize,
 }
 
-/// A running server without its doors: what connections and REST handlers share.
+/// A running server without its listeners: the parts that connections and REST handlers share.
 pub struct Node {
     /// The clocks.
     pub clock: Clock,
-    /// The time by which things are forgotten.
+    /// The clock that decides when data is forgotten.
     pub steady: Steady,
     /// Settings.
     pub settings: Settings,
     /// The log.
     pub store: Arc<dyn Store>,
-    /// Commits.
+    /// The writer threads.
     pub writer: Writer,
-    /// Reads.
+    /// Reader threads.
     pub readers: Readers,
     /// Subscriptions.
     pub shards: Arc<Shards>,
-    /// Finds what no commit here tells of.
+    /// Finds records that this node did not commit.
     pub follower: Follower,
     /// Connections.
     pub registry: Arc<Registry>,
-    /// Who comes again and again.
+    /// Sessions that send posts and polls.
     pub visits: Visits,
-    /// What users used.
+    /// The accounts of users.
     pub budgets: Arc<Budgets>,
-    /// Who checks credentials.
+    /// Authentication.
     pub auth: Arc<dyn Authenticate>,
-    /// The other nodes, if there is a way to them.
+    /// The bus to the other nodes, if there is one.
     pub bus: Option<Arc<dyn Bus>>,
-    /// The log's lines of refusals.
+    /// Refusals in the log.
     pub(crate) refusals: Arc<Refusals>,
-    /// A user's places over all nodes, where several share a store.
+    /// Counts a user's connections over all nodes, if several nodes share a store.
     pub seating: Option<Seating>,
 }
 
@@ -198,9 +198,10 @@ impl Node {
         }))
     }
 
-    /// Ends what a revocation hits on this node, and tells the others to look.
+    /// Applies a revocation on this node, and notifies the other nodes.
     pub fn revoke(&self, revocation: &Revocation) {
-        // Entrances first, then who is in: nobody slips through between the two.
+        // New credential checks first, then open connections: otherwise a connection could be
+        // admitted between the two steps.
         let hits = self.auth.heed(revocation);
         self.registry.revoke(&hits);
         if let Some(bus) = &self.bus {
@@ -209,8 +210,9 @@ impl Node {
     }
 }
 
-/// What another node's revocation does here. Weak: who checks credentials holds the writer, which the follower's thread must not keep
-/// alive, for the writer's thread tells the follower.
+/// Applies another node's revocation here. The reference to `auth` is weak: `auth` holds the
+/// writer, and the follower's thread must not keep the writer alive, because the writer's thread
+/// holds the follower.
 fn heed(auth: &Arc<dyn Authenticate>, registry: &Arc<Registry>) -> Box<dyn Fn(Revocation) + Send> {
     let (auth, registry) = (Arc::downgrade(auth), Arc::clone(registry));
     Box::new(move |revocation| {
@@ -220,7 +222,7 @@ fn heed(auth: &Arc<dyn Authenticate>, registry: &Arc<Registry>) -> Box<dyn Fn(Re
     })
 }
 
-/// Who is told what comes from the bus.
+/// The receivers of the bus's messages.
 struct Ears {
     follower: Follower,
     registry: Arc<Registry>,

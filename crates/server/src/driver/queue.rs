@@ -1,4 +1,4 @@
-//! A fair queue before threads that serve it.
+//! A fair queue in front of worker threads.
 
 use std::{
     fmt::{self, Debug, Formatter},
@@ -12,19 +12,20 @@ use tidings_server_core::{
 
 use crate::shares::{Bound, Shares};
 
-/// The end at which jobs come. When the last clone is gone, the threads serve what waits and end.
+/// The end that takes in jobs. After the last clone is gone, the threads serve the waiting jobs and
+/// end.
 pub(super) struct Queue<T>(Arc<Open<T>>);
 
-/// The end at which a thread takes jobs.
+/// The end from which a thread takes jobs.
 pub(super) struct Server<T>(Arc<Shared<T>>);
 
-/// A job that is under way until this is dropped.
+/// A job in progress, until this is dropped.
 pub(super) struct UnderWay<T> {
     shared: Arc<Shared<T>>,
     whose: Principal,
 }
 
-/// Closes when dropped.
+/// Closes the queue when dropped.
 struct Open<T> {
     shared: Arc<Shared<T>>,
     bound: Bound,
@@ -42,7 +43,7 @@ struct Inside<T> {
 }
 
 impl<T> Queue<T> {
-    /// An empty queue, whose full shares are told as `bound`.
+    /// An empty queue. Full shares are reported as `bound`.
     pub(super) fn new(
         total: usize,
         share: impl Fn(&Principal) -> Share + Send + 'static,
@@ -58,7 +59,8 @@ impl<T> Queue<T> {
         Server(Arc::clone(&self.0.shared))
     }
 
-    /// Queues a job. Answers the one that had to go, which may be another's, and why.
+    /// Queues a job. Returns the job that was turned away for it, which may be another key's, and
+    /// the reason.
     pub(super) fn push(&self, whose: Principal, job: T) -> Option<(T, &'static str)> {
         let turned = self.0.shared.lock().fair.push(whose, job);
         self.0.shared.bell.notify_one();
@@ -81,7 +83,8 @@ impl<T> Debug for Queue<T> {
 }
 
 impl<T> Server<T> {
-    /// Waits for jobs and takes up to `most`; each has to be [`done`](Self::done). Empty: the queue is closed and served.
+    /// Waits for jobs and takes up to `most` of them. Each has to be [`done`](Self::done). Empty:
+    /// the queue is closed and empty.
     pub(super) fn take(&self, most: usize) -> Vec<(Principal, T)> {
         let mut inside = self.0.lock();
         loop {
@@ -93,13 +96,13 @@ impl<T> Server<T> {
         }
     }
 
-    /// The same for one job, which is over when what is given with it is dropped.
+    /// Takes one job. It has ended when the returned guard is dropped.
     pub(super) fn take_one(&self) -> Option<(UnderWay<T>, T)> {
         let (whose, job) = self.take(1).pop()?;
         Some((UnderWay { shared: Arc::clone(&self.0), whose }, job))
     }
 
-    /// Jobs of these are over.
+    /// Jobs of these keys have ended.
     pub(super) fn done<'a>(&self, whose: impl IntoIterator<Item = &'a Principal>) {
         self.0.done(whose);
     }
@@ -109,14 +112,14 @@ impl<T> Shared<T> {
     fn done<'a>(&self, whose: impl IntoIterator<Item = &'a Principal>) {
         let mut inside = self.lock();
         whose.into_iter().for_each(|whose| inside.fair.done(whose));
-        // The next one of the same may wait for this; at the end, every thread does.
+        // A thread may wait for the key's next job. At the end, every thread waits.
         match inside.is_closed {
             true => self.bell.notify_all(),
             false => self.bell.notify_one(),
         }
     }
 
-    /// The queue is consistent between calls, so a panic elsewhere does not spoil it.
+    /// The queue is consistent between calls, so a panic elsewhere does no harm.
     fn lock(&self) -> MutexGuard<'_, Inside<T>> {
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }

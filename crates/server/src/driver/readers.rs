@@ -1,4 +1,4 @@
-//! Reads of the store, and whatever else waits for it, on threads of their own.
+//! Reads of the store, and other blocking work on it, on their own threads.
 
 use std::{sync::Arc, thread, time::Instant};
 
@@ -16,33 +16,34 @@ use super::{
 };
 use crate::shares::{Bound, Shares};
 
-/// Who asked.
+/// The receiver of an answer.
 enum Asker {
     Session(Arc<Line>, Request),
     Task(oneshot::Sender<(Result<Answer, StoreError>, Held)>),
 }
 
-/// Goes to a task with its answer: a job is over when the task has woken up. A thread that went on before would answer hundreds of one
-/// user's jobs in a row, and all their tasks would stand before those of others.
+/// Goes to a task together with its answer, so that the job ends only after the task has woken up.
+/// If the thread went on earlier, it would answer hundreds of one user's jobs in a row, and all
+/// these tasks would run before those of other users.
 type Held = Option<UnderWay<Job>>;
 
-/// Something to do with the store.
+/// Blocking work with the store.
 type Work = Box<dyn FnOnce(Result<&dyn Store, StoreError>, Held) + Send>;
 
-/// What a thread does.
+/// A job for a thread.
 enum Job {
     Read(Query, Asker),
     Work(Work),
 }
 
-/// A few threads that read, for each who asks in turn.
+/// Threads that read, with callers taking turns.
 #[derive(Clone, Debug)]
 pub struct Readers {
     jobs: Queue<Job>,
 }
 
 impl Readers {
-    /// Starts `threads` readers with a common queue; who finds no room in it is told by `shares`.
+    /// Starts `threads` readers with a common queue. Full shares are reported to `shares`.
     ///
     /// # Errors
     /// The operating system gave no thread.
@@ -72,7 +73,7 @@ impl Readers {
     /// Reads for a task.
     ///
     /// # Errors
-    /// What the store says; [`StoreError::Busy`] when too many wait.
+    /// The store's error; [`StoreError::Busy`] if too many reads wait.
     pub async fn read(&self, whose: Principal, query: Query) -> Result<Answer, StoreError> {
         let (sender, answer) = oneshot::channel();
         self.submit(whose, Job::Read(query, Asker::Task(sender)));
@@ -82,10 +83,10 @@ impl Readers {
         answer
     }
 
-    /// Does something with the store that may wait for it: tasks must not.
+    /// Runs blocking work on the store, which a task must not do itself.
     ///
     /// # Errors
-    /// What the work says; [`StoreError::Busy`] as the error's kind when too many wait.
+    /// The work's error; one made from [`StoreError::Busy`] if too many jobs wait.
     pub async fn run<T, E>(
         &self,
         whose: Principal,
@@ -97,7 +98,7 @@ impl Readers {
     {
         let (sender, answer) = oneshot::channel();
         let work = Box::new(move |store: Result<&dyn Store, StoreError>, held: Held| {
-            // A caller that went away needs no answer.
+            // The caller may be gone.
             drop(sender.send((store.map_err(E::from).and_then(work), held)));
         });
         self.submit(whose, Job::Work(work));
@@ -120,7 +121,7 @@ impl Asker {
     fn answer(self, answer: Result<Answer, StoreError>, held: Held) {
         match self {
             Self::Session(line, request) => line.notify(Notice::Read(request, answer)),
-            // A caller that went away needs no answer.
+            // The caller may be gone.
             Self::Task(sender) => drop(sender.send((answer, held))),
         }
     }

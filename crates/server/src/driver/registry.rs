@@ -1,4 +1,4 @@
-//! Who is connected: limits, replacement by instance, revocation, drain.
+//! The table of connections: limits, replacement by instance, revocation, drain.
 
 use std::{
     collections::HashMap,
@@ -19,26 +19,26 @@ use tokio::sync::Notify;
 use super::line::{Line, Notice};
 use crate::shares::{Bound, Shares};
 
-/// When a full server may be asked again, in milliseconds.
+/// Retry time if the server is full, in milliseconds.
 const FULL_RETRY_MS: u64 = 5_000;
 
 /// Bounds on connections.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
-    /// Of one user.
+    /// Connections of one user.
     pub per_user: usize,
-    /// Of all users.
+    /// Connections of all users.
     pub total: usize,
-    /// That have shown no good credential yet: of one address, and in all. Whoever has been silent longest makes room.
+    /// Unauthenticated connections: of one address, and in all. The longest silent one makes room.
     pub strangers: fair::Bounds,
 }
 
-/// A connection that wants to be counted in.
+/// A connection that asks to be admitted.
 #[derive(Debug)]
 pub struct Arrival {
-    /// Its name on this node, from [`Registry::number`].
+    /// Its number on this node, from [`Registry::number`].
     pub number: u64,
-    /// Whose.
+    /// The user.
     pub user: String,
     /// Session id.
     pub session: String,
@@ -48,29 +48,30 @@ pub struct Arrival {
     pub issued_at: u64,
 }
 
-/// The book of connections.
+/// The table of connections.
 #[derive(Debug)]
 pub struct Registry {
     bounds: Bounds,
     book: Mutex<Book>,
     shares: Shares,
-    /// Rings when the last socket goes while draining.
+    /// Notified when the last connection closes during a drain.
     empty: Notify,
 }
 
 #[derive(Debug)]
 struct Book {
     users: HashMap<Box<str>, Vec<Entry>>,
-    /// Those that are not counted in yet.
+    /// Connections that are not admitted yet.
     strangers: Crowd<Principal>,
-    /// How they are told that others need their place; `None` until they can be.
+    /// The handles of these connections, by which they are told to close; `None` until they have
+    /// one.
     lines: HashMap<u64, Option<Arc<Line>>>,
-    /// Those that are counted in.
+    /// The number of admitted connections.
     members: usize,
-    /// Both, and those that are about to end.
+    /// The number of all connections, including those about to end.
     open: usize,
     next: u64,
-    /// Set once: nobody comes in any more.
+    /// Set once: new connections are refused.
     draining: bool,
 }
 
@@ -83,7 +84,8 @@ struct Entry {
     line: Arc<Line>,
 }
 
-/// A connection's place: among strangers at first, among members once it is counted in. Given back when dropped.
+/// A connection's permit: unauthenticated at first, a member once admitted. Given back when
+/// dropped.
 #[derive(Debug)]
 pub struct Place {
     registry: Arc<Registry>,
@@ -92,7 +94,7 @@ pub struct Place {
     is_member: bool,
 }
 
-/// A user's place; given back when dropped.
+/// A user's connection in the registry. Removed when dropped.
 #[derive(Debug)]
 pub struct Seat {
     registry: Arc<Registry>,
@@ -101,7 +103,7 @@ pub struct Seat {
 }
 
 impl Registry {
-    /// An empty book, that tells of shares which are used up by `shares`.
+    /// An empty table. Full shares are reported to `shares`.
     #[must_use]
     pub fn new(bounds: Bounds, shares: Shares) -> Self {
         let book = Book {
@@ -116,10 +118,11 @@ impl Registry {
         Self { bounds, book: Mutex::new(book), shares, empty: Notify::new() }
     }
 
-    /// Takes a place for a connection, before anything is known of it but its transport and address. It takes none of a user's.
+    /// Registers a connection of which only transport and address are known. It does not count for
+    /// any user yet.
     ///
     /// # Errors
-    /// `restart` when the server is going away.
+    /// `restart` if the server is draining.
     pub fn enter(
         self: &Arc<Self>,
         transport: &'static str,
@@ -134,7 +137,8 @@ impl Registry {
         let number = book.next;
         let leaver = book.strangers.enter(number, Principal::address(address));
         book.lines.insert(number, None);
-        // Without a line it hears of it as soon as it has one: it is no longer in the book.
+        // Without a handle, the connection notices as soon as it has one, because it is no longer
+        // in the table.
         let line = leaver.as_ref().and_then(|leaver| book.lines.remove(&leaver.number)).flatten();
         drop(book);
         if let Some(Leaver { key, full, .. }) = leaver {
@@ -148,17 +152,18 @@ impl Registry {
         Ok(Place { registry: Arc::clone(self), transport, number, is_member: false })
     }
 
-    /// A name for a connection, which no other of this node has or had.
+    /// A number for a connection, unique on this node.
     pub fn number(&self) -> u64 {
         let mut book = self.lock();
         book.next += 1;
         book.next
     }
 
-    /// Counts a connection in, in one step with ending an older one of the same instance.
+    /// Admits a connection, and ends an older one of the same instance in the same step.
     ///
     /// # Errors
-    /// `connections` when the user has too many, `busy` when all users together have, `restart` when the server is going away.
+    /// `connections` if the user has too many, `busy` if all users together have, `restart` if the
+    /// server is draining.
     pub fn admit(
         self: &Arc<Self>,
         arrival: Arrival,
@@ -175,7 +180,8 @@ impl Registry {
         let of_user = book.users.get(&user).map_or(&[][..], Vec::as_slice);
         let is_same = |entry: &Entry| instance.is_some() && entry.instance == instance;
         let older = of_user.iter().position(is_same);
-        // Whoever takes over from an older one of its own needs no further place: that one is about to end.
+        // A connection that replaces an older one needs no further room, because the older one is
+        // about to end.
         let place = place.filter(|place| !place.is_member);
         if place.is_some() && older.is_none() && book.members >= self.bounds.total {
             drop(book);
@@ -203,7 +209,7 @@ impl Registry {
         if let Some(older) = older {
             entries.swap_remove(older).line.notify(Notice::Replaced);
         }
-        // Most users have one: a Vec's first growth would make room for four.
+        // Most users have one connection: `Vec` would first reserve room for four.
         entries.reserve_exact(1);
         entries.push(Entry {
             number,
@@ -215,7 +221,7 @@ impl Registry {
         Ok(Seat { registry: Arc::clone(self), user, number })
     }
 
-    /// A connection goes on under another credential: revocations hit it by that from now on.
+    /// The connection has another credential: later revocations apply to that one.
     pub fn renew(&self, seat: &Seat, session: &str, issued_at: u64) {
         let mut book = self.lock();
         let mut entries = book.users.get_mut(&seat.user).into_iter().flatten();
@@ -225,12 +231,14 @@ impl Registry {
         }
     }
 
-    /// A page connected to another node: its older connection here ends. Answers whether it is here.
+    /// Ends the older connection of a page that connected to another node. Returns whether it is
+    /// here.
     pub fn replace(&self, number: u64) -> bool {
         self.tell(number, || Notice::Replaced)
     }
 
-    /// A connection can't be counted any more: it ends, and may try elsewhere or again. Answers whether it is here.
+    /// Ends a connection that can't be counted any more; its client may reconnect here or
+    /// elsewhere. Returns whether it is here.
     pub fn end(&self, number: u64) -> bool {
         self.tell(number, || Notice::Stopping)
     }
@@ -244,7 +252,7 @@ impl Registry {
         hit.is_some()
     }
 
-    /// Everybody who is counted in: user, number and instance.
+    /// All admitted connections: user, number and instance.
     #[must_use]
     pub fn everybody(&self) -> Vec<(String, u64, Option<String>)> {
         let book = self.lock();
@@ -256,8 +264,9 @@ impl Registry {
         all.collect()
     }
 
-    /// Ends the connections a revocation hits, which names a user, a session or a family of
-    /// sessions: of a user those with older credentials, of a session all, whatever the clocks say.
+    /// Ends the connections that a revocation hits. It names a user, a session or a family of
+    /// sessions: of a user, connections with older credentials end; of a session, all end, whatever
+    /// the clocks say.
     pub fn revoke(&self, revocation: &Revocation) {
         let book = self.lock();
         let older = |entry: &&Entry| entry.issued_at < revocation.at;
@@ -271,12 +280,12 @@ impl Registry {
                 let is_of = |entry: &&Entry| session_id::is_ended_by(&entry.session, session);
                 everybody().filter(is_of).for_each(end)
             }
-            // Named by the family of its sessions before it comes here.
+            // Already replaced by the family of its sessions.
             Subject::Jti(_) => {}
         }
     }
 
-    /// Lets nobody in any more and tells everybody to reconnect elsewhere within the window.
+    /// Refuses new connections, and tells all clients to reconnect elsewhere within the window.
     pub fn drain(&self, within_ms: u64) {
         let mut book = self.lock();
         book.draining = true;
@@ -285,7 +294,7 @@ impl Registry {
         }
     }
 
-    /// Ends everybody who is still here.
+    /// Ends all remaining connections.
     pub fn stop(&self) {
         let mut book = self.lock();
         book.draining = true;
@@ -294,39 +303,39 @@ impl Registry {
         }
     }
 
-    /// Nobody comes in any more.
+    /// Whether new connections are refused.
     #[must_use]
     pub fn is_draining(&self) -> bool {
         self.lock().draining
     }
 
-    /// Waits until no socket is open. Call it after [`Registry::drain`].
+    /// Waits until all connections are closed. Call it after [`Registry::drain`].
     pub async fn emptied(&self) {
         while self.open() > 0 {
             self.empty.notified().await;
         }
     }
 
-    /// Open sockets.
+    /// The number of open connections.
     #[must_use]
     pub fn open(&self) -> usize {
         self.lock().open
     }
 
-    /// The book is consistent between statements, so a panic elsewhere does not spoil it.
+    /// The table is consistent between statements, so a panic elsewhere does no harm.
     fn lock(&self) -> MutexGuard<'_, Book> {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Seat {
-    /// The connection's name on this node.
+    /// The connection's number on this node.
     #[must_use]
     pub const fn number(&self) -> u64 {
         self.number
     }
 
-    /// Whose it is.
+    /// The user.
     #[must_use]
     pub fn user(&self) -> &str {
         &self.user
@@ -341,7 +350,8 @@ impl Book {
 }
 
 impl Place {
-    /// Says how the connection is told that others need its place; if they do already, it is told now.
+    /// Sets the handle by which the connection is told to make room. If it already has to, it is
+    /// told now.
     pub fn tell(&self, line: &Arc<Line>) {
         let mut book = self.registry.lock();
         match book.lines.get_mut(&self.number) {
@@ -351,7 +361,7 @@ impl Place {
         }
     }
 
-    /// The connection shows a credential: others have been silent longer.
+    /// The connection sent a credential: others have been silent longer.
     pub fn spoke(&self) {
         self.registry.lock().strangers.spoke(self.number);
     }

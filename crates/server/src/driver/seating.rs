@@ -1,4 +1,5 @@
-//! A user's places over all nodes, claimed and given back by a thread of its own: those that wait together go together.
+//! Counts a user's connections over all nodes, on its own thread. Claims that wait together are
+//! decided together.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -24,36 +25,36 @@ use crate::bus::{Bus, Signal};
 
 /// Claims decided in one transaction.
 const TOGETHER: usize = 64;
-/// Claims and departures that may wait.
+/// Claims and removals that may wait.
 const WAITING: usize = 16_384;
-/// After a store that failed, the next attempt.
+/// Pause after the store failed.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// What a seating works with.
+/// The parts that the thread needs.
 #[derive(Debug)]
 pub struct Parts {
-    /// Where places are kept; it has [`Store::seats`].
+    /// The shared table; the store has [`Store::seats`].
     pub store: Arc<dyn Store>,
     /// Connections of this node.
     pub registry: Arc<Registry>,
-    /// The way to the other nodes.
+    /// The bus to the other nodes.
     pub bus: Option<Arc<dyn Bus>>,
     /// This process's random number.
     pub node: u64,
     /// Most connections of a user.
     pub per_user: usize,
-    /// How long places outlive their node.
+    /// How long connections are still counted after their node died.
     pub lease: Duration,
 }
 
 enum Job {
     Claim(Claim, oneshot::Sender<Result<Verdict, StoreError>>),
     Leave(Seat),
-    /// The node ends: nobody claims any more.
+    /// The node ends: there are no further claims.
     End(oneshot::Sender<()>),
 }
 
-/// The way to the thread.
+/// The handle of the thread.
 #[derive(Debug)]
 pub struct Seating {
     jobs: mpsc::SyncSender<Job>,
@@ -77,11 +78,12 @@ impl Seating {
         Ok(seating)
     }
 
-    /// Counts a connection in over all nodes; an older one of the same instance elsewhere is told to end.
+    /// Counts a connection over all nodes. An older connection of the same instance at another node
+    /// is told to end.
     ///
     /// # Errors
-    /// `connections` when the user has too many, `busy` when too many wait to be counted, `storage_unavailable` when nobody
-    /// can count them.
+    /// `connections` if the user has too many, `busy` if too many claims wait,
+    /// `storage_unavailable` if the store can't count them.
     pub async fn claim(
         &self,
         user: &str,
@@ -106,7 +108,8 @@ impl Seating {
                 }
                 Ok(())
             }
-            // One of this node's own is told by the registry, in one step with counting the new one in.
+            // The registry ends an older connection on this node, in one step with admitting the
+            // new one.
             Verdict::Admitted { .. } => Ok(()),
             Verdict::Full { taken } => Err(Refused::new(
                 ErrorCode::Connections,
@@ -120,17 +123,19 @@ impl Seating {
         }
     }
 
-    /// Gives a place back.
+    /// Removes a connection from the shared table.
     pub fn leave(&self, number: u64) {
-        // What finds no room is still counted until this node's lease ends, or until the page comes back.
+        // Without room in the queue, the connection is counted until this node's lease ends, or
+        // until its page reconnects.
         let _ = self.jobs.try_send(Job::Leave(Seat { node: self.node, number }));
     }
 
-    /// Gives the node's lease back: others need not wait for its end. Call it when nobody is connected any more.
+    /// Ends the node's lease, so that other nodes need not wait for it. Call it after all
+    /// connections have closed.
     pub async fn end(&self) {
         let (sender, ended) = oneshot::channel();
         if self.jobs.try_send(Job::End(sender)).is_ok() {
-            // A store that is away has no use for it either.
+            // An unreachable store has ended the lease by itself.
             let _ = ended.await;
         }
     }
@@ -139,7 +144,7 @@ impl Seating {
 impl Drop for Seating {
     fn drop(&mut self) {
         let (sender, _) = oneshot::channel();
-        // A thread that has ended, or has so much to do, ends with the process.
+        // If the thread has ended or is overloaded, it ends with the process.
         let _ = self.jobs.try_send(Job::End(sender));
     }
 }
@@ -147,16 +152,17 @@ impl Drop for Seating {
 struct Thread {
     parts: Parts,
     renew_at: Instant,
-    /// Places to give back.
+    /// Connections to remove.
     gone: Vec<Seat>,
-    /// Connections whose places were lost with the lease, by number: to be counted anew.
+    /// Connections that are no longer counted because the lease ended, by number. They must be
+    /// claimed again.
     uncounted: BTreeMap<u64, Claim>,
-    /// The store failed to count them: not before this.
+    /// The store failed to count them: no attempt before this time.
     claim_at: Instant,
-    /// Connections that were replaced at other nodes and were not in the book, at the last renewal.
+    /// Replaced connections that were not in the registry at the last renewal.
     strangers: BTreeSet<u64>,
-    /// Everybody is looked at once more with the next renewal: a connection that was counted just before the lease ended was not in the
-    /// book yet.
+    /// All connections are claimed once more at the next renewal: one that was counted just before
+    /// the lease ended may have been missing in the registry.
     looks_again: bool,
 }
 
@@ -201,7 +207,8 @@ impl Thread {
                     }
                 }
             }
-            // Departures first: they make room. Then those who were here before.
+            // Removals first, because they make room; then earlier connections, which have
+            // priority.
             self.leave();
             self.claim_anew();
             if !claims.is_empty() {
@@ -209,7 +216,7 @@ impl Thread {
             }
             if let Some(sender) = ended {
                 self.end();
-                // Nobody may wait for it.
+                // The caller may not wait for it.
                 let _ = sender.send(());
                 return;
             }
@@ -230,18 +237,19 @@ impl Thread {
         if !self.gone.is_empty() && seats.leave(&self.gone).is_ok() {
             self.gone.clear();
         }
-        // Those that can't be given back for so long end with the lease, or are a few too many until then.
+        // Connections that can't be removed for so long end with the lease; until then they count.
         self.gone.truncate(WAITING);
     }
 
     fn claim(&self, claims: &[Claim], askers: Vec<oneshot::Sender<Result<Verdict, StoreError>>>) {
         for (asker, verdict) in askers.into_iter().zip(self.verdicts(claims)) {
-            // A connection that has ended gives its place back by itself.
+            // A connection that has ended removes itself.
             let _ = asker.send(verdict);
         }
     }
 
-    /// An answer for each claim, all decided together; where one of them can't be kept, each by itself, so that it fails alone.
+    /// Returns a result for each claim. All are decided together. If one can't be stored, each is
+    /// decided alone, so that only that one fails.
     fn verdicts(&self, claims: &[Claim]) -> Vec<Result<Verdict, StoreError>> {
         let missing = || StoreError::Unavailable("places are not shared here".to_owned());
         let Some(seats) = self.parts.store.seats() else {
@@ -256,8 +264,8 @@ impl Thread {
         }
     }
 
-    /// Renews the lease. Where it had ended, or the database lost it, everybody here claims anew; who is one too many by now ends,
-    /// and whose page came back elsewhere meanwhile.
+    /// Renews the lease. If it had ended, or the database lost it, all connections here are claimed
+    /// again. A connection ends if its user now has too many, or if its page connected elsewhere.
     fn renew(&mut self) {
         self.renew_at = Instant::now() + self.parts.lease / 3;
         let Some(seats) = self.parts.store.seats() else { return };
@@ -281,7 +289,9 @@ impl Thread {
         self.claim_anew();
     }
 
-    /// The bus tells of these as well, and may lose it. One that is not in the book is on its way into it, or left and could not say so.
+    /// Ends replaced connections whose message the bus may have lost. One that is not in the
+    /// registry is either about to enter it, or has left without being removed. It is removed if it
+    /// is still listed at the next renewal.
     fn end_replaced(&mut self, replaced: Vec<u64>) {
         let mut strangers: BTreeSet<u64> = replaced.into_iter().collect();
         strangers.retain(|number| !self.parts.registry.replace(*number));
@@ -299,7 +309,7 @@ impl Thread {
         self.parts.registry.everybody().into_iter().map(claim).collect()
     }
 
-    /// Counts in again whose places were lost. Where the store fails in the middle, the rest waits for it to come back.
+    /// Claims connections again that are no longer counted. If the store fails, the rest waits.
     fn claim_anew(&mut self) {
         while !self.uncounted.is_empty() && self.claim_at <= Instant::now() {
             let some: Vec<Claim> = self.uncounted.values().take(TOGETHER).cloned().collect();

@@ -1,4 +1,4 @@
-//! The hub over the machine's cores: a shard each, chosen by the channel's hash.
+//! The hub divided over the machine's cores: the channel's hash selects a shard.
 
 use std::{
     hash::{BuildHasher, RandomState},
@@ -22,14 +22,14 @@ pub struct Shards {
 }
 
 impl Shards {
-    /// As many as there are cores.
+    /// `count` shards, at least one.
     #[must_use]
     pub fn new(count: usize) -> Self {
         let shards = (0..count.max(1)).map(|_| Mutex::new(Hub::default())).collect();
         Self { shards, hasher: RandomState::new() }
     }
 
-    /// The hub that serves a channel, locked. Hold it shortly.
+    /// The hub that serves a channel, locked. Hold it only briefly.
     pub fn of(&self, channel: &Channel) -> MutexGuard<'_, Hub<Outlet>> {
         let index = self.hasher.hash_one(channel) as usize % self.shards.len();
         lock(&self.shards[index])
@@ -63,7 +63,7 @@ impl Hubs for &Shards {
     }
 }
 
-/// A hub is consistent between its calls, so a panic elsewhere does not spoil it.
+/// A hub is consistent between its calls, so a panic elsewhere does no harm.
 fn lock(shard: &Mutex<Hub<Outlet>>) -> MutexGuard<'_, Hub<Outlet>> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }

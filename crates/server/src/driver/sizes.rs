@@ -1,4 +1,5 @@
-//! What a waiting connection costs, held by a test: at a hundred thousand of them each byte is 100 KB.
+//! The size of a waiting connection, held by a test: with a hundred thousand connections, each byte
+//! is 100 KB.
 
 use super::{connection, line::Line};
 use crate::transport::ws::Ws;

@@ -1,4 +1,4 @@
-//! The time by which things are forgotten, as all parts of the server read it.
+//! The clock that decides when data is forgotten, for all parts of the server.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,7 +10,8 @@ use tidings_server_core::{
 
 use super::clock::Clock;
 
-/// What is kept of it is written so often at most, in milliseconds, or an idle server would write each minute.
+/// Least time between two writes of the clock's state, in milliseconds. Otherwise an idle server
+/// would write each minute.
 const WRITE_EVERY: u64 = 300_000;
 
 /// The steady clock of this process. Cheap to clone.
@@ -27,7 +28,7 @@ struct State {
 }
 
 impl Steady {
-    /// Goes on from what the store has kept. Waits for the store.
+    /// Continues from the state in the store. Blocks on the store.
     ///
     /// # Errors
     /// The store can't be read.
@@ -39,7 +40,7 @@ impl Steady {
         Ok(Self { clock, state })
     }
 
-    /// The time.
+    /// The steady time.
     #[must_use]
     pub fn now(&self) -> u64 {
         let mono = self.clock.now().mono;
@@ -52,7 +53,7 @@ impl Steady {
         Moment { steady: self.now(), wall: Clock::wall() }
     }
 
-    /// Looks at all clocks. Answers the moment, and what is to be written down of it. Waits for the store.
+    /// Updates the clock. Returns the moment, and the state to save. Blocks on the store.
     ///
     /// # Errors
     /// The store can't be read.
@@ -77,7 +78,8 @@ impl Steady {
     }
 }
 
-/// What is kept, and both clocks: the wall clock of a store that nodes share counts for all of them.
+/// Reads the saved state and both clocks. A store that nodes share has a wall clock that counts for
+/// all of them.
 fn ask(store: &dyn Store, clock: Clock) -> Result<(Option<Kept>, Now), StoreError> {
     let answer = store.read(&[Query::Clock])?.pop();
     let now = clock.now();

@@ -1,4 +1,5 @@
-//! Who comes again and again: one request of a session at a time, and rates that hold over all of them.
+//! Sessions that send one request after the other: one request at a time, with rates over all of
+//! them.
 
 use std::{
     collections::HashMap,
@@ -15,15 +16,16 @@ use tokio::time::sleep;
 
 use super::clock::Clock;
 
-/// Sessions remembered. Beyond it those that owe nothing are forgotten, and if all do, newcomers wait.
+/// Sessions remembered. Beyond this, those without debt are forgotten; if all have debt, new
+/// sessions must wait.
 const MOST: usize = 100_000;
-/// When to come back, in milliseconds.
+/// Retry time, in milliseconds.
 const RETRY_AFTER: u64 = 1_000;
 
-/// The book of sessions that sent messages by POST lately.
+/// The table of sessions that recently sent messages by POST.
 #[derive(Debug)]
 pub struct Visits {
-    /// Requests of one session at once.
+    /// Most requests of one session at once.
     at_once: usize,
     book: Mutex<Book>,
 }
@@ -31,33 +33,33 @@ pub struct Visits {
 #[derive(Debug)]
 struct Book {
     visitors: HashMap<Box<str>, Arc<Visitor>>,
-    /// Number of visitors at which the book is looked through.
+    /// Number of sessions at which the table is scanned.
     tidy_at: usize,
 }
 
 #[derive(Debug, Default)]
 struct Visitor {
-    /// Requests that are here, waiting or served.
+    /// Requests that wait or are served.
     requests: AtomicUsize,
     guard: tokio::sync::Mutex<Guard>,
 }
 
-/// A place in a session's queue; given back when dropped.
+/// A place in a session's queue. Given back when dropped.
 #[derive(Debug)]
 pub struct Turn(Arc<Visitor>);
 
 impl Visits {
-    /// An empty book.
+    /// An empty table.
     #[must_use]
     pub fn new(at_once: usize) -> Self {
         let book = Book { visitors: HashMap::new(), tidy_at: 64 };
         Self { at_once: at_once.max(1), book: Mutex::new(book) }
     }
 
-    /// Queues a request of a session; `now` is monotonic.
+    /// Queues a request of a session. `now` is monotonic.
     ///
     /// # Errors
-    /// `flood` when too many of them are here already.
+    /// `flood` if too many of them wait already.
     pub fn enter(&self, session: &str, now: u64) -> Result<Turn, Refused> {
         let flood = || Refused { retry_after_ms: Some(RETRY_AFTER), ..ErrorCode::Flood.into() };
         let mut book = self.lock();
@@ -75,11 +77,12 @@ impl Visits {
         Ok(Turn(Arc::clone(visitor)))
     }
 
-    /// Waits until a session's next call may be served. A client that comes again for each answer is held to the rate of messages,
-    /// by waiting: what is published meanwhile comes in one answer.
+    /// Waits until a session's next poll may be served. A client that comes again for each answer
+    /// is held to the rate of messages by waiting. Messages that are published meanwhile come in
+    /// one answer.
     ///
     /// # Errors
-    /// `flood` when that would take too long, or too many calls wait already.
+    /// `flood` if that would take too long, or too many polls wait already.
     pub async fn pace(&self, session: &str, clock: Clock, limits: &Limits) -> Result<(), Refused> {
         let mut turn = self.enter(&format!("{session} calls"), clock.now().mono)?;
         let mut guard = turn.guard().await;
@@ -92,14 +95,15 @@ impl Visits {
         Ok(())
     }
 
-    /// The book is consistent between statements, so a panic elsewhere does not spoil it.
+    /// The table is consistent between statements, so a panic elsewhere does no harm.
     fn lock(&self) -> MutexGuard<'_, Book> {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Book {
-    /// Forgets whose rates are even. Looks only when the book has doubled, so that a visit costs the same however many there are.
+    /// Forgets the sessions without debt. Scans only when the table has doubled, so that the cost
+    /// of a request does not depend on the number of sessions.
     fn tidy(&mut self, now: u64) {
         if self.visitors.len() < self.tidy_at.min(MOST) {
             return;
@@ -113,7 +117,7 @@ impl Book {
 }
 
 impl Turn {
-    /// Waits for its turn. Requests are served in the order they came.
+    /// Waits for the request's turn. Requests are served in order of arrival.
     pub async fn guard(&mut self) -> tokio::sync::MutexGuard<'_, Guard> {
         self.0.guard.lock().await
     }

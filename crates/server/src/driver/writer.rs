@@ -1,7 +1,8 @@
-//! The one place that commits: writes that wait together become durable together.
+//! The only place that commits: writes that wait together become durable together.
 //!
-//! Two threads, so that the next commit syncs while the last one fans out. Order is kept: the second thread takes batches in the order
-//! of commits, hands each record to the hub, and only then answers.
+//! There are two threads, so that the next commit syncs while the last one fans out. Order is kept:
+//! the second thread takes batches in the order of commits, hands each record to the hub, and only
+//! then answers.
 
 use std::{
     sync::{Arc, mpsc},
@@ -31,12 +32,13 @@ use crate::{
     shares::{Bound, Shares},
 };
 
-/// Writes of one commit. More buy nothing but latency: 64 reach nine tenths of what 256 do, with a tenth of the wait.
+/// Writes of one commit. A larger batch mostly adds latency: 64 reach nine tenths of the throughput
+/// of 256, with a tenth of the wait.
 pub(crate) const BATCH: usize = 64;
 /// Commits that may wait for their fan-out.
 const BEHIND: usize = 4;
 
-/// Who asked.
+/// The receiver of an answer.
 #[derive(Debug)]
 enum Asker {
     Session(Arc<Line>, Request),
@@ -50,28 +52,28 @@ struct Job {
     since: Instant,
 }
 
-/// Answers of one commit with those who wait for them.
+/// The answers of one commit, with their receivers.
 type Answered = Vec<(Asker, Result<Written, StoreError>, Instant)>;
 
-/// Where committed records go.
+/// The receivers of committed records.
 #[derive(Debug)]
 pub struct FanOut {
-    /// Who listens here.
+    /// The subscribers on this node.
     pub shards: Arc<Shards>,
     /// Fills holes.
     pub follower: Follower,
-    /// The other nodes, if there are any.
+    /// The bus to other nodes, if there is one.
     pub bus: Option<Arc<dyn Bus>>,
 }
 
-/// The queue before the writer thread.
+/// The queue in front of the writer thread.
 #[derive(Clone, Debug)]
 pub struct Writer {
     jobs: Queue<Job>,
 }
 
 impl Writer {
-    /// Starts both threads; who finds no room in their queue is told by `shares`.
+    /// Starts both threads. Full shares are reported to `shares`.
     ///
     /// # Errors
     /// The operating system gave no thread.
@@ -101,10 +103,11 @@ impl Writer {
         self.submit(whose.clone(), write, Asker::Session(Arc::clone(line), request));
     }
 
-    /// Commits for a task. Once this answers, the write is durable and its records are on their way.
+    /// Commits for a task. When this returns, the write is durable and its records are being
+    /// delivered.
     ///
     /// # Errors
-    /// What the store says; [`StoreError::Busy`] when too many wait.
+    /// The store's error; [`StoreError::Busy`] if too many writes wait.
     pub async fn commit(&self, whose: Principal, write: Write) -> Result<Written, StoreError> {
         let (sender, answer) = oneshot::channel();
         self.submit(whose, write, Asker::Task(sender));
@@ -123,7 +126,7 @@ impl Asker {
     fn answer(self, answer: Result<Written, StoreError>) {
         match self {
             Self::Session(line, request) => line.notify(Notice::Committed(request, answer)),
-            // A caller that went away needs no answer.
+            // The caller may be gone.
             Self::Task(sender) => drop(sender.send(answer)),
         }
     }
@@ -194,7 +197,7 @@ impl FanOut {
                 }
                 asker.answer(answer);
             }
-            // What was stored after all is nobody's hint: the log itself has to be asked.
+            // Such a commit may have stored records without a hint, so the logs must be read.
             if doubtful {
                 self.follower.tell(Event::HintsLost);
             }

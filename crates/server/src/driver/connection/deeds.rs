@@ -1,4 +1,4 @@
-//! What a session asks for, done.
+//! Carries out a session's commands.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::{
 };
 
 impl<T: Transport> Connection<T> {
-    /// A credential was checked.
+    /// Takes in the result of a credential check.
     pub(super) fn authenticated(&mut self, checked: Result<Identity, Refused>) {
         match checked {
             Ok(identity) => {
@@ -33,14 +33,14 @@ impl<T: Transport> Connection<T> {
         }
     }
 
-    /// Tells the session what happened.
+    /// Feeds an event to the session, and executes its commands.
     pub(super) fn feed(&mut self, event: Event<'_>) {
         let mut commands = Vec::new();
         self.session.handle(self.node.clock.now(), event, &mut commands);
         self.execute(commands);
     }
 
-    /// Executes commands in order; answers that are known at once are fed before anything else is.
+    /// Executes commands in order. Answers that are known at once are fed before anything else.
     pub(super) fn execute(&mut self, mut commands: Vec<Command>) {
         while !commands.is_empty() {
             let mut next = Vec::new();
@@ -90,7 +90,8 @@ impl<T: Transport> Connection<T> {
             Command::Renew { session, issued_at } => {
                 let Some(seat) = &self.seat else { return None };
                 node.registry.renew(seat, &session, issued_at);
-                // A revocation between the check and this hit neither the old name nor the new.
+                // A revocation between the check and this step missed both the old session id and
+                // the new one.
                 if node.auth.is_revoked(seat.user(), &session, issued_at) {
                     return Some(Event::Revoked);
                 }
@@ -121,7 +122,7 @@ impl<T: Transport> Connection<T> {
         None
     }
 
-    /// Tells the log of connections that end because of what their clients do. Others end every day.
+    /// Logs connections that end because of their client's behaviour. Other ends are ordinary.
     fn tell(&self, reason: &str) {
         let Some(code) = ErrorCode::from_name(reason) else { return };
         let is_told = matches!(
@@ -138,13 +139,14 @@ impl<T: Transport> Connection<T> {
         self.node.refusals.tell(code, &cause, self.entrance.address, Clock::wall());
     }
 
-    /// Counts the connection in on this node.
+    /// Counts the connection on this node.
     pub(super) fn admit(&mut self, arrival: Arrival) -> Event<'static> {
         let node = &self.node;
         let who = (arrival.user.clone(), arrival.session.clone(), arrival.issued_at);
         let number = arrival.number;
         let admitted = match node.registry.admit(arrival, &self.line, self.place.as_mut()) {
-            // A revocation between the check and this saw neither: whoever is in the book by now is told of later ones.
+            // A revocation between the check and this step may have missed the connection. Later
+            // ones find it in the registry.
             Ok(_) if node.auth.is_revoked(&who.0, &who.1, who.2) => Err(ErrorCode::Revoked.into()),
             other => other,
         };
@@ -163,7 +165,7 @@ impl<T: Transport> Connection<T> {
         }
     }
 
-    /// It can't be counted in.
+    /// The connection can't be counted.
     pub(super) fn not_admitted(refused: Refused) -> Event<'static> {
         metrics::refused(T::NAME, refused.code);
         Event::NotAdmitted(refused)

@@ -1,4 +1,4 @@
-//! Against a store that can't be read for a while.
+//! Tests with a store that can't be read for a while.
 
 use super::*;
 use crate::driver::flaky::{Asked, Flaky};
@@ -29,7 +29,7 @@ fn after_a_read_that_failed_it_reads_once_more_and_rests() {
         assert!(turns < 10, "it turns without an end at {:?}", thread.deadline);
     }
     assert_eq!(asked.try_iter().collect::<Vec<_>>(), [Asked::Read]);
-    // Nothing to wait for but news, and nobody to bring any.
+    // There is nothing to wait for but events, and all handles are gone.
     drop(events);
     assert!(!thread.turn(&waiting));
 }

@@ -1,4 +1,4 @@
-//! Against a store whose places can't be counted for a while.
+//! Tests with a store that can't count connections for a while.
 
 use std::sync::atomic::Ordering;
 
@@ -17,10 +17,10 @@ use crate::{
 const NODE: u64 = 1;
 /// More than two transactions of claims.
 const CONNECTIONS: usize = 2 * TOGETHER + 10;
-/// Far more than anything here takes.
+/// Much longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A node alone on the bus, whose lease outlives the test.
+/// A node without a bus, whose lease outlives the test.
 fn parts(store: &Arc<Flaky>, registry: &Arc<Registry>) -> Parts {
     Parts {
         store: Arc::clone(store) as _,
@@ -56,7 +56,7 @@ fn who_lost_a_place_with_the_lease_is_counted_anew_though_the_store_fails_in_the
             registry.admit(arrival, &line, None).unwrap()
         })
         .collect();
-    // They are here, and the store knows nothing of the node: the first renewal finds that out.
+    // They are connected, but the store does not know the node: the first renewal finds that out.
     let seating = Seating::start(parts(&store, &registry)).unwrap();
     let hear = || asked.recv_timeout(PATIENCE).expect("the node asks");
     let mut counted = match hear() {
@@ -64,7 +64,7 @@ fn who_lost_a_place_with_the_lease_is_counted_anew_though_the_store_fails_in_the
         other => panic!("{other:?}"),
     };
     assert_eq!(hear(), Asked::Failed);
-    // One of those who wait goes meanwhile.
+    // One of the waiting connections closes meanwhile.
     let gone = seats.pop().unwrap().number();
     seating.leave(gone);
     store.claims.store(usize::MAX, Ordering::SeqCst);
@@ -157,7 +157,7 @@ fn a_connection_that_was_replaced_elsewhere_ends_though_the_bus_lost_the_news() 
     claim(NODE + 1, 1);
     thread.renew();
     assert!(is_told());
-    // It went, and nobody could say so: its place is given back all the same.
+    // It closed without a removal, and is removed all the same.
     drop(seat);
     for replaced in [vec![number], vec![number], vec![]] {
         let lease = store.store.renew(Clock::wall(), NODE, 3_600_000).unwrap();
