@@ -1,4 +1,4 @@
-//! What a stream's or poll's address says: `?channels=…&ticket=…|cursor=…`, and `Last-Event-ID`.
+//! The address of a stream or poll: `?channels=…&ticket=…|cursor=…`, and `Last-Event-ID`.
 
 use http::HeaderMap;
 use tidings_protocol::{
@@ -8,25 +8,28 @@ use tidings_protocol::{
 };
 use tidings_server_core::{Refused, session::Wanted};
 
-/// Most channels of an address: the cursors of each, of inbox and `system:all`, and a session token have to fit into one `id`.
+/// Most channels of an address. The cursors of each channel, of inbox and `system:all`, and a
+/// session token have to fit into one `id`.
 pub const CHANNELS: usize = 20;
-/// Largest `id` of an event, in bytes: browsers send it back as a header.
+/// Largest `id` of an event, in bytes. Browsers send it back as a header.
 pub const ID_BYTES: usize = 2 * 1024;
-/// The `id` of the last event of a stream that ended for good: whoever comes back with it is told to stay away.
+/// The `id` of the last event of a stream that ended permanently. A client that returns with it is
+/// told to stay away.
 pub const ENDED: &str = "ended";
-/// A place whose cursor is not known yet.
+/// Stands for a channel without a cursor.
 const UNKNOWN: &str = "-";
 
-/// What the address says.
+/// The parameters of the address.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Address {
-    /// The credential of a client that has come before. A secret.
+    /// The credential of a returning client. A secret.
     session_token: Option<String>,
-    /// One-time. A secret.
+    /// A one-time ticket. A secret.
     ticket: Option<String>,
-    /// Random per page.
+    /// The page's random name.
     instance: Option<String>,
-    /// Places to go on from: of the inbox, of `system:all`, then of `channels` in their order. Empty: none was given.
+    /// Cursors of the inbox, of `system:all`, then of `channels` in their order. Empty: none was
+    /// given.
     cursors: Vec<Option<Cursor>>,
     /// Channels besides inbox and `system:all`.
     pub channels: Vec<Channel>,
@@ -37,10 +40,11 @@ pub struct Address {
 }
 
 impl Address {
-    /// Reads a request's query and headers. Parameters that are not known are left aside.
+    /// Reads a request's query and headers. Unknown parameters are ignored.
     ///
     /// # Errors
-    /// `bad_request`, naming the parameter; `replaced` to a stream that ended for good; `unknown_channel`.
+    /// `bad_request`, naming the parameter; `replaced` for a stream that ended permanently;
+    /// `unknown_channel`.
     pub fn parse(query: &str, headers: &HeaderMap) -> Result<Self, Refused> {
         let mut address = Self::default();
         let mut cursor = None;
@@ -90,11 +94,11 @@ impl Address {
         Ok(address)
     }
 
-    /// The `connect` the address stands for.
+    /// The `connect` that the address stands for.
     #[must_use]
     pub fn connect(&self) -> String {
         let ticket = match &self.session_token {
-            // Spent by the stream that gave the token.
+            // The stream that gave the session token has spent the ticket.
             Some(_) => None,
             None => self.ticket.clone(),
         };
@@ -112,7 +116,7 @@ impl Address {
         Encode::to_json(&connect)
     }
 
-    /// What it is subscribed to, and where that goes on.
+    /// The channels to subscribe to, with their cursors.
     #[must_use]
     pub fn wanted(&self) -> Wanted {
         let of = |place: usize| self.cursors.get(place).copied().flatten();
@@ -124,7 +128,7 @@ impl Address {
         }
     }
 
-    /// Whether the client goes on from where it was.
+    /// Whether the client resumes from cursors.
     #[must_use]
     pub fn goes_on(&self) -> bool {
         !self.cursors.is_empty()
@@ -147,10 +151,11 @@ impl Address {
     }
 }
 
-/// The ticket in a socket's address, for plain clients that can't send a first message: read as a stream's is.
+/// The ticket in a WebSocket's address, for plain clients that can't send a first message. Parsed
+/// as in a stream's address.
 ///
 /// # Errors
-/// `bad_request` where it is given twice.
+/// `bad_request` if it is given twice.
 pub fn ticket(query: &str) -> Result<Option<String>, Refused> {
     let mut ticket = None;
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
@@ -161,7 +166,7 @@ pub fn ticket(query: &str) -> Result<Option<String>, Refused> {
     Ok(ticket)
 }
 
-/// Cursors as a stream's `id` holds them.
+/// Appends cursors in the form of a stream's `id`.
 pub fn push_cursors(out: &mut Vec<u8>, places: impl Iterator<Item = Option<Cursor>>) {
     for (at, cursor) in places.enumerate() {
         if at > 0 {
@@ -182,7 +187,7 @@ pub fn push_cursors(out: &mut Vec<u8>, places: impl Iterator<Item = Option<Curso
     }
 }
 
-/// Decimal digits, without the machinery of `format!`: one for each place of each event.
+/// Appends decimal digits, faster than `format!`: this runs for each channel of each event.
 fn push_number(out: &mut Vec<u8>, mut number: u64) {
     let mut digits = [0; 20];
     let mut at = digits.len();
@@ -216,7 +221,8 @@ fn cursors(text: &str) -> Result<Vec<Option<Cursor>>, Refused> {
         .ok_or_else(|| bad("the cursor is none of this server's"))
 }
 
-/// A parameter that has one value: which of two is meant is not guessed.
+/// Sets a parameter that has one value. Two values are refused: the server does not guess which one
+/// is meant.
 fn once<T>(place: &mut Option<T>, name: &str, value: T) -> Result<(), Refused> {
     match place.replace(value) {
         None => Ok(()),

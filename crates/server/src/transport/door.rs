@@ -1,4 +1,4 @@
-//! Who knocks: origin, address and credentials of a request, the same for every transport.
+//! The origin, address and credentials of a request, read in the same way for every transport.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -19,25 +19,25 @@ use crate::{
     refusals::Refusals,
 };
 
-/// What the door needs to know.
+/// The parts needed to check a request.
 #[derive(Clone, Debug)]
 pub struct Door {
-    /// The server behind it.
+    /// The server's shared parts.
     pub node: Arc<Node>,
-    /// Who may knock.
+    /// Origins of pages that may connect.
     pub origins: Arc<Origins>,
-    /// By which names the server may be asked.
+    /// Host names of this server.
     pub hosts: Arc<Hosts>,
-    /// Whose word is taken about where a request comes from.
+    /// Proxies that are trusted to state the client's address.
     pub proxies: Arc<Proxies>,
-    /// Name of the session cookie, where cookies are accepted.
+    /// Name of the session cookie, if cookies are accepted.
     pub cookie: Option<Arc<str>>,
-    /// Tells the log who was not let in.
+    /// Refusals in the log.
     pub(crate) refusals: Arc<Refusals>,
 }
 
 impl Door {
-    /// A request's way in, once its origin was admitted.
+    /// The request's data for later checks, once its origin is allowed.
     pub(crate) fn entrance(&self, parts: &Parts) -> Box<Entrance> {
         let address = self.address(parts);
         Box::new(Entrance {
@@ -49,7 +49,7 @@ impl Door {
         })
     }
 
-    /// Refuses requests for somebody else; the log is told.
+    /// Refuses requests for another host, and logs it.
     ///
     /// # Errors
     /// As [`Hosts::check`].
@@ -59,7 +59,7 @@ impl Door {
         })
     }
 
-    /// Whether a request's page may come in; if not, the log is told.
+    /// Whether the origin of a request's page is allowed. If not, it is logged.
     pub(crate) fn admits(&self, parts: &Parts) -> bool {
         let admitted = self.origins.admit(&parts.headers);
         if !admitted {
@@ -77,7 +77,7 @@ impl Door {
         self.refusals.tell(ErrorCode::OriginRefused, &cause, self.address(parts), Clock::wall());
     }
 
-    /// Where a request comes from; unknown where the app around the router does not say.
+    /// The client's address. Unknown if the app around the router does not provide one.
     pub(crate) fn address(&self, parts: &Parts) -> Option<IpAddr> {
         let peer = parts.extensions.get::<SocketAddr>().copied().or_else(|| {
             parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| *peer)
@@ -93,7 +93,7 @@ impl Door {
             return Some(Ambient::Header(bearer.into()));
         }
         let value = cookie::find(headers, self.cookie.as_deref()?)?;
-        // Browsers send it unasked, also for pages of others.
+        // Browsers send the cookie also with requests of other sites' pages.
         Some(match cookie::may_speak(method, headers, &self.origins) {
             Ok(()) => Ambient::Cookie(value.into()),
             Err(_) => Ambient::MuteCookie,

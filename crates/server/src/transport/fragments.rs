@@ -1,7 +1,8 @@
-//! How many frames one WebSocket message may be in.
+//! Limits the frames of one WebSocket message.
 //!
-//! The codec bounds a message's bytes. Empty fragments have none: a message of them would go on for ever, unseen by every other
-//! limit. So frame headers are counted below the codec, as bytes go by.
+//! The codec bounds a message's bytes. Empty fragments have none: a message of such fragments would
+//! never end, and no other limit would notice. So frame headers are counted below the codec, as
+//! bytes pass.
 
 use std::{
     error::Error,
@@ -13,7 +14,7 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// A stream whose reader breaks off when a message has too many fragments.
+/// A stream whose reader fails when a message has too many fragments.
 #[derive(Debug)]
 pub struct Counted<S> {
     stream: S,
@@ -21,7 +22,7 @@ pub struct Counted<S> {
     most: u32,
 }
 
-/// Why it broke off.
+/// The reason for the failure.
 #[derive(Clone, Copy, Debug)]
 pub struct TooManyFragments;
 
@@ -34,7 +35,7 @@ impl Display for TooManyFragments {
 impl Error for TooManyFragments {}
 
 impl<S> Counted<S> {
-    /// Lets messages of up to `most` frames through.
+    /// Allows messages of up to `most` frames.
     pub fn new(stream: S, most: u32) -> Self {
         Self { stream, headers: Headers::default(), most }
     }
@@ -88,12 +89,13 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
     }
 }
 
-/// Reads frame headers (RFC 6455, 5.2) and passes over payloads. Whether frames are right is the codec's business.
+/// Reads frame headers (RFC 6455, 5.2) and skips payloads. The codec checks whether frames are
+/// valid.
 #[derive(Debug, Default)]
 struct Headers {
-    /// Frames of the message under way.
+    /// Frames of the current message.
     fragments: u32,
-    /// Of the payload that is passed over.
+    /// Bytes of the payload still to skip.
     left: u64,
     /// The header so far.
     header: [u8; 14],
@@ -120,7 +122,7 @@ impl Headers {
         }
     }
 
-    /// How long the header is, once two bytes of it are known.
+    /// The header's length, once its first two bytes are known.
     const fn length(&self) -> u8 {
         let mask = if self.header[1] & 0x80 == 0 { 0 } else { 4 };
         let extended = match self.header[1] & 0x7f {
@@ -131,7 +133,7 @@ impl Headers {
         2 + mask + extended
     }
 
-    /// A header is whole.
+    /// Takes in a complete header.
     fn frame(&mut self) {
         let [first, second, ..] = self.header;
         let number = |bytes: &[u8]| {

@@ -1,15 +1,15 @@
-//! Bytes ↔ frames: what every way of carrying messages has in common.
+//! Bytes ↔ frames: the common parts of all transports.
 //!
-//! | file | what |
+//! | file | content |
 //! |---|---|
-//! | `door.rs` | who knocks, and from where: the same for all |
-//! | `origin.rs`, `site.rs` | which pages may knock, and how origins and hosts are read |
-//! | `ws.rs`, `upgrade.rs`, `fragments.rs` | WebSocket, how a request becomes one, and in how many frames a message may come |
+//! | `door.rs` | origin, address and credentials of a request, for all transports |
+//! | `origin.rs`, `site.rs` | allowed pages, and the parsing of origins and hosts |
+//! | `ws.rs`, `upgrade.rs`, `fragments.rs` | WebSocket, its upgrade, and its limit of fragments |
 //! | `sse.rs` | a stream of server-sent events |
 //! | `poll.rs` | one answer, once there is news |
-//! | `visit.rs` | a client's messages, where its stream or poll can't carry them |
-//! | `address.rs` | what a stream's or poll's address says |
-//! | `trail.rs` | cursors, kept as frames go by |
+//! | `visit.rs` | a client's messages by POST, for streams and polls |
+//! | `address.rs` | the parameters in the address of a stream or poll |
+//! | `trail.rs` | cursors, tracked as frames pass |
 //! | `refusal.rs` | refusals by HTTP, as `EventSource` and `fetch` understand them |
 
 pub mod address;
@@ -28,7 +28,7 @@ pub mod ws;
 use bytes::Bytes;
 use tidings_protocol::CloseCode;
 
-/// What came in.
+/// An input of a connection.
 #[derive(Debug)]
 pub enum Incoming {
     /// A text frame.
@@ -41,33 +41,34 @@ pub enum Incoming {
     TooLarge,
     /// A text frame that is not UTF-8. The transport can't go on reading.
     NotUtf8,
-    /// The other end takes no more answers; what it said before is still to be carried out.
+    /// The client takes no more answers; its earlier messages must still be carried out.
     HungUp,
-    /// The other end closed, or the link broke.
+    /// The client closed, or the connection broke.
     Ended,
 }
 
-/// The link broke.
+/// The connection broke.
 #[derive(Debug, thiserror::Error)]
 #[error("the link broke")]
 pub struct Broken;
 
-/// What a ping can show.
+/// The sign of life that a ping can give.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sign {
-    /// The other end answers it.
+    /// The client answers it.
     Awaited,
-    /// There is no answer to wait for: that it was taken is all the life this link can show.
+    /// There is no answer. That the client took the bytes is the only possible sign of life.
     Given,
 }
 
-/// One connection's link. Only its own task uses it.
+/// The transport of one connection. Only the connection's task uses it.
 pub trait Transport: Send + 'static {
-    /// Its name in figures.
+    /// Its name in metrics.
     const NAME: &'static str;
-    /// A frame may hold several messages, where the client takes that. Others say one at a time, whatever the client says.
+    /// A frame may hold several messages, if the client asks for that. Other transports always send
+    /// one message a frame.
     const JOINS: bool = false;
-    /// It ends with one answer, and its client comes again for the next.
+    /// The connection ends with one answer, and its client comes again for the next.
     const ONCE: bool = false;
 
     /// Waits for the next frame. Cancel-safe.
@@ -79,15 +80,15 @@ pub trait Transport: Send + 'static {
     /// Writes the buffer out.
     fn flush(&mut self) -> impl Future<Output = Result<(), Broken>> + Send;
 
-    /// Asks for a sign of life.
+    /// Requests a sign of life.
     fn ping(&mut self) -> impl Future<Output = Result<Sign, Broken>> + Send;
 
-    /// All that waited is written. `settled` tells whether nothing is under way that would bring more: what a transport that answers
-    /// once asks before it does.
+    /// The mailbox is written out. `settled` tells whether no work in progress would produce more;
+    /// a transport with only one answer asks it before it answers.
     fn rest(&mut self, settled: impl FnOnce() -> bool) {
         let _ = settled;
     }
 
-    /// Closes and waits for the other end to agree.
+    /// Closes and waits for the client to agree.
     fn close(&mut self, code: CloseCode, reason: &'static str) -> impl Future<Output = ()> + Send;
 }

@@ -1,4 +1,5 @@
-//! Which pages may open sockets and call the user's side of the REST surface, and by which names a development server may be asked.
+//! Which pages may open sockets and call the users' part of the REST API, and the host names of a
+//! development server.
 
 use http::{HeaderMap, Method, Version, header, request::Parts};
 use tidings_protocol::ErrorCode;
@@ -6,7 +7,7 @@ use tidings_server_core::Refused;
 
 use super::site::{Host, Site};
 
-/// Origins that are allowed, compared exactly (scheme, host and port).
+/// Allowed origins, compared exactly (scheme, host and port).
 #[derive(Clone, Debug, Default)]
 pub struct Origins {
     listed: Box<[Site]>,
@@ -16,7 +17,7 @@ pub struct Origins {
 }
 
 impl Origins {
-    /// From the setting: origins such as `https://app.example.com`, or `*` alone for all.
+    /// From the setting: origins such as `https://app.example.com`, or only `*` for all.
     #[must_use]
     pub fn new(listed: &[String], loopback: bool) -> Self {
         let any = listed.iter().any(|origin| origin == "*");
@@ -24,13 +25,14 @@ impl Origins {
         Self { listed, any, loopback }
     }
 
-    /// Whether a page of this origin may come in. `own` is the request's `Host`: pages served under it always may.
+    /// Whether a page of this origin is allowed. `own` is the request's `Host`: pages served under
+    /// it are always allowed.
     #[must_use]
     pub fn allow(&self, origin: &str, own: Option<&str>) -> bool {
         self.any || self.name(origin, own)
     }
 
-    /// Whether a page of this origin may come in because it, and not just any, is meant.
+    /// Whether a page of this origin is allowed by name, not only by `*`.
     #[must_use]
     pub fn name(&self, origin: &str, own: Option<&str>) -> bool {
         let Some(site) = Site::parse(origin) else { return false };
@@ -39,23 +41,25 @@ impl Origins {
             || (self.loopback && site.is_loopback())
     }
 
-    /// Whether a request may go on: one without `Origin` does not come from a page of another site (browsers always
-    /// send it there), `null` is nobody.
+    /// Whether a request is allowed. One without `Origin` does not come from another site's page,
+    /// because browsers always send it there. `null` is no origin.
     #[must_use]
     pub fn admit(&self, headers: &HeaderMap) -> bool {
         let Some(origin) = headers.get(header::ORIGIN) else { return true };
         origin.to_str().is_ok_and(|origin| self.allow(origin, own_host(headers)))
     }
 
-    /// Whether a page of this very origin is meant, and not one that anybody can make: it may send the user's cookie.
+    /// Whether a page of this origin may send the user's cookie: the origin is allowed by name, and
+    /// only its owner can make its pages.
     #[must_use]
     pub fn may_hold_cookies(&self, origin: &str, own: Option<&str>) -> bool {
         self.name(origin, own) && Site::parse(origin).is_some_and(|site| !site.is_anybodys())
     }
 }
 
-/// The host that a request asks, where a page of its own could send it: a page on plain `http` is not of a host that is asked by `https`, as
-/// the proxy in front says. Strangers who say so shut out themselves only.
+/// The request's host, if a page of that host could have sent the request. A page on plain `http`
+/// does not belong to a host that is requested by `https`, as stated by the proxy in front. A
+/// client that forges the header only shuts itself out.
 #[must_use]
 pub fn own_host(headers: &HeaderMap) -> Option<&str> {
     let is_plain = headers.get(header::ORIGIN).is_some_and(|origin| {
@@ -73,10 +77,11 @@ pub fn own_host(headers: &HeaderMap) -> Option<&str> {
     headers.get(header::HOST)?.to_str().ok()
 }
 
-/// Names by which this server may be asked.
+/// Host names of this server.
 #[derive(Clone, Debug, Default)]
 pub struct Hosts {
-    /// In development, besides those of this machine; `None`: any name, which a proxy in front looks after.
+    /// In development, the names besides those of this machine. `None`: any name; a proxy in front
+    /// checks it.
     listed: Option<Box<[Box<str>]>>,
 }
 
@@ -87,7 +92,8 @@ impl Hosts {
         Self { listed: None }
     }
 
-    /// This machine's names, and those: `box.example`, or `.example` for all below; `*` for any.
+    /// This machine's names, and the listed ones: `box.example`, or `.example` for all names below
+    /// it; `*` for any.
     #[must_use]
     pub fn of_this_machine_and(listed: &[String]) -> Self {
         if listed.iter().any(|name| name == "*") {
@@ -97,11 +103,13 @@ impl Hosts {
         Self { listed: Some(listed.iter().map(lower).collect()) }
     }
 
-    /// Refuses a request that asks for somebody else. A page of another site whose name leads here for a moment (DNS rebinding) is of the
-    /// server's own origin for its browser, and only the name gives it away.
+    /// Refuses a request for another host. With DNS rebinding, another site's name points to this
+    /// server for a moment. For the browser, that site's page then has this server's own origin,
+    /// and only the host name reveals it.
     ///
     /// # Errors
-    /// `bad_request` where there is not one `Host` (RFC 9112, 3.2), `origin_refused` for the name of another.
+    /// `bad_request` if there is not exactly one `Host` (RFC 9112, 3.2), `origin_refused` for
+    /// another host's name.
     pub fn check(&self, parts: &Parts) -> Result<(), Refused> {
         let mut hosts = parts.headers.get_all(header::HOST).iter();
         let host = hosts.next();
@@ -110,7 +118,7 @@ impl Hosts {
             return Err(Refused::new(ErrorCode::BadRequest, "a request has one `Host` header"));
         }
         let Some(listed) = &self.listed else { return Ok(()) };
-        // HTTP/1.0 may come without; HTTP/2 has it in its address.
+        // HTTP/1.0 may have no `Host`; HTTP/2 has it in its address.
         let host = match host {
             Some(host) => host.to_str().ok(),
             None => match parts.uri.authority() {
@@ -139,21 +147,22 @@ impl Hosts {
     }
 }
 
-/// The page behind a request, as far as its browser tells. Other programs may claim what they like: this is about what pages of other
-/// origins can do with somebody else's browser.
+/// The page behind a request, as its browser states it. Other programs may claim anything: this
+/// only limits pages of other origins in a user's browser.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Page {
-    /// None, or a browser that says nothing.
+    /// No page, or a browser that states none.
     #[default]
     Unknown,
-    /// By its `Origin`.
+    /// Stated by its `Origin`.
     Named(Box<str>),
-    /// One of the very origin that was asked, whose `Host` this is: browsers send no `Origin` with a GET to their page's own.
+    /// A page of the requested origin, with this `Host`. Browsers send no `Origin` with a GET to
+    /// the page's own origin.
     Own(Box<str>),
 }
 
 impl Page {
-    /// What a request's headers say.
+    /// Reads a request's headers.
     #[must_use]
     pub fn of(method: &Method, headers: &HeaderMap) -> Self {
         let text = |name| headers.get(name)?.to_str().ok().map(Box::from);
@@ -164,8 +173,9 @@ impl Page {
         }
     }
 
-    /// Whether it is a page of this origin. `Host` does not tell the scheme, but that browsers send `Sec-Fetch-Site` does: only to
-    /// trustworthy addresses, which are those of https and those of the browser's own machine.
+    /// Whether it is a page of this origin. `Host` does not include the scheme. But browsers send
+    /// `Sec-Fetch-Site` only to trustworthy addresses, which are those of https and of the
+    /// browser's own machine.
     #[must_use]
     pub fn is_of(&self, origin: &str) -> bool {
         let Some(site) = Site::parse(origin) else { return false };
@@ -181,8 +191,9 @@ impl Page {
     }
 }
 
-/// Whether a browser says that a page of the very origin that is asked sends this, where it sends no `Origin`. Scripts can't set or
-/// change the header, and a redirect by another origin takes the word back.
+/// Whether the browser states that a page of the requested origin sent this request, although there
+/// is no `Origin`. Scripts can't set or change the header, and a redirect by another origin changes
+/// it.
 #[must_use]
 pub fn is_own(method: &Method, headers: &HeaderMap) -> bool {
     method == Method::GET && headers.get("sec-fetch-site").is_some_and(|site| site == "same-origin")
@@ -348,19 +359,19 @@ mod tests {
         let origin = "https://rt.example.com";
         let cases: [(Method, &[_], bool); 12] = [
             (Method::GET, &[own, host], true),
-            // Those send an `Origin`.
+            // These send an `Origin`.
             (Method::POST, &[own, host], false),
             (Method::GET, &[("sec-fetch-site", "same-site"), host], false),
             (Method::GET, &[("sec-fetch-site", "cross-site"), host], false),
             // Typed into the address bar.
             (Method::GET, &[("sec-fetch-site", "none"), host], false),
             (Method::GET, &[("sec-fetch-site", "same-origin, same-origin"), host], false),
-            // No browser, or an address that is not trustworthy.
+            // Not a browser, or an address that is not trustworthy.
             (Method::GET, &[host], false),
             (Method::GET, &[own], false),
             (Method::GET, &[own, ("host", "rt.example.com:8443")], false),
             (Method::GET, &[own, ("host", "evil.example")], false),
-            // An `Origin` speaks before it, whatever it says.
+            // `Origin` counts first, whatever its value.
             (Method::GET, &[own, host, ("origin", "null")], false),
             (Method::GET, &[own, ("host", "evil.example"), ("origin", origin)], true),
         ];

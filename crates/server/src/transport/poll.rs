@@ -1,6 +1,6 @@
 //! Long polling: one answer, sent once there is news or the wait is over.
 //!
-//! The answer is lines: first the call's own (where to go on from, and with what), then messages.
+//! The answer is lines: first a head for the next request (cursors and credential), then messages.
 
 use axum::{
     body::Body,
@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{driver::clock::Clock, listen::Peer};
 
-/// How the next call goes on.
+/// How the next request resumes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
     /// By its address: `?cursor=`.
@@ -30,25 +30,25 @@ pub enum Next {
     Connect,
 }
 
-/// What a call waits for.
+/// The condition for an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait {
-    /// Everything there is, greeting included.
+    /// All current messages, greeting included.
     All,
     /// News: the client was greeted before.
     News,
 }
 
-/// Bounds of one call.
+/// Bounds of one poll.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
-    /// When it answers at the latest.
+    /// The latest time for the answer.
     pub until: Instant,
-    /// Bytes of its messages, at least one of which is always given.
+    /// Bytes of its messages. At least one message is always sent.
     pub bytes: usize,
 }
 
-/// One call.
+/// One poll.
 #[derive(Debug)]
 pub struct LongPoll {
     /// `None` once it was used.
@@ -57,18 +57,18 @@ pub struct LongPoll {
     wait: Wait,
     bounds: Bounds,
     trail: Trail,
-    /// `None` once it stopped speaking, and where nothing is known of it.
+    /// `None` once the client stopped sending, or if the TCP connection is unknown.
     peer: Option<Peer>,
     lines: BytesMut,
-    /// Something is worth an answer.
+    /// There is something worth an answer.
     news: bool,
-    /// What was taken last belongs together with what comes next.
+    /// The last message belongs together with the next one.
     torn: bool,
     error: Bytes,
 }
 
 impl LongPoll {
-    /// A call of `peer` that is answered through `answer`.
+    /// A poll of `peer` that is answered through `answer`.
     #[must_use]
     pub fn new(
         next: Next,
@@ -92,11 +92,11 @@ impl LongPoll {
         }
     }
 
-    /// Whether the answer ends before this message: what is in it takes the client further, and with the message it would be too
-    /// large.
+    /// Whether the answer must end before this message: the answer already moves the client on, and
+    /// would become too large with it.
     fn ends_before(&self, frame: &[u8]) -> bool {
         let size = match trail::begins_a_channel(frame) {
-            // With what belongs to it: that is bounded by half of an answer.
+            // Together with the messages that belong to it, which take at most half of an answer.
             true => self.bounds.bytes / 2,
             false => frame.len() + 1,
         };
@@ -114,7 +114,7 @@ impl LongPoll {
         let kind = HeaderValue::from_static("application/x-ndjson");
         let mut response = Body::from(body).into_response();
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
-        // Who is gone asks again from where it was.
+        // A client that is gone polls again with its old cursors.
         let _gone = answer.send(response);
     }
 }
@@ -135,7 +135,8 @@ impl Transport for LongPoll {
             tokio::select! {
                 () = answer.closed() => {}
                 () = sleep_until(self.bounds.until) => self.answer(),
-                // It is gone, or wants the answer and sends no more. Both are served by an answer now.
+                // The client is gone, or wants the answer and sends no more. In both cases an
+                // answer is right now.
                 () = stopped(self.peer.as_ref()), if self.wait == Wait::News => {
                     self.peer = None;
                     self.news = true;
@@ -155,7 +156,7 @@ impl Transport for LongPoll {
             self.answer();
         }
         if self.answer.is_none() {
-            // What comes now is for the next call.
+            // Later messages are for the next poll.
             return Err(Broken);
         }
         let passed = self.trail.pass(&frame);
@@ -185,7 +186,8 @@ impl Transport for LongPoll {
     }
 
     fn rest(&mut self, settled: impl FnOnce() -> bool) {
-        // Settled, nothing is owed any more: what was taken last has nothing to wait for, such as a room without a gap.
+        // Once the session is settled, no further message is to come: the last one may have no
+        // second part, such as a room without a gap.
         if self.news && settled() {
             self.answer();
         }

@@ -1,4 +1,5 @@
-//! Refusals by HTTP. A stream or poll that is not let in is told by the protocol's `error`; what stands around it depends on who asks.
+//! Refusals by HTTP. A refused stream or poll gets the protocol's `error`; status and form depend
+//! on the client.
 
 use axum::{
     body::Body,
@@ -11,24 +12,24 @@ use tidings_server_core::{Refused, service};
 
 use super::sse;
 
-/// Who asks.
+/// The kind of client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asker {
-    /// A browser's `EventSource`, or a client like it: it sees no body but that of a 200, tries again after one, and gives up
-    /// after any other status.
+    /// A browser's `EventSource`, or a similar client. It can read a body only with status 200,
+    /// reconnects after one, and gives up after any other status.
     EventSource,
     /// A client that reads status and body.
     Fetch,
 }
 
-/// The answer to who is not let in.
+/// The answer to a refused client.
 #[must_use]
 pub fn refuse(asker: Asker, refused: &Refused, retry_ms: u64) -> Response {
     let error = Bytes::from(Encode::to_json(&service::error(refused)));
     answer(asker, refused.code, &error, retry_ms)
 }
 
-/// The same where the session has already put its `error` into words.
+/// The answer if the session has already encoded its `error`.
 #[must_use]
 pub fn answer(asker: Asker, code: ErrorCode, error: &[u8], retry_ms: u64) -> Response {
     let after = retry_after(error);
@@ -39,7 +40,7 @@ pub fn answer(asker: Asker, code: ErrorCode, error: &[u8], retry_ms: u64) -> Res
             sse::push_data(&mut event, error);
             sse::response(Body::from(event))
         }
-        // It would read this status as the end, as it should; a body is not allowed.
+        // `EventSource` takes this status as the end, which is right; it allows no body.
         (Asker::EventSource, Retry::Never) => StatusCode::NO_CONTENT.into_response(),
         (Asker::EventSource, Retry::Ticket) => plain(StatusCode::UNAUTHORIZED, error, None),
         (Asker::Fetch, _) => {
@@ -71,7 +72,8 @@ fn retry_after(error: &[u8]) -> Option<u64> {
     }
 }
 
-/// Whether a message is the `error` that ends a connection: it answers nothing in particular.
+/// Whether a message is the `error` that ends a connection. It is not the answer to a message, so
+/// it has no `id`.
 pub(super) fn is_last_word(frame: &[u8]) -> bool {
     frame.starts_with(br#"{"type":"error","code":"#)
 }

@@ -1,11 +1,11 @@
-//! Origins (RFC 6454) and hosts (RFC 9110, 7.2), read strictly: what is no good one matches nothing.
+//! Origins (RFC 6454) and hosts (RFC 9110, 7.2), parsed strictly: an invalid one matches nothing.
 
 use std::{
     fmt::{self, Display, Formatter},
     net::{Ipv4Addr, Ipv6Addr},
 };
 
-/// A host as `Host` and an origin name it: `name[:port]`.
+/// A host in the form of `Host` and of origins: `name[:port]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Host {
     /// In lower case; an IPv6 address in brackets, in its shortest form.
@@ -45,19 +45,19 @@ impl Host {
         Some(Self { name: name.into(), port })
     }
 
-    /// Without its port.
+    /// The name without the port.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Whether it says a port.
+    /// Whether it has a port.
     #[must_use]
     pub const fn has_port(&self) -> bool {
         self.port.is_some()
     }
 
-    /// Whether it is this very machine, whatever a name server says.
+    /// Whether it always means this machine, independent of name servers.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         let name = &*self.name;
@@ -68,19 +68,21 @@ impl Host {
     }
 }
 
-/// An origin as browsers write it: scheme, host and port, nothing behind.
+/// An origin in the form of browsers: scheme, host and port, without a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Site {
-    /// Of the web, its port said though it is the scheme's own.
+    /// An origin of the web. The port is always set, even if it is the scheme's default.
     Web {
         /// `https`, or `http`.
         secure: bool,
-        /// With a port.
+        /// The host with its port.
         host: Host,
     },
-    /// Of an app's or extension's own scheme, such as `tauri://localhost`: compared as it is.
+    /// An origin with an app's or extension's scheme, such as `tauri://localhost`. Compared
+    /// unchanged.
     App(Box<str>),
-    /// `null`: a page without one, such as a sandboxed frame's or a file's. Any site can make such pages.
+    /// `null`: a page without an origin, such as a sandboxed frame or a file. Any site can make
+    /// such pages.
     Opaque,
 }
 
@@ -100,7 +102,7 @@ impl Site {
                 let port = host.port.unwrap_or_else(|| default_port(secure));
                 Some(Self::Web { secure, host: Host { port: Some(port), ..host } })
             }
-            // Those are addresses of connections and documents, never of pages.
+            // These schemes address connections and documents, never pages.
             "ws" | "wss" | "ftp" | "data" | "blob" | "javascript" | "about" => None,
             _ => {
                 let named = scheme.starts_with(|first: char| first.is_ascii_lowercase())
@@ -116,7 +118,7 @@ impl Site {
         }
     }
 
-    /// Whether a page of it is served by who was asked by this `Host`, which tells no scheme.
+    /// Whether its pages are served under this `Host`, which has no scheme.
     #[must_use]
     pub fn is_at(&self, asked: &Host) -> bool {
         let Self::Web { secure, host } = self else { return false };
@@ -124,13 +126,13 @@ impl Site {
             && host.port == Some(asked.port.unwrap_or_else(|| default_port(*secure)))
     }
 
-    /// Whether it is a page of this very machine.
+    /// Whether it is a page of this machine.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         matches!(self, Self::Web { host, .. } if host.is_loopback())
     }
 
-    /// Whether others than its owner can make pages of it.
+    /// Whether not only its owner can make pages of it.
     #[must_use]
     pub fn is_anybodys(&self) -> bool {
         matches!(self, Self::Opaque) || matches!(self, Self::App(text) if &**text == "file://")
@@ -138,7 +140,7 @@ impl Site {
 }
 
 impl Display for Site {
-    /// As browsers write it.
+    /// The form of browsers.
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::Opaque => f.write_str("null"),

@@ -1,12 +1,13 @@
-//! Server-sent events: a response without end, one event a message.
+//! Server-sent events: a response without end, with one event for each message.
 //!
 //! ```text
 //! id: <cursors>~<session token>     only for streams opened by an address; EventSource sends it back
 //! data: {"type":"notification",…}
 //! ```
 //!
-//! Two tasks pass the bytes on: the connection's own joins what waits into one chunk, the HTTP server's writes it. Between them is room
-//! for one chunk, so that a reader who takes nothing is noticed as on any other transport.
+//! Two tasks pass the bytes on: the connection's task joins the waiting messages into one chunk,
+//! the HTTP server's task writes it. Between them is room for one chunk, so that a client that
+//! takes no bytes is noticed as on any other transport.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -28,49 +29,49 @@ use super::{
 };
 use crate::listen::Peer;
 
-/// The shortest time after which anybody is asked to come back: an `EventSource` that keeps to less is a storm of its own.
+/// The shortest reconnect time. An `EventSource` with a shorter one would flood the server.
 const RETRY_LEAST_MS: u64 = 1_000;
 
-/// What proxies and browsers see as silence is broken by this.
+/// A comment that proxies and browsers count as a sign of life.
 const HEARTBEAT: &[u8] = b":\n\n";
 
-/// A stream, from before its first byte.
+/// A stream. It is made before its first byte is sent.
 #[derive(Debug)]
 pub struct Sse {
     asker: Asker,
     stage: Stage,
     /// Written with the next flush.
     chunk: BytesMut,
-    /// Where the client is; `None`: it keeps cursors itself, and events have no `id`.
+    /// The client's cursors. `None`: the client keeps them itself, and events have no `id`.
     trail: Option<Trail>,
-    /// Where the next event's `id` is put together.
+    /// Buffer for the next event's `id`.
     id: Vec<u8>,
     retry_ms: u64,
-    /// The client was told to come back: the stream ends with what is written next.
+    /// The client was told to reconnect: the stream ends with the next write.
     leaving: bool,
     peer: Option<Peer>,
-    /// Since the other end stopped speaking.
+    /// State after the client stopped sending.
     doubts: Doubts,
 }
 
-/// Whether the other end is still there. What went away for good answers bytes with a reset, so that the ones after them can't be
-/// written; what only has nothing more to say takes them.
+/// Checks whether the client is still there. A client that is gone answers bytes with a reset, so
+/// that later writes fail. A client that only stopped sending takes the bytes.
 #[derive(Debug, Default)]
 struct Doubts {
-    /// When it stopped.
+    /// When the client stopped sending.
     since: Option<Instant>,
     asked: usize,
 }
 
 #[derive(Debug)]
 enum Stage {
-    /// Nobody knows yet whether there will be a stream.
+    /// It is not decided yet whether there will be a stream.
     Asked {
         answer: oneshot::Sender<Response>,
         error: Option<Bytes>,
     },
     Flowing(Outflow),
-    /// Everything was said; the other end still takes it.
+    /// Everything was sent; the client is still taking it.
     Ending(oneshot::Receiver<()>),
     Ended,
 }
@@ -82,8 +83,8 @@ struct Outflow {
 }
 
 impl Sse {
-    /// A stream that begins by sending its head to `answer`. `retry_ms` is after how long an `EventSource` comes back; `peer` is
-    /// who takes it, where that is known.
+    /// A stream whose head is sent to `answer`. `retry_ms` is the reconnect time of an
+    /// `EventSource`. `peer` is the TCP connection, if known.
     #[must_use]
     pub fn new(
         asker: Asker,
@@ -101,7 +102,7 @@ impl Sse {
         Self { asker, stage, chunk, trail, id, retry_ms, leaving: false, peer, doubts }
     }
 
-    /// The client is in.
+    /// The client is admitted: sends the head.
     fn begin(&mut self) -> Result<(), Broken> {
         let Stage::Asked { answer, .. } = std::mem::replace(&mut self.stage, Stage::Ended) else {
             return Err(Broken);
@@ -131,7 +132,7 @@ impl Sse {
         push_data(&mut self.chunk, frame);
     }
 
-    /// An `EventSource` knows of `goaway` only that it has to come back, and when: the stream ends with it.
+    /// For an `EventSource`, `goaway` only sets when to reconnect, and the stream ends with it.
     fn goaway(&mut self, frame: &[u8]) {
         if self.asker == Asker::EventSource
             && frame.starts_with(br#"{"type":"goaway""#)
@@ -143,7 +144,7 @@ impl Sse {
         }
     }
 
-    /// The body ends after what it was given.
+    /// The body ends after the bytes it got.
     fn end(&mut self) {
         self.stage = match std::mem::replace(&mut self.stage, Stage::Ended) {
             Stage::Flowing(Outflow { taken, .. }) => Stage::Ending(taken),
@@ -151,10 +152,10 @@ impl Sse {
         };
     }
 
-    /// Waits until all was taken, or the other end is gone. Cancel-safe.
+    /// Waits until the client took everything, or is gone. Cancel-safe.
     async fn taken(&mut self) {
         if let Stage::Ending(taken) = &mut self.stage {
-            // Nothing is ever sent: the body's end is its drop.
+            // Nothing is ever sent here: the sender is dropped together with the body.
             let _dropped = taken.await;
             self.stage = Stage::Ended;
         }
@@ -171,7 +172,7 @@ impl Transport for Sse {
                 tokio::select! {
                     () = outflow.chunks.closed() => break,
                     () = self.doubts.rise(self.peer.as_ref()) => {
-                        // No room: bytes that show the same are on their way.
+                        // If there is no room, other bytes are on their way, with the same effect.
                         let _full = outflow.chunks.try_send(Bytes::from_static(HEARTBEAT));
                     }
                 }
@@ -220,7 +221,7 @@ impl Transport for Sse {
         {
             let code = ErrorCode::from_name(reason).unwrap_or(ErrorCode::Internal);
             let error = error.unwrap_or_default();
-            // Who is gone need not be told.
+            // A client that is gone gets no answer.
             let _gone = answer.send(refusal::answer(self.asker, code, &error, self.retry_ms));
             return;
         }
@@ -230,7 +231,7 @@ impl Transport for Sse {
 }
 
 impl Drop for Sse {
-    /// A reader that takes nothing would hold its link until the kernel gives it up.
+    /// A client that takes no bytes would keep its TCP connection until the kernel gives up.
     fn drop(&mut self) {
         if let (Stage::Flowing(_) | Stage::Ending(_), Some(peer)) = (&self.stage, &self.peer) {
             peer.cut();
@@ -239,11 +240,12 @@ impl Drop for Sse {
 }
 
 impl Doubts {
-    /// After it stopped speaking: at once, and while a reset may be on its way. Later the stream's own heartbeat tells.
+    /// Times of the checks after the client stopped sending: at once, and while a reset may be on
+    /// its way. Later the stream's heartbeat takes over.
     const AFTER: [Duration; 3] =
         [Duration::ZERO, Duration::from_millis(100), Duration::from_millis(1_000)];
 
-    /// Waits until bytes would show something. Cancel-safe.
+    /// Waits until written bytes would reveal something. Cancel-safe.
     async fn rise(&mut self, peer: Option<&Peer>) {
         let Some(peer) = peer else { return std::future::pending().await };
         if self.since.is_none() {
@@ -258,7 +260,8 @@ impl Doubts {
     }
 }
 
-/// The body of the response. `held` is dropped with it: when all of it was taken, or the link is gone.
+/// The body of the response. `held` is dropped together with the body: when all of it was taken, or
+/// the connection is gone.
 fn chunked(mut chunks: mpsc::Receiver<Bytes>, held: oneshot::Sender<()>) -> Body {
     Body::from_stream(stream::poll_fn(move |context| {
         let _held = &held;
@@ -266,7 +269,7 @@ fn chunked(mut chunks: mpsc::Receiver<Bytes>, held: oneshot::Sender<()>) -> Body
     }))
 }
 
-/// A stream's head: nobody may keep, change or hold it back.
+/// A stream's head. The headers forbid caches and proxies to store, change or buffer the stream.
 pub(super) fn response(body: Body) -> Response {
     let mut response = Response::new(body);
     for (name, value) in [
@@ -279,13 +282,14 @@ pub(super) fn response(body: Body) -> Response {
     response
 }
 
-/// After how long to come back. An `EventSource` keeps to it until it is told another, also while nobody answers it.
+/// Appends the reconnect time. An `EventSource` keeps it until it gets another one, also while the
+/// server is unreachable.
 pub(super) fn push_retry(out: &mut impl BufMut, ms: u64) {
     let ms = ms.max(RETRY_LEAST_MS);
     out.put_slice(format!("retry: {ms}\n\n").as_bytes());
 }
 
-/// An event without `id`. A message holds no raw newline, so it is one line.
+/// Appends an event without `id`. A message holds no raw newline, so it is one line.
 pub(super) fn push_data(out: &mut impl BufMut, frame: &[u8]) {
     out.put_slice(b"data: ");
     out.put_slice(frame);
@@ -297,7 +301,8 @@ fn ends_for_good(error: &[u8]) -> bool {
     matches!(message, Some(ServerMessage::Error(error)) if error.retry == Retry::Never)
 }
 
-/// Spreads those who come back. A machine without randomness has worse worries than a storm.
+/// A random number to spread reconnects. 0 on a machine without randomness, which does no harm
+/// here.
 pub fn random_below(bound: u64) -> u64 {
     getrandom::u64().unwrap_or_default() % bound.max(1)
 }

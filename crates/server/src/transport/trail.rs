@@ -1,4 +1,4 @@
-//! Where a client is in each of its channels, known from the messages that go by.
+//! Tracks a client's cursor in each of its channels, from the messages that pass.
 
 use tidings_protocol::{
     Channel, Channels, Encode as _, Epoch, ServerMessage,
@@ -9,7 +9,7 @@ use tidings_protocol::{
 
 use super::address::push_cursors;
 
-/// Cursors after the last message that went by, and the credential to come back with.
+/// Cursors after the last message, and the credential for the next connection.
 #[derive(Debug, Default)]
 pub struct Trail {
     session: String,
@@ -17,34 +17,36 @@ pub struct Trail {
     session_token: String,
     /// The inbox, `system:all`, then the others in the order of the address.
     places: Vec<Place>,
-    /// A place is another than it was at the beginning.
+    /// A cursor has changed since the start.
     has_moved: bool,
 }
 
 #[derive(Debug)]
 struct Place {
-    /// As it stands in messages, quotes included; empty for the inbox of a user who is not known yet.
+    /// The channel in its JSON form, with quotes. Empty for the inbox while the user is unknown.
     name: Box<str>,
     cursor: Option<Cursor>,
-    /// Counts once the client was told what it missed before it.
+    /// Replaces the cursor once the client was told of the gap before it.
     after_the_gap: Option<Cursor>,
 }
 
-/// What a message is, as far as cursors are concerned.
+/// The effect of a message on cursors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Passed {
-    /// A record, or anything else that says something new.
+    /// A record, or another message with something new.
     News,
-    /// `connected`, or a `subscribed` that takes up the client's cursor as it is: nothing has happened since.
+    /// `connected`, or a `subscribed` that resumes from the client's cursor unchanged: nothing has
+    /// happened since.
     Greeting,
-    /// A `subscribed` that does not, or a `gap` of the pair: what it means is in the next message.
+    /// A `subscribed` that does not resume so, or a `gap` of inbox or `system:all`: the next
+    /// message completes it.
     Opening,
-    /// `expiring`: worth knowing, not worth waking anybody.
+    /// `expiring`: not worth an answer of its own.
     Reminder,
 }
 
 impl Trail {
-    /// At the places the client names, which are its `channels` after inbox and `system:all`.
+    /// Starts at the client's cursors of inbox, `system:all` and `channels`.
     #[must_use]
     pub fn new(pair: [Option<Cursor>; 2], channels: &[(Channel, Option<Cursor>)]) -> Self {
         let [inbox, system] = pair;
@@ -55,7 +57,8 @@ impl Trail {
         Self { places, ..Self::default() }
     }
 
-    /// At the places that its `connect` names, too, which win: an answer may end before all of them were told of.
+    /// Adds the cursors of a `connect`. They win: an answer may end before all of these channels
+    /// had a message.
     #[must_use]
     pub fn with(mut self, cursors: &Channels<Cursor>) -> Self {
         for (channel, cursor) in cursors.iter() {
@@ -67,7 +70,7 @@ impl Trail {
         self
     }
 
-    /// A message goes to the client: everything up to it counts as received.
+    /// A message goes to the client, and counts as received.
     pub fn pass(&mut self, frame: &[u8]) -> Passed {
         if self.pass_record(frame).is_some() {
             return Passed::News;
@@ -94,7 +97,8 @@ impl Trail {
                 self.reach(&Channel::system(), Some(epoch), offset);
             }
             Some(ServerMessage::Gap(gap)) => {
-                // Of the pair, a snapshot follows: until it is there, the old cursor tells the gap again.
+                // For inbox and `system:all`, a snapshot follows. Until it is sent, the old cursor
+                // must stay, so that the gap is reported again.
                 if is_of_pair(&gap.channel) {
                     return Passed::Opening;
                 }
@@ -107,14 +111,14 @@ impl Trail {
             }
             Some(ServerMessage::Skip(skip)) => self.reach(&skip.channel, None, skip.to),
             Some(ServerMessage::Expiring(_)) => return Passed::Reminder,
-            // A channel that may not be followed.
+            // The client may not subscribe to this channel.
             Some(ServerMessage::Error(Error { channel: Some(channel), .. })) => {
                 if let Some(place) = self.place(&channel) {
                     place.cursor = None;
                     self.has_moved = true;
                 }
             }
-            // A record that somebody wrote in another form than this server does.
+            // A record in another JSON form than this server writes.
             Some(other) => {
                 if let Some((channel, offset)) = record(&other) {
                     self.reach(channel, None, offset);
@@ -125,7 +129,8 @@ impl Trail {
         Passed::News
     }
 
-    /// The fast way for what is sent most: `{"type":"…","channel":"…","offset":…`, as every record is written.
+    /// The fast path for the most frequent messages: `{"type":"…","channel":"…","offset":…`, the
+    /// form of every record.
     fn pass_record(&mut self, frame: &[u8]) -> Option<()> {
         let rest = frame.strip_prefix(br#"{"type":""#)?;
         let end = rest.iter().position(|byte| *byte == b'"')?;
@@ -144,7 +149,7 @@ impl Trail {
         None
     }
 
-    /// Whether who goes on from here has got further than where this began.
+    /// Whether a client that resumes from here is further than at the start.
     #[must_use]
     pub const fn has_moved(&self) -> bool {
         self.has_moved
@@ -157,7 +162,8 @@ impl Trail {
         out.extend_from_slice(self.session_token.as_bytes());
     }
 
-    /// `{"session":…,"session_token":…,"now":…,"cursor":…}`: the head of a poll's answer, for the next call's address.
+    /// `{"session":…,"session_token":…,"now":…,"cursor":…}`: the head of a poll's answer, for the
+    /// next request's address.
     #[must_use]
     pub fn head_for_address(&self, now: u64) -> Vec<u8> {
         let mut out = self.head(now);
@@ -167,7 +173,8 @@ impl Trail {
         out
     }
 
-    /// `{"session":…,"session_token":…,"now":…,"cursors":{…}}`: the same for the next call's `connect`.
+    /// `{"session":…,"session_token":…,"now":…,"cursors":{…}}`: the head for the next request's
+    /// `connect`.
     #[must_use]
     pub fn head_for_connect(&self, now: u64) -> Vec<u8> {
         let mut out = self.head(now);
@@ -202,7 +209,7 @@ impl Trail {
         self.session_token = session_token;
         let Ok(inbox) = Channel::inbox(&user_id) else { return };
         let name = name_of(&inbox);
-        // Named by a client that knew who it is.
+        // The client knew its user id and named its inbox itself.
         let named = self.places.iter().position(|place| place.name == name);
         let named = named.map(|at| self.places.remove(at));
         if let Some(place) = self.places.first_mut() {
@@ -211,7 +218,8 @@ impl Trail {
         }
     }
 
-    /// A subscription begins. What the client knew stays true until it was told what it missed: a snapshot of the pair, a gap elsewhere.
+    /// A subscription begins. The client's old cursor must stay until the client was told of the
+    /// gap: by a snapshot for inbox and `system:all`, by a `gap` elsewhere.
     fn subscribed(&mut self, begun: &Subscribed) -> Passed {
         let Subscribed { channel, epoch, offset, recovered, top, proof, .. } = begun;
         let cursor = Some(Cursor { epoch: *epoch, offset: *offset, proof: *proof });
@@ -221,9 +229,11 @@ impl Trail {
         }
         let Some(place) = self.place(channel) else { return Passed::News };
         if *recovered {
-            // A log that nobody had written to has its epoch now: the client has to know before the first record.
+            // A log without records has got its epoch: the client must know it before the first
+            // record.
             let is_born = place.cursor.is_some_and(|known| known.epoch != *epoch);
-            // Where the client says its cursors in `connect`, this is all there is to see of it. The pair always has an epoch.
+            // The client may have stated its cursor in `connect`, which is unknown here; this is
+            // the only trace of such a new log. The inbox and `system:all` always have an epoch.
             let may_be = !pair && place.cursor.is_none() && *offset == 0 && *top > 0;
             place.cursor = cursor;
             self.has_moved |= is_born || may_be;
@@ -265,7 +275,7 @@ fn is_of_pair(channel: &Channel) -> bool {
     channel.is_system() || channel.inbox_user().is_some()
 }
 
-/// Whether a message is a `subscribed`, as every one is written: what follows it may belong to it.
+/// Whether a message is a `subscribed` in this server's form: the next messages may belong to it.
 #[must_use]
 pub fn begins_a_channel(frame: &[u8]) -> bool {
     frame.starts_with(br#"{"type":"subscribed","#)
@@ -327,7 +337,7 @@ mod tests {
             r#"{"type":"notification","channel":"inbox:u1","offset":5,"id":"a","kind":"k","at":1,"data":{}}"#,
             r#"{"type":"message","channel":"room:\"1\"","offset":12,"id":"a","at":1,"data":{"channel":"inbox:u1","offset":99}}"#,
             r#"{"type":"skip","channel":"system:all","from":1,"to":3}"#,
-            // Written otherwise, but a record all the same.
+            // A record in another JSON form.
             r#"{"type":"notification", "offset":6, "channel":"inbox:u1","id":"a","kind":"k","at":1,"data":{}}"#,
         ] {
             assert_eq!(trail.pass(frame.as_bytes()), Passed::News, "{frame}");
@@ -341,7 +351,7 @@ mod tests {
     fn nothing_counts_before_the_client_was_told_what_it_missed() {
         let mut trail = trail([cursor(4), cursor(0)], cursor(7));
         let was = id(&trail);
-        // The pair: only the snapshot says what the new place means.
+        // Inbox and `system:all`: only the snapshot completes the new cursor.
         let inbox = format!("\"{INBOX}\"");
         assert_eq!(
             trail.pass(subscribed(&inbox, "bbbbbbbb", 9, false).as_bytes()),
@@ -352,7 +362,7 @@ mod tests {
         assert_eq!(id(&trail), was);
         trail.pass(br#"{"type":"snapshot","channel":"inbox:u1","epoch":"bbbbbbbb","offset":9,"system":{"epoch":"aaaaaaaa","offset":2},"counts":{"inbox":{"unread":0,"unseen":0},"system":{"unread":0,"unseen":0,"at":0}},"more":false,"system_more":false,"items":[]}"#);
         assert_eq!(id(&trail), "bbbbbbbb.9,aaaaaaaa.2,aaaaaaaa.7~st_x");
-        // Elsewhere: the gap.
+        // Other channels: the gap does.
         let room = r#""room:\"1\"""#;
         trail.pass(subscribed(room, "cccccccc", 9, false).as_bytes());
         assert!(id(&trail).contains(",aaaaaaaa.7~"));
@@ -388,14 +398,14 @@ mod tests {
     fn a_log_that_begins_is_news_though_nothing_was_missed() {
         let room = r#""room:\"1\"""#;
         let begun = subscribed(room, "aaaaaaaa", 0, true);
-        // The client named its cursor in `connect`, of which nothing is known here.
+        // The client stated its cursor in `connect`, which is unknown here.
         let mut unknown = trail([None, None], None);
         assert_eq!(unknown.pass(begun.as_bytes()), Passed::Opening);
-        // Here it is.
+        // Here the cursor is known.
         let nowhere = Some(Cursor::new(Epoch::parse("AAAAAAAA").unwrap(), 0));
         let mut known = trail([None, None], nowhere);
         assert_eq!(known.pass(begun.as_bytes()), Passed::Opening);
-        // Nobody has written to it yet, so there is nothing to know.
+        // The log has no records yet, so there is nothing to tell.
         let empty = begun.replace("\"top\":9", "\"top\":0");
         let mut unknown = trail([None, None], None);
         assert_eq!(unknown.pass(empty.as_bytes()), Passed::Greeting);

@@ -28,8 +28,9 @@ use crate::{
 impl Door {
     /// Answers an upgrade request.
     ///
-    /// Only a wrong `Origin` is refused before the upgrade: browsers hide the status of a failed one, and a client that can't see
-    /// why it failed would try for ever. All else is told by an `error` and a close code.
+    /// Only a wrong `Host` or `Origin` is refused before the upgrade: browsers hide the status of a
+    /// failed one, and a client that can't see the reason would try for ever. All other refusals
+    /// are sent as an `error` and a close code.
     pub async fn open(&self, request: Request) -> Response {
         let (parts, _) = request.into_parts();
         if let Err(refused) = self.is_asked(&parts) {
@@ -56,7 +57,7 @@ impl Door {
         let entrance = self.entrance(&parts);
         let ticket = address::ticket(parts.uri.query().unwrap_or_default());
         let node = Arc::clone(&self.node);
-        // On a task of its own, which ends here: it is sized for the upgrade too.
+        // In its own task, which ends here, because its size includes the upgrade.
         tokio::spawn(async move {
             let Ok(upgraded) = upgraded.await else { return };
             let transport = Ws::new(upgraded, sizes).await;
@@ -68,7 +69,8 @@ impl Door {
                 Ok((opening, place)) => {
                     tokio::spawn(connection::serve(node, transport, entrance, opening, place))
                 }
-                // It has no place: a peer that does not agree to the close may not hold it open.
+                // The connection is not registered. A client that does not agree to the close must
+                // not keep it open.
                 Err(refused) => tokio::spawn(async move {
                     metrics::refused(Ws::NAME, refused.code);
                     let refusal = refuse(transport, &refused);
@@ -80,12 +82,12 @@ impl Door {
     }
 }
 
-/// The handshake: what is answered, and what the link becomes once it is.
+/// The handshake. Returns the answer, and the upgraded connection for later.
 ///
 /// # Errors
 /// The answer to a request that is no handshake.
 pub async fn accept(mut parts: Parts) -> Result<(Response, OnUpgrade), Response> {
-    // axum takes it out of the parts, and would make a socket of its own of it.
+    // axum's extractor takes it out of the parts, to make its own socket.
     let upgraded = parts.extensions.get::<OnUpgrade>().cloned();
     let key = parts.headers.get(header::SEC_WEBSOCKET_KEY).cloned();
     if let Err(rejection) = WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
@@ -102,7 +104,7 @@ pub async fn accept(mut parts: Parts) -> Result<(Response, OnUpgrade), Response>
                 headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
             }
         }
-        // HTTP/2's extended CONNECT (RFC 8441), in apps that serve it.
+        // Extended CONNECT of HTTP/2 (RFC 8441), in apps that serve it.
         None => *response.status_mut() = StatusCode::OK,
     }
     Ok((response, upgraded))
@@ -110,12 +112,12 @@ pub async fn accept(mut parts: Parts) -> Result<(Response, OnUpgrade), Response>
 
 fn not_a_websocket(rejection: WebSocketUpgradeRejection) -> Response {
     let mut response = rejection.into_response();
-    // What follows on this connection may be anything.
+    // Unknown bytes may follow on this connection.
     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     response
 }
 
-/// Tells why before it closes.
+/// Sends the reason, then closes.
 async fn refuse(mut transport: impl Transport, refused: &Refused) {
     let code = refused.code.close().unwrap_or(tidings_protocol::CloseCode::TRY_LATER);
     let error = Encode::to_json(&service::error(refused));

@@ -1,7 +1,9 @@
-//! A client's messages by POST, where its stream or poll can't carry them: lines in, lines out.
+//! A client's messages by POST, for clients whose stream or poll can't carry them: lines in, lines
+//! out.
 //!
-//! Answers that are few are sent as a whole. Beyond that they are sent as fast as they are taken, and the session makes no more of them
-//! meanwhile. A caller that hangs up hears no more answers; what it said is carried out all the same.
+//! A few answers are sent as a whole. More answers are sent as fast as the client takes them, and
+//! the session makes no further ones meanwhile. A client that disconnects gets no more answers, but
+//! its messages are carried out all the same.
 
 use std::{
     collections::VecDeque,
@@ -20,18 +22,18 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{Broken, Incoming, Sign, Transport};
 
-/// Answers up to this many bytes wait for each other. Beyond it they are sent in chunks of this size.
+/// Answers up to this many bytes are collected. More are sent in chunks of this size.
 const CHUNK: usize = 64 * 1024;
 
 /// One request.
 #[derive(Debug)]
 pub struct Visit {
-    /// Messages that are still to be read.
+    /// Messages that are not read yet.
     lines: VecDeque<Box<str>>,
-    /// Answers that are still to be sent.
+    /// Answers that are not sent yet.
     answers: BytesMut,
     stage: Stage,
-    /// A part of an answer was given out, and the rest did not follow.
+    /// A part of an answer was sent without its rest.
     torn: bool,
 }
 
@@ -45,16 +47,17 @@ enum Stage {
     Answered,
 }
 
-/// A body that is given out piece by piece.
+/// A body that is sent chunk by chunk.
 #[derive(Debug)]
 struct Outflow {
     chunks: mpsc::Sender<Bytes>,
-    /// All of it was given out. Otherwise its end is no end: the link is cut, so that nobody takes a part for the whole.
+    /// The whole body was sent. Otherwise the TCP connection is cut instead of ending the body, so
+    /// that no client takes a part for the whole.
     whole: Arc<AtomicBool>,
 }
 
 impl Visit {
-    /// A visit with these messages, one a line, whose answers go to `answer`.
+    /// A request with these messages, one a line. The answers go to `answer`.
     #[must_use]
     pub fn new(body: &str, answer: oneshot::Sender<Body>) -> Self {
         let lines = body.lines().filter(|line| !line.trim().is_empty());
@@ -66,7 +69,7 @@ impl Visit {
         }
     }
 
-    /// Sends what there is, as far as it makes chunks.
+    /// Sends the collected answers, as far as they fill chunks.
     async fn send(&mut self) {
         if self.answers.len() > CHUNK
             && matches!(self.stage, Stage::Waiting(_))
@@ -84,7 +87,7 @@ impl Visit {
                 self.hang_up();
                 return;
             };
-            // A copy, so that what waits is this much and not all that it was cut from.
+            // A copy, so that only this chunk stays in memory and not the buffer it was cut from.
             let chunk = self.answers.split_to(self.answers.len().min(CHUNK));
             place.send(Bytes::copy_from_slice(&chunk));
         }
@@ -100,7 +103,7 @@ impl Visit {
         match std::mem::replace(&mut self.stage, Stage::Answered) {
             Stage::Waiting(answer) => {
                 let answers = std::mem::take(&mut self.answers).freeze();
-                // What was stored is stored, whether or not anybody is there to hear it.
+                // The messages are carried out, even if the caller is gone.
                 let _gone = answer.send(Body::from(answers));
             }
             Stage::Flowing(outflow) => outflow.whole.store(!self.torn, Ordering::Release),
@@ -124,7 +127,7 @@ impl Transport for Visit {
         match &mut self.stage {
             Stage::Waiting(answer) => answer.closed().await,
             Stage::Flowing(outflow) => outflow.chunks.closed().await,
-            // What it said is still being carried out.
+            // The caller's messages are still being carried out.
             Stage::HungUp => std::future::pending().await,
             Stage::Answered => return Incoming::Ended,
         }
@@ -220,7 +223,7 @@ mod tests {
     #[tokio::test]
     async fn what_was_not_taken_to_the_end_is_no_whole_answer() {
         let (mut visit, answered) = visit("");
-        // There is room for one chunk: the next waits, until the driver gives up.
+        // There is room for one chunk: the next one waits until the driver gives up.
         visit.feed(Bytes::from(vec![b'x'; 3 * CHUNK])).await.unwrap();
         assert!(futures_util::FutureExt::now_or_never(visit.flush()).is_none());
         visit.close(CloseCode::TRY_LATER, "").await;

@@ -1,4 +1,4 @@
-//! WebSocket: the product's upgrade settings and its codec.
+//! WebSocket: the server's codec and its settings.
 
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
@@ -35,15 +35,18 @@ pub struct Sizes {
     pub fragments: u32,
 }
 
-/// Read at once. tungstenite zeroes the buffer before each read: its default of 128 KiB costs memory and half the throughput.
+/// Bytes read at once. tungstenite zeroes the buffer before each read: its default of 128 KiB costs
+/// memory and half the throughput.
 const READ_BUFFER: usize = 1024;
-/// Written at once: frames are fed until this much waits, then one system call takes them. Larger messages are written in fragments
-/// of this size: the buffer, which never shrinks, stays small on a socket that once had a large one, and no message is too large for it.
+/// Bytes written at once: frames are buffered up to this size, then written by one system call.
+/// Larger messages are written in fragments of this size. The buffer never shrinks, so this keeps
+/// it small even after a large message, and no message is too large for it.
 const WRITE_BUFFER: usize = 16 * 1024;
-/// What may wait in the buffer: one fragment, the next, and control frames.
+/// Upper bound of the buffer: one fragment, the next, and control frames.
 const UNWRITTEN: usize = 3 * WRITE_BUFFER;
 
-/// Messages and control frames read while the other end is asked to close: what it may have sent before it heard of that.
+/// Messages and control frames read while the client is asked to close: it may have sent them
+/// before it got the request.
 const CLOSING_FRAMES: u32 = 1_000;
 
 /// A WebSocket as a transport.
@@ -51,7 +54,7 @@ const CLOSING_FRAMES: u32 = 1_000;
 pub struct Ws(WebSocketStream<Counted<TokioIo<Upgraded>>>);
 
 impl Ws {
-    /// A link that was upgraded, set up as every socket of this server is.
+    /// An upgraded connection, with this server's settings.
     pub async fn new(upgraded: Upgraded, sizes: Sizes) -> Self {
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER)
@@ -63,12 +66,12 @@ impl Ws {
         Self(WebSocketStream::from_raw_socket(link, Role::Server, Some(config)).await)
     }
 
-    /// The next message as it is, control frames left out; `Err` says with which code the link must be closed.
+    /// The next message, ping or pong. `Err` is the code with which the connection must be closed.
     /// `None`: it ended.
     pub async fn message(&mut self) -> Option<Result<Message, CloseCode>> {
         loop {
             return match self.0.next().await? {
-                // Reading on until the end is what completes the close handshake.
+                // Reading until the end completes the close handshake.
                 Ok(Message::Close(_)) => continue,
                 Ok(message) => Some(Ok(message)),
                 Err(error) => fault(&error).map(Err),
@@ -79,7 +82,7 @@ impl Ws {
     /// Sends one message and flushes.
     ///
     /// # Errors
-    /// The link broke.
+    /// The connection broke.
     pub async fn send(&mut self, message: Message) -> Result<(), Broken> {
         match message {
             Message::Text(text) => self.put(Data::Text, text.into()).await?,
@@ -92,7 +95,7 @@ impl Ws {
     /// Puts a message into the buffer.
     async fn put(&mut self, kind: Data, bytes: Bytes) -> Result<(), Broken> {
         if bytes.len() > WRITE_BUFFER {
-            // Boxed: few messages are that large, and a connection's task would always have room for one.
+            // Boxed: few messages are this large, but the task would always reserve room for one.
             return Box::pin(self.put_in_parts(kind, bytes)).await;
         }
         let frame = Frame::message(bytes, OpCode::Data(kind), true);
@@ -148,7 +151,8 @@ impl Transport for Ws {
     async fn close(&mut self, code: CloseCode, reason: &'static str) {
         let frame = CloseFrame { code: code.0.into(), reason: Utf8Bytes::from_static(reason) };
         if self.0.send(Message::Close(Some(frame))).await.is_ok() {
-            // What was on its way is read until the other end agrees, and no more than that: reading costs.
+            // Messages on their way are read until the client agrees, but not more than this:
+            // reading costs time.
             for _ in 0..CLOSING_FRAMES {
                 let Some(Ok(_)) = self.0.next().await else { break };
             }
@@ -156,7 +160,8 @@ impl Transport for Ws {
     }
 }
 
-/// A link that can't be written to is gone. Anything else is this server's fault, and must not pass for that.
+/// A connection that can't be written to is gone. Any other error is this server's fault and must
+/// be logged.
 fn broken(error: tungstenite::Error) -> Broken {
     use tungstenite::{Error, error::ProtocolError};
     match error {
@@ -167,7 +172,7 @@ fn broken(error: tungstenite::Error) -> Broken {
     Broken
 }
 
-/// Which close code a broken rule asks for; `None`: the link itself is gone.
+/// The close code for a violated rule. `None`: the connection itself is gone.
 fn fault(error: &tungstenite::Error) -> Option<CloseCode> {
     use tungstenite::Error;
     match error {
