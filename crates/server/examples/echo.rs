@@ -1,4 +1,4 @@
-//! Sends back what it gets, at `/`, through the product's own upgrade settings and codec: for conformance suites.
+//! An echo server at `/` with this server's upgrade settings and codec, for conformance suites.
 //!
 //! ```sh
 //! cargo run -p tidings-server --example echo -- 127.0.0.1:9001
@@ -63,7 +63,7 @@ async fn echo(mut socket: Ws) {
     while let Some(message) = socket.message().await {
         let sent = match message {
             Ok(message @ (Message::Text(_) | Message::Binary(_))) => socket.send(message).await,
-            // Pongs go out by themselves.
+            // Pongs are sent automatically.
             Ok(_) => Ok(()),
             Err(code) => return socket.close(code, "").await,
         };

@@ -1,4 +1,5 @@
-//! Answers are bounded in bytes, and made as fast as they are taken: what a few kilobytes ask for does not fill the memory.
+//! Answers are bounded in bytes and read as fast as the client takes them: a small request can't
+//! fill the memory.
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -19,7 +20,7 @@ async fn fill(process: &Process) {
     }
 }
 
-/// A member's socket, its session and the token of that.
+/// A member's socket, its session and the session token.
 async fn member(process: &Process, user: &str) -> (Socket, String, String) {
     let rights = json!([{ "pattern": "room:*", "allow": ["subscribe", "publish", "history"] }]);
     let body = json!({ "user": user, "channels": rights });
@@ -33,7 +34,7 @@ async fn member(process: &Process, user: &str) -> (Socket, String, String) {
     (socket, text(&connected["session"]), text(&connected["session_token"]))
 }
 
-/// A hundred lines that ask for as much as there may be.
+/// A hundred lines, each asking for the largest page.
 fn hundred() -> String {
     let line = |id| json!({ "type": "history", "id": id, "channel": ROOM, "limit": 100 });
     (0..100).map(|id| format!("{}\n", line(id))).collect()
@@ -47,7 +48,7 @@ fn post(process: &Process, session: &str, token: &str, lines: String) -> reqwest
         .body(lines)
 }
 
-/// Each line has its answer, a page or the word that it was one too many; some are pages.
+/// Each line has an answer: a page, or the error that it was one too many. Some are pages.
 fn all_answered(answers: &[Value]) {
     assert_eq!(answers.len(), 100);
     let pages: Vec<_> = answers.iter().filter(|answer| answer["type"] == "page").collect();
@@ -59,7 +60,7 @@ fn all_answered(answers: &[Value]) {
     assert!(answers.iter().all(|answer| answer["type"] == "page" || answer["code"] == "flood"));
 }
 
-/// What a process holds, from now on.
+/// A process' memory from now on.
 #[cfg(target_os = "linux")]
 struct Memory {
     process: u32,
@@ -70,7 +71,7 @@ struct Memory {
 impl Memory {
     fn of(process: &Process) -> Self {
         let process = process.id();
-        // The highest mark begins anew.
+        // Resets the peak.
         std::fs::write(format!("/proc/{process}/clear_refs"), "5").unwrap();
         Self { process, start: Self::kibibytes(process, "VmRSS") }
     }
@@ -81,7 +82,7 @@ impl Memory {
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
     }
 
-    /// At no time it held 64 MiB more than at the start.
+    /// The peak was at most 64 MiB above the start.
     fn is_bounded(&self, what: &str) {
         let grown = Self::kibibytes(self.process, "VmHWM").saturating_sub(self.start) / 1_024;
         println!("{what}: {grown} MiB more than at the start");
@@ -101,7 +102,7 @@ async fn a_hundred_pages_asked_for_at_once_cost_what_a_few_do() {
     }
     let memory = Memory::of(&process);
 
-    // By POST, taken late.
+    // By POST, with answers taken late.
     let mut late = Vec::new();
     for (_, session, token) in &members[..3] {
         late.push(
@@ -119,7 +120,7 @@ async fn a_hundred_pages_asked_for_at_once_cost_what_a_few_do() {
         all_answered(&lines);
     }
 
-    // By a socket, read once all is said.
+    // By a socket that is read only after all lines are sent.
     for (socket, ..) in &mut members[3..6] {
         for line in hundred().lines() {
             socket.say_text(line).await;
@@ -134,13 +135,13 @@ async fn a_hundred_pages_asked_for_at_once_cost_what_a_few_do() {
     }
     memory.is_bounded("three sockets");
 
-    // By POST, from those who hang up. What they said is done.
+    // By POST, from clients that disconnect. Their messages are carried out.
     let (listener, ..) = &mut members[8];
     listener.say(json!({ "type": "subscribe", "channel": ROOM })).await;
     listener.hear("subscribed").await;
     let words =
         json!({ "type": "publish", "channel": ROOM, "data": "last words" }).to_string() + "\n";
-    // Behind as many lines as there may be at once, it would be one too many.
+    // After the full number of lines, this one would be one too many.
     let all: String = hundred().lines().skip(1).map(|line| format!("{line}\n")).collect();
     for (_, session, token) in &members[6..8] {
         drop(post(&process, session, token, all.clone() + &words).send().await.unwrap());
@@ -172,7 +173,7 @@ async fn a_hundred_slow_readers_of_history_hold_a_page_each_and_are_served() {
         link.write_all(ask.as_bytes()).await.unwrap();
         links.push(link);
     }
-    // Each has the head of its answer before anybody takes the rest.
+    // Each has the head of its answer before the rest is read.
     for link in &mut links {
         let mut first = [0; 12];
         within("a head", link.read_exact(&mut first)).await.unwrap();
@@ -203,7 +204,7 @@ async fn a_link_that_takes_nothing_of_an_answer_is_cut() {
         "GET /v1/channels/{ROOM}/messages?limit=100 HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer dev\r\n\r\n"
     );
     let mut link = tokio::net::TcpStream::connect(process.at).await.unwrap();
-    // More than the kernel takes for anybody.
+    // More than the kernel buffers for one connection.
     link.write_all(ask.repeat(40).as_bytes()).await.unwrap();
     let cut = "tidings_slow_consumers_total{transport=\"http\"} 1";
     within("the cut", async {
@@ -217,12 +218,12 @@ async fn a_link_that_takes_nothing_of_an_answer_is_cut() {
     })
     .await;
     let mut all = Vec::new();
-    // Ended or reset: what came before is not all.
+    // The connection ended or was reset; either way, not all answers came.
     let _reset = within("the end", link.read_to_end(&mut all)).await;
     assert!(all.len() < 40 * 2_000_000, "{} bytes", all.len());
 }
 
-/// Servers on each store.
+/// A server on each store.
 async fn servers() -> [Server; 2] {
     let url = postgres::server().database();
     [Server::start().await, Server::with(|config| config.store.url.0 = url).await]
@@ -271,7 +272,7 @@ async fn an_inbox_of_large_items_is_entered_and_read_to_its_end() {
             notify(&server, &user, 99, bytes).await;
             assert_eq!(socket.titles(1).await, ["99"], "and what comes now is heard");
 
-            // The same by REST.
+            // The same items by REST.
             let token = server.token(&user).await;
             let (mut found, mut next) = (Vec::new(), String::new());
             loop {
@@ -342,7 +343,7 @@ async fn history_of_large_records_comes_page_by_page_in_both_directions() {
     }
 }
 
-/// A call, its answer's head, and the text of its messages.
+/// A poll: its head, and the text of its messages.
 async fn poll(server: &Server, connect: &Value) -> (Value, String) {
     let ask = http().post(format!("http://{}/v1/poll", server.at)).json(connect);
     let answer = within("an answer", ask.send()).await.unwrap().error_for_status().unwrap();
@@ -353,7 +354,7 @@ async fn poll(server: &Server, connect: &Value) -> (Value, String) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_poll_keeps_to_its_bytes_and_still_brings_everything_in_order() {
-    // The last has room for one message only.
+    // The last size has room for only one message.
     for bytes in [262_144, 150_000, 70_000] {
         let server = Server::with(|config| config.limits.poll_bytes = bytes).await;
         for number in 0..9 {

@@ -1,4 +1,4 @@
-//! Credentials that are not good, and pages that may not come in.
+//! Invalid credentials, and pages of other origins.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use http::Method;
@@ -15,7 +15,7 @@ fn seconds_from_now(seconds: i64) -> i64 {
     i64::try_from(now.as_secs()).unwrap() + seconds
 }
 
-/// A JWT with these header fields and claims, on top of good ones; `null` takes one away.
+/// A JWT with these header fields and claims, added to valid ones; `null` removes one.
 pub(crate) fn jwt(secret: &str, header: Value, claims: Value) -> String {
     let with = |mut base: Value, changes: Value| {
         for (name, value) in changes.as_object().unwrap() {
@@ -89,7 +89,7 @@ async fn a_token_that_is_not_good_opens_nothing() {
     for (what, token, code) in cases {
         let close = if code == "expired" { 4002 } else { 4001 };
         for field in ["token", "session_token", "ticket"] {
-            // Only the field it was made for can tell more than "no".
+            // Only the right field can give a more precise error.
             let code = match (field, code) {
                 ("ticket", _) => "ticket_invalid",
                 ("session_token", _) => "unauthorized",
@@ -140,7 +140,7 @@ async fn of_fifty_sockets_with_one_ticket_exactly_one_gets_in() {
     }
     assert_eq!(won, 1);
     bystander.is_unharmed(&server, "the race").await;
-    // Spent, expired and unknown tickets are told alike.
+    // Spent, expired and unknown tickets get the same answer.
     for ticket in [ticket, "tk_unknown".to_owned()] {
         let request = server.upgrade(&format!("?ticket={ticket}"));
         let mut socket = Socket::open(at, request).await.unwrap();
@@ -152,7 +152,7 @@ async fn of_fifty_sockets_with_one_ticket_exactly_one_gets_in() {
 async fn a_ticket_in_an_address_is_read_alike_at_every_door() {
     let server = Server::start().await;
     let ticket = async || server.ticket("mina", json!({})).await;
-    // As a careful client writes it, each character by its code.
+    // Each character is percent-encoded, as a careful client may do.
     let written =
         |ticket: String| ticket.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
     let query = format!("?ticket={}", written(ticket().await));

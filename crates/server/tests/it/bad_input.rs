@@ -1,4 +1,5 @@
-//! Input that is wrong, by mistake or on purpose: each row gets a clear answer, the server goes on, and nobody else notices.
+//! Invalid input, by mistake or on purpose: each case gets a clear answer, the server goes on, and
+//! other clients do not notice.
 
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -8,10 +9,10 @@ use tokio_tungstenite::tungstenite::Message;
 
 use super::harness::{Bystander, End, Server, refused, text};
 
-/// A secret that the tests share with their server.
+/// A secret shared by the tests and their server.
 pub(crate) const SECRET: &str = "a-secret-of-at-least-32-bytes-for-tests";
 
-/// A server that has patience with this machine's many wrong credentials.
+/// A server that tolerates many wrong credentials from one address.
 pub(crate) async fn patient() -> Server {
     Server::with(|config| {
         config.auth.failures_per_minute = 100_000;
@@ -27,7 +28,7 @@ pub(crate) async fn patient() -> Server {
     .await
 }
 
-/// JSON nested so deep, the outermost object included.
+/// JSON nested this deep, the outermost object included.
 fn deep(levels: usize) -> String {
     format!("{}1{}", "[".repeat(levels), "]".repeat(levels))
 }
@@ -241,7 +242,8 @@ async fn frames_that_break_the_rules_end_their_connection_only() {
     assert_eq!(socket.end().await.close, 1002);
     bystander.is_unharmed(&server, "a continuation of nothing").await;
 
-    // Not masked, reserved bits set, an unknown opcode, and a declared length that would fill the memory.
+    // An unmasked frame, reserved bits, an unknown opcode, and a declared length that would fill
+    // the memory.
     for raw in [
         b"\x81\x04ping".as_slice(),
         b"\xf1\x84\0\0\0\0ping",
@@ -387,7 +389,7 @@ async fn a_channel_that_is_none_is_refused_by_name() {
     let foreign =
         server.request(Method::GET, "/v1/channels/inbox:tom/messages").bearer_auth(&token);
     assert_eq!(refused(foreign).await, (403, "forbidden".to_owned()));
-    // Percent-encoded, a name may hold what a path can't.
+    // When percent-encoded, a name may contain characters that a path can't.
     let path = "/v1/channels/room%3Aa%2Fb%20%C3%BC/messages";
     let publish =
         server.request(Method::POST, path).bearer_auth(&token).json(&json!({ "data": 1 }));

@@ -1,5 +1,5 @@
-//! What one user may use over all entrances: the binary is attacked by one user with a valid credential, and beside the attack a
-//! hundred honest users do what they came for.
+//! A user's rates over all transports and REST: one user with a valid credential attacks the
+//! binary, while a hundred other users work normally.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -18,12 +18,12 @@ use crate::{
     postgres,
 };
 
-/// An hour, in which no test ends: what is used up stays so.
+/// An hour, which is longer than any test: used units do not come back.
 const LONG: u64 = 3_600_000;
 /// Users beside an attack.
 const HONEST: usize = 100;
 
-/// The binary, with budgets that come back after an hour.
+/// The binary, with rates of one unit an hour.
 struct Attacked {
     process: Process,
     http: reqwest::Client,
@@ -37,7 +37,7 @@ impl Attacked {
         Self { process, http: http(), _folder: folder }
     }
 
-    /// A user who may do everything in rooms: a socket that is in, and its session with its token.
+    /// A user with all rights in rooms: an admitted socket, its session and the session token.
     async fn enter(&self, user: &str) -> (Socket, String, String) {
         let allow = ["subscribe", "publish", "history"];
         let rights = json!([{ "pattern": "room:*", "allow": allow }]);
@@ -61,7 +61,7 @@ impl Attacked {
         self.request(Method::POST, path, token).json(&json!({ "data": 1 }))
     }
 
-    /// Comes, publishes by socket and by REST, reads, and is answered each time.
+    /// Connects, publishes by socket and by REST, reads, and gets each answer.
     async fn honest(&self, number: usize) {
         let user = format!("honest{number}");
         let (mut socket, session, token) = self.enter(&user).await;
@@ -83,7 +83,7 @@ impl Attacked {
     }
 }
 
-/// Whether it was let through; what was not names the code and when to come again.
+/// Whether the request was let through. A refusal has a code and a retry time.
 async fn passed(answer: Response) -> bool {
     if answer.status().is_success() {
         return true;
@@ -96,7 +96,7 @@ async fn passed(answer: Response) -> bool {
     false
 }
 
-/// Says this many publishes at once and counts those that are taken.
+/// Sends this many publishes at once, and counts the acknowledged ones.
 async fn publish_by_socket(socket: &mut Socket, count: usize) -> usize {
     for id in 0..count {
         socket.say(json!({ "type": "publish", "id": id, "channel": "room:1", "data": 1 })).await;
@@ -152,10 +152,10 @@ async fn one_users_messages_at_every_entrance_are_one_budget_and_a_hundred_other
         async { tokio::join!(by_rest(&token), by_rest(&other_token), by_visits, by_sockets) };
     tokio::join!(attack, server.hundred());
     assert_eq!(taken.into_inner(), BURST, "of 300 publishes by five ways");
-    // Used up, and alive.
+    // The budget is used up, and the connection still works.
     one.say(json!({ "type": "ping", "id": 9 })).await;
     assert_eq!(one.hear("pong").await["id"], 9);
-    // A backend's publishes are not the user's.
+    // A backend's publishes do not count for the user.
     let by_backend = server.process.backend("/v1/channels/room:1/messages");
     created(by_backend.json(&json!({ "data": 1 }))).await;
 }
@@ -221,7 +221,7 @@ async fn one_users_sessions_are_one_budget_and_a_hundred_others_are_served() {
 #[tokio::test]
 async fn pings_of_a_socket_are_held_to_the_rate_of_messages() {
     let server = Server::start().await;
-    // One after the other, as an impatient client does: nothing happens.
+    // One after the other, as an impatient client does: no refusal.
     let mut honest = server.connect("mina").await;
     for number in 0..50_u8 {
         honest.say_message(Message::Ping(vec![number].into())).await;
@@ -299,7 +299,7 @@ async fn a_user_has_one_budget_over_two_nodes() {
         Server::with(move |config| {
             config.store.url.0 = url;
             config.bus.url.0 = bus;
-            // What arrives at once came by the bus.
+            // With such a poll, immediate messages can only come by the bus.
             config.store.poll_ms = LONG;
             config.limits.user_message_burst = BURST;
             config.limits.user_message_interval_ms = LONG;
@@ -326,7 +326,7 @@ async fn a_user_has_one_budget_over_two_nodes() {
     for _ in 0..BURST {
         created(publish(&one, &token)).await;
     }
-    // The other node hears of it within about a second, in which it may let some through.
+    // The other node learns of it within about a second; until then it may let some through.
     let token = two.token("mina").await;
     let mut taken = 0;
     let mut turns = tokio::time::interval(std::time::Duration::from_millis(50));
@@ -342,7 +342,7 @@ async fn a_user_has_one_budget_over_two_nodes() {
     created(publish(&two, &other)).await;
 }
 
-/// Asks for tickets all at once; how many there were, and how many were refused as `full`.
+/// Requests all tickets at once. Returns how many came, and how many were refused as `full`.
 async fn tickets(asks: impl IntoIterator<Item = RequestBuilder>) -> (usize, usize) {
     let answers = join_all(asks.into_iter().map(async |ask| {
         let answer = ask.send().await.unwrap();
@@ -380,7 +380,7 @@ async fn a_user_has_only_so_many_tickets_waiting_and_asks_only_so_often() {
         server.request(Method::POST, "/v1/tickets").bearer_auth(token).json(&json!({}))
     };
     assert_eq!(tickets((0..5).map(|_| ask(&token))).await, (3, 2));
-    // Others are not concerned, and what her backend makes for her is the backend's.
+    // Other users are not affected, and tickets that her backend requests count for the backend.
     created(ask(&server.token("tom").await)).await;
     server.ticket("mina", json!({})).await;
     let server = Server::with(|config| {

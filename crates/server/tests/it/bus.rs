@@ -1,4 +1,4 @@
-//! What every bus must do, over all of them: what is told arrives, and when it may not have, that is said.
+//! The contract of every bus: each message arrives, or the bus reports that some may be lost.
 
 use std::{
     collections::BTreeSet,
@@ -10,17 +10,17 @@ use tidings_protocol::{Channel, Epoch};
 use tidings_server::bus::{Bus, Exchange, Heard, Redis, Signal};
 use tidings_server_core::{hub::Hint, seats::Seat};
 
-/// Until a wait counts as failed.
+/// Time after which a wait counts as failed.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A node's bus, and what it heard.
+/// A node's bus, and its received events.
 struct Node {
     bus: Arc<dyn Bus>,
     heard: mpsc::Receiver<Heard>,
 }
 
 impl Node {
-    /// A node that listens: its first word is that it missed everything before.
+    /// A node that listens. Its first event is that it missed everything before.
     fn new(bus: impl Bus) -> Self {
         let (sender, heard) = mpsc::channel();
         let bus: Arc<dyn Bus> = Arc::new(bus);
@@ -34,7 +34,7 @@ impl Node {
         self.heard.recv_timeout(PATIENCE).expect("nothing was heard")
     }
 
-    /// Leaves aside what comes before.
+    /// Skips earlier events.
     fn until(&self, wanted: &Heard) {
         while self.next() != *wanted {}
     }
@@ -58,7 +58,7 @@ fn every_signal_reaches_the_others_and_not_oneself(make: &dyn Fn() -> Node) {
         let heard: Vec<Heard> = all.iter().map(|_| node.next()).collect();
         assert_eq!(heard, all.clone().map(Heard::Said));
     }
-    // Had its own come back, they would be before this one.
+    // If a node received its own messages, they would come before this one.
     nodes[1].tell(9);
     assert_eq!(nodes[0].next(), Heard::Said(hint(9)));
     assert!(nodes.iter().all(|node| node.bus.is_up()));
@@ -87,7 +87,7 @@ fn a_node_that_has_gone_is_told_nothing(make: &dyn Fn() -> Node) {
     let Node { bus, heard } = goes;
     drop(bus);
     stays.tell(1);
-    // Its listener goes with it, and nobody holds the other end of this channel any more.
+    // Its listener is dropped with it, which closes this channel.
     while heard.recv_timeout(PATIENCE).is_ok() {}
 }
 
@@ -120,7 +120,7 @@ fn after_redis_was_away_everybody_is_told_to_look_and_hears_again() {
             while nodes.iter().any(|node| node.bus.is_up()) {
                 std::thread::yield_now();
             }
-            // Lost, and no error.
+            // The message is lost, which is no error.
             nodes[0].tell(1);
             redis.restart();
         }

@@ -1,4 +1,4 @@
-//! Two nodes on one PostgreSQL, with Redis between them or without.
+//! Two nodes on one PostgreSQL, with and without Redis between them.
 
 use serde_json::json;
 use tidings_backing::Redis;
@@ -8,13 +8,13 @@ use crate::{
     postgres,
 };
 
-/// Two nodes on a database of their own.
+/// Two nodes on a new database.
 pub(crate) async fn nodes(bus: &str) -> [Server; 2] {
     let url = postgres::server().database();
     [node(&url, bus, 1_000).await, node(&url, bus, 1_000).await]
 }
 
-/// `poll_ms` is how long others' records take without a bus.
+/// `poll_ms` is how long other nodes' records take without a bus.
 async fn node(url: &str, bus: &str, poll_ms: u64) -> Server {
     let (url, bus) = (url.to_owned(), bus.to_owned());
     Server::with(move |config| {
@@ -51,7 +51,8 @@ async fn hints_do_it_alone_where_nobody_polls() {
     const NEVER: u64 = 3_600_000;
     let (one, two) = (node(&url, &redis.url(), NEVER).await, node(&url, &redis.url(), NEVER).await);
     let mut socket = two.connect("mina").await;
-    // What is said before both ends of the bus are up is lost; then a later one brings both.
+    // Messages that are sent before both ends of the bus are up get lost. A later one then brings
+    // both.
     let published = async {
         for n in 0_u64.. {
             one.notify("mina", &n.to_string()).await;
@@ -120,7 +121,7 @@ async fn a_revocation_reaches_sockets_and_entrances_of_all_nodes() {
         let [one, two] = nodes(bus).await;
         let token = two.token("mina").await;
         let mut socket = two.connect("mina").await;
-        // A JWT states its issue in whole seconds: revoking the user hits what is older.
+        // A JWT's issue time is in whole seconds: revoking the user hits older ones.
         let body = json!({ "user": "mina" });
         let revoked = one.backend("/v1/revocations").json(&body).send().await.unwrap();
         assert_eq!(revoked.status(), 202);
@@ -171,7 +172,7 @@ async fn a_page_that_comes_back_to_another_node_replaces_its_older_connection() 
     assert_eq!(older.end().await.error, "replaced");
 }
 
-/// Two nodes that hear of each other by their store only, and let a user have one connection.
+/// Two nodes without a bus, with one connection for each user.
 async fn without_bus(url: &str) -> [Server; 2] {
     let start = || async {
         let url = url.to_owned();
@@ -208,7 +209,7 @@ async fn a_node_whose_lease_ended_takes_no_place_from_a_page_that_went_elsewhere
     let page = json!({ "instance": "page" });
     let mut older = one.connecting("mina", page.clone()).await;
     older.hear("connected").await;
-    // Nothing tells the first node: there is no bus.
+    // The first node is not told, because there is no bus.
     let mut newer = two.connecting("mina", page).await;
     newer.hear("connected").await;
     let ended = "DELETE FROM node WHERE id NOT IN (SELECT node FROM seat WHERE username <> '')";
@@ -239,6 +240,6 @@ async fn publishes_are_refused_with_a_time_to_come_back_while_the_database_is_aw
         created(publish()).await
     };
     within("the database's return", stored).await;
-    // The connection was open all the while.
+    // The connection stayed open all the time.
     assert_eq!(socket.titles(1).await, ["x"]);
 }

@@ -1,4 +1,4 @@
-//! Credentials over REST: who gets which, and what each opens.
+//! Credentials over REST: how to get each, and what each allows.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use http::{Method, StatusCode};
@@ -38,7 +38,7 @@ async fn tickets_hold_what_was_asked_for() {
     assert_eq!(refused(own(json!({ "channels": [] }))).await, (403, "forbidden".to_owned()));
 }
 
-/// A session token re-enters; it must not give birth to sessions that outlive it.
+/// A session token reconnects its session. It must not create sessions that outlive it.
 #[tokio::test]
 async fn a_session_token_reads_its_inbox_but_gets_no_ticket() {
     let server = Server::start().await;
@@ -148,7 +148,8 @@ async fn development_tokens_exist_in_development_only() {
     assert_eq!(refused(ask).await, (400, "bad_request".to_owned()));
 }
 
-/// Everybody behind one proxy, or in one office, has one address: what a stranger does there may cost no one else.
+/// All clients behind one proxy, or in one office, have one address. An attacker there must not
+/// harm the others.
 #[tokio::test]
 async fn whoever_has_a_good_credential_is_served_whatever_others_at_the_address_do() {
     let server = Server::with(|config| config.auth.failures_per_minute = 3).await;
@@ -169,7 +170,8 @@ async fn whoever_has_a_good_credential_is_served_whatever_others_at_the_address_
         let ask = server.request(Method::POST, path).json(&connect("token", "guess"));
         assert_eq!(ask.send().await.unwrap().status(), 429, "{path}");
     }
-    // Nobody guesses what the server made: the client of an old one hears at once that it needs another.
+    // The server's own tokens can't be guessed: the client of an old one is told at once that it
+    // needs a new one.
     let mut socket = server.open().await;
     socket.say(connect("ticket", "tk_old")).await;
     assert_eq!(socket.end().await, End::new(4001, "ticket_invalid"));

@@ -1,4 +1,5 @@
-//! Going away: clients are told, nobody new comes in, and what was acknowledged is there afterwards.
+//! Stopping: clients are told, new connections are refused, and acknowledged messages are there
+//! afterwards.
 
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -18,7 +19,7 @@ async fn connections_are_asked_to_come_back_and_then_ended() {
     let mut stays = server.connect("mina").await;
     let mut goes = server.connect("tom").await;
     server.drain();
-    // Half of the time is the clients', the rest the server's.
+    // Half of the time is for the clients, the rest for the server.
     assert_eq!(stays.hear("goaway").await["within_ms"], 200);
     assert_eq!(goes.hear("goaway").await["within_ms"], 200);
     drop(goes);
@@ -28,7 +29,7 @@ async fn connections_are_asked_to_come_back_and_then_ended() {
 
 #[tokio::test]
 async fn a_server_whose_clients_have_left_goes_at_once() {
-    // With anybody left this would take a minute.
+    // With a remaining client this would take a minute.
     let mut server = Server::with(|config| {
         config.dev = false;
         config.drain_ms = 60_000;
@@ -37,7 +38,7 @@ async fn a_server_whose_clients_have_left_goes_at_once() {
     .await;
     let mut silent = server.open().await;
     server.drain();
-    // It has not said who it is, so it is only told when it speaks.
+    // It has not authenticated yet, so it is only told when it sends something.
     silent.say(json!({ "type": "connect", "version": 1, "token": "x" })).await;
     silent.end().await;
     server.gone().await;
@@ -48,13 +49,14 @@ async fn a_leaving_server_takes_no_new_connection_but_answers_who_asks() {
     let mut server = Server::with(|config| config.drain_ms = 1_000).await;
     let token = server.token("mina").await;
     let mut stays = server.connect("mina").await;
-    // Opened before, said `connect` after.
+    // Opened before the drain; sends `connect` after.
     let mut late = server.open().await;
     server.drain();
     stays.hear("goaway").await;
     late.say(json!({ "type": "connect", "version": 1, "token": token })).await;
     assert_eq!(late.end().await, End::new(1012, "restart"));
-    // On the link of earlier requests, and on new ones, which end with the answer: a load balancer that asks learns it.
+    // On the TCP connection of earlier requests, and on new ones, which end with the answer: a load
+    // balancer's check sees the shutdown.
     for _ in 0..3 {
         let ready = server.request(Method::GET, "/readyz");
         assert_eq!(refused(ready).await, (503, "restart".to_owned()));
@@ -62,7 +64,7 @@ async fn a_leaving_server_takes_no_new_connection_but_answers_who_asks() {
     let alive = server.request(Method::GET, "/healthz").send().await.unwrap();
     assert_eq!(alive.status(), StatusCode::OK);
     assert_eq!(text_of(&alive, "connection").as_deref(), Some("close"));
-    // Publishing goes on until the end.
+    // Publishing works until the end.
     server.notify("mina", "last words").await;
     assert_eq!(stays.titles(1).await, ["last words"]);
     drop(stays);
@@ -74,7 +76,8 @@ async fn nothing_acknowledged_is_lost_over_a_restart() {
     let folder = TempDir::new().unwrap();
     let server = Process::start(folder.path());
     let (mut socket, before) = server.connect("mina").await;
-    // Publishers that go on until they are refused, so that some publishes are in flight at the end.
+    // Publishers that go on until they are refused, so that some publishes are in flight at the
+    // end.
     let publishers: Vec<_> = (0..4)
         .map(|publisher| {
             let body = move |number: u64| {
@@ -132,7 +135,7 @@ async fn nothing_acknowledged_is_lost_over_a_restart() {
     created(server.backend("/v1/notifications").json(&marker)).await;
     let mut log = Vec::new();
     loop {
-        // Old items may go meanwhile: that too is a record, without a title.
+        // Old items may be trimmed meanwhile: that is a record, too, but without a title.
         let record = socket.next().await;
         let title = record["data"]["title"].as_str().unwrap_or_default().to_owned();
         if title == "marker" {
@@ -149,10 +152,10 @@ async fn nothing_acknowledged_is_lost_over_a_restart() {
     server.gone().await;
 }
 
-/// Production's, with time that only a broken run needs.
+/// Production's settings, with times that only a broken run reaches.
 const PATIENT: &str = "drain_ms = 600000\norigins = [\"*\"]";
 
-/// A publish whose body comes later.
+/// A publish whose body is sent later.
 async fn begun_publish(server: &Process, body: &str) -> TcpStream {
     let mut link = TcpStream::connect(server.at).await.unwrap();
     let head = format!(
@@ -161,7 +164,7 @@ async fn begun_publish(server: &Process, body: &str) -> TcpStream {
         body.len()
     );
     link.write_all(head.as_bytes()).await.unwrap();
-    // That it is waited for shows that it is under way.
+    // The 100 shows that the server waits for the body, so the request is in progress.
     let mut told = [0; 25];
     within("100", link.read_exact(&mut told)).await.unwrap();
     assert!(told.starts_with(b"HTTP/1.1 100 "));
@@ -179,7 +182,7 @@ async fn what_is_under_way_when_it_is_asked_to_go_is_answered() {
             links.push(begun_publish(&server, &body).await);
         }
         server.signal(signal);
-        // It goes on answering whoever asks on new links, and says no.
+        // The server still answers on new connections, and reports that it is not ready.
         within("no", async {
             let ready = format!("http://{}/readyz", server.at);
             while http().get(&ready).send().await.unwrap().status() != 503 {}

@@ -1,6 +1,7 @@
 //! `stored` means on disk: the system calls of the real binary show the sync before each answer.
 //!
-//! Killing the process proves nothing here, because the kernel keeps what was written; only the order of the calls does.
+//! Killing the process would prove nothing, because the kernel keeps written data. Only the order
+//! of the calls proves it.
 
 use std::{
     fs,
@@ -14,14 +15,14 @@ use serde_json::json;
 
 const PUBLISHES: usize = 20;
 
-/// The binary under strace, which runs as its grandchild: so the child is the server itself.
+/// The binary under strace. strace runs as its grandchild, so the child is the server itself.
 struct Traced {
     server: Child,
     url: String,
 }
 
 impl Traced {
-    /// `None`: there is no strace.
+    /// `None`: strace is missing.
     fn start(folder: &Path, trace: &Path) -> Option<Self> {
         let started = Command::new("strace")
             .args(["-D", "-f", "-y", "-s", "32", "-e"])
@@ -47,7 +48,7 @@ impl Traced {
         Some(Self { server, url })
     }
 
-    /// Ends the server and answers everything it did.
+    /// Ends the server and returns its trace.
     async fn end(mut self, trace: &Path) -> Vec<String> {
         self.server.kill().unwrap();
         self.server.wait().unwrap();
@@ -56,7 +57,7 @@ impl Traced {
             let (thread, what) = line.split_once(char::is_whitespace).unwrap_or_default();
             thread == server && what.trim_start().starts_with("+++")
         };
-        // The tracer writes the end of its child last; the pause only keeps this from spinning.
+        // strace writes the end of its child last. The pause only avoids busy waiting.
         let mut again = tokio::time::interval(Duration::from_millis(5));
         for _ in 0..6_000 {
             again.tick().await;
@@ -71,25 +72,25 @@ impl Traced {
 
 impl Drop for Traced {
     fn drop(&mut self) {
-        // Fails only because it ended already.
+        // Fails only if it has ended already.
         let _ = self.server.kill();
         let _ = self.server.wait();
     }
 }
 
-/// What matters in a trace, in order.
+/// The relevant steps in a trace, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
-    /// Something was written to the log's file …
+    /// The log's file was written …
     Written,
-    /// … which was synced: the call has returned, with success.
+    /// … and synced: the call has returned successfully.
     Synced,
-    /// An answer `201` was given to the kernel.
+    /// An answer with status `201` was passed to the kernel.
     Answered,
 }
 
 fn steps(lines: &[String]) -> Vec<Step> {
-    // Threads that have a sync of the log under way.
+    // Threads with a sync of the log in progress.
     let mut syncing = Vec::new();
     let mut steps = Vec::new();
     for line in lines {

@@ -1,4 +1,4 @@
-//! Sessions that end together: those that come of one JWT, and no others.
+//! Sessions that end together: those from one JWT, and no others.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use super::{
     harness::{End, Server, Socket, answered, created, refused, text},
 };
 
-/// A server that takes HS256 tokens of two issuers.
+/// A server that accepts HS256 tokens of two issuers.
 async fn server() -> Server {
     Server::with(|config| {
         config.auth.jwt = vec![
@@ -71,7 +71,7 @@ async fn revoking_a_jwt_ends_its_tickets_their_sessions_and_their_tokens() {
     assert_eq!(bystander.titles(1).await, ["still here"]);
 }
 
-/// RFC 7519 asks issuers to choose ids that differ; not all do.
+/// RFC 7519 asks issuers for unique ids; not all comply.
 #[tokio::test]
 async fn one_jti_of_two_users_or_issuers_is_two_sessions() {
     let server = server().await;

@@ -1,5 +1,5 @@
-//! A server of one's own for each test, and clients that speak its wire by hand: no code of the SDK is between a test and
-//! the bytes.
+//! A separate server for each test, and clients that use the wire protocol directly, without code
+//! of the SDK.
 
 use std::{future::Future, net::SocketAddr, path::Path, time::Duration};
 
@@ -28,18 +28,18 @@ use tokio_tungstenite::{
     },
 };
 
-/// Until a wait counts as failed. Nothing is measured by it: tests wait for messages.
+/// Time after which a wait counts as failed. It measures nothing: tests wait for messages.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The API key of development servers.
 pub(crate) const KEY: &str = "dev";
 
-/// Waits for something that must happen.
+/// Waits for an event that must happen.
 pub(crate) async fn within<T>(what: &str, wait: impl Future<Output = T>) -> T {
     timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("{what} did not happen"))
 }
 
-/// A server in this process, on a free port and with a folder of its own.
+/// A server in this process, on a free port and with its own folder.
 pub(crate) struct Server {
     pub(crate) at: SocketAddr,
     http: reqwest::Client,
@@ -53,7 +53,7 @@ impl Server {
         Self::with(|_| {}).await
     }
 
-    /// A server with other settings than those of development.
+    /// A server with changed development settings.
     pub(crate) async fn with(set: impl FnOnce(&mut Config)) -> Self {
         Self::serving(set, |config, listener, stopped| async {
             let stopped = async { drop(stopped.await) };
@@ -62,12 +62,12 @@ impl Server {
         .await
     }
 
-    /// A server on a store of the test's own.
+    /// A server on the test's own store.
     pub(crate) async fn on(store: impl Store) -> Self {
         Self::on_with(store, |_| {}).await
     }
 
-    /// The same with other settings.
+    /// The same with changed settings.
     pub(crate) async fn on_with(store: impl Store, set: impl FnOnce(&mut Config)) -> Self {
         Self::serving(set, |config, listener, stopped| async {
             let bounds = listen::Bounds {
@@ -109,12 +109,12 @@ impl Server {
         Self { at, http: http(), stop: Some(stop), running, _folder: folder }
     }
 
-    /// Asks it to go away, as SIGTERM does.
+    /// Asks it to drain, as SIGTERM does.
     pub(crate) fn drain(&mut self) {
         drop(self.stop.take());
     }
 
-    /// Waits until it went away.
+    /// Waits until it has ended.
     pub(crate) async fn gone(self) {
         within("the server's end", self.running).await.unwrap().unwrap();
     }
@@ -135,35 +135,35 @@ impl Server {
         text(&created(ask).await["token"])
     }
 
-    /// A user's ticket, asked for by a backend; `more` are further fields.
+    /// A user's ticket, requested by a backend; `more` are further fields.
     pub(crate) async fn ticket(&self, user: &str, more: Value) -> String {
         let mut body = json!({ "user": user });
         body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         text(&created(self.backend("/v1/tickets").json(&body)).await["ticket"])
     }
 
-    /// Publishes a notification to a user; answers where it is.
+    /// Publishes a notification to a user. Returns its address.
     pub(crate) async fn notify(&self, user: &str, title: &str) -> Value {
         self.notify_to(json!({ "user": user }), title).await
     }
 
-    /// Publishes a notification; answers the first place.
+    /// Publishes a notification. Returns the first record's address.
     pub(crate) async fn notify_to(&self, to: Value, title: &str) -> Value {
         let body = json!({ "to": to, "type": "note", "title": title });
         created(self.backend("/v1/notifications").json(&body)).await["results"][0].clone()
     }
 
-    /// A socket that has not said anything.
+    /// A socket that has sent nothing yet.
     pub(crate) async fn open(&self) -> Socket {
         Socket::open(self.at, self.upgrade("")).await.unwrap()
     }
 
-    /// The upgrade request, to be changed.
+    /// The upgrade request, which a test may change.
     pub(crate) fn upgrade(&self, query: &str) -> Request {
         format!("ws://{}/v1/ws{query}", self.at).into_client_request().unwrap()
     }
 
-    /// A socket that said `connect` with a fresh JWT and these fields.
+    /// A socket that has sent `connect` with a new JWT and these fields.
     pub(crate) async fn connecting(&self, user: &str, more: Value) -> Socket {
         let mut message =
             json!({ "type": "connect", "version": 1, "token": self.token(user).await });
@@ -173,7 +173,7 @@ impl Server {
         socket
     }
 
-    /// A socket that is in and has heard its snapshot.
+    /// An admitted socket that has received its snapshot.
     pub(crate) async fn connect(&self, user: &str) -> Socket {
         let mut socket = self.connecting(user, json!({})).await;
         socket.hear("connected").await;
@@ -182,7 +182,7 @@ impl Server {
     }
 }
 
-/// A client without proxies: whatever the environment says, tests stay on this machine.
+/// A client that ignores proxies in the environment, so that tests stay on this machine.
 pub(crate) fn http() -> reqwest::Client {
     reqwest::Client::builder().no_proxy().build().unwrap()
 }
@@ -199,14 +199,14 @@ pub(crate) async fn answered(request: RequestBuilder, status: StatusCode) -> Val
     answer.json().await.unwrap()
 }
 
-/// The code of a refusal, its shape checked.
+/// The code of a refusal. Its form is checked.
 pub(crate) async fn refused(request: RequestBuilder) -> (u16, String) {
     let answer = request.send().await.unwrap();
     let problem = problem(answer).await;
     (problem["status"].as_u64().unwrap() as u16, text(&problem["code"]))
 }
 
-/// A problem+json body, its shape checked.
+/// A problem+json body. Its form is checked.
 pub(crate) async fn problem(answer: Response) -> Value {
     let status = answer.status();
     let header = |name: &str| text_of(&answer, name);
@@ -231,12 +231,12 @@ pub(crate) fn text(value: &Value) -> String {
     value.as_str().unwrap_or_else(|| panic!("{value} is no text")).to_owned()
 }
 
-/// How a socket ended.
+/// The end of a socket.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct End {
-    /// Close code; 0 where the link broke without one.
+    /// Close code; 0 if the connection broke without one.
     pub(crate) close: u16,
-    /// Code of the `error` before it; empty where none came.
+    /// Code of the last `error`; empty if there was none.
     pub(crate) error: String,
 }
 
@@ -246,7 +246,7 @@ impl End {
     }
 }
 
-/// A WebSocket by hand.
+/// A plain WebSocket client.
 #[derive(Debug)]
 pub(crate) struct Socket(WebSocketStream<TcpStream>);
 
@@ -255,7 +255,7 @@ impl Socket {
         Self::over(TcpStream::connect(at).await?, request).await
     }
 
-    /// Over a link of the test's own.
+    /// Over a TCP connection of the test.
     pub(crate) async fn over(
         stream: TcpStream,
         request: Request,
@@ -274,23 +274,24 @@ impl Socket {
         self.say_message(Message::text(text)).await;
     }
 
-    /// Sends any frame. A link that is closed meanwhile is no failure: what the server said shows why.
+    /// Sends any frame. A connection that is closed meanwhile is no failure: the server's messages
+    /// show the reason.
     pub(crate) async fn say_message(&mut self, message: Message) {
         let _closed = self.0.send(message).await;
     }
 
-    /// Sends a part of a message as a frame of its own; `first` and `last` say which part.
+    /// Sends a part of a message in its own frame; `first` and `last` say which part.
     pub(crate) async fn say_part(&mut self, part: &[u8], first: bool, last: bool) {
         let kind = OpCode::Data(if first { Data::Text } else { Data::Continue });
         self.say_message(Message::Frame(Frame::message(part.to_vec(), kind, last))).await;
     }
 
-    /// The next frame, pings included; `None` at the link's end.
+    /// The next frame, pings included. `None` at the connection's end.
     pub(crate) async fn frame(&mut self) -> Option<Message> {
         within("a frame", self.0.next()).await?.ok()
     }
 
-    /// The next message, whatever it is.
+    /// The next message of any type.
     pub(crate) async fn next(&mut self) -> Value {
         loop {
             match self.frame().await {
@@ -308,7 +309,7 @@ impl Socket {
         message
     }
 
-    /// The first message of this type; others before it are left aside.
+    /// The first message of this type; earlier others are skipped.
     pub(crate) async fn until(&mut self, kind: &str) -> Value {
         loop {
             let message = self.next().await;
@@ -347,13 +348,13 @@ impl Socket {
         }
     }
 
-    /// The link below, for who wants to break rules. Nothing may be under way.
+    /// The TCP connection below, for tests that break the protocol. No frame may be in progress.
     pub(crate) fn raw(&mut self) -> &mut TcpStream {
         self.0.get_mut()
     }
 }
 
-/// Somebody whom nothing that others do may harm.
+/// A client that must not be harmed by others.
 pub(crate) struct Bystander {
     socket: Socket,
     published: usize,
@@ -364,7 +365,7 @@ impl Bystander {
         Self { socket: server.connect("bystander").await, published: 0 }
     }
 
-    /// The server takes a publish, and the bystander hears exactly that one next.
+    /// The server takes a publish, and the bystander receives exactly that one next.
     pub(crate) async fn is_unharmed(&mut self, server: &Server, after: &str) {
         self.published += 1;
         let title = format!("{} after {after}", self.published);
@@ -374,7 +375,7 @@ impl Bystander {
     }
 }
 
-/// The binary, where a process of its own matters.
+/// The binary, for tests that need a separate process.
 pub(crate) struct Process {
     child: std::process::Child,
     pub(crate) at: SocketAddr,
@@ -401,12 +402,13 @@ impl Process {
         Self { child, at, http: http(), said: Vec::new() }
     }
 
-    /// Starts it with production's settings but for these, and waits until it listens. The key is that of development.
+    /// Starts it with production's settings, changed by `settings`, and waits until it listens. The
+    /// API key is that of development.
     pub(crate) fn serve(folder: &Path, settings: &str) -> Self {
         Self::serve_by(std::process::Command::new(env!("CARGO_BIN_EXE_tidings")), folder, settings)
     }
 
-    /// The same by a command that runs it.
+    /// The same with a given command to run it.
     pub(crate) fn serve_by(
         mut command: std::process::Command,
         folder: &Path,
@@ -436,7 +438,7 @@ impl Process {
             }
             said.push(line);
         };
-        // Who logs to a pipe that nobody reads stops when it is full.
+        // If the pipe were not read, it would fill up and block the server's log.
         std::thread::spawn(move || lines.for_each(drop));
         Self { child, at, http: http(), said }
     }
@@ -446,7 +448,7 @@ impl Process {
         self.child.id()
     }
 
-    /// What it logged before it listened.
+    /// Its log before it listened.
     pub(crate) fn said(&self) -> &[Value] {
         &self.said
     }
@@ -455,13 +457,13 @@ impl Process {
         self.http.post(format!("http://{}{path}", self.at)).bearer_auth(KEY)
     }
 
-    /// A socket that has not said anything.
+    /// A socket that has sent nothing yet.
     pub(crate) async fn open(&self) -> Socket {
         let request = format!("ws://{}/v1/ws", self.at).into_client_request().unwrap();
         Socket::open(self.at, request).await.unwrap()
     }
 
-    /// A socket that is in and has heard its snapshot, and that snapshot.
+    /// An admitted socket that has received its snapshot, and that snapshot.
     pub(crate) async fn connect(&self, user: &str) -> (Socket, Value) {
         let body = json!({ "user": user });
         let ticket = created(self.backend("/v1/tickets").json(&body)).await;
@@ -473,7 +475,7 @@ impl Process {
         (socket, snapshot)
     }
 
-    /// Asks it to go away.
+    /// Asks it to drain.
     pub(crate) fn terminate(&self) {
         self.signal("TERM");
     }
@@ -484,12 +486,12 @@ impl Process {
         assert!(sent.success());
     }
 
-    /// Waits until it went away by itself.
+    /// Waits until it has ended by itself.
     pub(crate) async fn gone(self) {
         assert!(self.ended().await.success());
     }
 
-    /// Waits until it ended, however it did.
+    /// Waits until it has ended, in any way.
     pub(crate) async fn ended(mut self) -> std::process::ExitStatus {
         let status = tokio::task::spawn_blocking(move || self.child.wait());
         within("the process' end", status).await.unwrap().unwrap()
@@ -498,7 +500,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Fails only because it ended already.
+        // Fails only if it has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,4 +1,4 @@
-//! What makes repeats harmless over REST: idempotency keys and lanes.
+//! Harmless repeats over REST: idempotency keys and lanes.
 
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -37,7 +37,7 @@ async fn a_repeat_with_the_same_key_answers_the_first_answer() {
         let offset = next["results"][0].get("offset").unwrap_or_else(|| &next["offset"]).clone();
         assert_eq!(offset, 2, "neither the repeat nor the refusal made a record");
     }
-    // The same key and body at another address is another request.
+    // The same key and body for another path is another request.
     created(send("/v1/channels/room:1/messages", json!({ "data": 1 }))).await;
     let elsewhere = refused(send("/v1/channels/room:2/messages", json!({ "data": 1 }))).await;
     assert_eq!(elsewhere, (422, "idempotency_mismatch".to_owned()));

@@ -1,4 +1,5 @@
-//! Keys of users' tokens from an identity provider, which is away, hangs, rotates and writes as real ones do.
+//! Keys of users' tokens from an identity provider that is down, hangs, rotates its keys, and
+//! formats them as real ones do.
 
 use std::sync::{
     Arc, Mutex,
@@ -16,18 +17,18 @@ use tokio::{
 
 use super::harness::{End, Server, answered, problem, refused, text_of, within};
 
-/// How the provider behaves.
+/// The provider's behaviour.
 #[derive(Clone, Debug)]
 enum Mood {
-    /// Takes requests and never answers.
+    /// Accepts requests and never answers.
     Hangs,
-    /// Ends links as soon as they are there.
+    /// Closes each connection at once.
     Away,
     /// Answers with this status and body.
     Answers(u16, String),
 }
 
-/// A small identity provider, which only tells its keys.
+/// A small identity provider that only serves its keys.
 struct Provider {
     url: String,
     mood: Arc<Mutex<Mood>>,
@@ -60,7 +61,7 @@ impl Provider {
         *self.mood.lock().unwrap() = mood;
     }
 
-    /// Waits until it was asked so many more times.
+    /// Waits until it got this many more requests.
     async fn is_asked(&self, more: usize) {
         let enough = self.asked.load(Ordering::SeqCst) + more;
         within("a question for keys", async {
@@ -72,7 +73,7 @@ impl Provider {
     }
 }
 
-/// One request at a time and link, however it goes.
+/// Serves one request on each connection.
 async fn answer(mut link: TcpStream, mood: Mood) {
     let mut request = Vec::new();
     while !request.ends_with(b"\r\n\r\n") {
@@ -89,7 +90,7 @@ async fn answer(mut link: TcpStream, mood: Mood) {
                 "HTTP/1.1 {status} X\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
                 body.len()
             );
-            // Whoever asked may have had enough.
+            // The client may be gone.
             let _gone = link.write_all(format!("{head}{body}").as_bytes()).await;
             let _gone = link.shutdown().await;
         }
@@ -100,7 +101,7 @@ fn set(keys: &[Value]) -> Mood {
     Mood::Answers(200, json!({ "keys": keys }).to_string())
 }
 
-/// A key of the provider's.
+/// A key of the provider.
 #[derive(Clone, Copy)]
 enum Key {
     Rsa,
@@ -124,7 +125,7 @@ impl Key {
         }
     }
 
-    /// Its public half, with these fields besides; `null` takes one away.
+    /// Its public half, with these further fields; `null` removes one.
     fn public(self, fields: &Value) -> Value {
         let (algorithm, key) = self.private();
         let mut jwk =
@@ -141,7 +142,7 @@ impl Key {
         self.token_of(kid, &json!({}))
     }
 
-    /// With further claims.
+    /// Mina's token with further claims.
     fn token_of(self, kid: Option<&str>, more: &Value) -> String {
         let (algorithm, key) = self.private();
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
@@ -152,7 +153,7 @@ impl Key {
     }
 }
 
-/// A server that asks this provider, and counts failures closely.
+/// A server that uses this provider, with a low limit of failures.
 async fn server(provider: &Provider, more: impl FnOnce(&mut Config)) -> Server {
     Server::with(|config| {
         config.auth.jwks_url.clone_from(&provider.url);
@@ -167,7 +168,7 @@ async fn status(server: &Server, token: &str) -> u16 {
     ask.send().await.unwrap().status().as_u16()
 }
 
-/// Asks again while it is told to, and answers what came then.
+/// Repeats while the answer is 503, and returns the final status.
 async fn once_known(server: &Server, token: &str) -> u16 {
     within("the key", async {
         loop {
@@ -214,7 +215,7 @@ async fn a_caller_who_gives_up_takes_nobody_along() {
         let hasty = status(&server, &token);
         let asked = provider.is_asked(0);
         tokio::pin!(hasty);
-        // Polled, so that it is under way, and dropped.
+        // Polled, so that it is in progress, and then dropped.
         tokio::select! {
             biased;
             _ = &mut hasty => {}
@@ -253,7 +254,7 @@ async fn a_rotated_key_is_never_refused() {
     provider.becomes(set(&[Key::Ec.public(&json!({ "kid": "b" }))]));
     let new = Key::Ec.token(Some("b"));
     assert_eq!(once_known(&server, &new).await, 200);
-    // What the provider took back is refused, once a set that was fetched since says so.
+    // A key that the provider removed is refused, once a newer set was fetched.
     assert_eq!(once_known(&server, &old).await, 401);
 }
 
@@ -263,14 +264,14 @@ async fn a_key_of_nobody_is_refused_in_the_end() {
     let server = server(&provider, |config| config.auth.jwks_pause_ms = 100).await;
     let strange = Key::Ec.token(Some("nobody's"));
     assert_eq!(once_known(&server, &strange).await, 401);
-    // Its id is there, so no other set could help.
+    // The key's id is known, so another set could not help.
     let forged = Key::Rsa.token(Some("a"));
     let forged = forged[..forged.len() - 8].to_owned() + "AAAAAAAA";
     let ask = server.request(Method::GET, "/v1/inbox").bearer_auth(&forged);
     assert_eq!(refused(ask).await, (401, "unauthorized".to_owned()));
 }
 
-/// `alg`, `kid` and `use` are optional, and unknown keys are left aside (RFC 7517, 4 and 5).
+/// `alg`, `kid` and `use` are optional, and unknown keys are ignored (RFC 7517, 4 and 5).
 #[tokio::test]
 async fn sets_are_read_as_providers_write_them() {
     let odd = json!({ "kty": "AKP", "alg": "ML-DSA-44", "kid": "q", "pub": "AAAA" });
@@ -305,7 +306,7 @@ async fn what_is_no_set_takes_no_key_away() {
         Mood::Away,
     ] {
         provider.becomes(mood.clone());
-        // The first question may have been under way.
+        // The first request may have been in progress.
         provider.is_asked(2).await;
         assert_eq!(status(&server, &good).await, 200, "{mood:?}");
         provider.becomes(set(&[Key::Rsa.public(&json!({ "kid": "a" }))]));

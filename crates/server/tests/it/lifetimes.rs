@@ -1,4 +1,4 @@
-//! How connections go on and end: replaced, refreshed, expired, revoked, silent.
+//! Renewal and end of connections: replaced, refreshed, expired, revoked, silent.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
@@ -40,7 +40,7 @@ async fn a_refresh_extends_the_connection_in_band() {
     let refreshed = socket.hear("refreshed").await;
     assert_eq!(refreshed["id"], 4);
     assert!(refreshed["expires_at"].as_u64() > ends);
-    // The same ticket again is spent; the connection goes on with what it has.
+    // The ticket is spent now; the connection continues with its current credential.
     socket.say(json!({ "type": "refresh", "id": 5, "ticket": ticket })).await;
     let error = socket.hear("error").await;
     assert_eq!((&error["id"], &error["code"]), (&json!(5), &json!("ticket_invalid")));
@@ -141,7 +141,7 @@ async fn the_server_pings_a_silent_client_and_lets_a_dead_one_go() {
     })
     .await;
     let mut socket = server.connect("mina").await;
-    // Reading answers pings, so this client is alive though it says nothing.
+    // Reading answers pings, so this client is alive although it sends no messages.
     for _ in 0..3 {
         assert!(matches!(socket.frame().await, Some(Message::Ping(_))));
     }
@@ -156,7 +156,7 @@ async fn the_server_pings_a_silent_client_and_lets_a_dead_one_go() {
         }
     };
     assert_eq!(title, "alive");
-    // From here on nobody answers.
+    // From here on the client answers no pings.
     let mut bytes = Vec::new();
     within("the end of a dead client", async {
         tokio::io::AsyncReadExt::read_to_end(socket.raw(), &mut bytes).await.unwrap()

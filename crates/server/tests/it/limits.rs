@@ -1,4 +1,4 @@
-//! Bounds: what is over them is told and let go, and memory stays within them.
+//! Limits: input over them is refused with an error, and memory stays within them.
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -14,7 +14,7 @@ async fn a_user_has_only_so_many_connections() {
     assert_eq!(third.end().await, End::new(4230, "connections"));
     let _other = server.connect("tom").await;
     drop(first);
-    // The place comes back when the server notices the end of the first.
+    // The room is free once the server notices the end of the first connection.
     within("a free place", async {
         loop {
             let mut again = server.connecting("mina", json!({})).await;
@@ -47,7 +47,7 @@ async fn a_full_server_tells_so() {
     let _silent = server.open().await;
     let mut third = server.connecting("ann", json!({})).await;
     assert_eq!(third.end().await, End::new(1013, "busy"));
-    // Who does not agree to the close is cut off: refused sockets can't pile up.
+    // A client that does not agree to the close is cut off: refused sockets can't pile up.
     let mut stubborn = server.connecting("ann", json!({})).await;
     within("the cut", stubborn.raw().read_to_end(&mut Vec::new())).await.unwrap();
 }
@@ -73,7 +73,8 @@ async fn a_flood_is_told_when_to_go_on_and_then_cut_off() {
         let error = socket.hear("error").await;
         assert_eq!((&error["code"], &error["id"]), (&json!("flood"), &json!(number)));
         let wait = error["retry_after_ms"].as_u64().unwrap();
-        // Until the whole burst is there again: a client may have as much on its way.
+        // The time until the whole burst is available again: a client may have as many messages in
+        // flight.
         assert!((240_000..=300_000).contains(&wait), "{wait}");
     }
     assert_eq!(socket.end().await, End::new(4229, "flood"));
@@ -153,7 +154,7 @@ async fn who_does_not_read_at_all_is_let_go() {
     let mut bystander = Bystander::enter(&server).await;
     let _stuck = server.connect("mina").await;
     publish_much(&server, "mina").await;
-    // Its place comes back though it never closed.
+    // The connection's room is free again, although the client never closed it.
     within("a free place", async {
         loop {
             let mut again = server.connecting("mina", json!({})).await;

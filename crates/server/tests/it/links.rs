@@ -1,4 +1,4 @@
-//! TCP links below HTTP: peers that stop speaking or rest, and how long they may.
+//! TCP connections below HTTP: clients that stop sending or are idle, and for how long they may.
 
 use serde_json::{Value, json};
 use tokio::{
@@ -8,7 +8,7 @@ use tokio::{
 
 use super::harness::{Server, within};
 
-/// A link that says this.
+/// A TCP connection that has sent this text.
 async fn saying(server: &Server, text: &str) -> TcpStream {
     let mut link = TcpStream::connect(server.at).await.unwrap();
     link.write_all(text.as_bytes()).await.unwrap();
@@ -29,7 +29,7 @@ fn publish(title: &str) -> String {
 
 const HEALTH: &str = "GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n";
 
-/// Says this, stops speaking, and hears to the end.
+/// Sends this text, stops sending, and reads to the end.
 async fn answer_to_the_last_words(server: &Server, text: &str) -> String {
     let mut link = saying(server, text).await;
     link.shutdown().await.unwrap();
@@ -38,7 +38,7 @@ async fn answer_to_the_last_words(server: &Server, text: &str) -> String {
     answer
 }
 
-/// Reads until this came.
+/// Reads until this text came.
 async fn until(link: &mut TcpStream, text: &str) -> String {
     let mut heard = Vec::new();
     within(text, async {
@@ -111,7 +111,7 @@ async fn a_stream_whose_peer_stops_speaking_goes_on() {
     let mut link = saying(&server, &request(&format!("GET /v1/sse?ticket={ticket}"), "", "")).await;
     link.shutdown().await.unwrap();
     until(&mut link, "snapshot").await;
-    // It was asked whether it is there, and did not go.
+    // The server checked whether the client is still there, and the client stayed.
     let mut heard = String::new();
     while heard.matches("\n:\n").count() < 3 {
         heard.push_str(&until(&mut link, ":\n\n").await);
@@ -147,7 +147,7 @@ async fn a_link_may_rest_longer_than_a_head_may_take() {
     let server = Server::with(|config| config.limits.header_timeout_ms = 50).await;
     let mut rests = saying(&server, HEALTH).await;
     until(&mut rests, "ok\n").await;
-    // What was opened later and says nothing ends, so the time is over.
+    // A later silent connection has ended, so the time is over.
     let mut silent = saying(&server, "").await;
     assert_eq!(within("its end", silent.read(&mut [0])).await.unwrap(), 0);
     rests.write_all(HEALTH.as_bytes()).await.unwrap();
@@ -174,7 +174,7 @@ async fn of_three_links() -> Server {
     .await
 }
 
-/// So many links, one after the other, that were answered and rest.
+/// This many connections, one after the other, that were answered and are idle.
 async fn rest(server: &Server, count: usize) -> Vec<TcpStream> {
     let mut resting = Vec::new();
     for _ in 0..count {
@@ -197,7 +197,8 @@ async fn links_that_rest_make_room_where_there_is_none() {
 async fn links_rest_on_once_nobody_waits_for_their_place() {
     let server = of_three_links().await;
     let mut resting = rest(&server, 4).await;
-    // One more, that says nothing: two have made room, all places are taken, and it ends first, so the time is over.
+    // One more, silent: two have made room, all places are taken, and it ends first, so the time is
+    // over.
     let mut silent = saying(&server, "").await;
     assert_eq!(within("its end", silent.read(&mut [0])).await.unwrap(), 0);
     for link in &mut resting[2..] {

@@ -1,4 +1,5 @@
-//! The server from outside: its store against the contract, its sockets against clients that behave and those that don't.
+//! The server from outside: its stores against the contract, its sockets with well-behaved and
+//! other clients.
 
 #![allow(
     clippy::expect_used,

@@ -1,4 +1,5 @@
-//! Odd texts at every entrance: each store answers them alike, none of them is the server's fault, and nobody else notices.
+//! Unusual texts in every field: both stores answer them alike, none causes a server error, and
+//! other clients do not notice.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +15,7 @@ use super::{
     postgres,
 };
 
-/// Texts as JSON has them, in their quotes, and as an address has them.
+/// Texts in their JSON form, with quotes, and in their percent-encoded form.
 fn texts() -> Vec<(&'static str, String, String)> {
     let plain = |name, text: &str| {
         let encoded = text.bytes().map(|byte| format!("%{byte:02X}")).collect();
@@ -55,14 +56,14 @@ fn texts() -> Vec<(&'static str, String, String)> {
     ]
 }
 
-/// What an entrance said to each text, by both names.
+/// The answer to each text in each field, by both names.
 type Answers = BTreeMap<(&'static str, String), String>;
 
 async fn server(set: impl FnOnce(&mut Config)) -> Server {
     Server::with(|config| {
         config.auth.failures_per_minute = 100_000;
         config.limits.poll_ms = 1;
-        // One user says all of it, by a socket each.
+        // One user sends all of them, each on a new socket.
         config.limits.user_open_burst = 100_000;
         config.auth.jwt = vec![JwtSetting {
             algorithm: "HS256".to_owned(),
@@ -75,7 +76,7 @@ async fn server(set: impl FnOnce(&mut Config)) -> Server {
     .await
 }
 
-/// Type and code of what a connection says next about a request; a link that ends says so.
+/// Type and code of the next message about a request, or the end of the connection.
 async fn said(socket: &mut Socket) -> String {
     loop {
         match socket.frame().await {
@@ -267,7 +268,7 @@ async fn by_rest(server: &Server, json: &str, path: &str, answers: &mut Vec<(Str
     }
 }
 
-/// The status of what may go on for ever.
+/// The status of a response that may never end.
 async fn head(request: reqwest::RequestBuilder) -> String {
     let Ok(request) = request.build() else { return "not to be sent".to_owned() };
     let status = http().execute(request).await.unwrap().status();

@@ -1,4 +1,4 @@
-//! `openapi.json` is written by hand; here it is held against the routes, the types and itself.
+//! `openapi.json` is written by hand; these tests hold it against the routes, the types and itself.
 
 use std::collections::BTreeSet;
 
@@ -52,7 +52,7 @@ async fn each_operation_of_it_is_routed() {
         let answer = server.request(method.clone(), &path).send().await.unwrap();
         let status = answer.status();
         let unrouted = [StatusCode::NOT_FOUND, StatusCode::METHOD_NOT_ALLOWED];
-        // Without a recorder, which only the binary installs, there are no figures.
+        // Without a recorder, which only the binary installs, there are no metrics.
         if path != "/metrics" {
             assert!(!unrouted.contains(&status), "{method} {path}: {status}");
         }
@@ -87,7 +87,7 @@ fn each_route_is_in_it() {
     }
 }
 
-/// Reads an example as the type the server uses, and writes it again.
+/// Parses an example as the server's type, and serializes it again.
 fn through<T: DeserializeOwned + Serialize>(example: &Value) -> Result<Value, String> {
     let read: T = serde_json::from_value(example.clone()).map_err(|error| error.to_string())?;
     serde_json::to_value(&read).map_err(|error| error.to_string())
@@ -160,7 +160,7 @@ fn examples_are_what_the_servers_types_read_and_write() {
     assert_eq!(seen.len(), 15, "{seen:?}");
 }
 
-/// Place, schema and value of each example of a body.
+/// Location, schema and value of each example of a body.
 fn examples(spec: &Value) -> Vec<(String, Value, Value)> {
     let mut bodies = Vec::new();
     for (path, method, operation) in operations(spec) {
@@ -192,7 +192,7 @@ fn examples_fit_its_schemas() {
     }
 }
 
-/// As much of JSON Schema as the description uses.
+/// The part of JSON Schema that the description uses.
 fn fits(spec: &Value, schema: &Value, value: &Value, place: &str) {
     if let Some(link) = schema["$ref"].as_str() {
         return fits(spec, spec.pointer(link.trim_start_matches('#')).expect(link), value, place);
@@ -205,7 +205,7 @@ fn fits(spec: &Value, schema: &Value, value: &Value, place: &str) {
         Value::Array(_) => "array",
         Value::Object(_) => "object",
     };
-    // Where it may be `null` instead.
+    // A value that may be `null` instead.
     if let (None, Some(ways)) = (schema.get("type"), schema["anyOf"].as_array()) {
         return fits(spec, &ways[0], value, place);
     }
@@ -292,7 +292,7 @@ fn operations_are_complete() {
     }
 }
 
-/// The description says what the wire's items are; a field added there must be added here.
+/// The description lists the fields of an item on the wire; a field added there must be added here.
 #[test]
 fn an_item_has_every_field_it_is_described_with() {
     let spec = spec();

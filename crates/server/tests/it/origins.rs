@@ -1,4 +1,5 @@
-//! Pages and names: who may come in, who may send the user's cookie, and by which name a development server may be asked.
+//! Origins and host names: pages that may connect, pages that may send the user's cookie, and the
+//! host names of a development server.
 
 use http::{Method, StatusCode};
 use serde_json::json;
@@ -23,7 +24,8 @@ async fn upgraded(server: &Server, headers: &[(&'static str, &str)]) -> u16 {
     }
 }
 
-/// A page of another site whose name leads to this machine (DNS rebinding) is of the server's own origin, says its browser.
+/// With DNS rebinding, another site's name points to this machine; for the browser, that site's
+/// page then has the server's own origin.
 #[tokio::test]
 async fn a_development_server_answers_to_no_other_name() {
     let server = Server::with(|config| config.dev_hosts = vec!["box.example".to_owned()]).await;
@@ -113,7 +115,7 @@ async fn apps_and_extensions_come_in_by_their_own_scheme() {
     for origin in ["tauri://evil", "chrome-extension://other", "null", "ionic://localhost.evil"] {
         assert_eq!(upgraded(&server, &[("origin", origin)]).await, 403, "{origin}");
     }
-    // A ticket for one of them opens nowhere else.
+    // A ticket for one of them is invalid elsewhere.
     for (page, opens) in [("tauri://localhost", true), ("capacitor://localhost", false)] {
         let ticket = server.ticket("mina", json!({ "origin": "tauri://localhost" })).await;
         let mut request = server.upgrade(&format!("?ticket={ticket}"));
@@ -123,7 +125,8 @@ async fn apps_and_extensions_come_in_by_their_own_scheme() {
     }
 }
 
-/// Browsers hide an answer to a request with cookies unless the server says that this very page may read it.
+/// Browsers hide the answer to a request with cookies, unless the server allows exactly this origin
+/// to read it.
 #[tokio::test]
 async fn a_cookie_works_for_pages_of_allowed_origins_and_no_others() {
     let app = "https://app.example";
@@ -158,7 +161,7 @@ async fn a_cookie_works_for_pages_of_allowed_origins_and_no_others() {
             assert_eq!(text_of(&answer, header), None, "{origin}");
         }
     }
-    // With `*` any page may ask, and none with the user's cookie.
+    // With `*`, any page may send requests, but none with the user's cookie.
     let open = Server::with(|config| config.origins = vec!["*".to_owned()]).await;
     let ask = open.request(Method::GET, "/healthz").header("origin", "https://any.example");
     let answer = ask.send().await.unwrap();
@@ -167,7 +170,7 @@ async fn a_cookie_works_for_pages_of_allowed_origins_and_no_others() {
     assert_eq!(text_of(&answer, "access-control-allow-credentials"), None);
 }
 
-/// RFC 9112, 3.2: what a cache or proxy in front saw may differ from what was served otherwise.
+/// RFC 9112, 3.2: otherwise a cache or proxy in front may see another host than the server.
 #[tokio::test]
 async fn a_request_names_one_host() {
     let server = Server::with(|config| config.dev = false).await;

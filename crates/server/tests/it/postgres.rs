@@ -1,4 +1,4 @@
-//! PostgreSQL as a store: the contract, and what is its own.
+//! PostgreSQL as a store: the contract, and its own properties.
 
 use std::{sync::OnceLock, thread, time::Duration};
 
@@ -14,7 +14,7 @@ use tidings_server_core::{
     },
 };
 
-/// One server for all tests that don't harm it, with a database for each.
+/// One server for all tests that do not harm it, with a database for each.
 pub(crate) fn server() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
     SERVER.get_or_init(Server::start)
@@ -34,7 +34,7 @@ pub(crate) fn execute(url: &str, sql: &str) -> String {
     server().execute(name(url), sql)
 }
 
-/// The name in a URL.
+/// The database's name in a URL.
 fn name(url: &str) -> &str {
     url.rsplit('/').next().unwrap()
 }
@@ -106,7 +106,7 @@ fn nodes_that_write_at_once_give_dense_offsets_and_wait_for_one_another_at_most(
             thread::spawn(move || {
                 let store = Postgres::open(&connector(&url)).unwrap();
                 for round in 0..40 {
-                    // Each in an order of its own: rows must be locked in the same.
+                    // Each thread has another order: rows must still be locked in the same order.
                     let mut batch: Vec<Write> = rooms
                         .iter()
                         .map(|room| keyed(&format!("{node}-{round}-{room}"), message(room, "x")))
@@ -156,13 +156,13 @@ fn a_log_is_the_same_after_a_restart_and_another_on_another_timeline() {
     say(&store, &room, "1");
     let before = epoch(&store, &room);
     assert_eq!(epoch(&open(&url), &room), before);
-    // The same node goes on: its connections break, and the next one looks at the timeline.
+    // The same node goes on: its connections break, and the next one checks the timeline.
     server.change_timeline();
     let after = loop {
         if let Ok(answers) = store.read(&[Query::Heads(vec![room.clone()])]) {
             match &answers[0] {
                 Ok(Answer::Heads(heads)) => break heads[0].unwrap().epoch,
-                // A connection of before, found broken.
+                // An old connection, found broken.
                 _ => continue,
             }
         }
@@ -190,7 +190,7 @@ fn a_write_that_fails_fails_alone() {
     assert!(matches!(&answers[1], Err(StoreError::Unavailable(_))), "{:?}", answers[1]);
     let expected = [(1, "1"), (2, "good"), (3, "better")].map(|(at, id)| (at, id.to_owned()));
     assert_eq!(ids(&store, &room).unwrap(), expected);
-    // Nothing of it is remembered.
+    // Nothing of it was stored.
     server().execute(name(&url), "DROP TRIGGER broken ON record");
     let again = store.commit(1, &[batch[1].clone()]).unwrap().remove(0).unwrap();
     assert!(matches!(again, Written::Records { .. }), "{again:?}");
@@ -201,7 +201,7 @@ fn a_commit_whose_answer_does_not_come_is_unknown_and_its_repeat_is_stored_once(
     let url = server().database();
     let (store, room) = (Postgres::open(&connector(&url)).unwrap(), room("a"));
     say(&store, &room, "1");
-    // The connection dies in the middle of COMMIT.
+    // The connection breaks in the middle of COMMIT.
     server().execute(
         name(&url),
         "CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS
@@ -213,7 +213,7 @@ fn a_commit_whose_answer_does_not_come_is_unknown_and_its_repeat_is_stored_once(
     let answer = store.commit(1, std::slice::from_ref(&write));
     assert!(matches!(answer, Err(StoreError::Unknown(_))), "{answer:?}");
     server().execute(name(&url), "DROP TRIGGER dies ON record");
-    // The publisher repeats until it is answered, and once more.
+    // The publisher repeats until it gets an answer, and once more.
     let stored = loop {
         if let Ok(mut answers) = store.commit(1, std::slice::from_ref(&write)) {
             break answers.remove(0).unwrap();
@@ -244,7 +244,7 @@ fn a_database_that_is_away_is_said_so_at_once_and_comes_back_by_itself() {
         thread::yield_now();
     }
     say(&store, &room, "3");
-    // Frozen: connections stay open, and nothing answers.
+    // Frozen: connections stay open, but get no answer.
     server.freeze();
     assert!(store.commit(1, &[message(&room, "4")]).is_err());
     server.thaw();
@@ -326,7 +326,7 @@ fn urls_that_cannot_be_used_say_why_and_keep_their_secrets() {
     assert!(matches!(refused("postgres://u:hush@h:x/d"), ConnectError::Url(_)));
     let nobody = refused("postgres://u:hush@127.0.0.1:1/d");
     assert!(matches!(nobody, ConnectError::Postgres(_)), "{nobody}");
-    // A server without TLS is refused by who asked for it.
+    // A client that asks for TLS refuses a server without it.
     let plain = server().url("postgres");
     let plain = refused(&format!("{plain}?sslmode=verify-full"));
     for error in [nobody, plain] {
@@ -345,14 +345,15 @@ fn tls_is_used_where_the_url_asks_for_it_and_certificates_are_verified() {
     let encrypted = "SELECT count(*) > 0 FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)
         WHERE ssl AND application_name = 'tidings'";
     assert_eq!(server.execute("postgres", encrypted), "t");
-    // The same certificate under a name that is not in it, and by an authority that is not trusted.
+    // The same certificate for a name that it does not contain, and from an authority that is not
+    // trusted.
     for refused in [trusting(&url), connector(&named)] {
         let error = Postgres::open(&refused).unwrap_err();
         assert!(matches!(error, ConnectError::Postgres(_) | ConnectError::Tls(_)), "{error}");
     }
 }
 
-/// As Neon's own URLs ask (`sslmode=require&channel_binding=require`).
+/// The form of Neon's URLs (`sslmode=require&channel_binding=require`).
 #[test]
 fn a_password_is_bound_to_tls_where_the_url_asks_for_it() {
     let (mut server, authority) = Server::with_tls();
@@ -369,7 +370,7 @@ fn a_password_is_bound_to_tls_where_the_url_asks_for_it() {
     let authority = authority.to_str().unwrap();
     let asking = |url: &str| {
         Connector {
-            // In the URL, where libpq has it.
+            // In the URL, as libpq allows.
             ca_file: None,
             ..connector(&format!(
                 "{url}?sslmode=verify-full&sslrootcert={authority}&channel_binding=require"
@@ -380,7 +381,8 @@ fn a_password_is_bound_to_tls_where_the_url_asks_for_it() {
     say(&store, &room("a"), "1");
     let wrong = Postgres::open(&asking(&url.replace("hush", "guess"))).unwrap_err().to_string();
     assert!(wrong.contains("password"), "{wrong}");
-    // Nobody who takes the password can bind it: a server that asks for none is not believed.
+    // An attacker who obtains the password can't bind it: a server that asks for no password is not
+    // trusted.
     let trusted = url.replace("bound:hush@", "postgres@");
     assert!(Postgres::open(&asking(&trusted)).is_err());
 }

@@ -1,4 +1,4 @@
-//! What the log tells of those who are not let in.
+//! The log's lines about refusals.
 
 use std::{
     fs::{self, File},
@@ -15,7 +15,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 
 use super::harness::{End, Socket, http, text, within};
 
-/// The binary, its log in a file.
+/// The binary, with its log in a file.
 struct Logging {
     child: Child,
     at: SocketAddr,
@@ -49,12 +49,12 @@ impl Logging {
         http().request(Method::GET, format!("http://{}{path}", self.at))
     }
 
-    /// Lines about refusals, once there is one of this code.
+    /// Lines about refusals, once there is one with this code.
     async fn lines(&self, code: &str) -> Vec<Value> {
         self.lines_that(|line| line["code"] == code).await
     }
 
-    /// Lines like this, once there is one.
+    /// Matching lines, once there is one.
     async fn lines_that(&self, are: impl Fn(&Value) -> bool) -> Vec<Value> {
         within("a line in the log", async {
             loop {
@@ -74,7 +74,7 @@ impl Logging {
 
 impl Drop for Logging {
     fn drop(&mut self) {
-        // Fails only because it ended already.
+        // Fails only if it has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -116,7 +116,8 @@ async fn a_refusal_has_one_line_with_its_reason_and_address_and_no_secret() {
 async fn what_is_too_large_has_an_error_a_close_code_and_one_line() {
     let folder = tempfile::tempdir().unwrap();
     let server = Logging::start(folder.path());
-    // More than a message may have, more than the socket takes, and a message in too many parts.
+    // Above the limit of a message, above the limit of the socket, and a message in too many
+    // fragments.
     for bytes in [20_000, 100_000, 0] {
         for _ in 0..2 {
             let request = format!("ws://{}/v1/ws", server.at).into_client_request().unwrap();
@@ -180,7 +181,7 @@ async fn a_proxy_that_the_settings_do_not_name_is_told_of_once() {
         let ask = server.ask("/v1/inbox").header("x-forwarded-for", client);
         assert_eq!(ask.bearer_auth("wrong").send().await.unwrap().status(), 401);
     }
-    // The line about the third's credential is behind those about the proxy.
+    // The line about the third credential comes after those about the proxy.
     server.lines("unauthorized").await;
     let is_about_proxy = |line: &Value| {
         line["message"].as_str().is_some_and(|text| text.contains("`trusted_proxies`"))

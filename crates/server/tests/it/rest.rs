@@ -1,4 +1,4 @@
-//! The REST surface: what each call answers, and what it refuses.
+//! The REST API: each call's answers and refusals.
 
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -28,7 +28,7 @@ async fn a_publish_to_several_users_is_one_transaction() {
         .collect();
     assert_eq!(places, [("inbox:a".to_owned(), 1), ("inbox:b".to_owned(), 2)]);
     assert_ne!(results[0]["notification_id"], results[1]["notification_id"]);
-    // One bad name: nobody gets anything.
+    // One invalid name: no user gets the notification.
     let body = note(json!({ "users": ["a", "b", ""] }));
     let refusal = refused(server.backend(NOTIFICATIONS).json(&body)).await;
     assert_eq!(refusal, (400, "bad_request".to_owned()));
@@ -60,7 +60,7 @@ async fn a_publish_says_which_field_is_wrong() {
         assert_eq!(answer.status(), 400, "{body}");
         let problem = problem(answer).await;
         assert_eq!(problem["code"], "bad_request");
-        // A type error is serde's, which names line and column instead.
+        // A type error comes from serde, which names line and column instead.
         let detail = text(&problem["detail"]);
         assert!(detail.contains(field) || detail.contains("invalid type"), "{detail}");
     }
@@ -192,7 +192,7 @@ async fn a_backend_reads_the_inbox_of_the_user_it_names() {
     assert_eq!(page, answered(read("user=mina", &token), StatusCode::OK).await);
     let first = answered(read("user=mina&limit=1", KEY), StatusCode::OK).await;
     assert!(first["next"].is_string(), "{first}");
-    // Somebody whom nobody has written to has an empty inbox, as when they read it themselves.
+    // A user without notifications has an empty inbox for a backend, too.
     let empty = answered(read("user=nina", KEY), StatusCode::OK).await;
     assert_eq!((&empty["items"], &empty["counts"]["inbox"]["unread"]), (&json!([]), &json!(0)));
     for (query, credential, status, code) in [
@@ -268,12 +268,12 @@ async fn pages_of_allowed_origins_may_call() {
         let headers = text_of(&answer, "access-control-allow-headers").unwrap();
         assert!(headers.contains("authorization") && headers.contains("idempotency-key"));
         assert!(text_of(&answer, "access-control-max-age").is_some());
-        // Cookies are never let through by CORS.
+        // CORS never allows cookies here.
         assert_eq!(text_of(&answer, "access-control-allow-credentials"), None);
     }
     let answer = preflight("https://evil.example").send().await.unwrap();
     assert_eq!(text_of(&answer, "access-control-allow-origin"), None);
-    // Refusals too can be read by the page.
+    // The page can read refusals too.
     let refused = server.request(Method::GET, "/v1/inbox").header("origin", "https://app.example");
     let answer = refused.send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);

@@ -1,4 +1,4 @@
-//! Channels beside the inbox: who may, what they hear, and pages of what was.
+//! Channels besides the inbox: rights, messages, and pages of history.
 
 use serde_json::{Value, json};
 use tidings_protocol::{
@@ -55,7 +55,7 @@ async fn history_comes_in_pages() {
     assert_eq!(page(json!({ "channel": "room:nothing" })).await, (vec![], false));
 }
 
-/// A connection with these rights and no others.
+/// A connection with only these rights.
 pub(crate) async fn entitled(server: &Server, user: &str, channels: Value) -> Socket {
     let info = json!({ "name": user.to_uppercase() });
     let ticket = server.ticket(user, json!({ "channels": channels, "info": info })).await;

@@ -1,4 +1,5 @@
-//! What strangers and single users may take of what all share, and that those beside them are served all the same.
+//! Attackers without a credential, and single users, can't use up shared resources: others are
+//! still served.
 
 use std::{
     collections::HashMap,
@@ -28,23 +29,23 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use super::harness::{End, Process, Server, Socket, created, http, problem, text, within};
 
 const HEALTH: &[u8] = b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n";
-/// The address of all who mean no good.
+/// The attackers' address.
 const STRANGER: u8 = 66;
 
-/// A link from this machine's address of this number: all of 127/8 are its own.
+/// A TCP connection from this machine's address with this number: all of 127/8 belong to it.
 async fn link(at: SocketAddr, from: u8) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind((Ipv4Addr::new(127, 0, 0, from), 0).into()).unwrap();
     within("a link", socket.connect(at)).await.unwrap()
 }
 
-/// A socket that has not said anything, from there.
+/// A socket from this address that has sent nothing yet.
 async fn socket(at: SocketAddr, from: u8) -> Socket {
     let request = format!("ws://{at}/v1/ws").into_client_request().unwrap();
     Socket::over(link(at, from).await, request).await.unwrap()
 }
 
-/// A socket that said `connect`, from there.
+/// A socket from this address that has sent `connect`.
 async fn connecting(server: &Process, user: &str, from: u8) -> Socket {
     let body = json!({ "user": user });
     let ticket = created(server.backend("/v1/tickets").json(&body)).await;
@@ -54,12 +55,13 @@ async fn connecting(server: &Process, user: &str, from: u8) -> Socket {
     socket
 }
 
-/// So many users are let in, each from an address of its own but for every other one, who shares the strangers'.
+/// Admits this many users, every second one from the attackers' address, the others each from their
+/// own.
 async fn members(server: &Process, count: u8) -> Vec<Socket> {
     come(server, count, |number| if number % 2 == 0 { STRANGER } else { number }).await
 }
 
-/// So many users are let in, from these addresses.
+/// Admits this many users, from these addresses.
 async fn come(server: &Process, count: u8, from: impl Fn(u8) -> u8) -> Vec<Socket> {
     let come = (1..=count).map(async |number| {
         let from = from(number);
@@ -71,7 +73,7 @@ async fn come(server: &Process, count: u8, from: impl Fn(u8) -> u8) -> Vec<Socke
     join_all(come).await
 }
 
-/// Each of them hears what is published to it.
+/// Each user receives its own notification.
 async fn are_served(server: &Process, members: &mut [Socket]) {
     for (number, member) in (1..).zip(members) {
         let to = json!({ "user": format!("u{number}") });
@@ -81,7 +83,7 @@ async fn are_served(server: &Process, members: &mut [Socket]) {
     }
 }
 
-/// Reads an answer to its end; `false`: there is none.
+/// Reads an answer to its end. `false`: there is none.
 async fn is_answered(link: &mut TcpStream) -> bool {
     let mut answer = Vec::new();
     loop {
@@ -98,7 +100,7 @@ async fn is_answered(link: &mut TcpStream) -> bool {
     }
 }
 
-/// A figure of the server's.
+/// A metric of the server.
 async fn figure(at: SocketAddr, name: &str) -> Option<u64> {
     let figures = http().get(format!("http://{at}/metrics")).send().await.unwrap();
     let figures = figures.text().await.unwrap();
@@ -123,7 +125,7 @@ async fn links_of_one_address_wait_behind_each_other_and_not_before_those_of_oth
             }
         }));
     }
-    // A minute's worth of links waits. Who comes now, from elsewhere, is the next.
+    // A minute's worth of connections waits. A new one from another address is served next.
     for from in 1..=10 {
         let mut link = link(server.at, from).await;
         link.write_all(HEALTH).await.unwrap();
@@ -143,7 +145,7 @@ async fn who_opens_more_links_than_its_share_of_the_queue_is_closed_and_others_a
     for _ in 0..60 {
         strangers.push(link(server.at, STRANGER).await);
     }
-    // Those that are closed were not asked anything.
+    // The closed connections got no answer.
     let mut closed = 0;
     for link in &mut strangers[40..] {
         closed +=
@@ -168,7 +170,7 @@ async fn silent_sockets_take_no_place_of_a_member() {
     }
     let mut members = members(&server, 20).await;
     are_served(&server, &mut members).await;
-    // The next member finds the server full, and is told so by a code of its own.
+    // The next member finds the server full, and gets a code that says so.
     let mut next = connecting(&server, "one more", 1).await;
     assert_eq!(next.end().await, End::new(1013, "busy"));
 }
@@ -180,7 +182,7 @@ async fn silent_links_make_room_where_all_are_taken() {
         "[limits]\nconnections = 20\nlinks = 40\nconnect_ms = 600000\nheader_timeout_ms = 600000";
     let server = Process::serve(folder.path(), settings);
     let mut strangers = Vec::new();
-    // One kind says nothing, one the half of a head, one becomes a socket and then says nothing.
+    // Some are silent, some have sent half of a head, some became a silent WebSocket.
     for number in 0..60 {
         let mut link = link(server.at, STRANGER).await;
         if number % 3 == 0 {
@@ -206,7 +208,7 @@ async fn behind_one_address_whoever_has_been_silent_longest_makes_room() {
     for _ in 0..8 {
         strangers.push(socket(server.at, STRANGER).await);
     }
-    // Members of the same address come, while strangers go on.
+    // Members of the same address connect, while attackers go on.
     let mut members = Vec::new();
     for number in 1..=20 {
         let mut member = connecting(&server, &format!("u{number}"), STRANGER).await;
@@ -217,7 +219,7 @@ async fn behind_one_address_whoever_has_been_silent_longest_makes_room() {
     }
     for stranger in &mut strangers[..20] {
         let end = stranger.end().await;
-        // The link's own share may have been first.
+        // The TCP connection's own share may have been reached first.
         assert!(end == End::new(1013, "busy") || end == End::new(0, ""), "{end:?}");
     }
     are_served(&server, &mut members).await;
@@ -232,7 +234,7 @@ async fn who_makes_room_is_told_when_to_come_again_and_cut_off_if_it_does_not_go
     let mut second = forwarded(server.at, "192.0.2.1").await;
     let error = first.hear("error").await;
     assert_eq!((&error["code"], &error["retry_after_ms"]), (&json!("busy"), &json!(2_000)));
-    // It never agrees to the close: nobody reads its socket.
+    // It never agrees to the close, because its socket is not read.
     within("the cut", first.raw().read_to_end(&mut Vec::new())).await.unwrap();
     let _third = forwarded(server.at, "192.0.2.1").await;
     assert_eq!(second.end().await, End::new(1013, "busy"));
@@ -242,7 +244,8 @@ async fn who_makes_room_is_told_when_to_come_again_and_cut_off_if_it_does_not_go
 async fn all_who_come_at_once_are_taken() {
     let folder = TempDir::new().unwrap();
     let server = Process::serve(folder.path(), "");
-    // A page of an office, after a restart: more than a kernel's queue of five or of a hundred and twenty-eight would hold.
+    // The page of an office after a restart: more connections than a kernel's queue of five or of
+    // 128 would hold.
     let come = (0..500).map(async |_| {
         let mut link = link(server.at, STRANGER).await;
         link.write_all(HEALTH).await.unwrap();
@@ -252,7 +255,7 @@ async fn all_who_come_at_once_are_taken() {
     assert_eq!(figure(server.at, "tidings_shares_hit_total").await, None);
 }
 
-/// A socket through a proxy, by the address it forwards.
+/// A socket through a proxy that forwards this address.
 async fn forwarded(at: SocketAddr, client: &str) -> Socket {
     let mut request = format!("ws://{at}/v1/ws").into_client_request().unwrap();
     request.headers_mut().insert("x-forwarded-for", client.parse().unwrap());
@@ -268,7 +271,7 @@ async fn links_of_a_trusted_proxy_have_no_share_and_its_clients_have() {
     for number in 0..30 {
         others.push(forwarded(server.at, &format!("192.0.2.{number}")).await);
     }
-    // A network of IPv6 is one client, whatever its last 64 bits.
+    // An IPv6 network counts as one client, whatever the last 64 bits are.
     let mut same = Vec::new();
     for number in 0..5 {
         same.push(forwarded(server.at, &format!("2001:db8:0:1::{number}")).await);
@@ -299,7 +302,7 @@ async fn a_users_links_make_room_for_each_other_and_for_nobody_else() {
         link
     };
     let mut toms = ask("tom").await;
-    // A connection has a bound of its own, and ends for no other link.
+    // An open connection has its own bound: other TCP connections must not close it.
     let mut socket = server.connect("mina").await;
     let mut minas = Vec::new();
     for _ in 0..5 {
@@ -316,14 +319,14 @@ async fn a_users_links_make_room_for_each_other_and_for_nobody_else() {
     assert_eq!(socket.titles(1).await, ["still here"]);
 }
 
-/// Whether it is open, and a bell for when it is.
+/// Whether the gate is open, and a wakeup for when it opens.
 type Gate = (Mutex<bool>, Condvar);
 
-/// SQLite whose reads of one user's inbox, and commits of messages, wait until they may.
+/// SQLite whose reads of one user's inbox, and commits of messages, wait for the gate.
 #[derive(Debug)]
 struct Gated {
     sqlite: Sqlite,
-    /// Calls that wait.
+    /// Waiting calls.
     held: Arc<AtomicUsize>,
     gate: Arc<Gate>,
     _folder: TempDir,
@@ -399,7 +402,7 @@ async fn one_users_reads_leave_a_thread_for_others() {
         }
     })
     .await;
-    // All that others do goes on meanwhile: tickets, connects, inboxes.
+    // Everything of other users goes on meanwhile: tickets, connects, inboxes.
     for number in 0..20 {
         let user = format!("u{number}");
         let _in = server.connect(&user).await;
@@ -439,7 +442,7 @@ async fn one_users_writes_fill_its_own_share_and_no_others() {
     for _ in 0..FLOOD {
         flood.push(sent(publish("mina").await));
     }
-    // As many as its share wait, whatever their order; the others are answered at once.
+    // As many as its share wait, in any order; the others are answered at once.
     let mut busy = 0;
     while busy < FLOOD - SHARE {
         let (answer, _, rest) = within("an answer", select_all(flood)).await;

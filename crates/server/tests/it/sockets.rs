@@ -1,4 +1,4 @@
-//! What a client that behaves sees on its socket.
+//! The messages that a well-behaved client gets on its socket.
 
 use serde_json::{Value, json};
 use tidings_server_core::store::NO_LOG;
@@ -108,7 +108,7 @@ async fn each_kind_of_credential_opens_a_connection() {
     assert_eq!(socket.hear("connected").await["user_id"], "mina");
 }
 
-/// Cursors of a connection, as its `subscribed` messages tell them.
+/// A connection's cursors from its `subscribed` messages.
 async fn cursors(socket: &mut Socket) -> (Value, Value) {
     let inbox = socket.until("subscribed").await;
     let system = socket.until("subscribed").await;
@@ -182,7 +182,7 @@ async fn a_cursor_below_what_is_kept_gets_the_missing_range() {
         server.notify("mina", &number.to_string()).await;
     }
     let cursors = json!({ "inbox:mina": inbox, "system:all": system });
-    // Trimming is a chore in the background: until it ran, the client resumes without a gap.
+    // Trimming runs in the background: until then the client resumes without a gap.
     let (first, gap) = loop {
         let mut socket = server.connecting("mina", json!({ "cursors": cursors })).await;
         let subscribed = socket.until("subscribed").await;
@@ -235,7 +235,8 @@ async fn marks_of_two_connections_converge_with_their_counts() {
     }
     assert_eq!(lasts[0], lasts[1], "both heard the same fact");
     assert_eq!(lasts[0]["counts"]["inbox"], counts(0, 0));
-    // The everyone-message came before this inbox was made by its first connection: it counts for neither.
+    // The everyone-message is older than this inbox, which the first connection made: it does not
+    // count.
     assert_eq!(lasts[0]["counts"]["system"]["unread"], 0);
     assert!(
         snapshot["counts"]["system"]["at"].as_u64() <= lasts[0]["counts"]["system"]["at"].as_u64()

@@ -1,4 +1,4 @@
-//! What a process meets before it serves: its environment, its folder's name, its limits.
+//! A process' start: its environment, its folder's name, its limits.
 
 use std::{ffi::OsString, os::unix::ffi::OsStringExt as _, process::Command};
 

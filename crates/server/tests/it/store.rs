@@ -1,4 +1,4 @@
-//! SQLite against the suite that every backend runs, and what only a disk can show.
+//! SQLite against the suite that every backend passes, and tests that need a disk.
 
 use std::{
     fs,
@@ -17,7 +17,7 @@ use tidings_server_core::{
     store::{Answer, Draft, Op, Query, Retention, Store, StoreError, Ticket, Write, Written},
 };
 
-/// A store with the folder it lives in.
+/// A store with its folder.
 #[derive(Debug)]
 struct Kept {
     store: Sqlite,
@@ -103,9 +103,8 @@ fn read(store: &Sqlite) -> Result<Answer, StoreError> {
     store.read(&[query]).unwrap().remove(0)
 }
 
-/// Says one message in a fresh folder and answers the channel's epoch.
-/// Opens a folder once nothing holds its lock: a process that another test starts has, until it runs its own program, what this one
-/// had open.
+/// Opens a folder once its lock is free. A process that another test starts has this process' open
+/// files until it runs its own program.
 fn unlocked(open: impl Fn() -> Result<Sqlite, OpenError>) -> Result<Sqlite, OpenError> {
     let deadline = Instant::now() + Duration::from_secs(30);
     loop {
@@ -252,7 +251,7 @@ fn what_a_server_makes_is_its_own_and_what_was_open_is_closed() {
     say(&store, "1");
     are_private(&folder);
     drop(store);
-    // As earlier versions made it.
+    // The modes that earlier versions set.
     loosen(&folder);
     let store = open(&folder);
     say(&store, "2");
@@ -283,10 +282,10 @@ fn a_proof_that_can_not_be_read_is_no_evidence_of_a_loss() {
     assert!(matches!(opened, Err(OpenError::Io(_))), "{opened:?}");
 }
 
-/// What happens, and how.
+/// A loss: its name and its cause.
 type Loss = (&'static str, fn(&Path));
 
-/// What may happen to a folder under a running server.
+/// Losses that a folder may suffer under a running server.
 const LOSSES: [Loss; 7] = [
     ("the folder is removed", |folder| fs::remove_dir_all(folder).unwrap()),
     ("the folder is renamed", |folder| fs::rename(folder, folder.with_extension("old")).unwrap()),
@@ -321,7 +320,7 @@ fn nothing_is_acknowledged_into_files_that_are_gone() {
         assert!(store.health().is_err(), "{what}");
         let trimmed = store.trim(1.into(), &RETENTION);
         assert!(trimmed.is_err(), "{what}: {trimmed:?}");
-        // The proof thread must not write into what is somebody else's by now.
+        // The proof thread must not write into another owner's file.
         let proof = fs::read_to_string(folder.join("commits"));
         drop(store);
         assert_eq!(fs::read_to_string(folder.join("commits")).ok(), proof.ok(), "{what}");

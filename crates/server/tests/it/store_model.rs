@@ -1,4 +1,5 @@
-//! SQLite and PostgreSQL beside the reference store: any sequence of writes has the same answers, states and counts.
+//! SQLite and PostgreSQL against the reference store: any sequence of writes has the same answers,
+//! states and counts.
 
 use proptest::{collection::vec, prelude::*, test_runner::TestCaseError};
 use tidings_protocol::{
@@ -15,7 +16,7 @@ use crate::postgres;
 
 const USERS: [&str; 2] = ["u1", "u2"];
 
-/// One thing that may happen.
+/// An operation.
 #[derive(Clone, Debug)]
 enum Deed {
     Notify { user: usize },
@@ -55,7 +56,7 @@ fn draft(channel: Channel, id: &str, at: u64) -> Draft {
     Draft { channel, id: id.to_owned(), kind: "like".into(), at, data }
 }
 
-/// The deed as a write; `None` for a trim.
+/// The operation as a write. `None` for a trim.
 fn write(deed: &Deed, id: &str, at: u64) -> Option<Write> {
     let sorted = |list: &[u64]| {
         let mut list = list.to_vec();
@@ -98,7 +99,7 @@ fn write(deed: &Deed, id: &str, at: u64) -> Option<Write> {
     Some(Write { key: None, lane, op })
 }
 
-/// What a client makes of counts once it has everything up to `top`.
+/// The counts that a client shows once it has everything up to `top`.
 fn shown(counts: Counts, top: u64) -> [u64; 4] {
     let new = top - counts.system.at;
     let Counts { inbox, system } = counts;
@@ -112,8 +113,8 @@ fn system_top(store: &dyn Store) -> u64 {
     }
 }
 
-/// A frame without what two stores may choose freely: ids of their own records, and when counts of everyone-messages were
-/// taken.
+/// A frame without the parts in which two stores may differ: ids of their own records, and the
+/// position at which everyone-messages were counted.
 fn plain(frame: &[u8], top: u64) -> (ServerMessage, Option<[u64; 4]>) {
     let mut message = ServerMessage::decode(str::from_utf8(frame).unwrap()).unwrap();
     let counts = match &mut message {
@@ -153,7 +154,7 @@ fn answer(store: &dyn Store, written: &Written) -> String {
     }
 }
 
-/// Everything a client could learn.
+/// All data that a client could read.
 fn everything(store: &dyn Store) -> String {
     let mut all = String::new();
     let top = system_top(store);
@@ -211,7 +212,7 @@ fn everything(store: &dyn Store) -> String {
     all
 }
 
-/// Plays the deeds on a store and on the reference, and compares after each.
+/// Applies the operations to a store and to the reference, and compares them after each.
 fn play(store: &dyn Store, deeds: &[Deed]) -> Result<(), TestCaseError> {
     let reference = MemoryStore::new(1, Syncing::BeforeTheAnswer);
     for (at, deed) in (1..).zip(deeds) {
@@ -244,7 +245,7 @@ fn play(store: &dyn Store, deeds: &[Deed]) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// The same deeds as batches: what they come to must not depend on how they were put together.
+/// Applies the operations in batches: the result must not depend on the batches.
 fn play_together(store: &dyn Store, deeds: &[Deed], size: usize) -> Result<(), TestCaseError> {
     let reference = MemoryStore::new(1, Syncing::BeforeTheAnswer);
     let writes: Vec<Write> =
@@ -277,7 +278,7 @@ proptest! {
 }
 
 proptest! {
-    // Each case is a database of its own.
+    // Each case needs a new database.
     #![proptest_config(config(16))]
 
     #[test]

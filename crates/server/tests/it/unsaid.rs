@@ -1,4 +1,5 @@
-//! Records that are in the log without a commit that told of them: subscribers hear of them all the same, with no write to come.
+//! Records that are in the log although their commit seemed to fail: subscribers get them, without
+//! another write.
 
 use std::sync::{
     Arc,
@@ -15,7 +16,7 @@ use tidings_server_core::{
 
 use super::harness::{Server, refused, within};
 
-/// SQLite whose answer to the next commit is lost on its way, when told to.
+/// SQLite that loses the answer to the next commit on demand.
 #[derive(Debug)]
 struct Forgetful {
     sqlite: Sqlite,
@@ -101,7 +102,7 @@ async fn a_server_that_went_lets_its_store_go() {
     drop(socket);
     server.drain();
     server.gone().await;
-    // Its threads hold the store, and the store its folder.
+    // The server's threads hold the store, and the store holds its folder.
     within("the end of its threads", async {
         while path.exists() {
             tokio::task::yield_now().await;

@@ -1,4 +1,5 @@
-//! What opens a stream or poll besides a `connect`: cookies, headers, addresses, and ids that hold a session token.
+//! Credentials for streams and polls besides `connect`: cookies, headers, addresses, and ids with a
+//! session token.
 
 use http::Method;
 use serde_json::json;
@@ -37,7 +38,7 @@ async fn a_ticket_for_the_servers_own_origin_opens_for_its_own_pages_gets() {
         (&own, &[sent], 200),
         (&own, &[], 401),
         (&own, &[("sec-fetch-site", "cross-site")], 401),
-        // A page of this machine, which may come in, but not with this ticket.
+        // A page of this machine, which may connect, but not with this ticket.
         (&own, &[sent, ("origin", "http://localhost:5173")], 401),
         ("http://localhost:5173", &[sent], 401),
     ];
@@ -62,7 +63,7 @@ async fn a_header_may_carry_any_credential_of_a_stream() {
     let (resume, _) = enter(&server, Kind::FetchedStream, "mina").await.leave();
     for bearer in [&ticket, &jwt, &resume.token] {
         for path in ["/v1/sse", "/v1/poll"] {
-            // A ticket is spent by the first.
+            // The first request spends the ticket.
             let spent = bearer == &ticket && path == "/v1/poll";
             let answer =
                 server.request(Method::GET, path).bearer_auth(bearer).send().await.unwrap();
@@ -94,7 +95,7 @@ async fn many_rights_come_back_with_a_short_id_after_a_restart() {
         created(server.backend(&path).json(&json!({ "data": number }))).await;
     };
     publish(&server, 1).await;
-    // Its `id` is checked to be within its bounds as it comes in.
+    // The test client checks that its `id` is within the bound.
     assert_eq!(link.until("message").await["offset"], 1);
     let (resume, _) = link.leave();
     assert!(resume.place.len() > 400, "{}", resume.place);
@@ -103,7 +104,7 @@ async fn many_rights_come_back_with_a_short_id_after_a_restart() {
     publish(&server, 2).await;
     let mut link = Link::open(Kind::EventSource, server.at, Offer::Resume(resume), wish).await;
     assert_eq!(link.until("message").await["offset"], 2);
-    // Without the ticket, what it granted is still what counts.
+    // Without the ticket, its rights still apply.
     let foreign = link.say(json!({ "type": "history", "channel": "room:other" })).await;
     assert_eq!(foreign["code"], "forbidden");
 }

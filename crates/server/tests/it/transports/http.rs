@@ -1,4 +1,4 @@
-//! What only the transports over plain HTTP have: addresses, bodies, heads.
+//! Properties of only the transports over plain HTTP: addresses, bodies, heads.
 
 use http::Method;
 use serde_json::{Value, json};
@@ -176,7 +176,7 @@ async fn a_silent_stream_has_a_heartbeat_and_stays() {
         config.limits.timeout_ms = 30;
     })
     .await;
-    // Nobody answers heartbeats: a stream that is written to is alive.
+    // Heartbeats have no answer: a stream whose client takes bytes is alive.
     let mut link = enter(&server, Kind::EventSource, "mina").await;
     let heard = within("heartbeats", async {
         tokio::select! {
@@ -226,7 +226,7 @@ async fn a_stream_ends_in_time_and_goes_on_where_it_was() {
         assert_eq!(ended, Ended { retry: "backoff", code: None }, "{kind:?}: without an error");
         let (resume, _) = link.leave();
         server.notify("mina", "between").await;
-        // Its place is free, though nobody said that it went.
+        // Its room is free, although the client did not say that it left.
         let offer = Offer::Resume(resume);
         let mut link = Link::open(kind, server.at, offer, Wish::default()).await;
         assert_eq!(link.until("notification").await["data"]["title"], "between", "{kind:?}");
@@ -268,7 +268,7 @@ async fn a_reader_that_takes_nothing_is_let_go_with_its_link() {
         }
     })
     .await;
-    // Not only its place: its link is cut, in the middle of what it did not take.
+    // Not only is its room free: its TCP connection is cut, in the middle of untaken bytes.
     let mut rest = Vec::new();
     let ended = within("the cut", stuck.read_to_end(&mut rest)).await;
     assert!(ended.is_err() || !rest.ends_with(b"0\r\n\r\n"), "the stream was cut, not ended");
@@ -280,14 +280,14 @@ async fn a_poll_waits_for_news_and_no_longer_than_it_may() {
     let (resume, _) = enter(&server, Kind::AddressedPoll, "mina").await.leave();
     let path = format!("/v1/poll?cursor={}&wait=60000", resume.place);
     let ask = || server.request(Method::GET, &path).bearer_auth(&resume.token);
-    // Nothing happens: the answer is where the client already is.
+    // No news: the answer has the client's own cursor.
     let answer = within("an answer", ask().send()).await.unwrap().text().await.unwrap();
     let lines: Vec<_> = answer.lines().collect();
     assert_eq!(lines.len(), 1, "{answer}");
     let head: Value = serde_json::from_str(lines[0]).unwrap();
     assert_eq!(head["cursor"], resume.place);
-    // What was published meanwhile is answered at once, and again to who asks again. Not by that server: it may find its 50 ms over
-    // before it has read anything.
+    // Messages published meanwhile are answered at once, and again if the client repeats the poll.
+    // This needs another server: the 50 ms of the first may be over before it has read anything.
     let server = Server::with(|_| ()).await;
     let (resume, _) = enter(&server, Kind::AddressedPoll, "mina").await.leave();
     let path = format!("/v1/poll?cursor={}&wait=60000", resume.place);
@@ -329,7 +329,7 @@ async fn a_poll_that_waits_is_told_of_a_drain() {
     let path = format!("/v1/poll?cursor={}", resume.place);
     let ask = || tokio::spawn(server.request(Method::GET, &path).bearer_auth(&resume.token).send());
     let mut call = ask();
-    // It waits at the server once the user has no place left.
+    // The poll has arrived once the user has no further connection left.
     while server.connecting("mina", json!({})).await.next().await["type"] == "connected" {
         if call.is_finished() {
             call = ask();
@@ -364,13 +364,13 @@ async fn who_polls_without_end_is_told_to_wait() {
     assert_eq!(flood.status(), 429);
     assert!(flood.headers().contains_key("retry-after"));
     assert_eq!(flood.json::<Value>().await.unwrap()["code"], "flood");
-    // Another session of the same user is not concerned.
+    // Another session of the same user is not affected.
     enter(&server, Kind::AddressedPoll, "mina").await;
 }
 
 #[tokio::test]
 async fn what_comes_and_what_is_refused_is_counted_by_transport() {
-    // A process of its own: figures are a process's.
+    // A separate process, because metrics belong to a process.
     let folder = tempfile::TempDir::new().unwrap();
     let server = Process::start(folder.path());
     let open = |path: &str| http().get(format!("http://{}{path}", server.at)).send();

@@ -1,4 +1,4 @@
-//! One client over any transport, by hand: what a scenario says and hears is the same for all of them.
+//! A plain client over any transport: a scenario sends and receives the same on all of them.
 
 mod opening;
 
@@ -15,13 +15,13 @@ use crate::harness::{Server, Socket, http, text, within};
 pub(crate) struct Link {
     kind: Kind,
     at: SocketAddr,
-    /// One, so that calls follow each other on one link.
+    /// Shared, so that requests follow each other on one TCP connection.
     http: reqwest::Client,
     wish: Wish,
     resume: Resume,
     heard: VecDeque<Value>,
     carrier: Carrier,
-    /// The next number of a message.
+    /// The number of the next message.
     number: u64,
     ended: Option<Ended>,
 }
@@ -31,17 +31,17 @@ enum Carrier {
     Stream {
         response: Response,
         bytes: Vec<u8>,
-        /// Seen so far.
+        /// Heartbeats so far.
         heartbeats: usize,
         retry_ms: Option<u64>,
     },
-    /// The next call, which is on its way already.
+    /// The next poll, which is already sent.
     Poll(JoinHandle<Response>),
     None,
 }
 
 impl Link {
-    /// Comes in. Refusals are found by [`Link::end`].
+    /// Connects. [`Link::end`] returns a refusal.
     pub(crate) async fn open(kind: Kind, at: SocketAddr, offer: Offer, wish: Wish) -> Self {
         let resume = match &offer {
             Offer::Ticket(ticket) => Resume { ticket: ticket.clone(), ..Resume::default() },
@@ -68,10 +68,10 @@ impl Link {
         link
     }
 
-    /// The next message; `None` at the end.
+    /// The next message. `None` at the end.
     pub(crate) async fn maybe(&mut self) -> Option<Value> {
         loop {
-            // An event's id stands before it.
+            // An event's id precedes it.
             while let Some(id) = self.heard.front().and_then(id_of) {
                 self.resume.place = id;
                 self.heard.pop_front();
@@ -93,7 +93,7 @@ impl Link {
                     Some(_) => {}
                 },
                 Carrier::Stream { response, bytes, heartbeats, retry_ms } => {
-                    // Cut off is the same as an end.
+                    // A cut connection counts as an end.
                     let Ok(Some(chunk)) = within("a chunk", response.chunk()).await else {
                         return None;
                     };
@@ -127,7 +127,7 @@ impl Link {
         }
     }
 
-    /// Keeps what a client keeps.
+    /// Stores the state that a client keeps.
     fn note(&mut self, message: &Value) {
         let channel = message["channel"].as_str().unwrap_or_default().to_owned();
         let cursors = &mut self.resume.cursors;
@@ -164,7 +164,7 @@ impl Link {
     }
 
     pub(crate) async fn next(&mut self) -> Value {
-        // Not only each chunk: heartbeats come for ever.
+        // The deadline is for the whole message, not for each chunk, because heartbeats never end.
         let message = within("a message", self.maybe()).await;
         message.unwrap_or_else(|| panic!("waited for a message; ended with {:?}", self.ended))
     }
@@ -184,7 +184,7 @@ impl Link {
         }
     }
 
-    /// Titles of the next notifications, offsets checked to rise by one from `first`.
+    /// Titles of the next notifications. Their offsets must rise by one from `first`.
     pub(crate) async fn titles(&mut self, first: u64, count: usize) -> Vec<String> {
         let mut titles = Vec::new();
         while titles.len() < count {
@@ -201,12 +201,14 @@ impl Link {
         self.ended.clone().unwrap_or(Ended { retry: "backoff", code: None })
     }
 
-    /// What is asked or said next goes to another server. A poll that is on its way already is answered by the one before.
+    /// Later requests go to another server. A poll that is already sent is answered by the earlier
+    /// one.
     pub(crate) fn turn_to(&mut self, server: &Server) {
         self.at = server.at;
     }
 
-    /// Goes: what it would come back with, and what it had taken in and nobody has asked for yet.
+    /// Disconnects. Returns the state for a reconnect, and the received messages that the test has
+    /// not read.
     pub(crate) fn leave(mut self) -> (Resume, Vec<Value>) {
         let mut unheard = Vec::new();
         while let Some(message) = self.heard.pop_front() {
@@ -221,7 +223,7 @@ impl Link {
         (std::mem::take(&mut self.resume), unheard)
     }
 
-    /// Says something; answers what comes back for it.
+    /// Sends a message and returns its answer.
     pub(crate) async fn say(&mut self, mut message: Value) -> Value {
         self.number += 1;
         message["id"] = json!(self.number);
@@ -252,7 +254,7 @@ impl Link {
         (status, body.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
     }
 
-    /// Heartbeats heard so far, and after how long an `EventSource` would come back.
+    /// Heartbeats so far, and the reconnect time of an `EventSource`.
     pub(crate) fn stream(&self) -> (usize, Option<u64>) {
         match &self.carrier {
             Carrier::Stream { heartbeats, retry_ms, .. } => (*heartbeats, *retry_ms),

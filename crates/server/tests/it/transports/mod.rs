@@ -1,4 +1,4 @@
-//! One suite for every way a client may come: the same scenarios over WebSocket, streams and polls.
+//! One suite for all transports: the same scenarios over WebSocket, streams and polls.
 
 mod credentials;
 mod http;

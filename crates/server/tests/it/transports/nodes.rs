@@ -1,4 +1,4 @@
-//! A client whose calls go now to one node of a cluster, now to another, as behind a balancer.
+//! A client whose requests go to changing nodes of a cluster, as behind a load balancer.
 
 use serde_json::json;
 use tidings_backing::Redis;
@@ -13,7 +13,7 @@ use crate::{
     rooms::ROOM,
 };
 
-/// In on this node, with the room, and greeted.
+/// A client on this node, subscribed to the room, and greeted.
 async fn enter(server: &Server, kind: Kind, grants: serde_json::Value) -> Link {
     let ticket = server.ticket("mina", json!({ "channels": grants })).await;
     let mut link =
@@ -43,12 +43,12 @@ async fn any_node_answers_the_next_poll() {
             let mut link = enter(&one, kind, everything()).await;
             for turn in 1..=6 {
                 let (here, there) = if turn % 2 == 0 { (&one, &two) } else { (&two, &one) };
-                // The call that waits is the other node's, this one has the next.
+                // The waiting poll is at the other node; the next one comes to this node.
                 link.turn_to(here);
                 there.notify("mina", &turn.to_string()).await;
                 assert_eq!(link.titles(turn, 1).await, [turn.to_string()], "{kind:?} {bus}");
             }
-            // Nothing of the session is on the node it began with.
+            // The session does not depend on its first node.
             link.turn_to(&two);
             two.notify("mina", "7").await;
             assert_eq!(link.titles(7, 1).await, ["7"]);
@@ -75,7 +75,7 @@ async fn any_node_takes_what_the_client_of_anothers_stream_says() {
             let ack = link.say(publish(seq)).await;
             assert_eq!((&ack["type"], &ack["offset"]), (&json!("ack"), &json!(seq)), "{ack}");
         }
-        // A lane is one over all nodes.
+        // A lane is shared by all nodes.
         link.turn_to(&one);
         assert_eq!(link.say(publish(2)).await["duplicate"], true);
         assert_eq!(link.say(publish(4)).await["code"], "sequence");

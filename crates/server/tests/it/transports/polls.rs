@@ -1,10 +1,10 @@
-//! Polls of rooms that nobody was in, or has written to.
+//! Polls of rooms that are new to the client, or have no records.
 
 use serde_json::{Value, json};
 
 use crate::harness::{Server, within};
 
-/// A call, and its lines: the head, then messages.
+/// A poll and its lines: the head, then messages.
 async fn poll(server: &Server, query: &str, connect: &Value) -> Vec<Value> {
     let url = format!("http://{}/v1/poll?{query}", server.at);
     let request = reqwest::Client::new().post(url).json(connect);
@@ -21,10 +21,10 @@ async fn greeting(server: &Server) -> Value {
 
 #[tokio::test]
 async fn a_call_that_joins_many_rooms_waits_for_nothing_else() {
-    // An answer that only comes because time is up does not come.
+    // An answer that only comes at the end of the wait would never come.
     let server = Server::with(|config| config.limits.timeout_ms = 3_600_000).await;
     let rooms: Vec<_> = (0..20).map(|room| format!("channel=room%3A{room}")).collect();
-    // In which order the rooms are read is up to the store's threads.
+    // The store's threads decide in which order the rooms are read.
     for _ in 0..20 {
         let lines = poll(&server, &rooms.join("&"), &greeting(&server).await).await;
         let begun = lines.iter().filter(|line| line["type"] == "subscribed").count();

@@ -1,4 +1,4 @@
-//! Whoever may subscribe and not read back, at every door.
+//! Users that may subscribe but not read back, over every transport.
 
 use std::collections::BTreeMap;
 
@@ -20,19 +20,19 @@ const KINDS: [Kind; 5] = [
     Kind::FetchedPoll,
 ];
 
-/// A backend says something in the room; answers where it is.
+/// A backend publishes to the room. Returns the address.
 async fn write(server: &Server) -> Value {
     let body = json!({ "data": "said" });
     created(server.backend(&format!("/v1/channels/{ROOM}/messages")).json(&body)).await
 }
 
-/// A ticket of a user who may subscribe.
+/// A ticket of a user that may subscribe.
 async fn ticket(server: &Server) -> String {
     let rights = json!([{ "pattern": "room:*", "allow": ["subscribe"] }]);
     server.ticket("mina", json!({ "channels": rights })).await
 }
 
-/// Comes in, and waits until the room's subscription has begun: its answer.
+/// Connects, and waits for the room's `subscribed`, which is returned.
 async fn begin(server: &Server, kind: Kind, offer: Offer) -> (Link, Value) {
     let mut link = Link::open(kind, server.at, offer, Wish::channels(&[ROOM])).await;
     loop {
@@ -67,7 +67,7 @@ async fn no_cursor_that_is_made_up_brings_what_was_there_before() {
             let told = unheard.iter().any(|message| message["type"] == "message");
             assert!(!told, "{kind:?} {proof}: {unheard:?}");
 
-            // With the session's token, as one who comes back: `Last-Event-ID`, and the next call of a poll.
+            // With the session token, as a returning client: `Last-Event-ID`, and the next poll.
             let token = place.token.clone();
             let back = Resume {
                 place: match kind {
@@ -166,7 +166,7 @@ async fn of_everyone_messages_nothing_comes_from_before_the_inbox_was_made() {
     let all = answered(all.bearer_auth(crate::harness::KEY), StatusCode::OK).await;
     assert_eq!(all["messages"].as_array().unwrap().len(), 3);
 
-    // By cursors, at every door.
+    // By cursors, over every transport.
     let epoch = new["epoch"].as_str().unwrap();
     for kind in KINDS {
         let snapshot = server.connect("mina").await;

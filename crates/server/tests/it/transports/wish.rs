@@ -1,34 +1,34 @@
-//! How a client comes, with what, for what, and how that ends.
+//! How a client connects: its credential, its channels, and how the connection ends.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-/// The ways a client may come.
+/// The transports of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     WebSocket,
     /// `GET`, as `EventSource` does.
     EventSource,
-    /// `POST` with a `connect`, as a client by `fetch` does.
+    /// `POST` with a `connect`, as a client with `fetch` does.
     FetchedStream,
-    /// `GET`, cursors in the address.
+    /// `GET` with cursors in the address.
     AddressedPoll,
     /// `POST` with a `connect`.
     FetchedPoll,
 }
 
-/// What a client offers to say who it is.
+/// The credential that a client offers.
 #[derive(Clone, Debug)]
 pub(crate) enum Offer {
     Ticket(String),
-    /// Where it was before: goes on with the session token.
+    /// The state of an earlier connection, with its session token.
     Resume(Resume),
-    /// Where it was before, with a new ticket.
+    /// The state of an earlier connection, with a new ticket.
     Again(Resume, String),
 }
 
-/// Where a client was.
+/// The state of an earlier connection.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Resume {
     pub(crate) session: String,
@@ -37,21 +37,21 @@ pub(crate) struct Resume {
     pub(crate) cursors: BTreeMap<String, Value>,
     /// `id` of the last event, or `cursor` of the last answer.
     pub(crate) place: String,
-    /// What opened the first connection; spent.
+    /// The spent ticket of the first connection.
     pub(crate) ticket: String,
 }
 
-/// How a connection, or the attempt at one, ended.
+/// The end of a connection, or of the attempt at one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Ended {
     /// `ticket`, `never` or `backoff`.
     pub(crate) retry: &'static str,
-    /// Where the transport can tell; `EventSource` hears of a final refusal only that it is one.
+    /// The error code, if the transport can show it: with a final refusal, `EventSource` sees none.
     pub(crate) code: Option<String>,
 }
 
 impl Ended {
-    /// As the kind of transport can know it, when nothing was said before.
+    /// The end without an earlier message, as this transport shows it.
     pub(crate) fn refused(kind: Kind, retry: &'static str, code: &str) -> Self {
         let hidden = kind == Kind::EventSource && retry == "never";
         Self { retry, code: (!hidden).then(|| code.to_owned()) }
@@ -62,7 +62,7 @@ impl Ended {
     }
 }
 
-/// What a client wants besides its credential.
+/// A client's wishes besides its credential.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Wish {
     pub(crate) channels: Vec<String>,

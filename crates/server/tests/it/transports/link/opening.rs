@@ -1,4 +1,4 @@
-//! How a client comes in, and comes again for the next answer of a poll.
+//! How a client connects, and sends the next poll.
 
 use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
@@ -29,14 +29,14 @@ impl Link {
         let mut bearer = None;
         match offer {
             Offer::Ticket(ticket) => query.push(("ticket", ticket)),
-            // As a browser does: the address stays as it was, spent ticket included.
+            // Like a browser: the address stays the same, spent ticket included.
             Offer::Resume(resume) if self.kind == Kind::EventSource => {
                 query.push(("ticket", &resume.ticket));
                 id = Some(resume.place.clone());
             }
             Offer::Resume(resume) => {
                 query.push(("cursor", &resume.place));
-                // The first call of a client that comes back greets it again.
+                // The first poll of a returning client greets it again.
                 query.push(("wait", "0"));
                 bearer = Some(resume.token.clone());
             }
@@ -60,14 +60,14 @@ impl Link {
 
     pub(super) async fn open_by_connect(&mut self, path: &str, offer: &Offer) {
         let address = self.address(path, "");
-        // As the SDK says it on every transport; here it means nothing.
+        // The SDK sends this on every transport; here it has no effect.
         let mut connect = self.connect(offer);
         connect["batch"] = json!(true);
         let request = self.http.post(address).json(&connect);
         self.opened(within("an answer", request.send()).await.unwrap()).await;
     }
 
-    /// With its channels: as a list where no name holds a comma, else one by one.
+    /// The address with its channels: as a list if no name holds a comma, else one by one.
     fn address(&self, path: &str, more: &str) -> String {
         let names = &self.wish.channels;
         let mut query: Vec<String> = if names.iter().any(|name| name.contains(',')) {

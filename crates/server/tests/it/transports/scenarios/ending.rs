@@ -1,4 +1,4 @@
-//! How it ends, or does not begin.
+//! Ends and refusals of connections.
 
 use serde_json::json;
 
@@ -23,7 +23,7 @@ pub(in super::super) async fn ends_when_revoked(kind: Kind) {
     let (resume, _) = link.leave();
     let mut link = Link::open(kind, server.at, Offer::Resume(resume), Wish::default()).await;
     assert_eq!(link.end().await, Ended::told("ticket", "revoked"));
-    // What is issued from now on is good.
+    // A credential that is issued later is valid.
     enter(&server, kind, "mina", Wish::default()).await;
 }
 
@@ -83,7 +83,7 @@ pub(in super::super) async fn is_replaced_by_its_own_page(kind: Kind) {
     let mut newer = enter(&server, kind, "mina", Wish::instance("page")).await;
     assert_eq!(older.end().await, Ended::told("never", "replaced"));
     if kind == Kind::EventSource {
-        // It would come back by itself, and replace the other one in turn.
+        // Otherwise it would reconnect by itself, and replace the other one in turn.
         let (resume, _) = older.leave();
         assert_eq!(resume.place, "ended");
         let again = Offer::Resume(resume);
@@ -101,7 +101,7 @@ pub(in super::super) async fn is_sent_away_by_a_drain(kind: Kind) {
     let mut link = enter(&server, kind, "mina", Wish::default()).await;
     server.drain();
     match kind {
-        // A call that comes after the drain began is refused.
+        // A poll that arrives after the drain began is refused.
         Kind::AddressedPoll | Kind::FetchedPoll => match link.maybe().await {
             Some(message) => assert_eq!(message["type"], "goaway"),
             None => assert_eq!(link.end().await, Ended::told("backoff", "restart")),
@@ -110,8 +110,9 @@ pub(in super::super) async fn is_sent_away_by_a_drain(kind: Kind) {
     }
     match kind {
         Kind::EventSource => {
-            // It knows no `goaway`: its stream ends, and it comes back within the window, which begins a second later: it keeps to
-            // this time while nobody is there to tell it another.
+            // An `EventSource` knows no `goaway`: its stream ends, and it reconnects within the
+            // window. The window begins a second later, because the client keeps this reconnect
+            // time while it reaches no server.
             assert_eq!(link.maybe().await, None);
             let retry_ms = link.stream().1.unwrap();
             assert!((1_000..1_300).contains(&retry_ms), "{retry_ms}");
@@ -129,7 +130,7 @@ pub(in super::super) async fn is_sent_away_by_a_drain(kind: Kind) {
 pub(in super::super) async fn is_refused_from_a_foreign_page(kind: Kind) {
     let server = Server::start().await;
     let path = match kind {
-        // Before the upgrade; shown in `sockets.rs`.
+        // Refused before the upgrade; tested in `sockets.rs`.
         Kind::WebSocket => return,
         Kind::EventSource | Kind::FetchedStream => "/v1/sse",
         Kind::AddressedPoll | Kind::FetchedPoll => "/v1/poll",
@@ -158,7 +159,7 @@ pub(in super::super) async fn is_told_what_is_wrong_with_its_first_words(kind: K
     let long = Wish::instance(&"x".repeat(65));
     let mut link = Link::open(kind, server.at, ticket(&server, "mina").await, long).await;
     assert_eq!(link.end().await, Ended::refused(kind, "never", "bad_request"));
-    // Spent by the first who used it.
+    // The first client spends it.
     let once = ticket(&server, "mina").await;
     let mut first = Link::open(kind, server.at, once.clone(), Wish::default()).await;
     first.hear("connected").await;

@@ -1,4 +1,4 @@
-//! What comes down.
+//! Messages from the server.
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -45,10 +45,10 @@ pub(in super::super) async fn hears_rooms_it_names_and_no_others(kind: Kind) {
     publish(ROOM, 3).await;
     let record = link.hear("message").await;
     assert_eq!((&record["offset"], &record["data"]), (&json!(2), &json!(3)));
-    // A room that was not granted is refused by name, and the rest goes on.
+    // A room without a right is refused by name, and the rest goes on.
     let none = Offer::Ticket(server.ticket("mina", json!({ "channels": [] })).await);
     let mut link = Link::open(kind, server.at, none, Wish::channels(&[ROOM])).await;
-    // In whatever order: what is published before the snapshot is in it.
+    // In any order: messages published before the snapshot are in it.
     let (mut refused, mut greeted) = (false, false);
     while !(refused && greeted) {
         let message = link.next().await;
@@ -103,7 +103,7 @@ pub(in super::super) async fn resumes_after_kill_9_with_nothing_lost_or_doubled(
             published += 1;
             publish(&server, published).await;
         }
-        // Some was heard, the rest is on its way when the server dies.
+        // Some messages are received; the rest is on its way when the server is killed.
         let mut records = 0;
         while records < 4 {
             let message = link.next().await;
@@ -197,7 +197,7 @@ pub(in super::super) async fn is_told_of_a_gap(kind: Kind) {
     server.notify("mina", "1").await;
     link.until("notification").await;
     let (mut resume, _) = link.leave();
-    // A cursor of a log that is no more.
+    // A cursor of a log that no longer exists.
     assert!(
         kind == Kind::WebSocket
             || kind == Kind::FetchedStream
@@ -225,7 +225,7 @@ pub(in super::super) async fn is_told_of_a_gap(kind: Kind) {
     assert_eq!((&gap["from"], &gap["to"]), (&json!(1), &json!(2)));
     publish(3).await;
     assert_eq!(link.until("message").await["offset"], 3);
-    // Told once: who comes back from there hears of no gap.
+    // The gap is reported once: after a reconnect there is none.
     let (resume, _) = link.leave();
     publish(4).await;
     let mut link = Link::open(kind, server.at, Offer::Resume(resume), wish).await;

@@ -1,4 +1,4 @@
-//! What has to hold over every transport.
+//! Scenarios that every transport must pass.
 
 mod ending;
 mod hearing;
@@ -22,13 +22,13 @@ async fn open(server: &Server, kind: Kind, user: &str, wish: Wish) -> Link {
     Link::open(kind, server.at, ticket(server, user).await, wish).await
 }
 
-/// In, and greeted.
+/// A connected client that was greeted.
 async fn enter(server: &Server, kind: Kind, user: &str, wish: Wish) -> Link {
     let rooms = wish.channels.len();
     let mut link = open(server, kind, user, wish).await;
     let connected = link.hear("connected").await;
     assert_eq!(connected["user_id"], user);
-    // The pair's come together, the rooms' whenever they are read.
+    // Inbox and `system:all` come together, each room once it is read.
     let mut begun = 0;
     let mut snapshot = false;
     while begun < 2 + rooms || !snapshot {

@@ -1,4 +1,4 @@
-//! What goes up.
+//! Messages from the client.
 
 use serde_json::{Value, json};
 
@@ -61,26 +61,27 @@ pub(in super::super) async fn is_told_when_it_floods(kind: Kind) {
     })
     .await;
     let mut link = enter(&server, kind, "mina", Wish::default()).await;
-    // `connect` counts where it goes the same way.
+    // `connect` counts if it takes the same way as the messages.
     let free = if kind == Kind::WebSocket { 2 } else { 3 };
     for _ in 0..free {
         assert_eq!(link.say(json!({ "type": "ping" })).await["type"], "pong");
     }
-    // In requests of their own: what was said before is not forgotten.
+    // In separate requests: earlier messages still count.
     for _ in 0..2 {
         let error = link.say(json!({ "type": "ping" })).await;
         assert_eq!(error["code"], "flood");
         let wait = error["retry_after_ms"].as_u64().unwrap();
-        // Until the whole burst is there again: a client may have as much on its way.
+        // The time until the whole burst is available again: a client may have as many messages in
+        // flight.
         assert!((120_000..=180_000).contains(&wait), "{wait}");
     }
     if kind != Kind::WebSocket {
-        // No more is read of such a request.
+        // The rest of such a request is not read.
         let (status, lines) = link.post("{\"type\":\"ping\",\"id\":1}\n{\"type\":\"ping\"}").await;
         assert_eq!((status.as_u16(), lines.len()), (200, 1));
         assert_eq!((&lines[0]["code"], &lines[0]["id"]), (&json!("flood"), &Value::Null));
     }
-    // Who listens only is not concerned.
+    // A client that only receives is not affected.
     server.notify("mina", "still heard").await;
     assert_eq!(link.titles(1, 1).await, ["still heard"]);
 }
@@ -98,7 +99,7 @@ pub(in super::super) async fn renews_its_credential(kind: Kind) {
     assert!(refreshed["expires_at"].as_u64() > ends);
     let spent = link.say(json!({ "type": "refresh", "ticket": fresh })).await;
     assert_eq!(spent["code"], "ticket_invalid");
-    // The new token opens what comes next, from where the old one was.
+    // The new token works for the next connection, from the old one's cursor.
     server.notify("mina", "before").await;
     link.until("notification").await;
     let (mut resume, _) = link.leave();
