@@ -1,8 +1,8 @@
-// The plain job: connections without authentication, a POST that goes to all of them as it came.
+// The basic job: connections without authentication, and a POST whose body goes to all of them.
 //
 //   POST /publish          answers at once
-//   POST /publish?durable  appends to a file and answers after fdatasync, each request for itself
-//   POST /gc               collects garbage, so that memory is what is held (needs --expose-gc)
+//   POST /publish?durable  appends to a file and answers after an fdatasync for this request
+//   POST /gc               collects garbage, so that only memory in use is measured (--expose-gc)
 //
 // Usage: node --expose-gc server.mjs FILE PORT
 import { open } from 'node:fs/promises'
