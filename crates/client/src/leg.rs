@@ -1,39 +1,43 @@
-//! One log on one connection: how far the server is with it, and what a record that comes means.
+//! One log's subscription on a connection: how far the server has sent it, and how to treat an
+//! arriving record.
 //!
-//! The rule is the same for every channel: offset `cursor + 1` is taken, a lower one is a copy and dropped, a higher one
-//! means that records are missing. What is taken and how holes are repaired is said by whoever holds the leg.
+//! The rule is the same for every channel: a record at `cursor + 1` is taken, a lower one is a
+//! duplicate and dropped, and a higher one means that records are missing. The owner decides what
+//! to do with a record and how to repair a hole.
 
-/// Repairs in a row without a new record. More means that the server does not know what it sends.
+/// Most repairs in a row without a new record. After more, the server is at fault.
 pub(crate) const REPAIRS_MAX: u8 = 3;
 
-/// Where one log stands on a connection.
+/// State of one log's subscription on a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Leg {
-    /// Asked for; `subscribed` has not come.
+    /// `subscribe` was sent; `subscribed` has not arrived.
     Asked,
     /// Records up to this offset are on their way.
     Behind(u64),
-    /// Can't go on from the cursor: a snapshot comes. The offset is the top then.
+    /// The log can't continue from the cursor: a snapshot follows. The offset is the top at that
+    /// time.
     Broken(u64),
-    /// At the top.
+    /// All records up to the top have arrived.
     Live,
 }
 
-/// What a record is to a log.
+/// How a log treats a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// It was taken before.
+    /// It is a duplicate.
     Copy,
-    /// Until the answer names the epoch, offsets mean nothing. The server sends it again after that.
+    /// Until `subscribed` names the epoch, an offset has no meaning. The server sends the record
+    /// again afterwards.
     Early,
     /// Records before it are missing.
     Hole,
-    /// The next one.
+    /// It is the next record.
     Next,
 }
 
 impl Leg {
-    /// What a record at `offset` is to a log at `cursor`.
+    /// How a log at `cursor` treats a record at `offset`.
     pub(crate) fn judge(self, cursor: u64, offset: u64) -> Verdict {
         if !self.follows() {
             Verdict::Early
@@ -51,7 +55,7 @@ impl Leg {
         matches!(self, Self::Behind(_) | Self::Live)
     }
 
-    /// The log came this far.
+    /// The log has reached this offset.
     pub(crate) fn reached(&mut self, cursor: u64) {
         if let Self::Behind(top) = *self
             && cursor >= top

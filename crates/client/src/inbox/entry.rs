@@ -1,4 +1,4 @@
-//! One item as the logs made it.
+//! One item, as the logs make it.
 
 use std::sync::Arc;
 
@@ -19,19 +19,19 @@ impl Flags {
         set.apply(&mut self.seen, &mut self.read, &mut self.archived);
     }
 
-    /// Counts as unread.
+    /// Whether it counts as unread.
     pub(crate) fn unread(self) -> bool {
         !self.read && !self.archived
     }
 
-    /// Counts as unseen.
+    /// Whether it counts as unseen.
     pub(crate) fn unseen(self) -> bool {
         !self.seen && !self.archived
     }
 }
 
-/// Place in the merged list: by time, then log, then offset. Packed into one number, whose order is theirs:
-/// a number on the wire has 53 bits.
+/// Position in the merged list: by time, then log, then offset. Packed into one number with the
+/// same order; a number on the wire has at most 53 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place(u128);
 
@@ -52,17 +52,18 @@ pub(crate) struct Entry {
     pub(crate) id: Arc<str>,
     pub(crate) kind: Arc<str>,
     pub(crate) at: u64,
-    /// With every mark up to the fold's inbox offset, and up to `as_of`.
+    /// State after every mark up to the fold's inbox offset, and up to `as_of`.
     pub(crate) flags: Flags,
-    /// Inbox offset its source was true at; marks up to here are in `flags` already.
+    /// The inbox offset at which its source was read: `flags` already includes marks up to here.
     as_of: u64,
-    /// Came as a record: always shown, even if the server's clock went back below what is loaded.
+    /// Whether it came as a record: such an item is always shown, even if the server's clock went
+    /// back below the loaded items.
     pub(crate) live: bool,
     pub(crate) data: Json,
 }
 
 impl Entry {
-    /// A record: nothing was done with it yet.
+    /// An item from a record: it has no marks yet.
     pub(crate) fn of_record(log: Log, record: &Notification) -> Self {
         Self {
             log,
@@ -71,14 +72,15 @@ impl Entry {
             kind: Arc::from(&*record.kind),
             at: record.at,
             flags: Flags::default(),
-            // A mark recorded before an inbox item can't mean it; one on an everyone-message may well come first.
+            // A mark before an inbox item's own record can't cover it. A mark of a message to
+            // everyone may well come before its record.
             as_of: if log == Log::Inbox { record.offset } else { 0 },
             live: true,
             data: record.data.clone(),
         }
     }
 
-    /// An item of a snapshot or page that was true at `as_of`.
+    /// An item of a snapshot or page that was read at `as_of`.
     pub(crate) fn of_item(log: Log, item: &Item, as_of: u64) -> Self {
         Self {
             log,
@@ -97,19 +99,20 @@ impl Entry {
         Place::new(self.at, self.log, self.offset)
     }
 
-    /// Applies the mark recorded at inbox offset `offset`, if it covers this item and came after its source.
+    /// Applies the mark at inbox offset `offset`, if it covers this item and is newer than the
+    /// item's source.
     pub(crate) fn mark(&mut self, offset: u64, mark: &Mark) {
         if self.precedes(offset) && mark.covers(self.log, self.offset) {
             self.flags.apply(mark.set);
         }
     }
 
-    /// Whether its source knew of records after this inbox offset.
+    /// Whether its source included records after this inbox offset.
     pub(crate) fn is_ahead_of(&self, offset: u64) -> bool {
         self.as_of > offset
     }
 
-    /// Whether a mark recorded at this inbox offset is news to the item.
+    /// Whether a mark at this inbox offset is newer than the item's source.
     pub(crate) fn precedes(&self, offset: u64) -> bool {
         offset > self.as_of
     }

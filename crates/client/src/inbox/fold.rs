@@ -1,7 +1,7 @@
 //! The fold: list and counts as the two logs make them, one record at a time.
 //!
-//! Every change of items, counts and cursor of one record happens in one call, so no reader ever sees them apart.
-//! Nothing pending is in here; [`super::view`] lays it on top.
+//! One call changes items, counts and cursor for a record, so no reader sees them apart. The fold
+//! holds no pending marks; [`super::view`] adds them.
 
 use tidings_protocol::{
     Channel, Counts, Epoch, Item, Tally,
@@ -18,13 +18,14 @@ use super::{
 /// How far back a log is loaded.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reach {
-    /// Offsets from here on are loaded, as far as they are items.
+    /// All items from this offset on are loaded.
     pub(crate) before: u64,
-    /// The merged list has every item of this log down to this place; [`Place::BOTTOM`]: there is nothing older.
+    /// The merged list holds every item of this log down to this position; [`Place::BOTTOM`]: there
+    /// are no older items.
     pub(crate) floor: Place,
 }
 
-/// The inbox of one user at two offsets.
+/// The inbox of one user, at one offset of each log.
 #[derive(Debug)]
 pub(crate) struct Fold {
     pub(crate) channel: Channel,
@@ -34,18 +35,19 @@ pub(crate) struct Fold {
     entries: Vec<Entry>,
     reach: [Reach; 2],
     pub(crate) facts: Facts,
-    /// Inbox items up to here are gone.
+    /// Inbox items up to this offset were removed.
     trimmed: u64,
     /// Most items kept; grows when the app loads more.
     capacity: usize,
 }
 
-/// The fold can't go on from where it is: start from a snapshot.
+/// The fold can't continue: a snapshot is needed.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Lost;
 
 impl Fold {
-    /// Starts at a snapshot. Items above its own offsets are left out: their records are still to come.
+    /// Starts at a snapshot. Items above its offsets are left out, because their records will
+    /// follow.
     pub(crate) fn of_snapshot(snapshot: &Snapshot, keep: usize) -> Self {
         let inbox = Cursor::new(snapshot.epoch, snapshot.offset);
         let mut fold = Self {
@@ -69,7 +71,7 @@ impl Fold {
         for (log, more) in [(Log::Inbox, snapshot.more), (Log::System, snapshot.system_more)] {
             if more {
                 let before = fold.oldest(log).unwrap_or(fold.cursors[log as usize].offset + 1);
-                // With nothing listed at all, the floor is above everything: all must be loaded first.
+                // If no item is listed, the floor is above every item: all must be loaded first.
                 let floor = floor.unwrap_or_else(|| Place::new(u64::MAX, log, before));
                 fold.reach[log as usize] = Reach { before, floor };
             }
@@ -78,7 +80,7 @@ impl Fold {
         fold
     }
 
-    /// The same as a message, newest `keep` items: what storage keeps.
+    /// The fold as a snapshot with the newest `keep` items, for storage.
     pub(crate) fn to_snapshot(&self, keep: usize) -> Snapshot {
         let [inbox, system] = self.cursors;
         let mut items = Vec::new();
@@ -118,10 +120,11 @@ impl Fold {
         }
     }
 
-    /// Whether every item is as the logs make it up to the cursors, no further and no less.
+    /// Whether every item has exactly the state at the cursors.
     ///
-    /// It is not while a page was read ahead of the fold, or while a mark is folded whose everyone-message is still to
-    /// come. Both pass within a moment; what is saved meanwhile would come back with states of another offset.
+    /// It does not while a page was read ahead of the fold, or while a mark is folded whose message
+    /// to everyone has not arrived. Both pass within a moment. A snapshot saved meanwhile would
+    /// later be loaded with states of another offset.
     pub(crate) fn is_even(&self) -> bool {
         let [inbox, system] = self.cursors;
         !self.facts.wait_for_system(system.offset)
@@ -160,13 +163,15 @@ impl Fold {
         self.entries.iter().find(|entry| &*entry.id == id)
     }
 
-    /// Whether an item is above the floors of both logs, so that the merged order has no hole.
+    /// Whether an item is above the floors of both logs, so that the merged list has no hole above
+    /// it.
     pub(crate) fn shows(&self, entry: &Entry) -> bool {
         let [inbox, system] = self.reach;
         entry.live || entry.place() >= inbox.floor.max(system.floor)
     }
 
-    /// Unread and unseen of a log; for everyone-messages, one more for each record since the counts were stated.
+    /// Unread and unseen items of a log. For `system:all`, each record since the last counts adds
+    /// one.
     pub(crate) fn tally(&self, log: Log) -> Tally {
         match log {
             Log::Inbox => self.counts.inbox,
@@ -181,7 +186,8 @@ impl Fold {
         }
     }
 
-    /// Folds the next notification. Its offset must be the cursor's plus one. The item is to be given to [`Self::hold`].
+    /// Folds the next notification, whose offset must be the cursor's plus one. The caller gives
+    /// the item to [`Self::hold`].
     pub(crate) fn notification(&mut self, log: Log, record: &Notification) -> Entry {
         self.cursors[log as usize].offset = record.offset;
         if let Some(counts) = record.counts.filter(|_| log == Log::Inbox) {
@@ -232,7 +238,8 @@ impl Fold {
         }
     }
 
-    /// Passes offsets that are not for this user. They are no records, so they don't count as unread either.
+    /// Skips offsets that are not for this user. They are not records, so they don't count as
+    /// unread either.
     pub(crate) fn skip(&mut self, log: Log, to: u64) {
         let passed = to - self.cursors[log as usize].offset;
         self.cursors[log as usize].offset = to;
@@ -241,15 +248,15 @@ impl Fold {
         }
     }
 
-    /// Whether a page of items speaks of the logs that are here. Its place is one of the inbox, also where it lists
-    /// everyone-messages: their states are there.
+    /// Whether a page belongs to the current logs. Its epoch and offset are the inbox's, even if it
+    /// lists messages to everyone, because their states are in the inbox.
     pub(crate) fn is_of(&self, page: &Page) -> bool {
         page.epoch == self.cursor(Log::Inbox).epoch
     }
 
-    /// Lays a page under the fold: items it does not have yet, with the marks since the page was read.
-    /// `Err`: the page is older than the marks remembered, so its states can't be trusted; or items were dropped since it was
-    /// asked for, those right above it.
+    /// Adds a page below the fold: items that are not loaded yet, with the marks since the page was
+    /// read. `Err`: the page is older than the remembered marks, so its states can't be trusted; or
+    /// items right above it were dropped since it was requested.
     pub(crate) fn page(
         &mut self,
         log: Log,
@@ -277,7 +284,7 @@ impl Fold {
             }
             self.insert(entry);
         }
-        // A page without news ends the log: asking again would bring the same.
+        // A page without new items ends the log: another request would bring the same.
         if !page.more {
             floor = Place::BOTTOM;
         }
@@ -286,7 +293,7 @@ impl Fold {
         Ok(())
     }
 
-    /// The log to load from next: the one that keeps the merged list from going on.
+    /// The log to load next: the one whose floor limits the merged list.
     pub(crate) fn next_page(&self) -> Option<(Log, u64)> {
         let [inbox, system] = self.reach;
         let log = if inbox.floor >= system.floor { Log::Inbox } else { Log::System };
@@ -294,12 +301,12 @@ impl Fold {
         (reach.floor > Place::BOTTOM).then_some((log, reach.before))
     }
 
-    /// Below which offsets of both logs nothing is loaded; 0: there is nothing.
+    /// The offsets of both logs below which no item is loaded; 0: there are none.
     pub(crate) fn below(&self) -> [u64; 2] {
         self.reach.map(|reach| if reach.floor > Place::BOTTOM { reach.before } else { 0 })
     }
 
-    /// Whether as many items are held as may be.
+    /// Whether the fold holds the most items allowed.
     pub(crate) fn full(&self, most: usize) -> bool {
         self.entries.len() >= most
     }

@@ -1,13 +1,14 @@
-//! Items that somebody names and that are not loaded: looked for page by page, newest first, without being shown.
+//! Looks up items that the app names and that are not loaded: page by page, newest first, without
+//! showing them.
 
 use tidings_protocol::server::Page;
 
 use super::{LOGS, Log};
 
-/// Most pages asked for in one log: with 100 items each, as far back as a client can load.
+/// Most pages of one log that are requested: with 100 items each, as far back as a client can load.
 const PAGES_MAX: u32 = 10;
 
-/// An item that was looked for.
+/// An item that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Found {
     pub(crate) id: String,
@@ -18,7 +19,7 @@ pub(crate) struct Found {
 /// How far one log was searched.
 #[derive(Clone, Copy, Debug)]
 struct Search {
-    /// Offsets below are still to be looked at; 0: none.
+    /// Offsets below this are still to be searched; 0: none.
     before: u64,
     pages: u32,
 }
@@ -26,23 +27,23 @@ struct Search {
 /// One search, for the items of one mark.
 #[derive(Debug)]
 pub(crate) struct Lookup {
-    /// The intent they are for.
+    /// The intent of the mark.
     pub(crate) intent: u64,
     ids: Vec<String>,
     pub(crate) found: Vec<Found>,
     logs: [Search; 2],
-    /// The page request that is out.
+    /// The page request that is under way.
     request: Option<(u64, Log)>,
 }
 
 impl Lookup {
-    /// Begins below these offsets of both logs.
+    /// Starts below these offsets of both logs.
     pub(crate) fn new(intent: u64, ids: Vec<String>, below: [u64; 2]) -> Self {
         let logs = below.map(|before| Search { before, pages: 0 });
         Self { intent, ids, found: Vec::new(), logs, request: None }
     }
 
-    /// The page to ask for next, if none is out.
+    /// The next page to request, if no request is under way.
     pub(crate) fn next(&self) -> Option<(Log, u64)> {
         if self.request.is_some() || self.is_done() {
             return None;
@@ -53,20 +54,20 @@ impl Lookup {
         })
     }
 
-    /// The page of a log was asked for as this request.
+    /// Notes the request of a log's page.
     pub(crate) fn sent(&mut self, id: u64, log: Log) {
         self.request = Some((id, log));
         let search = &mut self.logs[log as usize];
         search.pages += 1;
     }
 
-    /// Everything was found, or there is nowhere left to look.
+    /// Whether every item was found, or both logs are searched to the end.
     pub(crate) fn is_done(&self) -> bool {
         let all = self.ids.iter().all(|id| self.found.iter().any(|found| found.id == *id));
         all || self.logs.iter().all(|search| search.before == 0)
     }
 
-    /// Whether this request asked for the page that is out.
+    /// Whether this is the request under way.
     pub(crate) fn is_out(&self, id: Option<u64>) -> bool {
         self.request.is_some_and(|(request, _)| id == Some(request))
     }
@@ -80,7 +81,7 @@ impl Lookup {
         })
     }
 
-    /// A page of a log came.
+    /// Takes a page of a log.
     pub(crate) fn page(&mut self, log: Log, page: &Page) {
         let mut lowest = self.logs[log as usize].before;
         for item in page.items.iter().flatten() {
@@ -90,12 +91,12 @@ impl Lookup {
             }
         }
         let search = &mut self.logs[log as usize];
-        // A page without news ends the log: asking again would bring the same.
+        // A page without new items ends the log: another request would bring the same.
         let goes_on = page.more && lowest < search.before && search.pages < PAGES_MAX;
         search.before = if goes_on { lowest } else { 0 };
     }
 
-    /// The page that is out does not come: it is asked for again, unless that was tried often enough.
+    /// The page does not arrive: it is requested again, unless that was tried often enough.
     pub(crate) fn missed(&mut self) {
         if let Some((_, log)) = self.request.take()
             && self.logs[log as usize].pages >= PAGES_MAX
@@ -104,12 +105,12 @@ impl Lookup {
         }
     }
 
-    /// There is nothing to be had from a log.
+    /// Ends the search of a log.
     pub(crate) fn give_up(&mut self, log: Log) {
         self.logs[log as usize].before = 0;
     }
 
-    /// The connection is gone, and the request with it.
+    /// The connection ended, and the request with it.
     pub(crate) fn cut(&mut self) {
         if let Some((_, log)) = self.request.take() {
             let search = &mut self.logs[log as usize];

@@ -1,4 +1,4 @@
-//! The inbox: the logs' fold, what is loaded of it, and how the app sees it.
+//! The inbox: the fold of the logs, the loaded items, and the app's view of them.
 
 mod entry;
 mod fold;
@@ -20,7 +20,8 @@ use tidings_protocol::server::{Page, Snapshot};
 use crate::{Filter, InboxStatus, InboxView, Rest, outbox::Intents};
 use view::{Shown, Views, fitting};
 
-/// The two logs that feed one inbox. The order is that of their channels' names, which sorts equal times.
+/// The two logs of an inbox, in the order of their channels' names, which sorts items with equal
+/// times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Log {
     /// The user's own channel.
@@ -29,11 +30,11 @@ pub(crate) enum Log {
     System,
 }
 
-/// Both of them.
+/// Both logs.
 pub(crate) const LOGS: [Log; 2] = [Log::Inbox, Log::System];
 
-/// Drops what is not wanted any more. `Vec::retain` does the same faster and in four times the code for each kind of
-/// list; these are short.
+/// Removes elements from a list. `Vec::retain` is faster, but takes four times the code for each
+/// type of list; these lists are short.
 pub(crate) fn drop_where<T>(list: &mut Vec<T>, gone: &dyn Fn(&T) -> bool) {
     let mut place = 0;
     while let Some(value) = list.get(place) {
@@ -51,12 +52,12 @@ pub(crate) struct Inbox {
     fold: Option<Fold>,
     /// Counts accesses that may have changed the fold.
     changes: u64,
-    /// What `shown` was made of: changes of fold and outbox, and whether it was live.
+    /// The inputs of `shown`: the change counts of fold and outbox, and whether the inbox was live.
     made_of: (u64, u64, bool),
     pub(crate) pager: Pager,
-    /// The search that is under way.
+    /// The search under way.
     pub(crate) lookup: Option<Box<Lookup>>,
-    /// What the app was last told.
+    /// The state that the app was last told of.
     shown: Shown,
     loads: Face,
     /// Counts changes of `shown` and `loads`.
@@ -74,16 +75,16 @@ impl Inbox {
         self.fold.as_mut()
     }
 
-    /// Starts from a snapshot, of the server or of storage.
+    /// Starts from a snapshot of the server or of storage.
     pub(crate) fn start(&mut self, snapshot: &Snapshot, keep: u32) {
         self.changes += 1;
         self.fold = Some(Fold::of_snapshot(snapshot, keep as usize));
-        // A page asked for earlier would be laid under another fold, and a search began below another.
+        // An earlier page request or search belongs to the old fold.
         self.pager.cut();
         self.lookup = None;
     }
 
-    /// Another user: nothing of the old one stays. Loads must have been ended before.
+    /// Removes all data of the old user. Loads must have been ended before.
     pub(crate) fn clear(&mut self) {
         self.changes += 1;
         self.fold = None;
@@ -91,18 +92,20 @@ impl Inbox {
         self.lookup = None;
     }
 
-    /// Lays an expected page under the fold; one that does not fit is dropped, and asked for again by who waits.
+    /// Adds a requested page below the fold. A page that does not fit is dropped, and the waiting
+    /// view asks for it again.
     pub(crate) fn page(&mut self, page: &Page, most: u32) {
         self.changes += 1;
         if let Some(fold) = &mut self.fold
             && let Some(log) = fold.log_of(&page.channel)
         {
-            // A page that does not fit any more is asked for again: the pager counts its pages.
+            // A page that does not fit any more is requested again; the pager limits the number of
+            // its pages.
             let _lost = fold.page(log, page, self.pager.below, most as usize);
         }
     }
 
-    /// Forgets marks that nothing on its way can need.
+    /// Drops marks that no item under way can need.
     pub(crate) fn prune(&mut self) {
         if let Some(fold) = &mut self.fold {
             let system = fold.cursor(Log::System).offset;
@@ -110,17 +113,17 @@ impl Inbox {
         }
     }
 
-    /// The log and offset to load from next, unless nothing is left or no room is.
+    /// The log and offset to load next, unless no items are left or the inbox is full.
     pub(crate) fn next_page(&self, most: u32) -> Option<(Log, u64)> {
         self.fold.as_ref().filter(|fold| !fold.full(most as usize)).and_then(Fold::next_page)
     }
 
-    /// Grows with each change of what some view shows.
+    /// Counts changes of what the views show.
     pub(crate) fn revision(&self) -> u64 {
         self.revision
     }
 
-    /// Rebuilds what the app sees, if something it is made of changed.
+    /// Rebuilds the app's view, if one of its inputs changed.
     pub(crate) fn refresh(&mut self, live: bool, rest: Option<Rest>, intents: &Intents, most: u32) {
         let made_of = (self.changes, intents.changes(), live);
         if made_of == self.made_of {
@@ -137,7 +140,8 @@ impl Inbox {
         self.revision += u64::from(changed);
     }
 
-    /// Ends loads that got what they wanted, or that can't get more. Answers their calls, and whether none is left.
+    /// Ends loads that have enough items or can't get more. Returns their calls, and whether no
+    /// load is left.
     pub(crate) fn settle_loads(&mut self, most: u32) -> (Vec<u64>, bool) {
         let all = self.fold.is_some() && self.next_page(most).is_none();
         let shown = &self.shown;
@@ -145,7 +149,7 @@ impl Inbox {
         (done, self.pager.is_idle())
     }
 
-    /// Notes what views show beside items: loads under way, and how the last ones failed.
+    /// Notes the state of loads for the views: the ones under way, and errors.
     pub(crate) fn refresh_loads(&mut self) {
         let loads = self.pager.face();
         if loads != self.loads {
@@ -154,17 +158,17 @@ impl Inbox {
         }
     }
 
-    /// How many items a view shows.
+    /// Number of items that a view shows.
     pub(crate) fn showing(&self, filter: &Filter) -> usize {
         fitting(filter, &self.shown)
     }
 
-    /// All items as the app sees them, newest first, and what it sees beside them.
+    /// All items as the app sees them, newest first, and the fields besides them.
     pub(crate) fn shown(&self) -> &Shown {
         &self.shown
     }
 
-    /// A view, the same as long as its content is.
+    /// A view; it is the same object as long as its content is.
     pub(crate) fn view(&mut self, filter: &Filter) -> InboxView {
         self.views.get(filter, self.revision, &self.shown, &self.pager)
     }

@@ -1,13 +1,13 @@
-//! `loadMore`: one page request at a time for all views that wait.
+//! `loadMore`: one page request at a time for all waiting views.
 
 use super::drop_where;
 use crate::{Error, Filter};
 
-/// Pages one `loadMore` may fetch in search of items that fit its view.
+/// Most pages that one `loadMore` fetches in search of items for its view.
 const PAGES_MAX: u32 = 10;
-/// Views that can wait at once.
+/// Most views that wait at once.
 const LOADS_MAX: usize = 32;
-/// Calls that can join one view's load.
+/// Most calls that join one view's load.
 const CALLS_MAX: usize = 64;
 
 /// A view that waits for older items.
@@ -15,22 +15,23 @@ const CALLS_MAX: usize = 64;
 struct Load {
     filter: Filter,
     calls: Vec<u64>,
-    /// Items it showed when it began; more than that is what it waits for.
+    /// Number of items it showed at the start; it waits for more than that.
     had: usize,
     pages: u32,
 }
 
-/// The page request that is out.
+/// The page request under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Request {
     id: u64,
-    /// Inbox offset when it was sent: marks after it may be missing in the page.
+    /// Inbox offset when it was sent: later marks may be missing in the page.
     since: u64,
 }
 
-/// Changes with what views show of their loads: how many there are, and how often the errors changed.
+/// A value that changes with the state of loads in the views: the number of loads, and how often
+/// the errors changed.
 ///
-/// That tells all of it, because no single event both begins a load and ends another one well.
+/// These two suffice, because no single event both starts a load and ends another with success.
 pub(crate) type Face = (usize, u64);
 
 /// Loads under way and the last errors, by view.
@@ -39,14 +40,14 @@ pub(crate) struct Pager {
     loads: Vec<Load>,
     request: Option<Request>,
     errors: Vec<(Filter, Error)>,
-    /// Offset below which the last page was asked for.
+    /// The offset below which the last page was requested.
     pub(crate) below: u64,
     /// Counts changes of `errors`.
     outcomes: u64,
 }
 
 impl Pager {
-    /// A view wants older items. `false`: too many wait already.
+    /// A view asks for older items. `false`: too many are waiting.
     pub(crate) fn wait(&mut self, filter: &Filter, call: u64, had: usize) -> bool {
         let errors = self.errors.len();
         drop_where(&mut self.errors, &|(other, _)| other == filter);
@@ -65,7 +66,7 @@ impl Pager {
         room
     }
 
-    /// Whether a request is wanted and none is out.
+    /// Whether a page is needed and none is under way.
     pub(crate) fn wants_page(&self) -> bool {
         self.request.is_none() && !self.loads.is_empty()
     }
@@ -78,7 +79,7 @@ impl Pager {
         }
     }
 
-    /// Whether this answers the request that is out; it is out no more then.
+    /// Whether this answers the request under way; if so, the request is done.
     pub(crate) fn take_answer(&mut self, id: Option<u64>) -> bool {
         let ours = self.request.is_some_and(|request| id == Some(request.id));
         if ours {
@@ -87,17 +88,17 @@ impl Pager {
         ours
     }
 
-    /// The connection is gone, and the request with it; the views wait on.
+    /// The connection ended, and the request with it; the views go on waiting.
     pub(crate) fn cut(&mut self) {
         self.request = None;
     }
 
-    /// Inbox offset from which marks must be remembered for the page that is on its way.
+    /// The inbox offset from which marks must be remembered for the page under way.
     pub(crate) fn since(&self) -> Option<u64> {
         self.request.map(|request| request.since)
     }
 
-    /// Ends the loads that got what they wanted; `all`: nothing more can come. Answers their calls.
+    /// Ends the loads that have enough items; `all`: no more can come. Returns their calls.
     pub(crate) fn settle(&mut self, all: bool, shows: &dyn Fn(&Filter) -> usize) -> Vec<u64> {
         let mut done = Vec::new();
         if self.request.is_some() {
@@ -116,7 +117,8 @@ impl Pager {
         done
     }
 
-    /// Ends every load with an error, which its view shows until it loads again. Answers their calls.
+    /// Ends every load with an error, which its view shows until it loads again. Returns their
+    /// calls.
     pub(crate) fn fail(&mut self, error: &Error) -> Vec<u64> {
         let mut done = Vec::new();
         self.request = None;
@@ -132,7 +134,7 @@ impl Pager {
         done
     }
 
-    /// As far as views show it.
+    /// The state of loads, as far as views show it.
     pub(crate) fn face(&self) -> Face {
         (self.loads.len(), self.outcomes)
     }

@@ -1,4 +1,4 @@
-//! Pending marks on top of the fold: what a page has no use for before somebody marks something.
+//! Pending marks on top of the fold: a page needs this code only after the user's first mark.
 
 use tidings_protocol::Tally;
 
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{Rest, outbox::Intent};
 
-/// An item's flags with pending marks on top, and whether one of those has no answer yet.
+/// An item's flags with pending marks on top, and whether one of these marks has no answer yet.
 #[inline(never)]
 pub(crate) fn flags(_: Rest, fold: &Fold, entry: &Entry, pending: &[Intent]) -> (Flags, bool) {
     let mut flags = entry.flags;
@@ -27,8 +27,9 @@ pub(crate) fn flags(_: Rest, fold: &Fold, entry: &Entry, pending: &[Intent]) -> 
 
 /// Counts of one log with pending marks on top.
 ///
-/// Loaded items are counted one by one. The rest of the server's count are items that aren't loaded: a pending mark
-/// of single items leaves them alone; one of everything sweeps them too.
+/// Loaded items are counted one by one. The rest of the server's count are items that are not
+/// loaded: a pending mark of single items does not change them, a mark of all items covers them
+/// too.
 #[inline(never)]
 pub(crate) fn tally(_: Rest, fold: &Fold, log: Log, pending: &[Intent]) -> Tally {
     let stated = fold.tally(log);

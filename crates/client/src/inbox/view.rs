@@ -1,4 +1,4 @@
-//! What the app sees: the fold with pending marks on top, cut into views whose identity is stable.
+//! The app's view: the fold with pending marks on top, filtered into views with a stable identity.
 
 use std::sync::Arc;
 
@@ -10,25 +10,26 @@ use crate::{
     outbox::{Intent, Intents},
 };
 
-/// Views remembered; one that was pushed out is rebuilt with a new identity and the same content.
+/// Most views that are remembered; a view that was dropped is rebuilt with another identity and the
+/// same content.
 const VIEWS_MAX: usize = 32;
 
-/// The whole inbox as the app sees it.
+/// The whole inbox, as the app sees it.
 #[derive(Debug, Default)]
 pub(crate) struct Shown {
     pub(crate) status: InboxStatus,
-    /// All states, newest first.
+    /// All items, newest first.
     pub(crate) items: Arc<[ItemView]>,
-    /// Unread and unseen of both logs.
+    /// Unread and unseen items of both logs.
     pub(crate) tally: Tally,
-    /// Older items can be loaded.
+    /// Whether older items can be loaded.
     pub(crate) has_more: bool,
-    /// Every item there is is in `items`.
+    /// Whether `items` holds every item.
     pub(crate) complete: bool,
 }
 
 impl Shown {
-    /// Lays pending marks on the fold. Answers whether anything is other than before.
+    /// Adds pending marks to the fold. Returns whether anything changed.
     pub(crate) fn update(
         &mut self,
         fold: &Fold,
@@ -63,7 +64,8 @@ impl Shown {
     }
 }
 
-/// Puts new items in the place of old ones, unless they are the same: who compares by identity sees no change then.
+/// Replaces the items, unless they are equal: a reader that compares by identity then sees no
+/// change.
 fn replace(old: &mut Arc<[ItemView]>, new: Vec<ItemView>) -> bool {
     let differ = old.len() != new.len() || old.iter().zip(&new).any(|(old, new)| differ(old, new));
     if differ {
@@ -72,16 +74,17 @@ fn replace(old: &mut Arc<[ItemView]>, new: Vec<ItemView>) -> bool {
     differ
 }
 
-/// Pending intents to lay on the fold. Where there are any, the whole client is there: it made them.
+/// Pending intents to add to the fold. If there are any, the whole client is loaded, because it
+/// made them.
 pub(crate) type Overlay<'a> = (Rest, &'a [Intent]);
 
-/// What is to be laid on the fold, if anything.
+/// The pending intents to add to the fold, if there are any.
 pub(crate) fn overlay(rest: Option<Rest>, intents: &Intents) -> Option<Overlay<'_>> {
     let pending = intents.pending();
     rest.filter(|_| !pending.is_empty()).map(|rest| (rest, pending))
 }
 
-/// Whether two views of items differ. What an item says never changes, only what was done with it.
+/// Whether two views of items differ. An item's content never changes, only its states.
 fn differ(old: &ItemView, new: &ItemView) -> bool {
     let flags = |item: &ItemView| (item.read, item.seen, item.archived, item.pending);
     old.key != new.key || flags(old) != flags(new)
@@ -110,10 +113,10 @@ pub(crate) fn item(fold: &Fold, entry: &Entry, overlay: Option<Overlay<'_>>) -> 
     }
 }
 
-/// Views by filter, rebuilt when what they show was.
+/// Views by filter, rebuilt when the inbox changed.
 #[derive(Debug, Default)]
 pub(crate) struct Views {
-    /// In the order they were first asked for.
+    /// In the order of their first use.
     list: Vec<View>,
 }
 
@@ -126,7 +129,8 @@ struct View {
 }
 
 impl Views {
-    /// The view of `shown` and of its loads, which are as they were as long as `revision` is.
+    /// The view of `shown` and of its loads. As long as `revision` is the same, the view is not
+    /// rebuilt.
     pub(crate) fn get(
         &mut self,
         filter: &Filter,
@@ -172,13 +176,13 @@ fn build(view: &mut InboxView, filter: &Filter, shown: &Shown) {
     view.has_more = summary.has_more;
 }
 
-/// Items of a view.
+/// Number of items in a view.
 pub(crate) fn fitting(filter: &Filter, shown: &Shown) -> usize {
     shown.items.iter().filter(|item| filter.fits(item)).count()
 }
 
 impl Shown {
-    /// What a view says beside its items.
+    /// The fields of a view besides its items.
     pub(crate) fn summary(&self, filter: &Filter) -> InboxSummary {
         let whole_unread = filter.show == Show::Unread && filter.kinds.is_all();
         let count = if whole_unread {
