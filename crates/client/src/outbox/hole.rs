@@ -1,4 +1,5 @@
-//! A lane with a hole: the server knows up to some `seq`, and what was sent comes after the next.
+//! Repairs a lane with a hole: the server has taken every `seq` up to some point, and the client
+//! sent one after the next.
 
 use std::sync::Arc;
 
@@ -7,19 +8,21 @@ use tidings_protocol::ErrorCode;
 use super::{ADOPTED, Body, Deed, Intent, Intents, Progress};
 use crate::Error;
 
-/// Most places of a lane that are given up to close a hole: as many as the server remembers the answers of.
+/// Most `seq`s of a lane that are given up to close a hole: the server remembers the answers of as
+/// many.
 const HOLE_MAX: u64 = 1_000;
 
 impl Intents {
-    /// Whether a request is the last send of an intent. An answer without a number can't be told from that to an earlier one.
+    /// Whether a request is the last send of an intent. An answer without a request id could belong
+    /// to any send, so it counts as the last.
     pub(super) fn was_last_sent_as(&self, place: usize, request: Option<u64>) -> bool {
         let sent = self.list.get(place).map(|intent| intent.progress);
         request.is_none_or(|request| sent == Some(Progress::Sent(request)))
     }
 
-    /// Closes the hole before the intent at `place`: what is missing from `expected` on and is not here any more is given up.
-    /// Whoever waits keeps its place, by which the server knows it whatever storage remembers of this. `false`: there is no
-    /// such hole, or too large a one.
+    /// Closes the hole before the intent at `place`: gives up each `seq` from `expected` on that
+    /// the client no longer has. Waiting intents keep their `seq`, by which the server knows them,
+    /// whatever storage remembers. `false`: there is no such hole, or it is too large.
     pub(super) fn fill(&mut self, place: usize, expected: u64) -> bool {
         let Some(refused) = self.list.get(place) else { return false };
         let (lane, to, inbox) = (refused.lane.clone(), refused.seq, refused.body.channel.clone());
@@ -49,11 +52,12 @@ impl Intents {
         true
     }
 
-    /// Moves what the server has not taken from the lane of the intent at `place` to a new one. What is below `expected` it
-    /// took before: that is asked for again where it was, or it would be done twice.
+    /// Moves intents that the server has not taken from the lane of the intent at `place` to a new
+    /// lane. Intents below `expected` were taken before: they are sent again in their old lane, or
+    /// they would be stored twice.
     pub(super) fn renumber(&mut self, place: usize, expected: u64, to: &Arc<str>) {
         let Some(refused) = self.list.get(place) else { return };
-        // A hole lies before what it kept from being taken, whatever the server says.
+        // The hole lies before the refused intent, whatever the server says.
         let (from, expected) = (refused.lane.clone(), expected.min(refused.seq));
         let mut seq = 0;
         for intent in &mut self.list {

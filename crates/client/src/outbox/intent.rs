@@ -1,4 +1,4 @@
-//! One intent: something the app wants and the server has not yet turned into a fact of a log.
+//! One intent: an action of the app that is not yet in a log.
 
 use std::sync::Arc;
 
@@ -13,51 +13,52 @@ use crate::{
     inbox::{Entry, Fold, Found, Log, Mark},
 };
 
-/// Most single items of one mark: what fits a client message with the longest offsets.
+/// Most single items of one mark: as many as fit into a client message with the longest offsets.
 pub(crate) const ITEMS_MAX: usize = 500;
 
-/// What an intent says, settled when the app asked for it.
+/// The content of an intent, fixed when the app made it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Body {
-    /// The log it becomes a record of.
+    /// The log that will get its record.
     pub(crate) channel: Channel,
     pub(crate) deed: Deed,
 }
 
-/// What is wanted.
+/// The kind of an intent, with its data.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Deed {
-    /// Storage held it and can't tell any more what it was: its place in the lane is given up.
+    /// Storage can no longer tell its content: its `seq` is given up.
     Lost,
     Mark {
         mark: Mark,
-        /// Epochs its offsets speak of.
+        /// Epochs of its offsets.
         epochs: [Epoch; 2],
     },
     Publish(Json),
-    /// A mark whose items are not known yet. It keeps its place in the lane, and becomes a [`Deed::Mark`] once they are.
+    /// A mark whose items are not known yet. It keeps its `seq`, and becomes a [`Deed::Mark`] once
+    /// they are known.
     Wish {
         targets: MarkTargets,
         set: MarkSet,
     },
 }
 
-/// Why a mark can't be made.
+/// Why the items of a mark can't be determined.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Unresolved {
-    /// The inbox is not live yet, and that is what was asked for.
+    /// The inbox is not live yet, and the mark needs it.
     Early,
-    /// Nothing to mark: done already.
+    /// There is nothing to mark: the mark is done.
     Nothing,
-    /// More than [`ITEMS_MAX`] items.
+    /// It covers more than [`ITEMS_MAX`] items.
     Size,
-    /// No such item in memory.
+    /// An item is not in memory.
     Unknown(String),
 }
 
 impl Body {
-    /// Turns notification ids into epochs and offsets, as they are now: what comes later is not meant. `found`: what was looked
-    /// up beside what is loaded.
+    /// Turns notification ids into the current epochs and offsets; later items are not covered.
+    /// `found`: items that were looked up, besides the loaded ones.
     pub(crate) fn resolve(
         fold: &Fold,
         targets: &MarkTargets,
@@ -96,13 +97,13 @@ impl Body {
         Ok(Self { channel: fold.channel.clone(), deed })
     }
 
-    /// Whether it is longer on the wire than any server takes, whatever its lane and numbers will be.
+    /// Whether its message is longer than any server accepts, whatever its lane and numbers.
     pub(crate) fn is_over(&self, bytes: usize) -> bool {
         let lane = "-".repeat(tidings_protocol::limits::ID_BYTES);
         self.message(Some(MAX_OFFSET), &lane, MAX_OFFSET, false).len() > bytes
     }
 
-    /// As the wire says it. `void`: only that its place in the lane is given up.
+    /// Its message. `void`: the message that only gives up its `seq`.
     pub(crate) fn message(&self, id: Option<u64>, lane: &str, seq: u64, void: bool) -> String {
         let client_id = String::from(lane);
         match &self.deed {
@@ -134,25 +135,26 @@ impl Body {
     }
 }
 
-/// How far an intent came.
+/// The progress of an intent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Progress {
-    /// Not in storage yet, and storage was not asked.
+    /// It is not in storage, and storage was not asked.
     New,
-    /// Storage was asked to keep it, as this request.
+    /// Storage was asked to store it, by this request.
     Storing(u64),
-    /// Not sent on this connection.
+    /// It was not sent on this connection.
     Unsent,
-    /// Sent as this request.
+    /// It was sent as this request.
     Sent(u64),
-    /// Stored by the server at this place of its log; done once the client's copy of that log gets there.
+    /// The server has stored it at this offset of its log. It is done when the client's copy of the
+    /// log gets there.
     Stored(Cursor),
 }
 
 /// An intent that is not in the fold yet.
 #[derive(Debug)]
 pub(crate) struct Intent {
-    /// The driver's number, or one of the core's for an intent of another life.
+    /// The driver's number, or one of the core's for an intent of another client instance.
     pub(crate) number: u64,
     /// When it was made, in milliseconds since 1970.
     pub(crate) at: u64,
@@ -160,7 +162,7 @@ pub(crate) struct Intent {
     pub(crate) seq: u64,
     pub(crate) body: Body,
     pub(crate) progress: Progress,
-    /// It can't be sent, and this is its end: a `void` goes in its place.
+    /// The error that keeps it from being sent: a `void` is sent in its place.
     pub(crate) doom: Option<Box<Error>>,
 }
 
@@ -169,7 +171,7 @@ impl Intent {
         matches!(self.progress, Progress::Stored(_))
     }
 
-    /// What it marks, if it is a mark.
+    /// Its mark, if it is one.
     pub(crate) fn mark(&self) -> Option<&Mark> {
         match &self.body.deed {
             Deed::Mark { mark, .. } => Some(mark),
@@ -177,12 +179,12 @@ impl Intent {
         }
     }
 
-    /// Whether it has to wait until its items are known.
+    /// Whether it must wait until its items are known.
     pub(crate) fn is_wish(&self) -> bool {
         matches!(self.body.deed, Deed::Wish { .. })
     }
 
-    /// Whether it is a mark whose offsets speak of the log as it is now.
+    /// Whether it is a mark with offsets of the log's current epoch.
     pub(crate) fn current(&self, fold: &Fold, log: Log) -> bool {
         match &self.body.deed {
             Deed::Mark { epochs, .. } => epochs[log as usize] == fold.cursor(log).epoch,
@@ -190,7 +192,7 @@ impl Intent {
         }
     }
 
-    /// Whether it is a mark that changes this item beyond what the fold knows.
+    /// Whether it is a mark that changes this item beyond the fold's state.
     pub(crate) fn covers(&self, fold: &Fold, entry: &Entry) -> bool {
         let news = match self.progress {
             Progress::Stored(place) => entry.precedes(place.offset),

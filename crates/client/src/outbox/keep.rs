@@ -1,4 +1,4 @@
-//! The outbox over restarts: rows in storage, one lane to one living client.
+//! Persists the outbox over restarts: rows in storage, and at most one living client for each lane.
 //!
 //! ```text
 //!  made ──Keep──► row stored ──Kept──► sent ──ack──► shown by its log ──Save──► row dropped
@@ -7,7 +7,8 @@
 //!  which sends what has no answer again, under the same (client_id, seq)
 //! ```
 //!
-//! The driver answers for two things: a row is on disk before `Kept`, and a lane whose client lives is never claimed by another.
+//! The driver guarantees two things: a row is on disk before `Kept`, and no other client can claim
+//! the lane of a living one.
 
 use std::sync::Arc;
 
@@ -19,21 +20,23 @@ use tidings_protocol::{
 use super::{ADOPTED, Body, Change, Deed, Intent, Intents, Progress, Refused, failure, row};
 use crate::{Command, Error, Lane, context::Context, timers::Timer};
 
-/// Milliseconds an intent waits for storage. IndexedDB can hang; an intent that was not kept is better sent than held.
+/// Milliseconds that an intent waits for storage. IndexedDB can hang; sending an intent that is not
+/// stored is better than holding it.
 const PATIENCE: u64 = 2_000;
 
-/// Where the outbox's storage stands.
+/// State of the outbox's storage.
 #[derive(Debug)]
 pub(crate) struct Keeper {
-    /// The driver keeps intents, and has not failed to.
+    /// Whether the driver stores intents, and has not failed.
     usable: bool,
-    /// A `Claim` has no answer yet.
+    /// Whether a `Claim` has no answer yet.
     claiming: bool,
-    /// The first one was answered, or took too long: what other lives left goes before what is new.
+    /// Whether the first `Claim` was answered, or took too long: intents of other clients are sent
+    /// before new ones.
     claimed: bool,
-    /// The last `Keep`.
+    /// Number of the last `Keep`.
     last: u64,
-    /// Intents of other lives so far.
+    /// Number of intents adopted from other clients.
     adopted: u64,
 }
 
@@ -42,22 +45,24 @@ impl Keeper {
         Self { usable, claiming: false, claimed: false, last: 0, adopted: 0 }
     }
 
-    /// Intents are kept over restarts.
+    /// Whether intents are stored over restarts.
     pub(crate) fn usable(&self) -> bool {
         self.usable
     }
 
-    /// Intents of this life may go.
+    /// Whether this client's own intents may be sent.
     pub(crate) fn may_send(&self) -> bool {
         self.claimed || !self.usable
     }
 }
 
 impl Context {
-    /// Has storage keep what is new and drop what is done. Without storage, what is new may be sent at once.
+    /// Asks storage to store new intents and to drop rows that are done. Without storage, new
+    /// intents may be sent at once.
     ///
-    /// What a log shows is done once storage has that log: a client that dies in between comes back with either the
-    /// intent or the fact, and sending an intent again does no harm.
+    /// When a log shows an intent, its row is done only after storage has that log. If the client
+    /// ends in between, the next one has the intent or the record, and sending the intent again
+    /// does no harm.
     pub(crate) fn keep(&mut self) {
         if !self.keeper.usable {
             self.outbox.go_without();
@@ -83,7 +88,7 @@ impl Context {
         }
     }
 
-    /// Everything up to this `Keep` is on disk.
+    /// All changes up to this `Keep` are on disk.
     pub(crate) fn kept(&mut self, number: u64) {
         self.outbox.kept(number);
         if number >= self.keeper.last {
@@ -91,13 +96,13 @@ impl Context {
         }
     }
 
-    /// Storage did not answer in time: what waits is sent all the same.
+    /// Storage did not answer in time: the intents that wait for it are sent all the same.
     pub(crate) fn keep_overdue(&mut self) {
         self.report(Error::new(ErrorCode::Storage, "an intent was not kept in time"));
         self.outbox.kept(u64::MAX);
     }
 
-    /// Asks for the lanes that the user's dead clients left.
+    /// Asks for the lanes that the user's ended clients left.
     pub(crate) fn claim(&mut self) {
         if let Some(user) = self.account.user().map(String::from)
             && self.keeper.usable
@@ -109,7 +114,7 @@ impl Context {
         }
     }
 
-    /// Time to ask for lanes again, or the answer to the last time is missing.
+    /// It is time to ask for lanes again, or the last request has no answer.
     pub(crate) fn claim_due(&mut self) {
         if self.keeper.claiming {
             self.keeper.claiming = false;
@@ -120,13 +125,13 @@ impl Context {
         }
     }
 
-    /// Looks again in a while, which no setting makes a flood.
+    /// Schedules the next check. The bounds keep every setting from causing a flood.
     fn claim_later(&mut self) {
         self.set(Timer::Claim, self.config.adopt_every.clamp(1_000, 3_600_000));
     }
 
-    /// The lanes that nobody else holds came, or one whose holder died just now. One there is no room for, or that this
-    /// version can't read, is let go again.
+    /// Takes lanes that no other client holds, or a lane whose holder just ended. A lane for which
+    /// there is no room, or that this version can't read, is released again.
     pub(crate) fn claimed(&mut self, user: &str, lanes: &[Lane]) {
         let ours = self.account.user() == Some(user);
         if ours && self.keeper.claiming {
@@ -153,7 +158,7 @@ impl Context {
         self.outbox.forget_failed(self.config.failed_max as usize);
     }
 
-    /// Intents can't be kept any more: the outbox goes on in memory.
+    /// Intents can't be stored any more: the outbox goes on in memory.
     pub(crate) fn lanes_failed(&mut self, reason: &str) {
         if self.keeper.usable {
             self.report(Error::new(ErrorCode::Storage, reason));
@@ -161,7 +166,7 @@ impl Context {
         self.forgo_lanes();
     }
 
-    /// The same without a word.
+    /// The same, without a report.
     pub(crate) fn forgo_lanes(&mut self) {
         self.keeper.usable = false;
         self.timers.cancel(Timer::Claim);
@@ -170,14 +175,14 @@ impl Context {
         self.keep();
     }
 
-    /// Another user's lanes are another matter.
+    /// The user changed: the lanes of the new user are not claimed yet.
     pub(crate) fn reset_keeper(&mut self) {
         self.keeper.claiming = false;
         self.keeper.claimed = false;
         self.timers.cancel(Timer::Claim);
     }
 
-    /// Lets the lanes of an outbox go: what is stored of them waits for another life.
+    /// Releases the lanes of an outbox: their stored rows wait for another client.
     pub(crate) fn release(&mut self, intents: &mut Intents) {
         for lane in std::mem::take(&mut intents.held) {
             self.ask(Command::Release { lane: String::from(&*lane) });
@@ -186,7 +191,8 @@ impl Context {
 }
 
 impl Intents {
-    /// What storage has to do, as its request `number`: rows of what is new or was refused, in order, and none of what is done.
+    /// The changes for storage, as its request `number`: rows of new and refused intents, in order,
+    /// and no rows that are done.
     fn unkept(&mut self, number: u64) -> Vec<Change> {
         let mut changes = Vec::new();
         for intent in &mut self.list {
@@ -210,7 +216,7 @@ impl Intents {
         changes
     }
 
-    /// Storage keeps what it was asked to, up to this request.
+    /// Storage has executed all requests up to this one.
     fn kept(&mut self, number: u64) {
         for intent in &mut self.list {
             if let Progress::Storing(asked) = intent.progress
@@ -225,12 +231,12 @@ impl Intents {
         !self.shown.is_empty()
     }
 
-    /// Storage has what the logs show, or is asked for it.
+    /// Storage has the logs that show these intents, or is about to get them.
     pub(crate) fn finish_shown(&mut self) {
         self.done.append(&mut self.shown);
     }
 
-    /// There is no storage.
+    /// Goes on without storage.
     fn go_without(&mut self) {
         self.done.clear();
         self.shown.clear();
@@ -241,7 +247,8 @@ impl Intents {
         }
     }
 
-    /// Storage is asked again for what it had not answered, when the user of these is back.
+    /// When the user of these intents returns, storage is asked again for rows that it has not
+    /// confirmed.
     pub(crate) fn forget_asking(&mut self) {
         for intent in &mut self.list {
             if let Progress::Storing(_) = intent.progress {
@@ -250,7 +257,7 @@ impl Intents {
         }
     }
 
-    /// Takes out the lanes that nothing is left of; the own one stays.
+    /// Takes out the lanes that have no intents left; the own lane stays.
     fn take_idle(&mut self) -> Vec<Arc<str>> {
         let mut idle = Vec::new();
         let mut place = 0;
@@ -264,7 +271,8 @@ impl Intents {
                 place += 1;
             } else {
                 let lane = self.held.remove(place);
-                // Others may take it now: what is refused next has its rows elsewhere.
+                // Another client may now take it, so the next refused intent needs another lane for
+                // its row.
                 self.aside.take_if(|(aside, _)| *aside == lane);
                 idle.push(lane);
             }
@@ -276,7 +284,7 @@ impl Intents {
         self.held.iter().any(|held| **held == *lane)
     }
 
-    /// Goes on with a lane of another life. Its intents are older than all of this one.
+    /// Takes over a lane of another client. Its intents are older than all of this client's own.
     fn adopt(&mut self, lane: &Lane, inbox: &Channel, adopted: &mut u64) {
         let name: Arc<str> = Arc::from(&*lane.name);
         hold(&mut self.held, &name);

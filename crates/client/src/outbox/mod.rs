@@ -1,9 +1,10 @@
 //! The outbox: intents in the order they were made, until each has its answer.
 //!
-//! Intents go out over a lane, `(client_id, seq)` with `seq` dense from 1. The server takes each `seq` once and answers a
-//! repeat with the first answer, so after a cut everything unanswered is simply sent again. Where the driver has
-//! storage, an intent is kept there before it is sent and until it is answered; another client of the user adopts the
-//! lane of one that died, and goes on with it ([`keep`](self::keep)).
+//! Intents are sent in a lane, `(client_id, seq)` with `seq` dense from 1. The server takes each
+//! `seq` once and answers a repeat with the first answer, so after a cut the client simply sends
+//! every unanswered intent again. If the driver has storage, an intent is stored before it is sent,
+//! until it is answered. When a client ends, another client of the user adopts its lane and
+//! continues it ([`keep`](self::keep)).
 
 mod hole;
 mod intent;
@@ -30,62 +31,63 @@ pub(crate) use intent::{Body, Deed, Intent, Progress, Unresolved};
 pub(crate) use keep::Keeper;
 pub(crate) use wish::{too_many, unknown_item};
 
-/// Intents on their way at once: fewer than a server takes before it stops reading (32).
+/// Most intents under way at once: fewer than the number at which a server stops reading (32).
 const WINDOW: usize = 16;
-/// Numbers of intents of another life begin here; drivers count from 1.
+/// Numbers of adopted intents start here; drivers count from 1.
 pub(crate) const ADOPTED: u64 = 1 << 52;
 
-/// An intent that was refused for good, kept for another try.
+/// An intent that was refused for good, kept for a retry.
 #[derive(Debug)]
 struct Refused {
     shown: FailedIntent,
     intent: Intent,
-    /// Storage knows that it was refused.
+    /// Whether storage knows that it was refused.
     kept: bool,
 }
 
-/// What an `error` on an intent meant.
+/// The meaning of an `error` on an intent.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Refusal {
-    /// Final: rolled back.
+    /// The intent is refused for good and rolled back.
     Final(FailedIntent),
-    /// There was a hole in the lane, which is none any more: send again.
+    /// The lane had a hole, which is closed now: send again.
     Mended,
-    /// Not now: send again later.
+    /// Send again later.
     Later,
-    /// An earlier send was meant: what came of the last one is still to be heard.
+    /// The error answers an earlier send; the answer to the last one is still to come.
     Stale,
 }
 
-/// What an `ack` meant.
+/// The meaning of an `ack`.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Answer {
     /// The intent of this number was stored.
     Stored(u64, Stored),
-    /// It could not be sent, and its place in the lane is given up.
+    /// The intent could not be sent, and its `seq` was given up.
     Given(FailedIntent),
-    /// The same for one that storage lost.
+    /// The same, for an intent that storage lost.
     Lost(Error),
 }
 
 /// The intents of one user.
 #[derive(Debug)]
 pub(crate) struct Intents {
-    /// Where new intents go.
+    /// The lane of new intents.
     lane: String,
     next_seq: u64,
-    /// Lanes that storage keeps rows of for this client, or did.
+    /// Lanes for which storage has rows of this client, or had.
     held: Vec<Arc<str>>,
-    /// In order, those of other lives first; short, so that taking the first out is cheap enough.
+    /// Intents in order, adopted ones first. The list is short, so removing its first is cheap.
     list: Vec<Intent>,
     failed: Vec<Refused>,
-    /// Where those have their rows that were refused before they had a place in a lane: nothing of it is ever sent.
+    /// Lane and next `seq` for the rows of intents that were refused before they had a place in a
+    /// lane. Intents of this lane are never sent.
     aside: Option<(Arc<str>, u64)>,
-    /// Rows that storage need not keep any more.
+    /// Rows that storage may drop.
     done: Vec<(Arc<str>, u64)>,
-    /// Rows of what a log shows by now; storage keeps them until it has what that log shows.
+    /// Rows of intents that a log shows; storage keeps them until it has saved that log.
     shown: Vec<(Arc<str>, u64)>,
-    /// Counts what snapshots may show differently.
+    /// Counts changes that snapshots may show.
     changes: u64,
 }
 
@@ -104,7 +106,7 @@ impl Intents {
         }
     }
 
-    /// Takes an intent.
+    /// Adds an intent.
     pub(crate) fn push(&mut self, number: u64, at: u64, body: Body) {
         let (lane, seq) = (Arc::from(&*self.lane), self.next_seq);
         self.next_seq += 1;
@@ -113,7 +115,8 @@ impl Intents {
         self.list.push(Intent { number, at, lane, seq, body, progress, doom: None });
     }
 
-    /// Takes an intent that is refused at once, before it has a place in a lane; `lane` makes a name for the lane of such rows.
+    /// Adds an intent that is refused at once, before it has a place in a lane; `lane` makes a name
+    /// for the lane of such rows.
     pub(crate) fn decline(
         &mut self,
         (number, at): (u64, u64),
@@ -131,7 +134,7 @@ impl Intents {
         shown
     }
 
-    /// Intents without an answer.
+    /// Number of intents without an answer.
     pub(crate) fn unanswered(&self) -> usize {
         let mut count = 0;
         for intent in &self.list {
@@ -140,12 +143,12 @@ impl Intents {
         count
     }
 
-    /// Intents the client's copies of the logs do not have yet, in order.
+    /// Intents that are not in the client's copies of the logs yet, in order.
     pub(crate) fn pending(&self) -> &[Intent] {
         &self.list
     }
 
-    /// Refused intents of one channel, as the app and the wire have them.
+    /// Refused intents of one channel, each with its form for the app.
     pub(crate) fn failed_in(
         &self,
         channel: &Channel,
@@ -158,13 +161,13 @@ impl Intents {
         }
     }
 
-    /// Nothing is on its way any more: the connection went, or everything is to be sent again.
+    /// Takes back all sends: the connection ended, or all intents must be sent again.
     pub(crate) fn recall(&mut self) {
         self.recall_from(0);
     }
 
-    /// The same for what is behind a place. What was sent before that has an answer of its own, which may be on its way: sent
-    /// again, it would use up what the one that was refused waits for.
+    /// Takes back the sends from a place on. Intents before it have answers of their own, which may
+    /// be under way: sent again, they would use up the budget that the refused one waits for.
     fn recall_from(&mut self, place: usize) {
         for intent in self.list.iter_mut().skip(place) {
             if let Progress::Sent(_) = intent.progress {
@@ -173,13 +176,14 @@ impl Intents {
         }
     }
 
-    /// The next message to send as request `id`, if the window has room. `own`: also what was made in this life.
-    /// What is longer than `bytes` can't be sent; its place in the lane is given up.
+    /// The next message to send as request `id`, if the window has room. `own`: whether this
+    /// client's own intents may be sent, too. An intent longer than `bytes` can't be sent; its
+    /// `seq` is given up.
     pub(crate) fn next(&mut self, id: u64, own: bool, bytes: usize) -> Option<String> {
         let mut room = WINDOW;
         for intent in &mut self.list {
             if intent.is_wish() {
-                // What comes after it in its lane has to wait, too.
+                // Later intents of its lane must wait, too.
                 return None;
             }
             match intent.progress {
@@ -202,12 +206,12 @@ impl Intents {
         None
     }
 
-    /// Whether some intent waits for an answer on this connection.
+    /// Whether an intent waits for an answer on this connection.
     pub(crate) fn in_flight(&self) -> bool {
         self.list.iter().any(|intent| matches!(intent.progress, Progress::Sent(_)))
     }
 
-    /// The server took an intent, if it is ours and had no answer yet.
+    /// Handles an `ack`, if its intent is known and has no answer yet.
     pub(crate) fn acknowledged(&mut self, ack: &Ack, at: u64) -> Option<Answer> {
         let place = self.find(ack.client_id.as_deref(), ack.seq, ack.id)?;
         self.changes += 1;
@@ -230,14 +234,15 @@ impl Intents {
             id: ack.record_id.clone().unwrap_or_default(),
         };
         if lost {
-            // Stored before its row broke: no log can be asked whether it shows what nobody can read.
+            // It was stored before its row broke: its content is unknown, so no log can show
+            // whether it is in there.
             self.forget(place);
         }
         Some(Answer::Stored(number, stored))
     }
 
-    /// An intent came back as a fact, perhaps before its answer: it is done, and a later fact must not be hidden by it.
-    /// Answers its number, and whether it had no answer yet.
+    /// An intent came back as a record, perhaps before its answer. It is done, and must not hide
+    /// later records. Returns its number, and whether it had no answer yet.
     pub(crate) fn echoed(
         &mut self,
         client_id: Option<&str>,
@@ -254,7 +259,7 @@ impl Intents {
         Some((number, open))
     }
 
-    /// The inbox came this far: marks stored up to there need no place on top of it any more.
+    /// The inbox has come this far: marks stored up to here need not be laid on top of it any more.
     pub(crate) fn folded(&mut self, fold: &Fold) {
         let cursor = fold.cursor(Log::Inbox);
         self.settle(&|body| match body.deed {
@@ -263,8 +268,9 @@ impl Intents {
         });
     }
 
-    /// Drops what the server stored and a log shows. `cursor_of`: where the log of a body is, `Some(None)` where it is not
-    /// followed; `None` for bodies that are not meant.
+    /// Drops intents that the server has stored and a log shows. `cursor_of`: the cursor of a
+    /// body's log, `Some(None)` if the log is not followed; `None` for bodies that are not
+    /// concerned.
     pub(crate) fn settle(&mut self, cursor_of: &dyn Fn(&Body) -> Option<Option<Cursor>>) {
         let over = |intent: &Intent| match (intent.progress, cursor_of(&intent.body)) {
             (Progress::Stored(place), Some(Some(cursor))) => {
@@ -280,7 +286,7 @@ impl Intents {
         }
     }
 
-    /// The server refused an intent; `lane` names the next lane should this one have a hole.
+    /// The server refused an intent; `lane` is the name of a new lane, in case this one has a hole.
     pub(crate) fn refused(
         &mut self,
         error: &server::Error,
@@ -291,8 +297,8 @@ impl Intents {
         if error.retry == Retry::Never {
             return Some(Refusal::Final(self.fail(place?, at, Error::of_server(error))));
         }
-        // Final answers are the same to each send. One that says "not now", or how far the lane was, is true of its own send
-        // alone: after another one, moving on by it would have the same thing done twice.
+        // A final answer is the same for each send. A "not now" or a lane's expected `seq` is true
+        // only for its own send: after a later send, acting on it would store an intent twice.
         let Some(place) = place.filter(|place| self.was_last_sent_as(*place, error.id)) else {
             return error.seq.map(|_| Refusal::Stale);
         };
@@ -311,14 +317,14 @@ impl Intents {
         })
     }
 
-    /// Keeps the newest refused intents.
+    /// Keeps only the newest refused intents.
     pub(crate) fn forget_failed(&mut self, most: usize) {
         while self.failed.len() > most {
             self.take_failed_at(0);
         }
     }
 
-    /// Takes a refused intent back out.
+    /// Takes a refused intent out.
     pub(crate) fn take_failed(&mut self, id: u64) -> Option<Body> {
         let place = self.failed.iter().position(|refused| refused.shown.id == id)?;
         Some(self.take_failed_at(place))
@@ -335,12 +341,12 @@ impl Intents {
         numbers
     }
 
-    /// Whether nothing was ever sent or to be sent on this lane, so that it is no user's yet.
+    /// Whether no intent ever used this lane, so that it belongs to no user yet.
     pub(crate) fn is_unused(&self) -> bool {
         self.next_seq == 1 && self.is_empty() && self.held.is_empty()
     }
 
-    /// Whether there is anything worth keeping for a user's return.
+    /// Whether there is nothing to keep for a user's return.
     pub(crate) fn is_empty(&self) -> bool {
         self.list.is_empty() && self.failed.is_empty()
     }
@@ -353,7 +359,7 @@ impl Intents {
         self.changes
     }
 
-    /// Whether the app was told otherwise.
+    /// Whether the app was told another state.
     pub(crate) fn differs_from(&self, told: &Outbox) -> bool {
         if told.pending as usize != self.unanswered() || told.failed.len() != self.failed.len() {
             return true;
@@ -361,7 +367,7 @@ impl Intents {
         self.failed.iter().zip(&told.failed).any(|(now, told)| now.shown.id != told.id)
     }
 
-    /// As the app sees it.
+    /// The outbox as the app sees it.
     pub(crate) fn snapshot(&self) -> Outbox {
         let pending = u32::try_from(self.unanswered()).unwrap_or(u32::MAX);
         let mut failed = Vec::new();
@@ -371,7 +377,8 @@ impl Intents {
         Outbox { pending, failed }
     }
 
-    /// By lane and `seq`, else by request; only what is on its way, so that answers of another time change nothing.
+    /// Finds a sent intent, by lane and `seq`, else by request. Others are left out, so that late
+    /// answers change nothing.
     fn find(&self, lane: Option<&str>, seq: Option<u64>, id: Option<u64>) -> Option<usize> {
         let lane = lane.zip(seq);
         for (place, intent) in self.list.iter().enumerate() {
@@ -387,14 +394,14 @@ impl Intents {
         None
     }
 
-    /// Takes an intent out, with its row.
+    /// Removes an intent and its row.
     fn forget(&mut self, place: usize) {
         let Intent { lane, seq, .. } = self.list.remove(place);
         self.changes += 1;
         self.done.push((lane, seq));
     }
 
-    /// Moves an intent to those that were refused for good.
+    /// Moves an intent to the refused ones.
     fn fail(&mut self, place: usize, at: u64, error: Error) -> FailedIntent {
         let intent = self.list.remove(place);
         self.changes += 1;
@@ -420,7 +427,7 @@ fn failure(intent: &Intent, at: u64, error: Error) -> FailedIntent {
     FailedIntent { id: intent.number, kind, channel: intent.body.channel.clone(), at, error }
 }
 
-/// A message over the size a server takes would never arrive, however often it is sent.
+/// The error of an intent that is larger than the server's limit: it could never be sent.
 pub(crate) fn too_large() -> Error {
     let mut error = Error::new(ErrorCode::TooLarge, "");
     error.retry = false;

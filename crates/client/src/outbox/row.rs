@@ -1,10 +1,11 @@
-//! An intent as storage keeps it: the message as it is sent, and how it ended if it was refused.
+//! An intent as storage holds it: its message, and its end if it was refused.
 //!
 //! ```text
 //! 1<when it was made>\n<message>[\n<when it was refused>\n<error>]
 //! ```
 //!
-//! Messages hold no raw newline. The digit in front is the version; a row of another one is left to the library that wrote it.
+//! Messages hold no raw newline. The first digit is the version; a row of another version is left
+//! to the library that wrote it.
 
 use tidings_protocol::{
     Channel, Decode, Encode, Retry,
@@ -19,16 +20,16 @@ use crate::{Error, inbox::Mark};
 /// Version of the text.
 const VERSION: &str = "1";
 
-/// What a row says.
+/// The content of a row.
 #[derive(Debug, PartialEq)]
 pub(super) struct Row {
     pub(super) at: u64,
     pub(super) body: Body,
-    /// When it was refused for good, and why.
+    /// When and why it was refused for good.
     pub(super) refused: Option<(u64, Error)>,
 }
 
-/// The text that keeps an intent.
+/// The text of an intent's row.
 pub(super) fn text(intent: &Intent, refused: Option<(u64, &Error)>) -> String {
     let mut text = String::from(VERSION);
     intent.at.encode(&mut text);
@@ -59,8 +60,9 @@ pub(super) fn text(intent: &Intent, refused: Option<(u64, &Error)>) -> String {
     text
 }
 
-/// Rows of intents that were written down before a client could take them: what [`Event::LanesClaimed`](crate::Event::LanesClaimed)
-/// brings of a page that died while it loaded.
+/// Rows of intents that were stored before a client could take them:
+/// [`Event::LanesClaimed`](crate::Event::LanesClaimed) brings them from a page that ended while it
+/// loaded.
 pub mod written {
     use tidings_protocol::{Channel, Encode, Json, MarkSet, client::Publish};
 
@@ -91,12 +93,12 @@ pub mod written {
     }
 }
 
-/// Whether a newer library wrote it, which alone knows what to do with it.
+/// Whether a newer library wrote it, which alone can handle it.
 pub(super) fn is_foreign(text: &str) -> bool {
     !text.starts_with(VERSION)
 }
 
-/// Reads a row of the user whose inbox this is. `None`: it is broken.
+/// Reads a row of the user with this inbox. `None`: it is broken.
 pub(super) fn read(text: &str, inbox: &Channel) -> Option<Row> {
     let mut lines = text.strip_prefix(VERSION)?.splitn(4, '\n');
     let at = lines.next()?.parse().ok()?;
@@ -121,7 +123,7 @@ fn body(message: &str, inbox: &Channel) -> Result<Option<Body>, DecodeError> {
         "mark" => {
             let MarkMessage { epochs, offsets, up_to, set, .. } = MarkMessage::read(&mut reader);
             let mark = Mark::of_wire(offsets.as_ref(), up_to, set);
-            // A log that the mark says nothing of may have any epoch.
+            // The mark may lack the epoch of a log it does not touch; any epoch does for that log.
             let either = epochs.inbox.or(epochs.system);
             let pair = (epochs.inbox.or(either), epochs.system.or(either));
             let (Some(own), Some(system)) = pair else { return reader.finish(None) };

@@ -1,7 +1,9 @@
-//! Marks of items that are not known yet: before the inbox is there, or not among what is loaded.
+//! Marks of items that are not known yet: made before the inbox is there, or of items that are not
+//! loaded.
 //!
-//! A wish has its place in its lane, and its row in storage, from the start. Once the inbox is there it becomes a mark; items that
-//! are not loaded are looked up first ([`Lookup`](crate::inbox::Lookup)). On the wire there are no wishes: in storage one is
+//! A wish has its `seq` and its row in storage from the start. Once the inbox is there, it becomes
+//! a mark; items that are not loaded are looked up first ([`Lookup`](crate::inbox::Lookup)). A wish
+//! is never sent. In storage its message is
 //!
 //! ```text
 //! {"type":"wish","ids":["…"],"set":{…}}   "live":true in the place of "ids": everything there is; neither: all that is shown
@@ -16,17 +18,17 @@ use crate::{
     inbox::{Fold, Found},
 };
 
-/// How a stored one is told from messages.
+/// The `type` that tells a stored wish from a message.
 pub(super) const TYPE: &str = "wish";
 
-/// What became of the wishes.
+/// The result of [`Intents::grant`].
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Granted {
-    /// Some can go now, or have come to an end.
+    /// Whether some wishes became marks or ended.
     pub(crate) any: bool,
-    /// Those that did: there was nothing to mark, or an error says why there can't be.
+    /// Wishes that ended: without an error there was nothing to mark.
     pub(crate) ended: Vec<(u64, Body, Option<Error>)>,
-    /// The first one that has to look for items: its number, and the ids that are not loaded.
+    /// The first wish with unknown items: its number, and the ids that are not loaded.
     pub(crate) seeks: Option<(u64, Vec<String>)>,
 }
 
@@ -65,7 +67,8 @@ impl Intents {
         self.list.iter().any(Intent::is_wish)
     }
 
-    /// Makes marks of the wishes that can be. `sought`: the number of the one whose items were looked for, and what was found.
+    /// Turns wishes into marks where possible. `sought`: the number of the wish whose items were
+    /// looked up, and the items found.
     pub(crate) fn grant(
         &mut self,
         fold: &Fold,
@@ -80,7 +83,8 @@ impl Intents {
             match Body::resolve(fold, targets, *set, live, found) {
                 Ok(body) => {
                     intent.body = body;
-                    // Its row still says what was wished: written anew, it goes as it was sent, whoever sends it again.
+                    // Its row still holds the wish: it is written again as a mark, so that every
+                    // client that sends it sends the same.
                     if intent.progress == Progress::Unsent {
                         intent.progress = Progress::New;
                     }
@@ -111,7 +115,7 @@ impl Intents {
         }
         for (place, error) in ended {
             let Some(intent) = self.list.get_mut(place) else { continue };
-            // Its place in the lane is given up, of which nobody has to hear.
+            // Its `seq` is given up; no caller waits for that.
             let lost = Body { channel: fold.channel.clone(), deed: Deed::Lost };
             let body = core::mem::replace(&mut intent.body, lost);
             let number = core::mem::replace(&mut intent.number, ADOPTED);
@@ -121,7 +125,7 @@ impl Intents {
     }
 }
 
-/// Nothing in the inbox has this id, as far back as anybody looks.
+/// The error for an id that no item within the searchable part of the inbox has.
 pub(crate) fn unknown_item(id: &str) -> Error {
     let mut error = Error::new(ErrorCode::NotFound, "");
     error.message =
@@ -129,7 +133,7 @@ pub(crate) fn unknown_item(id: &str) -> Error {
     error
 }
 
-/// More items than one mark can name.
+/// The error for more items than one mark can name.
 pub(crate) fn too_many() -> Error {
     Error::new(ErrorCode::InvalidArgument, "more than 500 items at once")
 }
