@@ -1,28 +1,28 @@
-//! Whose client this is; changing users and signing out.
+//! The client's user: changing users and signing out.
 
 use tidings_protocol::{Channel, ErrorCode};
 
 use crate::{Command, Error, User, context::Context, outbox::Intents, timers::Timer};
 
-/// Users whose unsent intents are kept for their return.
+/// Most users whose unsent intents are kept in memory for their return.
 const AWAY_MAX: usize = 8;
 /// Milliseconds that signing out waits for unsent intents.
 const FAREWELL: u64 = 5_000;
 
-/// The current user, and what others left behind.
+/// The current user, and the intents of users who are away.
 #[derive(Debug, Default)]
 pub(crate) struct Account {
     named: User,
-    /// Who the server said it is.
+    /// The user that the server named.
     confirmed: Option<String>,
-    /// Intents of users who are away, the longest away first.
+    /// Intents of users who are away, the longest absence first.
     away: Vec<(String, Intents)>,
-    /// Signing out, waiting for unsent intents.
+    /// Whether signing out waits for unsent intents.
     leaving: bool,
 }
 
 impl Account {
-    /// Who it is, as far as known.
+    /// The user, if known.
     pub(crate) fn user(&self) -> Option<&str> {
         match &self.named {
             User::Named(user) => Some(user),
@@ -35,7 +35,7 @@ impl Account {
         matches!(self.named, User::Nobody)
     }
 
-    /// Neither the app nor the server has said who it is.
+    /// Whether neither the app nor the server has named the user yet.
     pub(crate) fn is_unknown(&self) -> bool {
         matches!(self.named, User::Unknown) && self.confirmed.is_none()
     }
@@ -44,7 +44,7 @@ impl Account {
         self.leaving
     }
 
-    /// What the current user left behind last time.
+    /// Takes the intents that the current user left earlier.
     fn take_away(&mut self) -> Option<Intents> {
         let user = self.user()?;
         let place = self.away.iter().position(|(away, _)| away == user)?;
@@ -53,7 +53,7 @@ impl Account {
 }
 
 impl Context {
-    /// The server says whose connection this is. `false`: not the user the app named.
+    /// Takes the user that the server named. `false`: it is not the user that the app named.
     pub(crate) fn confirm(&mut self, user: &str) -> bool {
         if let User::Named(named) = &self.account.named {
             return named == user;
@@ -70,7 +70,8 @@ impl Context {
         true
     }
 
-    /// The server's first word on who it is. `false`: more than that has to happen.
+    /// Takes the user that the server names first, on the startup path. `false`: another user was
+    /// known, which the startup path can't handle.
     pub(crate) fn meets(&mut self, user: &str) -> bool {
         if self.account.is_unknown() {
             self.meet(user);
@@ -80,17 +81,17 @@ impl Context {
 
     fn meet(&mut self, user: &str) {
         self.account.confirmed = Some(String::from(user));
-        // Not to be shown any more, but what was saved says which epochs a save may replace.
+        // The cache comes too late to be shown, but its epochs tell which ones a save may replace.
         self.load(false);
     }
 
-    /// The app says for the first time who it is.
+    /// The app names the user for the first time.
     pub(crate) fn name(&mut self, user: String) {
         self.account.named = User::Named(user);
         self.load(true);
     }
 
-    /// Swaps everything to another user's. `false`: it is the same one.
+    /// Replaces everything with another user's data. `false`: it is the same user.
     pub(crate) fn change_user(&mut self, to: User) -> bool {
         let same = match &to {
             User::Named(user) => self.account.user() == Some(user),
@@ -100,7 +101,7 @@ impl Context {
             self.account.named = to;
             return false;
         }
-        // What was asked for before anybody said who it is, is asked for by who is named first.
+        // Intents that were made before the user was named belong to the first user that is named.
         let first = self.account.is_unknown() && matches!(to, User::Named(_));
         let early = first.then(|| self.take_outbox()).filter(|early| !early.is_empty());
         self.put_away();
@@ -116,7 +117,8 @@ impl Context {
         true
     }
 
-    /// Nothing of the current user is shown or asked for any more; unsent intents wait for the user's return.
+    /// Removes all data and requests of the current user; unsent intents wait for the user's
+    /// return.
     fn put_away(&mut self) {
         self.save();
         self.keep();
@@ -135,7 +137,7 @@ impl Context {
             self.release(&mut intents);
         }
         if self.account.away.len() > AWAY_MAX {
-            // Those that storage keeps wait there.
+            // Intents in storage stay there.
             let (_, mut forgotten) = self.account.away.remove(0);
             self.refuse_all(&forgotten, ErrorCode::SignedOut);
             self.release(&mut forgotten);
@@ -149,7 +151,7 @@ impl Context {
         }
     }
 
-    /// Empties the outbox. What is made next goes over a lane of its own.
+    /// Empties the outbox. New intents get a lane of their own.
     fn take_outbox(&mut self) -> Intents {
         let lane =
             if self.outbox.is_unused() { self.outbox.lane().to_owned() } else { self.next_lane() };
@@ -163,7 +165,7 @@ impl Context {
         }
     }
 
-    /// Signing out waits for unsent intents, for a while.
+    /// Starts to sign out: waits a while for unsent intents.
     pub(crate) fn begin_sign_out(&mut self) {
         if !self.account.leaving {
             self.account.leaving = true;
@@ -171,7 +173,7 @@ impl Context {
         }
     }
 
-    /// Forgets the current user, here and in storage, in other clients of that storage too.
+    /// Forgets the current user, here, in storage, and in other clients of that storage.
     pub(crate) fn sign_out(&mut self) {
         let user = self.account.user().map(String::from);
         self.leave_signed_out();
@@ -180,7 +182,7 @@ impl Context {
         }
     }
 
-    /// Forgets the current user here.
+    /// Forgets the current user in this client.
     pub(crate) fn leave_signed_out(&mut self) {
         self.account.leaving = false;
         self.timers.cancel(Timer::SignOut);
@@ -189,9 +191,10 @@ impl Context {
         self.tell(Command::SignedOut { discarded });
     }
 
-    /// The ticket function said that nobody is signed in: a session ended, or was revoked. Nothing of the user stays, here or in
-    /// storage, unless [`Config::keep_signed_out`](crate::Config::keep_signed_out) says so. Other clients of that storage ask
-    /// for tickets themselves.
+    /// The ticket function said that no user is signed in: the session ended or was revoked. All
+    /// data of the user is deleted, here and in storage, unless
+    /// [`Config::keep_signed_out`](crate::Config::keep_signed_out) is set. Other clients of that
+    /// storage ask for tickets themselves.
     pub(crate) fn signed_out_elsewhere(&mut self) {
         if self.config.keep_signed_out || self.account.leaving {
             return;
@@ -207,7 +210,8 @@ impl Context {
         }
     }
 
-    /// Nothing of the current user stays in memory; answers how many intents had no answer.
+    /// Removes all data of the current user from memory; returns the number of intents without an
+    /// answer.
     fn forget(&mut self) -> u32 {
         let mut intents = self.take_outbox();
         let discarded = u32::try_from(intents.unanswered()).unwrap_or(u32::MAX);
@@ -223,18 +227,18 @@ impl Context {
         discarded
     }
 
-    /// Nobody is signed in, or not for long any more.
+    /// Whether no user is signed in, or the user is signing out.
     pub(crate) fn is_signed_out(&self) -> bool {
         self.account.is_nobody() || self.account.leaving
     }
 
-    /// The inbox of the current user; while nobody knows who that is, what stands for it.
+    /// The current user's inbox; while the user is unknown, a placeholder.
     pub(crate) fn inbox_channel(&self) -> Channel {
         let inbox = self.account.user().and_then(|user| Channel::inbox(user).ok());
         inbox.unwrap_or_else(Channel::system)
     }
 
-    /// The client ends: whoever waits hears so.
+    /// The client ends: every waiting call gets an error.
     pub(crate) fn close_calls(&mut self) {
         self.save();
         let error = Error::new(ErrorCode::ClosedByApp, "");

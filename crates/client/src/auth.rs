@@ -1,10 +1,10 @@
-//! Credentials: into `connect`, and renewed in band before they end.
+//! Credentials: puts them into `connect`, and renews them on the connection before they expire.
 
 use tidings_protocol::{ErrorCode, Retry, client::Refresh, server};
 
 use crate::{Command, Credential, Error, context::Context, error::Failure, timers::Timer};
 
-/// Puts a credential where `connect` and `refresh` carry it.
+/// Puts a credential into the fields of `connect` or `refresh`.
 pub(crate) fn carry(
     credential: &Credential,
     ticket: &mut Option<String>,
@@ -13,24 +13,25 @@ pub(crate) fn carry(
     match credential {
         Credential::Ticket(text) => *ticket = Some(text.clone()),
         Credential::Token(text) => *token = Some(text.clone()),
-        // Ends the attempt, or the connection, before anything is sent.
+        // Ends the attempt, or the connection, before a message is sent.
         Credential::SignedOut => {}
     }
 }
 
-/// What the ticket function's answer to a refresh leads to.
+/// The result of the ticket function's answer to a refresh.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Renewal {
-    /// The connection goes on as it is.
+    /// The connection goes on.
     Going,
     /// The user is signed out.
     SignedOut,
 }
 
-/// In-band refresh of one connection: at 80 % of the credential's life, or when the server says it is time.
+/// Refreshes the credential of one connection: at 80 % of its lifetime, or when the server says
+/// that it expires.
 ///
-/// Whatever fails is tried again, with growing waits; if the credential ends first, the server closes and the
-/// next attempt brings a new one anyway.
+/// A failed refresh is repeated, with growing delays. If the credential expires first, the server
+/// closes the connection, and the next attempt brings a new credential anyway.
 #[derive(Debug, Default)]
 pub(crate) struct Refresher {
     step: Step,
@@ -41,21 +42,22 @@ pub(crate) struct Refresher {
 enum Step {
     #[default]
     Resting,
-    /// The app's ticket function was asked.
+    /// The app's ticket function was called.
     Fetching(u64),
-    /// The server was, as this request and at this time of the clock that never goes back.
+    /// The `refresh` was sent: its request id, and the monotonic time.
     Sent(u64, u64),
 }
 
 impl Refresher {
-    /// A credential that ends at this server time, if it does.
+    /// Schedules the refresh of a credential that expires at this server time, if it expires.
     pub(crate) fn schedule(expires_at: Option<u64>, cx: &mut Context) {
         let (Some(end), Some(now)) = (expires_at, cx.clock.server_time(cx.now)) else {
             cx.timers.cancel(Timer::Refresh);
             return;
         };
         let left = end.saturating_sub(now);
-        // Never sooner than the backoff's base: a credential that never gets longer must not spin.
+        // Never earlier than the backoff's base: otherwise a credential that stays short-lived
+        // would cause a loop.
         cx.set(Timer::Refresh, (left - left / 5).max(cx.config.backoff.base));
     }
 
@@ -67,7 +69,7 @@ impl Refresher {
         }
     }
 
-    /// The app's ticket function answered.
+    /// The app's ticket function returned.
     pub(crate) fn fetched(
         &mut self,
         attempt: u64,
@@ -96,7 +98,7 @@ impl Refresher {
         Renewal::Going
     }
 
-    /// The server took the new credential.
+    /// The server accepted the new credential.
     pub(crate) fn refreshed(&mut self, answer: &server::Refreshed, cx: &mut Context) {
         if let Step::Sent(id, asked) = self.step
             && answer.id.is_none_or(|answered| answered == id)

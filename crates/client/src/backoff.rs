@@ -1,14 +1,16 @@
-//! How long to wait before the next attempt.
+//! The delay before the next attempt.
 
 use crate::{Backoff, rng::Rng};
 
-/// Longest wait a server may ask for, in milliseconds: an hour. A slip of a digit must not mute a client for good.
+/// Longest delay that a server may ask for, in milliseconds: an hour. A wrong digit must not stop a
+/// client for good.
 const AFTER_MAX: u64 = 3_600_000;
 
-/// Attempts that failed since the connection was last good.
+/// Failed attempts since the connection was last good.
 ///
-/// Only a connection that caught up with both logs and then held for `Backoff::base` counts as good. A server that
-/// takes connections and drops them, or a record that breaks them, therefore meets growing waits.
+/// A connection is good only after it has caught up with both logs and then lasted for
+/// `Backoff::base`. So delays grow if a server accepts connections and drops them, or if one record
+/// breaks them.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Failures(u32);
 
@@ -21,11 +23,12 @@ impl Failures {
         self.0 = 0;
     }
 
-    /// Counts one more failure. Answers the milliseconds to wait, or `None` when the attempts are used up.
+    /// Counts one more failure. Returns the delay in milliseconds, or `None` when the attempts are
+    /// used up.
     ///
-    /// Full jitter: `random(0, min(cap, base · 2^n))`. The first retry is early, `random(0, base / 2)`: most
-    /// failures are one cut cable, not a storm. `after`, the server's wish, wins; jitter up to `base` keeps
-    /// clients that got the same answer apart.
+    /// Full jitter: `random(0, min(cap, base · 2^n))`. The first retry is early,
+    /// `random(0, base / 2)`, because most failures affect one client only. The server's delay
+    /// `after` takes precedence; jitter up to `base` spreads clients that got the same answer.
     pub(crate) fn next(
         &mut self,
         config: Backoff,

@@ -1,4 +1,4 @@
-//! What the app calls: marks, messages, older items, leaving. Each call ends with one answer.
+//! The app's calls: marks, messages, older items, signing out. Each call gets one answer.
 
 use tidings_protocol::{Channel, ErrorCode, Json, MarkSet, limits};
 
@@ -11,7 +11,7 @@ use crate::{
 };
 
 impl Client {
-    /// Marks what is there, now or once it is known what that is.
+    /// Marks items, now or as soon as it is known which items they are.
     pub(crate) fn mark(&mut self, intent: u64, targets: &MarkTargets, set: MarkSet) {
         let live = self.state.is_live();
         let wish = || Body {
@@ -39,7 +39,7 @@ impl Client {
                 return;
             }
             Some(Err(Unresolved::Early | Unresolved::Unknown(_))) => wish(),
-            // Nothing was shown: what there is shows once the server says so.
+            // The inbox was never shown, so the mark covers all items that the server has.
             None if *targets == MarkTargets::All => Body {
                 channel: self.cx.inbox_channel(),
                 deed: Deed::Wish { targets: MarkTargets::Everything, set },
@@ -49,7 +49,7 @@ impl Client {
         self.intend(intent, body);
     }
 
-    /// There is nothing to mark: it is done, and the inbox is where it was.
+    /// There is nothing to mark: the call succeeds at the inbox's current offset.
     pub(crate) fn settle_idle(&mut self, intent: u64) {
         let Some(fold) = self.cx.inbox.fold() else { return };
         let cursor = fold.cursor(Log::Inbox);
@@ -76,7 +76,7 @@ impl Client {
         }
     }
 
-    /// Tries once more what was refused: what stood in its way may be gone.
+    /// Retries a refused intent: the reason for the refusal may be gone.
     pub(crate) fn retry(&mut self, intent: u64, body: Body) {
         match &body.deed {
             Deed::Publish(data) => self.publish(intent, &body.channel, data),
@@ -99,7 +99,8 @@ impl Client {
         self.on(Input::Work);
     }
 
-    /// Refuses an intent without asking the server. The app hears of it in every way in which it hears of the server's refusals.
+    /// Refuses an intent without asking the server. The app learns of it exactly as of a server's
+    /// refusal.
     pub(crate) fn decline(&mut self, intent: u64, body: Body, error: Error) {
         let cx = &mut self.cx;
         let at = (intent, cx.now.wall);
@@ -138,7 +139,7 @@ impl Client {
         self.cx.timers = TimerTable::default();
     }
 
-    /// After `close()`: calls are answered, everything else is past caring.
+    /// After `close()`: calls are answered with an error, other events are ignored.
     pub(crate) fn refuse_as_closed(&mut self, event: &Event) {
         match event {
             Event::MarkRequested { intent, .. }

@@ -1,4 +1,4 @@
-//! The client: takes events in order, lets the machine act, and says what changed.
+//! The client: takes events in order, runs the state machine, and reports changes.
 
 use tidings_protocol::{Channel, ErrorCode, codec::messages_of};
 
@@ -16,24 +16,24 @@ use crate::{
     trip::Trip,
 };
 
-/// The client. See the crate's documentation for the contract.
+/// The client. See the crate's documentation for its contract.
 #[derive(Debug)]
 pub struct Client {
     pub(crate) cx: Context,
     pub(crate) state: State,
-    /// What the driver's timer is set to.
+    /// The time the driver's timer is set to.
     pub(crate) timer: Option<u64>,
-    /// No connection for a while although one is wanted.
+    /// Whether a wanted connection has been missing for a while.
     pub(crate) lost: bool,
-    /// What happened, and waits for that.
+    /// Events that wait for the deferred part.
     pub(crate) held: Held,
     connection: Connection,
     outbox: Outbox,
 }
 
 impl Client {
-    /// A client that has done nothing yet. Settings that would stall or spin it are brought into range, once all of it is
-    /// there.
+    /// A client that is idle. Settings that would stall it or make it loop are brought into range,
+    /// once all of its code is loaded.
     #[must_use]
     pub fn new(config: Config) -> Self {
         let cx = Context::new(config);
@@ -58,7 +58,8 @@ impl Client {
         }
     }
 
-    /// Something happened. Commands are appended to `out`, to be executed in order after this returns.
+    /// Handles an event. Appends commands to `out`; the driver executes them in order after this
+    /// returns.
     pub fn handle(&mut self, now: Now, event: Event, out: &mut Vec<Command>) {
         self.cx.now = now;
         let jumped = self.cx.clock.tick(now);
@@ -68,7 +69,7 @@ impl Client {
         }
     }
 
-    /// Handles an event with all that can happen.
+    /// Handles an event with all of the client's code.
     #[allow(
         clippy::needless_pass_by_value,
         reason = "it is over with this; nobody needs the event after it"
@@ -103,7 +104,8 @@ impl Client {
         if jumped {
             self.on(Input::Doubt);
         }
-        // After the event: what just came may be what a deadline waits for, however late the driver's timer is.
+        // After the event: it may be the one that a deadline waits for, however late the driver's
+        // timer is.
         for &timer in &Timer::ALL {
             if let Some(late) = self.cx.timers.take_due(timer, now.mono) {
                 self.due(timer, late);
@@ -118,51 +120,52 @@ impl Client {
         &self.connection
     }
 
-    /// A view of the inbox. `Arc`s inside are the same as long as the content is.
+    /// A view of the inbox. Its `Arc`s stay the same as long as the content does.
     pub fn inbox(&mut self, filter: &Filter) -> InboxView {
         self.cx.inbox.view(filter)
     }
 
-    /// A channel beside the inbox; idle and empty while nobody reads it. `Arc`s inside are the same as long as the
-    /// content is.
+    /// A channel besides the inbox; idle and empty without readers. Its `Arc`s stay the same as
+    /// long as the content does.
     #[must_use]
     pub fn channel(&self, channel: &Channel) -> ChannelView {
         self.cx.channel(channel)
     }
 
-    /// All items of the inbox, newest first, for drivers that keep views of their own: what [`Filter::fits`] says of each,
-    /// [`Client::summary`] and [`Client::loads`] are what [`Client::inbox`] puts together.
+    /// All items of the inbox, newest first, for drivers with views of their own: [`Filter::fits`]
+    /// of each item, [`Client::summary`] and [`Client::loads`] together make up [`Client::inbox`].
     #[must_use]
     pub fn items(&self) -> &[ItemView] {
         &self.cx.inbox.shown().items
     }
 
-    /// What a view says beside its items.
+    /// The fields of a view besides its items.
     #[must_use]
     pub fn summary(&self, filter: &Filter) -> InboxSummary {
         self.cx.inbox.shown().summary(filter)
     }
 
-    /// Whether older items of a view are being loaded, and why the last load failed.
+    /// Whether older items of a view are being loaded, and the error of the last load.
     #[must_use]
     pub fn loads(&self, filter: &Filter) -> (bool, Option<Error>) {
         let pager = &self.cx.inbox.pager;
         (pager.loading(filter), pager.error(filter))
     }
 
-    /// Unanswered and refused intents.
+    /// Intents without an answer, and refused intents.
     #[must_use]
     pub fn outbox(&self) -> &Outbox {
         &self.outbox
     }
 
-    /// Server time in milliseconds since 1970, once known.
+    /// Server time in milliseconds since 1970, if known.
     #[must_use]
     pub fn server_time(&self, now: Now) -> Option<u64> {
         self.cx.clock.server_time(now)
     }
 
-    /// In words: why it is not connected, and what happens next. Empty until the whole client is loaded.
+    /// Describes why the client is not connected, and what happens next. Empty until the whole
+    /// client is loaded.
     #[must_use]
     pub fn explain(&self, now: Now) -> String {
         match self.cx.rest {
@@ -171,18 +174,19 @@ impl Client {
         }
     }
 
-    /// In words, from all that is known.
+    /// Describes the state, with all of the client's code.
     pub(crate) fn explained(&self, now: Now) -> String {
         explain::explain(&self.state, &self.cx, now)
     }
 
-    /// Proof that all of the client's code is there, for drivers that load theirs in two parts as well.
+    /// Proof that all of the client's code is loaded, for drivers that load theirs in two parts as
+    /// well.
     #[must_use]
     pub fn rest(&self) -> Option<Rest> {
         self.cx.rest
     }
 
-    /// Records that came again and were dropped, over the client's life.
+    /// Number of records that arrived again and were dropped, over the client's life.
     #[must_use]
     pub fn duplicates(&self) -> u64 {
         self.cx.duplicates
@@ -204,7 +208,7 @@ impl Client {
                 self.on(Input::Unwanted);
             }
             Event::RetryRequested => {
-                // The app knows better than the browser.
+                // The app knows more than the browser.
                 self.cx.world.online = true;
                 self.on(Input::RetryNow);
             }
@@ -216,7 +220,8 @@ impl Client {
                 if self.cx.change_user(user.clone()) {
                     self.on(Input::Restart);
                 } else if self.state.is_signed_out() {
-                    // Somebody who was signed out is back: the ticket function knows more now.
+                    // A user who was signed out has returned: the ticket function may have a ticket
+                    // again.
                     self.on(Input::Wanted);
                 }
             }
@@ -308,7 +313,7 @@ impl Client {
             Event::TransportClosed { transport, code, reason } => {
                 self.on(Input::Closed { transport: *transport, code: *code, reason });
             }
-            // What waited for it was handled before.
+            // The held events were handled before this one.
             Event::RestLoaded => {}
             Event::TimerFired => self.timer = None,
             Event::WentOnline => {
@@ -369,7 +374,7 @@ impl Client {
         }
     }
 
-    /// What the machine asked of transports made of requests is done, and what comes of it happens to the machine.
+    /// Executes the state machine's commands to HTTP transports, and gives it the results.
     fn carry(&mut self) {
         loop {
             let heard = self.cx.carry();
@@ -390,7 +395,8 @@ impl Client {
         }
     }
 
-    /// Ends a sign-out that waits for nothing, brings the snapshots up to date and says which changed.
+    /// Ends a sign-out that waits for nothing, updates the snapshots, and reports those that
+    /// changed.
     fn finish(&mut self, out: &mut Vec<Command>) {
         if self.cx.account.is_leaving()
             && (self.cx.outbox.unanswered() == 0 || !self.state.may_send())
@@ -413,7 +419,8 @@ impl Client {
         self.tell_changes(before, outbox, out);
     }
 
-    /// Says which snapshots changed and when to come back. `before` is the inbox's revision as the app knows it.
+    /// Reports the changed snapshots, and sets the timer. `before` is the inbox's revision as the
+    /// app knows it.
     pub(crate) fn tell_changes(&mut self, before: u64, outbox: bool, out: &mut Vec<Command>) {
         let inbox = self.cx.inbox.revision() != before;
         let connection = self.refresh_connection();
@@ -435,7 +442,7 @@ impl Client {
         self.cx.inbox.refresh(self.state.is_live(), self.cx.rest, &self.cx.outbox, most);
     }
 
-    /// Answers loads that have what they wanted, or can't get more.
+    /// Answers loads that have enough items, or can't get more.
     fn refresh_loads(&mut self) {
         let most = self.cx.config.items_max;
         if !self.cx.inbox.pager.is_idle() {
@@ -465,7 +472,7 @@ impl Client {
         } else if !self.lost {
             self.cx.bring_forward(Timer::Lost, self.cx.config.lost_after);
         }
-        // Of whoever was signed out nothing is shown, the name included.
+        // No data of a signed-out user is shown, not even the name.
         let gone = status == Status::SignedOut && self.cx.inbox.fold().is_none();
         let connection = Connection {
             status,

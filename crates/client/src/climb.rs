@@ -1,7 +1,9 @@
-//! Trying a better transport while the one in use goes on: the app sees nothing of it but another name.
+//! Upgrades to a better transport while the current one goes on: the app notices only another
+//! transport name.
 //!
-//! The better one is opened and greeted beside the other, with its session token and all cursors, under a name of its own,
-//! so that the server does not end the one in use before the other is known to work.
+//! The client opens the better transport beside the current one and sends `connect` on it, with the
+//! current session token and all cursors. The connection has an instance name of its own, so that
+//! the server does not end the current connection before the new one is known to work.
 
 use tidings_protocol::{Channels, CloseCode, client::Cursor, server};
 
@@ -10,9 +12,9 @@ use crate::{
     heard::Heard, machine::Input, timers::Timer,
 };
 
-/// Milliseconds until it is tried again, when the page is hidden at the time.
+/// Milliseconds until the next try, if the page is hidden.
 const HIDDEN: u64 = 60_000;
-/// Milliseconds over which the clients of a network that came back try a better one.
+/// Milliseconds over which clients spread their tries after a network comes back.
 const SPREAD: u64 = 1_000;
 /// Longest name of an instance.
 const INSTANCE_MAX: usize = 64;
@@ -23,12 +25,12 @@ pub(crate) struct Climb {
     transport: u64,
     kind: TransportKind,
     rung: u8,
-    /// Where it was told to go on. The connection in use brings more meanwhile.
+    /// The cursors in its `connect`. The current connection brings more records meanwhile.
     named: Channels<Cursor>,
 }
 
 impl Climb {
-    /// When the next one begins, if there is anything better than what is in use.
+    /// Schedules the next try, if there is a better transport than the current one.
     pub(crate) fn schedule(cx: &mut Context) {
         match cx.ladder.climb_in(&cx.config, &mut cx.rng) {
             Some(wait) => cx.set(Timer::Climb, wait),
@@ -50,7 +52,7 @@ impl Climb {
 }
 
 impl Connected {
-    /// Time for a climb, or one took too long.
+    /// It is time to try an upgrade, or the current try took too long.
     pub(crate) fn climb_due(&mut self, cx: &mut Context) {
         if self.climb.is_some() {
             self.slip(cx);
@@ -61,7 +63,8 @@ impl Connected {
         }
     }
 
-    /// Another network, and the connection holds: the new one may let more through than the old one did.
+    /// The network changed and the connection still works: the new network may let more transports
+    /// through.
     pub(crate) fn climb_soon(&mut self, cx: &mut Context) {
         cx.ladder.stand_on(self.kind(), &cx.config);
         if self.climb.is_none() && cx.timers.at(Timer::Climb).is_some() {
@@ -70,7 +73,7 @@ impl Connected {
         }
     }
 
-    /// Something of the transport that is tried.
+    /// An event of the transport that is being tried.
     pub(crate) fn climbing(&mut self, input: Input<'_>, cx: &mut Context) {
         match input {
             Input::Opened { transport } => {
@@ -93,7 +96,7 @@ impl Connected {
                 Ok(Some(Heard::Error(_))) => self.slip(cx),
                 _ => {}
             },
-            // It is gone: nothing is left to close.
+            // The transport is already closed.
             _ => {
                 self.climb = None;
                 cx.ladder.slipped();
@@ -102,7 +105,7 @@ impl Connected {
         }
     }
 
-    /// The better transport works: everything goes on over it.
+    /// The better transport works: the client moves to it.
     fn climbed(&mut self, greeting: &server::Connected, cx: &mut Context) {
         let Some(Climb { transport, kind, rung, named }) = self.climb.take() else { return };
         cx.timers.cancel(Timer::Climb);
@@ -110,14 +113,14 @@ impl Connected {
         self.move_to(transport, kind, greeting, &named, cx);
     }
 
-    /// It does not.
+    /// The better transport does not work.
     fn slip(&mut self, cx: &mut Context) {
         self.give_up_climb(cx);
         cx.ladder.slipped();
         Climb::schedule(cx);
     }
 
-    /// The connection ends, and with it what was tried beside it.
+    /// The connection ends, and so does the upgrade beside it.
     pub(crate) fn give_up_climb(&mut self, cx: &mut Context) {
         cx.timers.cancel(Timer::Climb);
         if let Some(Climb { transport, .. }) = self.climb.take() {

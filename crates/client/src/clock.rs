@@ -1,25 +1,27 @@
-//! What time it is on the server, and whether this machine slept.
+//! The server's time, and whether this machine slept.
 
 use crate::Now;
 
-/// Clocks that part by more than this, in milliseconds, mean sleep or a set clock, not drift.
+/// If the two clocks diverge by more milliseconds than this, the machine slept or its clock was
+/// set; it is not drift.
 const JUMP: i64 = 5_000;
 
 /// Offset between this machine's clocks and the server's.
 ///
-/// When the wall clock leaps ahead of the monotonic one, the machine slept or somebody set its clock: which of them can't be told
-/// from here, and only the first moves server time. The server says what it is within a heartbeat, on every transport.
+/// When the wall clock jumps ahead of the monotonic clock, either the machine slept or its clock
+/// was set. The client can't tell which, and only sleep moves server time. The server tells its
+/// time within a heartbeat, on every transport.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Clock {
     last: Option<Now>,
-    /// Server time minus `Now::mono`, as the server last said.
+    /// Server time minus `Now::mono`, as of the server's last message about it.
     offset: Option<i64>,
-    /// Milliseconds this machine slept since, if it slept.
+    /// Milliseconds that this machine seems to have slept since then.
     slept: i64,
 }
 
 impl Clock {
-    /// Notes the time of an event. `true`: the two local clocks parted since the last one.
+    /// Notes the time of an event. `true`: the two local clocks diverged since the last event.
     pub(crate) fn tick(&mut self, now: Now) -> bool {
         let jump = self.last.map_or(0, |last| {
             signed_difference(now.wall, last.wall)
@@ -32,20 +34,22 @@ impl Clock {
         jump.saturating_abs() > JUMP
     }
 
-    /// Learns from the server; `round_trip` in milliseconds, where known.
+    /// Takes the server's time; `round_trip` in milliseconds, if known.
     pub(crate) fn learn(&mut self, now: Now, server: u64, round_trip: u64) {
         let server = server.saturating_add(round_trip / 2);
         self.offset = Some(signed_difference(server, now.mono));
         self.slept = 0;
     }
 
-    /// Server time in milliseconds since 1970. After a leap that is not explained yet: as if the machine had slept.
+    /// Server time in milliseconds since 1970. After an unexplained jump, it assumes that the
+    /// machine slept.
     pub(crate) fn server_time(&self, now: Now) -> Option<u64> {
         let offset = self.offset?.saturating_add(self.slept);
         Some(now.mono.saturating_add_signed(offset))
     }
 
-    /// Milliseconds since a server time, at least: a leap that is not explained yet makes nothing older.
+    /// Milliseconds that have passed at least since a server time: an unexplained jump makes
+    /// nothing older.
     pub(crate) fn age(&self, now: Now, at: u64) -> u64 {
         let offset = self.offset.unwrap_or_default();
         now.mono.saturating_add_signed(offset).saturating_sub(at)
@@ -53,7 +57,7 @@ impl Clock {
 }
 
 fn signed_difference(a: u64, b: u64) -> i64 {
-    // Times are far from where this would wrap.
+    // Real times are far from the wrap-around.
     a.wrapping_sub(b).cast_signed()
 }
 

@@ -1,8 +1,8 @@
-//! Settings, checked once.
+//! Settings, which are checked once.
 
 use crate::TransportKind;
 
-/// How long to wait between attempts: `random(0, min(cap, base · 2^n))`, the first retry early.
+/// The delay between attempts: `random(0, min(cap, base · 2^n))`, the first retry early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backoff {
     /// Milliseconds; default 1,000.
@@ -19,12 +19,13 @@ impl Default for Backoff {
     }
 }
 
-/// What a client is made with.
+/// Settings of a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// Seed of the client's randomness (jitter).
     pub seed: u64,
-    /// Random name of this page, 1–64 characters: a later connection replaces an earlier one of the same instance.
+    /// Random name of this page, 1–64 characters: a later connection replaces an earlier one of the
+    /// same instance.
     pub instance: String,
     /// Random prefix of outbox lanes, unique per client instance; a lane is `{client_id}-{n}`.
     pub client_id: String,
@@ -32,56 +33,61 @@ pub struct Config {
     pub library: (String, String),
     /// Retry delays.
     pub backoff: Backoff,
-    /// Milliseconds between pings; the server's wish wins when shorter. Default 25,000.
+    /// Milliseconds between pings; a shorter interval of the server takes precedence. Default
+    /// 25,000.
     pub heartbeat: u64,
-    /// Milliseconds to wait for an answer. This and the next two are for usual links: over slow ones it is several measured round trips,
-    /// and twice and four times as long after attempts that ran out of time, up to a minute. Default 10,000.
+    /// Milliseconds to wait for an answer. This and the next two hold for ordinary networks. On
+    /// slow ones, a deadline lasts several measured round trips; after attempts that timed out it
+    /// is two and four times as long, up to a minute. Default 10,000.
     pub timeout: u64,
-    /// Milliseconds a wake-up's probe may take. Default 2,000.
+    /// Milliseconds that a probe may take after the page wakes up. Default 2,000.
     pub probe_timeout: u64,
     /// Milliseconds for the ticket function. Default 10,000.
     pub credential_timeout: u64,
-    /// Items kept in memory below loaded pages, and in storage. Default 50.
+    /// Items kept in memory besides loaded pages, and in storage. Default 50.
     pub keep: u32,
     /// Most items held in memory, pages included. Default 1,000.
     pub items_max: u32,
-    /// Most unanswered intents; more are refused with `outbox_full`. Default 1,000.
+    /// Most intents without an answer; further intents fail with `outbox_full`. Default 1,000.
     pub outbox_max: u32,
-    /// Most failed intents remembered; the oldest goes. Default 100.
+    /// Most failed intents that are remembered; the oldest is dropped first. Default 100.
     pub failed_max: u32,
-    /// Oldest notification that counts as arriving, in milliseconds. Default 60,000.
+    /// Greatest age of a notification that counts as arriving, in milliseconds. Default 60,000.
     pub arrived_max_age: u64,
     /// Milliseconds without a connection until `lost`. Default 5,000.
     pub lost_after: u64,
-    /// Transports, the best first; one that does not get through is left for the next. Drivers that can do `Request`
-    /// name all three. Default: WebSocket only.
+    /// Transports, the best first; if one does not get through, the client falls back to the next.
+    /// Drivers that support `Request` name all three. Default: WebSocket only.
     pub transports: Vec<TransportKind>,
-    /// Milliseconds on another transport than the best until a better one is tried; doubled, up to 32 times as long, with each try
-    /// that fails, a sixth where the best one worked before. Default 60,000.
+    /// Milliseconds on a transport other than the best until the client tries to upgrade. The time
+    /// doubles with each failed try, up to 32 times, and is a sixth if the best transport worked
+    /// before. Default 60,000.
     pub climb_after: u64,
-    /// Storage exists: `Load` and `Save` are wanted.
+    /// Whether there is storage: the client uses `Load` and `Save`.
     pub storage: bool,
-    /// It keeps the outbox, too: `Keep`, `Claim` and `Release` are wanted.
+    /// Whether it stores the outbox, too: the client uses `Keep`, `Claim` and `Release`.
     pub lanes: bool,
-    /// Milliseconds between looks for lanes of dead clients while connected. Default 15,000.
+    /// While connected, milliseconds between checks for lanes of ended clients. Default 15,000.
     pub adopt_every: u64,
-    /// Milliseconds a channel is followed on after its last reader went. Default 5,000.
+    /// Milliseconds that a channel stays subscribed after its last reader left. Default 5,000.
     pub linger: u64,
-    /// Most channels followed at once, beside the inbox; more are refused with `subscriptions`. Default 64.
+    /// Most channels subscribed at once, besides the inbox; further ones fail with `subscriptions`.
+    /// Default 64.
     pub channels_max: u32,
-    /// Most messages of one channel held in memory, pages included, and kept in storage. Default 500.
+    /// Most messages of one channel in memory, pages included, and in storage. Default 500.
     pub messages_max: u32,
     /// Most bytes of their payloads. Default 1 MiB.
     pub messages_bytes: u32,
-    /// What is shown and stored stays when the ticket function says that nobody is signed in. Default: it goes.
+    /// Whether shown and stored data stays when the ticket function says that no user is signed in.
+    /// Default: it is deleted.
     pub keep_signed_out: bool,
-    /// All of the client's code is loaded. Where it is not, what a first connection does not need is asked for by
-    /// `LoadRest`. Default: true.
+    /// Whether all of the client's code is loaded. If not, the client asks with `LoadRest` for the
+    /// part that a first connection does not need. Default: true.
     pub whole: bool,
 }
 
 impl Config {
-    /// The defaults, with what only the driver can know.
+    /// The defaults, with the values that only the driver knows.
     #[must_use]
     pub fn new(seed: u64, instance: String, client_id: String) -> Self {
         Self {
@@ -114,7 +120,7 @@ impl Config {
         }
     }
 
-    /// Brings settings that would stall or spin the client into range.
+    /// Brings settings into range that would stall the client or make it loop.
     pub(crate) fn check(&mut self) {
         self.backoff.base = self.backoff.base.clamp(10, 3_600_000);
         self.backoff.cap = self.backoff.cap.clamp(self.backoff.base, 3_600_000);

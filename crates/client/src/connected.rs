@@ -1,4 +1,5 @@
-//! The connection is accepted: follow the logs, send what waits, stay alive.
+//! The connection is accepted: subscribe to the logs, send pending intents, keep the connection
+//! alive.
 
 mod hears;
 
@@ -32,28 +33,28 @@ pub(crate) struct Connected {
     heartbeat: Heartbeat,
     refresher: Refresher,
     resume: Resume,
-    /// Items of one page.
+    /// Most items of one page.
     page: u32,
-    /// Longest message, in bytes.
+    /// Longest message in bytes.
     bytes: usize,
-    /// The server refused an intent for now: no more until the timer.
+    /// The server refused an intent for now: no intent is sent until the timer.
     held: bool,
     /// A better transport that is being tried.
     pub(crate) climb: Option<Climb>,
-    /// The last error that was no answer, and when: the close that follows is explained by it.
+    /// The last error that answered no request, and its time: it explains a close that follows.
     error: Option<(u64, Failure)>,
 }
 
 /// Why a connection ends.
 #[derive(Debug)]
 enum End {
-    /// Something failed; the transport is still there.
+    /// A failure; the transport is still open.
     Failed(Failure),
-    /// The server closed, or the network did.
+    /// The server or the network closed the transport.
     Gone(Failure),
-    /// The server asked to leave.
+    /// The server asked the client to leave.
     Goaway,
-    /// The ticket function said that nobody is signed in.
+    /// The ticket function said that no user is signed in.
     SignedOut,
 }
 
@@ -76,7 +77,7 @@ impl Connected {
         State::Connected(Box::new(state))
     }
 
-    /// What a connection does beside following the inbox: follows what else is read, and sends what waits.
+    /// Starts the rest of a connection's work: other channels, the outbox, the upgrade.
     pub(crate) fn go_on(&mut self, cx: &mut Context) {
         cx.claim();
         cx.channels_connected(self.transport, self.page);
@@ -84,7 +85,7 @@ impl Connected {
         self.work(cx);
     }
 
-    /// A connection on which nothing was sent yet.
+    /// A connection on which no message was sent yet.
     pub(crate) fn new(
         transport: u64,
         kind: TransportKind,
@@ -108,7 +109,7 @@ impl Connected {
         }
     }
 
-    /// What a connection made of requests has to know beside.
+    /// Prepares the heartbeat and the requests of an HTTP transport.
     fn greeted(&self, connected: &server::Connected, cx: &mut Context) {
         if self.kind != TransportKind::Ws {
             self.heartbeat.listen(cx);
@@ -183,8 +184,8 @@ impl Connected {
             }
             Input::Due(timer, late) => self.due(timer, late, cx)?,
             Input::Message { transport, text } if transport == self.transport => {
-                // Of what is made of requests each piece that comes down was heard already; an answer to what went up says nothing
-                // of the way down.
+                // On HTTP transports, each piece that arrived was already noted as a sign of life.
+                // The answer to a POST says nothing about the way down.
                 if self.kind == TransportKind::Ws {
                     Heartbeat::heard(cx);
                 }
@@ -199,7 +200,8 @@ impl Connected {
     fn due(&mut self, timer: Timer, late: u64, cx: &mut Context) -> Result<(), End> {
         match timer {
             Timer::Answer => {
-                // Either a pause is over, or an answer is missing. The server answers a repeat as it did the first time.
+                // A pause is over, or an answer is missing. The server answers a repeat as it did
+                // the first time.
                 self.held = false;
                 cx.outbox.recall();
                 self.work(cx);
@@ -233,7 +235,7 @@ impl Connected {
         Ok(())
     }
 
-    /// A stream that does not bring what it owes was let in and then held back, as proxies do that fill a buffer first.
+    /// A stream that opened but brings nothing is held back by a proxy that fills its buffer first.
     fn unless_held_back(&self, owed: Result<(), Failure>, cx: &mut Context) -> Result<(), Failure> {
         if owed.is_err() && self.kind == TransportKind::Sse {
             cx.ladder.step_down(&cx.config);
@@ -245,7 +247,8 @@ impl Connected {
         self.transport == transport
     }
 
-    /// Takes a snapshot, unless it has to be asked for again or is of another log than what is there.
+    /// Takes a snapshot, unless it must be requested again or belongs to another log than the
+    /// current one.
     pub(crate) fn takes_snapshot(&mut self, snapshot: &Snapshot, cx: &mut Context) -> bool {
         let fit = self.resume.fit(snapshot, cx);
         if fit == Fit::Again || Resume::is_elsewhere(snapshot, cx) {
@@ -258,12 +261,13 @@ impl Connected {
         true
     }
 
-    /// Takes the answer to a subscription, unless it contradicts what was asked or is of another log than what is there.
+    /// Takes the answer to a subscription, unless it contradicts the request or belongs to another
+    /// log than the current one.
     pub(crate) fn takes_subscribed(&mut self, answer: &Subscribed, cx: &mut Context) -> bool {
         Resume::names_held_epoch(answer, cx) && self.resume.takes(answer, cx)
     }
 
-    /// The server takes nothing up for now.
+    /// The server takes no intents for now.
     fn hold(&mut self, after: Option<u64>, cx: &mut Context) {
         self.held = true;
         let wait = after.unwrap_or(cx.config.backoff.base);
@@ -271,7 +275,7 @@ impl Connected {
         cx.set(Timer::Answer, wait.saturating_add(jitter));
     }
 
-    /// Why the server closed: what it said just before, else the code.
+    /// The reason of a close: the server's last error, or else the close code.
     fn explained(&mut self, code: u16, reason: &str, cx: &mut Context) -> Failure {
         match self.error.take() {
             Some((at, failure)) if cx.now.mono.saturating_sub(at) <= cx.config.timeout => failure,
@@ -284,7 +288,7 @@ impl Connected {
         }
     }
 
-    /// An intent has its answer: wait for the next one's.
+    /// An intent has its answer: wait for the answer to the next.
     fn answered(&mut self, cx: &mut Context) {
         if !self.held {
             cx.timers.cancel(Timer::Answer);
@@ -292,7 +296,7 @@ impl Connected {
         self.work(cx);
     }
 
-    /// Sends what waits.
+    /// Sends everything that waits to be sent.
     fn work(&mut self, cx: &mut Context) {
         cx.keep();
         cx.channels_work();
@@ -346,9 +350,9 @@ impl Connected {
         }
     }
 
-    /// The server closed, or the network did.
+    /// The server or the network closed the transport.
     fn gone(&mut self, failure: Failure, cx: &mut Context) -> State {
-        // Whoever was asked to leave goes at the time it chose, and it is no failure.
+        // A client that was asked to leave goes at the time it chose, and that is not a failure.
         let left = cx.timers.at(Timer::Goaway).map(|at| at.saturating_sub(cx.now.mono));
         self.let_go(cx);
         match left {
@@ -360,7 +364,8 @@ impl Connected {
         }
     }
 
-    /// Goes on over another transport, which was told to from where it is `named`. What is shown stays as it is.
+    /// Moves to another transport, whose `connect` carried the cursors in `named`. The shown data
+    /// stays as it is.
     pub(crate) fn move_to(
         &mut self,
         transport: u64,
@@ -393,7 +398,7 @@ impl Connected {
         self.let_go_of_answers(cx);
     }
 
-    /// Nothing that was asked is answered any more.
+    /// Requests on this connection get no answers any more.
     fn let_go_of_answers(&mut self, cx: &mut Context) {
         Heartbeat::end(cx);
         Resume::end(cx);

@@ -1,4 +1,4 @@
-//! One attempt: a ticket, a transport, a greeting. Each step has a deadline.
+//! One attempt: a ticket, a transport, a `connect`. Each step has a deadline.
 
 use tidings_protocol::{
     CloseCode, ErrorCode, VERSION,
@@ -18,16 +18,16 @@ use crate::{
     timers::Timer,
 };
 
-/// How far the attempt is; each step holds what it can be taken back by.
+/// The step of an attempt. Each step holds the data that is needed to undo it.
 #[derive(Debug)]
 pub(crate) enum Connecting {
-    /// The app's ticket function was asked.
+    /// The app's ticket function was called.
     Fetching { attempt: u64 },
     /// The transport is being opened.
     Opening { transport: u64, kind: TransportKind, credential: Box<Credential> },
-    /// Open, but storage has not said yet from where to resume.
+    /// The transport is open, but storage has not yet said where to resume.
     Loading { transport: u64, kind: TransportKind, credential: Box<Credential> },
-    /// `connect` is sent.
+    /// `connect` was sent.
     Greeting { transport: u64, kind: TransportKind, sent: u64 },
 }
 
@@ -83,7 +83,7 @@ impl Connecting {
                 State::Connecting(Self::Greeting { transport, kind, sent })
             }
             (state, Input::Online) => {
-                // The step under way may be lost in the network that was.
+                // The current step may have been lost with the previous network.
                 let patience = cx.trip.patience(cx.config.timeout);
                 cx.bring_forward(Timer::Connect, patience);
                 State::Connecting(state)
@@ -141,7 +141,8 @@ impl Connecting {
         }
         cx.send(transport, &connect);
         if kind == TransportKind::Sse {
-            // One that brings nothing for so long is held back, however slow the link: polls get through then, and in time.
+            // A stream that brings nothing for so long is held back, however slow the network:
+            // polls then get through, and in time.
             cx.set(Timer::Connect, cx.config.timeout);
         } else {
             cx.await_answer(Timer::Connect);
@@ -154,7 +155,8 @@ impl Connecting {
             (Self::Greeting { transport, kind, sent }, Ok(Some(Heard::Connected(connected)))) => {
                 cx.timers.cancel(Timer::Connect);
                 if !cx.confirm(&connected.user_id) {
-                    // Two users at one page: whoever looks at it may not be the one whose cache is shown.
+                    // Two users in one page: the user who looks at it may not be the one whose
+                    // cache is shown.
                     cx.end_loads(&Error::new(ErrorCode::UserMismatch, ""));
                     cx.inbox.clear();
                     cx.ask(Command::CloseTransport { transport, code: CloseCode::NORMAL.0 });

@@ -1,4 +1,5 @@
-//! What every state shares: settings, clocks, deadlines, the inbox, the outbox, and the commands asked for so far.
+//! State that all states of the machine share: settings, clocks, deadlines, the inbox, the outbox,
+//! and the commands so far.
 
 use tidings_protocol::{Channel, Encode, ErrorCode};
 
@@ -19,25 +20,26 @@ use crate::{
     trip::Trip,
 };
 
-/// Longest time, in milliseconds, that the network may hold back what opens a connection.
+/// Longest time, in milliseconds, that the network may delay a request that opens a connection.
 const STALE_MAX: u64 = 60_000;
-/// Reports of trouble the app hears of per [`REPORT_WINDOW`]: a hostile server must not flood its log.
+/// Errors reported to the app per [`REPORT_WINDOW`]: a hostile server must not flood its log.
 const REPORTS_MAX: u32 = 5;
-/// Milliseconds.
+/// Length of the window in milliseconds.
 const REPORT_WINDOW: u64 = 60_000;
 
-/// What the world is like, as the app and the browser last said.
+/// The outside world, as the app and the browser last described it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct World {
-    /// The app wants a connection.
+    /// Whether the app wants a connection.
     pub(crate) wanted: bool,
-    /// The browser has not said that there is no network, or something has come since. Browsers err: it decides nothing.
+    /// Whether there seems to be a network. The browser's word is only a hint, because browsers
+    /// err; received data overrides it.
     pub(crate) online: bool,
-    /// The page is visible.
+    /// Whether the page is visible.
     pub(crate) visible: bool,
 }
 
-/// Last numbers given out; each kind counts for itself from 1.
+/// The last numbers that were given out; each kind counts from 1.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Numbers {
     transport: u64,
@@ -56,7 +58,7 @@ impl Numbers {
     }
 }
 
-/// Everything that outlives a state.
+/// State that outlives a single state of the machine.
 #[derive(Debug)]
 pub(crate) struct Context {
     pub(crate) config: Config,
@@ -75,30 +77,33 @@ pub(crate) struct Context {
     pub(crate) outbox: Intents,
     pub(crate) keeper: Keeper,
     pub(crate) store: Store,
-    /// All of the client's code is there.
+    /// Present if all of the client's code is loaded.
     pub(crate) rest: Option<Rest>,
-    /// Why there is no connection.
+    /// The error that keeps the client from being connected.
     pub(crate) trouble: Option<Error>,
-    /// Monotonic time the last attempt began.
+    /// Monotonic time at which the last attempt began.
     pub(crate) began: u64,
-    /// Monotonic time a connection of this page was last given up: that it was asked for may reach a server yet.
+    /// Monotonic time at which this page last gave up a connection: its request may still reach a
+    /// server.
     pub(crate) parted: Option<u64>,
-    /// The time in [`Self::parted`] for which a call was made again already, and nothing said.
+    /// The time in [`Self::parted`] for which a call was already repeated silently.
     pub(crate) hushed: Option<u64>,
-    /// When the connection last brought something, on the monotonic clock.
+    /// Monotonic time at which the connection last brought data.
     pub(crate) heard: u64,
-    /// Milliseconds of silence that end the connection, where nothing is pinged.
+    /// Milliseconds of silence that end a connection without pings.
     pub(crate) quiet: Option<u64>,
-    /// The last gap told, until a snapshot closes it: a cut in between must not tell it twice.
+    /// The last gap that was reported, until a snapshot closes it: a cut in between must not report
+    /// it twice.
     pub(crate) gap: Option<(Channel, u64, u64)>,
-    /// Records that came again and were dropped.
+    /// Records that arrived again and were dropped.
     pub(crate) duplicates: u64,
     pub(crate) numbers: Numbers,
-    /// Start of the report window, and reports in it.
+    /// Start of the report window, and number of reports in it.
     reports: (u64, u32),
-    /// For the machine: transports, credentials, storage.
+    /// Commands of the state machine: transports, credentials, storage.
     pub(crate) out: Vec<Command>,
-    /// For the app, delivered after the snapshots changed, so that a handler never sees less than it is told.
+    /// Events for the app. They follow the snapshots' changes, so that a handler never sees an
+    /// older state than its event.
     told: Vec<Command>,
 }
 
@@ -142,7 +147,7 @@ impl Context {
         }
     }
 
-    /// Asks the driver for something.
+    /// Adds a command for the driver.
     pub(crate) fn ask(&mut self, command: Command) {
         self.out.push(command);
     }
@@ -152,38 +157,39 @@ impl Context {
         self.ask(Command::Send { transport, text: message.to_json() });
     }
 
-    /// Tells the app something, once its snapshots are up to date.
+    /// Adds an event for the app, to be delivered when its snapshots are up to date.
     pub(crate) fn tell(&mut self, command: Command) {
         self.told.push(command);
     }
 
-    /// Ends a call of the app with an error of the catalogue.
+    /// Ends a call of the app with an error code.
     pub(crate) fn refuse(&mut self, intent: u64, code: ErrorCode, detail: &str) {
         self.refuse_with(intent, Error::new(code, detail));
     }
 
-    /// Ends a call of the app with an error. An intent of another life has no caller any more.
+    /// Ends a call of the app with an error. An intent of another client instance has no caller any
+    /// more.
     pub(crate) fn refuse_with(&mut self, intent: u64, error: Error) {
         if intent < ADOPTED {
             self.tell(Command::Settled { intent, result: Err(error) });
         }
     }
 
-    /// An intent was refused for good.
+    /// Notes that an intent was refused for good.
     pub(crate) fn failed(&mut self, failed: FailedIntent) {
         self.outbox.forget_failed(self.config.failed_max as usize);
         self.refuse_with(failed.id, failed.error.clone());
         self.tell(Command::Failed(failed));
     }
 
-    /// Ends a call of the app well.
+    /// Ends a call of the app with success.
     pub(crate) fn settle(&mut self, intent: u64, stored: Option<Stored>) {
         if intent < ADOPTED {
             self.tell(Command::Settled { intent, result: Ok(stored) });
         }
     }
 
-    /// Tells the app of trouble that no call can answer, within a bounded rate.
+    /// Reports an error that belongs to no call, within a limited rate.
     pub(crate) fn report(&mut self, error: Error) {
         let (since, count) = self.reports;
         if self.now.mono.saturating_sub(since) >= REPORT_WINDOW || count == 0 {
@@ -202,12 +208,12 @@ impl Context {
         self.timers.set(timer, self.now.mono, delay);
     }
 
-    /// Gives the other end time for its answer.
+    /// Sets a deadline for the peer's answer.
     pub(crate) fn await_answer(&mut self, timer: Timer) {
         self.set(timer, self.trip.patience(self.config.timeout));
     }
 
-    /// The server answered at a time of its clock what was asked at one of this machine's.
+    /// Takes the server's time from an answer to a request that was sent at `asked`.
     pub(crate) fn timed(&mut self, asked: u64, server: u64) {
         let took = self.now.mono.saturating_sub(asked);
         self.world.online = true;
@@ -215,7 +221,7 @@ impl Context {
         self.clock.learn(self.now, server, took);
     }
 
-    /// Sets a deadline from now unless an earlier one stands.
+    /// Sets a deadline from now, unless an earlier one is set.
     #[inline(never)]
     pub(crate) fn bring_forward(&mut self, timer: Timer, delay: u64) {
         self.timers.bring_forward(timer, self.now.mono, delay);
@@ -231,7 +237,7 @@ impl Context {
         self.numbers.credential
     }
 
-    /// What [`Self::next_request`] will answer.
+    /// The number that [`Self::next_request`] will return.
     pub(crate) fn upcoming_request(&self) -> u64 {
         self.numbers.request + 1
     }
@@ -241,12 +247,12 @@ impl Context {
         self.numbers.request
     }
 
-    /// A name no other lane of this or another client has.
+    /// A name that no other lane of this or another client has.
     pub(crate) fn next_lane(&mut self) -> String {
         self.numbers.next_lane(&self.config)
     }
 
-    /// Asks the app's ticket function.
+    /// Calls the app's ticket function.
     pub(crate) fn fetch_credential(&mut self) -> u64 {
         let attempt = self.next_credential();
         let user = self.account.user().map(String::from);
@@ -254,12 +260,14 @@ impl Context {
         attempt
     }
 
-    /// Whether a newer connection that took over may be an older one of this page, which came late.
+    /// Whether a newer connection that replaced this one may be an older one of this page, whose
+    /// request arrived late.
     pub(crate) fn may_be_its_own_rival(&self) -> bool {
         self.parted.is_some_and(|at| self.now.mono.saturating_sub(at) <= STALE_MAX)
     }
 
-    /// The same, once for each connection that was given up: two pages of one name must not replace each other in silence for ever.
+    /// The same, but only once for each connection that was given up: two pages with one name must
+    /// not replace each other silently without end.
     pub(crate) fn is_its_own_rival_once(&mut self) -> bool {
         let once = self.may_be_its_own_rival() && self.hushed != self.parted;
         if once {
@@ -268,12 +276,13 @@ impl Context {
         once
     }
 
-    /// What is shown and what is wanted outlives the page.
+    /// Whether the shown data and the intents outlive the page.
     pub(crate) fn durable(&self) -> bool {
         self.store.usable() && (self.keeper.usable() || !self.config.lanes)
     }
 
-    /// Moves the commands to the driver's buffer: the machine's, then what changed, then what the app hears.
+    /// Moves the commands to the driver's buffer: first the machine's, then the changed snapshots,
+    /// then the app's events.
     pub(crate) fn deliver(&mut self, changed: [Option<Readable>; 3], out: &mut Vec<Command>) {
         out.append(&mut self.out);
         for readable in changed.iter().flatten() {

@@ -1,16 +1,16 @@
-//! Retries ended.
+//! No further attempts.
 
 use crate::{
     context::Context,
     machine::{Input, State},
 };
 
-/// Why there will be no attempt by itself.
+/// Why the client makes no further attempt by itself.
 #[derive(Debug)]
 pub(crate) enum Ended {
     /// `close()`: final.
     Closed,
-    /// A refusal that a retry won't change, or attempts used up; `Context::trouble` says which.
+    /// A refusal that a retry can't change, or all attempts failed; `Context::trouble` says which.
     Failed,
     /// There is no user, or the ticket function said so.
     SignedOut,

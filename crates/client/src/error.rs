@@ -1,24 +1,24 @@
-//! The one error an app sees.
+//! The one error type of apps.
 
 use core::fmt::{self, Display, Formatter};
 
 use tidings_protocol::{ErrorCode, Fault, Retry, server};
 
-/// Something went wrong, whose fault it is and what to do.
+/// An error: its code, the party at fault, and the remedy.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Error {
-    /// Stable name; a server may send codes this version does not know, hence text.
+    /// Stable name. It is a text, because a server may send codes that this version does not know.
     pub code: String,
-    /// Whose fault.
+    /// The party at fault.
     pub fault: Fault,
-    /// The client tries again by itself, or the same call may succeed later.
+    /// Whether the client retries by itself, or the same call may succeed later.
     pub retry: bool,
-    /// In words: what went wrong and what to do.
+    /// A text: the event and the remedy.
     pub message: String,
 }
 
 impl Error {
-    /// An error of the catalogue: `detail`, which is what happened, and behind it the advice for its code.
+    /// An error with a known code: `detail` describes the event, and the code's advice follows it.
     #[must_use]
     pub fn new(code: ErrorCode, detail: &str) -> Self {
         let advice = code.advice();
@@ -34,7 +34,7 @@ impl Error {
         }
     }
 
-    /// What a server said. Its `retry` decides, whatever this version's catalogue thinks of the code.
+    /// An error of the server. Its `retry` decides, even if this version knows the code otherwise.
     pub(crate) fn of_server(error: &server::Error) -> Self {
         Self {
             code: error.code.clone(),
@@ -55,7 +55,7 @@ impl Display for Error {
 
 impl core::error::Error for Error {}
 
-/// One text of several.
+/// Joins several texts.
 pub(crate) fn joined(parts: &[&str]) -> String {
     let mut text = String::new();
     for part in parts {
@@ -64,17 +64,17 @@ pub(crate) fn joined(parts: &[&str]) -> String {
     text
 }
 
-/// Why a connection or an attempt ended, and what that asks for. In a box: it comes up through many returns, and a
-/// result of one word costs a browser less code at each of them.
+/// Why a connection or an attempt ended, and how to react. It is boxed because many functions
+/// return it, and a result of one word costs a browser less code in each.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Failure(Box<Why>);
 
-/// What a [`Failure`] says.
+/// The contents of a [`Failure`].
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Why {
     pub(crate) error: Error,
     pub(crate) retry: Retry,
-    /// Milliseconds the server wants to be left alone.
+    /// Milliseconds that the server wants the client to wait.
     pub(crate) after: Option<u64>,
 }
 
@@ -88,7 +88,7 @@ impl Failure {
         Self(Box::new(Why { error: Error::of_server(error), retry: error.retry, after }))
     }
 
-    /// A transport that closed without an `error` before: the code's range speaks.
+    /// A transport that closed without an `error` before it: the range of the close code decides.
     pub(crate) fn of_close(code: u16, reason: &str) -> Self {
         let known = ErrorCode::ALL
             .iter()

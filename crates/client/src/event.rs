@@ -1,10 +1,10 @@
-//! Everything that can happen to a client, as past facts, and the values they carry.
+//! Events that a client can get, as past facts, and the values they carry.
 
 use tidings_protocol::{Channel, Epoch, Json, MarkSet, codec::messages_of};
 
 use crate::Later;
 
-/// The time as the driver's two clocks tell it.
+/// The time on the driver's two clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Now {
     /// Milliseconds on a clock that never goes back; it may stand still while the machine sleeps.
@@ -13,19 +13,19 @@ pub struct Now {
     pub wall: u64,
 }
 
-/// Whose client this is.
+/// The client's user.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum User {
-    /// Whoever the ticket names; nothing cached is shown before.
+    /// The user that the ticket names; no cached data is shown before.
     #[default]
     Unknown,
-    /// Nobody: signed out, no connection.
+    /// No user: signed out, no connection.
     Nobody,
-    /// This one: their cache shows at once, and a ticket of another is refused.
+    /// This user: the cache shows at once, and a ticket of another user is refused.
     Named(String),
 }
 
-/// What the app's ticket function answered.
+/// The answer of the app's ticket function.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Credential {
     /// A one-time ticket.
@@ -36,7 +36,7 @@ pub enum Credential {
     SignedOut,
 }
 
-/// A way bytes travel.
+/// The kind of a transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TransportKind {
     /// WebSocket.
@@ -49,7 +49,7 @@ pub enum TransportKind {
     Relay,
 }
 
-/// Names an item over all its states: channel, epoch of the channel and offset.
+/// Identifies an item over all its states: channel, epoch of the channel and offset.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ItemKey {
     /// `inbox:{user}` or `system:all`.
@@ -60,19 +60,21 @@ pub struct ItemKey {
     pub offset: u64,
 }
 
-/// What a mark covers.
+/// The items that a mark covers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MarkTargets {
-    /// Everything the client has seen arrive, up to its cursors; while it has seen nothing, [`Self::Everything`].
+    /// All items that this client has seen arrive, up to its cursors; if it has seen none,
+    /// [`Self::Everything`].
     All,
-    /// Everything there is at the first moment at which the inbox is live: for whoever asks before anything was shown.
+    /// All items that exist when the inbox first becomes live, for a mark that is made before any
+    /// item is shown.
     Everything,
-    /// Single items by notification id. Those that are not loaded are looked for once the inbox is live; what is not among
-    /// the newest 1,000 of its log is refused with `not_found`.
+    /// Single items by notification id. Items that are not loaded are looked up once the inbox is
+    /// live. An item that is not among the newest 1,000 of its log is refused with `not_found`.
     Items(Vec<String>),
 }
 
-/// Which items a view shows.
+/// The items that a view shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Show {
     /// Not archived.
@@ -89,13 +91,13 @@ pub enum Show {
 /// A view of the inbox, by value.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Filter {
-    /// By state.
+    /// Filter by state.
     pub show: Show,
-    /// By notification type; empty: all types.
+    /// Filter by notification type; empty: all types.
     pub kinds: Kinds,
 }
 
-/// Notification types, each once as the app names them; none stands for all.
+/// Notification types, each once; no types stand for all.
 ///
 /// ```
 /// use tidings_client_core::Kinds;
@@ -106,7 +108,8 @@ pub struct Filter {
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Kinds {
-    /// One a line: what browsers hand over, and in a fraction of a list's code. Types have no control characters.
+    /// One type per line: browsers pass it like that, and it takes a fraction of a list's code.
+    /// Types have no control characters.
     lines: String,
 }
 
@@ -117,13 +120,13 @@ impl Kinds {
         Self { lines: String::from(lines) }
     }
 
-    /// All types, none named.
+    /// Whether this stands for all types.
     #[must_use]
     pub fn is_all(&self) -> bool {
         self.lines.is_empty()
     }
 
-    /// Whether a type is among them.
+    /// Whether a type is in the set.
     #[must_use]
     pub fn contains(&self, kind: &str) -> bool {
         self.is_all() || messages_of(&self.lines).any(|line| line == kind)
@@ -141,7 +144,7 @@ impl<'a> FromIterator<&'a str> for Kinds {
     }
 }
 
-/// A lane of the outbox that a client left, and what is still in it.
+/// A lane of the outbox that a client left, with its rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lane {
     /// Its `client_id`.
@@ -150,76 +153,80 @@ pub struct Lane {
     pub rows: Vec<(u64, String)>,
 }
 
-/// Something happened.
+/// An event.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     // ---- the app ----
-    /// The app wants a connection (a readable has a subscriber, an intent was made, or `connect()`).
+    /// The app wants a connection: a readable has a subscriber, an intent was made, or `connect()`
+    /// was called.
     ConnectRequested,
-    /// `disconnect()`: no connection until asked for again.
+    /// `disconnect()`: no connection until the app asks again.
     DisconnectRequested,
-    /// `retryNow()`: don't wait for the backoff.
+    /// `retryNow()`: end the wait of the backoff.
     RetryRequested,
     /// `close()`: final.
     CloseRequested,
     /// `setUser()`.
     UserChanged(User),
-    /// `signOut()`: forget everything of the current user; answered by `Command::Wipe` and `SignedOut` once unsent intents are sent, discarded or 5 s passed.
+    /// `signOut()`: forget all data of the current user. Answered by `Command::Wipe` and
+    /// `SignedOut` when unsent intents were sent or discarded, or after 5 s.
     SignOutRequested {
-        /// Throw unsent intents away instead of sending them for up to 5 s.
+        /// Discard unsent intents, instead of sending them for up to 5 s.
         discard: bool,
     },
-    /// Another client of the same storage signed this user out: what is left of the user here goes. Storage is wiped already.
+    /// Another client of the same storage signed this user out: the user's remaining data in this
+    /// client is deleted. Storage is already wiped.
     SignedOutElsewhere {
-        /// Whom; another user is none of this client's business.
+        /// The user; ignored if it is not this client's.
         user: String,
     },
-    /// What the app asked for can't be read on its way here.
+    /// A call of the app could not be read on its way here.
     IntentUnreadable {
         /// Comes back in `Command::Settled`.
         intent: u64,
-        /// What is wrong with it.
+        /// The error in it.
         reason: String,
     },
     /// Mark items. `intent` is the driver's number for it, unique for the client's life.
     MarkRequested {
         /// Comes back in `Command::Settled`.
         intent: u64,
-        /// What to mark.
+        /// The items to mark.
         targets: MarkTargets,
-        /// How.
+        /// The states to set.
         set: MarkSet,
     },
-    /// `loadMore()` on a view. Several of the same filter join the one under way.
+    /// `loadMore()` on a view. Several calls with the same filter share one load.
     MoreRequested {
-        /// Which view; older items of the inbox are fetched until it grew or nothing is left.
+        /// The view; older items of the inbox are fetched until it has grown or there are none
+        /// left.
         filter: Filter,
         /// Comes back in `Command::Settled` (with no `Stored`).
         intent: u64,
     },
-    /// The app reads a channel other than its inbox (the driver counts its readers). Needs no connection of its own:
-    /// `ConnectRequested` goes with it.
+    /// The app reads a channel other than its inbox; the driver counts the readers. This event asks
+    /// for no connection: `ConnectRequested` comes with it.
     ChannelWanted {
-        /// Which.
+        /// The channel.
         channel: Channel,
     },
-    /// Nobody reads it any more. It is left after `Config::linger`.
+    /// The channel has no reader any more. The client unsubscribes after `Config::linger`.
     ChannelUnwanted {
-        /// Which.
+        /// The channel.
         channel: Channel,
     },
-    /// Publish a message. Whether the channel is read does not matter.
+    /// Publish a message. The channel needs no reader.
     PublishRequested {
         /// Comes back in `Command::Settled`; unique among all numbers of intents.
         intent: u64,
-        /// Where to.
+        /// The channel.
         channel: Channel,
         /// The message.
         data: Json,
     },
-    /// `loadMore()` of a channel that is read: older messages.
+    /// `loadMore()` of a channel with readers: older messages.
     OlderRequested {
-        /// Which.
+        /// The channel.
         channel: Channel,
         /// Comes back in `Command::Settled` (with no `Stored`).
         intent: u64,
@@ -238,52 +245,54 @@ pub enum Event {
     },
 
     // ---- answers to commands ----
-    /// The app's ticket function answered.
+    /// The app's ticket function returned.
     CredentialFetched {
         /// From `FetchCredential`.
         attempt: u64,
-        /// An `Err` says why, in words; the client tries again.
+        /// An `Err` holds the reason as text; the client tries again.
         result: Result<Credential, String>,
     },
-    /// The cache under `user` was read; `None` when there is none or it is unreadable.
+    /// The cache under `user` was read; `None` if there is none or it can't be read.
     StorageLoaded {
         /// From `Load`.
         user: String,
-        /// What a `Save` wrote.
+        /// The text that `Save` wrote.
         saved: Option<String>,
     },
-    /// Storage is unavailable or failed: the client goes on in memory and says `durable: false`.
+    /// Storage is unavailable or failed: the client goes on in memory and reports `durable: false`.
     StorageFailed {
-        /// In words.
+        /// The reason as text.
         reason: String,
     },
 
-    /// Everything up to this `Keep` is on disk.
+    /// All changes up to this `Keep` are on disk.
     Kept {
-        /// From `Keep`; it answers those before it, too.
+        /// From `Keep`; it also answers the ones before.
         number: u64,
     },
-    /// The lanes of `user` that no living client holds, now held by this one. May be empty. Answers a `Claim`; comes
-    /// unasked, too, where a driver knows that the holder of a lane died.
+    /// This client now holds the lanes of `user` that no living client held; there may be none.
+    /// Answers a `Claim`. A driver that notices the end of a lane's holder may send it unasked,
+    /// too.
     LanesClaimed {
         /// From `Claim`.
         user: String,
-        /// With their rows; lanes this client holds already are left out.
+        /// The lanes with their rows, without lanes that this client already held.
         lanes: Later<Vec<Lane>>,
     },
-    /// Intents can't be kept (no storage, no locks): the client goes on in memory and says `durable: false`.
+    /// Intents can't be stored (no storage, no locks): the client goes on in memory and reports
+    /// `durable: false`.
     LanesFailed {
-        /// In words.
+        /// The reason as text.
         reason: String,
     },
 
     // ---- transports ----
-    /// The transport can carry messages.
+    /// The transport is open.
     TransportOpened {
         /// From `OpenTransport`.
         transport: u64,
     },
-    /// A frame came: one message, or several separated by `\n`.
+    /// A frame arrived: one message, or several separated by `\n`.
     TransportReceived {
         /// From `OpenTransport`.
         transport: u64,
@@ -294,39 +303,39 @@ pub enum Event {
     TransportClosed {
         /// From `OpenTransport`.
         transport: u64,
-        /// Close code; 1006 when there was none.
+        /// Close code; 1006 if there was none.
         code: u16,
-        /// In words, may be empty.
+        /// A text; may be empty.
         reason: String,
     },
 
     // ---- requests ----
-    /// A request has its answer's head.
+    /// The head of a response arrived.
     RequestAnswered {
         /// From `Request`.
         request: u64,
         /// HTTP status.
         status: u16,
-        /// `Retry-After` in milliseconds, where it can be read.
+        /// `Retry-After` in milliseconds, if it can be read.
         retry_after_ms: Option<u64>,
     },
-    /// A piece of the answer's body came, as it came.
+    /// A piece of the response's body arrived.
     RequestReceived {
         /// From `Request`.
         request: u64,
-        /// UTF-8, cut between any two characters.
+        /// UTF-8; the body may be cut between any two characters.
         text: String,
     },
-    /// The answer is complete, or there won't be any more of it.
+    /// The response is complete, or was cut off.
     RequestEnded {
         /// From `Request`.
         request: u64,
-        /// Why it ended before it was complete, in words.
+        /// Why the response is incomplete, as text.
         reason: Option<String>,
     },
 
     // ---- the world ----
-    /// The timer of `SetTimer` went off (early or late does no harm).
+    /// The timer of `SetTimer` fired; it may be early or late.
     TimerFired,
     /// The browser says the network is back.
     WentOnline,
@@ -334,19 +343,22 @@ pub enum Event {
     WentOffline,
     /// The page was hidden.
     Hidden,
-    /// The page was shown, focused, restored from the back/forward cache or resumed: probe the link.
+    /// The page was shown, focused, restored from the back/forward cache or resumed: probe the
+    /// connection.
     Woke,
-    /// All of the client's code is there: the answer to `LoadRest`. Events held until now happen.
+    /// All of the client's code is loaded: the answer to `LoadRest`. The client handles the held
+    /// events.
     RestLoaded,
-    /// The driver lost its own footing (such as a trap in another instance): the client fails with `internal`.
+    /// The driver itself failed (such as by a trap in another instance): the client fails with
+    /// `internal`.
     DriverFailed {
-        /// In words.
+        /// The reason as text.
         reason: String,
     },
 }
 
 impl core::fmt::Debug for Credential {
-    /// Secrets stay out of logs.
+    /// Keeps secrets out of logs.
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(match self {
             Self::Ticket(_) => "Ticket(…)",

@@ -1,10 +1,10 @@
-//! Why there is no connection, in words.
+//! Describes why there is no connection.
 
 use tidings_protocol::Encode;
 
 use crate::{Now, Status, TransportKind, context::Context, error::joined, machine::State};
 
-/// One or two plain sentences: what is the case, and what happens next.
+/// One or two plain sentences: the current state, and what happens next.
 pub(crate) fn explain(state: &State, cx: &Context, now: Now) -> String {
     let mut status = state.status();
     if status == Status::Waiting && !cx.world.online {

@@ -1,10 +1,13 @@
-//! What a page needs until its first inbox is there, and nothing else.
+//! The startup path: the part of the client that a page needs until its first inbox is shown.
 //!
-//! That is the way on which nothing goes wrong: whose cache, which ticket, open, greet, subscribed, snapshot. Each step is a call to the same functions that [`machine`](crate::machine) leads to; only the
-//! choice between them is made here a second time, because there it comes with everything else that can happen.
+//! It handles only the case in which nothing fails: load the cache, fetch a ticket, open, send
+//! `connect`, subscribe, take the snapshot. Each step calls the same functions that
+//! [`machine`](crate::machine) calls. Only the choice between the steps is written a second time
+//! here, because there it comes with all other events.
 //!
-//! What is not on that way is held, with all that comes after it, until the rest of the client is there, and then happens
-//! in the order in which it came. A test holds both ways against each other: the commands must be the same.
+//! An event outside this path is held, with all events after it, until the deferred part is loaded.
+//! Then the client handles them in order. A test compares both paths: they must give the same
+//! commands.
 
 use tidings_protocol::{
     Decode, DecodeError,
@@ -17,25 +20,26 @@ use crate::{
     connecting::Connecting, machine::State, rest, timers::Timer,
 };
 
-/// Most events held, and most bytes of frames. Frames beyond are dropped: resume finds what was in them.
+/// Most events held, and most bytes of frames. Further frames are dropped: resume brings their
+/// records again.
 const HELD_MAX: usize = 1_000;
 /// See [`HELD_MAX`].
 const BYTES_MAX: usize = 1 << 20;
 
-/// What waits for the rest of the client.
+/// Events that wait for the deferred part.
 #[derive(Debug, Default)]
 pub(crate) struct Held {
     events: Vec<Event>,
     bytes: usize,
-    /// The clocks parted.
+    /// Whether the two clocks diverged.
     jumped: bool,
-    /// The rest was asked for.
+    /// Whether the deferred part was requested.
     asked: bool,
 }
 
 impl Held {
     fn push(&mut self, event: Event) {
-        // Taken apart, because how to drop any event is known to the rest.
+        // Taken apart, because only the deferred part has the code that drops arbitrary events.
         let event = match event {
             Event::TransportReceived { transport, text } => {
                 if self.events.len() >= HELD_MAX || self.bytes + text.len() > BYTES_MAX {
@@ -53,14 +57,14 @@ impl Held {
         self.events.is_empty() && !self.jumped
     }
 
-    /// What came, in its order, and whether the clocks parted meanwhile.
+    /// Takes the held events in order, and whether the clocks diverged meanwhile.
     pub(crate) fn take(&mut self) -> (Vec<Event>, bool) {
         let Self { events, jumped, .. } = core::mem::take(self);
         (events, jumped)
     }
 }
 
-/// A message on the first way.
+/// A message on the startup path.
 enum Heard {
     Connected(Greeting),
     Snapshot(Snapshot),
@@ -68,7 +72,7 @@ enum Heard {
 }
 
 impl Heard {
-    /// `None`: another message, or a broken one.
+    /// Reads a message. `None`: it is another one, or it is broken.
     fn read(text: &str) -> Option<Self> {
         let heard = || -> Result<Option<Self>, DecodeError> {
             let mut reader = Reader::check(text)?;
@@ -85,7 +89,7 @@ impl Heard {
 }
 
 impl Client {
-    /// Handles an event while the rest of the client is not there.
+    /// Handles an event before the deferred part is loaded.
     pub(crate) fn handle_first(&mut self, event: Event, jumped: bool, out: &mut Vec<Command>) {
         if let Event::RestLoaded = event {
             let rest = Rest::is_there();
@@ -98,7 +102,7 @@ impl Client {
         if let Some(event) = held {
             self.held.push(event);
         }
-        // Once the inbox is there, the way is at its end: whatever happens next wants the rest.
+        // When the inbox is shown, the path ends: every later event needs the deferred part.
         let wanted = !self.held.is_empty() || self.state.is_live();
         if wanted && !self.held.asked {
             self.held.asked = true;
@@ -109,8 +113,9 @@ impl Client {
         self.tell_changes(before, false, out);
     }
 
-    /// Takes a step of the first way. What is not on it comes back, as all does when something is due: every deadline of
-    /// the way means that something took too long.
+    /// Takes a step of the startup path. Returns an event that is not on it. It also returns every
+    /// event when a deadline is due, because each deadline of the path means that a step took too
+    /// long.
     fn step(&mut self, event: Event) -> Option<Event> {
         let due = self.cx.timers.next().is_some_and(|at| at <= self.cx.now.mono);
         if due || !self.held.is_empty() {
@@ -159,18 +164,20 @@ impl Client {
                 return self.first_frame(transport, &text);
             }
             (_, Event::TimerFired) => self.timer = None,
-            // Pages wake when they load: until there is a connection to probe, that says nothing.
+            // A page wakes when it loads. Before there is a connection to probe, that means
+            // nothing.
             (State::Idle(_) | State::Connecting(_), Event::Woke) => {}
             (_, event) => return Some(event),
         }
         None
     }
 
-    /// Takes the messages of a frame one by one; from the first that is not on the way, the frame is held.
+    /// Handles the messages of a frame one by one; holds the frame from the first message that is
+    /// not on the path.
     fn first_frame(&mut self, transport: u64, text: &str) -> Option<Event> {
         for message in messages_of(text) {
             if !self.first_message(transport, message) {
-                // What is left of the frame begins where this message does.
+                // The held part of the frame starts at this message.
                 let start = message.as_ptr().addr() - text.as_ptr().addr();
                 let text = String::from(text.get(start..)?);
                 return Some(Event::TransportReceived { transport, text });
@@ -179,7 +186,7 @@ impl Client {
         None
     }
 
-    /// `false`: not on the way, and nothing is done.
+    /// Handles a message. `false`: it is not on the path, and nothing was changed.
     fn first_message(&mut self, from: u64, text: &str) -> bool {
         let Some(heard) = Heard::read(text) else { return false };
         let cx = &mut self.cx;

@@ -1,6 +1,7 @@
-//! What a client listens to: the server's messages that it does something with, and no others.
+//! The server's messages that a client handles, without all others.
 //!
-//! [`tidings_protocol::ServerMessage`] reads all of them; a browser would load the code for each.
+//! [`tidings_protocol::ServerMessage`] reads every message; a browser would have to load the code
+//! for each.
 
 use tidings_protocol::{
     Channel, Decode, DecodeError,
@@ -13,24 +14,24 @@ use tidings_protocol::{
 
 macro_rules! heard {
     ($($tag:literal $name:ident)*) => {
-        /// A message to act on.
+        /// A message that the client handles.
         #[derive(Debug)]
         #[allow(clippy::large_enum_variant, reason = "it lives for one step; a box would cost an allocation each")]
         #[allow(dead_code, reason = "that `expiring` comes says enough")]
         pub(crate) enum Heard {
             $($name($name),)*
-            /// A record of a type that means nothing to this client; its offset counts as received.
+            /// A record of a type that this client ignores; its offset counts as received.
             Passed { channel: Channel, offset: u64 },
         }
 
         impl Heard {
-            /// Reads a message. `None`: one of those that mean nothing to this client, presence and signals and what a
-            /// newer server may say.
+            /// Reads a message. `None`: the client ignores it (presence, signals, messages of newer
+            /// servers).
             pub(crate) fn read(text: &str) -> Result<Option<Self>, DecodeError> {
                 let mut reader = Reader::check(text)?;
                 let heard = match &*reader.kind() {
                     $($tag => Some(Self::$name($name::read(&mut reader))),)*
-                    // Without a type it is no message.
+                    // A text without a type is not a message.
                     "" => {
                         reader.fail(Reason::UnknownType);
                         None
@@ -63,7 +64,7 @@ heard! {
     "unsubscribed" Unsubscribed
 }
 
-/// The place of a record of an unknown type.
+/// The channel and offset of a record of an unknown type.
 fn passed(reader: &mut Reader<'_>) -> Option<Heard> {
     let (mut channel, mut offset) = (None, None);
     let mut members = reader.object();

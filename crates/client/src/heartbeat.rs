@@ -1,24 +1,27 @@
-//! Whether the other end is still there: a ping each interval, and a deadline for any sign of life after it.
+//! Checks that the server is still there: sends a ping in each interval, and sets a deadline for
+//! any sign of life after it.
 //!
-//! What is made of requests has nothing to ping: there the server breaks each silence that is as long as the interval.
+//! HTTP transports send no pings: there, the server sends something after each interval of silence.
 
 use tidings_protocol::{ErrorCode, server::Connected};
 
 use crate::{Command, context::Context, error::Failure, timers::Timer};
 
-/// Written out: it is sent more often than anything else.
+/// The message as text: it is sent more often than any other.
 const PING: &str = "{\"type\":\"ping\"}";
 /// Shortest interval a server can ask for, in milliseconds.
 const INTERVAL_MIN: u64 = 1_000;
-/// A deadline missed by more than this, in milliseconds, says that this machine slept, not that the server is gone.
+/// If a deadline was missed by more milliseconds than this, the machine slept, and the server may
+/// still be there.
 const LATE: u64 = 3_000;
 
-/// The heartbeat of one connection. Pings go out whatever the traffic, because `pong` also finds lost records.
+/// The heartbeat of one connection. Pings are sent even with other traffic, because a `pong` also
+/// reveals lost records.
 #[derive(Debug)]
 pub(crate) struct Heartbeat {
     interval: u64,
     timeout: u64,
-    /// Monotonic time of the last ping without a pong.
+    /// Monotonic time of the last ping that has no pong.
     pinged: Option<u64>,
 }
 
@@ -31,7 +34,7 @@ impl Heartbeat {
         Self { interval, timeout, pinged: None }
     }
 
-    /// There is nothing to ping: the server breaks the silence.
+    /// Waits for signs of life without pings: the server breaks the silence.
     pub(crate) fn listen(&self, cx: &mut Context) {
         cx.timers.cancel(Timer::Ping);
         cx.quiet = Some(self.interval.saturating_add(self.timeout));
@@ -51,14 +54,15 @@ impl Heartbeat {
         self.send(transport, patience, cx);
     }
 
-    /// Something happened that may have cost the link: a short deadline instead of trust in the transport's state.
+    /// An event may have broken the connection: sets a short deadline, and does not trust the
+    /// transport's state.
     pub(crate) fn probe(&mut self, transport: u64, cx: &mut Context) {
         if cx.quiet.is_some() {
             cx.renew(transport);
             return;
         }
         let patience = cx.trip.patience(cx.config.probe_timeout);
-        // One that is under way is answered as soon as another would be.
+        // A ping that is under way is answered as soon as a new one would be.
         match self.pinged {
             Some(at) if cx.now.mono.saturating_sub(at) < patience => {
                 cx.bring_forward(Timer::Silence, patience);
@@ -73,7 +77,7 @@ impl Heartbeat {
         cx.ask(Command::Send { transport, text: String::from(PING) });
     }
 
-    /// Any traffic is a sign of life.
+    /// Any data is a sign of life.
     pub(crate) fn heard(cx: &mut Context) {
         cx.heard = cx.now.mono;
         cx.world.online = true;
@@ -83,7 +87,7 @@ impl Heartbeat {
         }
     }
 
-    /// A pong states the server's time. On a stream it comes unasked.
+    /// A pong tells the server's time. On a stream it comes without a ping.
     pub(crate) fn pong(&mut self, server: u64, cx: &mut Context) {
         match self.pinged.take() {
             Some(at) => cx.timed(at, server),
@@ -91,7 +95,7 @@ impl Heartbeat {
         }
     }
 
-    /// Nothing was heard in time. `Err`: the link is dead.
+    /// The deadline passed in silence. `Err`: the connection is dead.
     pub(crate) fn silent(
         &mut self,
         late: u64,

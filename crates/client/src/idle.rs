@@ -1,11 +1,11 @@
-//! Nobody asked for a connection.
+//! No connection is wanted.
 
 use crate::{
     context::Context,
     machine::{Input, State},
 };
 
-/// Nothing is held, nothing is due.
+/// The client holds no transport and has no deadline.
 #[derive(Debug)]
 pub(crate) struct Idle;
 

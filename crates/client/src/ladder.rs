@@ -1,4 +1,4 @@
-//! Which transport is used: from the best that gets through down to the one that always does, and up again.
+//! Fallback and upgrade: which transport the client uses.
 //!
 //! ```text
 //!   ws ──does not open, or is cut again and again──► sse ──does not open, or is held back──► poll ──► ws …
@@ -6,41 +6,44 @@
 //!    └───────────a probe gets through─────────────────┴────────────────────────────────────────┘
 //! ```
 //!
-//! A server that is away looks like a network that lets nothing through, so the ladder has no bottom: after its last rung
-//! comes the first. A rung that once worked is given a second chance before the next. What an idle connection is cut
-//! by is answered first by a shorter heartbeat, and by a step down only where that does not help.
+//! A server that is down looks like a network that lets nothing through. So there is no last
+//! transport: after the worst the client tries the best again. A transport that once worked gets a
+//! second attempt before the fallback. If idle connections are cut, the client first shortens its
+//! heartbeat, and falls back only if that does not help.
 
 use crate::{Config, TransportKind, rng::Rng};
 
-/// Shortest heartbeat, in milliseconds.
+/// Shortest heartbeat in milliseconds.
 const HEARTBEAT_MIN: u64 = 1_000;
-/// A connection that was silent for less, in milliseconds, was not cut for that.
+/// A connection that was silent for fewer milliseconds was not cut because it was idle.
 const IDLE_MIN: u64 = 1_000;
-/// A connection that lived for as long, in milliseconds, is none of those that are cut again and again.
+/// A connection that lasted this many milliseconds does not count among those that are cut
+/// repeatedly.
 const LIVED: u64 = 60_000;
-/// Connections cut in silence, one after the other, until the next rung is tried.
+/// Silent connections cut in a row until the client falls back.
 const CUTS_MAX: u32 = 4;
-/// Most doublings of the wait before a climb.
+/// Most doublings of the wait before an upgrade.
 const DOUBLINGS_MAX: u32 = 5;
 
-/// Where a client stands, and what it knows of the network. The network itself may change: [`Ladder::reset`].
+/// The transport in use, and what the client knows of the network. [`Ladder::reset`] is for a
+/// change of network.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ladder {
-    /// A place in `Config::transports`.
+    /// Index in `Config::transports`.
     rung: u8,
-    /// Attempts in a row that did not get through on it.
+    /// Failed attempts in a row on this transport.
     missed: u8,
-    /// Rungs that got through, a bit each.
+    /// Transports that have worked, one bit each.
     proven: u8,
     /// Connections cut in silence, in a row.
     cuts: u32,
-    /// Climbs that failed, in a row.
+    /// Failed upgrades in a row.
     climbs: u32,
-    /// How long the last one cut had been silent, in milliseconds.
+    /// Milliseconds of silence before the last cut.
     idle: u64,
-    /// Monotonic time the connection was accepted.
+    /// Monotonic time at which the connection was accepted.
     accepted: u64,
-    /// Longest silence the network is known to bear, in milliseconds.
+    /// Longest silence that the network is known to allow, in milliseconds.
     pub(crate) heartbeat: u64,
 }
 
@@ -65,7 +68,7 @@ impl Ladder {
         kind_of(self.rung, config)
     }
 
-    /// Nothing better could be tried.
+    /// Whether this is the best transport.
     pub(crate) fn is_at_the_top(&self) -> bool {
         self.rung == 0
     }
@@ -76,7 +79,7 @@ impl Ladder {
         self.proven |= 1 << self.rung;
     }
 
-    /// An attempt did not get through to a server.
+    /// An attempt did not reach a server.
     pub(crate) fn missed(&mut self, config: &Config) {
         self.missed += 1;
         let chances = if self.proven & (1 << self.rung) == 0 { 1 } else { 2 };
@@ -85,12 +88,12 @@ impl Ladder {
         }
     }
 
-    /// A connection ended and nobody said why. `heard`: when it last brought something.
+    /// A connection ended without a reason. `heard`: when it last brought data.
     pub(crate) fn cut(&mut self, now: u64, heard: u64, config: &Config) {
         let lived = now.saturating_sub(self.accepted);
         let idle = lived.min(now.saturating_sub(heard));
         if lived < IDLE_MIN {
-            // Nobody cut it for being idle: it was let in and then not.
+            // It was too short to be cut for idleness: it was let in and then dropped.
             self.missed(config);
             return;
         }
@@ -102,7 +105,7 @@ impl Ladder {
             return;
         }
         self.cuts += 1;
-        // One is an accident; two alike are a rule of the network.
+        // One cut may be an accident; two after the same silence are a rule of the network.
         if idle.abs_diff(self.idle) <= (idle / 5).max(500) {
             let borne = (idle * 3 / 5).max(HEARTBEAT_MIN);
             self.heartbeat = self.heartbeat.min(borne);
@@ -113,7 +116,7 @@ impl Ladder {
         }
     }
 
-    /// The transport opens, and yet brings nothing.
+    /// The transport opens, but brings no data.
     pub(crate) fn step_down(&mut self, config: &Config) {
         self.missed = 0;
         self.cuts = 0;
@@ -123,41 +126,41 @@ impl Ladder {
         }
     }
 
-    /// Another network: what was known of the old one means nothing.
+    /// The network changed: knowledge about the old one is void.
     pub(crate) fn reset(&mut self) {
         *self = Self { accepted: self.accepted, ..Self::default() };
     }
 
-    /// A connection holds on this transport, whatever else is known.
+    /// A connection works on this transport.
     pub(crate) fn stand_on(&mut self, kind: TransportKind, config: &Config) {
         if let Some(rung) = config.transports.iter().position(|other| *other == kind) {
             self.rung = rung as u8;
         }
     }
 
-    /// Milliseconds until a better transport is tried; `None`: there is none.
+    /// Milliseconds until the next upgrade is tried; `None`: there is no better transport.
     pub(crate) fn climb_in(&self, config: &Config, rng: &mut Rng) -> Option<u64> {
         if self.is_at_the_top() {
             return None;
         }
         let wait = config.climb_after << self.climbs.min(DOUBLINGS_MAX);
-        // It worked before: most likely only the server was away.
+        // It worked before, so probably only the server was down.
         let wait = if self.proven & 1 == 0 { wait } else { wait / 6 };
         Some(wait.saturating_add(rng.up_to(wait / 4)))
     }
 
-    /// The transport to try: the best, and the others in turn.
+    /// The transport to try: the best one, and the others in turn.
     pub(crate) fn higher(&self, config: &Config) -> (u8, TransportKind) {
         let rung = (self.climbs % u32::from(self.rung.max(1))) as u8;
         (rung, kind_of(rung, config))
     }
 
-    /// A better transport got through, and is used from now on.
+    /// A better transport works, and is used from now on.
     pub(crate) fn climbed(&mut self, rung: u8) {
         *self = Self { rung, missed: 0, cuts: 0, climbs: 0, ..*self };
     }
 
-    /// It did not.
+    /// A better transport did not work.
     pub(crate) fn slipped(&mut self) {
         self.climbs += 1;
     }
@@ -223,7 +226,7 @@ mod tests {
         ladder.cut(35_400, 30_200, &config);
         assert_eq!(ladder.heartbeat, 3_120);
         assert_eq!(ladder.kind(&config), Ws);
-        // It did not help.
+        // The shorter heartbeat did not help.
         ladder.accepted(40_000);
         ladder.cut(42_000, 40_100, &config);
         ladder.accepted(50_000);

@@ -1,9 +1,10 @@
-//! What only the rest of a client makes.
+//! A value that only the deferred part of a client makes.
 
 use core::{fmt, ops::Deref};
 
-/// A value in an event or a command. How it is dropped is known to whoever made it, not to all that pass it on: what a
-/// browser loads first does not need the code for values that come with the rest.
+/// A value in an event or a command. Only the code that makes it knows how to drop it; code that
+/// passes it on does not need that. So the first part of a browser's module has no code for values
+/// of the deferred part.
 pub struct Later<T>(Box<dyn Whole<T>>);
 
 trait Whole<T>: Send + Sync {

@@ -1,12 +1,12 @@
 //! The sans-I/O core of the Tidings client.
 //!
-//! One function drives it: [`Client::handle`] takes the time, one [`Event`] (something that happened) and a
-//! buffer to which it appends [`Command`]s (things to do). Nothing waits inside; time, seeds and ids come in from outside, so
-//! the same code runs in browsers, on tokio and in simulation.
+//! One function drives it: [`Client::handle`] takes the time, an [`Event`], and a buffer to which
+//! it appends [`Command`]s. It never waits; time, seeds and ids come from outside. So the same code
+//! runs in browsers, on tokio and in simulation.
 //!
 //! A driver does four things:
-//! 1. turns what happens (sockets, timers, storage, the app's calls) into events,
-//! 2. executes commands in order *after* `handle` returned (a callback may lead to the next event),
+//! 1. turns sockets, timers, storage and the app's calls into events,
+//! 2. executes commands in order *after* `handle` returned (a callback may cause the next event),
 //! 3. keeps exactly one timer, as [`Command::SetTimer`] says,
 //! 4. reads the snapshots ([`Client::connection`], [`Client::inbox`], [`Client::channel`], …) when
 //!    [`Command::Changed`] or [`Command::ChannelChanged`] names them.
@@ -25,20 +25,20 @@
 //!
 //! Inside, in the order in which data flows:
 //!
-//! | module | what |
+//! | module | contents |
 //! |---|---|
-//! | `client`, `calls`, `seek` | takes events, lets the machine act, says what changed; what the app asks for, and marks that wait |
-//! | `first`, `rest` | what a browser loads first, and the door to what it loads later |
-//! | `machine` | the connection's states and what moves between them; `idle`, `connecting`, `connected`, `waiting`, `offline`, `ended` are one each |
-//! | `context` | what all states share: clocks, deadlines, inbox, outbox, commands so far |
-//! | `ladder`, `climb`, `requests` | which transport gets through; transports made of HTTP requests |
-//! | `backoff`, `timers`, `clock`, `rng` | when to try again; one table of deadlines; server time and sleep; jitter |
-//! | `heard` | the messages a client acts on |
+//! | `client`, `calls`, `seek` | takes events, runs the machine, reports changes; the app's calls, and marks that wait |
+//! | `first`, `rest` | the startup path, and the split point to the deferred part |
+//! | `machine` | the connection's states and their transitions; `idle`, `connecting`, `connected`, `waiting`, `offline`, `ended` are one each |
+//! | `context` | state that all of them share: clocks, deadlines, inbox, outbox, commands so far |
+//! | `ladder`, `climb`, `requests` | fallback and upgrade; transports over HTTP requests |
+//! | `backoff`, `timers`, `clock`, `rng` | retries; one table of deadlines; server time and sleep; jitter |
+//! | `heard` | the messages that a client handles |
 //! | `heartbeat`, `auth` | signs of life; credentials and their refresh |
-//! | `leg`, `resume` | where each log stands on a connection: copies dropped, holes repaired, gaps told |
-//! | `inbox` | the fold of the logs, pages under it, pending marks on top, views |
-//! | `channels` | rooms, chats, topics: messages in order, pages of older ones, own ones until they are facts |
-//! | `outbox` | intents until they are facts: order, answers, rollback; kept in storage, adopted from clients that died |
+//! | `leg`, `resume` | each log's subscription: duplicates dropped, holes repaired, gaps reported |
+//! | `inbox` | the fold of the logs, pages below it, pending marks on top, views |
+//! | `channels` | rooms, chats, topics: messages in order, pages of older ones, own messages until they are in the log |
+//! | `outbox` | intents until they are in the log: order, answers, rollback; stored, and adopted from clients that ended |
 //! | `account`, `storage` | changing users and signing out; the cache |
 
 mod account;

@@ -1,4 +1,4 @@
-//! The connection as a machine: one state at a time, consumed by each transition.
+//! The connection as a state machine: one state at a time, which each transition consumes.
 //!
 //! ```text
 //!   idle ──wanted──► connecting ──connected──► connected
@@ -22,7 +22,7 @@ use crate::{
     waiting::Waiting,
 };
 
-/// Where the connection stands.
+/// The state of the connection.
 #[derive(Debug)]
 pub(crate) enum State {
     Connected(Box<Connected>),
@@ -32,28 +32,28 @@ pub(crate) enum State {
     Waiting(Waiting),
 }
 
-/// What a state hears of, after the client has noted what concerns all states.
+/// An input of a state, after the client has handled what concerns all states.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Input<'a> {
-    /// Something came over the transport, though no message.
+    /// Data arrived on the transport, but not a message.
     Alive { transport: u64 },
-    /// The server takes no messages for now, for these milliseconds if it said so.
+    /// The server takes no messages for now, for this many milliseconds if it said so.
     Busy { transport: u64, after: Option<u64> },
-    /// The cache came, or will not.
+    /// The cache was loaded, or will not be.
     CacheSettled,
     /// `close()`.
     Close,
     /// The transport ended.
     Closed { transport: u64, code: u16, reason: &'a str },
-    /// The app's ticket function answered.
+    /// The app's ticket function returned.
     Credential { attempt: u64, result: &'a Result<Credential, String> },
-    /// The link may be dead without anybody saying so.
+    /// The connection may be dead without a sign of it.
     Doubt,
     /// A deadline passed, this many milliseconds ago.
     Due(Timer, u64),
-    /// Nothing can be done any more.
+    /// An error that no attempt can mend.
     Fail(&'a Error),
-    /// One message came.
+    /// A message arrived.
     Message { transport: u64, text: &'a str },
     /// The browser says there is no network.
     Offline,
@@ -61,9 +61,9 @@ pub(crate) enum Input<'a> {
     Online,
     /// The transport can carry messages.
     Opened { transport: u64 },
-    /// A part of a message came, or of a poll's answer.
+    /// A part of a message arrived, or of a poll's response.
     Part { transport: u64 },
-    /// Another user: start afresh.
+    /// The user changed: start again.
     Restart,
     /// The app does not want to wait.
     RetryNow,
@@ -112,7 +112,7 @@ impl State {
         }
     }
 
-    /// Where to begin, as things are.
+    /// The first state, as things are now.
     pub(crate) fn start(cx: &mut Context) -> Self {
         if cx.account.is_nobody() {
             Self::Ended(Ended::SignedOut)
@@ -123,7 +123,7 @@ impl State {
         }
     }
 
-    /// Where to go after an attempt or a connection failed.
+    /// The state after a failed attempt or connection.
     pub(crate) fn failed(failure: Failure, cx: &mut Context) -> Self {
         let Why { error, retry, after } = failure.why();
         let replaced = error.code == ErrorCode::Replaced.as_str();
@@ -135,7 +135,7 @@ impl State {
         }
         let mut backoff = cx.config.backoff;
         if !cx.world.online {
-            // What fails for want of a network uses nothing up.
+            // A failure without a network does not use up an attempt.
             backoff.max_attempts = None;
         }
         let Some(wait) = cx.failures.next(backoff, &mut cx.rng, after) else {
@@ -145,14 +145,14 @@ impl State {
         Waiting::begin(wait, after.is_some(), cx)
     }
 
-    /// No further attempt by itself.
+    /// The client makes no further attempt by itself.
     fn fail(error: Error, cx: &mut Context) -> Self {
         cx.tell(crate::Command::Report(error.clone()));
         cx.trouble = Some(error);
         Self::Ended(Ended::Failed)
     }
 
-    /// Lets go of everything the state holds in the outside world.
+    /// Releases everything that the state holds outside the client.
     fn leave(self, cx: &mut Context) {
         match self {
             Self::Connected(mut state) => state.leave(cx),
@@ -166,7 +166,7 @@ impl State {
         matches!(self, Self::Ended(Ended::Closed))
     }
 
-    /// Connected, and following the logs.
+    /// Whether it is connected and has caught up with the logs.
     pub(crate) fn is_live(&self) -> bool {
         matches!(self, Self::Connected(state) if state.is_live())
     }
@@ -175,12 +175,12 @@ impl State {
         matches!(self, Self::Connected(_))
     }
 
-    /// There is no user, or the ticket function said so.
+    /// Whether there is no user, or the ticket function said so.
     pub(crate) fn is_signed_out(&self) -> bool {
         matches!(self, Self::Ended(Ended::SignedOut))
     }
 
-    /// There is, or soon may be, a connection to send over.
+    /// Whether there is a connection to send on, or soon may be.
     pub(crate) fn may_send(&self) -> bool {
         matches!(self, Self::Connected(_) | Self::Connecting(_) | Self::Waiting(_))
     }

@@ -1,9 +1,10 @@
-//! The door to what a page does not need until its first inbox is there.
+//! The split point to the deferred part: code that a page does not need until its first inbox is
+//! shown.
 //!
-//! Browsers load the client in two parts ([`first`](crate::first) says what is in the one that comes first). Whatever is
-//! called through a function of a module named `rest` is cut out of the first part by the build, with all that nothing
-//! else calls. So every such function wants a [`Rest`], which a client has only once that code is there: whoever
-//! compiles can't have forgotten to wait.
+//! Browsers load the client in two parts ([`first`](crate::first) describes the first one). The
+//! build removes from the first part all code that is called only through functions of a module
+//! named `rest`. So every such function takes a [`Rest`], which a client has only when that code is
+//! loaded: code that does not wait for it does not compile.
 
 use crate::{Client, Command, Config, Event, Now};
 
@@ -12,7 +13,7 @@ use crate::{Client, Command, Config, Event, Now};
 pub struct Rest(());
 
 impl Rest {
-    /// Only where it is true: in clients made whole, or after [`Event::RestLoaded`].
+    /// Only for clients that were created whole, or after [`Event::RestLoaded`].
     pub(crate) const fn is_there() -> Self {
         Self(())
     }
@@ -30,13 +31,13 @@ pub(crate) fn handle(
     client.handle_any(event, jumped, out);
 }
 
-/// Brings settings that would stall or spin the client into range.
+/// Brings settings into range that would stall the client or make it loop.
 #[inline(never)]
 pub(crate) fn check(_: Rest, config: &mut Config) {
     config.check();
 }
 
-/// In words: why it is not connected, and what happens next.
+/// Describes why the client is not connected, and what happens next.
 #[inline(never)]
 pub(crate) fn explain(_: Rest, client: &Client, now: Now) -> String {
     client.explained(now)

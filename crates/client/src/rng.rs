@@ -1,6 +1,6 @@
-//! Jitter. The seed comes from outside, so a run can be repeated.
+//! Random numbers for jitter. The seed comes from outside, so a run can be repeated.
 
-/// SplitMix64: eight lines, good enough to spread retries, never used for secrets.
+/// SplitMix64: short, good enough to spread retries, and never used for secrets.
 #[derive(Clone, Debug)]
 pub(crate) struct Rng(u64);
 

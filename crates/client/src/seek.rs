@@ -1,4 +1,4 @@
-//! Marks that wait: for the inbox to be there, or for items that are looked up.
+//! Marks that wait for the inbox, or for items that are looked up.
 
 use tidings_protocol::{
     ErrorCode, Retry,
@@ -8,7 +8,7 @@ use tidings_protocol::{
 use crate::{Client, Error, context::Context, inbox::Lookup, machine::Input, timers::Timer};
 
 impl Client {
-    /// Makes marks of the wishes that can be by now, and has the items of one looked for that is not loaded.
+    /// Turns wishes into marks where possible, and starts the search for the items of the next one.
     pub(crate) fn grant_wishes(&mut self) {
         let live = self.state.is_live();
         let mut any = false;
@@ -34,7 +34,7 @@ impl Client {
             match granted.seeks {
                 Some((intent, ids)) if cx.inbox.lookup.is_none() => {
                     let lookup = Lookup::new(intent, ids, below);
-                    // With nothing older to look at, the answer is there at once.
+                    // If there are no older items to search, the answer is known at once.
                     let done = lookup.is_done();
                     cx.inbox.lookup = Some(Box::new(lookup));
                     any = true;
@@ -51,7 +51,8 @@ impl Client {
         }
     }
 
-    /// The app signs out with unsent intents while there is no connection: says what is waited for, and wastes none of the time.
+    /// The app signs out with unsent intents while there is no connection: reports what signing out
+    /// waits for, and retries at once.
     pub(crate) fn hurry_out(&mut self) {
         let detail =
             "signing out waits up to 5 s to send what is unsent; with `discard` it does not";
@@ -63,7 +64,7 @@ impl Client {
 }
 
 impl Context {
-    /// Whether nothing of the inbox is left to load.
+    /// Whether all items of the inbox are loaded.
     pub(crate) fn has_all_items(&self) -> bool {
         self.inbox.fold().is_some_and(|fold| fold.below() == [0; 2])
     }
@@ -74,8 +75,9 @@ impl Context {
         if !lookup.is_out(page.id) {
             return false;
         }
-        // Offsets of another log say nothing here. The snapshot of that log ends the search; until it comes the page counts as
-        // missing, so that it is asked for again when its time is up, and not for ever.
+        // A page of another log does not help the search. The snapshot of that log will end it.
+        // Until then the page counts as missing, so that it is requested again when its time is up,
+        // but not without end.
         if !self.inbox.fold().is_some_and(|fold| fold.is_of(page)) {
             return true;
         }
@@ -88,7 +90,8 @@ impl Context {
         true
     }
 
-    /// Whether an error answers the search. One that passes is waited for.
+    /// Whether an error answers the search. After a temporary error, the search waits and asks
+    /// again.
     pub(crate) fn seek_refused(&mut self, error: &server::Error) -> bool {
         let Some(lookup) = &mut self.inbox.lookup else { return false };
         if error.retry != Retry::Never {

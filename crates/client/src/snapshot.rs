@@ -1,4 +1,4 @@
-//! What the app sees: plain values, rebuilt only when their content changed.
+//! The app's view of the state: plain values, rebuilt only when their content changed.
 
 use std::sync::Arc;
 
@@ -6,25 +6,26 @@ use tidings_protocol::{Channel, Epoch, Json, server::GapReason};
 
 use crate::{Error, ItemKey, TransportKind};
 
-/// Where the connection stands.
+/// The state of the connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Status {
     /// Final: `close()` was called.
     Closed,
-    /// Live.
+    /// Connected.
     Connected,
-    /// Getting a ticket, opening, or shaking hands.
+    /// It fetches a ticket, opens a transport, or waits for `connected`.
     Connecting,
-    /// Gave up (fatal refusal or attempts used up); `connect()` starts again.
+    /// It gave up (final refusal, or all attempts failed); `connect()` starts again.
     Failed,
-    /// Nobody asked for a connection.
+    /// No connection is wanted.
     #[default]
     Idle,
-    /// The browser says there is no network, and nothing got through since. It is tried all the same, as in `Waiting`.
+    /// The browser says there is no network, and no data has arrived since. The client tries all
+    /// the same, as in `Waiting`.
     Offline,
     /// There is no user, or the ticket function said so.
     SignedOut,
-    /// Waits until `retry_at`.
+    /// It waits until `retry_at`.
     Waiting,
 }
 
@@ -33,35 +34,35 @@ pub enum Status {
 pub struct Connection {
     /// State.
     pub status: Status,
-    /// Who is connected, or whose cache is shown.
+    /// The connected user, or the user whose cache is shown.
     pub user: Option<String>,
-    /// Why it is not connected.
+    /// The error that keeps it from being connected.
     pub error: Option<Error>,
     /// Attempts since the connection was last good.
     pub attempt: u32,
     /// Wall-clock time of the next attempt, in milliseconds since 1970.
     pub retry_at: Option<u64>,
-    /// No connection for 5 s although one is wanted.
+    /// Whether a wanted connection has been missing for 5 s.
     pub lost: bool,
-    /// What carries the connection.
+    /// The transport of the connection.
     pub transport: Option<TransportKind>,
-    /// The cache is kept over restarts.
+    /// Whether the cache outlives a restart.
     pub durable: bool,
 }
 
 /// How fresh the inbox is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum InboxStatus {
-    /// From storage, or the connection is away: true as of the last contact.
+    /// From storage, or without a connection: the state at the last contact.
     Cached,
-    /// Following the log.
+    /// Up to date with the log.
     Live,
-    /// Nothing known yet.
+    /// No state is known yet.
     #[default]
     Loading,
 }
 
-/// One item as the app sees it: the log's state with pending marks on top.
+/// One item as the app sees it, with pending marks on top of the log's state.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ItemView {
     /// Channel, epoch, offset.
@@ -78,7 +79,7 @@ pub struct ItemView {
     pub seen: bool,
     /// Archived.
     pub archived: bool,
-    /// A mark on it has no answer yet.
+    /// Whether a mark on it has no answer yet.
     pub pending: bool,
     /// The body, for the app to parse.
     pub data: Json,
@@ -89,73 +90,75 @@ pub struct ItemView {
 pub struct InboxView {
     /// Freshness.
     pub status: InboxStatus,
-    /// Newest first by (`at`, channel, offset); shared and unchanged while the content is.
+    /// Newest first by (`at`, channel, offset); the same object as long as the content is.
     pub items: Arc<[ItemView]>,
-    /// Unread in the whole inbox, everyone-messages included.
+    /// Unread items in the whole inbox, messages to everyone included.
     pub unread: u64,
-    /// Unseen in the whole inbox.
+    /// Unseen items in the whole inbox.
     pub unseen: u64,
-    /// Items of this view on the server, where known (whole-inbox unread view), else `None`.
+    /// Number of this view's items on the server, if known (only for the unread view of the whole
+    /// inbox).
     pub count: Option<u64>,
-    /// Older items can be loaded.
+    /// Whether older items can be loaded.
     pub has_more: bool,
-    /// Older items are being loaded.
+    /// Whether older items are being loaded.
     pub loading_more: bool,
-    /// Why the last load failed.
+    /// The error of the last load.
     pub error: Option<Error>,
 }
 
-/// How a channel is followed.
+/// The state of a channel's subscription.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ChannelStatus {
-    /// What is shown is true as of the last contact; more is on its way.
+    /// The shown state is that of the last contact; newer records are on their way.
     CatchingUp,
-    /// Nobody reads it.
+    /// It has no reader.
     #[default]
     Idle,
-    /// Wanted, and nothing is known yet.
+    /// It has a reader, but no state is known yet.
     Joining,
-    /// Following the log.
+    /// Up to date with the log.
     Live,
-    /// The server does not let this user in; `error` says why.
+    /// The server refuses this user; `error` says why.
     Refused,
 }
 
-/// Who wrote a message.
+/// The author of a message.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Author {
     /// User id.
     pub user: String,
-    /// What the user's credential carried as `info`, where known.
+    /// `info` of the user's credential, if known.
     pub info: Option<Json>,
-    /// This client's user.
+    /// Whether it is this client's user.
     pub own: bool,
 }
 
 /// One message of a channel as the app sees it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MessageView {
-    /// Names it over the client's life: a pending message keeps it when it comes back as a fact.
+    /// Identifies it over the client's life: a pending message keeps its key when it comes back as
+    /// a record.
     pub key: u64,
     /// Record id; `client_id/seq` while it is pending or failed.
     pub id: Arc<str>,
-    /// Where it stands in the log, once stored.
+    /// Its offset in the log, once it is stored.
     pub offset: Option<u64>,
     /// Milliseconds since 1970.
     pub at: u64,
-    /// Nobody where a backend wrote it.
+    /// Absent if a backend published it.
     pub from: Option<Author>,
-    /// Lane and `seq` of an own one, by which it is known over restarts.
+    /// Lane and `seq` of an own message, which identify it over restarts.
     pub lane: Option<(Arc<str>, u64)>,
     /// The app's payload.
     pub data: Json,
-    /// It has no answer yet.
+    /// Whether it has no answer yet.
     pub pending: bool,
-    /// Why it was refused for good; see [`Outbox::failed`].
+    /// The error, if it was refused for good; see [`Outbox::failed`].
     pub failed: Option<Error>,
 }
 
-/// Offsets that are missing for good.
+/// Offsets that are lost for good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GapView {
     /// First.
@@ -171,75 +174,76 @@ pub struct GapView {
 pub struct ChannelView {
     /// State.
     pub status: ChannelStatus,
-    /// In order, own messages without an answer and refused ones last; shared and unchanged while the content is.
+    /// In order, with unanswered and refused own messages last; the same object as long as the
+    /// content is.
     pub messages: Arc<[Arc<MessageView>]>,
     /// The last range that is missing.
     pub gap: Option<GapView>,
-    /// Older messages can be loaded.
+    /// Whether older messages can be loaded.
     pub has_more: bool,
-    /// Older messages are being loaded.
+    /// Whether older messages are being loaded.
     pub loading_more: bool,
-    /// Why it is refused, or why the last load failed.
+    /// Why the channel is refused, or the error of the last load.
     pub error: Option<Error>,
 }
 
-/// What a view of the inbox says beside its items; see [`InboxView`].
+/// The fields of a view besides its items; see [`InboxView`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InboxSummary {
     /// Freshness.
     pub status: InboxStatus,
-    /// Unread in the whole inbox.
+    /// Unread items in the whole inbox.
     pub unread: u64,
-    /// Unseen in the whole inbox.
+    /// Unseen items in the whole inbox.
     pub unseen: u64,
-    /// Items of this view on the server, where known.
+    /// Number of this view's items on the server, if known.
     pub count: Option<u64>,
-    /// Older items can be loaded.
+    /// Whether older items can be loaded.
     pub has_more: bool,
 }
 
 /// An intent that was stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stored {
-    /// Where.
+    /// The channel.
     pub channel: Channel,
     /// The channel's epoch.
     pub epoch: Epoch,
-    /// Offset of the record, or the top where nothing changed.
+    /// Offset of the record, or the top if nothing changed.
     pub offset: u64,
-    /// Record id; empty where no record was made.
+    /// Record id; empty if no record was made.
     pub id: String,
 }
 
-/// What an intent wanted.
+/// The kind of an intent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IntentKind {
-    /// To mark items of the inbox.
+    /// Mark items of the inbox.
     Mark,
-    /// To publish a message.
+    /// Publish a message.
     Publish,
 }
 
 /// An intent that was refused.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FailedIntent {
-    /// For `FailedRetried` and `FailedDiscarded`.
+    /// Id for `FailedRetried` and `FailedDiscarded`.
     pub id: u64,
-    /// What it wanted.
+    /// Its kind.
     pub kind: IntentKind,
-    /// Where it should have gone.
+    /// The channel it was for.
     pub channel: Channel,
     /// When it was refused, in milliseconds since 1970.
     pub at: u64,
-    /// Why.
+    /// The reason.
     pub error: Error,
 }
 
-/// Unanswered and refused intents.
+/// Intents without an answer, and refused intents.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Outbox {
-    /// Sent or to be sent, without an answer.
+    /// Number of intents without an answer, sent or not.
     pub pending: u32,
-    /// Refused for good, oldest first; bounded by `Config::failed_max`.
+    /// Intents refused for good, oldest first; bounded by `Config::failed_max`.
     pub failed: Vec<FailedIntent>,
 }

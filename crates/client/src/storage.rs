@@ -1,7 +1,8 @@
-//! The cache: loaded when a user is named, saved a moment after changes, and the first at once.
+//! The cache: loaded when the user is named, saved shortly after each change; the first save is
+//! immediate.
 //!
-//! What is saved is the `snapshot` message the server might have sent, behind one character for the version. Loading
-//! goes through the same code as a snapshot from the server.
+//! The saved text is the `snapshot` message that the server could have sent, after one character
+//! for the version. Loading uses the same code as a snapshot from the server.
 
 use tidings_protocol::{
     Decode, Encode, Epoch, ErrorCode,
@@ -15,24 +16,25 @@ use crate::{Command, Error, context::Context, inbox::Log, timers::Timer};
 pub(crate) const VERSION: char = '1';
 /// Milliseconds between a change and the save: a burst of records is one write.
 const DEBOUNCE: u64 = 250;
-/// Milliseconds a connection waits for the cache. IndexedDB can hang; a snapshot from the server is dearer, but comes.
+/// Milliseconds that a connection waits for the cache. IndexedDB can hang; a snapshot from the
+/// server costs more, but is certain.
 const PATIENCE: u64 = 2_000;
-/// Most epochs remembered as left: each is the loss of a log.
+/// Most epochs that are remembered as left: each stands for the loss of a log.
 const LEFT_MAX: usize = 8;
 
-/// Where the cache stands.
+/// State of the cache.
 #[derive(Debug)]
 pub(crate) struct Store {
-    /// Storage exists and has not failed.
+    /// Whether storage exists and has not failed.
     usable: bool,
-    /// A `Load` that has no answer yet, and whether a connection waits for it.
+    /// A `Load` without an answer, and whether a connection waits for it.
     loading: Option<Loading>,
-    /// The fold changed since the last save.
+    /// Whether the fold changed since the last save.
     dirty: bool,
-    /// Nothing of the user is saved. The first save waits for nothing: the page may be gone a moment later, and in the moment of
-    /// its end a browser writes no more.
+    /// Whether no data of the user is saved. The first save does not wait: the page may end a
+    /// moment later, and a browser writes no more then.
     bare: bool,
-    /// Epochs this client left: a save may replace what was saved under them.
+    /// Epochs that this client left: a save may replace caches of them.
     left: Vec<Epoch>,
 }
 
@@ -47,22 +49,22 @@ impl Store {
         Self { usable, loading: None, dirty: false, bare: false, left: Vec::new() }
     }
 
-    /// Caches are kept over restarts.
+    /// Whether caches outlive a restart.
     pub(crate) fn usable(&self) -> bool {
         self.usable
     }
 
-    /// A connection should wait for the cache.
+    /// Whether a connection should wait for the cache.
     pub(crate) fn awaited(&self) -> bool {
         self.loading.as_ref().is_some_and(|loading| loading.patient)
     }
 
-    /// Another user: what was for the old one is forgotten.
+    /// The user changed: forgets the state of the old user's cache.
     pub(crate) fn reset(&mut self) {
         *self = Self::new(self.usable);
     }
 
-    /// The log of this epoch is replaced.
+    /// A new epoch replaces this one.
     pub(crate) fn leave(&mut self, epoch: Epoch) {
         if !self.left.contains(&epoch) {
             self.left.push(epoch);
@@ -74,7 +76,8 @@ impl Store {
 }
 
 impl Context {
-    /// Asks for the current user's cache. `patient`: it is to be shown, and a connection waits for it.
+    /// Asks for the current user's cache. `patient`: it will be shown, and a connection waits for
+    /// it.
     pub(crate) fn load(&mut self, patient: bool) {
         if let Some(user) = self.account.user().map(String::from)
             && self.store.usable
@@ -87,7 +90,7 @@ impl Context {
         }
     }
 
-    /// The cache came.
+    /// The cache was loaded.
     pub(crate) fn loaded(&mut self, user: &str, saved: Option<&str>) {
         let Some(snapshot) = self.cached(user, saved) else {
             if self.store.dirty {
@@ -96,7 +99,7 @@ impl Context {
             return;
         };
         if let Some(fold) = self.inbox.fold() {
-            // Too late to show, but it tells which epochs were saved before those that the server just named.
+            // It comes too late to be shown, but it names the epochs that a save may replace.
             for (log, old) in [(Log::Inbox, snapshot.epoch), (Log::System, snapshot.system.epoch)] {
                 if old != fold.cursor(log).epoch {
                     self.store.leave(old);
@@ -107,7 +110,8 @@ impl Context {
         }
     }
 
-    /// The cache that came, if it was asked for. Unreadable text counts as none: it is rebuilt from the server.
+    /// The loaded cache, if it was requested. Unreadable text counts as no cache: the server's data
+    /// rebuilds it.
     pub(crate) fn cached(&mut self, user: &str, saved: Option<&str>) -> Option<Snapshot> {
         if self.store.loading.as_ref().is_none_or(|loading| loading.user != user) {
             return None;
@@ -119,7 +123,7 @@ impl Context {
         (snapshot.channel.inbox_user() == Some(user)).then_some(snapshot)
     }
 
-    /// Storage is gone: go on in memory.
+    /// Storage failed: goes on in memory.
     pub(crate) fn storage_failed(&mut self, reason: &str) {
         if self.store.usable {
             self.report(Error::new(ErrorCode::Storage, reason));
@@ -132,7 +136,8 @@ impl Context {
         self.forgo_lanes();
     }
 
-    /// Storage took too long: connect without it. A late answer is still taken as far as it is useful.
+    /// Storage took too long: the client connects without the cache. A late answer is still used as
+    /// far as possible.
     pub(crate) fn load_overdue(&mut self) {
         if let Some(loading) = &mut self.store.loading {
             loading.patient = false;
@@ -154,16 +159,16 @@ impl Context {
         }
     }
 
-    /// Saves what changed since the last time.
+    /// Saves all changes since the last save.
     pub(crate) fn save(&mut self) {
         self.timers.cancel(Timer::Save);
         self.save_channels();
         self.save_inbox();
-        // Asked for after this, so that it is done after this.
+        // Requested after the save, so that it is executed after it.
         self.outbox.finish_shown();
     }
 
-    /// Whether storage lacks something that is shown, and will get it.
+    /// Whether storage lacks shown data that will be saved.
     pub(crate) fn is_unsaved(&self) -> bool {
         self.store.usable && (self.store.dirty || self.has_unsaved_channels())
     }
@@ -174,7 +179,7 @@ impl Context {
             return;
         }
         if !fold.is_even() {
-            // The record that evens it out brings the next save.
+            // The next record completes the state and brings the next save.
             return;
         }
         let mut snapshot = fold.to_snapshot(self.config.keep as usize);

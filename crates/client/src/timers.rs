@@ -1,29 +1,29 @@
 //! Every deadline of the client in one table; the driver owns one timer for all of them.
 
-/// What a deadline is for. Where several are due at once, they fire in this order.
+/// The purpose of a deadline. If several are due at once, they fire in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Timer {
-    /// Unanswered intents are sent again, or for the first time after a pause.
+    /// Sends unanswered intents again, or for the first time after a pause.
     Answer,
-    /// A channel's cache took too long: join it without.
+    /// A channel's cache took too long: subscribe without it.
     Cache,
-    /// Time to look for lanes of dead clients, or the last look had no answer.
+    /// Checks for lanes of ended clients, or the last check had no answer.
     Claim,
-    /// A better transport is tried, or that took too long.
+    /// Tries a better transport, or the try took too long.
     Climb,
-    /// The connection attempt's current step took too long.
+    /// The current step of the attempt took too long.
     Connect,
-    /// The refresh's ticket, or its answer, took too long.
+    /// The ticket for a refresh, or its answer, took too long.
     Credential,
-    /// The server asked to leave by now.
+    /// The server asked the client to leave by now.
     Goaway,
-    /// Storage took too long to keep an intent.
+    /// Storage took too long to store an intent.
     Keep,
-    /// A channel that nobody reads is left.
+    /// A channel without readers is unsubscribed.
     Linger,
     /// Storage took too long: connect without a cache.
     Load,
-    /// A page of a search for items took too long.
+    /// A page of a search took too long.
     Lookup,
     /// The connection counts as lost.
     Lost,
@@ -31,25 +31,25 @@ pub(crate) enum Timer {
     More,
     /// Older messages of a channel took too long.
     Older,
-    /// Time for a ping.
+    /// Sends a ping.
     Ping,
-    /// Messages that went up by request had no answer.
+    /// A POST of messages had no answer.
     Post,
-    /// Time for a new credential.
+    /// Refreshes the credential.
     Refresh,
-    /// A stream is opened again, for other channels.
+    /// A stream is reopened for other channels.
     Reopen,
     /// The wait between attempts is over.
     Retry,
     /// A channel's subscription makes no progress.
     Rooms,
-    /// Time to write the cache.
+    /// Writes the cache.
     Save,
-    /// Signing out waits no longer for unsent intents.
+    /// Signing out does not wait for unsent intents any more.
     SignOut,
-    /// Nothing was heard after a ping.
+    /// No data arrived after a ping.
     Silence,
-    /// The connection has held for a while after catching up.
+    /// The connection has lasted a while after it caught up.
     Steady,
     /// A subscription makes no progress.
     Sync,
@@ -85,10 +85,11 @@ impl Timer {
     ];
 }
 
-/// Longest time a deadline lies ahead, in milliseconds: a day. Browsers' timers wrap after 24.8 days.
+/// Longest time from now to a deadline, in milliseconds: a day. Browsers' timers wrap after 24.8
+/// days.
 const HORIZON: u64 = 86_400_000;
 
-/// What stands for no deadline.
+/// The value of a deadline that is not set.
 const NEVER: u64 = u64::MAX;
 
 /// Deadlines on the monotonic clock.
@@ -104,12 +105,12 @@ impl Default for TimerTable {
 }
 
 impl TimerTable {
-    /// Sets or moves a deadline to `delay` milliseconds from `now`.
+    /// Sets a deadline to `delay` milliseconds from `now`.
     pub(crate) fn set(&mut self, timer: Timer, now: u64, delay: u64) {
         self.at[timer as usize] = at(now, delay);
     }
 
-    /// Sets it unless an earlier one stands.
+    /// Sets a deadline, unless an earlier one is set.
     pub(crate) fn bring_forward(&mut self, timer: Timer, now: u64, delay: u64) {
         let standing = &mut self.at[timer as usize];
         *standing = at(now, delay).min(*standing);
@@ -123,7 +124,7 @@ impl TimerTable {
         known(self.at[timer as usize])
     }
 
-    /// Whether it is due; a due one is cleared. Answers by how many milliseconds it is late.
+    /// Whether a deadline is due; clears it if so. Returns how many milliseconds late it is.
     pub(crate) fn take_due(&mut self, timer: Timer, now: u64) -> Option<u64> {
         let standing = &mut self.at[timer as usize];
         if *standing > now {

@@ -1,49 +1,50 @@
-//! How long the link takes there and back, and what that makes of deadlines.
+//! Measures the round-trip time of the network, and adapts deadlines to it.
 //!
-//! A deadline that knows nothing of the link ends good connections over slow ones, again and again. So each that waits for the other
-//! end is at least [`TRIPS`] round trips long; where nothing is measured yet, attempts that ran out of time make the next one longer.
+//! A deadline that ignores the round-trip time would end good connections over slow networks again
+//! and again. So each deadline for the peer is at least [`TRIPS`] round trips long. Before the
+//! first measurement, each attempt that timed out makes the next one's deadlines longer.
 
-/// Round trips that a deadline leaves time for: opening a link takes most, an answer one.
+/// Round trips within a deadline: opening a connection takes most of them, an answer one.
 const TRIPS: u64 = 4;
-/// No deadline grows beyond this, in milliseconds.
+/// Longest deadline in milliseconds.
 const PATIENCE_MAX: u64 = 60_000;
-/// Most doublings for attempts that ran out of time.
+/// Most doublings after attempts that timed out.
 const DOUBLINGS_MAX: u32 = 2;
 
-/// What is known of the link.
+/// The measured state of the network.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Trip {
-    /// Milliseconds, over the last few round trips; 0: not known.
+    /// Milliseconds of a round trip, averaged over the last few; 0: unknown.
     measured: u64,
-    /// Attempts in a row that ran out of time.
+    /// Attempts in a row that timed out.
     overdue: u32,
 }
 
 impl Trip {
-    /// A round trip took this long. One that is far off, as by a page that was frozen meanwhile, is forgotten soon.
+    /// Takes the time of a round trip. A single outlier, as after a frozen page, fades soon.
     pub(crate) fn took(&mut self, ms: u64) {
         let ms = ms.clamp(1, PATIENCE_MAX);
         let before = if self.measured == 0 { ms } else { self.measured };
         self.measured = u64::midpoint(before, ms);
     }
 
-    /// An attempt ran out of time.
+    /// An attempt timed out.
     pub(crate) fn ran_out(&mut self) {
         self.overdue = (self.overdue + 1).min(DOUBLINGS_MAX);
     }
 
-    /// A connection brought all there was.
+    /// A connection has caught up.
     pub(crate) fn got_through(&mut self) {
         self.overdue = 0;
     }
 
-    /// How long to wait, where `least` is enough for most links.
+    /// How long to wait; `least` is enough for most networks.
     pub(crate) fn patience(self, least: u64) -> u64 {
         let wanted = (least << self.overdue).max(TRIPS * self.measured);
         wanted.min(PATIENCE_MAX).max(least)
     }
 
-    /// Milliseconds that one round trip takes, as far as known.
+    /// Milliseconds of one round trip, as far as known.
     pub(crate) fn estimate(self) -> u64 {
         self.measured
     }

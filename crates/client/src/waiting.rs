@@ -1,4 +1,4 @@
-//! Between two attempts.
+//! The wait between two attempts.
 
 use crate::{
     connecting::Connecting,
@@ -7,15 +7,16 @@ use crate::{
     timers::Timer,
 };
 
-/// Milliseconds a wake-up is spread over: lids and networks open for many at the same time.
+/// Milliseconds over which attempts after a wake-up are spread: many laptops and networks wake up
+/// at the same time.
 const WAKE_SPREAD: u64 = 250;
 
-/// Waits for the retry timer, or for a reason to believe that it works now.
+/// Waits for the retry timer, or for a sign that an attempt may now succeed.
 #[derive(Debug)]
 pub(crate) struct Waiting {
     /// Wall-clock time of the next attempt, in milliseconds since 1970.
     pub(crate) until: u64,
-    /// The server named the time: no wake-up shortens it.
+    /// Whether the server named the time: no wake-up shortens it.
     ordered: bool,
 }
 
@@ -36,7 +37,7 @@ impl Waiting {
                 if !self.ordered {
                     Self::hurry(cx);
                 }
-                // The wall clock may be another one now.
+                // The wall clock may have changed.
                 let left =
                     cx.timers.at(Timer::Retry).map_or(0, |at| at.saturating_sub(cx.now.mono));
                 self.until = cx.now.wall.saturating_add(left);
@@ -46,7 +47,7 @@ impl Waiting {
         }
     }
 
-    /// Tries soon, but never twice within the backoff's base: focus comes and goes quickly.
+    /// Tries soon, but never twice within the backoff's base, because focus comes and goes quickly.
     fn hurry(cx: &mut Context) {
         let rested = cx.began.saturating_add(cx.config.backoff.base).saturating_sub(cx.now.mono);
         let wait = rested.max(cx.rng.up_to(WAKE_SPREAD));

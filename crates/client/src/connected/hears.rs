@@ -1,4 +1,4 @@
-//! What the server says on a connection, message by message.
+//! Handles the server's messages on a connection.
 
 use tidings_protocol::{
     ErrorCode,
@@ -15,18 +15,19 @@ use crate::{
     timers::Timer,
 };
 
-/// Longest window of a `goaway` that is obeyed, in milliseconds.
+/// Longest window of a `goaway` that the client accepts, in milliseconds.
 const WINDOW_MAX: u64 = 3_600_000;
 
 impl Connected {
     pub(super) fn message(&mut self, text: &str, cx: &mut Context) -> Result<(), End> {
-        // Acted on where it lies: moving it would be more code than most of the arms.
+        // Matched by reference: moving the message would take more code than most of the arms.
         let message = Heard::read(text);
         let message = match &message {
             Ok(Some(message)) => message,
             Ok(None) => return Ok(()),
             Err(error) => {
-                // Worth knowing. A lost record shows as a hole.
+                // Reported because it matters to a developer. If a record is lost by it, the next
+                // record shows a hole.
                 let detail = error.field().unwrap_or_else(|| error.reason().as_str());
                 cx.report(Error::new(ErrorCode::BadRequest, detail));
                 return Ok(());
@@ -102,7 +103,7 @@ impl Connected {
                 self.resume.unsubscribed(&ended.channel, cx)?;
                 cx.room_unsubscribed(ended);
             }
-            // A second greeting is that of a stream that was opened again.
+            // A second `connected` comes from a stream that was reopened.
             Heard::Connected(again) => cx.greeted(self.transport, again),
         }
         Ok(())
@@ -119,7 +120,7 @@ impl Connected {
         Ok(())
     }
 
-    /// An error: of an intent, a refresh, a page, a subscription, or of the connection.
+    /// An error about an intent, a refresh, a page, a subscription, or the connection.
     fn refused(&mut self, error: &server::Error, cx: &mut Context) -> Result<(), End> {
         if let Some(channel) = &error.channel {
             cx.owes_no_more(self.transport, channel);
@@ -153,7 +154,7 @@ impl Connected {
     }
 }
 
-/// The server spreads its clients over a window.
+/// The server spreads the departure of its clients over a window.
 fn leave_within(goaway: &Goaway, cx: &mut Context) {
     let wait = cx.rng.up_to(goaway.within_ms.min(WINDOW_MAX));
     cx.bring_forward(Timer::Goaway, wait);
