@@ -97,6 +97,8 @@ impl<K: Clone + Ord, T> Fair<K, T> {
         }
         let mut turned = None;
         if self.len >= self.total {
+            // The longest queue must stay at least as long as this one. Otherwise two keys would
+            // displace each other's jobs for ever.
             let may_take_from =
                 |(length, _): &&(usize, K)| share.waiting.is_none() || *length > waiting + 1;
             let longest = self.lengths.last().filter(may_take_from);

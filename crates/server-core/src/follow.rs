@@ -219,6 +219,7 @@ impl Follow {
         match delivery {
             Delivery::Hole { after } => {
                 let fresh = || Hole { after, stale: false };
+                // Also if the hole is known: the read in progress may be older than this hint.
                 self.holes.entry(channel.clone()).or_insert_with(fresh).stale = true;
             }
             Delivery::OtherLog => {
@@ -354,6 +355,7 @@ impl Follow {
         if !is_dense || head.is_some_and(|head| head.first > hole.after + 1) {
             return hubs.send_back(&channel);
         }
+        // With more records, or a newer hint, the hole must be read again.
         hole.stale |= more;
         for record in records {
             if let Delivery::Hole { after } = hubs.committed(record) {

@@ -194,6 +194,8 @@ impl<S: Sink> Hub<S> {
                 if record.offset <= top {
                     return Delivery::Nothing;
                 }
+                // Without live subscribers a hole is harmless: all will read the log before they go
+                // live.
                 if record.offset > top + 1 && topic.has_live() {
                     return Delivery::Hole { after: top };
                 }
@@ -342,6 +344,8 @@ impl<S: Sink> Topic<S> {
                 place.sent = record.offset;
                 pushed += 1;
             } else {
+                // The connection's queue is full, or this subscriber has a hole: it must read the
+                // log.
                 let slot = Slot { index: index as u32, generation: place.generation };
                 sink.lagged(&record.channel, slot, place.sent);
                 place.sent = CATCHING_UP;

@@ -75,6 +75,7 @@ impl Account {
         for (place, kind) in Kind::ALL.into_iter().enumerate() {
             let (units, rate) = (cost.of(kind), limits.user.rate(kind));
             if let Err(wait) = self.take_kind(kind, now, units, rate) {
+                // All or nothing: the kinds taken before are given back.
                 for taken in Kind::ALL.into_iter().take(place) {
                     let back = limits.user.rate(taken).time(cost.of(taken));
                     self.paid_until[taken.place()].fetch_sub(back, Ordering::Relaxed);
@@ -148,11 +149,13 @@ impl Account {
         }
         // A cost above the burst passes if the user owes nothing.
         let most = now.saturating_add(rate.time(rate.burst.max(units)));
+        // GCRA: each unit moves the time of pay-off on, at most one burst ahead of now.
         let paid = |until: u64| until.max(now).saturating_add(rate.time(units));
         let place = &self.paid_until[kind.place()];
         let within = |until: u64| Some(paid(until)).filter(|paid| *paid <= most);
         place.fetch_update(Ordering::Relaxed, Ordering::Relaxed, within).map(drop).map_err(
             |until| {
+                // The wait is for as many units as clients send at once, not for one.
                 let several = kind.at_once().min(rate.burst).saturating_sub(units);
                 (paid(until) - most).saturating_add(rate.time(several))
             },

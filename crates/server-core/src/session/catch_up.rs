@@ -63,8 +63,11 @@ impl Open {
             (Start::Fresh(gap), _) if place < 2 => {
                 return self.start_afresh(id, channel, gap, turn);
             }
+            // Only the start of the same log is missing: continue right after the gap.
             (Start::Fresh(Some(gap)), _) if gap.why == GapReason::Retention => (gap.to, Some(gap)),
+            // From the oldest record, which only a user with the right to read back may ask for.
             (Start::Fresh(None), Some(Since::First)) if from.is_none() => (head.first - 1, None),
+            // The client has no position in this log, so it continues from the top.
             (Start::Fresh(gap), _) => (head.top, gap),
         };
         if let Some(one) = self.subscriptions.get_mut(place) {
@@ -109,6 +112,7 @@ impl Open {
         let Some(after) = proven.or(had).map(|after| after.min(head.top)) else {
             return (cursor, NonZeroU64::new(head.top + 1));
         };
+        // A cursor from before the user's right moves up to its start.
         let raised = |cursor: Cursor| match cursor.epoch == head.epoch {
             true => Cursor { offset: cursor.offset.max(after), ..cursor },
             false => cursor,

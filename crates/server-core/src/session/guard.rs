@@ -175,6 +175,7 @@ impl Guard {
             }
             Err(wait) => {
                 self.strikes += 1;
+                // The wait is for as many messages as clients send at once, not for one.
                 let several = budget::AT_ONCE.min(limits.message_burst).saturating_sub(1);
                 let wait = wait.saturating_add(limits.message_interval_ms.saturating_mul(several));
                 Err(Refused { retry_after_ms: Some(wait), ..ErrorCode::Flood.into() })

@@ -239,10 +239,12 @@ impl Open {
         };
         match (&intent.kind, service::ack(intent.id, intent.lane.as_ref(), &outcome)) {
             (_, Some(ack)) => turn.send(&ack),
+            // The lane is past this `seq`, but there is no record to acknowledge.
             (Kind::Write, None) => {
                 let why = "this `seq` was consumed by a refusal or a `void`";
                 turn.send(&intent.error(&Refused::new(ErrorCode::Conflict, why)));
             }
+            // A client's own `void` is acknowledged without a record.
             (_, None) => turn.send(&server::Ack {
                 id: intent.id,
                 client_id: intent.lane.as_ref().map(|lane| lane.client_id.clone()),

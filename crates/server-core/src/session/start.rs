@@ -131,6 +131,7 @@ impl Open {
                 }
                 self.catch_up_pair(turn);
             }
+            // If either can't resume, both start from one snapshot, so that items and counts agree.
             [inbox, system] => {
                 for (gap, start) in starting.gaps.iter_mut().zip([inbox, system]) {
                     if let Start::Fresh(Some(missing)) = start {
@@ -209,6 +210,8 @@ impl Open {
         }
         self.forget(|pending| matches!(pending, Pending::Locate { channel: other, .. } if *other == channel));
         self.backlog.forget(|want| want.is_page_of(&channel));
+        // The hub is attached before the head is read: a record that is committed in between is
+        // then found by `go_live`, never missed.
         match self.subscription(&channel) {
             Some(one) => one.restart(turn),
             None => {
