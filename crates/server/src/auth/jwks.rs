@@ -248,6 +248,7 @@ impl Shared {
             return Search::Wait;
         }
         let answered = known.failures == 0 && known.keys.is_some();
+        // A set that was fetched after the token came does not contain the key.
         if answered && known.began >= came {
             if known.absent.len() >= ABSENT {
                 known.absent.clear();
@@ -255,6 +256,7 @@ impl Shared {
             known.absent.insert(*name);
         }
         let free = known.began + self.source.pause;
+        // The same holds for a key that is known to be missing, until the next fetch is allowed.
         if answered && (known.began >= came || (now < free && known.absent.contains(name))) {
             return Search::Over;
         }
@@ -262,6 +264,7 @@ impl Shared {
             // The last fetch failed, and the next one is scheduled soon anyway.
             return Search::Later(known.due);
         }
+        // Fetch as early as the pause between fetches allows.
         known.wanted = true;
         known.due = known.due.min(free.max(now));
         self.asked.notify_one();

@@ -144,6 +144,7 @@ fn commit(
         if jobs.is_empty() {
             return;
         }
+        // One thread commits them all, so jobs need no bound while they are in progress.
         waiting.done(jobs.iter().map(|(whose, _)| whose));
         let mut askers = Vec::with_capacity(BATCH);
         for (_, job) in jobs {
