@@ -161,11 +161,11 @@ pub struct MessageView {
 /// Offsets that are lost for good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GapView {
-    /// First.
+    /// First missing offset.
     pub from: u64,
-    /// Last.
+    /// Last missing offset.
     pub to: u64,
-    /// Why.
+    /// The reason.
     pub why: GapReason,
 }
 

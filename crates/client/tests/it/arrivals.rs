@@ -67,7 +67,7 @@ fn a_notification_dated_before_all_others_is_still_shown() {
     assert_eq!(rig.ids(), ["b", "c"]);
 }
 
-/// Lets a wall clock be set, and the client notice.
+/// Sets the wall clock, and lets the client notice.
 fn set_clock(rig: &mut Rig, step: i64) {
     rig.now.wall = rig.now.wall.saturating_add_signed(step);
     rig.event(tidings_client_core::Event::ConnectRequested);

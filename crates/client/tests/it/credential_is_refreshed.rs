@@ -20,7 +20,7 @@ fn connected() -> Rig {
     rig
 }
 
-/// Keeps the heartbeat content.
+/// Lets time pass and answers the pings.
 fn live_for(rig: &mut Rig, ms: u64) {
     let until = rig.now.mono + ms;
     while rig.now.mono < until {
@@ -131,8 +131,8 @@ fn a_cut_takes_the_refresh_with_it() {
     assert_eq!(rig.fetches, 3);
 }
 
-/// A clock that leaps ahead is taken for sleep until the server says what time it is: each new credential looked as if it had
-/// ended already, and was renewed a second later.
+/// A clock that jumps ahead is taken for sleep until the server tells its time. Each new credential
+/// seemed to have expired already, and was renewed a second later.
 #[test]
 fn a_clock_set_far_ahead_renews_once() {
     let mut rig = connected();

@@ -1,4 +1,5 @@
-//! Storage of an outbox, as a driver would play it, and clients that live on it. One that dies is one that is dropped.
+//! Storage of an outbox, as a driver would provide it, and clients that use it. A client ends when
+//! it is dropped.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +7,7 @@ use tidings_client_core::{Change, Command, Config, Event, Lane, User};
 
 use crate::{harness::Rig, says};
 
-/// What survives clients: rows by lane and `seq`, and who holds which lane.
+/// State that outlives clients: rows by lane and `seq`, and the holder of each lane.
 #[derive(Default)]
 pub(crate) struct Disk {
     pub(crate) rows: BTreeMap<(String, u64), String>,
@@ -14,7 +15,7 @@ pub(crate) struct Disk {
 }
 
 impl Disk {
-    /// Does what was asked for since the last call; answers the events that follow.
+    /// Executes the commands since the last call; returns the events that answer them.
     pub(crate) fn obey(&mut self, commands: &[Command]) -> Vec<Event> {
         let mut answers = Vec::new();
         for command in commands {
@@ -55,12 +56,12 @@ impl Disk {
         answers
     }
 
-    /// The holder of all lanes is dead.
+    /// The holder of all lanes has ended.
     pub(crate) fn died(&mut self) {
         self.held.clear();
     }
 
-    /// A client that died left this message unanswered.
+    /// A message that an ended client left unanswered.
     pub(crate) fn keeps_message(&mut self, lane: &str, seq: u64) {
         let row = format!("1170\n{{\"type\":\"publish\",\"channel\":\"room:1\",\"data\":{seq}}}");
         self.rows.insert((lane.into(), seq), row);
@@ -77,7 +78,7 @@ pub(crate) fn lanes(config: &mut Config, client: &str) {
     config.client_id = client.into();
 }
 
-/// Lets the disk answer until nothing is asked any more. The commands stay for the test to look at.
+/// Lets the disk answer until no command is left. The commands stay for the test to read.
 pub(crate) fn settle(rig: &mut Rig, disk: &mut Disk) {
     while rig.obeyed < rig.commands.len() {
         let asked = rig.commands[rig.obeyed..].to_vec();
@@ -88,13 +89,13 @@ pub(crate) fn settle(rig: &mut Rig, disk: &mut Disk) {
     }
 }
 
-/// The same, once what the client shows was saved as well.
+/// The same, after the client has saved all that it shows.
 pub(crate) fn settle_saved(rig: &mut Rig, disk: &mut Disk) {
     rig.advance(250);
     settle(rig, disk);
 }
 
-/// A client `name` of `u1`, connected, and in possession of what others left.
+/// A client `name` of `u1` that is connected and has claimed the lanes of others.
 pub(crate) fn born(name: &str, disk: &mut Disk) -> Rig {
     let mut rig = Rig::with(|config| lanes(config, name));
     rig.event(Event::UserChanged(User::Named("u1".into())));

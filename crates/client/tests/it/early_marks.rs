@@ -1,4 +1,4 @@
-//! Marks that are made before their items are there, and of items that are not loaded.
+//! Marks made before their items are there, and marks of items that are not loaded.
 
 use tidings_client_core::{Event, MarkTargets, User};
 use tidings_protocol::{
@@ -37,7 +37,7 @@ fn page(asked: &History, more: bool, items: &[String]) -> String {
     )
 }
 
-/// Follows an inbox of 70, of which one is loaded.
+/// A client with an inbox of 70 items, of which one is loaded.
 fn with_older() -> Rig {
     let mut rig = Rig::new();
     rig.go_live(&[]);
@@ -163,8 +163,8 @@ fn a_search_goes_on_after_a_cut() {
     assert_eq!(marks(&mut rig).len(), 1);
 }
 
-/// Found by seeds 1796107822 and 1796108294: pages of everyone-messages were taken for those of another log, and asked for again
-/// as fast as they came.
+/// Found by seeds 1796107822 and 1796108294: pages of `system:all` were taken for pages of another
+/// log, and requested again as fast as they came.
 #[test]
 fn an_everyone_message_that_is_not_loaded_is_looked_up_and_marked() {
     let mut rig = Rig::new();

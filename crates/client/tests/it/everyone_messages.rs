@@ -25,7 +25,7 @@ fn counts_stated_later_already_include_it() {
 #[test]
 fn counts_ahead_of_the_message_wait_for_it() {
     let mut rig = Rig::live();
-    // The other log is faster: these counts speak of an everyone-message that has not come yet.
+    // The other log is ahead: these counts include a message to everyone that has not arrived.
     let counts = says::counts((1, 1), (1, 1, 1));
     rig.receive(&says::notification_at(1, "a", START, &counts));
     assert_eq!(rig.counts(), (2, 2));
@@ -36,7 +36,7 @@ fn counts_ahead_of_the_message_wait_for_it() {
 #[test]
 fn a_mark_before_its_message_is_remembered() {
     let mut rig = Rig::live();
-    // Read on another device, whose system:all was faster.
+    // Read on another device, whose `system:all` was ahead.
     let counts = says::counts((0, 0), (0, 0, 2));
     rig.receive(&says::marked(1, r#""up_to":{"system":2}"#, r#"{"read":true}"#, None, &counts));
     rig.receive(&says::everyone(1, "s1"));

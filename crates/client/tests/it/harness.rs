@@ -1,4 +1,5 @@
-//! A client in virtual time, with the driver's side of the contract kept and checked.
+//! A client in virtual time. The harness keeps the driver's side of the contract, and checks the
+//! client's.
 
 use tidings_client_core::{
     ChannelView, Client, Command, Config, Connection, Credential, Event, Filter, InboxView,
@@ -8,32 +9,32 @@ use tidings_protocol::{ClientMessage, MarkSet};
 
 use crate::says;
 
-/// Wall clock at the start: `says` dates its records near it.
+/// Wall clock at the start; the records of `says` have times near it.
 pub(crate) const START: u64 = 1_700_000_000_000;
 
-/// What happened at the driver's side, step by step.
+/// The driver's side, step by step.
 pub(crate) struct Rig {
     pub(crate) client: Client,
     pub(crate) now: Now,
     /// Commands since the last [`Rig::take`].
     pub(crate) commands: Vec<Command>,
-    /// How many of them a scenario's storage has seen.
+    /// Number of commands that a scenario's storage has seen.
     pub(crate) obeyed: usize,
-    /// The transport the client may use.
+    /// The transport that the client may use.
     pub(crate) transport: Option<u64>,
-    /// Requests under way, as [`crate::request`] has them.
+    /// Requests under way, in the form of [`crate::request`].
     pub(crate) requests: Vec<crate::request::Asked>,
-    /// The ticket request that is out.
+    /// The ticket request under way.
     pub(crate) fetching: Option<u64>,
-    /// All ticket requests so far.
+    /// Number of ticket requests so far.
     pub(crate) fetches: u32,
     pub(crate) timer: Option<u64>,
-    /// What a client in two parts asks for comes before anything else happens.
+    /// Whether the deferred part loads at once, before any other event.
     pub(crate) rest_at_once: bool,
     seen: Seen,
 }
 
-/// What an app would have read last.
+/// The snapshots that an app would have read last.
 struct Seen {
     connection: Connection,
     views: Vec<(Filter, InboxView)>,
@@ -41,7 +42,7 @@ struct Seen {
 }
 
 impl Rig {
-    /// A client of `u1` that nobody asked for anything yet.
+    /// A client of `u1` that is idle.
     pub(crate) fn new() -> Self {
         Self::with(|_| {})
     }
@@ -70,14 +71,14 @@ impl Rig {
         }
     }
 
-    /// A client of `u1` that follows an empty inbox.
+    /// A client of `u1` that is live with an empty inbox.
     pub(crate) fn live() -> Self {
         let mut rig = Self::new();
         rig.go_live(&[]);
         rig
     }
 
-    /// A client of `u1` that follows an inbox with these items, and `system:all`.
+    /// A client of `u1` that is live with these items, and `system:all`.
     pub(crate) fn live_with(items: &[&str]) -> Self {
         let mut rig = Self::new();
         rig.go_live(items);
@@ -95,7 +96,7 @@ impl Rig {
         self.take();
     }
 
-    /// The same for a client whose user is named already.
+    /// The same, for a client whose user is named already.
     pub(crate) fn go_live_from_here(&mut self, items: &[&str]) {
         self.event(Event::ConnectRequested);
         self.greet();
@@ -105,7 +106,7 @@ impl Rig {
         self.receive(&says::snapshot(items));
     }
 
-    /// The same where storage is asked first, and empty.
+    /// The same with storage, which is asked first and is empty.
     pub(crate) fn go_live_with_storage(&mut self, items: &[&str]) {
         self.event(Event::UserChanged(User::Named("u1".into())));
         self.event(Event::StorageLoaded { user: "u1".into(), saved: None });
@@ -125,7 +126,7 @@ impl Rig {
         self.event(Event::TransportOpened { transport });
     }
 
-    /// The app's ticket function answers.
+    /// The app's ticket function returns.
     pub(crate) fn ticket(&mut self, result: Result<Credential, String>) {
         let attempt = self.fetching.take().expect("a ticket was asked for");
         self.event(Event::CredentialFetched { attempt, result });
@@ -136,12 +137,12 @@ impl Rig {
         self.event(Event::TransportReceived { transport, text: text.into() });
     }
 
-    /// The link breaks.
+    /// The connection breaks.
     pub(crate) fn cut(&mut self) {
         self.closed(1006);
     }
 
-    /// The link breaks, if the heartbeat has not given it up before.
+    /// The connection breaks, unless the heartbeat has already ended it.
     pub(crate) fn cut_if_open(&mut self) {
         if self.transport.is_some() {
             self.cut();
@@ -153,13 +154,13 @@ impl Rig {
         self.event(Event::TransportClosed { transport, code, reason: String::new() });
     }
 
-    /// Waits for the next attempt and lets it get a ticket and an open transport.
+    /// Waits for the next attempt, and gives it a ticket and an open transport.
     pub(crate) fn reopen(&mut self) {
         self.wait_for_attempt();
         self.open();
     }
 
-    /// Lets time pass until a ticket is asked for.
+    /// Lets time pass until a ticket is requested.
     pub(crate) fn wait_for_attempt(&mut self) -> u64 {
         let from = self.now.mono;
         while self.fetching.is_none() {
@@ -170,7 +171,7 @@ impl Rig {
         self.now.mono - from
     }
 
-    /// Lets time pass, with the timer going off when it is due.
+    /// Lets time pass; the timer fires when it is due.
     pub(crate) fn advance(&mut self, ms: u64) {
         let until = self.now.mono + ms;
         while let Some(at) = self.timer.filter(|at| *at <= until) {
@@ -190,7 +191,7 @@ impl Rig {
         self.event(Event::MarkRequested { intent, targets, set });
     }
 
-    /// One event; checks what must hold after each.
+    /// Handles one event, and checks the invariants after it.
     pub(crate) fn event(&mut self, event: Event) {
         if event == Event::TimerFired {
             self.timer = None;
@@ -238,7 +239,7 @@ impl Rig {
         }
     }
 
-    /// A snapshot is new exactly when `Changed` said so, and the same object otherwise.
+    /// A snapshot is a new object exactly when `Changed` named it.
     fn check_snapshots(&mut self, commands: &[Command]) {
         let told = |readable| {
             commands.iter().filter(|command| **command == Command::Changed(readable)).count()

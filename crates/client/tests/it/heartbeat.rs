@@ -89,7 +89,8 @@ fn a_deadline_missed_by_far_asks_once_more() {
     let mut rig = Rig::live();
     rig.advance(25_000);
     rig.take();
-    // A throttled background tab: the timer of the silence goes off a minute late, the pong sits in the socket.
+    // A throttled background tab: the silence timer fires a minute late, while the pong waits in
+    // the socket.
     rig.now.mono += 60_000;
     rig.now.wall += 60_000;
     rig.event(Event::TimerFired);
@@ -121,7 +122,7 @@ fn server_time_is_known_after_a_round_trip() {
     assert_eq!(rig.client.server_time(rig.now), Some(crate::harness::START + 20));
 }
 
-/// A client whose link takes so long there and back.
+/// A client with this round-trip time.
 fn far_away(trip: u64) -> Rig {
     let mut rig = Rig::new();
     rig.event(Event::UserChanged(tidings_client_core::User::Named("u1".into())));

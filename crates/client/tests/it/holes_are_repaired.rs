@@ -149,7 +149,7 @@ fn records_before_the_epoch_is_known_are_not_folded() {
     rig.cut();
     rig.reopen();
     rig.receive(&says::connected("u1"));
-    // The inbox's `subscribed`, which would have named another epoch, got lost.
+    // The inbox's `subscribed`, which named another epoch, was lost.
     rig.receive(&says::subscribed("system:all", "system01", 0, 0, true));
     rig.receive(&says::notification(2, "of another log", 1));
     assert_eq!(rig.ids(), ["a"]);
@@ -158,7 +158,8 @@ fn records_before_the_epoch_is_known_are_not_folded() {
 #[test]
 fn a_snapshot_read_before_the_last_records_is_asked_for_again() {
     let mut rig = Rig::live_with(&["a"]);
-    // A hole in system:all can't be filled, so a snapshot of both logs comes; the inbox goes on meanwhile.
+    // A hole in `system:all` can't be filled, so a snapshot of both logs follows; the inbox goes on
+    // meanwhile.
     rig.receive(&says::everyone(2, "s2"));
     rig.receive(&says::subscribed("system:all", "system01", 2, 2, false));
     rig.receive(&says::notification(2, "b", 2));

@@ -1,4 +1,4 @@
-//! Which transport is used: down where one does not get through, up again where it does.
+//! Which transport is used: fallback if one does not get through, and upgrade when it does again.
 
 use tidings_client_core::{
     Command, Credential, Event, InboxStatus, Readable, Status, TransportKind, User,
@@ -21,7 +21,7 @@ pub(crate) fn wanting() -> Rig {
     rig
 }
 
-/// What the client tries now; a stream or poll is known by its request.
+/// The transport that the client tries now; a stream or poll is recognised by its request.
 pub(crate) fn tried(rig: &mut Rig) -> TransportKind {
     if rig.fetching.is_none() {
         rig.wait_for_attempt();
@@ -37,7 +37,7 @@ pub(crate) fn tried(rig: &mut Rig) -> TransportKind {
     }
 }
 
-/// The network or the server answers nothing good.
+/// The network or the server gives no usable answer.
 pub(crate) fn fails(rig: &mut Rig, kind: TransportKind) {
     match kind {
         Ws => rig.cut(),
@@ -48,7 +48,7 @@ pub(crate) fn fails(rig: &mut Rig, kind: TransportKind) {
     }
 }
 
-/// A client that is connected by a stream, because its first socket did not open.
+/// A client that uses a stream, because its first WebSocket did not open.
 pub(crate) fn stepped_down() -> Rig {
     let mut rig = wanting();
     assert_eq!(tried(&mut rig), Ws);
@@ -59,7 +59,7 @@ pub(crate) fn stepped_down() -> Rig {
     rig
 }
 
-/// Lets time pass on a stream that brings nothing until a better transport is tried, and answers which.
+/// Lets time pass on a silent stream until a better transport is tried; returns it.
 fn climbing(rig: &mut Rig, stream: u64) -> u64 {
     let from = rig.now.mono;
     while rig.transport.is_none() {
@@ -113,7 +113,8 @@ fn a_stream_that_is_let_in_and_then_held_back_is_left_too() {
     assert_eq!(tried(&mut rig), Poll);
 }
 
-/// Found by seed 1796906354: a credential was renewed each second by a clock that only the stream could have put right.
+/// Found by seed 1796906354: a credential was renewed each second, because the client's clock was
+/// wrong and only the stream could have corrected it.
 #[test]
 fn what_goes_up_does_not_keep_a_stream_that_brings_nothing() {
     let mut rig = stepped_down();
@@ -231,7 +232,7 @@ fn a_better_transport_takes_over_unseen() {
     assert_eq!(connect.instance.as_deref(), Some("page-1~"), "the other goes on until this works");
     assert_eq!(connect.cursors.as_ref().map(|cursors| cursors.len()), Some(3));
 
-    // The other still brings what comes meanwhile.
+    // The other transport still brings records meanwhile.
     let now = rig.now.wall;
     let news = |offset, id| {
         says::notification_at(offset, id, now, &says::counts((offset, offset), (0, 0, 0)))
@@ -273,7 +274,7 @@ fn a_climb_that_fails_changes_nothing_and_the_next_is_later() {
         climbing(&mut rig, stream);
         waits.push(rig.now.mono - from);
         match how {
-            // It does not open; it opens and is refused; it opens and says nothing.
+            // It does not open; or it opens and is refused; or it opens and stays silent.
             0 => rig.cut(),
             1 => {
                 let transport = rig.transport.unwrap();
@@ -357,7 +358,8 @@ fn it_is_said_why_it_is_not_the_best() {
     assert!(why.contains("server-sent events"), "{why}");
 }
 
-/// Found by the simulation (seed 21380 of its day): retention passed the cursors that the climb had named.
+/// Found by the simulation (seed 21380 of its day): retention passed the cursors in the upgrade's
+/// `connect`.
 #[test]
 fn what_came_over_the_old_transport_does_not_come_again_with_a_snapshot() {
     let mut rig = stepped_down();
@@ -368,7 +370,7 @@ fn what_came_over_the_old_transport_does_not_come_again_with_a_snapshot() {
     let news = |offset, id| {
         says::notification_at(offset, id, now, &says::counts((offset, offset), (0, 0, 0)))
     };
-    // After the server read the log for the new connection, and before that is known here.
+    // The server has read the log for the new connection, but the client does not know that yet.
     rig.says(&news(2, "b"));
     rig.says(&news(3, "c"));
     rig.take();

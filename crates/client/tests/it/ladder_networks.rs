@@ -1,4 +1,4 @@
-//! Networks that let a part through, and networks that come back.
+//! Networks that let only some transports through, and networks that recover.
 
 use tidings_client_core::{Event, Status, TransportKind};
 
@@ -10,7 +10,7 @@ use crate::{
 
 use TransportKind::{Poll, Sse, Ws};
 
-/// A client that opened a stream, its first messages so far.
+/// A client with an open stream, and the stream's first messages so far.
 fn streaming(messages: usize) -> Rig {
     let mut rig = wanting();
     assert_eq!(tried(&mut rig), Ws);
@@ -48,7 +48,7 @@ fn a_network_that_came_back_may_let_more_through_which_is_tried_at_once() {
         assert!(rig.transport.is_none());
         rig.piece(stream, ":\n\n");
     }
-    // It did not; and is tried on, as before.
+    // It did not come; the client tries on as before.
     while rig.transport.is_none() {
         rig.advance(1_000);
         rig.piece(stream, ":\n\n");

@@ -51,7 +51,7 @@ fn without_a_network_it_is_tried_on_and_says_so() {
     }
     let words = rig.client.explain(rig.now);
     assert!(words.starts_with("The browser says there is no network; tries again in "), "{words}");
-    // It never says that the network is back.
+    // The browser never says that the network is back.
     rig.reopen();
     rig.receive(&says::connected("u1"));
     assert_eq!(rig.client.connection().status, Status::Connected);

@@ -56,7 +56,7 @@ fn a_fact_before_the_answer_settles_the_mark() {
     rig.receive(&says::marked(3, r#""offsets":{"inbox":[2]}"#, r#"{"read":true}"#, lane, &counts));
     assert!(settled(&rig, 1));
     assert!(!rig.item("b").pending);
-    // Another device takes it back before our answer comes: the later fact wins.
+    // Another device undoes it before the answer comes: the later record wins.
     let counts = says::counts((2, 1), (0, 0, 0));
     rig.receive(&says::marked(4, r#""offsets":{"inbox":[2]}"#, r#"{"read":false}"#, None, &counts));
     rig.receive(&says::ack("lane-1", 1, 3));
@@ -117,7 +117,7 @@ fn marking_everything_covers_what_is_not_loaded() {
     let items = [says::item("inbox:u1", 70, "new", false)];
     let counts = says::counts((40, 45), (2, 3, 0));
     rig.receive(&says::snapshot_of("inboxone", 70, ("system01", 5), &counts, (true, true), &items));
-    // Five everyone-messages came since the counts were stated.
+    // Five messages to everyone came since the last counts.
     assert_eq!(rig.counts(), (47, 53));
     rig.event(Event::MarkRequested { intent: 1, targets: MarkTargets::All, set: READ });
     assert_eq!(rig.counts(), (0, 0));
@@ -125,7 +125,7 @@ fn marking_everything_covers_what_is_not_loaded() {
     let marks = sent_marks(&mut rig);
     let up_to = marks[0].up_to.unwrap();
     assert_eq!((up_to.inbox, up_to.system), (Some(70), Some(5)));
-    // What comes meanwhile is not covered.
+    // Later items are not covered.
     let counts = says::counts((41, 46), (2, 3, 0));
     rig.receive(&says::notification_at(71, "later", crate::harness::START, &counts));
     assert_eq!(rig.counts(), (1, 1));
@@ -155,7 +155,7 @@ fn pending_marks_stay_on_top_of_a_new_snapshot() {
     rig.receive(&says::snapshot(&["a", "b"]));
     assert!(rig.item("b").read && rig.item("b").pending);
     assert_eq!(rig.counts(), (1, 1));
-    // A snapshot that has the mark already ends it without counting it twice.
+    // A snapshot that already includes the mark ends it, without counting it twice.
     let counts = says::counts((1, 1), (0, 0, 0));
     let items = [says::item("inbox:u1", 2, "b", true), says::item("inbox:u1", 1, "a", false)];
     rig.receive(&says::ack("lane-1", 1, 3));

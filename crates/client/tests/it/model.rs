@@ -1,5 +1,6 @@
-//! The client against a server over a network that drops, doubles and cuts: whatever happens, what it saves is the
-//! fold of the logs at the offsets it names, nothing arrives twice, and in the end it shows all there is.
+//! The client against a server over a network that drops, doubles and cuts. At every save, the
+//! cache is the fold of the logs at its offsets. No notification arrives twice. In the end, the
+//! client shows everything.
 
 use std::collections::BTreeSet;
 
@@ -20,15 +21,15 @@ use crate::{
 
 #[derive(Clone, Debug)]
 enum Op {
-    /// The driver's timer may go off.
+    /// The driver's timer may fire.
     Advance(u64),
-    /// The client's mark of the item at this place of the list.
+    /// The client marks the item at this index of the list.
     ClientMark(usize, MarkSet),
     ClientMarkAll(MarkSet),
     Cut,
-    /// Messages that come through.
+    /// The network delivers messages.
     Deliver(usize),
-    /// The next message comes twice.
+    /// The next message arrives twice.
     Double,
     /// The next message is lost.
     Drop,
@@ -77,7 +78,7 @@ struct World {
     saved: Option<String>,
     arrived: BTreeSet<(String, String, u64)>,
     calls: u64,
-    /// Records that nobody will bring again were told.
+    /// Reported gaps: records that can't come again.
     gaps: Vec<GapReason>,
 }
 
@@ -105,7 +106,7 @@ impl World {
         self.obey();
     }
 
-    /// Does what the client asks for, as a driver would.
+    /// Executes the client's commands, as a driver would.
     fn obey(&mut self) {
         for command in self.rig.take() {
             match command {
@@ -139,7 +140,7 @@ impl World {
         }
     }
 
-    /// I12: what is saved is the fold of the logs at the cursors it names.
+    /// I12: a saved cache is the fold of the logs at its cursors.
     fn check_saved(&self, text: &str) {
         let saved = Snapshot::from_json(&text[1..]).unwrap();
         let life = self.server.truth.lives.iter().find(|life| life.epoch == saved.epoch).unwrap();
@@ -202,7 +203,7 @@ impl World {
             }
             Op::Double => {
                 if let Some(text) = self.server.down.front().cloned() {
-                    // Answers to one question don't come twice on a connection; records may.
+                    // An answer does not come twice on a connection; a record may.
                     if text.contains("\"type\":\"notification\"")
                         || text.contains("\"type\":\"marked\"")
                     {
@@ -244,7 +245,7 @@ impl World {
         }
     }
 
-    /// The network behaves; everything comes to rest.
+    /// The network works; everything comes to rest.
     fn settle(&mut self) {
         for _ in 0..200 {
             while self.deliver() {}

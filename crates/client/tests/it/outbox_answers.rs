@@ -7,7 +7,7 @@ use crate::{
     says,
 };
 
-/// Lane and `seq` of the marks sent since the last look.
+/// Lane and `seq` of the marks sent since the last call.
 fn lanes(rig: &mut Rig) -> Vec<(String, u64)> {
     rig.sent()
         .into_iter()
@@ -68,8 +68,8 @@ fn a_hole_in_the_lane_moves_what_is_unanswered_to_a_new_one() {
     assert!(settled(&rig, 1));
 }
 
-/// Found by the simulation (seeds 4 and 1645 of its day): what had been sent again was sent a third time over a new lane, and the server
-/// stored both.
+/// Found by the simulation (seeds 4 and 1645 of its day): an intent that had been sent again was
+/// sent a third time in a new lane, and the server stored it twice.
 #[test]
 fn a_refusal_of_an_earlier_send_moves_nothing() {
     let mut rig = Rig::live_with(&["a", "b"]);
@@ -89,14 +89,14 @@ fn a_refusal_of_an_earlier_send_moves_nothing() {
     rig.advance(2_000);
     let second = ids(&mut rig);
     assert_eq!(second.len(), 2, "both are sent again");
-    // The link was slow: this was said of the first time.
+    // The network was slow: this answers the first send.
     let hole = refused(first[1], 2, "sequence").replace('}', ",\"expected\":1}");
     rig.receive(&hole);
     rig.receive(&refused(first[1], 2, "flood"));
     rig.advance(2_000);
     assert!(ids(&mut rig).is_empty(), "the second time is still to be answered");
     assert!(!rig.commands.iter().any(|command| matches!(command, Command::Report(_))));
-    // The same of the second time is heeded.
+    // The same answer to the second send counts.
     rig.receive(&hole.replace(&format!("\"id\":{}", first[1]), &format!("\"id\":{}", second[1])));
     assert_eq!(lanes(&mut rig), lane("lane-1", [1, 2]));
 }
@@ -152,8 +152,9 @@ fn answers_of_an_unknown_lane_change_nothing() {
     assert!(rig.item("a").read);
 }
 
-/// Found by the simulation (seed 1798601310): refusals overtake the answers of what was sent before them, which wait for a commit. Sent
-/// again, that used up the budget that the refused one waited for, each time.
+/// Found by the simulation (seed 1798601310): refusals overtake the answers to earlier sends, which
+/// wait for a commit. The earlier intents were sent again, and used up the budget that the refused
+/// one waited for, each time.
 #[test]
 fn what_was_sent_before_a_refused_intent_is_not_sent_again_for_that() {
     let mut rig = Rig::live_with(&["a", "b"]);

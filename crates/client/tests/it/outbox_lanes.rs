@@ -1,4 +1,5 @@
-//! The outbox of one client: kept before it is sent, over its own restarts, moves and failures of storage.
+//! The outbox of one client: stored before it is sent, over restarts, moves and failures of
+//! storage.
 
 use tidings_client_core::{Change, Command, Event, User};
 use tidings_protocol::ClientMessage;

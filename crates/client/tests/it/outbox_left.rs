@@ -1,5 +1,5 @@
-//! What clients left in storage, as others find it: holes, broken rows, lanes of other versions and users, and rows of what is
-//! shown already.
+//! Intents that a client left in storage, as other clients find them: holes, broken rows, lanes of
+//! other versions and users, and rows of records that are shown already.
 
 use tidings_client_core::{Change, Command, Event, Lane, User};
 use tidings_protocol::ClientMessage;
@@ -11,8 +11,9 @@ use crate::{
     says,
 };
 
-/// Found by the simulation (seed 3645 of its day): intents that had moved to another lane were sent before storage knew, their page died,
-/// and the next one sent them from where they had been: stored twice.
+/// Found by the simulation (seed 3645 of its day): intents that had moved to another lane were sent
+/// before storage had the move. Their page ended, and the next page sent them from their old lane:
+/// stored twice.
 #[test]
 fn a_hole_is_filled_so_that_what_waits_keeps_its_place() {
     let mut disk = Disk::default();
@@ -177,7 +178,7 @@ fn an_echo_in_the_history_answers_what_a_dead_tab_left() {
     assert!(disk.rows.is_empty());
 }
 
-/// What was asked of storage since the last look: a save of the room, a row given up.
+/// The requests to storage since the last call: a save of the room, or a dropped row.
 fn asked_of_storage(rig: &mut Rig) -> Vec<&'static str> {
     let word = |command: &Command| match command {
         Command::Save { user, .. } if user == "u1\troom:1" => Some("save"),
@@ -190,7 +191,7 @@ fn asked_of_storage(rig: &mut Rig) -> Vec<&'static str> {
     rig.take().iter().filter_map(word).collect()
 }
 
-/// A client in the room with one message there, and the room's cache once it was saved.
+/// A client in the room with one message, and the room's cache after it was saved.
 fn saved_in_room(disk: &mut Disk) -> (Rig, String) {
     let mut rig = born("one", disk);
     rig.want(ROOM);
@@ -295,7 +296,7 @@ fn a_lane_is_taken_over_unasked_when_its_holder_dies() {
     settle(&mut rig, &mut disk);
     assert_eq!(rig.published(), [lane("one-1", [1]), lane("two-1", [1])].concat());
 
-    // Whoever waited for it is another user by now.
+    // The waiting user has changed.
     rig.event(Event::UserChanged(User::Named("u2".into())));
     rig.take();
     rig.event(Event::LanesClaimed {

@@ -6,7 +6,7 @@ use crate::{
     says,
 };
 
-/// The newest two inbox items and one everyone-message of longer logs.
+/// The newest two inbox items and one message to everyone, from longer logs.
 fn rig() -> Rig {
     let mut rig = Rig::new();
     rig.event(Event::ConnectRequested);
@@ -42,7 +42,7 @@ fn history(rig: &mut Rig) -> History {
 }
 
 fn page(asked: &History, offset: u64, more: bool, items: &[String]) -> String {
-    // A page of everyone-messages, too, is true at a place of the inbox.
+    // A page of `system:all`, too, was read at an offset of the inbox.
     format!(
         r#"{{"type":"page","id":{},"channel":"{}","epoch":"inboxone","offset":{offset},"more":{more},"items":[{}]}}"#,
         asked.id.unwrap(),
@@ -71,7 +71,7 @@ fn the_merged_list_grows_without_holes() {
         true,
         &[says::item("inbox:u1", 6, "i6", false), says::item("inbox:u1", 3, "i3", true)],
     ));
-    // i6 may have everyone-messages before it: nothing is shown until they are known.
+    // There may be messages to everyone before i6: nothing is shown until they are known.
     assert_eq!(rig.ids(), ["i10", "s9", "i8"]);
     assert!(!done(&rig, 1));
     let asked = history(&mut rig);
@@ -132,7 +132,8 @@ fn a_page_ahead_of_the_fold_keeps_its_states() {
     let mut rig = rig();
     more(&mut rig, 1);
     let asked = history(&mut rig);
-    // The page was read at 12: read at 11, taken back at 12. Both facts come later.
+    // The page was read at 12. The item was marked at 11 and unmarked at 12; both records come
+    // later.
     rig.receive(&page(&asked, 12, false, &[says::item("inbox:u1", 6, "i6", false)]));
     let asked = history(&mut rig);
     rig.receive(&page(&asked, 12, false, &[]));

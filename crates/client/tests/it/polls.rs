@@ -1,4 +1,4 @@
-//! A transport that is one answer a call.
+//! A transport that is one response for each call.
 
 use tidings_client_core::{ChannelStatus, Credential, Event, InboxStatus, Status, TransportKind};
 
@@ -94,7 +94,7 @@ fn what_one_answer_had_no_room_for_is_asked_for_until_it_is_there() {
     rig.want(ROOM);
     rig.advance(20);
     let asked = rig.asked("poll?").number;
-    // Nothing of the room yet: only an opening names it again.
+    // No data of the room yet: only a new `connect` can name it again.
     rig.answered(asked, &answer("st-2", &goes_on(0, 0)));
     let again = rig.asked("poll?");
     assert_eq!(again.path, "poll?wait=0&channel=room%3A1");

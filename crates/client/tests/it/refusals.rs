@@ -1,4 +1,5 @@
-//! A refusal is told in every way, whoever decides it: to the caller, as an event, and in the outbox, where it can be tried again.
+//! Every refusal is reported in three ways, whether the client or the server decides it: to the
+//! caller, as an event, and in the outbox, where it can be retried.
 
 use tidings_client_core::{Command, Credential, Event, MarkTargets, Status, User};
 use tidings_protocol::Json;
@@ -16,7 +17,7 @@ fn told(rig: &Rig, intent: u64) -> bool {
     rig.commands.iter().any(failed)
 }
 
-/// Whether a refusal was told in all of its ways.
+/// Whether a refusal was reported in all ways.
 fn is_refused(rig: &Rig, intent: u64, code: &str) -> bool {
     let kept = rig
         .client

@@ -1,4 +1,5 @@
-//! Told that a newer connection of the page took over: by another page of its name, or by an older one of its own that came late.
+//! A newer connection of the page took over: from another page with its name, or an older
+//! connection of its own that arrived late.
 
 use tidings_client_core::{Command, Credential, Event, Readable, Status, TransportKind};
 
@@ -8,7 +9,8 @@ use crate::{
     says,
 };
 
-/// Found by seed 1796098690: the network kept a call that was given up for longer than the one after it.
+/// Found by seed 1796098690: the network delayed a call that was given up for longer than the next
+/// one.
 #[test]
 fn a_poll_that_an_older_one_of_its_own_replaced_is_made_again_and_nobody_sees_it() {
     let mut rig = Rig::polling(&["a"]);
@@ -22,7 +24,7 @@ fn a_poll_that_an_older_one_of_its_own_replaced_is_made_again_and_nobody_sees_it
     assert_eq!(again.connect().session_token.as_deref(), Some("st"));
     assert_eq!(again.cursors(), ["inbox:u1 1", "system:all 0"]);
     assert!(is_quiet(&mut rig));
-    // What comes late once more is another matter: the app is told, and it goes on.
+    // A second late arrival is different: the app is told, and the client goes on.
     rig.refused(again.number, 409, &replaced());
     assert_eq!(rig.client.connection().status, Status::Waiting);
     rig.wait_for_attempt();
@@ -76,7 +78,7 @@ fn calls_of_two_pages_of_one_name_do_not_replace_each_other_for_ever() {
             _ => Rig::streaming(&[]),
         };
         let call = if kind == TransportKind::Poll { "poll?" } else { "sse?" };
-        // It gave one up itself a moment ago, so that it can't tell.
+        // The client gave up a connection a moment ago, so it can't tell.
         rig.advance(15_000);
         rig.event(Event::Woke);
         let mut calls = 0;
@@ -100,7 +102,7 @@ fn replaced() -> String {
     says::error("", "replaced", "never")
 }
 
-/// The app was told nothing, and sees a connection.
+/// The app got no report, and sees a connection.
 fn is_quiet(rig: &mut Rig) -> bool {
     let told = rig.take().iter().any(|command| {
         matches!(command, Command::Changed(Readable::Connection) | Command::Report(_))
@@ -114,7 +116,7 @@ fn a_socket_that_an_older_one_of_its_own_replaced_goes_on() {
     let mut rig = Rig::new();
     rig.event(Event::ConnectRequested);
     rig.open();
-    // What it said may be on its way for longer than anybody waits.
+    // A message of it may be under way for longer than any timeout.
     rig.advance(10_000);
     rig.reopen();
     rig.receive(&says::connected("u1"));

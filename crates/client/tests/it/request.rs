@@ -1,4 +1,4 @@
-//! Requests, as the driver would carry them out.
+//! Requests, as a driver would execute them.
 
 use tidings_client_core::{Command, Config, Credential, Event, TransportKind, User};
 use tidings_protocol::{ClientMessage, client::Connect};
@@ -23,13 +23,13 @@ impl Asked {
         }
     }
 
-    /// Where it goes on, as `channel offset`.
+    /// Its cursors, as `channel offset`.
     pub(crate) fn cursors(&self) -> Vec<String> {
         let cursors = self.connect().cursors.unwrap_or_default();
         cursors.iter().map(|(channel, cursor)| format!("{channel} {}", cursor.offset)).collect()
     }
 
-    /// The messages that go up.
+    /// The messages in its body.
     pub(crate) fn messages(&self) -> Vec<ClientMessage> {
         self.body.lines().map(|line| ClientMessage::decode(line).unwrap()).collect()
     }
@@ -39,7 +39,7 @@ pub(crate) fn all_transports(config: &mut Config) {
     config.transports = vec![TransportKind::Ws, TransportKind::Sse, TransportKind::Poll];
 }
 
-/// A poll's answer, head first.
+/// A poll's response, with its head.
 pub(crate) fn answer(token: &str, messages: &[String]) -> String {
     let mut text =
         format!("{{\"session\":\"s1\",\"session_token\":\"{token}\",\"cursors\":{{}}}}\n");
@@ -50,7 +50,7 @@ pub(crate) fn answer(token: &str, messages: &[String]) -> String {
     text
 }
 
-/// What a stream or a poll begins with, for a client without cursors.
+/// The first messages of a stream or poll, for a client without cursors.
 pub(crate) fn beginning(items: &[&str]) -> Vec<String> {
     let top = items.len() as u64;
     vec![
@@ -61,7 +61,7 @@ pub(crate) fn beginning(items: &[&str]) -> Vec<String> {
     ]
 }
 
-/// The same for one that goes on after these offsets of inbox and `system:all`.
+/// The same for a client that resumes from these offsets of inbox and `system:all`.
 pub(crate) fn goes_on(inbox: u64, top: u64) -> Vec<String> {
     vec![
         says::connected("u1"),
@@ -71,7 +71,7 @@ pub(crate) fn goes_on(inbox: u64, top: u64) -> Vec<String> {
 }
 
 impl Rig {
-    /// A client of `u1` that wants to connect over this transport alone, and has its ticket.
+    /// A client of `u1` that connects over this transport only, and has its ticket.
     pub(crate) fn over(kind: TransportKind) -> Self {
         let mut rig = Self::with(|config| config.transports = vec![kind]);
         rig.event(Event::UserChanged(User::Named("u1".into())));
@@ -80,7 +80,7 @@ impl Rig {
         rig
     }
 
-    /// A client of `u1` that follows an inbox with these items over a stream.
+    /// A client of `u1` that is live with these items over a stream.
     pub(crate) fn streaming(items: &[&str]) -> Self {
         let mut rig = Self::over(TransportKind::Sse);
         rig.open_stream(items);
@@ -96,7 +96,7 @@ impl Rig {
         }
     }
 
-    /// The stream that was opened again takes up the cursors of inbox and `system:all`.
+    /// The reopened stream resumes from the cursors of inbox and `system:all`.
     pub(crate) fn stream_goes_on(&mut self, inbox: u64, top: u64) {
         let stream = self.asked("sse?");
         self.status(stream.number, 200);
@@ -105,7 +105,7 @@ impl Rig {
         }
     }
 
-    /// A client of `u1` that follows an inbox with these items by polling.
+    /// A client of `u1` that is live with these items over polls.
     pub(crate) fn polling(items: &[&str]) -> Self {
         let mut rig = Self::over(TransportKind::Poll);
         let poll = rig.asked("poll?");
@@ -114,7 +114,7 @@ impl Rig {
         rig
     }
 
-    /// The one request under way whose path begins so.
+    /// The one request under way with this beginning of its path.
     pub(crate) fn asked(&self, path: &str) -> Asked {
         let mut found = self.requests.iter().filter(|asked| asked.path.starts_with(path));
         let one = found.next().unwrap_or_else(|| panic!("nothing at {path}: {:?}", self.requests));
@@ -122,7 +122,7 @@ impl Rig {
         one.clone()
     }
 
-    /// Whether one is.
+    /// Whether there is one.
     pub(crate) fn asks(&self, path: &str) -> bool {
         self.requests.iter().any(|asked| asked.path.starts_with(path))
     }
@@ -135,7 +135,7 @@ impl Rig {
         self.event(Event::RequestReceived { request, text: text.into() });
     }
 
-    /// A message comes down the stream.
+    /// The stream brings a message.
     pub(crate) fn says(&mut self, message: &str) {
         let stream = self.asked("sse?");
         self.piece(stream.number, &format!("data: {message}\n\n"));
@@ -146,7 +146,7 @@ impl Rig {
         self.event(Event::RequestEnded { request, reason: reason.map(String::from) });
     }
 
-    /// A whole answer.
+    /// A complete response.
     pub(crate) fn answered(&mut self, request: u64, body: &str) {
         self.refused(request, 200, body);
     }

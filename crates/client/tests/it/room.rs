@@ -1,4 +1,4 @@
-//! What the room scenarios share.
+//! Parts that the room scenarios share.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ pub(crate) fn message(offset: u64) -> String {
     message_of(offset, "u2", "")
 }
 
-/// The same by anybody; `lane` such as `"client_id":"l","seq":1,`.
+/// The same by any user; `lane` such as `"client_id":"l","seq":1,`.
 pub(crate) fn message_of(offset: u64, user: &str, lane: &str) -> String {
     let at = START + offset;
     format!(
@@ -54,7 +54,7 @@ pub(crate) fn ack(lane: &str, seq: u64, offset: u64) -> String {
 }
 
 impl Rig {
-    /// A client of `u1` that follows `room:1`, empty so far, and its own empty inbox.
+    /// A client of `u1` that is subscribed to `room:1`, which is empty so far, and its empty inbox.
     pub(crate) fn in_room() -> Self {
         let mut rig = Self::live();
         rig.want(ROOM);
@@ -70,14 +70,14 @@ impl Rig {
         self.event(Event::ChannelUnwanted { channel: channel(name) });
     }
 
-    /// The server lets it in, at the top.
+    /// The server accepts the subscription, at the top.
     pub(crate) fn joined(&mut self, top: u64, from: u64) {
         let id = self.asked_to_subscribe().0;
         self.receive(&subscribed(id, "roomone1", 1, top, from, false));
         self.take();
     }
 
-    /// Number and cursor of the one `subscribe` sent since the last look.
+    /// Request id and cursor of the one `subscribe` sent since the last call.
     pub(crate) fn asked_to_subscribe(&mut self) -> (u64, Option<tidings_protocol::client::Since>) {
         let mut asked: Vec<_> = self
             .sent()
@@ -93,7 +93,7 @@ impl Rig {
         asked.remove(0)
     }
 
-    /// Number and `before` of the one `history` sent since the last look.
+    /// Request id and `before` of the one `history` sent since the last call.
     pub(crate) fn asked_for_page(&mut self) -> (u64, Option<u64>) {
         let mut asked: Vec<_> = self
             .sent()
@@ -112,7 +112,7 @@ impl Rig {
         self.event(Event::PublishRequested { intent, channel: channel(ROOM), data });
     }
 
-    /// Lane and `seq` of the messages published since the last look.
+    /// Lane and `seq` of the messages published since the last call.
     pub(crate) fn published(&mut self) -> Vec<(String, u64)> {
         self.sent()
             .into_iter()
@@ -131,7 +131,7 @@ impl Rig {
         self.room().messages.iter().map(text).collect()
     }
 
-    /// The texts told to `on('message')` since the last look.
+    /// The texts given to `on('message')` since the last call.
     pub(crate) fn heard(&mut self) -> Vec<String> {
         let told = |command: &Command| match command {
             Command::Message { message, .. } => Some(text(message)),
@@ -140,7 +140,7 @@ impl Rig {
         self.take().iter().filter_map(told).collect()
     }
 
-    /// How this intent ended, since the last look.
+    /// The result of this intent, since the last call.
     pub(crate) fn ended(&self, number: u64) -> Option<Result<Option<Stored>, Error>> {
         let mut ends = self.commands.iter().filter_map(|command| match command {
             Command::Settled { intent, result } if *intent == number => Some(result.clone()),

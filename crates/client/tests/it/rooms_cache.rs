@@ -29,7 +29,7 @@ fn loaded(rig: &mut Rig, saved: Option<&str>) {
     rig.event(Event::StorageLoaded { user: KEY.into(), saved: saved.map(String::from) });
 }
 
-/// Cursor and text of the last save of the room.
+/// Cursor and text of the room's last save.
 fn saved(rig: &mut Rig) -> Option<((Epoch, u64), Vec<Epoch>, String)> {
     rig.take().into_iter().rev().find_map(|command| match command {
         Command::Save { user, cursors, over, text } if user == KEY => {
@@ -115,7 +115,8 @@ fn a_cache_that_does_not_come_holds_nothing_up_for_ever() {
     assert_eq!(over, [Epoch::parse("roomone1").unwrap()], "and to be overwritten");
 }
 
-/// Found by the simulation (seed 21107 of its day): what came after such a cache and before the answer was missing, and nobody was told.
+/// Found by the simulation (seed 21107 of its day): records after such a cache and before the
+/// answer were missing, and no gap was reported.
 #[test]
 fn a_cache_that_comes_after_the_question_is_not_gone_on_from() {
     let text = after(1..=3);
@@ -184,7 +185,8 @@ fn leaving_saves_what_is_not_saved_yet() {
     assert_eq!(saved(&mut rig).unwrap().0.1, 1);
 }
 
-/// Found by the simulation (seeds 4 and 77 of its day): the life that said it died between the echo and the answer.
+/// Found by the simulation (seeds 4 and 77 of its day): the client that published it ended between
+/// the echo and the answer.
 #[test]
 fn an_own_message_in_the_cache_and_in_the_outbox_of_a_dead_life_is_shown_once() {
     let mut first = Rig::with(|config| config.storage = true);

@@ -76,7 +76,7 @@ fn it_resumes_after_a_cut_where_it_was() {
     assert_eq!(rig.heard(), ["m2", "m3"]);
 }
 
-/// What a user gets who may not read back.
+/// The `subscribed` for a user without the right `history`.
 fn proven(id: u64, top: u64, from: u64, ok: bool, proof: &str) -> String {
     let mut text = subscribed(id, "roomone1", 1, top, from, ok);
     text.truncate(text.len() - 1);
@@ -106,7 +106,7 @@ fn a_proof_goes_with_the_cursor_and_the_last_one_counts() {
     rig.receive(&says::connected("u1"));
     let (id, since) = rig.asked_to_subscribe();
     assert_eq!(since, with(7, two));
-    // With the right to read back there is none.
+    // With the right `history` there is none.
     rig.receive(&subscribed(id, "roomone1", 1, 8, 7, true));
     rig.take();
     rig.cut();
@@ -183,16 +183,17 @@ fn retention_is_told_and_what_is_there_stays() {
     assert_eq!(rig.take().iter().filter(|command| told(command)).count(), 1);
 }
 
-/// Found by the simulation (seed 1099 of its day): a cache was saved with a hole nobody was told of.
+/// Found by the simulation (seed 1099 of its day): a cache was saved with a hole that no gap
+/// reported.
 #[test]
 fn what_the_subscription_before_a_repair_says_of_itself_is_not_its_answer() {
     let mut rig = Rig::in_room();
     rig.receive(&message(1));
-    // 2 is lost, and 3 tells.
+    // 2 is lost, and 3 shows the hole.
     rig.receive(&message(3));
     let (id, from) = rig.asked_to_subscribe();
     assert_eq!(from, since(1));
-    // Retention has overtaken what the server was sending.
+    // Retention has overtaken the records that the server was sending.
     let passed = subscribed(0, "roomone1", 6, 9, 5, false).replace("\"id\":0,", "");
     rig.receive(&passed);
     rig.receive(&says::gap("room:1", 4, 5, "retention"));
@@ -288,7 +289,7 @@ fn it_is_followed_a_while_after_the_last_reader_went() {
 fn a_subscription_without_an_answer_ends_the_connection() {
     let mut rig = Rig::live();
     rig.want(ROOM);
-    // Alive otherwise.
+    // The connection is alive otherwise.
     for _ in 0..9 {
         rig.advance(1_000);
         rig.receive(&says::pong(""));
@@ -327,7 +328,8 @@ fn another_user_sees_nothing_of_it() {
     assert_eq!(rig.asked_to_subscribe().1, None, "what is read is read on, from the start");
 }
 
-/// Found by seed 1798303263: nothing older could be asked for once the right to read back was given.
+/// Found by seed 1798303263: older messages could not be requested after the right `history` was
+/// granted.
 #[test]
 fn a_room_that_was_empty_and_began_elsewhere_has_something_older() {
     let mut rig = Rig::live();
@@ -347,7 +349,7 @@ fn a_room_that_was_empty_and_began_elsewhere_has_something_older() {
 fn a_record_that_was_lost_before_the_server_went_on_elsewhere_is_told_with_the_gap() {
     let mut rig = Rig::in_room();
     rig.receive(&message(1));
-    // The second is lost; of the third and fourth the server knows that they went.
+    // The second record is lost; the server believes that the third and fourth were sent.
     let begun = subscribed(0, "roomone1", 5, 6, 4, false).replace(r#""id":0,"#, "");
     rig.receive(&begun);
     rig.take();

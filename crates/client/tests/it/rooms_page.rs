@@ -72,7 +72,8 @@ fn without_the_right_to_read_back_a_room_begins_empty() {
     assert_eq!(rig.client.connection().status, Status::Connected);
 }
 
-/// Found by the simulation (seed 1462 of its day): the room stayed empty for as long as the page lived.
+/// Found by the simulation (seed 1462 of its day): the room stayed empty as long as the page was
+/// open.
 #[test]
 fn a_credential_that_grants_to_read_back_brings_what_another_did_not() {
     for over_a_cut in [true, false] {

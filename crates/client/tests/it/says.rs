@@ -1,4 +1,4 @@
-//! What servers say, as text.
+//! The server's messages, as text.
 
 use crate::harness::START;
 
@@ -32,7 +32,8 @@ pub(crate) fn counts(inbox: (u64, u64), system: (u64, u64, u64)) -> String {
     )
 }
 
-/// Inbox items with these ids, oldest first, at offsets 1, 2, …; all unread; nothing in `system:all`.
+/// Inbox items with these ids, oldest first, at offsets 1, 2, …; all unread; nothing in
+/// `system:all`.
 pub(crate) fn snapshot(ids: &[&str]) -> String {
     let items: Vec<String> = ids
         .iter()

@@ -1,4 +1,5 @@
-//! A server as the protocol describes it, small enough to be believed: two logs, one user, one connection.
+//! A server as the protocol describes it, small enough to be obviously right: two logs, one user,
+//! one connection.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -16,16 +17,16 @@ use crate::{
     truth::{Covers, Life, Record, Truth, channel},
 };
 
-/// Items of a snapshot and of a page: few, so that short runs page.
+/// Items of a snapshot and of a page: few, so that short runs need pages.
 const PAGE: usize = 4;
 
 pub(crate) struct Server {
     pub(crate) truth: Truth,
     lanes: BTreeMap<String, Vec<String>>,
     clock: u64,
-    /// What is on its way to the client.
+    /// Messages under way to the client.
     pub(crate) down: VecDeque<String>,
-    /// Offsets sent on this connection per log; `None`: no connection.
+    /// Last offsets sent on this connection by log; `None`: no connection.
     sent: Option<[u64; 2]>,
 }
 
@@ -59,7 +60,7 @@ impl Server {
         self.pump();
     }
 
-    /// Another device marks. Answers whether it changed something.
+    /// Another device marks. Returns whether that changed anything.
     pub(crate) fn mark(
         &mut self,
         covers: Covers,
@@ -71,7 +72,7 @@ impl Server {
                 inbox.min(self.truth.top()),
                 system.min(self.truth.system.len() as u64),
             ]),
-            // What does not exist yet can't be marked.
+            // An item that does not exist yet can't be marked.
             Covers::Offsets([mut inbox, mut system]) => {
                 inbox.retain(|offset| *offset <= self.truth.top());
                 system.retain(|offset| *offset <= self.truth.system.len() as u64);
@@ -90,14 +91,14 @@ impl Server {
         changed
     }
 
-    /// The log forgets its oldest records; items stay.
+    /// The log drops its oldest records; items stay.
     pub(crate) fn retain(&mut self, by: u64) {
         let top = self.truth.top();
         let life = self.truth.lives.last_mut().unwrap();
         life.first = (life.first + by).min(top + 1);
     }
 
-    /// The inbox log is lost, and with it every item and mark.
+    /// The inbox log is lost, with every item and mark.
     pub(crate) fn lose_inbox(&mut self) {
         let epoch = Epoch::from_bits(self.truth.lives.len() as u64 + 1);
         self.truth.lives.push(Life { epoch, records: Vec::new(), first: 1 });
@@ -113,7 +114,7 @@ impl Server {
         self.down.push_back(message.into().to_json());
     }
 
-    /// Sends what live subscriptions have not sent.
+    /// Sends the records that live subscriptions have not got.
     fn pump(&mut self) {
         let Some(sent) = self.sent else { return };
         for offset in sent[0] + 1..=self.truth.top() {
@@ -169,7 +170,7 @@ impl Server {
         self.sent = Some([self.truth.top(), self.truth.system.len() as u64]);
     }
 
-    /// The client says something.
+    /// Handles a message of the client.
     pub(crate) fn hear(&mut self, message: ClientMessage) {
         match message {
             ClientMessage::Connect(connect) => {
@@ -222,7 +223,7 @@ impl Server {
         }
     }
 
-    /// Answers where records go on, or nothing where a snapshot must come.
+    /// The offset after which records follow, or `None` if a snapshot must come.
     fn resume(&mut self, log: usize, cursor: Option<Cursor>) -> Option<u64> {
         let (epoch, first, top) = if log == 0 {
             (self.truth.life().epoch, self.truth.life().first, self.truth.top())
@@ -250,7 +251,7 @@ impl Server {
         resumed.map(|cursor| cursor.offset)
     }
 
-    /// Goes on from the answers: `None` for a log that was not asked about.
+    /// Goes on from the answers: `None` for a log without a request.
     fn follow(&mut self, resumed: [Option<Option<u64>>; 2]) {
         let mut sent = self.sent.unwrap_or_default();
         if resumed.contains(&Some(None)) {
@@ -294,7 +295,8 @@ impl Server {
         self.say(Page {
             id: history.id,
             channel: history.channel.clone(),
-            // The inbox's, whatever log is listed: that is where the states are true.
+            // The inbox's epoch and offset, whichever log is listed: the states belong to the
+            // inbox.
             epoch: self.truth.life().epoch,
             offset,
             more,
@@ -303,7 +305,7 @@ impl Server {
         });
     }
 
-    /// A place in a lane is given up; one that was taken before keeps its answer.
+    /// A `seq` is given up; one that was taken before keeps its answer.
     fn give_up(&mut self, void: &Void) {
         let ack = Ack {
             id: void.id,

@@ -1,4 +1,4 @@
-//! Links so slow that the usual deadlines are too short.
+//! Networks so slow that the usual deadlines are too short.
 
 use tidings_client_core::{Credential, Event, Status, TransportKind};
 
@@ -75,7 +75,7 @@ fn rooms_and_pages_are_waited_for_as_long_as_the_link_takes() {
     assert_eq!(rig.client.connection().status, Status::Connected);
 }
 
-/// A snapshot of half a megabyte, over a link of 20 KB a second.
+/// A snapshot of half a megabyte, over a network with 20 KB a second.
 #[test]
 fn what_there_is_gets_through_a_narrow_link_after_all() {
     let mut rig = Rig::new();
@@ -114,7 +114,8 @@ fn a_long_answer_that_comes_in_pieces_is_waited_for() {
     assert_eq!(rig.ids(), ["a"]);
 }
 
-/// Found by seed 1796200971: it was waited for longer than its session lives, so that nobody ever went on to polls.
+/// Found by seed 1796200971: the client waited for it longer than its session lasted, so it never
+/// fell back to polls.
 #[test]
 fn a_stream_that_is_held_back_is_left_as_soon_after_any_number_of_attempts() {
     let mut rig = Rig::with(all_transports);

@@ -1,4 +1,5 @@
-//! Any events in any order: no panic, one transport, one ticket request, one timer. The rig checks.
+//! Arbitrary events in any order: no panic, one transport, one ticket request, one timer. The
+//! harness checks that.
 
 use proptest::prelude::*;
 use tidings_client_core::{
@@ -107,7 +108,7 @@ fn transports() -> impl Strategy<Value = Vec<TransportKind>> {
     ])
 }
 
-/// Rows of a dead client: sound, refused, broken, of tomorrow.
+/// Rows of an ended client: valid, refused, broken, of a newer version.
 const ROWS: [&str; 4] = [
     "11\n{\"type\":\"publish\",\"channel\":\"room:1\",\"data\":1}",
     "11\n{\"type\":\"publish\",\"channel\":\"room:1\",\"data\":1}\n2\n{\"type\":\"error\",\"code\":\"x\",\"message\":\"no\",\"retry\":\"never\"}",
@@ -118,10 +119,10 @@ const ROWS: [&str; 4] = [
 #[derive(Clone, Debug)]
 enum Reply {
     Ended(Option<&'static str>),
-    /// An event of a stream, or a line.
+    /// A piece of a response: an event of a stream, or a line.
     Piece(String),
     Status(u16),
-    /// Status, head and messages of a stream, a poll or a post.
+    /// A whole response: status, head and messages of a stream, a poll or a POST.
     Whole(Vec<String>),
 }
 
@@ -147,7 +148,7 @@ enum Op {
     Close(u16),
     Open,
     Receive(String),
-    /// Something of one of the requests under way.
+    /// A reply to one of the requests under way.
     Request(usize, Reply),
     Ticket(Result<Credential, String>),
 }
@@ -243,7 +244,7 @@ impl Rig {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases.max(600)))]
 
-    /// What a browser loads first makes the same choices as the whole client, or leaves them to it.
+    /// The startup path makes the same choices as the whole client, or leaves them to it.
     #[test]
     fn a_client_in_two_parts_does_what_a_whole_one_does(ops in prop::collection::vec(op(), 1..60), storage: bool, head in 0..6_usize, kinds in transports()) {
         let rig = |whole| Rig::with(|config| {
@@ -252,7 +253,7 @@ proptest! {
             config.whole = whole;
         });
         let (mut whole, mut parts) = (rig(true), rig(false));
-        // Most soups leave the first way at once: begin some way along it.
+        // Most sequences leave the startup path at once, so start somewhere along it.
         let way = [
             Op::Any(Event::UserChanged(User::Named("u1".into()))),
             Op::Any(Event::ConnectRequested),

@@ -36,7 +36,7 @@ fn saves(rig: &mut Rig) -> Vec<Saved> {
         .collect()
 }
 
-/// What a client saved after following an inbox with these items.
+/// The cache that a client saved with these items in its inbox.
 fn saved_with(items: &[&str]) -> String {
     let mut rig = with_storage();
     named(&mut rig);
@@ -171,7 +171,7 @@ fn a_connection_waits_a_moment_for_the_cache_but_not_for_ever() {
     assert!(rig.sent().is_empty());
     rig.advance(2_000);
     assert_eq!(rig.sent().len(), 1);
-    // Too late to be shown; the server's snapshot comes anyway.
+    // It comes too late to be shown; the server's snapshot follows anyway.
     loaded(&mut rig, Some(&saved_with(&["a"])));
     rig.receive(&says::connected("u1"));
     assert_eq!(rig.client.connection().status, Status::Connected);

@@ -1,4 +1,4 @@
-//! A transport that is a stream: opened, kept, opened again for other channels.
+//! A transport that is a stream: opened, kept, and reopened for other channels.
 
 use tidings_client_core::{
     ChannelStatus, Command, Credential, Event, InboxStatus, Status, TransportKind,
@@ -116,7 +116,7 @@ fn other_channels_open_it_again_once_for_all_that_are_asked_for_together() {
     rig.says(&room::message(4));
     assert_eq!(rig.client.channel(&channel(ROOM)).messages.len(), 1);
 
-    // With a place in each, they are named where the client goes on.
+    // Channels with a cursor are named in the `connect` that resumes.
     rig.want("room:3");
     rig.advance(20);
     let third = rig.asked("sse?");
@@ -218,7 +218,7 @@ fn waking_up_opens_it_again_but_not_at_every_glance() {
     rig.event(Event::Woke);
     let again = rig.asked("sse?").number;
     assert_ne!(again, first);
-    // It has to say something soon.
+    // The server must send something soon.
     rig.advance(9_999);
     assert_eq!(rig.client.connection().status, Status::Connected);
     rig.advance(1);

@@ -1,4 +1,4 @@
-//! Messages that go up in requests of their own.
+//! Messages that the client sends in POST requests.
 
 use tidings_client_core::{Command, Event, Status};
 use tidings_protocol::ClientMessage;
@@ -39,7 +39,7 @@ fn one_request_at_a_time_takes_all_that_waits() {
     assert_eq!(settled(&rig), [(1, true)]);
     let second = rig.asked("sessions/");
     assert_eq!(seqs(&second.messages()), [2, 3]);
-    // The last line may lack its end, and pieces may be cut anywhere.
+    // The last line may lack its newline, and the response may be cut anywhere.
     let body = format!("{}\n{}", says::ack("lane-1", 2, 5), room::ack("lane-1", 3, 1));
     rig.status(second.number, 200);
     for piece in body.split_inclusive(|_: char| true) {

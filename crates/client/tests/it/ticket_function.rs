@@ -6,7 +6,7 @@ use crate::{harness::Rig, says};
 #[test]
 fn tickets_are_single_flight() {
     let mut rig = Rig::new();
-    // The rig refuses a second request while one is out.
+    // The harness fails on a second request while one is under way.
     rig.event(Event::ConnectRequested);
     rig.event(Event::ConnectRequested);
     rig.event(Event::RetryRequested);
@@ -26,7 +26,7 @@ fn a_ticket_function_that_hangs_is_aborted_and_asked_again() {
     let connection = rig.client.connection().clone();
     assert_eq!(connection.status, Status::Waiting);
     assert_eq!(connection.error.unwrap().code, "ticket_timeout");
-    // Its answer comes late and means nothing.
+    // Its answer comes late and is ignored.
     rig.event(Event::CredentialFetched {
         attempt: 1,
         result: Ok(Credential::Ticket("late".into())),

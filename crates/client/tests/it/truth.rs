@@ -1,4 +1,5 @@
-//! What the logs mean: the fold, computed the slow and obvious way, from the first record each time.
+//! The expected state: the fold of the logs, computed the slow and obvious way, from the first
+//! record each time.
 
 use std::collections::BTreeMap;
 
@@ -25,20 +26,20 @@ impl Covers {
     }
 }
 
-/// One life of a user's inbox log.
+/// One epoch of a user's inbox log.
 #[derive(Clone)]
 pub(crate) struct Life {
     pub(crate) epoch: Epoch,
-    /// Each record with the top of `system:all` when it was made.
+    /// Each record, with the top of `system:all` when it was made.
     pub(crate) records: Vec<(Record, u64)>,
     pub(crate) first: u64,
 }
 
-/// Ids with seen, read, archived.
+/// An id with its states seen, read, archived.
 pub(crate) type Listed = (String, bool, bool, bool);
 
 impl Life {
-    /// Items with their flags as of `offset` and `system` everyone-messages.
+    /// Items with their states, as of `offset` and `system` messages to everyone.
     pub(crate) fn flags(
         &self,
         offset: u64,
@@ -74,7 +75,7 @@ impl Life {
         tally
     }
 
-    /// Counts as a record that made the log `offset` long states them.
+    /// The counts in the record that made the log `offset` long.
     pub(crate) fn counts(&self, offset: u64, at: u64) -> Counts {
         let system = self.tally(offset, at, 1);
         Counts {
@@ -84,11 +85,11 @@ impl Life {
     }
 }
 
-/// Both logs, with the inbox's earlier lives.
+/// Both logs, with the inbox's earlier epochs.
 pub(crate) struct Truth {
-    /// The last one is current; earlier ones are lost but for checking.
+    /// The last one is the current epoch; earlier ones are kept only for checks.
     pub(crate) lives: Vec<Life>,
-    /// Ids and times of everyone-messages.
+    /// Ids and times of messages to everyone.
     pub(crate) system: Vec<(String, u64)>,
 }
 
@@ -101,7 +102,7 @@ impl Truth {
         self.life().records.len() as u64
     }
 
-    /// Newest first: what a list must show at these offsets.
+    /// Newest first: the expected list at these offsets.
     pub(crate) fn listed(&self, life: &Life, offset: u64, system: u64) -> Vec<Listed> {
         self.items(life, offset, system)
             .into_iter()

@@ -1,4 +1,5 @@
-//! A client whose code comes in two parts: what the first does alone, and what waits.
+//! A client whose code loads in two parts: what the first part does alone, and the events that
+//! wait.
 
 use tidings_client_core::{Command, Event, Status, User};
 
@@ -7,7 +8,7 @@ use crate::{
     says,
 };
 
-/// A client without its rest; whether that was asked for is in the commands.
+/// A client without its deferred part; its commands show whether it asked for that.
 fn first_part() -> Rig {
     let mut rig = Rig::with(|config| config.whole = false);
     rig.rest_at_once = false;

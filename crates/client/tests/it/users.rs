@@ -106,7 +106,7 @@ fn an_unnamed_user_is_whoever_the_ticket_names() {
     assert_eq!(rig.client.connection().user.as_deref(), Some("u7"));
     rig.advance(250);
     assert!(rig.commands.iter().any(|c| matches!(c, Command::Save { user, .. } if user == "u7")));
-    // Naming the same one keeps everything.
+    // Naming the same user keeps everything.
     rig.event(named("u7"));
     assert_eq!(rig.ids(), ["a"]);
     assert!(rig.transport.is_some());
