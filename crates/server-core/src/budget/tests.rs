@@ -66,7 +66,7 @@ fn use_on_other_nodes_is_paid_off_before_more_is_let_through() {
     account.used_elsewhere(0, Cost::new([150, 0, 0, 0, 0]), &limits);
     assert!(!said(&account, 500, &limits));
     assert!(said(&account, 510, &limits));
-    // Whatever other nodes report, the debt of a user is bounded.
+    // The debt of a user is bounded, even with extreme reports of other nodes.
     account.used_elsewhere(510, Cost::new([u64::MAX, 0, 0, 0, 0]), &limits);
     assert!(!said(&account, 7_519, &limits) && said(&account, 7_520, &limits));
 }

@@ -100,7 +100,7 @@ fn the_shipped_proxies_keep_links_for_less_long_than_the_server() {
             line.trim().strip_prefix("keepalive_timeout ")?.strip_suffix("s;")?.parse::<u64>().ok()
         });
         let keeps_ms = 1_000 * keeps.unwrap_or_else(|| panic!("{name} does not say how long"));
-        // A quarter of a minute and more for clocks, queues and the way between.
+        // At least 15 s more, for differing clocks, queues and the network.
         assert!(keeps_ms + 15_000 < Config::default().limits.keep_alive_ms, "{name}");
     }
 }
