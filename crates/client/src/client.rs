@@ -87,6 +87,7 @@ impl Client {
             if let State::Connected(state) = &mut self.state {
                 state.go_on(&mut self.cx);
             }
+            // Held events come first, in their order.
             let (events, jumped) = self.held.take();
             for event in events {
                 if self.state.is_closed() {

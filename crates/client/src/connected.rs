@@ -375,6 +375,8 @@ impl Connected {
         cx: &mut Context,
     ) {
         let was_live = self.resume.is_live();
+        // Intents without an answer are sent again on the new transport; the server answers a
+        // repeat with the first answer.
         self.let_go_of_answers(cx);
         let code = CloseCode::NORMAL.0;
         cx.ask(Command::CloseTransport { transport: self.transport, code });

@@ -98,6 +98,7 @@ impl Ladder {
             return;
         }
         self.missed = 0;
+        // A connection that lasted ends the series of cuts.
         if lived >= LIVED {
             self.cuts = 0;
         }

@@ -12,6 +12,7 @@ impl Client {
     pub(crate) fn grant_wishes(&mut self) {
         let live = self.state.is_live();
         let mut any = false;
+        // One search at a time: a round ends a finished search, and starts that of the next wish.
         loop {
             let cx = &mut self.cx;
             let Some(fold) = cx.inbox.fold() else { break };

@@ -337,6 +337,7 @@ impl Fold {
         while self.entries.len() > self.capacity {
             let Some(gone) = self.entries.pop() else { return };
             let floor = self.entries.last().map_or_else(|| gone.place(), Entry::place);
+            // This log has a hole below the oldest item held, and loads again from there.
             let reach = &mut self.reach[gone.log as usize];
             reach.before = reach.before.max(gone.offset.saturating_add(1));
             reach.floor = reach.floor.max(floor);

@@ -45,6 +45,7 @@ impl Intents {
                     seq,
                     body: Body { channel: inbox.clone(), deed: Deed::Lost },
                     progress: Progress::Unsent,
+                    // Storage has lost the row of this `seq`: a `void` gives it up.
                     doom: Some(Box::new(error)),
                 },
             );
@@ -63,6 +64,9 @@ impl Intents {
         for intent in &mut self.list {
             if intent.lane == from && !intent.stored() && intent.seq >= expected {
                 seq += 1;
+                // The intent is stored in its new lane before it is sent. Otherwise the client
+                // could end in between, and the next one would send it from the old lane: the
+                // server would store it twice.
                 self.done.push((from.clone(), intent.seq));
                 intent.lane = to.clone();
                 intent.seq = seq;

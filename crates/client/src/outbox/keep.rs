@@ -118,6 +118,7 @@ impl Context {
     pub(crate) fn claim_due(&mut self) {
         if self.keeper.claiming {
             self.keeper.claiming = false;
+            // No answer: this client's own intents don't wait any longer.
             self.keeper.claimed = true;
             self.claim_later();
         } else {
@@ -262,6 +263,7 @@ impl Intents {
         let mut idle = Vec::new();
         let mut place = 0;
         while let Some(lane) = self.held.get(place) {
+            // A lane is needed as long as storage may have rows of it.
             let used = !planted::on(Planted::LaneWithoutLock)
                 && (**lane == *self.lane
                     || self.list.iter().any(|intent| intent.lane == *lane)
@@ -288,12 +290,15 @@ impl Intents {
     fn adopt(&mut self, lane: &Lane, inbox: &Channel, adopted: &mut u64) {
         let name: Arc<str> = Arc::from(&*lane.name);
         hold(&mut self.held, &name);
+        // Adopted intents are older, so they are sent before this client's own ones.
         let mut place = self.list.iter().position(|intent| *intent.lane == *self.lane);
         for (seq, text) in &lane.rows {
             self.changes += 1;
             *adopted += 1;
             let number = ADOPTED + *adopted;
             let row = row::read(text, inbox);
+            // A row that can't be read still has its `seq`, which a `void` must give up: the lane
+            // would have a hole otherwise.
             let doom = row.is_none().then(|| {
                 let detail = "an intent of an earlier visit can't be read any more";
                 Box::new(Error::new(ErrorCode::Storage, detail))

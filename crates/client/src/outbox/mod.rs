@@ -183,7 +183,7 @@ impl Intents {
         let mut room = WINDOW;
         for intent in &mut self.list {
             if intent.is_wish() {
-                // Later intents of its lane must wait, too.
+                // A wish keeps its place in the order: no intent made after it may be sent first.
                 return None;
             }
             match intent.progress {
@@ -195,10 +195,12 @@ impl Intents {
                     if text.len() <= bytes {
                         return Some(text);
                     }
+                    // The lane must stay dense, so a `void` takes the place of the message.
                     intent.doom = Some(Box::new(too_large()));
                     return Some(write(true));
                 }
                 Progress::Sent(_) => room = room.saturating_sub(1),
+                // It is not on disk yet, and no later intent may overtake it.
                 Progress::New | Progress::Storing(_) => return None,
                 Progress::Unsent | Progress::Stored(_) => {}
             }
@@ -217,6 +219,8 @@ impl Intents {
         self.changes += 1;
         let intent = self.list.get_mut(place)?;
         let (number, lost) = (intent.number, intent.body.deed == Deed::Lost);
+        // If the intent can't be sent, an answer without a record is that to its `void`. With a
+        // record, an earlier send was stored after all, and the intent has succeeded.
         if ack.record_id.is_none()
             && let Some(error) = intent.doom.take()
         {
@@ -234,8 +238,8 @@ impl Intents {
             id: ack.record_id.clone().unwrap_or_default(),
         };
         if lost {
-            // It was stored before its row broke: its content is unknown, so no log can show
-            // whether it is in there.
+            // It was stored before its row broke. Its content is unknown, so the client can't tell
+            // when a log shows it, and drops the row now.
             self.forget(place);
         }
         Some(Answer::Stored(number, stored))
@@ -274,6 +278,7 @@ impl Intents {
     pub(crate) fn settle(&mut self, cursor_of: &dyn Fn(&Body) -> Option<Option<Cursor>>) {
         let over = |intent: &Intent| match (intent.progress, cursor_of(&intent.body)) {
             (Progress::Stored(place), Some(Some(cursor))) => {
+                // A log with another epoch will never show this record.
                 place.epoch != cursor.epoch || place.offset <= cursor.offset
             }
             (Progress::Stored(_), Some(None)) => true,
@@ -304,6 +309,7 @@ impl Intents {
         };
         Some(match error.expected {
             Some(expected) => {
+                // The server refuses every later send of the lane, too.
                 self.recall();
                 if !self.fill(place, expected) {
                     self.renumber(place, expected, &Arc::from(lane));
