@@ -6,7 +6,7 @@
 
 /// Round trips within a deadline: opening a connection takes most of them, an answer one.
 const TRIPS: u64 = 4;
-/// Longest deadline in milliseconds.
+/// A slow network makes no deadline longer than this, in milliseconds.
 const PATIENCE_MAX: u64 = 60_000;
 /// Most doublings after attempts that timed out.
 const DOUBLINGS_MAX: u32 = 2;

@@ -122,9 +122,9 @@ impl Fold {
 
     /// Whether every item has exactly the state at the cursors.
     ///
-    /// It does not while a page was read ahead of the fold, or while a mark is folded whose message
-    /// to everyone has not arrived. Both pass within a moment. A snapshot saved meanwhile would
-    /// later be loaded with states of another offset.
+    /// This is not so while a page was read ahead of the fold, or while a mark is folded whose
+    /// message to everyone has not arrived. Both pass within a moment. A snapshot saved meanwhile
+    /// would later be loaded with states of another offset.
     pub(crate) fn is_even(&self) -> bool {
         let [inbox, system] = self.cursors;
         !self.facts.wait_for_system(system.offset)

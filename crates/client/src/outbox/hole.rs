@@ -1,5 +1,5 @@
-//! Repairs a lane with a hole: the server has taken every `seq` up to some point, and the client
-//! sent one after the next.
+//! Repairs a lane with a hole: the server has taken every `seq` up to some point, but the client's
+//! next message has a later `seq` than the one expected.
 
 use std::sync::Arc;
 

@@ -3,8 +3,8 @@
 //! ```text
 //!  made ──Keep──► row stored ──Kept──► sent ──ack──► shown by its log ──Save──► row dropped
 //!                     │                                                       │
-//!  a client dies here or anywhere between: its lane is claimed by another client of the user,
-//!  which sends what has no answer again, under the same (client_id, seq)
+//!  if a client ends here or anywhere between, another client of the user claims its lane,
+//!  and sends the unanswered intents again, under the same (client_id, seq)
 //! ```
 //!
 //! The driver guarantees two things: a row is on disk before `Kept`, and no other client can claim

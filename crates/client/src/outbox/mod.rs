@@ -80,7 +80,7 @@ pub(crate) struct Intents {
     /// Intents in order, adopted ones first. The list is short, so removing its first is cheap.
     list: Vec<Intent>,
     failed: Vec<Refused>,
-    /// Lane and next `seq` for the rows of intents that were refused before they had a place in a
+    /// Lane and last `seq` for the rows of intents that were refused before they had a place in a
     /// lane. Intents of this lane are never sent.
     aside: Option<(Arc<str>, u64)>,
     /// Rows that storage may drop.
