@@ -11,7 +11,7 @@ use tidings_protocol::{
 fn main() -> io::Result<()> {
     let mut out = String::from(HEADER);
     out.push_str(&format!(
-        "\n/** The protocol version a client states in `connect`. */\nexport const VERSION = {VERSION}\n"
+        "\n/** The protocol version that a client states in `connect`. */\nexport const VERSION = {VERSION}\n"
     ));
     for part in ts::parts() {
         out.push('\n');
@@ -42,7 +42,7 @@ fn messages(out: &mut String, name: &str, direction: &str, messages: &[Declarati
 }
 
 fn codes(out: &mut String) {
-    out.push_str("\n/** Every error code: whose fault, what a client does, how a connection ends, what to do. */\n");
+    out.push_str("\n/** Every error code: the party at fault, the client's reaction, the close code, the HTTP status, and advice. */\n");
     out.push_str("export const ERROR_CODES = {\n");
     for code in ErrorCode::ALL {
         let close = code.close().map_or_else(|| "null".to_owned(), |close| close.0.to_string());
@@ -54,12 +54,16 @@ fn codes(out: &mut String) {
             code.advice(),
         ));
     }
-    out.push_str("} as const\n\n/** A code this version knows; servers may send others. */\n");
+    out.push_str(
+        "} as const\n\n/** A code that this version knows; newer servers may send others. */\n",
+    );
     out.push_str("export type ErrorCode = keyof typeof ERROR_CODES\n");
 }
 
 fn limits_table(out: &mut String) {
-    out.push_str("\n/** Sizes and counts both ends know. */\nexport const LIMITS = {\n");
+    out.push_str(
+        "\n/** Sizes and counts that client and server both know. */\nexport const LIMITS = {\n",
+    );
     let table = [
         ("connectBytes", limits::CONNECT_BYTES as u64),
         ("messageBytes", limits::MESSAGE_BYTES as u64),

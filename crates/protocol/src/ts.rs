@@ -107,9 +107,9 @@ declared! {
     Channel = "`${string}:${string}`", "`namespace:name`.";
     Epoch = "string", "Identity of a channel's log, compared for equality only.";
     GapReason = "\"epoch\" | \"retention\"", "Why a range is missing.";
-    Json = "unknown", "Any JSON value; the app's own.";
-    Proof = "string", "A server's word from which offset on a user may read a channel; opaque.";
-    Posted = "ServerMessages[\"message\"] | ServerMessages[\"notification\"]", "A record as a page lists it. Others may come; pass what you don't know.";
-    Retry = "\"backoff\" | \"never\" | \"ticket\"", "What a client does after an error or a close.";
+    Json = "unknown", "Any JSON value; the app decides its form.";
+    Proof = "string", "A server's proof of the first offset that a user may read in a channel; opaque.";
+    Posted = "ServerMessages[\"message\"] | ServerMessages[\"notification\"]", "A record in a page. Newer servers may list other types: ignore unknown ones.";
+    Retry = "\"backoff\" | \"never\" | \"ticket\"", "How a client reacts to an error or a close.";
     Since = "Cursor | \"first\" | \"now\"", "Where a subscription starts.";
 }

@@ -1,9 +1,9 @@
 // Generated from crates/protocol by `cargo xtask types`. Don't edit: change the Rust types.
 
-/** The protocol version a client states in `connect`. */
+/** The protocol version that a client states in `connect`. */
 export const VERSION = 1
 
-/** Any JSON value; the app's own. */
+/** Any JSON value; the app decides its form. */
 export type Json = unknown
 
 /** `namespace:name`. */
@@ -12,10 +12,10 @@ export type Channel = `${string}:${string}`
 /** Identity of a channel's log, compared for equality only. */
 export type Epoch = string
 
-/** A server's word from which offset on a user may read a channel; opaque. */
+/** A server's proof of the first offset that a user may read in a channel; opaque. */
 export type Proof = string
 
-/** What a client does after an error or a close. */
+/** How a client reacts to an error or a close. */
 export type Retry = "backoff" | "never" | "ticket"
 
 /** Why a range is missing. */
@@ -142,7 +142,7 @@ export type Member = {
   info?: Json
 }
 
-/** A record as a page lists it. Others may come; pass what you don't know. */
+/** A record in a page. Newer servers may list other types: ignore unknown ones. */
 export type Posted = ServerMessages["message"] | ServerMessages["notification"]
 
 /** Messages from client to server, by their `type`. */
@@ -518,7 +518,7 @@ export interface ServerMessages {
 /** A message from server to client. */
 export type ServerMessage = ServerMessages[keyof ServerMessages]
 
-/** Every error code: whose fault, what a client does, how a connection ends, what to do. */
+/** Every error code: the party at fault, the client's reaction, the close code, the HTTP status, and advice. */
 export const ERROR_CODES = {
   unauthorized: { fault: 'app', retry: 'ticket', close: 4001, status: 401, advice: "Send a valid ticket, token, session token or API key." },
   ticket_invalid: { fault: 'app', retry: 'ticket', close: 4001, status: 401, advice: "The ticket is unknown, spent or too old: get a new one for each attempt." },
@@ -565,10 +565,10 @@ export const ERROR_CODES = {
   wasm_unavailable: { fault: 'browser', retry: 'backoff', close: null, status: 500, advice: "The WebAssembly module can't load, and is asked for again unless the page forbids it or the browser lacks something: allow 'wasm-unsafe-eval' in the CSP, and check that the file is served." },
 } as const
 
-/** A code this version knows; servers may send others. */
+/** A code that this version knows; newer servers may send others. */
 export type ErrorCode = keyof typeof ERROR_CODES
 
-/** Sizes and counts both ends know. */
+/** Sizes and counts that client and server both know. */
 export const LIMITS = {
   connectBytes: 65536,
   messageBytes: 10240,
