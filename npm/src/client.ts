@@ -207,12 +207,14 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
       return outlives && whose ? saved.note(whose, (instance ??= randomName()), ['~' + what, other, Date.now(), text].join('\n')) : () => {}
     },
     born() {
+      // In this order: the core must know the user before it subscribes or connects.
       tellUser()
       plug.channels?.again()
       if (wanted) tellNow(words.CONNECT)
     },
     late(problem, retryAt) {
       const { attempt } = state.readable.get()
+      // Without a core no change can be sent, so a waiting sign-out must not wait for one.
       leave()
       if (wanted) show(user === null ? { status: 'signed-out' } : { status: 'waiting', lost: attempt > 2, error: problem, attempt: attempt + 1, retryAt })
     },

@@ -136,9 +136,11 @@ export function link(needs: LinkNeeds): Link {
     broke = (trap) => {
       release()
       const [now] = clocks()
+      // A second trap soon after the first is final, because the next core would trap again.
       const again = now - trapped >= LIVED
       trapped = again ? now : -LIVED
       needs.lost(failure('internal', 'app', `The core failed: ${messageOf(trap)}. Please report this.`, trap), again)
+      // In a microtask, because frames of the trapped instance may still be on the stack.
       queueMicrotask(() => {
         loaded.renew(generation)
         if (again) begin(loaded)

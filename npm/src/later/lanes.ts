@@ -81,6 +81,7 @@ export function lanes(storage: Storage, unsaved: (error: unknown) => void, tell:
       if (globalThis.navigator?.locks === undefined) throw new Error('this page has no Web Locks (is it served over https?)')
       navigator.locks
         .request(`tidings:${lane}`, options, (lock) => {
+          // A lock granted after the abort must go back at once: no later event would release it.
           if (lock === null || signal.aborted) return resolve(false)
           return new Promise<void>((release) => {
             held.set(lane, release)
@@ -158,6 +159,8 @@ export function lanes(storage: Storage, unsaved: (error: unknown) => void, tell:
   const keep = async (number: number, what: Keep) => {
     const { user, changes } = what
     try {
+      // Write only under the lane's lock: without it another page may already have sent the lane's
+      // rows.
       for (const [lane, , row] of changes) {
         if (row !== undefined && !(await hold(lane))) throw new Error('another page holds this lane')
       }
@@ -192,6 +195,7 @@ export function lanes(storage: Storage, unsaved: (error: unknown) => void, tell:
   const wipe = async (user: string, all: boolean) => {
     await storage.wipe(user)
     if (!all) return
+    // Other pages need only the event of this write, so the key does not stay.
     journal.put(OVER, `${storage.owner(user)}\n${String(known.get(user))}`, '')
     journal.drop(OVER, undefined, '')
   }
@@ -228,6 +232,7 @@ export function lanes(storage: Storage, unsaved: (error: unknown) => void, tell:
       const all = new Map(places.map((key, place) => [String(key), String(rows?.result[place])]))
       // The journal is newer than the database where both have a row.
       for (const key of journal.keys(rowsOf(storage.owner(user), lane))) all.set(key, journal.get(key))
+      // Sorted keys are in the order of `seq`: the core must send the rows in that order.
       for (const key of [...all.keys()].sort()) words.push(lane, String(Number(key.split('\t').at(-1))), all.get(key) ?? '')
     }
     // A lane is empty if its owner got the last answer between the two reads.

@@ -40,6 +40,7 @@ export async function unlessSignedOut(
 export async function save(storage: Pick<Storage, 'transact' | 'known'>, cache: Cache, over: (user: string) => void, since: number, channelsMax = 256): Promise<void> {
   const { user, cursors, text } = cache
   const write = (store: IDBObjectStore, key: string) => {
+    // Compare and write in one transaction: another tab may write between two.
     const request = store.get(key)
     request.onsuccess = () => {
       // An older version of the package may have written the record, or there is none.
