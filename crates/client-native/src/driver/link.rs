@@ -118,11 +118,13 @@ impl Link {
     }
 
     fn say_goodbye(&mut self, open: Open, code: Option<u16>) {
+        // Forgets connections that are closed, so that the set stays small.
         while self.goodbyes.try_join_next().is_some() {}
         let Open { mut socket, queue, .. } = open;
         self.goodbyes.spawn(async move {
             let goodbye = async {
                 if let Some(code) = code {
+                    // Messages of the queue are still sent.
                     for text in queue {
                         socket.feed(Message::Text(text)).await?;
                     }

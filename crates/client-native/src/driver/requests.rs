@@ -118,6 +118,8 @@ impl Requests {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
+        // Starts after the request that had the last event, so that a busy one does not starve
+        // others.
         let after = (Bound::Excluded(self.last), Bound::Unbounded);
         let later = self.running.range(after).map(|(request, _)| *request);
         let sooner = self.running.range(..=self.last).map(|(request, _)| *request);
@@ -151,6 +153,7 @@ impl Step {
                     Poll::Ready(Event::RequestAnswered { request, status, retry_after_ms })
                 }
                 Err(error) => match again.take() {
+                    // Repeated only once, and only if no part of a response came.
                     Some(once_more) if ended_unanswered(&error) => {
                         let (http, same) = *once_more;
                         *self = Self::Asked { asked: http.request(same), again: None };
