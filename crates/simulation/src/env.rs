@@ -190,6 +190,7 @@ impl Env {
 
     /// Schedules an event `ms` from now.
     pub fn after(&mut self, ms: u64, due: Due) {
+        // The number orders events of the same time: first scheduled, first delivered.
         self.scheduled += 1;
         self.queue.insert((self.now.mono + ms, self.scheduled), due);
     }
@@ -285,6 +286,7 @@ impl Env {
             self.carry(conn, way, frame.clone());
         }
         if record && self.strikes(self.faults.overtake, Count::Overtake) {
+            // Not delivered in order, so that later frames arrive before it.
             let late = self.delay() + self.faults.delay.1;
             return self.after(late, Due::Arrives(conn, way, frame));
         }
