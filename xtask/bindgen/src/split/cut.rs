@@ -70,6 +70,8 @@ impl Plan {
     fn first_part(&self, mut module: Module) -> anyhow::Result<Vec<u8>> {
         let ids: Vec<FunctionId> = module.funcs.iter().map(walrus::Function::id).collect();
         let (table, elements) = elements(&module)?;
+        // A stub takes the place of each split point: it calls the function in the slot with the
+        // same arguments.
         for (door, slot) in &self.doors {
             let ty = module.funcs.get(ids[*door]).ty();
             let (parameters, results) = module.types.params_results(ty);

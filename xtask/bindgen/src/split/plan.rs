@@ -73,6 +73,8 @@ impl Plan {
             }
         }
 
+        // Follows calls and references from the roots, but not past a function for which `stop` is
+        // true.
         let reach = |stop: &dyn Fn(Place) -> bool| {
             let mut reached = Reached::default();
             let mut open = roots.clone();
