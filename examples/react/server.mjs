@@ -1,6 +1,6 @@
 // The example's backend: the part of an app's own server that works with Tidings, in plain Node.
 //
-//   POST /api/tidings-ticket   a ticket for the cookie's user (the page's SDK asks before it connects)
+//   POST /api/tidings-ticket   a ticket for the cookie's user, before each connection
 //   POST /api/notify           publishes a notification
 //   POST /api/session          signs a demo user in or out
 //   GET  /api/config           the settings of the page
@@ -24,8 +24,8 @@ const apiKey = env.TIDINGS_API_KEY ?? 'dev'
 /** The server's address for browsers, if it differs from the one for this backend. */
 const publicUrl = env.TIDINGS_PUBLIC_URL ?? url
 /**
- * How long a connection lasts before it must be refreshed, in milliseconds. When unset, the server's
- * default applies.
+ * How long a connection lasts before it must be refreshed, in milliseconds. When unset, the
+ * server's default applies.
  */
 const sessionTtlMs = env.TIDINGS_SESSION_TTL_MS ? Number(env.TIDINGS_SESSION_TTL_MS) : undefined
 /** The built page. */
