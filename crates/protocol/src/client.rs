@@ -89,14 +89,14 @@ messages! {
         "ping" Ping {
             pub id: Option<u64>,
         }
-        /// Joins a channel.
+        /// Subscribes to a channel.
         "subscribe" Subscribe {
             pub id: Option<u64>,
             pub channel: Channel,
             /// Absent: a snapshot for the inbox and `system:all`, `now` for other channels.
             pub since: Option<Since>,
         }
-        /// Leaves a channel.
+        /// Ends a subscription.
         "unsubscribe" Unsubscribe {
             pub id: Option<u64>,
             pub channel: Channel,

@@ -173,7 +173,7 @@ export interface ClientMessages {
     type: "ping"
     id?: number
   }
-  /** Joins a channel. */
+  /** Subscribes to a channel. */
   subscribe: {
     type: "subscribe"
     id?: number
@@ -181,7 +181,7 @@ export interface ClientMessages {
     /** Absent: a snapshot for the inbox and `system:all`, `now` for other channels. */
     since?: Since
   }
-  /** Leaves a channel. */
+  /** Ends a subscription. */
   unsubscribe: {
     type: "unsubscribe"
     id?: number
