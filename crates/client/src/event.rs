@@ -334,7 +334,7 @@ pub enum Event {
         reason: Option<String>,
     },
 
-    // ---- the world ----
+    // ---- the outside world ----
     /// The timer of `SetTimer` fired; it may be early or late.
     TimerFired,
     /// The browser says the network is back.

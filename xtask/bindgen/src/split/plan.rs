@@ -1,4 +1,4 @@
-//! The plan of a cut: which functions and constants load first.
+//! The plan of a split: which functions and constants load first.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,7 +26,7 @@ struct Reached {
     doors: BTreeSet<Place>,
 }
 
-/// The plan of a cut.
+/// The plan of a split.
 pub(super) struct Plan {
     /// All functions that can be called. The table has more: functions that wasm-bindgen only used
     /// to describe types.
