@@ -85,6 +85,10 @@ pub struct TicketAnswer {
 /// Body of `POST /v1/inbox/marks`: `set`, and either `offsets` or `up_to`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct MarkRequest {
+    /// Identity of the inbox's log that these offsets speak of, as `GET /v1/inbox` gave it: another one is refused. Epochs of
+    /// everyone-messages change with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<Epoch>,
     /// Single items.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub offsets: Option<Offsets>,

@@ -219,35 +219,49 @@ mod tests {
         let set = MarkSet { read: Some(true), ..Default::default() };
         let offsets = |count| Some(Offsets { inbox: Some(vec![1; count]), system: None });
         let up_to = Some(UpTo { inbox: None, system: Some(3) });
-        assert_eq!(field(MarkRequest { offsets: offsets(1000), up_to: None, set }.check()), None);
-        assert_eq!(field(MarkRequest { offsets: None, up_to, set }.check()), None);
         assert_eq!(
-            field(MarkRequest { offsets: offsets(1001), up_to: None, set }.check()),
+            field(MarkRequest { epoch: None, offsets: offsets(1000), up_to: None, set }.check()),
+            None
+        );
+        assert_eq!(field(MarkRequest { epoch: None, offsets: None, up_to, set }.check()), None);
+        assert_eq!(
+            field(MarkRequest { epoch: None, offsets: offsets(1001), up_to: None, set }.check()),
             Some("offsets")
         );
         assert_eq!(
-            field(MarkRequest { offsets: offsets(0), up_to: None, set }.check()),
+            field(MarkRequest { epoch: None, offsets: offsets(0), up_to: None, set }.check()),
             Some("offsets")
         );
-        assert_eq!(field(MarkRequest { offsets: offsets(1), up_to, set }.check()), Some("offsets"));
-        assert_eq!(field(MarkRequest { offsets: None, up_to: None, set }.check()), Some("offsets"));
+        assert_eq!(
+            field(MarkRequest { epoch: None, offsets: offsets(1), up_to, set }.check()),
+            Some("offsets")
+        );
+        assert_eq!(
+            field(MarkRequest { epoch: None, offsets: None, up_to: None, set }.check()),
+            Some("offsets")
+        );
         let above = MAX_OFFSET + 1;
         let far = UpTo { inbox: Some(1), system: Some(above) };
         assert_eq!(
-            field(MarkRequest { offsets: None, up_to: Some(far), set }.check()),
+            field(MarkRequest { epoch: None, offsets: None, up_to: Some(far), set }.check()),
             Some("up_to")
         );
         let far = Offsets { inbox: None, system: Some(vec![1, above]) };
         assert_eq!(
-            field(MarkRequest { offsets: Some(far), up_to: None, set }.check()),
+            field(MarkRequest { epoch: None, offsets: Some(far), up_to: None, set }.check()),
             Some("offsets")
         );
         assert_eq!(
-            field(MarkRequest { offsets: None, up_to: Some(UpTo::default()), set }.check()),
+            field(
+                MarkRequest { epoch: None, offsets: None, up_to: Some(UpTo::default()), set }
+                    .check()
+            ),
             Some("up_to")
         );
         assert_eq!(
-            field(MarkRequest { offsets: None, up_to, set: MarkSet::default() }.check()),
+            field(
+                MarkRequest { epoch: None, offsets: None, up_to, set: MarkSet::default() }.check()
+            ),
             Some("set")
         );
     }

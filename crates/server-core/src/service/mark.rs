@@ -11,7 +11,7 @@ use crate::{
 /// A mark, as a client or a REST caller requests it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MarkIntent {
-    /// Epochs of the logs that the offsets belong to. REST may leave them out.
+    /// Epochs of the logs that the offsets belong to. REST names the inbox's epoch, or none.
     pub epochs: Epochs,
     /// Single items, or …
     pub offsets: Option<Offsets>,
@@ -23,7 +23,8 @@ pub struct MarkIntent {
 
 impl From<MarkRequest> for MarkIntent {
     fn from(body: MarkRequest) -> Self {
-        Self { epochs: Epochs::default(), offsets: body.offsets, up_to: body.up_to, set: body.set }
+        let MarkRequest { epoch, offsets, up_to, set } = body;
+        Self { epochs: Epochs { inbox: epoch, system: None }, offsets, up_to, set }
     }
 }
 
@@ -39,7 +40,7 @@ pub fn mark(
     ids: &mut Ids,
 ) -> Result<Write, Refused> {
     let MarkIntent { epochs, offsets, up_to, set } = intent;
-    let body = MarkRequest { offsets, up_to, set };
+    let body = MarkRequest { epoch: None, offsets, up_to, set };
     body.check()?;
     let mark = Mark {
         user: user.to_owned(),

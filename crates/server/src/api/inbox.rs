@@ -14,7 +14,7 @@ use tidings_server_core::{
     Principal,
     budget::Cost,
     service,
-    store::{Answer, ItemQuery, Op, Query, Write},
+    store::{Answer, ItemQuery, Query},
 };
 
 use super::{Api, Caller, User, body::Body};
@@ -30,17 +30,10 @@ pub(super) async fn list(
     ask.bytes = api.limits().page_bytes;
     ask.user = who.caller().user(named)?;
     api.spend(&who, Cost::READ)?;
-    let whose = || who.principal();
     let (inbox_before, system_before) = (ask.inbox_before, ask.system_before);
-    // A user without any notification or connection has no inbox yet: it is made here, empty.
-    let open = Op::OpenInbox { user: ask.user.clone() };
-    let answer = match api.read(whose(), Query::Inbox { user: ask.user.clone() }).await? {
-        Answer::Inbox(Some(_)) => api.read(whose(), Query::Items(ask)).await?,
-        _ => {
-            api.commit(whose(), Write { key: None, lane: None, op: open }).await?;
-            api.read(whose(), Query::Items(ask)).await?
-        }
-    };
+    // A read writes nothing: without any connection or notification of its user there is no
+    // inbox, and the page is empty.
+    let answer = api.read(who.principal(), Query::Items(ask)).await?;
     let Answer::Items { items, more, at, counts } = answer else {
         return Err(ApiError::new(ErrorCode::Internal, ""));
     };

@@ -192,9 +192,18 @@ async fn a_backend_reads_the_inbox_of_the_user_it_names() {
     assert_eq!(page, answered(read("user=mina", &token), StatusCode::OK).await);
     let first = answered(read("user=mina&limit=1", KEY), StatusCode::OK).await;
     assert!(first["next"].is_string(), "{first}");
-    // A user without notifications has an empty inbox for a backend, too.
-    let empty = answered(read("user=nina", KEY), StatusCode::OK).await;
-    assert_eq!((&empty["items"], &empty["counts"]["inbox"]["unread"]), (&json!([]), &json!(0)));
+    // A user without notifications has an empty page. Reading makes no inbox, or the next
+    // everyone-message would be an item of it.
+    let nina = server.token("nina").await;
+    for (query, credential) in [("user=nina", KEY), ("", &nina)] {
+        let empty = answered(read(query, credential), StatusCode::OK).await;
+        assert_eq!((&empty["items"], &empty["offset"]), (&json!([]), &json!(0)));
+        assert_eq!(empty["counts"]["inbox"]["unread"], 0);
+    }
+    server.notify_to(json!({ "everyone": true }), "before nina came").await;
+    drop(server.connect("nina").await);
+    let page = answered(read("user=nina", KEY), StatusCode::OK).await;
+    assert_eq!(page["items"], json!([]));
     for (query, credential, status, code) in [
         ("", KEY, 400, "bad_request"),
         ("user=", KEY, 400, "bad_request"),
@@ -238,8 +247,18 @@ async fn marks_over_rest_are_heard_on_sockets() {
     assert_eq!(heard["up_to"]["inbox"], 1, "clipped to the top");
     let again = answered(mark(read), StatusCode::OK).await;
     assert_eq!(again, marked, "what changes nothing makes no record");
+    // The epoch says which log the offsets are of.
+    let inbox = server.request(Method::GET, "/v1/inbox").bearer_auth(&token);
+    let epoch = answered(inbox, StatusCode::OK).await["epoch"].clone();
+    let unread = |epoch: &Value| json!({ "epoch": epoch, "offsets": { "inbox": [1] }, "set": { "read": false } });
+    let other = unread(&json!("anOther1"));
+    assert_eq!(refused(mark(other)).await, (409, "epoch_mismatch".to_owned()));
+    let marked = answered(mark(unread(&epoch)), StatusCode::OK).await;
+    assert_eq!(socket.hear("marked").await["offset"], marked["offset"], "it is the next record");
+    assert_eq!((&marked["counts"]["inbox"]["unread"], &marked["offset"]), (&json!(1), &json!(3)));
     let bad = [
         json!({ "set": { "read": true } }),
+        json!({ "epoch": "no", "up_to": { "inbox": 1 }, "set": { "read": true } }),
         json!({ "up_to": {}, "set": { "read": true } }),
         json!({ "up_to": { "inbox": 1 }, "set": {} }),
         json!({ "offsets": { "inbox": [] }, "set": { "read": true } }),
