@@ -2,7 +2,7 @@
 
 use tidings_protocol::{DecodeError, ErrorCode};
 
-use crate::store::{Refusal, StoreError};
+use crate::store::{Refusal, StoreError, USERS_LANES};
 
 /// A refusal by a service or session. It becomes an `error` message or a problem+json body.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -50,7 +50,13 @@ impl From<DecodeError> for Refused {
 
 impl From<Refusal> for Refused {
     fn from(refusal: Refusal) -> Self {
-        Self { expected: refusal.expected, ..Self::from(refusal.code) }
+        match refusal.code {
+            // A day or more passes until a lane goes: a client that asks each minute loses nothing.
+            ErrorCode::Full => {
+                Self { retry_after_ms: Some(60_000), ..Self::new(ErrorCode::Full, USERS_LANES) }
+            }
+            code => Self { expected: refusal.expected, ..Self::from(code) },
+        }
     }
 }
 

@@ -86,6 +86,11 @@ pub const TICKETS: &str = "tickets of this credential wait to be spent (`limits.
 /// The same for a user's tickets.
 pub const USERS_TICKETS: &str = "tickets of this user wait to be spent (`limits.user_tickets`)";
 
+/// The reason of a refusal with `full`: the user's bound on lanes is reached.
+pub const USERS_LANES: &str = "this user has as many lanes as are stored (`limits.user_lanes`): \
+     publish under a `client_id` that is in use, or without one; a lane is deleted some time after \
+     its last message.";
+
 /// A ticket, stored until it is spent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ticket {
@@ -123,6 +128,9 @@ pub struct Retention {
     pub keys_ms: u64,
     /// Life of a lane after its last write, in milliseconds.
     pub lanes_ms: u64,
+    /// Life of a lane that made no record, in milliseconds, if it is shorter than `lanes_ms`:
+    /// a repeat can't double a record there.
+    pub empty_lanes_ms: u64,
     /// Life of a channel after its last record is gone, in milliseconds, if [`may_go`].
     pub channels_ms: u64,
 }
@@ -201,6 +209,9 @@ pub struct Lane {
     /// Dense from the lane's start. A hole is answered by [`Refusal`] with `sequence` and the
     /// expected number; it consumes nothing.
     pub seq: u64,
+    /// Most lanes of this user, over all nodes. A new lane above it is refused with `full`, which
+    /// consumes nothing. No lane is deleted for a new one: a repeat would be stored again.
+    pub most: u64,
 }
 
 /// The operation of a write.
@@ -339,7 +350,8 @@ pub enum Written {
     },
     /// The earlier answer for the same key or lane position. There is nothing new to deliver.
     Replayed(Vec<Place>),
-    /// Refused permanently. The lane position is consumed, except for `sequence`.
+    /// Refused permanently. The lane position is consumed, except for `sequence` and
+    /// `full`.
     Refused(Refusal),
     /// Done, without a result.
     Done,
@@ -361,7 +373,7 @@ pub struct Place {
 /// A write refused by the rules of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// `sequence`, `epoch_mismatch`, `idempotency_mismatch`, …
+    /// `sequence`, `full`, `epoch_mismatch`, `idempotency_mismatch`, …
     pub code: ErrorCode,
     /// With `sequence`: the number that the lane expects.
     pub expected: Option<u64>,

@@ -330,6 +330,7 @@ fn befall(world: &mut World, dangers: Dangers, fate: &mut Rng) {
             items,
             keys_ms: age_ms,
             lanes_ms: age_ms,
+            empty_lanes_ms: age_ms,
             channels_ms: age_ms,
         });
     }

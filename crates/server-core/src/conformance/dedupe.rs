@@ -20,6 +20,8 @@ pub(super) const CASES: &[Case] = &[
     ("a lane refuses a hole and consumes nothing", a_hole_in_a_lane),
     ("an unknown lane starts anywhere", lanes_start_anywhere),
     ("lanes of two users are two lanes", lanes_are_per_user),
+    ("a lane too many is refused, and those that are there go on", a_lane_too_many),
+    ("lanes of one batch are counted together", lanes_of_one_batch),
     ("a final refusal consumes its seq and repeats itself", a_refusal_consumes),
     ("a void consumes its seq", a_void_consumes),
     ("a write that is refused is refused alone", refused_alone),
@@ -40,7 +42,16 @@ fn keyed(credential: &str, fingerprint: u8, write: Write) -> Write {
 }
 
 fn laned(user: &str, seq: u64, write: Write) -> Write {
-    Write { lane: Some(Lane { user: user.into(), client_id: "lane".into(), seq }), ..write }
+    Write {
+        lane: Some(Lane { user: user.into(), client_id: "lane".into(), seq, most: 10 }),
+        ..write
+    }
+}
+
+/// In one of several lanes, of which a user may have two.
+fn in_lane(user: &str, client_id: &str, seq: u64, write: Write) -> Write {
+    let lane = Lane { user: user.into(), client_id: client_id.into(), seq, most: 2 };
+    Write { lane: Some(lane), ..write }
 }
 
 fn replayed(written: &Written) -> Vec<u64> {
@@ -135,6 +146,42 @@ fn lanes_start_anywhere(store: &dyn Store) {
 fn lanes_are_per_user(store: &dyn Store) {
     one(store, laned("u1", 1, message(&channel("room:a"), "1")));
     assert_eq!(record(one(store, laned("u2", 1, message(&channel("room:a"), "2")))).offset, 2);
+}
+
+fn a_lane_too_many(store: &dyn Store) {
+    let room = channel("room:a");
+    one(store, in_lane("u1", "a", 1, message(&room, "1")));
+    one(store, in_lane("u1", "b", 1, plain(Op::Void)));
+    for again in ["2", "3"] {
+        let refusal = one(store, in_lane("u1", "c", 1, message(&room, again)));
+        assert_eq!(refused(&refusal), (ErrorCode::Full, None));
+    }
+    assert_eq!(refused(&one(store, in_lane("u1", "d", 1, plain(Op::Void)))).0, ErrorCode::Full);
+    assert_eq!(head(store, &room).unwrap().top, 1, "what was refused was not stored");
+    assert_eq!(replayed(&one(store, in_lane("u1", "a", 1, message(&room, "4")))), [1]);
+    assert_eq!(record(one(store, in_lane("u1", "b", 2, message(&room, "5")))).offset, 2);
+    assert_eq!(record(one(store, in_lane("u2", "c", 1, message(&room, "6")))).offset, 3);
+    assert_eq!(record(one(store, message(&room, "7"))).offset, 4, "without a lane all goes on");
+}
+
+fn lanes_of_one_batch(store: &dyn Store) {
+    let room = channel("room:a");
+    one(store, in_lane("u1", "a", 1, message(&room, "1")));
+    let answers = commit(
+        store,
+        &[
+            in_lane("u1", "b", 1, message(&room, "2")),
+            in_lane("u1", "c", 1, message(&room, "3")),
+            in_lane("u2", "c", 1, message(&room, "4")),
+            in_lane("u1", "b", 2, message(&room, "5")),
+            in_lane("u1", "d", 7, plain(Op::Void)),
+        ],
+    );
+    assert_eq!(record(answers[0].clone()).offset, 2);
+    assert_eq!(refused(&answers[1]).0, ErrorCode::Full);
+    assert_eq!(record(answers[2].clone()).offset, 3);
+    assert_eq!(record(answers[3].clone()).offset, 4);
+    assert_eq!(refused(&answers[4]).0, ErrorCode::Full);
 }
 
 fn a_refusal_consumes(store: &dyn Store) {

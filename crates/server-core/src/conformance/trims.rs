@@ -1,6 +1,6 @@
 //! Retention.
 
-use tidings_protocol::{ServerMessage, Tally};
+use tidings_protocol::{ErrorCode, ServerMessage, Tally};
 
 use super::{
     Case, READ, T0, ask, channel, counts, decoded, head, inbox, mark, message, notify, offsets,
@@ -9,8 +9,8 @@ use super::{
 use crate::{
     steady::{Kept, Moment},
     store::{
-        Answer, Head, IdempotencyKey, Op, Query, Retention, Revocation, Store, Subject, Write,
-        Written, in_use,
+        Answer, Head, IdempotencyKey, Lane, Op, Query, Retention, Revocation, Store, Subject,
+        Write, Written, in_use,
     },
 };
 
@@ -20,6 +20,7 @@ pub(super) const CASES: &[Case] = &[
     ("items outlive the records of their log", items_outlive_records),
     ("trimmed items are a record with the counts after it", trimmed_items),
     ("keys end with their time", keys_end),
+    ("lanes end with their time, and sooner without a record", lanes_end),
     ("kept texts end with the latest of their times", kept_texts_end),
     ("a wall clock that leaps takes nothing along", a_wall_clock_that_leaps),
     ("what the clock goes on from is kept", the_clock_is_kept),
@@ -34,6 +35,7 @@ const KEEP: Retention = Retention {
     items: 1_000,
     keys_ms: 1_000,
     lanes_ms: 1 << 40,
+    empty_lanes_ms: 1 << 40,
     channels_ms: 1 << 40,
 };
 
@@ -108,6 +110,36 @@ fn trimmed_items(store: &dyn Store) {
     let top = head(store, &own).unwrap().top;
     trim(store, T0 + 9, &Retention { items: 1, ..KEEP });
     assert_eq!(head(store, &own).unwrap().top, top, "nothing to trim makes no record");
+}
+
+fn lanes_end(store: &dyn Store) {
+    let room = channel("room:a");
+    let laned = |client_id: &str, seq, write| {
+        let lane = Lane { user: "u1".into(), client_id: client_id.into(), seq, most: 2 };
+        Write { lane: Some(lane), ..write }
+    };
+    let void = || Write { key: None, lane: None, op: Op::Void };
+    one(store, laned("spoke", 1, message(&room, "1")));
+    one(store, laned("spoke", 2, void()));
+    one(store, laned("silent", 1, void()));
+    let full =
+        |written| matches!(written, Written::Refused(refusal) if refusal.code == ErrorCode::Full);
+    let keep = Retention { lanes_ms: 10_000, empty_lanes_ms: 1_000, ..KEEP };
+    trim(store, T0 + 1_000, &keep);
+    assert!(full(one(store, laned("new", 1, void()))), "each as long as it is to stay");
+    trim(store, T0 + 1_001, &keep);
+    assert!(matches!(
+        one(store, laned("spoke", 1, message(&room, "again"))),
+        Written::Replayed(places) if places.len() == 1
+    ));
+    assert_eq!(one(store, laned("new", 1, void())), Written::Done, "the silent one made room");
+    assert!(full(one(store, laned("silent", 1, void()))));
+    trim(store, T0 + 10_001, &keep);
+    assert_eq!(one(store, laned("silent", 1, void())), Written::Done);
+    assert_eq!(one(store, laned("other", 1, void())), Written::Done);
+    // Where records are not to be remembered longer, they are not.
+    trim(store, T0 + 2_001, &Retention { lanes_ms: 2_000, empty_lanes_ms: 1 << 40, ..KEEP });
+    assert_eq!(one(store, laned("more", 1, void())), Written::Done);
 }
 
 fn kept_texts_end(store: &dyn Store) {

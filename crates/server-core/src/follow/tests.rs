@@ -343,6 +343,7 @@ fn a_hole_that_was_trimmed_is_left_to_the_sessions() {
         items: 9,
         keys_ms: 9,
         lanes_ms: 9,
+        empty_lanes_ms: 9,
         channels_ms: 1 << 40,
     };
     node.store.trim(1.into(), &keep).unwrap();

@@ -26,6 +26,8 @@ struct Key {
 struct Seen {
     at: u64,
     last: u64,
+    /// At least one of its writes made a record.
+    has_record: bool,
     answers: BTreeMap<u64, Result<Vec<Place>, Refusal>>,
 }
 
@@ -46,7 +48,11 @@ impl Dedupe {
     }
 
     fn earlier_seq(&self, lane: &Lane) -> Option<Written> {
-        let seen = self.lanes.get(&(lane.user.clone(), lane.client_id.clone()))?;
+        let Some(seen) = self.lanes.get(&(lane.user.clone(), lane.client_id.clone())) else {
+            let theirs = self.lanes.keys().filter(|(user, _)| *user == lane.user).count() as u64;
+            let refusal = Refusal { code: ErrorCode::Full, expected: None };
+            return (theirs >= lane.most).then_some(Written::Refused(refusal));
+        };
         if lane.seq == seen.last + 1 {
             return None;
         }
@@ -74,11 +80,12 @@ impl Dedupe {
             self.keys.insert((key.credential.clone(), key.key.clone()), entry);
         }
         if let Some(lane) = &write.lane {
-            let fresh = || Seen { at: wall, last: 0, answers: BTreeMap::new() };
+            let fresh = || Seen { at: wall, last: 0, has_record: false, answers: BTreeMap::new() };
             let seen =
                 self.lanes.entry((lane.user.clone(), lane.client_id.clone())).or_insert_with(fresh);
             seen.at = wall;
             seen.last = lane.seq;
+            seen.has_record |= matches!(written, Written::Records { .. });
             seen.answers.insert(lane.seq, answer);
             if seen.answers.len() > ANSWERS {
                 seen.answers.pop_first();
@@ -86,8 +93,10 @@ impl Dedupe {
         }
     }
 
-    pub(super) fn trim(&mut self, oldest_key: u64, oldest_lane: u64) {
+    pub(super) fn trim(&mut self, oldest_key: u64, oldest_lane: u64, oldest_empty_lane: u64) {
         self.keys.retain(|_, key| key.at >= oldest_key);
-        self.lanes.retain(|_, lane| lane.at >= oldest_lane);
+        self.lanes.retain(|_, lane| {
+            lane.at >= oldest_lane && (lane.has_record || lane.at >= oldest_empty_lane)
+        });
     }
 }

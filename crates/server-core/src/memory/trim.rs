@@ -11,7 +11,8 @@ use crate::{
 impl Tables {
     pub(super) fn trim(&mut self, now: Moment, retention: &Retention) {
         let since = |age: u64| now.steady.saturating_sub(age);
-        self.dedupe.trim(since(retention.keys_ms), since(retention.lanes_ms));
+        let (lanes, empty_lanes) = (since(retention.lanes_ms), since(retention.empty_lanes_ms));
+        self.dedupe.trim(since(retention.keys_ms), lanes, empty_lanes);
         self.revocations.retain(|_, revocation| now.over() < revocation.until);
         self.kept.retain(|_, (until, _)| now.over() < *until);
         self.trim_items(now, retention.items);

@@ -92,7 +92,8 @@ impl<'a> Caller<'a> {
     }
 }
 
-/// A user's position in an outbox lane. `None` if the request names none.
+/// A user's position in an outbox lane, with the bound on the user's lanes. `None` if the request
+/// names none.
 ///
 /// # Errors
 /// `bad_request` if only one of the two is given or either is out of bounds.
@@ -100,6 +101,7 @@ pub fn lane(
     user: &str,
     client_id: Option<String>,
     seq: Option<u64>,
+    most: u64,
 ) -> Result<Option<Lane>, Refused> {
     let bad = |detail| Err(Refused::new(ErrorCode::BadRequest, detail));
     match (client_id, seq) {
@@ -111,7 +113,7 @@ pub fn lane(
             if seq == 0 {
                 return bad("`seq` counts from 1");
             }
-            Ok(Some(Lane { user: user.to_owned(), client_id, seq }))
+            Ok(Some(Lane { user: user.to_owned(), client_id, seq, most }))
         }
         (Some(_), None) => bad("`client_id` needs `seq`"),
         (None, Some(_)) => bad("`seq` needs `client_id`"),

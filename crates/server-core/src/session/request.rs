@@ -97,8 +97,7 @@ impl Open {
         channel: Option<Channel>,
         turn: &mut Turn<'_>,
     ) {
-        let lane =
-            service::lane(&self.who.user, about.client_id.clone(), about.seq).unwrap_or_default();
+        let lane = self.lane(about.client_id.clone(), about.seq, turn).unwrap_or_default();
         if why.code.retry() != Retry::Never || lane.is_none() {
             return turn.refuse(&why, about, channel);
         }
@@ -110,6 +109,15 @@ impl Open {
 
     fn inbox(&self) -> Option<Channel> {
         Channel::inbox(&self.who.user).ok()
+    }
+
+    fn lane(
+        &self,
+        client_id: Option<String>,
+        seq: Option<u64>,
+        turn: &Turn<'_>,
+    ) -> Result<Option<Lane>, Refused> {
+        service::lane(&self.who.user, client_id, seq, turn.limits.user_lanes)
     }
 
     pub(super) fn ping(&self, id: Option<u64>, turn: &mut Turn<'_>) {
@@ -172,7 +180,7 @@ impl Open {
         let Publish { id, channel, client_id, seq, data } = ask;
         let about = Envelope { kind: None, id, client_id: client_id.clone(), seq };
         let wall = turn.now.wall;
-        let write = service::lane(&self.who.user, client_id, seq).and_then(|lane| {
+        let write = self.lane(client_id, seq, turn).and_then(|lane| {
             service::message(
                 Caller::User(&self.who),
                 channel.clone(),
@@ -191,7 +199,8 @@ impl Open {
         let about = Envelope { kind: None, id, client_id: client_id.clone(), seq };
         let Some(channel) = self.inbox() else { return };
         let intent = MarkIntent { epochs, offsets, up_to, set };
-        let write = service::lane(&self.who.user, client_id, seq)
+        let write = self
+            .lane(client_id, seq, turn)
             .and_then(|lane| service::mark(&self.who.user, intent, lane, turn.now.wall, turn.ids));
         self.intend(write, about, channel, Kind::Write, turn);
     }
@@ -200,7 +209,7 @@ impl Open {
         let Void { id, client_id, seq } = ask;
         let about = Envelope { kind: None, id, client_id: Some(client_id.clone()), seq: Some(seq) };
         let Some(channel) = self.inbox() else { return };
-        let write = service::lane(&self.who.user, Some(client_id), Some(seq)).map(|lane| Write {
+        let write = self.lane(Some(client_id), Some(seq), turn).map(|lane| Write {
             key: None,
             lane,
             op: Op::Void,

@@ -62,6 +62,7 @@ fn retain(server: &Server, records: u64) {
         items: 1_000,
         keys_ms: 1 << 50,
         lanes_ms: 1 << 50,
+        empty_lanes_ms: 1 << 50,
         channels_ms: 1 << 50,
     };
     server.store.trim(server.now.wall.into(), &keep).unwrap();
@@ -404,6 +405,7 @@ fn forget_rooms(server: &mut Server) {
         items: 1_000,
         keys_ms: 1 << 50,
         lanes_ms: 1 << 50,
+        empty_lanes_ms: 1 << 50,
         channels_ms: 100,
     };
     server.store.trim(server.now.wall.into(), &keep).unwrap();

@@ -40,7 +40,7 @@ pub(super) async fn publish(
     let PublishMessage { data, client_id, seq } = value;
     let lane = match &who {
         Who::User(identity) | Who::Session(identity) => {
-            service::lane(&identity.user, client_id, seq)?
+            service::lane(&identity.user, client_id, seq, api.limits().user_lanes)?
         }
         Who::Backend(_) if client_id.is_none() && seq.is_none() => None,
         Who::Backend(_) => {

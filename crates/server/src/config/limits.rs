@@ -120,6 +120,7 @@ limits! {
     core join_bytes: usize,
     core tickets: u64,
     core user_tickets: u64,
+    core user_lanes: u64,
     core ticket_ms: u64,
     core session_ms: u64,
     core credential_ms: u64,

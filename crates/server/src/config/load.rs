@@ -117,7 +117,7 @@ impl Config {
             return Err(ConfigError::PublicDev(self.listen));
         }
         self.check_matches()?;
-        let at_least_one: [(&'static str, u64); 39] = [
+        let at_least_one: [(&'static str, u64); 40] = [
             ("limits.connections", self.limits.connections as u64),
             ("limits.connections_per_user", self.limits.connections_per_user as u64),
             ("limits.links", self.limits.links as u64),
@@ -140,6 +140,7 @@ impl Config {
             ("limits.user_publish_bytes", self.limits.user_publish_bytes as u64),
             ("limits.tickets", self.limits.tickets),
             ("limits.user_tickets", self.limits.user_tickets),
+            ("limits.user_lanes", self.limits.user_lanes),
             ("limits.stream_ms", self.limits.stream_ms),
             ("limits.page", self.limits.page.into()),
             ("limits.page_bytes", self.limits.page_bytes.into()),

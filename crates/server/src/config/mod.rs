@@ -187,6 +187,8 @@ pub struct RetentionSettings {
     pub keys_ms: u64,
     /// Life of an idle lane, in milliseconds.
     pub lanes_ms: u64,
+    /// Life of an idle lane that made no record, in milliseconds.
+    pub empty_lanes_ms: u64,
     /// Life of a channel without records and subscribers, in milliseconds.
     pub channels_ms: u64,
     /// A difference from the expected wall-clock time above which the clock made a step, in
@@ -205,6 +207,7 @@ impl Default for RetentionSettings {
             items: 1_000,
             keys_ms: DAY,
             lanes_ms: 30 * DAY,
+            empty_lanes_ms: DAY,
             channels_ms: 30 * DAY,
             clock_step_ms: DAY / 96,
             clock_trust_ms: DAY / 4,

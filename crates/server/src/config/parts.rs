@@ -82,9 +82,17 @@ impl Config {
     }
 
     pub(crate) fn retention(&self) -> Retention {
-        let RetentionSettings { records, age_ms, items, keys_ms, lanes_ms, channels_ms, .. } =
-            self.retention;
-        Retention { records, age_ms, items, keys_ms, lanes_ms, channels_ms }
+        let RetentionSettings {
+            records,
+            age_ms,
+            items,
+            keys_ms,
+            lanes_ms,
+            empty_lanes_ms,
+            channels_ms,
+            ..
+        } = self.retention;
+        Retention { records, age_ms, items, keys_ms, lanes_ms, empty_lanes_ms, channels_ms }
     }
 
     pub(crate) fn doubts(&self) -> Doubts {

@@ -21,24 +21,24 @@ use crate::{
 /// An hour, which is longer than any test: used units do not come back.
 const LONG: u64 = 3_600_000;
 /// Users beside an attack.
-const HONEST: usize = 100;
+pub(crate) const HONEST: usize = 100;
 
 /// The binary, with rates of one unit an hour.
-struct Attacked {
+pub(crate) struct Attacked {
     process: Process,
     http: reqwest::Client,
     _folder: tempfile::TempDir,
 }
 
 impl Attacked {
-    fn start(limits: &str) -> Self {
+    pub(crate) fn start(limits: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let process = Process::serve(folder.path(), &format!("[limits]\n{limits}"));
         Self { process, http: http(), _folder: folder }
     }
 
     /// A user with all rights in rooms: an admitted socket, its session and the session token.
-    async fn enter(&self, user: &str) -> (Socket, String, String) {
+    pub(crate) async fn enter(&self, user: &str) -> (Socket, String, String) {
         let allow = ["subscribe", "publish", "history"];
         let rights = json!([{ "pattern": "room:*", "allow": allow }]);
         let ask = json!({ "user": user, "channels": rights });
@@ -51,7 +51,7 @@ impl Attacked {
         (socket, text(&connected["session"]), text(&connected["session_token"]))
     }
 
-    fn request(&self, method: Method, path: &str, token: &str) -> RequestBuilder {
+    pub(crate) fn request(&self, method: Method, path: &str, token: &str) -> RequestBuilder {
         let url = format!("http://{}{path}", self.process.at);
         self.http.request(method, url).bearer_auth(token)
     }
@@ -78,7 +78,7 @@ impl Attacked {
         answered(history, StatusCode::OK).await;
     }
 
-    async fn hundred(&self) {
+    pub(crate) async fn hundred(&self) {
         within("a hundred honest users", join_all((0..HONEST).map(|one| self.honest(one)))).await;
     }
 }

@@ -21,6 +21,7 @@ mod families;
 mod harness;
 mod idempotency;
 mod key_sets;
+mod lanes;
 mod lifetimes;
 mod limits;
 mod links;

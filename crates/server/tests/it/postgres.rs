@@ -306,6 +306,7 @@ fn one_node_at_a_time_enforces_retention() {
         items: 9,
         keys_ms: 1 << 40,
         lanes_ms: 1 << 40,
+        empty_lanes_ms: 1 << 40,
         channels_ms: 1 << 40,
     };
     thread::scope(|scope| {

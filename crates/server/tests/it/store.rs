@@ -68,6 +68,7 @@ const RETENTION: Retention = Retention {
     items: 9,
     keys_ms: 1 << 40,
     lanes_ms: 1 << 40,
+    empty_lanes_ms: 1 << 40,
     channels_ms: 1 << 40,
 };
 

@@ -90,7 +90,12 @@ fn write(deed: &Deed, id: &str, at: u64) -> Option<Write> {
             mark(*user, *set, None, Some(UpTo { inbox: *inbox, system: *system }))
         }
         Deed::Say { user, seq } => {
-            lane = Some(Lane { user: USERS[*user].into(), client_id: "lane".into(), seq: *seq });
+            lane = Some(Lane {
+                user: USERS[*user].into(),
+                client_id: "lane".into(),
+                seq: *seq,
+                most: 10,
+            });
             let draft = draft(Channel::parse("room:a").unwrap(), id, at);
             Op::Message { draft, from: None }
         }
@@ -232,6 +237,7 @@ fn play(store: &dyn Store, deeds: &[Deed]) -> Result<(), TestCaseError> {
                     age_ms: 1_000_000,
                     keys_ms: 1_000_000,
                     lanes_ms: 1_000_000,
+                    empty_lanes_ms: 1_000_000,
                     channels_ms: 5,
                 };
                 for store in [store, &reference] {

@@ -143,7 +143,7 @@ mod tests {
     fn a_lane_out_of_order_is_found() {
         let mut stage = Stage::new();
         let mark = |seq, read| {
-            let lane = service::lane("mina", Some("tab".into()), Some(seq)).unwrap();
+            let lane = service::lane("mina", Some("tab".into()), Some(seq), 10).unwrap();
             let offsets = Some(Offsets { inbox: Some(vec![1]), system: None });
             let set = MarkSet { read: Some(read), ..MarkSet::default() };
             let intent = MarkIntent { epochs: Default::default(), offsets, up_to: None, set };

@@ -96,7 +96,7 @@ pub(super) fn said(stage: &mut Stage, lane: &str, seq: u64, message: u64) -> Pla
         issued_at: 0,
         expires_at: None,
     };
-    let lane = service::lane("mina", Some(lane.into()), Some(seq)).unwrap();
+    let lane = service::lane("mina", Some(lane.into()), Some(seq), 10).unwrap();
     let data = crate::world::words(message, 0);
     let caller = service::Caller::User(&who);
     let write = service::message(caller, room(), data, lane, None, 1, &mut stage.ids).unwrap();

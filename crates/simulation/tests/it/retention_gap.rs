@@ -8,6 +8,7 @@ const KEEP: Retention = Retention {
     items: 1_000,
     keys_ms: 1 << 40,
     lanes_ms: 1 << 40,
+    empty_lanes_ms: 1 << 40,
     channels_ms: 1 << 40,
 };
 

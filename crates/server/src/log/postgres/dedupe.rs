@@ -22,6 +22,8 @@ pub(super) struct KeyRow {
 pub(super) struct LaneRow {
     pub(super) last: u64,
     pub(super) at: u64,
+    /// At least one of its writes made a record.
+    pub(super) has_record: bool,
     pub(super) answers: BTreeMap<u64, String>,
 }
 
@@ -38,7 +40,8 @@ impl Held {
         }
         let Some(lane) = &write.lane else { return Ok(None) };
         let Some(row) = self.lanes.get(&(lane.user.clone(), lane.client_id.clone())) else {
-            return Ok(None);
+            let theirs = self.lane_counts.get(&lane.user).copied().unwrap_or_default();
+            return Ok((theirs >= lane.most).then(|| answer::refused(ErrorCode::Full, None)));
         };
         if lane.seq == row.last + 1 {
             return Ok(None);
@@ -75,7 +78,11 @@ impl Held {
         }
         if let Some(lane) = &write.lane {
             let name = (lane.user.clone(), lane.client_id.clone());
-            let row = self.lanes.entry(name.clone()).or_default();
+            let row = self.lanes.entry(name.clone()).or_insert_with(|| {
+                *self.lane_counts.entry(lane.user.clone()).or_default() += 1;
+                LaneRow::default()
+            });
+            row.has_record |= matches!(written, Written::Records { .. });
             row.last = lane.seq;
             row.at = wall;
             row.answers.insert(lane.seq, answer.clone());

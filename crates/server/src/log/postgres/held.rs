@@ -80,6 +80,8 @@ pub(super) struct Held {
     pub(super) states: BTreeMap<(i64, u64), ItemState>,
     pub(super) keys: BTreeMap<(String, String), KeyRow>,
     pub(super) lanes: BTreeMap<(String, String), LaneRow>,
+    /// How many lanes users have of whom a lane is new, counted up to the bound.
+    pub(super) lane_counts: BTreeMap<String, u64>,
     pub(super) changes: Changes,
 }
 

@@ -12,7 +12,7 @@ use super::{
     dedupe::{KeyRow, LaneRow},
     held::{Held, Inbox, Log},
     needs::Needs,
-    row::{Trouble, epoch, uint},
+    row::{Trouble, epoch, int, uint},
 };
 use crate::log::{gone, new_epoch};
 
@@ -37,7 +37,18 @@ const KEYS: &str = "SELECT i.credential, i.key, i.fingerprint, i.answer
     FROM idempotency i JOIN unnest($1::text[], $2::text[]) AS t (credential, key)
     ON i.credential = t.credential AND i.key = t.key";
 
-const LANES: &str = "SELECT l.username, l.client_id, l.last, a.seq, a.answer
+/// Users of whom a lane is new.
+const LANE_COUNTS: &str = "SELECT u.username,
+        (SELECT count(*) FROM (SELECT FROM lane l WHERE l.username = u.username LIMIT u.most) AS one)
+    FROM (
+        SELECT t.username, max(t.most) AS most
+        FROM unnest($1::text[], $2::text[], $3::int8[]) AS t (username, client_id, most)
+        WHERE NOT EXISTS (
+            SELECT FROM lane l WHERE l.username = t.username AND l.client_id = t.client_id
+        ) GROUP BY t.username
+    ) AS u";
+
+const LANES: &str = "SELECT l.username, l.client_id, l.last, a.seq, a.answer, l.has_record
     FROM unnest($1::text[], $2::text[], $3::int8[]) AS t (username, client_id, seq)
     JOIN lane l ON l.username = t.username AND l.client_id = t.client_id
     LEFT JOIN lane_answer a ON a.lane = l.id AND a.seq = t.seq";
@@ -85,6 +96,8 @@ pub(super) async fn load(
     let users: Vec<&str> = needs.seqs.iter().map(|(user, ..)| user.as_str()).collect();
     let client_ids: Vec<&str> = needs.seqs.iter().map(|(_, id, _)| id.as_str()).collect();
     let seqs: Vec<i64> = needs.seqs.iter().map(|(.., seq)| *seq).collect();
+    let (lane_users, lane_ids) = columns(needs.lanes.keys());
+    let most: Vec<i64> = needs.lanes.values().map(|most| int(*most)).collect();
     let inboxes: Vec<&str> = needs.inboxes.iter().map(Channel::as_str).collect();
     let states: Vec<&str> = needs.states.iter().map(Channel::as_str).collect();
     let item_names: Vec<&str> = needs.items.iter().map(|(name, _)| name.as_str()).collect();
@@ -100,17 +113,19 @@ pub(super) async fn load(
     let looked: [Value<'_>; 1] = [&looked_at];
     let keyed: [Value<'_>; 2] = [&credentials, &keys];
     let laned: [Value<'_>; 3] = [&users, &client_ids, &seqs];
+    let counted: [Value<'_>; 3] = [&lane_users, &lane_ids, &most];
     let opened: [Value<'_>; 1] = [&inboxes];
     let stated: [Value<'_>; 1] = [&states];
     let listed: [Value<'_>; 2] = [&item_names, &item_offsets];
     let up_to: [Value<'_>; 2] = [&to_names, &to_offsets];
-    let (_, _, locked, seen, keys, lanes, inboxes, states, items, items_to) = tokio::try_join!(
+    let (_, _, locked, seen, keys, lanes, counts, inboxes, states, items, items_to) = tokio::try_join!(
         ask(client, TURNS, needs.keys.is_empty() && needs.lanes.is_empty(), &turns),
         ask(client, MAKE, unknown.is_empty(), &made),
         ask(client, LOCK, logs.is_empty(), &locked),
         ask(client, LOOK, looked_at.is_empty(), &looked),
         ask(client, KEYS, keys.is_empty(), &keyed),
         ask(client, LANES, seqs.is_empty(), &laned),
+        ask(client, LANE_COUNTS, lane_ids.is_empty(), &counted),
         ask(client, INBOXES, inboxes.is_empty(), &opened),
         ask(client, STATES, states.is_empty(), &stated),
         ask(client, ITEMS, item_names.is_empty(), &listed),
@@ -134,6 +149,9 @@ pub(super) async fn load(
     }
     held.keys = keys.iter().map(key).collect();
     held.lanes = lanes_of(&lanes)?;
+    for row in &counts {
+        held.lane_counts.insert(row.get(0), uint(row.get(1))?);
+    }
     for row in &inboxes {
         held.inboxes.insert(row.get(0), inbox(row)?);
     }
@@ -161,7 +179,8 @@ async fn ask(
 
 /// Prepares everything on a connection, so that later statements are sent at once, in the order in which they are asked for.
 pub(super) async fn prepare(client: &ClientWrapper) -> Result<(), Trouble> {
-    for sql in [TURNS, MAKE, LOCK, LOOK, KEYS, LANES, INBOXES, STATES, ITEMS, ITEMS_TO] {
+    for sql in [TURNS, MAKE, LOCK, LOOK, KEYS, LANES, LANE_COUNTS, INBOXES, STATES, ITEMS, ITEMS_TO]
+    {
         client.prepare_cached(sql).await?;
     }
     Ok(())
@@ -183,6 +202,7 @@ fn lanes_of(rows: &[Row]) -> Result<BTreeMap<(String, String), LaneRow>, Trouble
     for row in rows {
         let lane = lanes.entry((row.get(0), row.get(1))).or_default();
         lane.last = uint(row.get(2))?;
+        lane.has_record = row.get(5);
         if let (Some(seq), Some(answer)) = (row.get::<_, Option<i64>>(3), row.get(4)) {
             lane.answers.insert(uint(seq)?, answer);
         }

@@ -13,8 +13,8 @@ use super::row::int;
 pub(super) struct Needs {
     /// Idempotency keys: credentials and their keys.
     pub(super) keys: BTreeSet<(String, String)>,
-    /// Outbox lanes: users and client ids.
-    pub(super) lanes: BTreeSet<(String, String)>,
+    /// Outbox lanes, by users and client ids, and how many the user may have.
+    pub(super) lanes: BTreeMap<(String, String), u64>,
     /// Positions in lanes that may be repeats.
     pub(super) seqs: BTreeSet<(String, String, i64)>,
     /// Logs that may be appended to.
@@ -43,7 +43,7 @@ impl Needs {
             self.keys.insert((key.credential.clone(), key.key.clone()));
         }
         if let Some(lane) = &write.lane {
-            self.lanes.insert((lane.user.clone(), lane.client_id.clone()));
+            self.lanes.insert((lane.user.clone(), lane.client_id.clone()), lane.most);
             self.seqs.insert((lane.user.clone(), lane.client_id.clone(), int(lane.seq)));
         }
         match &write.op {
@@ -90,7 +90,11 @@ impl Needs {
     /// Advisory locks for what may have no row yet, in the order in which every node takes them.
     pub(super) fn turns(&self) -> Vec<i64> {
         let keys = self.keys.iter().map(|(credential, key)| turn("key", credential, key));
-        let lanes = self.lanes.iter().map(|(user, client_id)| turn("lane", user, client_id));
+        // Of the user, whose lanes are counted; servers of older versions know of the lane's own turn only.
+        let lanes = self
+            .lanes
+            .keys()
+            .flat_map(|(user, client_id)| [turn("lanes", user, ""), turn("lane", user, client_id)]);
         let turns: BTreeSet<i64> = keys.chain(lanes).collect();
         turns.into_iter().collect()
     }
@@ -126,12 +130,13 @@ mod tests {
             user: user.into(),
             client_id: "c".into(),
             seq: 1,
+            most: 10,
         };
         let void = |user: &str| Write { key: None, lane: Some(lane(user)), op: Op::Void };
         let one = Needs::of(&[void("a"), void("b"), void("a")]);
         let two = Needs::of(&[void("b"), void("a")]);
         assert_eq!(one.turns(), two.turns());
-        assert_eq!(one.turns().len(), 2);
+        assert_eq!(one.turns().len(), 4);
         assert!(one.turns().is_sorted());
     }
 

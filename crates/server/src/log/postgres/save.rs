@@ -46,9 +46,10 @@ const STATES: &str = "INSERT INTO system_state (inbox, \"offset\", seen, read, a
 const KEYS: &str = "INSERT INTO idempotency (credential, key, fingerprint, at, answer)
     SELECT * FROM unnest($1::text[], $2::text[], $3::bytea[], $4::int8[], $5::text[])";
 
-const LANES: &str = "INSERT INTO lane (username, client_id, last, at)
-    SELECT * FROM unnest($1::text[], $2::text[], $3::int8[], $4::int8[])
-    ON CONFLICT (username, client_id) DO UPDATE SET last = excluded.last, at = excluded.at";
+const LANES: &str = "INSERT INTO lane (username, client_id, last, at, has_record)
+    SELECT * FROM unnest($1::text[], $2::text[], $3::int8[], $4::int8[], $5::bool[])
+    ON CONFLICT (username, client_id) DO UPDATE
+        SET last = excluded.last, at = excluded.at, has_record = excluded.has_record";
 
 const ANSWERS: &str = "INSERT INTO lane_answer (lane, seq, answer)
     SELECT l.id, t.seq, t.answer
@@ -292,7 +293,8 @@ async fn lanes(client: &ClientWrapper, held: &Held) -> Result<(), Trouble> {
         column(&rows, |((user, _), _)| user.as_str()),
         column(&rows, |((_, client_id), _)| client_id.as_str()),
         column(&rows, |(_, row)| int(row.last)),
-        column(&rows, |(_, row)| int(row.at))
+        column(&rows, |(_, row)| int(row.at)),
+        column(&rows, |(_, row)| row.has_record)
     )
 }
 

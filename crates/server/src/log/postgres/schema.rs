@@ -11,6 +11,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0002_kept", include_str!("../../../migrations/postgres/0002_kept.sql")),
     ("0003_dues", include_str!("../../../migrations/postgres/0003_dues.sql")),
     ("0004_shares", include_str!("../../../migrations/postgres/0004_shares.sql")),
+    ("0005_lanes", include_str!("../../../migrations/postgres/0005_lanes.sql")),
 ];
 
 /// Brings a database up to date, all or nothing.

@@ -372,9 +372,11 @@ async fn trim_tables(
         .await?;
     let lanes = db
         .query(
-            "DELETE FROM lane WHERE id IN (SELECT id FROM lane WHERE at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)
-             RETURNING id",
-            &[&since(retention.lanes_ms), &most],
+            "DELETE FROM lane WHERE id IN (
+                 SELECT id FROM lane WHERE at < $1 OR (NOT has_record AND at < $2)
+                 LIMIT $3 FOR UPDATE SKIP LOCKED
+             ) RETURNING id",
+            &[&since(retention.lanes_ms), &since(retention.empty_lanes_ms), &most],
         )
         .await?;
     let lanes: Vec<i64> = lanes.iter().map(|row| row.get(0)).collect();

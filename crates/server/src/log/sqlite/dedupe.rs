@@ -41,7 +41,10 @@ fn earlier_seq(db: &Connection, lane: &Lane) -> rusqlite::Result<Option<Written>
             Ok((row.get::<_, i64>(0)?, uint(row, 1)?))
         })
         .optional()?;
-    let Some((id, last)) = known else { return Ok(None) };
+    let Some((id, last)) = known else {
+        let has_room = lanes_of(db, &lane.user)? < lane.most;
+        return Ok((!has_room).then(|| answer::refused(ErrorCode::Full, None)));
+    };
     if lane.seq == last + 1 {
         return Ok(None);
     }
@@ -56,6 +59,11 @@ fn earlier_seq(db: &Connection, lane: &Lane) -> rusqlite::Result<Option<Written>
         Some(answer) => replay(&answer).map(Some),
         None => Ok(Some(Written::Replayed(Vec::new()))),
     }
+}
+
+fn lanes_of(db: &Connection, user: &str) -> rusqlite::Result<u64> {
+    db.prepare_cached("SELECT count(*) FROM lane WHERE user = ?1")?
+        .query_row([user], |row| uint(row, 0))
 }
 
 /// Remembers the answer, in the transaction of what was written.
@@ -81,12 +89,20 @@ pub(super) fn remember(
     if let Some(lane) = &write.lane {
         let id: i64 = db
             .prepare_cached(
-                "INSERT INTO lane (user, client_id, last, at) VALUES (?1, ?2, ?3, ?4)
-                 ON CONFLICT (user, client_id) DO UPDATE SET last = ?3, at = ?4 RETURNING id",
+                "INSERT INTO lane (user, client_id, last, at, has_record) VALUES (?1, ?2, ?3, ?4, ?5)
+                 ON CONFLICT (user, client_id) DO UPDATE
+                     SET last = ?3, at = ?4, has_record = max(has_record, ?5) RETURNING id",
             )?
-            .query_row(params![lane.user, lane.client_id, int(lane.seq), int(wall)], |row| {
-                row.get(0)
-            })?;
+            .query_row(
+                params![
+                    lane.user,
+                    lane.client_id,
+                    int(lane.seq),
+                    int(wall),
+                    matches!(written, Written::Records { .. })
+                ],
+                |row| row.get(0),
+            )?;
         db.prepare_cached("INSERT INTO lane_answer (lane, seq, answer) VALUES (?1, ?2, ?3)")?
             .execute(params![id, int(lane.seq), answer])?;
         db.prepare_cached("DELETE FROM lane_answer WHERE lane = ?1 AND seq <= ?2")?

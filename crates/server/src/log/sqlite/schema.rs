@@ -10,6 +10,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0001_log", include_str!("../../../migrations/sqlite/0001_log.sql")),
     ("0002_kept", include_str!("../../../migrations/sqlite/0002_kept.sql")),
     ("0003_dues", include_str!("../../../migrations/sqlite/0003_dues.sql")),
+    ("0004_lanes", include_str!("../../../migrations/sqlite/0004_lanes.sql")),
 ];
 
 /// Brings a database up to date, each migration in a transaction of its own.

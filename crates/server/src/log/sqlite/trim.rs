@@ -272,8 +272,13 @@ fn trim_tables(db: &Connection, now: Moment, retention: &Retention) -> rusqlite:
         )?
         .execute(params![since(retention.keys_ms), int(ROWS)])?;
     let dead = db
-        .prepare_cached("SELECT id FROM lane WHERE at < ?1 LIMIT ?2")?
-        .query_map(params![since(retention.lanes_ms), int(ROWS)], |row| row.get::<_, i64>(0))?
+        .prepare_cached(
+            "SELECT id FROM lane WHERE at < ?1 OR (has_record = 0 AND at < ?2) LIMIT ?3",
+        )?
+        .query_map(
+            params![since(retention.lanes_ms), since(retention.empty_lanes_ms), int(ROWS)],
+            |row| row.get::<_, i64>(0),
+        )?
         .collect::<rusqlite::Result<Vec<_>>>()?;
     for lane in &dead {
         db.prepare_cached("DELETE FROM lane_answer WHERE lane = ?1")?.execute([lane])?;
