@@ -20,6 +20,7 @@
 //! | [`store`] | the seam to durable storage |
 //! | [`page`] | where an answer of the store ends |
 //! | [`steady`] | the clock that decides when data is forgotten |
+//! | [`log`] | the rules that decide a batch of writes, for SQL stores |
 //! | [`inbox`] | the fold of states and counts that every store applies |
 //! | [`memory`] | the reference store, with crashes |
 //! | `conformance` | the suite every store passes (feature `conformance`) |
@@ -36,6 +37,7 @@ mod identity;
 mod ids;
 pub mod inbox;
 pub mod limits;
+pub mod log;
 pub mod mailbox;
 pub mod memory;
 mod now;

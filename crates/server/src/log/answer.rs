@@ -1,60 +1,53 @@
-//! An answer as a row keeps it, for the repeat that gets it again.
+//! The first answer to a write, as a row stores it.
 
 use serde::{Deserialize, Serialize};
 use tidings_protocol::{Channel, Epoch, ErrorCode};
-use tidings_server_core::{
-    service,
-    store::{Place, Refusal, Written},
-};
+use tidings_server_core::{log::FirstAnswer, store::Place};
 
-/// Answers remembered per lane; a client repeats at most what it may have under way.
-pub(super) const KEPT_OF_A_LANE: u64 = 1_000;
-
-#[derive(Debug, Serialize, Deserialize)]
-struct Kept {
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct AnswerRow {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    places: Vec<KeptPlace>,
+    places: Vec<PlaceRow>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     refused: Option<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct KeptPlace {
+struct PlaceRow {
     channel: Channel,
     epoch: Epoch,
     offset: u64,
     id: String,
 }
 
-/// What became of a write, as text.
-pub(super) fn keep(written: &Written) -> serde_json::Result<String> {
-    let kept = match written {
-        Written::Refused(refusal) => {
-            Kept { places: Vec::new(), refused: Some(refusal.code.as_str().to_owned()) }
+/// The answer as text.
+pub(super) fn encode(answer: &FirstAnswer) -> serde_json::Result<String> {
+    let row = match answer {
+        FirstAnswer::Refused(code) => {
+            AnswerRow { refused: Some(code.as_str().to_owned()), ..AnswerRow::default() }
         }
-        other => {
-            let places = service::outcome(other).map(|outcome| outcome.places).unwrap_or_default();
-            let keep =
-                |Place { channel, epoch, offset, id }| KeptPlace { channel, epoch, offset, id };
-            Kept { places: places.into_iter().map(keep).collect(), refused: None }
+        FirstAnswer::Stored(places) => {
+            let row = |place: &Place| {
+                let Place { channel, epoch, offset, id } = place.clone();
+                PlaceRow { channel, epoch, offset, id }
+            };
+            AnswerRow { places: places.iter().map(row).collect(), refused: None }
         }
     };
-    serde_json::to_string(&kept)
+    serde_json::to_string(&row)
 }
 
-/// What a repeat is answered.
-pub(super) fn replay(text: &str) -> serde_json::Result<Written> {
-    let kept: Kept = serde_json::from_str(text)?;
-    Ok(match kept.refused {
-        Some(name) => refused(ErrorCode::from_name(&name).unwrap_or(ErrorCode::Conflict), None),
+/// The answer of which this is the text.
+pub(super) fn decode(text: &str) -> serde_json::Result<FirstAnswer> {
+    let row: AnswerRow = serde_json::from_str(text)?;
+    Ok(match row.refused {
+        Some(name) => {
+            FirstAnswer::Refused(ErrorCode::from_name(&name).unwrap_or(ErrorCode::Conflict))
+        }
         None => {
             let place =
-                |KeptPlace { channel, epoch, offset, id }| Place { channel, epoch, offset, id };
-            Written::Replayed(kept.places.into_iter().map(place).collect())
+                |PlaceRow { channel, epoch, offset, id }| Place { channel, epoch, offset, id };
+            FirstAnswer::Stored(row.places.into_iter().map(place).collect())
         }
     })
-}
-
-pub(super) const fn refused(code: ErrorCode, expected: Option<u64>) -> Written {
-    Written::Refused(Refusal { code, expected })
 }

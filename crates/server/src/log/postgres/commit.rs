@@ -11,14 +11,14 @@ use std::{
 use deadpool_postgres::{ClientWrapper, Object};
 use futures_util::future::join_all;
 use tidings_protocol::Channel;
-use tidings_server_core::store::{StoreError, Write, Written};
+use tidings_server_core::{
+    log::{Needs, Rows},
+    store::{StoreError, Write, Written},
+};
 use tokio::time::timeout;
 
 use super::{
-    Inner,
-    held::Held,
-    load,
-    needs::Needs,
+    Inner, load,
     open::pool_words,
     row::{Trouble, words},
     save,
@@ -185,20 +185,20 @@ async fn together(
     load::prepare(client).await?;
     save::prepare(client).await?;
     let needs = Needs::of(writes);
-    let (begun, held) =
+    let (begun, rows) =
         tokio::join!(client.batch_execute("BEGIN"), load::load(client, &inner.known, &needs));
     begun?;
-    let Some(mut held) = held? else { return Err(unloaded()) };
-    let answers: Answers = writes.iter().map(|write| held.write(stored, write)).collect();
-    finish(client, &held, sent).await?;
+    let Some(mut rows) = rows? else { return Err(unloaded()) };
+    let answers: Answers = writes.iter().map(|write| rows.write(stored, write)).collect();
+    finish(client, &rows, sent).await?;
     inner.known.learn(needs.channels());
     Ok(answers)
 }
 
 /// Stores and commits in one round trip. A statement that fails makes `COMMIT` a rollback.
-async fn finish(client: &ClientWrapper, held: &Held, sent: &AtomicBool) -> Result<(), Failure> {
+async fn finish(client: &ClientWrapper, rows: &Rows, sent: &AtomicBool) -> Result<(), Failure> {
     sent.store(true, Ordering::Relaxed);
-    let saving = save::save(client, held);
+    let saving = save::save(client, rows);
     let (saved, committed) = tokio::join!(join_all(saving), client.batch_execute("COMMIT"));
     if let Some(trouble) = saved.into_iter().find_map(Result::err) {
         return Err(match trouble {
@@ -256,12 +256,12 @@ async fn alone(
 ) -> Result<Result<Written, StoreError>, Trouble> {
     let needs = Needs::of(std::slice::from_ref(write));
     let loaded = load::load(client, &inner.known, &needs).await?;
-    let Some(mut held) = loaded else {
+    let Some(mut rows) = loaded else {
         return Err(Trouble::damaged("a channel's row has gone".to_owned()));
     };
-    let answer = held.write(stored, write);
+    let answer = rows.write(stored, write);
     if answer.is_ok() {
-        for saving in save::save(client, &held) {
+        for saving in save::save(client, &rows) {
             saving.await?;
         }
     }

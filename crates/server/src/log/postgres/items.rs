@@ -6,6 +6,7 @@ use tidings_protocol::{
 };
 use tidings_server_core::{
     inbox::ItemState,
+    log,
     page::Newest,
     store::{Answer, Head, ItemQuery, NO_LOG, Query, StoreError},
 };
@@ -13,7 +14,7 @@ use tokio::time::timeout;
 use tokio_postgres::{Row, types::ToSql};
 
 use super::{
-    Inner, held,
+    Inner,
     read::{connection, head, prepared, settled},
     row::{Trouble, int, uint},
 };
@@ -66,7 +67,7 @@ struct Inbox {
     head: Head,
     system_id: i64,
     system: Head,
-    row: held::Inbox,
+    row: log::Inbox,
 }
 
 /// Answers what takes several statements on one view.
@@ -141,7 +142,7 @@ async fn page(client: &ClientWrapper, query: &ItemQuery) -> Result<Answer, Troub
 
 /// `None` when it was never made.
 async fn inbox(client: &ClientWrapper, user: &str) -> Result<Option<Inbox>, Trouble> {
-    let channel = held::address(user)?;
+    let channel = log::address(user)?;
     let statement = prepared(client, INBOX).await?;
     let Some(row) = client.query_opt(&statement, &[&channel.as_str()]).await? else {
         return Ok(None);
@@ -153,7 +154,7 @@ async fn inbox(client: &ClientWrapper, user: &str) -> Result<Option<Inbox>, Trou
         head: head(&row, 1)?,
         system_id: row.get(4),
         system: head(&row, 5)?,
-        row: held::Inbox {
+        row: log::Inbox {
             items: number(8)?,
             tally: Tally { unread: number(9)?, unseen: number(10)? },
             system_from: number(11)?,

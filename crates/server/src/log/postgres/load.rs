@@ -4,17 +4,18 @@ use std::collections::BTreeMap;
 
 use deadpool_postgres::ClientWrapper;
 use tidings_protocol::{Channel, SystemCounts, Tally};
-use tidings_server_core::inbox::ItemState;
+use tidings_server_core::{
+    inbox::ItemState,
+    log::{FirstAnswer, Inbox, KeyRow, LaneRow, Log, Needs, Rows},
+};
 use tokio_postgres::{Row, Statement, types::ToSql};
 
 use super::{
     commit::Known,
-    dedupe::{KeyRow, LaneRow},
-    held::{Held, Inbox, Log},
-    needs::Needs,
     row::{Trouble, epoch, int, uint},
+    turns,
 };
-use crate::log::{gone, new_epoch};
+use crate::log::{answer, gone, new_epoch};
 
 const TURNS: &str = "SELECT pg_advisory_xact_lock(turn) FROM unnest($1::int8[]) AS turn";
 
@@ -68,7 +69,6 @@ const ITEMS_TO: &str = "SELECT i.channel, i.\"offset\", i.seen, i.read, i.archiv
     FROM unnest($1::text[], $2::int8[]) AS t (name, \"offset\")
     JOIN channel c ON c.name = t.name JOIN item i ON i.channel = c.id AND i.\"offset\" <= t.\"offset\"";
 
-type Rows = Result<Vec<Row>, Trouble>;
 type Value<'a> = &'a (dyn ToSql + Sync);
 
 /// Locks what the writes are about and reads it. `None`: a channel this node took for known has no row, so all is to be done again.
@@ -76,8 +76,8 @@ pub(super) async fn load(
     client: &ClientWrapper,
     known: &Known,
     needs: &Needs,
-) -> Result<Option<Held>, Trouble> {
-    let turns = needs.turns();
+) -> Result<Option<Rows>, Trouble> {
+    let turns = turns::of(needs);
     let channels = needs.channels();
     let unknown: Vec<&str> = known.missing(&channels);
     let epoch_of = |_: &&str| Ok(new_epoch(getrandom::u64()?).as_str().to_owned());
@@ -95,15 +95,15 @@ pub(super) async fn load(
     let (credentials, keys) = columns(&needs.keys);
     let users: Vec<&str> = needs.seqs.iter().map(|(user, ..)| user.as_str()).collect();
     let client_ids: Vec<&str> = needs.seqs.iter().map(|(_, id, _)| id.as_str()).collect();
-    let seqs: Vec<i64> = needs.seqs.iter().map(|(.., seq)| *seq).collect();
+    let seqs: Vec<i64> = needs.seqs.iter().map(|(.., seq)| int(*seq)).collect();
     let (lane_users, lane_ids) = columns(needs.lanes.keys());
     let most: Vec<i64> = needs.lanes.values().map(|most| int(*most)).collect();
     let inboxes: Vec<&str> = needs.inboxes.iter().map(Channel::as_str).collect();
     let states: Vec<&str> = needs.states.iter().map(Channel::as_str).collect();
     let item_names: Vec<&str> = needs.items.iter().map(|(name, _)| name.as_str()).collect();
-    let item_offsets: Vec<i64> = needs.items.iter().map(|(_, offset)| *offset).collect();
+    let item_offsets: Vec<i64> = needs.items.iter().map(|(_, offset)| int(*offset)).collect();
     let to_names: Vec<&str> = needs.items_to.keys().map(Channel::as_str).collect();
-    let to_offsets: Vec<i64> = needs.items_to.values().copied().collect();
+    let to_offsets: Vec<i64> = needs.items_to.values().map(|offset| int(*offset)).collect();
 
     // Polled in this order, so sent in this order: locks first. Each statement sees what was committed before it began.
     let turns: [Value<'_>; 1] = [&turns];
@@ -135,7 +135,7 @@ pub(super) async fn load(
         known.forget(&channels);
         return Ok(None);
     }
-    let mut held = Held::default();
+    let mut loaded = Rows::default();
     for row in locked.iter().chain(&seen) {
         let channel = Channel::parse(row.get::<_, &str>(0))
             .map_err(|error| Trouble::damaged(error.to_string()))?;
@@ -145,23 +145,23 @@ pub(super) async fn load(
             top: uint(row.get(3))?,
             at: uint(row.get(4))?,
         };
-        held.logs.insert(channel, log);
+        loaded.logs.insert(channel, log);
     }
-    held.keys = keys.iter().map(key).collect();
-    held.lanes = lanes_of(&lanes)?;
+    loaded.keys = keys.iter().map(key).collect::<Result<_, Trouble>>()?;
+    loaded.lanes = lanes_of(&lanes)?;
     for row in &counts {
-        held.lane_counts.insert(row.get(0), uint(row.get(1))?);
+        loaded.lane_counts.insert(row.get(0), uint(row.get(1))?);
     }
     for row in &inboxes {
-        held.inboxes.insert(row.get(0), inbox(row)?);
+        loaded.inboxes.insert(row.get(0), inbox(row)?);
     }
     for row in &states {
-        held.states.insert((row.get(0), uint(row.get(1))?), state(row));
+        loaded.states.insert((row.get(0), uint(row.get(1))?), state(row));
     }
     for row in items.iter().chain(&items_to) {
-        held.items.insert((row.get(0), uint(row.get(1))?), state(row));
+        loaded.items.insert((row.get(0), uint(row.get(1))?), state(row));
     }
-    Ok(Some(held))
+    Ok(Some(loaded))
 }
 
 async fn ask(
@@ -169,7 +169,7 @@ async fn ask(
     sql: &str,
     skip: bool,
     values: &[&(dyn ToSql + Sync)],
-) -> Rows {
+) -> Result<Vec<Row>, Trouble> {
     if skip {
         return Ok(Vec::new());
     }
@@ -192,9 +192,14 @@ fn columns<'a>(
     pairs.into_iter().map(|(one, two)| (one.as_str(), two.as_str())).unzip()
 }
 
-fn key(row: &Row) -> ((String, String), KeyRow) {
-    let kept = KeyRow { fingerprint: row.get(2), answer: row.get(3), at: 0 };
-    ((row.get(0), row.get(1)), kept)
+fn key(row: &Row) -> Result<((String, String), KeyRow), Trouble> {
+    let key = KeyRow { fingerprint: row.get(2), answer: first_answer(row.get(3))?, at: 0 };
+    Ok(((row.get(0), row.get(1)), key))
+}
+
+fn first_answer(text: &str) -> Result<FirstAnswer, Trouble> {
+    let damaged = |error| Trouble::damaged(format!("a stored answer is damaged: {error}"));
+    answer::decode(text).map_err(damaged)
 }
 
 fn lanes_of(rows: &[Row]) -> Result<BTreeMap<(String, String), LaneRow>, Trouble> {
@@ -204,7 +209,7 @@ fn lanes_of(rows: &[Row]) -> Result<BTreeMap<(String, String), LaneRow>, Trouble
         lane.last = uint(row.get(2))?;
         lane.has_record = row.get(5);
         if let (Some(seq), Some(answer)) = (row.get::<_, Option<i64>>(3), row.get(4)) {
-            lane.answers.insert(uint(seq)?, answer);
+            lane.answers.insert(uint(seq)?, first_answer(answer)?);
         }
     }
     Ok(lanes)

@@ -10,9 +10,8 @@
 //! | `schema.rs` | migrations, one node at a time |
 //! | `timeline.rs` | new epochs on another database |
 //! | `commit.rs` | a batch as one transaction, and what its failure means |
-//! | `needs.rs` | which rows a batch is about |
-//! | `load.rs`, `save.rs` | rows ↔ memory |
-//! | `held.rs`, `marks.rs`, `everyone.rs`, `dedupe.rs` | the decisions |
+//! | `load.rs`, `save.rs` | rows ↔ memory; the decisions are in [`tidings_server_core::log`] |
+//! | `turns.rs` | locks for rows that may not exist yet |
 //! | `read.rs`, `items.rs` | queries |
 //! | `tickets.rs`, `seats.rs`, `secrets.rs` | what nodes share besides the log |
 //! | `trim.rs` | retention, one node at a time |
@@ -22,15 +21,10 @@
 //! so it does not matter where the caller lives.
 
 mod commit;
-mod dedupe;
-mod everyone;
 mod examine;
-mod held;
 mod items;
 mod keeper;
 mod load;
-mod marks;
-mod needs;
 mod open;
 mod read;
 mod row;
@@ -42,6 +36,7 @@ mod tickets;
 mod timeline;
 mod tls;
 mod trim;
+mod turns;
 mod url;
 
 pub use examine::Findings;

@@ -4,13 +4,13 @@ use std::pin::Pin;
 
 use deadpool_postgres::ClientWrapper;
 use tidings_protocol::Channel;
-use tidings_server_core::store::Subject;
-
-use super::{
-    held::Held,
-    row::{Trouble, int},
+use tidings_server_core::{
+    log::{ANSWERS_OF_A_LANE, FirstAnswer, NewRecord, Rows},
+    store::Subject,
 };
-use crate::log::{answer::KEPT_OF_A_LANE, checksum};
+
+use super::row::{Trouble, int};
+use crate::log::{answer, checksum};
 
 /// The oldest record changes with the first one only: no index knows of the others.
 const LOGS: &str = "UPDATE channel c SET top = t.top, at = t.at,
@@ -86,48 +86,48 @@ const REVOCATIONS: &str = "WITH numbers AS (
 pub(super) type Saving<'a> = Pin<Box<dyn Future<Output = Result<(), Trouble>> + Send + 'a>>;
 
 /// Everything that changed as statements, to be polled in order: that is the order in which they are sent.
-pub(super) fn save<'a>(client: &'a ClientWrapper, held: &'a Held) -> Vec<Saving<'a>> {
-    let changes = &held.changes;
+pub(super) fn save<'a>(client: &'a ClientWrapper, rows: &'a Rows) -> Vec<Saving<'a>> {
+    let changes = &rows.changes;
     let mut all: Vec<Saving<'a>> = Vec::new();
     if !changes.logs.is_empty() {
-        all.push(Box::pin(logs(client, held)));
+        all.push(Box::pin(logs(client, rows)));
     }
     if !changes.records.is_empty() {
-        all.push(Box::pin(records(client, held)));
+        all.push(Box::pin(records(client, rows)));
     }
     if !changes.new_items.is_empty() {
-        all.push(Box::pin(new_items(client, held)));
+        all.push(Box::pin(new_items(client, rows)));
     }
     if !changes.items.is_empty() {
-        all.push(Box::pin(items(client, held)));
+        all.push(Box::pin(items(client, rows)));
     }
     if !(changes.inboxes.is_empty() && changes.new_inboxes.is_empty()) {
-        all.push(Box::pin(inboxes(client, held)));
+        all.push(Box::pin(inboxes(client, rows)));
     }
     if !changes.states.is_empty() {
-        all.push(Box::pin(states(client, held)));
+        all.push(Box::pin(states(client, rows)));
     }
     if !changes.keys.is_empty() {
-        all.push(Box::pin(keys(client, held)));
+        all.push(Box::pin(keys(client, rows)));
     }
     if !changes.lanes.is_empty() {
-        all.push(Box::pin(lanes(client, held)));
-        all.push(Box::pin(answers(client, held)));
-        if held.lanes.values().any(|lane| lane.last > KEPT_OF_A_LANE) {
-            all.push(Box::pin(old_answers(client, held)));
+        all.push(Box::pin(lanes(client, rows)));
+        all.push(Box::pin(answers(client, rows)));
+        if rows.lanes.values().any(|lane| lane.last > ANSWERS_OF_A_LANE) {
+            all.push(Box::pin(old_answers(client, rows)));
         }
     }
     if !changes.revocations.is_empty() {
-        all.push(Box::pin(revocations(client, held)));
+        all.push(Box::pin(revocations(client, rows)));
     }
     if !changes.kept.is_empty() {
-        all.push(Box::pin(kept(client, held)));
+        all.push(Box::pin(kept(client, rows)));
     }
     if changes.clock.is_some() {
-        all.push(Box::pin(clock(client, held)));
+        all.push(Box::pin(clock(client, rows)));
     }
     if !changes.in_use.is_empty() {
-        all.push(Box::pin(in_use(client, held)));
+        all.push(Box::pin(in_use(client, rows)));
     }
     all
 }
@@ -168,21 +168,21 @@ fn column<'a, T: 'a, C>(rows: &'a [T], of: impl Fn(&'a T) -> C) -> Vec<C> {
     rows.iter().map(of).collect()
 }
 
-async fn logs(client: &ClientWrapper, held: &Held) -> Result<(), Trouble> {
+async fn logs(client: &ClientWrapper, rows: &Rows) -> Result<(), Trouble> {
     let logs: Vec<_> =
-        held.changes.logs.iter().filter_map(|channel| held.logs.get(channel)).collect();
+        rows.changes.logs.iter().filter_map(|channel| rows.logs.get(channel)).collect();
     execute!(
         client,
         LOGS,
         column(&logs, |log| log.id),
         column(&logs, |log| int(log.top)),
         column(&logs, |log| int(log.at)),
-        int(held.stored)
+        int(rows.stored)
     )
 }
 
-async fn records(client: &ClientWrapper, held: &Held) -> Result<(), Trouble> {
-    let records = &held.changes.records;
+async fn records(client: &ClientWrapper, rows: &Rows) -> Result<(), Trouble> {
+    let records = &rows.changes.records;
     execute!(
         client,
         RECORDS,
@@ -191,14 +191,16 @@ async fn records(client: &ClientWrapper, held: &Held) -> Result<(), Trouble> {
         column(records, |new| int(new.stored)),
         column(records, |new| new.record.id.as_str()),
         column(records, |new| &new.record.frame[..]),
-        column(records, |new| new.checksum)
+        column(records, |NewRecord { record, .. }| {
+            checksum::of_record(&record.channel, record.offset, &record.frame)
+        })
     )
 }
 
-async fn new_items(client: &ClientWrapper, held: &Held) -> Result<(), Trouble> {
-    let items = &held.changes.new_items;
+async fn new_items(client: &ClientWrapper, rows: &Rows) -> Result<(), Trouble> {
+    let items = &rows.changes.new_items;
     let states = column(items, |new| {
-        held.items.get(&(new.channel, new.offset)).copied().unwrap_or_default()
+        rows.items.get(&(new.channel, new.offset)).copied().unwrap_or_default()
     });
     execute!(
         client,
@@ -218,10 +220,10 @@ async fn new_items(client: &ClientWrapper, held: &Held) -> Result<(), Trouble> {
     )
 }
 
-async fn items(client: &ClientWrapper, held: &Held) -> Result<(), Trouble> {
-    let marked = &held.changes.items;
+async fn items(client: &ClientWrapper, rows: &Rows) -> Result<(), Trouble> {
+    let marked = &rows.changes.items;
     let marked: Vec<_> =
-        marked.iter().filter_map(|place| Some((*place, *held.items.get(place)?))).collect();
+        marked.iter().filter_map(|place| Some((*place, *rows.items.get(place)?))).collect();
     execute!(
         client,
         ITEMS,
@@ -233,9 +235,9 @@ async fn items(client: &ClientWrapper, held: &Held) -> Result<(), Trouble> {
     )
 }
 
-async fn inboxes(client: &ClientWrapper, held: &Held) -> Result<(), Trouble> {
-    let changed = held.changes.inboxes.union(&held.changes.new_inboxes);
-    let rows: Vec<_> = changed.filter_map(|id| Some((*id, *held.inboxes.get(id)?))).collect();
+async fn inboxes(client: &ClientWrapper, rows: &Rows) -> Result<(), Trouble> {
+    let changed = rows.changes.inboxes.union(&rows.changes.new_inboxes);
+    let rows: Vec<_> = changed.filter_map(|id| Some((*id, *rows.inboxes.get(id)?))).collect();
     execute!(
         client,
         INBOXES,
@@ -253,10 +255,10 @@ async fn inboxes(client: &ClientWrapper, held: &Held) -> Result<(), Trouble> {
     )
 }
 
-async fn states(client: &ClientWrapper, held: &Held) -> Result<(), Trouble> {
-    let changed = &held.changes.states;
+async fn states(client: &ClientWrapper, rows: &Rows) -> Result<(), Trouble> {
+    let changed = &rows.changes.states;
     let rows: Vec<_> =
-        changed.iter().filter_map(|place| Some((*place, *held.states.get(place)?))).collect();
+        changed.iter().filter_map(|place| Some((*place, *rows.states.get(place)?))).collect();
     execute!(
         client,
         STATES,
@@ -268,10 +270,11 @@ async fn states(client: &ClientWrapper, held: &Held) -> Result<(), Trouble> {
     )
 }
 
-async fn keys(client: &ClientWrapper, held: &Held) -> Result<(), Trouble> {
-    let changed = &held.changes.keys;
+async fn keys(client: &ClientWrapper, rows: &Rows) -> Result<(), Trouble> {
+    let changed = &rows.changes.keys;
     let rows: Vec<_> =
-        changed.iter().filter_map(|name| Some((name, held.keys.get(name)?))).collect();
+        changed.iter().filter_map(|name| Some((name, rows.keys.get(name)?))).collect();
+    let texts = rows.iter().map(|(_, row)| text_of(&row.answer)).collect::<Result<Vec<_>, _>>()?;
     execute!(
         client,
         KEYS,
@@ -279,14 +282,14 @@ async fn keys(client: &ClientWrapper, held: &Held) -> Result<(), Trouble> {
         column(&rows, |((_, key), _)| key.as_str()),
         column(&rows, |(_, row)| row.fingerprint.as_slice()),
         column(&rows, |(_, row)| int(row.at)),
-        column(&rows, |(_, row)| row.answer.as_str())
+        texts
     )
 }
 
-async fn lanes(client: &ClientWrapper, held: &Held) -> Result<(), Trouble> {
-    let changed = &held.changes.lanes;
+async fn lanes(client: &ClientWrapper, rows: &Rows) -> Result<(), Trouble> {
+    let changed = &rows.changes.lanes;
     let rows: Vec<_> =
-        changed.iter().filter_map(|name| Some((name, held.lanes.get(name)?))).collect();
+        changed.iter().filter_map(|name| Some((name, rows.lanes.get(name)?))).collect();
     execute!(
         client,
         LANES,
@@ -298,32 +301,42 @@ async fn lanes(client: &ClientWrapper, held: &Held) -> Result<(), Trouble> {
     )
 }
 
-async fn answers(client: &ClientWrapper, held: &Held) -> Result<(), Trouble> {
-    let rows: Vec<_> = held.changes.answers.iter().collect();
+async fn answers(client: &ClientWrapper, rows: &Rows) -> Result<(), Trouble> {
+    let mut texts = Vec::with_capacity(rows.changes.answers.len());
+    for (user, client_id, seq) in &rows.changes.answers {
+        let lane = rows.lanes.get(&(user.clone(), client_id.clone()));
+        if let Some(first) = lane.and_then(|lane| lane.answers.get(seq)) {
+            texts.push((user.as_str(), client_id.as_str(), int(*seq), text_of(first)?));
+        }
+    }
     execute!(
         client,
         ANSWERS,
-        column(&rows, |((user, ..), _)| user.as_str()),
-        column(&rows, |((_, client_id, _), _)| client_id.as_str()),
-        column(&rows, |((.., seq), _)| int(*seq)),
-        column(&rows, |(_, answer)| answer.as_str())
+        column(&texts, |(user, ..)| *user),
+        column(&texts, |(_, client_id, ..)| *client_id),
+        column(&texts, |(.., seq, _)| *seq),
+        column(&texts, |(.., text)| text.as_str())
     )
 }
 
-async fn old_answers(client: &ClientWrapper, held: &Held) -> Result<(), Trouble> {
+fn text_of(first: &FirstAnswer) -> Result<String, Trouble> {
+    answer::encode(first).map_err(|error| Trouble::damaged(error.to_string()))
+}
+
+async fn old_answers(client: &ClientWrapper, rows: &Rows) -> Result<(), Trouble> {
     let rows: Vec<_> =
-        held.changes.lanes.iter().filter_map(|name| Some((name, held.lanes.get(name)?))).collect();
+        rows.changes.lanes.iter().filter_map(|name| Some((name, rows.lanes.get(name)?))).collect();
     execute!(
         client,
         OLD_ANSWERS,
         column(&rows, |((user, _), _)| user.as_str()),
         column(&rows, |((_, client_id), _)| client_id.as_str()),
-        column(&rows, |(_, row)| int(row.last.saturating_sub(KEPT_OF_A_LANE)))
+        column(&rows, |(_, row)| int(row.last.saturating_sub(ANSWERS_OF_A_LANE)))
     )
 }
 
-async fn kept(client: &ClientWrapper, held: &Held) -> Result<(), Trouble> {
-    let rows: Vec<_> = held.changes.kept.iter().collect();
+async fn kept(client: &ClientWrapper, rows: &Rows) -> Result<(), Trouble> {
+    let rows: Vec<_> = rows.changes.kept.iter().collect();
     execute!(
         client,
         KEPT,
@@ -333,23 +346,23 @@ async fn kept(client: &ClientWrapper, held: &Held) -> Result<(), Trouble> {
     )
 }
 
-async fn clock(client: &ClientWrapper, held: &Held) -> Result<(), Trouble> {
-    let Some(kept) = held.changes.clock else { return Ok(()) };
+async fn clock(client: &ClientWrapper, rows: &Rows) -> Result<(), Trouble> {
+    let Some(kept) = rows.changes.clock else { return Ok(()) };
     execute!(client, CLOCK, int(kept.steady), int(kept.wall))
 }
 
-async fn in_use(client: &ClientWrapper, held: &Held) -> Result<(), Trouble> {
+async fn in_use(client: &ClientWrapper, rows: &Rows) -> Result<(), Trouble> {
     let statement = client.prepare_cached(IN_USE).await?;
-    let now = int(held.stored);
-    for (channels, before) in &held.changes.in_use {
+    let now = int(rows.stored);
+    for (channels, before) in &rows.changes.in_use {
         let names: Vec<&str> = channels.iter().map(Channel::as_str).collect();
         client.execute(&statement, &[&names, &int(*before), &now]).await?;
     }
     Ok(())
 }
 
-async fn revocations(client: &ClientWrapper, held: &Held) -> Result<(), Trouble> {
-    let rows = &held.changes.revocations;
+async fn revocations(client: &ClientWrapper, rows: &Rows) -> Result<(), Trouble> {
+    let rows = &rows.changes.revocations;
     execute!(
         client,
         REVOCATIONS,

@@ -9,9 +9,9 @@ use tidings_server_core::{
 
 use super::{
     Inner, Postgres,
-    needs::turn,
     read::connection,
     row::{Trouble, int},
+    turns::turn,
 };
 
 const TURNS: &str = "SELECT pg_advisory_xact_lock(turn) FROM unnest($1::int8[]) AS turn";

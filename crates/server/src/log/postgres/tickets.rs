@@ -5,9 +5,9 @@ use tidings_server_core::store::{Share, StoreError, TICKETS, Ticket, USERS_TICKE
 
 use super::{
     Inner,
-    needs::turn,
     read::connection,
     row::{Trouble, int},
+    turns::turn,
 };
 
 /// Parts of a large share. Each is counted and locked by itself, so that one ticket costs a count of one part and waits for few others. They fill evenly,

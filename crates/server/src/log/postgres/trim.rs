@@ -4,9 +4,10 @@
 use std::sync::PoisonError;
 
 use deadpool_postgres::ClientWrapper;
-use tidings_protocol::{Channel, server::Trimmed};
+use tidings_protocol::Channel;
 use tidings_server_core::{
-    inbox::{ItemState, recount},
+    inbox::ItemState,
+    log::Needs,
     steady::Moment,
     store::{Retention, StoreError, may_go},
 };
@@ -15,7 +16,6 @@ use tokio_postgres::{Row, types::ToSql};
 
 use super::{
     Inner, load,
-    needs::Needs,
     read::{connection, settled},
     row::{Trouble, int, uint},
     save,
@@ -313,11 +313,10 @@ async fn trim_items(
     let mut needs = Needs::default();
     needs.logs.insert(channel.name.clone());
     needs.inboxes.insert(channel.name.clone());
-    let Some(mut held) = load::load(db, &inner.known, &needs).await? else {
+    let Some(mut rows) = load::load(db, &inner.known, &needs).await? else {
         return Ok(false);
     };
-    held.stored = now.steady;
-    let Ok(inbox) = held.inbox(channel.id) else { return Ok(false) };
+    let Ok(inbox) = rows.inbox(channel.id) else { return Ok(false) };
     // Counted again under the lock.
     let excess = inbox.items.saturating_sub(retention.items);
     let statement = db
@@ -327,29 +326,18 @@ async fn trim_items(
         )
         .await?;
     let oldest = db.query(&statement, &[&channel.id, &int(excess.min(ROWS))]).await?;
-    let Some(up_to) = oldest.last().map(|row| uint(row.get(0))).transpose()? else {
-        return Ok(false);
-    };
-    for row in &oldest {
-        let gone = ItemState { seen: row.get(1), read: row.get(2), archived: row.get(3) };
-        inbox.tally = recount(inbox.tally, Some(gone), None);
-    }
-    inbox.items = inbox.items.saturating_sub(oldest.len() as u64);
-    let counts = inbox.counts();
-    held.changes.inboxes.insert(channel.id);
+    let state = |row: &Row| ItemState { seen: row.get(1), read: row.get(2), archived: row.get(3) };
+    let gone = oldest
+        .iter()
+        .map(|row| Ok((uint(row.get(0))?, state(row))))
+        .collect::<Result<Vec<_>, Trouble>>()?;
+    let Some((up_to, _)) = gone.last() else { return Ok(false) };
     let delete =
         db.prepare_cached("DELETE FROM item WHERE channel = $1 AND \"offset\" <= $2").await?;
-    db.execute(&delete, &[&channel.id, &int(up_to)]).await?;
+    db.execute(&delete, &[&channel.id, &int(*up_to)]).await?;
     let id = inner.ids.lock().unwrap_or_else(PoisonError::into_inner).next(now.wall);
-    held.append(&channel.name, &id, now.wall, |log| Trimmed {
-        channel: channel.name.clone(),
-        offset: log.top,
-        id: id.clone(),
-        at: log.at,
-        up_to,
-        counts,
-    })?;
-    for saving in save::save(db, &held) {
+    rows.trim_items(&channel.name, &gone, &id, now)?;
+    for saving in save::save(db, &rows) {
         saving.await?;
     }
     Ok(excess > ROWS)

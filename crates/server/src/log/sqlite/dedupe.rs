@@ -2,7 +2,10 @@
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 use tidings_protocol::ErrorCode;
-use tidings_server_core::store::{IdempotencyKey, Lane, Write, Written};
+use tidings_server_core::{
+    log::{ANSWERS_OF_A_LANE, FirstAnswer},
+    store::{IdempotencyKey, Lane, Refusal, Write, Written},
+};
 
 use super::row::{int, uint};
 use crate::log::answer;
@@ -29,7 +32,7 @@ fn earlier_key(db: &Connection, key: &IdempotencyKey) -> rusqlite::Result<Option
         .optional()?;
     Ok(match found {
         Some((fingerprint, answer)) if fingerprint == key.fingerprint => Some(replay(&answer)?),
-        Some(_) => Some(answer::refused(ErrorCode::IdempotencyMismatch, None)),
+        Some(_) => Some(refused(ErrorCode::IdempotencyMismatch, None)),
         None => None,
     })
 }
@@ -43,13 +46,13 @@ fn earlier_seq(db: &Connection, lane: &Lane) -> rusqlite::Result<Option<Written>
         .optional()?;
     let Some((id, last)) = known else {
         let has_room = lanes_of(db, &lane.user)? < lane.most;
-        return Ok((!has_room).then(|| answer::refused(ErrorCode::Full, None)));
+        return Ok((!has_room).then(|| refused(ErrorCode::Full, None)));
     };
     if lane.seq == last + 1 {
         return Ok(None);
     }
     if lane.seq > last {
-        return Ok(Some(answer::refused(ErrorCode::Sequence, Some(last + 1))));
+        return Ok(Some(refused(ErrorCode::Sequence, Some(last + 1))));
     }
     let answer: Option<String> = db
         .prepare_cached("SELECT answer FROM lane_answer WHERE lane = ?1 AND seq = ?2")?
@@ -76,7 +79,7 @@ pub(super) fn remember(
     if write.key.is_none() && write.lane.is_none() {
         return Ok(());
     }
-    let answer = answer::keep(written)
+    let answer = answer::encode(&FirstAnswer::of(written))
         .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
     if let Some(key) = &write.key
         && !matches!(written, Written::Refused(_))
@@ -106,13 +109,17 @@ pub(super) fn remember(
         db.prepare_cached("INSERT INTO lane_answer (lane, seq, answer) VALUES (?1, ?2, ?3)")?
             .execute(params![id, int(lane.seq), answer])?;
         db.prepare_cached("DELETE FROM lane_answer WHERE lane = ?1 AND seq <= ?2")?
-            .execute(params![id, int(lane.seq.saturating_sub(answer::KEPT_OF_A_LANE))])?;
+            .execute(params![id, int(lane.seq.saturating_sub(ANSWERS_OF_A_LANE))])?;
     }
     Ok(())
 }
 
 fn replay(text: &str) -> rusqlite::Result<Written> {
-    answer::replay(text).map_err(|error| {
+    answer::decode(text).map(|first| first.repeated()).map_err(|error| {
         rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(error))
     })
+}
+
+const fn refused(code: ErrorCode, expected: Option<u64>) -> Written {
+    Written::Refused(Refusal { code, expected })
 }

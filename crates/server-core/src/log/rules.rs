@@ -1,116 +1,34 @@
-//! The rows of a batch in memory, under their locks, and what becomes of them.
+//! The rules of the log: how writes change loaded rows.
 //!
-//! Each write is decided against what the ones before it left, and nothing is stored until all are decided.
+//! Each write is decided against the rows as the writes before it left them. A store saves the
+//! changes after all writes are decided.
 
-use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
+use std::collections::btree_map::Entry;
 
 use bytes::Bytes;
 use tidings_protocol::{
-    Channel, Counts, Decode as _, Encode, Epoch, Json, SystemCounts, Tally,
-    server::{Member, Message, Notification},
-};
-use tidings_server_core::{
-    inbox::ItemState,
-    steady::Kept,
-    store::{Draft, Lane, Op, Record, Revocation, StoreError, Write, Written},
+    Channel, Counts, Decode as _, Encode, Json, SystemCounts,
+    server::{Member, Message, Notification, Trimmed},
 };
 
-use super::dedupe::{KeyRow, LaneRow};
-use crate::log::checksum;
+use super::{
+    changes::{NewItem, NewRecord},
+    rows::{Inbox, Log, Rows, address},
+};
+use crate::{
+    inbox::{ItemState, recount},
+    steady::Moment,
+    store::{Draft, Lane, Op, Record, StoreError, Write, Written},
+};
 
-/// A channel's row.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Log {
-    pub(super) id: i64,
-    pub(super) epoch: Epoch,
-    pub(super) top: u64,
-    /// When the newest record was stored.
-    pub(super) at: u64,
-}
-
-/// An inbox's row.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Inbox {
-    pub(super) items: u64,
-    pub(super) tally: Tally,
-    pub(super) system_from: u64,
-    pub(super) system: SystemCounts,
-    /// Watermarks of seen, read and archived.
-    pub(super) seen_to: u64,
-    pub(super) read_to: u64,
-    pub(super) archived_to: u64,
-}
-
-impl Inbox {
-    pub(super) const fn counts(&self) -> Counts {
-        Counts { inbox: self.tally, system: self.system }
-    }
-}
-
-/// A new item.
-#[derive(Debug)]
-pub(super) struct NewItem {
-    pub(super) channel: i64,
-    pub(super) offset: u64,
-    pub(super) at: u64,
-    pub(super) id: String,
-    pub(super) kind: String,
-    pub(super) data: Json,
-}
-
-/// A new record with its row's number and checksum.
-#[derive(Debug)]
-pub(super) struct NewRecord {
-    pub(super) channel: i64,
-    pub(super) stored: u64,
-    pub(super) record: Record,
-    pub(super) checksum: i64,
-}
-
-/// Rows of a batch.
-#[derive(Debug, Default)]
-pub(super) struct Held {
-    /// By which time what is written now will be forgotten.
-    pub(super) stored: u64,
-    pub(super) logs: BTreeMap<Channel, Log>,
-    pub(super) inboxes: BTreeMap<i64, Inbox>,
-    /// States of those items that the batch may mark.
-    pub(super) items: BTreeMap<(i64, u64), ItemState>,
-    /// Own states of everyone-messages, by inbox.
-    pub(super) states: BTreeMap<(i64, u64), ItemState>,
-    pub(super) keys: BTreeMap<(String, String), KeyRow>,
-    pub(super) lanes: BTreeMap<(String, String), LaneRow>,
-    /// How many lanes users have of whom a lane is new, counted up to the bound.
-    pub(super) lane_counts: BTreeMap<String, u64>,
-    pub(super) changes: Changes,
-}
-
-/// What is to be stored.
-#[derive(Debug, Default)]
-pub(super) struct Changes {
-    pub(super) logs: BTreeSet<Channel>,
-    pub(super) new_inboxes: BTreeSet<i64>,
-    pub(super) inboxes: BTreeSet<i64>,
-    pub(super) records: Vec<NewRecord>,
-    pub(super) new_items: Vec<NewItem>,
-    pub(super) items: BTreeSet<(i64, u64)>,
-    pub(super) states: BTreeSet<(i64, u64)>,
-    pub(super) keys: BTreeSet<(String, String)>,
-    pub(super) lanes: BTreeSet<(String, String)>,
-    pub(super) answers: BTreeMap<(String, String, u64), String>,
-    pub(super) revocations: Vec<Revocation>,
-    /// Texts with their ends, by hash.
-    pub(super) kept: BTreeMap<[u8; 32], (Bytes, u64)>,
-    pub(super) clock: Option<Kept>,
-    /// Channels in use that were last used before this.
-    pub(super) in_use: Vec<(Vec<Channel>, u64)>,
-}
-
-impl Held {
-    /// Decides a write. One that fails has changed nothing.
-    pub(super) fn write(&mut self, stored: u64, write: &Write) -> Result<Written, StoreError> {
+impl Rows {
+    /// Decides a write. A write that fails has changed nothing.
+    ///
+    /// # Errors
+    /// A row was not loaded, or the write names an invalid user.
+    pub fn write(&mut self, stored: u64, write: &Write) -> Result<Written, StoreError> {
         self.stored = stored;
-        if let Some(answer) = self.earlier(write)? {
+        if let Some(answer) = self.earlier(write) {
             return Ok(answer);
         }
         let written = match &write.op {
@@ -142,20 +60,11 @@ impl Held {
                 Written::Done
             }
         };
-        self.remember(stored, write, &written)?;
+        self.remember(stored, write, &written);
         Ok(written)
     }
 
-    pub(super) fn log(&self, channel: &Channel) -> Result<Log, StoreError> {
-        let missing = || StoreError::Unavailable(format!("the row of {channel} was not loaded"));
-        self.logs.get(channel).copied().ok_or_else(missing)
-    }
-
-    pub(super) fn system(&self) -> Result<Log, StoreError> {
-        self.log(&Channel::system())
-    }
-
-    /// Makes the inbox if there is none: from now on its user sees everyone-messages.
+    /// Makes a missing inbox. Its user sees the everyone-messages that come from now on.
     pub(super) fn open(&mut self, channel: &Channel) -> Result<Log, StoreError> {
         let (log, system) = (self.log(channel)?, self.system()?);
         if let Entry::Vacant(place) = self.inboxes.entry(log.id) {
@@ -166,13 +75,8 @@ impl Held {
         Ok(log)
     }
 
-    pub(super) fn inbox(&mut self, id: i64) -> Result<&mut Inbox, StoreError> {
-        let missing = || StoreError::Unavailable("the row of an inbox was not loaded".to_owned());
-        self.inboxes.get_mut(&id).ok_or_else(missing)
-    }
-
-    /// Appends a record whose message is made for its place. Times are read before the transaction, and clocks are set back: a
-    /// record's is at least its predecessor's.
+    /// Appends a record, whose message is made for its offset and time. A record's time is at least
+    /// its predecessor's: callers read the time before the transaction, and clocks are set back.
     pub(super) fn append<M: Encode>(
         &mut self,
         channel: &Channel,
@@ -194,7 +98,6 @@ impl Held {
         self.changes.records.push(NewRecord {
             channel: log.id,
             stored: self.stored,
-            checksum: checksum::of_record(channel, log.top, &record.frame),
             record: record.clone(),
         });
         self.logs.insert(channel.clone(), log);
@@ -269,9 +172,37 @@ impl Held {
         })?;
         Ok(Written::Records { records: vec![record], counts: None })
     }
-}
 
-/// The inbox channel of a user. Users are checked before they come here.
-pub(super) fn address(user: &str) -> Result<Channel, StoreError> {
-    Channel::inbox(user).map_err(|error| StoreError::Unavailable(error.to_string()))
+    /// Appends the record that says which items are gone: the oldest ones, with their states. The
+    /// store deletes their rows.
+    ///
+    /// # Errors
+    /// A row was not loaded.
+    pub fn trim_items(
+        &mut self,
+        channel: &Channel,
+        gone: &[(u64, ItemState)],
+        id: &str,
+        now: Moment,
+    ) -> Result<(), StoreError> {
+        let Some((up_to, _)) = gone.last().copied() else { return Ok(()) };
+        self.stored = now.steady;
+        let number = self.log(channel)?.id;
+        let inbox = self.inbox(number)?;
+        for (_, state) in gone {
+            inbox.tally = recount(inbox.tally, Some(*state), None);
+        }
+        inbox.items = inbox.items.saturating_sub(gone.len() as u64);
+        let counts = inbox.counts();
+        self.changes.inboxes.insert(number);
+        self.append(channel, id, now.wall, |log| Trimmed {
+            channel: channel.clone(),
+            offset: log.top,
+            id: id.to_owned(),
+            at: log.at,
+            up_to,
+            counts,
+        })?;
+        Ok(())
+    }
 }

@@ -1,12 +1,12 @@
 //! Marks: states of items, the counts that follow, and the record that says so.
 
 use tidings_protocol::{ErrorCode, MarkSet, Offsets, UpTo, server::Marked};
-use tidings_server_core::{
+
+use super::rows::{Log, Rows, address};
+use crate::{
     inbox::recount,
     store::{Lane, Mark, Place, Refusal, StoreError, Written},
 };
-
-use super::held::{Held, Log, address};
 
 /// What came of marking a list of offsets.
 #[derive(Debug, Default)]
@@ -17,7 +17,7 @@ pub(super) struct Outcome {
     pub(super) changed: bool,
 }
 
-impl Held {
+impl Rows {
     pub(super) fn mark(&mut self, mark: &Mark, lane: Option<&Lane>) -> Result<Written, StoreError> {
         let channel = address(&mark.user)?;
         let log = self.open(&channel)?;

@@ -1,17 +1,18 @@
-//! States of everyone-messages, which are stored once for all: a user has three watermarks and a row for each message whose state
-//! they don't tell.
+//! States of everyone-messages. Each message is stored once for all users. A user has three
+//! watermarks, and a row for each message with a state that they don't imply.
 
 use tidings_protocol::{MarkSet, SystemCounts};
-use tidings_server_core::{inbox::ItemState, store::StoreError};
 
 use super::{
-    held::{Held, Inbox, Log},
     marks::Outcome,
+    rows::{Inbox, Log, Rows},
 };
+use crate::{inbox::ItemState, store::StoreError};
 
 impl Inbox {
     /// The state of a message without a row of its own.
-    pub(super) const fn implied(&self, offset: u64) -> ItemState {
+    #[must_use]
+    pub const fn implied(&self, offset: u64) -> ItemState {
         ItemState {
             seen: offset <= self.seen_to,
             read: offset <= self.read_to,
@@ -20,7 +21,7 @@ impl Inbox {
     }
 }
 
-impl Held {
+impl Rows {
     pub(super) fn mark_system_each(
         &mut self,
         inbox: i64,
@@ -77,7 +78,7 @@ impl Held {
             (set.read, before.read_to),
             (set.archived, before.archived_to),
         ];
-        // Undoing a flag takes its watermark away: what lies above `to` keeps the flag in a row of its own.
+        // Clearing a flag resets its watermark: messages above `to` keep the flag in rows of their own.
         let highest =
             undone.iter().filter(|(flag, _)| *flag == Some(false)).map(|(_, mark)| *mark).max();
         for offset in to + 1..=highest.unwrap_or(0).min(system.top) {
