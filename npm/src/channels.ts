@@ -1,42 +1,23 @@
 /** Channels: rooms, chats and topics. */
 
-import { invalid, TidingsError, type ErrorFacts } from './error.js'
+import { invalid, TidingsError } from './error.js'
+import {
+  LOAD_OLDER_MESSAGES,
+  PUBLISH,
+  READ_CHANNEL,
+  SUBSCRIBE,
+  UNSUBSCRIBE,
+  type InboundOp,
+  type RawArrival,
+  type RawChannel,
+  type RawMessage,
+} from './generated/ops.js'
 import { bytesOf, weakly } from './globals.js'
 import { listeners, type Listeners } from './listeners.js'
 import { unsayable } from './payload.js'
-import type { Plug, Plugged } from './plug.js'
+import type { Plug, Plugged, Read } from './plug.js'
 import { cell, type Call, type Cell, type Part } from './readable.js'
-import type { Channel, ChannelEvents, ChannelName, ChannelSnapshot, Gap, Json, Member, Message, Tidings, TidingsEvents } from './types.js'
-import { CHANNEL, FOLLOW, OLDER, PUBLISH, UNFOLLOW, type Tell } from './words.js'
-
-/**
- * A message as the core writes it. A known message is its key alone, because a payload crosses the
- * border once. Flags: pending 1, own 2.
- */
-type Entry =
-  | readonly [key: number]
-  | readonly [
-      key: number,
-      flags: number,
-      id: string,
-      offset: number | null,
-      at: number,
-      from: Omit<Member, 'self'> | null,
-      data: Json,
-      failed: ErrorFacts | null,
-    ]
-
-export interface Raw extends Omit<ChannelSnapshot<Json>, 'messages' | 'gap' | 'error'> {
-  readonly gap: Omit<Gap, 'channel'> | null
-  readonly messages: readonly Entry[]
-  readonly error: ErrorFacts | null
-}
-
-/** A message that arrived, as the core writes it. */
-export interface RawMessage {
-  readonly channel: string
-  readonly message: Entry
-}
+import type { Channel, ChannelEvents, ChannelName, ChannelSnapshot, Json, Message, Tidings, TidingsEvents } from './types.js'
 
 /** The parts of a client that channels need. */
 export interface ChannelsOwner {
@@ -47,18 +28,18 @@ export interface ChannelsOwner {
   version(): number
   /** Connects, unless the app disconnected. */
   onWatch(): void
-  read<T>(what: number, show?: number, text?: string): T | null
+  read: Read
   intend<T>(send: (intent: number) => boolean): Promise<T>
   /** Passes a call to the core, now or once it is loaded; `false` if the call is refused. */
-  later: (...told: Parameters<Tell>) => boolean
+  later: (...told: InboundOp) => boolean
   /** Passes a call to the core if it is loaded; `false` if not. */
-  tellNow: (...told: Parameters<Tell>) => boolean
+  tellNow: (...told: InboundOp) => boolean
 }
 
 /** The channels of a client, and the functions that update them. */
 export interface Channels extends Part {
   channel(name: string): Channel
-  message(raw: RawMessage): () => void
+  message(raw: RawArrival): () => void
   /** Subscribes a new core to every channel that has readers. */
   again(): void
 }
@@ -113,13 +94,13 @@ function channels(owner: ChannelsOwner): Channels {
       if (readers++ > 0) return
       read.set(name, room)
       // A core that is not loaded yet gets this subscription from `again`.
-      owner.tellNow(FOLLOW, name)
+      owner.tellNow(SUBSCRIBE, name)
       owner.onWatch()
     }
     const leave = () => {
       if (--readers > 0) return
       read.delete(name)
-      owner.tellNow(UNFOLLOW, name)
+      owner.tellNow(UNSUBSCRIBE, name)
     }
     /**
      * Reads the channel until the returned function is called; a second call of it does nothing.
@@ -132,7 +113,7 @@ function channels(owner: ChannelsOwner): Channels {
         joined = false
       }
     }
-    const snapshot = (raw: Raw): ChannelSnapshot<Json> => {
+    const snapshot = (raw: RawChannel): ChannelSnapshot<Json> => {
       const before = room.known
       const list = raw.messages.map((entry) => message(entry, before)).filter((one) => one !== undefined)
       room.known = new Map(list.map((one) => [Number(one.key), one]))
@@ -147,8 +128,7 @@ function channels(owner: ChannelsOwner): Channels {
       call: owner.call,
       version: owner.version,
       read() {
-        // `1` asks for every message in full.
-        const raw = owner.read<Raw>(CHANNEL, Number(room.known.size === 0), name)
+        const raw = owner.read(READ_CHANNEL, room.known.size === 0, name)
         return raw && snapshot(raw)
       },
       onWatch: enter,
@@ -162,9 +142,9 @@ function channels(owner: ChannelsOwner): Channels {
       publish(data) {
         const wrong = unsayable(data)
         if (wrong !== undefined) throw invalid(`\`publish\` takes what JSON can say: \`${wrong}.`)
-        return owner.intend((intent) => owner.later(PUBLISH, `${name}\n${JSON.stringify(data)}`, intent))
+        return owner.intend((intent) => owner.later(PUBLISH, intent, name, JSON.stringify(data)))
       },
-      loadMore: () => owner.intend((intent) => owner.later(OLDER, name, intent)),
+      loadMore: () => owner.intend((intent) => owner.later(LOAD_OLDER_MESSAGES, intent, name)),
       on(event, fn) {
         if ((event !== 'message' && event !== 'gap') || typeof fn !== 'function') throw invalid('`on` takes an event, `message` or `gap`, and a function.')
         const off = events.add(event, fn as never)
@@ -209,14 +189,14 @@ function channels(owner: ChannelsOwner): Channels {
     again() {
       for (const [name, room] of read) {
         room.known = new Map()
-        owner.tellNow(FOLLOW, name)
+        owner.tellNow(SUBSCRIBE, name)
       }
     },
   }
 }
 
 /** One frozen object per state of a message, shared by the list and the listeners. */
-function message(entry: Entry, known: Map<number, Message<Json>>): Message<Json> | undefined {
+function message(entry: RawMessage, known: Map<number, Message<Json>>): Message<Json> | undefined {
   if (entry.length === 1) return known.get(entry[0])
   const [key, flags, id, offset, at, author, data, failed] = entry
   const before = known.get(key)

@@ -1,26 +1,25 @@
-import type { Channels, RawMessage } from './channels.js'
-import { CONNECTION, type RawConnection } from './connection.js'
+import type { Channels } from './channels.js'
+import { CONNECTION } from './connection.js'
 import { closed, failure, invalid, TidingsError, type ErrorFacts } from './error.js'
-import type { Tell } from './host.js'
+import * as ops from './generated/ops.js'
+import type { InboundOp, JsonText } from './generated/ops.js'
 import { given } from './globals.js'
 import { inbox } from './inbox.js'
 import { intents } from './intents.js'
-import type { Entry } from './items.js'
 import { development, telling, told } from './later.js'
 import { link as linked } from './link.js'
 import { listeners } from './listeners.js'
 import { load, type Bundled } from './loader.js'
 import { mailbox } from './mailbox.js'
 import { check, checkUser, must } from './options.js'
-import { outbox, type RawFailed } from './outbox.js'
-import type { Plug, Plugged } from './plug.js'
+import { outbox } from './outbox.js'
+import type { Plug, Plugged, Read } from './plug.js'
 import { cell, type Call, type Part } from './readable.js'
 import { randomName, settings } from './settings.js'
 import { storage } from './storage.js'
 import { tickets } from './ticket.js'
-import type { Connection, Gap, InboxItem, Tidings, TidingsEvents, TidingsOptions } from './types.js'
+import type { Connection, InboxItem, Tidings, TidingsEvents, TidingsOptions } from './types.js'
 import { socketUrl } from './url.js'
-import * as words from './words.js'
 
 /** The events that `on` takes. */
 const EVENTS: readonly string[] = ['arrived', 'gap', 'failed', 'error'] satisfies (keyof TidingsEvents)[]
@@ -31,7 +30,9 @@ declare const process: { readonly env: { readonly NODE_ENV?: string } }
  * Passes a call to the core, now or once it is loaded; `false` if the client is closed or too many
  * calls wait.
  */
-type Later = (...told: Parameters<Tell>) => boolean
+type Later = (...told: InboundOp) => boolean
+
+const parse = JSON.parse as <T>(text: JsonText<T>) => T
 
 /**
  * The most calls kept until the whole core is loaded. After that the core has limits of its own.
@@ -83,27 +84,27 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
    * Reads from the core. `null` while there is no core, and for values that only the rest of the
    * core knows.
    */
-  const read = <T>(...what: Parameters<typeof link.read>) => JSON.parse(link.read(...what) || 'null') as T | null
+  const read: Read = (...op) => JSON.parse(link.read(...op) || 'null')
 
   const owner = { call, onWatch: () => wake(), version: () => version }
   const state = cell(CONNECTION, {
     ...owner,
     read() {
-      const raw = read<RawConnection>(words.CONNECTION)
+      const raw = read(ops.READ_CONNECTION)
       return raw && { ...raw, error: raw.error && error(raw.error) }
     },
   })
   const list = inbox({
     ...owner,
-    read: (view, kinds) => read(words.INBOX, view, kinds),
-    mark: (ids, mark) => intend((intent) => later(words.MARK, ids, intent, mark)),
-    more: (view, kinds) => intend((intent) => later(words.MORE, kinds, intent, view)),
+    read: (show, types) => read(ops.READ_INBOX, show, types),
+    mark: (ids, mark) => intend((intent) => later(ops.MARK, intent, mark, ids)),
+    more: (show, types) => intend((intent) => later(ops.LOAD_OLDER_ITEMS, intent, show, types)),
   })
   const sent = outbox({
     ...owner,
-    read: () => read(words.OUTBOX),
-    retry: (id) => intend((intent) => later(words.RETRY_FAILED, '', id, intent)),
-    discard: (id) => void later(words.DISCARD_FAILED, '', id),
+    read: () => read(ops.READ_OUTBOX),
+    retry: (id) => intend((intent) => later(ops.RETRY_FAILED, intent, id)),
+    discard: (id) => void later(ops.DISCARD_FAILED, id),
   })
 
   const say = (heard: Partial<Connection>) =>
@@ -125,24 +126,32 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
   const mail = mailbox({
     call,
     parts,
-    letter(what, number, text) {
-      if (what === words.CHANGED) {
+    letter(...[op, number, text]) {
+      if (op === ops.CHANGED) {
         version++
         // The parts announce the change themselves.
         return () => {}
       }
-      const value: unknown = text === '' ? undefined : JSON.parse(text)
-      if (what === words.ARRIVED) {
-        const item = list.item(value as Entry)
+      if (op === ops.ARRIVED) {
+        const item = list.item(parse(text))
         return () => item && arrived(item)
       }
-      if (what === words.MESSAGE) return (plug.channels as Channels).message(value as RawMessage)
-      if (what === words.GAP) return () => events.tell('gap', Object.freeze(value as Gap))
-      if (what === words.FAILED) return () => events.tell('failed', sent.failed(value as RawFailed))
-      if (what === words.DONE) return () => promises.end(number)?.resolve(value)
-      if (what === words.REFUSED) return () => promises.end(number)?.reject(error(value as ErrorFacts))
-      if (what === words.SIGNED_OUT) return () => left(number)
-      return () => report(error(value as ErrorFacts))
+      if (op === ops.MESSAGE) return (plug.channels as Channels).message(parse(text))
+      if (op === ops.GAP) {
+        const gap = Object.freeze(parse(text))
+        return () => events.tell('gap', gap)
+      }
+      if (op === ops.INTENT_FAILED) {
+        const failed = parse(text)
+        return () => events.tell('failed', sent.failed(failed))
+      }
+      if (op === ops.INTENT_DONE) {
+        const stored = text ? parse(text) : undefined
+        return () => promises.end(number)?.resolve(stored)
+      }
+      if (op === ops.SIGNED_OUT) return () => left(number)
+      const refused = error(parse(text))
+      return op === ops.INTENT_REFUSED ? () => promises.end(number)?.reject(refused) : () => report(refused)
     },
   })
 
@@ -199,18 +208,18 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
     },
     options: () => settings(options, (instance ??= randomName())),
     trouble: (problem) => report(problem),
-    note(what, text = '', _, other = 0) {
+    note(...[op, ...fields]) {
       // A change must be stored under its user: another user may sign in before it is sent.
       const whose = user ?? state.readable.get().user
-      const outlives = options.storage !== 'memory' && (what === words.MARK || what === words.PUBLISH)
+      const outlives = options.storage !== 'memory' && (op === ops.MARK || op === ops.PUBLISH)
       if (outlives && !whose && user !== null) void telling().then(({ unnamed }) => unnamed(options), () => {})
-      return outlives && whose ? saved.note(whose, (instance ??= randomName()), ['~' + what, other, Date.now(), text].join('\n')) : () => {}
+      return outlives && whose ? saved.note(whose, (instance ??= randomName()), ['~' + op, Date.now(), ...fields].join('\n')) : () => {}
     },
     born() {
       // In this order: the core must know the user before it subscribes or connects.
       tellUser()
       plug.channels?.again()
-      if (wanted) tellNow(words.CONNECT)
+      if (wanted) tellNow(ops.CONNECT)
     },
     late(problem, retryAt) {
       const { attempt } = state.readable.get()
@@ -233,7 +242,7 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
 
   // ---- the app's side ----
 
-  const tellUser = () => tellNow(words.USER, user ?? '', Number(user === null))
+  const tellUser = () => tellNow(ops.SET_USER, user === null, user ?? '')
 
   /** Shows a connection state that this side knows without a core. */
   const show = (change: Partial<Connection>) => {
@@ -245,7 +254,7 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
     if (over) return
     held = false
     wanted = true
-    if (tellNow(words.CONNECT)) return
+    if (tellNow(ops.CONNECT)) return
     if (user === null) {
       show({ status: 'signed-out' })
       return
@@ -281,7 +290,7 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
   }
 
   /** Passes a call to the core if it is loaded. */
-  const tellNow = (...told: Parameters<Tell>) => {
+  const tellNow = (...told: InboundOp) => {
     const alive = link.alive()
     if (alive) link.tell(...told)
     return alive
@@ -323,21 +332,21 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
       return new Promise((resolve) => {
         leaving.add(resolve)
         const asks = browser || link.alive()
-        if (!asks || !later(words.SIGN_OUT, '', Number(unsent === 'discard'))) left(0)
+        if (!asks || !later(ops.SIGN_OUT, unsent === 'discard')) left(0)
       })
     },
     connect: want,
     disconnect() {
       held = true
       wanted = false
-      if (!tellNow(words.DISCONNECT) && !over) show({ status: 'idle' })
+      if (!tellNow(ops.DISCONNECT) && !over) show({ status: 'idle' })
     },
     retryNow() {
-      if (!tellNow(words.RETRY) && (wanted || state.readable.get().status === 'failed')) want()
+      if (!tellNow(ops.RETRY) && (wanted || state.readable.get().status === 'failed')) want()
     },
     close() {
       if (over) return
-      tellNow(words.CLOSE)
+      tellNow(ops.CLOSE)
       over = true
       link.close()
       asked.abortAll()
@@ -347,8 +356,8 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
       left(0)
       events.clear()
     },
-    now: () => read(words.TIME),
-    explain: () => link.read(words.WHY) || explained(state.readable.get()),
+    now: () => read(ops.READ_TIME),
+    explain: () => link.read(ops.READ_EXPLANATION) || explained(state.readable.get()),
   }
   return tidings
 }

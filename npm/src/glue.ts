@@ -5,33 +5,18 @@
  * and fails the build if one side does not know a name of the other.
  */
 
+import type { CoreOptions, InboundOp, OutboundOp, ReadOp } from './generated/ops.js'
 import type { Host } from './host.js'
-
-/**
- * Random names and numbers, then the app's options; crates/client-wasm/src/core.rs explains each.
- */
-export type CoreOptions = readonly [
-  seed: number,
-  instance: string,
-  clientId: string,
-  base: number,
-  cap: number,
-  maxAttempts: number,
-  heartbeat: number,
-  transports: number,
-  keep: number,
-  storage: boolean,
-  keepSignedOut: boolean,
-]
 
 /** A text in the module's memory. */
 type Text = readonly [at: number, length: number]
+type Field = string | number | boolean
 interface Exports {
   readonly memory: WebAssembly.Memory
-  readonly core_new: (host: number, seed: number, ...rest: readonly (number | boolean)[]) => number
-  readonly core_read: (core: number, what: number, show: number, ...rest: readonly number[]) => Text
+  readonly core_new: (host: number, ...options: readonly (number | boolean | undefined)[]) => number
+  readonly core_read: (core: number, op: number, at: number, length: number, mono: number, wall: number, ...numbers: readonly (number | boolean)[]) => Text
   readonly core_run: (core: number, mono: number, wall: number) => void
-  readonly core_tell: (core: number, what: number, number: number, other: number, ...text: Text) => void
+  readonly core_tell: (core: number, op: number, at: number, length: number, ...numbers: readonly (number | boolean)[]) => void
   readonly __wbg_core_free: (core: number, alone: number) => void
   readonly __wbindgen_malloc: (length: number, align: number) => number
   readonly __wbindgen_free: (at: number, length: number, align: number) => void
@@ -49,9 +34,9 @@ export class Core {
   readonly #host = ++last
   readonly #at: number
 
-  constructor(host: Host, ...[seed, instance, clientId, ...rest]: readonly [...CoreOptions, whole: boolean]) {
+  constructor(host: Host, ...[whole, instance, clientId, ...options]: CoreOptions) {
     hosts.set(this.#host, host)
-    this.#at = wasm.core_new(this.#host, seed, ...pass(instance), ...pass(clientId), ...rest)
+    this.#at = wasm.core_new(this.#host, whole, ...pass([instance]), ...pass([clientId]), ...options)
   }
 
   /**
@@ -66,12 +51,12 @@ export class Core {
     wasm.core_run(this.#at, mono, wall)
   }
 
-  tell(what: number, number: number, other: number, text: string): void {
-    wasm.core_tell(this.#at, what, number, other, ...pass(text))
+  tell(...[op, ...fields]: InboundOp): void {
+    wasm.core_tell(this.#at, op, ...pass(fields), ...numbers(fields))
   }
 
-  read(what: number, show: number, kinds: string, mono: number, wall: number): string {
-    const [at, length] = wasm.core_read(this.#at, what, show, ...pass(kinds), mono, wall)
+  read(mono: number, wall: number, ...[op, ...fields]: ReadOp): string {
+    const [at, length] = wasm.core_read(this.#at, op, ...pass(fields), mono, wall, ...numbers(fields))
     const text = copy(at, length)
     wasm.__wbindgen_free(at, length, 1)
     return text
@@ -95,9 +80,14 @@ export function __wbg_reset_state(): void {
   wasm.__wbindgen_start()
 }
 
-/** Copies a text into the module's memory. The module frees it. */
-function pass(text: string): Text {
-  const bytes = new TextEncoder().encode(text)
+/** The numbers among fields. The module reads a missing one as 0, as it reads `false`. */
+function numbers(fields: readonly Field[]) {
+  return fields.filter((field) => typeof field !== 'string')
+}
+
+/** Copies the texts among fields into the module's memory, as one text. The module frees it. */
+function pass(fields: readonly Field[]): Text {
+  const bytes = new TextEncoder().encode(fields.filter((field) => typeof field === 'string').join('\n'))
   const at = wasm.__wbindgen_malloc(bytes.length, 1)
   new Uint8Array(wasm.memory.buffer).set(bytes, at >>> 0)
   return [at, bytes.length]
@@ -113,7 +103,7 @@ function copy(at: number, length: number): string {
 
 const imports = {
   __wbg_turn: (host: number) => hosts.get(host)?.turn(),
-  __wbg_say: (host: number, what: number, number: number, at: number, length: number) => hosts.get(host)?.say(what, number, copy(at, length)),
+  __wbg_say: (host: number, op: number, number: number, at: number, length: number) => hosts.get(host)?.say(...([op, number, copy(at, length)] as OutboundOp)),
   // No object crosses the border: the table stays empty.
   __wbindgen_init_externref_table() {},
   __wbg___wbindgen_throw(at: number, length: number) {

@@ -1,20 +1,40 @@
 import { messageOf } from './error.js'
+import {
+  ABORT_CREDENTIAL,
+  CACHE_LOADED,
+  CREDENTIAL,
+  FETCH_CREDENTIAL,
+  LOAD_CACHE,
+  LOAD_DEFERRED,
+  OPEN_TRANSPORT,
+  REQUEST,
+  RESPONSE_ENDED,
+  SEND,
+  SET_TIMER,
+  STORAGE_FAILED,
+  TO_APP,
+  TO_WORLD,
+  TRANSPORT_CLOSED,
+  TRANSPORT_OPENED,
+  TRANSPORT_RECEIVED,
+  WIPE,
+  type AppOp,
+  type OutboundOp,
+  type Tell,
+  type WorldOp,
+} from './generated/ops.js'
 import { world } from './later.js'
 import type { Ask } from './later/world.js'
 import type { Storage } from './storage.js'
 import type { Tickets } from './ticket.js'
-import type { Tell } from './words.js'
-import { ABORT, ABORT_REQUEST, CLOSED, ENDED, KEEP, KEPT, LOAD, LOADED, OPEN, OPENED, RECEIVED, REQUEST, REST, SEND, STORAGE_FAILED, TICKET, TICKETED, TIMER, WIPE } from './words.js'
 
 /**
  * The functions that the core calls. None of them throws, and only `turn` calls back into the core.
  */
 export interface Host {
   turn(): void
-  say(what: number, number: number, text: string): void
+  say(...op: OutboundOp): void
 }
-
-export type { Tell } from './words.js'
 
 /** The parts of a client that its host needs. */
 export interface HostNeeds {
@@ -22,7 +42,7 @@ export interface HostNeeds {
   readonly storage: Storage
   url(): string
   /** Receives the core's reports for the app. */
-  heard(what: number, number: number, text: string): void
+  heard(...op: AppOp): void
 }
 
 /** The functions of the core that its host needs. */
@@ -59,15 +79,15 @@ export function host(needs: HostNeeds, { tell, turn, more }: HostCore, signal: A
 
   const open = (transport: number) => {
     const opened = (socket = new WebSocket(needs.url()))
-    opened.addEventListener('open', () => tell(OPENED, '', transport))
+    opened.addEventListener('open', () => tell(TRANSPORT_OPENED, transport))
     opened.addEventListener('message', ({ data }) => {
-      if (typeof data === 'string') tell(RECEIVED, data, transport)
+      if (typeof data === 'string') tell(TRANSPORT_RECEIVED, transport, data)
       else {
         opened.close(UNSUPPORTED_BY_PAGE)
-        tell(CLOSED, 'a frame that is not text', transport, UNSUPPORTED)
+        tell(TRANSPORT_CLOSED, transport, UNSUPPORTED, 'a frame that is not text')
       }
     })
-    opened.addEventListener('close', ({ code, reason }) => tell(CLOSED, reason, transport, code))
+    opened.addEventListener('close', ({ code, reason }) => tell(TRANSPORT_CLOSED, transport, code, reason))
   }
 
   /**
@@ -93,36 +113,37 @@ export function host(needs: HostNeeds, { tell, turn, more }: HostCore, signal: A
 
   return {
     turn,
-    say(what, number, text) {
-      if (what === TIMER) wake(number)
-      else if (what === TICKET) tickets.request(number, text || undefined, ([kind, given]) => tell(TICKETED, given, number, kind))
-      else if (what === ABORT) tickets.abort(number)
-      else if (what === LOAD) storage.load(text).then((saved = '') => tell(LOADED, `${text}\n${saved}`), failed)
-      else if (what === REST) more()
-      else if (what > ABORT_REQUEST) {
+    say(...asked) {
+      const [op, number, text] = asked
+      if (op & TO_APP) needs.heard(...(asked as AppOp))
+      else if (op & TO_WORLD) {
+        // Wipe here too, without waiting for the deferred part: the next load must not find the old
+        // data.
+        if (op === WIPE) storage.wipe(text, number > 0).catch(failed)
+        later ??= world().then((module) => module.world(storage, failed, needs.url, tell, signal))
+        later.then(
+          (ask) => ask(...(asked as WorldOp)),
+          (error: unknown) => {
+            later = undefined
+            if (op === REQUEST) tell(RESPONSE_ENDED, number, messageOf(error))
+            else failed(error)
+          },
+        )
+      } else if (op === SET_TIMER) wake(number)
+      else if (op === FETCH_CREDENTIAL) tickets.request(number, text || undefined, (answer) => tell(CREDENTIAL, number, ...answer))
+      else if (op === ABORT_CREDENTIAL) tickets.abort(number)
+      else if (op === LOAD_CACHE) storage.load(text).then((saved = '') => tell(CACHE_LOADED, text, saved), failed)
+      else if (op === LOAD_DEFERRED) more()
+      else {
         try {
-          if (what === OPEN) open(number)
-          else if (what === SEND) socket?.send(text)
+          if (op === OPEN_TRANSPORT) open(number)
+          else if (op === SEND) socket?.send(text)
           else socket?.close(number)
         } catch {
           // A socket that can't send or close reports that by its `close` event. The browser's own
           // error would not be clearer.
-          if (what === OPEN) queueMicrotask(() => tell(CLOSED, 'no socket to this `url`: it is malformed, or the page\'s policy forbids it', number, ABNORMAL))
+          if (op === OPEN_TRANSPORT) queueMicrotask(() => tell(TRANSPORT_CLOSED, number, ABNORMAL, 'no socket to this `url`: it is malformed, or the page\'s policy forbids it'))
         }
-      } else if (what > WIPE && what < KEEP) needs.heard(what, number, text)
-      else {
-        // Wipe here too, without waiting for the deferred part: the next load must not find the old
-        // data.
-        if (what === WIPE) storage.wipe(text, number > 0).catch(failed)
-        later ??= world().then((module) => module.world(storage, failed, needs.url, tell, KEPT, signal))
-        later.then(
-          (ask) => ask(what - KEEP, number, text),
-          (error: unknown) => {
-            later = undefined
-            if (what < REQUEST) failed(error)
-            else tell(ENDED, messageOf(error), number)
-          },
-        )
       }
     },
   }

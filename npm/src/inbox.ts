@@ -1,11 +1,11 @@
-import { TidingsError, type ErrorFacts } from './error.js'
+import { TidingsError } from './error.js'
 import { isText, record } from './foreign.js'
+import { SHOWS, type Mark, type RawInbox, type RawItem } from './generated/ops.js'
 import { weakly } from './globals.js'
-import { items, type Entry } from './items.js'
+import { items } from './items.js'
 import { must } from './options.js'
 import { cell, type Owner, type Part } from './readable.js'
 import type { Inbox, InboxFilter, InboxItem, InboxSnapshot, InboxView, ItemRef, Stored } from './types.js'
-import { ARCHIVED, READ, SEEN, UNARCHIVED, UNREAD } from './words.js'
 
 /** The parts of a client that the inbox needs. */
 export interface InboxOwner extends Omit<Owner<InboxSnapshot>, 'read' | 'onUnwatch'> {
@@ -15,21 +15,14 @@ export interface InboxOwner extends Omit<Owner<InboxSnapshot>, 'read' | 'onUnwat
    * Marks the items of a JSON list of ids. An empty text marks all items that are shown, `*` all
    * items there are.
    */
-  mark(ids: string, mark: number): Promise<Stored>
+  mark(ids: string, mark: Mark): Promise<Stored>
   more(show: number, kinds: string): Promise<void>
-}
-
-/** A view of the inbox as the core writes it. */
-export interface RawInbox extends Omit<InboxSnapshot, 'items' | 'error'> {
-  readonly items: readonly Entry[]
-  readonly gone: readonly number[]
-  readonly error: ErrorFacts | null
 }
 
 /** The inbox and the functions that update it: every view with subscribers. */
 export interface InboxCell extends Part {
   readonly inbox: Inbox
-  item(entry: Entry): InboxItem | undefined
+  item(entry: RawItem): InboxItem | undefined
   /** Forgets all items, because their core is gone. */
   reset(): void
 }
@@ -46,8 +39,6 @@ export const INBOX: InboxSnapshot = Object.freeze({
   error: null,
 })
 
-const SHOWS = ['inbox', 'unread', 'archived', 'all']
-
 interface View {
   readonly view: InboxView
   readonly part: Part
@@ -60,13 +51,13 @@ export function inbox(owner: InboxOwner): InboxCell {
   const watched = new Set<View>()
   const shared = new Map<string, ReturnType<typeof weakly<View['view']>>>()
 
-  const marker = (mark: number) => (refs: ItemRef | readonly ItemRef[]) => owner.mark(ids(refs), mark)
+  const marker = (mark: Mark) => (refs: ItemRef | readonly ItemRef[]) => owner.mark(ids(refs), mark)
   const actions = {
-    markRead: marker(READ),
-    markUnread: marker(UNREAD),
-    markSeen: marker(SEEN),
-    archive: marker(ARCHIVED),
-    unarchive: marker(UNARCHIVED),
+    markRead: marker('read'),
+    markUnread: marker('unread'),
+    markSeen: marker('seen'),
+    archive: marker('archived'),
+    unarchive: marker('unarchived'),
   }
 
   const make = (show: number, kinds: string): View => {
@@ -93,7 +84,7 @@ export function inbox(owner: InboxOwner): InboxCell {
 
   const whole = make(0, '')
   // Before the first load the app means all items, not only those that are stored here.
-  const all = (mark: number) => () => owner.mark(whole.view.get().status === 'loading' ? '*' : '', mark)
+  const all = (mark: Mark) => () => owner.mark(whole.view.get().status === 'loading' ? '*' : '', mark)
 
   return {
     inbox: {
@@ -110,9 +101,9 @@ export function inbox(owner: InboxOwner): InboxCell {
         }
         return view
       },
-      markAllRead: all(READ),
-      markAllSeen: all(SEEN),
-      archiveAll: all(ARCHIVED),
+      markAllRead: all('read'),
+      markAllSeen: all('seen'),
+      archiveAll: all('archived'),
     },
     refresh() {
       for (const { part } of watched) part.refresh()

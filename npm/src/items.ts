@@ -1,20 +1,16 @@
 import { isObject, record } from './foreign.js'
+import type { RawItem } from './generated/ops.js'
 import { routeLink, safeLink } from './url.js'
 import type { InboxItem } from './types.js'
 
-/**
- * An item as the core writes it: a number and flags (read 1, seen 2, archived 4, pending 8). The
- * other fields come only the first time, because a payload crosses the border once.
- */
-export type Entry = readonly [number: number, flags: number] | Whole
-type Whole = readonly [number: number, flags: number, id: string, type: string, at: number, body: unknown]
+type Whole = Exclude<RawItem, { length: 2 }>
 
 /** The fields of an item that never change. */
 type Fixed = Pick<InboxItem, 'id' | 'type' | 'title' | 'message' | 'url' | 'data' | 'at'>
 
 /** The items that the core has described, one frozen object per state. */
 export interface Items {
-  take(entry: Entry): InboxItem | undefined
+  take(entry: RawItem): InboxItem | undefined
   forget(numbers: readonly number[]): void
 }
 

@@ -1,18 +1,19 @@
 import { failure, messageOf, TidingsError } from './error.js'
-import type { Core, CoreOptions } from './glue.js'
-import { host, type HostNeeds, type Tell } from './host.js'
+import { DEFERRED, DEFERRED_LOADED, ONLINE, WOKE, type InboundOp, type ReadOp, type Tell } from './generated/ops.js'
+import type { Core } from './glue.js'
+import { host, type HostNeeds } from './host.js'
 import { world as worldOf } from './later.js'
 import { lifecycle } from './lifecycle.js'
 import type { Loaded } from './loader.js'
-import { ONLINE, REST_THERE, WOKE } from './words.js'
+import type { Settings } from './settings.js'
 
 /** The parts of a client that its link needs. */
 export interface LinkNeeds extends HostNeeds {
   load(): Promise<Loaded>
   /** The options of the next core. Each core gets fresh ones. */
-  options(): CoreOptions
+  options(): Settings
   /** Stores a waiting call that must outlive the page. The returned function deletes it. */
-  note: (...told: Parameters<Tell>) => () => void
+  note: (...told: InboundOp) => () => void
   /** A core was created: give it the client's state. */
   born(): void
   /** The core did some work: update the app. */
@@ -35,7 +36,7 @@ export interface Link {
   /** Calls the core, now or in order once it is loaded. */
   readonly tell: Tell
   /** Reads from the core if it is loaded. */
-  read(what: number, show?: number, kinds?: string): string | undefined
+  read(...op: ReadOp): string | undefined
   alive(): boolean
   /** Whether the whole core is loaded. */
   whole(): boolean
@@ -70,7 +71,7 @@ function soon(fn: () => void, wait: number, signal: AbortSignal) {
     fn()
   }
   const timer = setTimeout(go, wait)
-  lifecycle((what) => (what === ONLINE || what === WOKE) && go(), control.signal)
+  lifecycle((op) => (op === ONLINE || op === WOKE) && go(), control.signal)
   signal.addEventListener('abort', end, { signal: control.signal })
 }
 
@@ -80,7 +81,7 @@ export function link(needs: LinkNeeds): Link {
   let release = () => {}
   let broke: (trap: unknown) => void = () => {}
   let more = () => {}
-  let queue: (readonly [told: Parameters<Tell>, forget: () => void])[] = []
+  let queue: (readonly [told: InboundOp, forget: () => void])[] = []
   let loading = false
   let over = false
   let whole = false
@@ -99,13 +100,12 @@ export function link(needs: LinkNeeds): Link {
     }
   }
 
-  const pass: Tell = (what, text = '', number = 0, other = 0) => enter((living) => living.tell(what, number, other, text))
+  const pass: Tell = (...told) => enter((living) => living.tell(...told))
 
   const tell: Tell = (...told) => {
-    const [what] = told
     // The first part of the core does not know the later operations. They wait, and no later call
     // may overtake them.
-    const early = whole || (queue.length === 0 && what <= REST_THERE)
+    const early = whole || (queue.length === 0 && told[0] < DEFERRED)
     if (core !== undefined && early) pass(...told)
     else if (!over) {
       queue.push([told, needs.note(...told)])
@@ -174,7 +174,7 @@ export function link(needs: LinkNeeds): Link {
       }
       if (core !== mine) return
       whole = true
-      pass(REST_THERE)
+      pass(DEFERRED_LOADED)
       drain()
     }
     whole = loaded.whole()
@@ -183,7 +183,7 @@ export function link(needs: LinkNeeds): Link {
       void fetchRest()
     }
     try {
-      core = mine = new loaded.Core(host(needs, { tell: answer, turn, more: () => more() }, control.signal), ...needs.options(), whole)
+      core = mine = new loaded.Core(host(needs, { tell: answer, turn, more: () => more() }, control.signal), whole, ...needs.options())
     } catch (trap) {
       broke(trap)
       return
@@ -229,7 +229,7 @@ export function link(needs: LinkNeeds): Link {
   return {
     start,
     tell,
-    read: (what, show = 0, kinds = '') => enter((living) => living.read(what, show, kinds, ...clocks())),
+    read: (...op) => enter((living) => living.read(...clocks(), ...op)),
     alive: () => core !== undefined,
     whole: () => core !== undefined && whole,
     forget() {

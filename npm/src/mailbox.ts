@@ -1,3 +1,4 @@
+import type { AppOp } from './generated/ops.js'
 import type { Call, Part } from './readable.js'
 
 /** How a mailbox handles its entries. */
@@ -6,13 +7,13 @@ export interface Reader {
   /** The parts that may change after the core reports a change. */
   readonly parts: readonly Part[]
   /** Parses an entry. The returned function delivers it. */
-  letter(what: number, number: number, text: string): () => void
+  letter(...op: AppOp): () => void
 }
 
 /** Queues the core's reports while it works, and delivers them afterwards. */
 export interface Mailbox {
   /** Receives a report of the core: see `Host.say`. */
-  heard(what: number, number: number, text: string): void
+  heard(...op: AppOp): void
   /**
    * First all snapshots change in one step, then subscribers are called, then listeners and
    * promises. A callback may call the client again: the results are delivered in a further round,
@@ -25,10 +26,10 @@ export function mailbox(reader: Reader): Mailbox {
   const letters: (() => void)[] = []
   let flushing = false
   return {
-    heard(what, number, text) {
+    heard(...op) {
       // Parse at once: a later text may name an item of this one by its number alone. The core is
       // still running, so no error may reach it.
-      reader.call(() => letters.push(reader.letter(what, number, text)), undefined)
+      reader.call(() => letters.push(reader.letter(...op)), undefined)
     },
     flush() {
       if (flushing) return

@@ -1,10 +1,8 @@
 import { invalid } from './error.js'
 import { isObject, isText } from './foreign.js'
+import { TRANSPORTS } from './generated/ops.js'
 import { bytesOf } from './globals.js'
 import type { TidingsOptions } from './types.js'
-
-/** All transports, the best first. */
-export const TRANSPORTS = ['ws', 'sse', 'poll'] as const
 
 /** Throws at once and names the option, so that the stack leads to the caller. */
 export function check(options: TidingsOptions): void {

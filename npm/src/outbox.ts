@@ -1,22 +1,8 @@
-import { TidingsError, type ErrorFacts } from './error.js'
+import { TidingsError } from './error.js'
+import type { RawFailedIntent, RawOutbox } from './generated/ops.js'
 import { must } from './options.js'
 import { cell, type Owner, type Part } from './readable.js'
 import type { FailedIntent, Outbox, OutboxSnapshot, Stored } from './types.js'
-
-/** A refused intent as the core writes it. */
-export interface RawFailed {
-  readonly id: number
-  readonly kind: 'mark' | 'publish'
-  readonly channel: string
-  readonly at: number
-  readonly error: ErrorFacts
-}
-
-/** An outbox as the core writes it. */
-export interface RawOutbox {
-  readonly pending: number
-  readonly failed: readonly RawFailed[]
-}
 
 /** The parts of a client that the outbox needs. */
 export interface OutboxOwner extends Omit<Owner<OutboxSnapshot>, 'read'> {
@@ -28,7 +14,7 @@ export interface OutboxOwner extends Omit<Owner<OutboxSnapshot>, 'read'> {
 /** The outbox and the functions that update it. */
 export interface OutboxCell extends Part {
   readonly outbox: Outbox
-  failed(raw: RawFailed): FailedIntent
+  failed(raw: RawFailedIntent): FailedIntent
 }
 
 const OUTBOX: OutboxSnapshot = Object.freeze({ pending: 0, failed: Object.freeze([]) })
@@ -38,7 +24,7 @@ export function outbox(owner: OutboxOwner): OutboxCell {
   // One object per intent, for the list and the listeners alike.
   let known = new Map<number, FailedIntent>()
 
-  const failed = ({ id, kind, channel, at, error }: RawFailed): FailedIntent => {
+  const failed = ({ id, kind, channel, at, error }: RawFailedIntent): FailedIntent => {
     const intent = known.get(id) ?? Object.freeze({ id: String(id), kind, channel, at, error: new TidingsError(error) } as const)
     known.set(id, intent)
     return intent

@@ -1,4 +1,9 @@
 import type { Channels, ChannelsOwner } from './channels.js'
+import type { Answers, JsonText, ReadOp } from './generated/ops.js'
+
+/** Reads from the core; nothing where it is not there, or has no answer yet. */
+export type Read = <R extends ReadOp>(...op: R) => Shape<Answers[R[0]]> | null
+type Shape<J> = J extends JsonText<infer T> ? T : never
 
 /** The connection between a client and its channels, whose code only apps with channels load. */
 export interface Plug {

@@ -1,6 +1,5 @@
+import { TRANSPORTS, type CoreOptions } from './generated/ops.js'
 import { given } from './globals.js'
-import type { CoreOptions } from './glue.js'
-import { TRANSPORTS } from './options.js'
 import type { TidingsOptions } from './types.js'
 
 /**
@@ -12,13 +11,14 @@ export function randomName(): string {
   return [...(given('crypto')?.getRandomValues?.(parts) ?? parts)].map((part) => part.toString(36)).join('')
 }
 
+/** The options of a core, except whether it is loaded whole. */
+export type Settings = CoreOptions extends [whole: boolean, ...settings: infer S] ? S : never
+
 /** The options of a core. Each core gets new lanes, and the instance of its client. */
-export function settings({ backoff = {}, heartbeat = 25_000, transports = TRANSPORTS, keep = 50, storage, signedOut }: TidingsOptions, instance: string): CoreOptions {
+export function settings({ backoff = {}, heartbeat = 25_000, transports = TRANSPORTS, keep = 50, storage, signedOut }: TidingsOptions, instance: string): Settings {
   const { base = 1_000, cap = 30_000, maxAttempts = 0 } = backoff
   const durable = storage !== 'memory' && !!given('indexedDB')
-  // A transport's number is the length of its name minus 2. Each takes two bits, the first one the
-  // lowest; their count is in the bits above.
-  const ways = transports.reduce((ways, { length }, place) => ways + (length - 2) * 4 ** place, transports.length * 64)
+  const [first, second, third] = transports.map((way) => TRANSPORTS.indexOf(way) + 1)
   // The seed is for jitter only.
-  return [Math.random() * 2 ** 53, instance, randomName(), base, cap, maxAttempts, heartbeat, ways, keep, durable, signedOut === 'keep']
+  return [instance, randomName(), Math.random() * 2 ** 53, base, cap, maxAttempts, heartbeat, keep, durable, signedOut === 'keep', first, second, third]
 }

@@ -1,5 +1,6 @@
 import { messageOf } from './error.js'
 import { isText, record } from './foreign.js'
+import { FAILURE, NOBODY, TICKET, TOKEN, type Given } from './generated/ops.js'
 import type { TidingsOptions } from './types.js'
 
 /**
@@ -11,11 +12,8 @@ const DEADLINE = 60_000
 /** Stands for the number of an attempt that the core has not made yet. */
 const AHEAD = -1
 
-/**
- * The result of a ticket function, as the core takes it: 0 a ticket, 1 a JWT, 2 signed out, 3 a
- * failure in words.
- */
-export type Answer = readonly [kind: 0 | 1 | 2 | 3, text: string]
+/** The result of a ticket function, as the core takes it. */
+export type Answer = readonly [given: Given, text: string]
 
 /** The app's ticket function with its deadline. */
 export interface Tickets {
@@ -45,7 +43,7 @@ export function tickets(ask: TidingsOptions['ticket'], url: () => string): Ticke
 
   const failed = (error: unknown): Answer => {
     thrown = error
-    return [3, messageOf(error)]
+    return [FAILURE, messageOf(error)]
   }
 
   const start = (user: string | undefined): Asked => {
@@ -92,9 +90,9 @@ export function tickets(ask: TidingsOptions['ticket'], url: () => string): Ticke
 }
 
 function read(given: unknown): Answer {
-  if (given === null) return [2, '']
-  if (isText(given)) return [0, given]
+  if (given === null) return [NOBODY, '']
+  if (isText(given)) return [TICKET, given]
   const { token } = record(given)
-  if (isText(token)) return [1, token]
-  return [3, 'it must return a ticket, { token }, or null when signed out']
+  if (isText(token)) return [TOKEN, token]
+  return [FAILURE, 'it must return a ticket, { token }, or null when signed out']
 }

@@ -45,7 +45,7 @@ const COMMANDS: [Entry; 11] = [
     ),
     ("wasm", "", "build crates/client-wasm into npm/wasm"),
     ("package", "", "build npm/dist, the wasm inside"),
-    ("types", "[--check]", "generate npm/src/generated/protocol.ts from crates/protocol"),
+    ("types", "[--check]", "generate npm/src/generated from the Rust types"),
     ("size", "[--update]", "measure what a page loads at its first connect"),
     ("bench", "[ARG…]", "run the load generator, in release mode"),
     (

@@ -10,8 +10,8 @@ use tidings_client_core::{Client, Command, Event, Filter, ItemView, Now, Readabl
 use crate::{
     host::Host,
     json::{self, Items},
+    ops::{self, JsonText, OutboundOp, RawConnection, RawInbox, RawItem},
     rest::{self, Seen},
-    words::{read, say},
 };
 
 /// The close code "normal closure".
@@ -77,7 +77,7 @@ impl Driver {
             }
         }
         // Set each time, because the host's timer may have fired early.
-        self.say(say::TIMER, self.deadline.get().unwrap_or_default(), "");
+        self.host.say_bare(&ops::SET_TIMER, self.deadline.get().unwrap_or_default());
         self.running.set(false);
     }
 
@@ -91,8 +91,8 @@ impl Driver {
         self.client.borrow()
     }
 
-    /// The connection, as JSON.
-    pub(crate) fn connection(&self) -> String {
+    /// The connection.
+    pub(crate) fn connection(&self) -> JsonText<RawConnection> {
         let client = self.client.borrow();
         match client.rest() {
             Some(rest) => rest::connection(rest, &client),
@@ -100,8 +100,8 @@ impl Driver {
         }
     }
 
-    /// A view of the inbox, as JSON.
-    pub(crate) fn inbox(&self, filter: &Filter) -> String {
+    /// A view of the inbox.
+    pub(crate) fn inbox(&self, filter: &Filter) -> JsonText<RawInbox> {
         let client = self.client.borrow();
         let mut items = self.items.borrow_mut();
         match client.rest() {
@@ -117,33 +117,35 @@ impl Driver {
         self.shut(NORMAL);
     }
 
-    /// Whether this socket is the one in use. Events of a released socket are ignored.
-    pub(crate) fn holds(&self, transport: u64) -> bool {
-        self.socket.get() == Some(transport)
+    /// The transport whose socket is in use. Events of a released socket are ignored.
+    pub(crate) fn transport(&self) -> Option<u64> {
+        self.socket.get()
     }
 
     fn execute(&self, command: Command) {
-        let (what, number, text) = match command {
+        let op = match command {
             Command::OpenTransport { transport, .. } => {
                 self.socket.set(Some(transport));
-                (say::OPEN, transport, String::new())
+                ops::OPEN_TRANSPORT.with(transport, ())
             }
             Command::Send { transport, text } => {
-                if !self.holds(transport) {
+                if self.transport() != Some(transport) {
                     return mem::forget(text);
                 }
-                (say::SEND, transport, text)
+                ops::SEND.with(transport, text)
             }
             Command::SetTimer { at } => return self.deadline.set(at),
             Command::FetchCredential { attempt, user } => {
-                (say::TICKET, attempt, user.unwrap_or_default())
+                ops::FETCH_CREDENTIAL.with(attempt, user.unwrap_or_default())
             }
-            Command::Load { user } => (say::LOAD, 0, user),
-            Command::LoadRest => (say::REST, 0, String::new()),
+            Command::Load { user } => ops::LOAD_CACHE.with(0, user),
+            Command::LoadRest => ops::LOAD_DEFERRED.with(0, ()),
             Command::Changed(Readable::Connection) => {
-                (say::CHANGED, read::CONNECTION.into(), String::new())
+                ops::CHANGED.with(ops::READ_CONNECTION.into(), String::new())
             }
-            Command::Changed(Readable::Inbox) => (say::CHANGED, read::INBOX.into(), String::new()),
+            Command::Changed(Readable::Inbox) => {
+                ops::CHANGED.with(ops::READ_INBOX.into(), String::new())
+            }
             command => {
                 let rest = self.client.borrow().rest();
                 return match rest {
@@ -153,29 +155,29 @@ impl Driver {
                 };
             }
         };
-        self.say(what, number, &text);
+        self.say(&op);
     }
 
     /// Gives the host a command or an event.
-    pub(crate) fn say(&self, what: u8, number: u64, text: &str) {
-        self.host.say(what, number, text);
+    pub(crate) fn say(&self, op: &OutboundOp) {
+        self.host.say(op);
     }
 
     /// Closes a socket, if it is the one in use.
     pub(crate) fn close_socket(&self, transport: u64, code: u16) {
-        if self.holds(transport) {
+        if self.transport() == Some(transport) {
             self.shut(code);
         }
     }
 
     fn shut(&self, code: u16) {
         if self.socket.take().is_some() {
-            self.say(say::SHUT, code.into(), "");
+            self.host.say_bare(&ops::CLOSE_TRANSPORT, code.into());
         }
     }
 
-    /// One item's entry, as JSON.
-    pub(crate) fn entry(&self, item: &ItemView) -> String {
+    /// One item.
+    pub(crate) fn entry(&self, item: &ItemView) -> JsonText<RawItem> {
         self.items.borrow_mut().single(item)
     }
 }

@@ -2,10 +2,12 @@
 
 use wasm_bindgen::prelude::*;
 
+use crate::ops::{OutboundOp, Said};
+
 #[wasm_bindgen]
 extern "C" {
     fn turn(host: u32);
-    fn say(host: u32, what: u8, number: f64, text: &str);
+    fn say(host: u32, op: u8, number: f64, text: &str);
 }
 
 /// The TypeScript side of one client, by its number: an object would cost a table of objects on
@@ -20,9 +22,13 @@ impl Host {
         turn(self.0);
     }
 
-    /// Every other message to the host; `what` is one of [`words::say`](crate::words::say). It does
-    /// not throw.
-    pub(crate) fn say(self, what: u8, number: u64, text: &str) {
-        say(self.0, what, number as f64, text);
+    /// Every other message to the host. It does not throw.
+    pub(crate) fn say(self, op: &OutboundOp) {
+        say(self.0, op.op, op.number as f64, &op.text);
+    }
+
+    /// The same without a text.
+    pub(crate) fn say_bare(self, op: &Said<()>, number: u64) {
+        say(self.0, op.number(), number as f64, "");
     }
 }

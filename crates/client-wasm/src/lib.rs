@@ -13,25 +13,28 @@
 //! TypeScript, which can rebuild the client.
 //!
 //! The border is as narrow as possible, because every function, type or closure that crosses it
-//! costs glue on every page: an event or a command is a number with a text, and the host is a
-//! number. `words` lists the numbers. The glue is npm/src/glue.ts, written by hand; wasm-bindgen's
-//! own glue serves only the tests of this crate.
+//! costs glue on every page: an operation is numbers with a text, and the host is a number. `ops` is
+//! the table of operations. The glue is npm/src/glue.ts, written by hand; wasm-bindgen's own glue
+//! serves only the tests of this crate.
 //!
-//! | module | contents |
+//! | module | what |
 //! |---|---|
 //! | `core` | the interface that TypeScript calls |
 //! | `host` | the functions that TypeScript provides |
-//! | `words` | the numbers of events and commands |
+//! | `ops` | all that crosses, in one table |
 //! | `driver` | the queue, and the execution of commands |
 //! | `json` | snapshots as text, each payload once |
 //! | `rest` | the deferred part |
+//! | `samples` | a text of each shape, for the TypeScript compiler to check |
 
 mod core;
 mod driver;
 mod host;
 mod json;
+pub mod ops;
 mod rest;
-pub mod words;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod samples;
 
 /// A fraction of the size of the standard library's allocator. It finds free memory by walking a
 /// list, which stays short with a page's few hundred kilobytes.
@@ -40,4 +43,4 @@ pub mod words;
 static ALLOCATOR: lol_alloc::LockedAllocator<lol_alloc::FreeListAllocator> =
     lol_alloc::LockedAllocator::new(lol_alloc::FreeListAllocator::new());
 
-pub use crate::core::Core;
+pub use crate::core::{Core, OPTIONS};

@@ -5,33 +5,39 @@
  * new page waits for the old one, which may end a moment later.
  */
 
-import type { Tell } from '../host.js'
-import type { Cache, Storage } from '../storage.js'
+import {
+  CLAIM_LANES,
+  LANES_CLAIMED,
+  LANES_FAILED,
+  OUTBOX_PERSISTED,
+  PERSIST_OUTBOX,
+  SAVE_CACHE,
+  SIGNED_OUT_ELSEWHERE,
+  WIPE,
+} from '../generated/lazy-ops.js'
+import type { ABORT_REQUEST, JsonText, LaneRows, OutboxChanges, REQUEST, Tell, WorldOp } from '../generated/ops.js'
+import type { Storage } from '../storage.js'
 import { unlessSignedOut } from './saving.js'
 
 /** Writes must be on disk before an intent is shown as durable. */
 const STRICT: IDBTransactionOptions = { durability: 'strict' }
 
+/** The core's operations on storage. */
+export type StorageOp = Exclude<WorldOp, [op: typeof REQUEST | typeof ABORT_REQUEST, ...unknown[]]>
+
 /**
- * Handles the core's storage operations one after the other, by their numbers from `KEEP` on: it
- * puts and deletes rows, claims the lanes that no page holds, waits for the others, and releases
- * lanes. Caches, whose operations have numbers below `KEEP`, are written in the same order. So a
- * row is deleted only after the cache with its result was saved, and no late write restores data
- * after a wipe.
+ * Handles the core's storage operations one after the other: it puts and deletes rows, claims the
+ * lanes that no page holds, waits for the others, and releases lanes. Caches are written in the same
+ * order. So a row is deleted only after the cache with its result was saved, and no late write
+ * restores data after a wipe.
  */
-export type Ask = (what: number, number: number, text: string) => Promise<void>
+export type Ask = (...op: StorageOp) => Promise<void>
 
 /**
  * The most lanes of other pages that one page waits for. The core's next claim finds the lanes
  * beyond.
  */
 const AWAITED_MAX = 32
-
-/**
- * Operations below `KEEP`. This file can't import words.ts without its page's entry point;
- * test/core/host.test.ts compares the numbers.
- */
-const [SAVE, WIPE] = [-12, -11]
 
 /** The digits of the greatest possible `seq`: padded keys sort in its order. */
 const DIGITS = 16
@@ -48,28 +54,20 @@ const JOURNAL = 'tidings\n'
  */
 const OVER = 'tidings'
 
-/** The last operation about lanes, counted from `KEPT`; see SIGNED_OUT_ELSEWHERE in words.ts. */
-const ELSEWHERE = 6
-
-interface Keep {
-  readonly user: string
-  readonly changes: readonly (readonly [lane: string, seq: number, text?: string])[]
-}
+const parse = JSON.parse as <T>(text: JsonText<T>) => T
+const stringify = JSON.stringify as <T>(value: T) => JsonText<T>
 
 /**
  * Storage and lanes of one core. When the signal aborts the core is gone, and all lanes are
- * released. `kept` is the number of the operation `KEPT`: the core receives it when rows are on
- * disk. The next two numbers report claimed lanes, requested or not, and intents that can't be
- * stored. The sixth reports a user whom another page signed out. `unsaved` receives the reason why
- * a cache was not written.
+ * released. `unsaved` receives the reason why a cache was not written.
  *
  * A row goes into the journal before anything is awaited, and stays there until the database has
  * it: the page may end in between.
  */
-export function lanes(storage: Storage, unsaved: (error: unknown) => void, tell: Tell, kept: number, signal: AbortSignal): Ask {
+export function lanes(storage: Storage, unsaved: (error: unknown) => void, tell: Tell, signal: AbortSignal): Ask {
   const { transact, known } = storage
   const journal = journalOf()
-  const over = (user: string) => tell(kept + ELSEWHERE, user)
+  const over = (user: string) => tell(SIGNED_OUT_ELSEWHERE, user)
   const held = new Map<string, () => void>()
   const holding = new Map<string, Promise<boolean>>()
   const awaited = new Map<string, AbortController>()
@@ -134,7 +132,7 @@ export function lanes(storage: Storage, unsaved: (error: unknown) => void, tell:
    * Writes rows to the journal at once. The lane's lock is requested first, or another page might
    * take the lane for an ended page's.
    */
-  const note = ({ user, changes }: Keep) => {
+  const note = ({ user, changes }: OutboxChanges) => {
     for (const [lane, seq, row] of changes) {
       if (row === undefined) journal.drop(keyOf(user, lane, seq))
       else {
@@ -148,15 +146,12 @@ export function lanes(storage: Storage, unsaved: (error: unknown) => void, tell:
    * Drops the rows from the journal: they are in the database, or could not be stored and last as
    * long as the page.
    */
-  const noted = ({ user, changes }: Keep) => {
+  const noted = ({ user, changes }: OutboxChanges) => {
     for (const [lane, seq, row] of changes) if (row !== undefined) journal.drop(keyOf(user, lane, seq), row)
   }
 
-  /**
-   * Applies `{user, changes: [[lane, seq, text] or [lane, seq] to delete it, …]}` in one
-   * transaction.
-   */
-  const keep = async (number: number, what: Keep) => {
+  /** Applies the changes in one transaction. */
+  const keep = async (number: number, what: OutboxChanges) => {
     const { user, changes } = what
     try {
       // Write only under the lane's lock: without it another page may already have sent the lane's
@@ -176,7 +171,7 @@ export function lanes(storage: Storage, unsaved: (error: unknown) => void, tell:
       // A core that is gone leaves its rows to the next core.
       if (!signal.aborted) noted(what)
     }
-    tell(kept, '', number)
+    tell(OUTBOX_PERSISTED, number)
   }
 
   /**
@@ -220,37 +215,37 @@ export function lanes(storage: Storage, unsaved: (error: unknown) => void, tell:
    * are rows.
    */
   const report = async (user: string, free: readonly string[], asked: boolean) => {
-    const words = [user]
+    const rows: LaneRows = []
     // Read only under the lock: until then the lane's owner may have written.
     for (const lane of free) {
-      let rows: IDBRequest<unknown[]> | undefined
+      let texts: IDBRequest<unknown[]> | undefined
       const read = (store: IDBObjectStore, owner: string) => {
-        rows = store.getAll(below(rowsOf(owner, lane)))
+        texts = store.getAll(below(rowsOf(owner, lane)))
         return store.getAllKeys(below(rowsOf(owner, lane)))
       }
       const places = await transact('readonly', user, read)
-      const all = new Map(places.map((key, place) => [String(key), String(rows?.result[place])]))
+      const all = new Map(places.map((key, place) => [String(key), String(texts?.result[place])]))
       // The journal is newer than the database where both have a row.
       for (const key of journal.keys(rowsOf(storage.owner(user), lane))) all.set(key, journal.get(key))
       // Sorted keys are in the order of `seq`: the core must send the rows in that order.
-      for (const key of [...all.keys()].sort()) words.push(lane, String(Number(key.split('\t').at(-1))), all.get(key) ?? '')
+      for (const key of [...all.keys()].sort()) rows.push([lane, String(Number(key.split('\t').at(-1))), all.get(key) ?? ''])
     }
     // A lane is empty if its owner got the last answer between the two reads.
-    for (const lane of free) if (!words.includes(lane)) letGo(lane)
-    if (asked || words.length > 1) tell(kept + 1, JSON.stringify(words))
+    for (const lane of free) if (!rows.some(([of]) => of === lane)) letGo(lane)
+    if (asked || rows.length > 0) tell(LANES_CLAIMED, user, stringify(rows))
   }
 
-  const failed = (error: unknown) => tell(kept + 2, error instanceof Error ? error.message : String(error))
+  const failed = (error: unknown) => tell(LANES_FAILED, error instanceof Error ? error.message : String(error))
   let last = Promise.resolve()
   const inTurn = (work: () => Promise<void>) => (last = last.then(work).catch(failed))
-  return (what, number, text) => {
-    const rows = what === 0 ? (JSON.parse(text) as Keep) : undefined
+  return (...[op, number, text]) => {
+    const rows = op === PERSIST_OUTBOX ? parse(text) : undefined
     if (rows !== undefined) note(rows)
     return inTurn(async () => {
       if (rows !== undefined) await keep(number, rows)
-      else if (what === 1) await claim(text)
-      else if (what === SAVE) await storage.save(JSON.parse(text) as Cache, over).catch(unsaved)
-      else if (what === WIPE) await wipe(text, number > 0).catch(unsaved)
+      else if (op === CLAIM_LANES) await claim(text)
+      else if (op === SAVE_CACHE) await storage.save(parse(text), over).catch(unsaved)
+      else if (op === WIPE) await wipe(text, number > 0).catch(unsaved)
       else letGo(text)
     })
   }

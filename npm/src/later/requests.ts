@@ -3,25 +3,25 @@
  * interprets them.
  */
 
-import type { Tell } from '../host.js'
+import { RESPONSE_CHUNK, RESPONSE_ENDED, RESPONSE_STARTED } from '../generated/lazy-ops.js'
+import type { RawRequest, Tell } from '../generated/ops.js'
 import { turns, type Turn } from './turns.js'
 
-/**
- * Handles the core's operations by their numbers from `REQUEST` on: makes a request, or aborts one.
- */
-export type Make = (what: number, number: number, text: string) => void
+/** Makes requests of one core, by number. */
+export interface Requests {
+  make(request: number, facts: RawRequest): void
+  abort(request: number): void
+}
 
 /** The reason why a page opens no third stream; the client polls instead. */
 const CROWDED = 'other tabs hold as many streams as a browser has connections for by HTTP/1.1: serve Tidings by HTTP/2, or let WebSocket through'
 
 /**
  * Requests of one core. When the signal aborts the core is gone, and all requests are aborted.
- * `answered` is the number of the operation `ANSWERED`: the core receives it with the head of an
- * answer. The next two numbers report each piece of a body, and its end.
  *
  * `socket` returns the address of the server's socket; empty if there is none.
  */
-export function requests(socket: () => string, tell: Tell, answered: number, signal: AbortSignal): Make {
+export function requests(socket: () => string, tell: Tell, signal: AbortSignal): Requests {
   const running = new Map<number, AbortController>()
   const turn = turns(signal)
 
@@ -33,12 +33,12 @@ export function requests(socket: () => string, tell: Tell, answered: number, sig
     running.delete(number)
   }
 
-  const make = async (number: number, text: string) => {
+  const make = async (number: number, { path, bearer, body }: RawRequest) => {
     const control = new AbortController()
     running.set(number, control)
     /** Reports to the core, unless the request was aborted. */
-    const say = (what: number, text = '', other = 0) => {
-      if (running.get(number) === control) tell(answered + what, text, number, other)
+    const say: Tell = (...told) => {
+      if (running.get(number) === control) tell(...told)
     }
     const address = socket().replace(/^ws(.+)ws$/, 'http$1')
     let begun = false
@@ -53,8 +53,7 @@ export function requests(socket: () => string, tell: Tell, answered: number, sig
     let mine: Turn | undefined
     try {
       if (address === '') throw new Error()
-      const [asked = '', bearer = '', ...body] = text.split('\n')
-      mine = await turn(address, asked, control.signal)
+      mine = await turn(address, path, control.signal)
       if (mine === undefined) {
         why = CROWDED
         throw new Error()
@@ -62,7 +61,7 @@ export function requests(socket: () => string, tell: Tell, answered: number, sig
       const response = await fetch(address + mine.path, {
         method: 'POST',
         headers: { 'Content-Type': 'application/json', ...(bearer && { Authorization: `Bearer ${bearer}` }) },
-        body: body.join('\n'),
+        body,
         cache: 'no-store',
         // A proxy in front of the same origin may need the page's cookies; another origin gets
         // none.
@@ -72,19 +71,19 @@ export function requests(socket: () => string, tell: Tell, answered: number, sig
         signal: control.signal,
       })
       begun = true
-      say(0, patience(response.headers.get('retry-after')), response.status)
-      await read(response, (piece) => say(1, piece))
+      say(RESPONSE_STARTED, number, response.status, patience(response.headers.get('retry-after')))
+      await read(response, (piece) => say(RESPONSE_CHUNK, number, piece))
     } catch {
       // The browser's own error says less than is known here, and might repeat a secret.
       why ||= begun ? 'the answer broke off' : await cause(address, () => forbidden)
     }
     globalThis.removeEventListener?.('securitypolicyviolation', violated)
     mine?.end()
-    say(2, why)
+    say(RESPONSE_ENDED, number, why)
     running.delete(number)
   }
 
-  return (what, number, text) => (what === 0 ? void make(number, text) : abort(number))
+  return { make: (number, facts) => void make(number, facts), abort }
 }
 
 /** Reads a body's text in the pieces in which it arrives; characters stay whole. */
@@ -103,9 +102,9 @@ async function read(response: Response, each: (piece: string) => void): Promise<
 }
 
 /** `Retry-After` in milliseconds. The header holds seconds or a date. */
-function patience(after: string | null): string {
+function patience(after: string | null): `${number}` | '' {
   const wait = Number(after) * 1000 || Date.parse(after ?? '') - Date.now()
-  return wait > 0 ? String(Math.ceil(wait)) : ''
+  return wait > 0 ? `${Math.ceil(wait)}` : ''
 }
 
 /** Why a request had no answer, as far as a page can know. */

@@ -121,8 +121,8 @@ const ownerOf = (key: string) => key.split('\t', 1)[0] ?? ''
 function writtenAt(value: unknown): number | undefined {
   if (typeof value === 'string') {
     // The core writes a row as `1`, the time and the rest. A page without its core writes `~`, the
-    // operation, a number and the time.
-    const [, at = ''] = /^(?:~\d+\n\d+\n|1)(\d+)\n/.exec(value) ?? []
+    // operation and the time.
+    const [, at = ''] = /^(?:~\d+\n|1)(\d+)\n/.exec(value) ?? []
     return at === '' ? undefined : Number(at)
   }
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? Number((value as Partial<Saved>).at ?? 0) : undefined

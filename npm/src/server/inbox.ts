@@ -1,5 +1,6 @@
 import type { InitialInbox } from '../adapter/first-inbox.js'
-import { items, type Entry } from '../items.js'
+import type { RawItem } from '../generated/ops.js'
+import { items } from '../items.js'
 
 /** The answer of `GET /v1/inbox`. */
 export interface Page {
@@ -26,7 +27,7 @@ export function firstInbox(user: string, { items: page, counts: { inbox, system 
   const { take } = items()
   const shown = page.map(({ id, kind, at, read, seen, archived, data }, number) => {
     const flags = Number(read) + 2 * Number(seen) + 4 * Number(archived)
-    return take([number, flags, id, kind, at, data] satisfies Entry)
+    return take([number, flags, id, kind, at, data] satisfies RawItem)
   })
   return {
     user,

@@ -1,7 +1,18 @@
 import { readFile } from 'node:fs/promises'
 import { beforeEach, expect, test, vi } from 'vitest'
 import { __wbg_reset_state, Core, initSync } from '../../src/glue.js'
-import { CLOSE, CLOSED, CONNECT, CONNECTION, OPEN, TICKET, TICKETED, TIMER, USER } from '../../src/words.js'
+import {
+  CLOSE,
+  CONNECT,
+  CREDENTIAL,
+  FETCH_CREDENTIAL,
+  OPEN_TRANSPORT,
+  READ_CONNECTION,
+  SET_TIMER,
+  SET_USER,
+  TICKET,
+  TRANSPORT_CLOSED,
+} from '../../src/generated/ops.js'
 
 const module = await WebAssembly.compile(await readFile(new URL('../../dist/core.wasm', import.meta.url)))
 
@@ -9,9 +20,9 @@ const module = await WebAssembly.compile(await readFile(new URL('../../dist/core
 function make(user: string) {
   const turn = vi.fn(() => core.run(0, 0))
   const say = vi.fn()
-  const core = new Core({ turn, say }, 1, 'i', 'c', 1_000, 30_000, 0, 25_000, 64, 50, false, false, true)
-  core.tell(USER, 0, 0, user)
-  return { core, turn, say, connection: () => JSON.parse(core.read(CONNECTION, 0, '', 0, 0)) as { status: string; user: string; error: { message: string } } }
+  const core = new Core({ turn, say }, true, 'i', 'c', 1, 1_000, 30_000, 0, 25_000, 50, false, false, 1, undefined, undefined)
+  core.tell(SET_USER, false, user)
+  return { core, turn, say, connection: () => JSON.parse(core.read(0, 0, READ_CONNECTION)) as { status: string; user: string; error: { message: string } } }
 }
 
 beforeEach(() => initSync({ module }))
@@ -33,10 +44,10 @@ test('half a character crosses as one that stands for it', () => {
 
 test('a core says when it wants a turn, and that it wants none once it is closed', () => {
   const { core, say } = make('u1')
-  core.tell(CONNECT, 0, 0, '')
-  const wanted = () => say.mock.calls.findLast(([what]) => what === TIMER)?.[1] as number
+  core.tell(CONNECT)
+  const wanted = () => say.mock.calls.findLast(([what]) => what === SET_TIMER)?.[1] as number
   expect(wanted()).toBeGreaterThan(0)
-  core.tell(CLOSE, 0, 0, '')
+  core.tell(CLOSE)
   core.run(0, 0)
   expect(wanted()).toBe(0)
 })
@@ -46,8 +57,8 @@ test('a core that is freed speaks to nobody, and one of an instance that is gone
   const other = make('u2')
   core.free()
   core.free()
-  other.core.tell(CONNECT, 0, 0, '')
-  expect(other.say).toHaveBeenCalledWith(TICKET, expect.any(Number), 'u2')
+  other.core.tell(CONNECT)
+  expect(other.say).toHaveBeenCalledWith(FETCH_CREDENTIAL, expect.any(Number), 'u2')
   const turns = turn.mock.calls.length
   __wbg_reset_state()
   other.core.free()
@@ -57,12 +68,12 @@ test('a core that is freed speaks to nobody, and one of an instance that is gone
 
 test('sockets are asked for by number, and what is told of another is not heard', () => {
   const { core, say, connection } = make('u1')
-  core.tell(CONNECT, 0, 0, '')
-  const attempt: unknown = say.mock.calls.find(([what]) => what === TICKET)?.[1]
-  core.tell(TICKETED, Number(attempt), 0, 'T')
-  const [, transport] = say.mock.calls.find(([what]) => what === OPEN) as [number, number]
-  core.tell(CLOSED, transport + 1, 1006, '')
+  core.tell(CONNECT)
+  const attempt: unknown = say.mock.calls.find(([what]) => what === FETCH_CREDENTIAL)?.[1]
+  core.tell(CREDENTIAL, Number(attempt), TICKET, 'T')
+  const [, transport] = say.mock.calls.find(([what]) => what === OPEN_TRANSPORT) as [number, number]
+  core.tell(TRANSPORT_CLOSED, transport + 1, 1006, '')
   expect(connection().status).toBe('connecting')
-  core.tell(CLOSED, transport, 1006, 'no socket to this `url`')
+  core.tell(TRANSPORT_CLOSED, transport, 1006, 'no socket to this `url`')
   expect(connection()).toMatchObject({ status: 'waiting', error: { message: expect.stringContaining('no socket to this `url`') } })
 })

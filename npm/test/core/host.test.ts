@@ -3,7 +3,22 @@ import { IDBFactory, IDBObjectStore } from 'fake-indexeddb'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { host, type HostNeeds } from '../../src/host.js'
 import { storage } from '../../src/storage.js'
-import { CLAIM, CLOSED, KEEP, KEPT, LANES, LOAD, LOADED, OPEN, SAVE, SEND, SHUT, STORAGE_FAILED, TIMER, WIPE } from '../../src/words.js'
+import {
+  CACHE_LOADED,
+  CLAIM_LANES,
+  CLOSE_TRANSPORT,
+  LANES_CLAIMED,
+  LOAD_CACHE,
+  OPEN_TRANSPORT,
+  OUTBOX_PERSISTED,
+  PERSIST_OUTBOX,
+  SAVE_CACHE,
+  SEND,
+  SET_TIMER,
+  STORAGE_FAILED,
+  TRANSPORT_CLOSED,
+  WIPE,
+} from '../../src/generated/ops.js'
 
 beforeEach(() => {
   vi.stubGlobal('indexedDB', new IDBFactory())
@@ -36,9 +51,9 @@ function world() {
   const { say } = host(
     needs,
     {
-      tell(...words) {
-        told.push(words)
-        if (words[0] === KEPT) done.push('kept')
+      tell(...op) {
+        told.push(op)
+        if (op[0] === OUTBOX_PERSISTED) done.push('kept')
       },
       turn,
       more() {},
@@ -53,9 +68,9 @@ const row = JSON.stringify({ user: 'u1', changes: [['a-1', 1, 'x']] })
 
 test('rows are given up only after the cache that was to be saved before', async () => {
   const { done, real, say, letGo } = world()
-  say(SAVE, 0, cache('shows it'))
-  say(KEEP, 1, JSON.stringify({ user: 'u1', changes: [['a-1', 1]] }))
-  // Long enough for a row that did not wait: its transaction would come before the last of these.
+  say(SAVE_CACHE, 0, cache('shows it'))
+  say(PERSIST_OUTBOX, 1, JSON.stringify({ user: 'u1', changes: [['a-1', 1]] }))
+  // Long enough for a row that would not wait: its transaction would come before the last of these.
   await import('../../src/later/world.js')
   for (let look = 0; look < 10; look++) await real.load('u1')
   expect(done).toEqual([])
@@ -65,15 +80,15 @@ test('rows are given up only after the cache that was to be saved before', async
 
 test('what was asked before a wipe does not come back after it', async () => {
   const { told, real, say, letGo } = world()
-  say(SAVE, 0, cache('secret'))
-  say(KEEP, 1, row)
+  say(SAVE_CACHE, 0, cache('secret'))
+  say(PERSIST_OUTBOX, 1, row)
   say(WIPE, 0, 'u1')
-  say(LOAD, 0, 'u1')
+  say(LOAD_CACHE, 0, 'u1')
   letGo()
-  say(CLAIM, 0, 'u1')
-  await vi.waitFor(() => expect(told.map(([what]) => what)).toContain(LANES), 10_000)
-  expect(told).toContainEqual([LOADED, 'u1\n'])
-  expect(told).toContainEqual([LANES, '["u1"]'])
+  say(CLAIM_LANES, 0, 'u1')
+  await vi.waitFor(() => expect(told.map(([what]) => what)).toContain(LANES_CLAIMED), 10_000)
+  expect(told).toContainEqual([CACHE_LOADED, 'u1', ''])
+  expect(told).toContainEqual([LANES_CLAIMED, 'u1', '[]'])
   expect(await real.load('u1')).toBeUndefined()
 })
 
@@ -84,10 +99,10 @@ test('a save that fails says so, and what was asked after it is done all the sam
   }
   // Both attempts fail: after the first the connection might have been lost.
   vi.spyOn(IDBObjectStore.prototype, 'put').mockImplementationOnce(full).mockImplementationOnce(full)
-  say(SAVE, 0, cache('too much'))
+  say(SAVE_CACHE, 0, cache('too much'))
   letGo()
-  say(KEEP, 1, row)
-  await vi.waitFor(() => expect(told).toContainEqual([KEPT, '', 1]), 10_000)
+  say(PERSIST_OUTBOX, 1, row)
+  await vi.waitFor(() => expect(told).toContainEqual([OUTBOX_PERSISTED, 1]), 10_000)
   expect(told[0]).toEqual([STORAGE_FAILED, expect.any(String)])
 })
 
@@ -100,11 +115,11 @@ test('a socket that the browser refuses to make is told as closed, not before th
     }
   })
   const { say, told } = world()
-  say(OPEN, 7, '')
+  say(OPEN_TRANSPORT, 7, '')
   expect(told).toEqual([])
   await Promise.resolve()
   expect(asked).toEqual(['ws://localhost:1/v1/ws'])
-  expect(told).toEqual([[CLOSED, expect.stringContaining('no socket to this `url`'), 7, 1006]])
+  expect(told).toEqual([[TRANSPORT_CLOSED, 7, 1006, expect.stringContaining('no socket to this `url`')]])
 })
 
 test('a socket that can neither send nor close throws nothing at the core, and ends with its core', () => {
@@ -120,9 +135,9 @@ test('a socket that can neither send nor close throws nothing at the core, and e
   })
   const { say, end } = world()
   say(SEND, 1, 'before there is one')
-  say(OPEN, 1, '')
+  say(OPEN_TRANSPORT, 1, '')
   say(SEND, 1, 'x')
-  say(SHUT, 5, '')
+  say(CLOSE_TRANSPORT, 5, '')
   end()
   expect(closed).toEqual([5, undefined])
 })
@@ -131,24 +146,24 @@ test('a timer that is early enough is left alone, an earlier one takes its place
   vi.useFakeTimers()
   const at = (ms: number) => performance.now() + ms
   const { say, turn, end } = world()
-  say(TIMER, at(1_000), '')
-  say(TIMER, at(5_000), '')
+  say(SET_TIMER, at(1_000), '')
+  say(SET_TIMER, at(5_000), '')
   expect(vi.getTimerCount()).toBe(1)
   vi.advanceTimersByTime(999)
-  say(TIMER, at(10), '')
+  say(SET_TIMER, at(10), '')
   vi.advanceTimersByTime(10)
   expect(turn).toHaveBeenCalledTimes(1)
   expect(vi.getTimerCount()).toBe(0)
-  // A delay longer than the browser's limit is split.
-  say(TIMER, at(2 ** 40), '')
+  // What is further away than a browser can wait is waited for in pieces.
+  say(SET_TIMER, at(2 ** 40), '')
   vi.advanceTimersByTime(2 ** 31 - 2)
   expect(turn).toHaveBeenCalledTimes(1)
   vi.advanceTimersByTime(1)
   expect(turn).toHaveBeenCalledTimes(2)
-  say(TIMER, at(1_000), '')
-  say(TIMER, 0, '')
+  say(SET_TIMER, at(1_000), '')
+  say(SET_TIMER, 0, '')
   expect(vi.getTimerCount()).toBe(0)
-  say(TIMER, at(1_000), '')
+  say(SET_TIMER, at(1_000), '')
   end()
   expect(vi.getTimerCount()).toBe(0)
   vi.useRealTimers()

@@ -1,7 +1,7 @@
 // @vitest-environment jsdom
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { lifecycle } from '../../src/lifecycle.js'
-import { HIDDEN, OFFLINE, ONLINE, WOKE } from '../../src/words.js'
+import { HIDDEN, OFFLINE, ONLINE, WOKE } from '../../src/generated/ops.js'
 
 let control: AbortController
 let told: number[]
@@ -9,7 +9,7 @@ let told: number[]
 beforeEach(() => {
   control = new AbortController()
   told = []
-  lifecycle((what) => void told.push(what), control.signal)
+  lifecycle((op) => void told.push(op), control.signal)
 })
 afterEach(() => control.abort())
 

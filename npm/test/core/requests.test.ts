@@ -3,9 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { requests } from '../../src/later/requests.js'
-import { ANSWERED, ENDED, PIECE } from '../../src/words.js'
-
-type Told = readonly [what: number, text: string, number: number, other: number]
+import { RESPONSE_CHUNK, RESPONSE_ENDED, RESPONSE_STARTED, type InboundOp } from '../../src/generated/ops.js'
 
 /** Only a broken run reaches this limit. */
 const PATIENCE = { timeout: 20_000 }
@@ -13,7 +11,7 @@ const PATIENCE = { timeout: 20_000 }
 let server: Server
 let socket: string
 let answer: (request: IncomingMessage, response: ServerResponse, body: string) => void
-let told: Told[]
+let told: InboundOp[]
 let waiting: (() => void)[]
 let life: AbortController
 
@@ -40,11 +38,10 @@ afterEach(() => {
 const make = () =>
   requests(
     () => socket,
-    (what, text = '', number = 0, other = 0) => {
-      told.push([what, text, number, other])
+    (...op) => {
+      told.push(op)
       for (const check of [...waiting]) check()
     },
-    ANSWERED,
     life.signal,
   )
 
@@ -52,14 +49,14 @@ const make = () =>
 const hear = (what: number, number = 1) =>
   new Promise<string>((resolve) => {
     const check = () => {
-      const found = told.find(([kind, , of]) => kind === what && of === number)
-      if (found !== undefined) resolve(found[1])
+      const found = told.find(([kind, of]) => kind === what && of === number)
+      if (found !== undefined) resolve(String(found.at(-1)))
     }
     waiting.push(check)
     check()
   })
 
-const pieces = () => told.filter(([what]) => what === PIECE).map(([, text]) => text)
+const pieces = () => told.filter(([what]) => what === RESPONSE_CHUNK).map(([, , text]) => text)
 
 test('a request is a POST of JSON below the server, with its bearer and its lines as they are', async () => {
   const seen = vi.fn()
@@ -68,18 +65,18 @@ test('a request is a POST of JSON below the server, with its bearer and its line
     response.end('{}')
   }
   const ask = make()
-  ask(0, 1, 'sessions/s-1/messages\nst_secret\n{"a":1}\n{"b":2}\n')
-  await hear(ENDED)
-  ask(0, 2, 'poll?wait=0&channel=room%3A1\n\n{"type":"connect"}')
-  await hear(ENDED, 2)
+  ask.make(1, { path: 'sessions/s-1/messages', bearer: 'st_secret', body: '{"a":1}\n{"b":2}\n' })
+  await hear(RESPONSE_ENDED)
+  ask.make(2, { path: 'poll?wait=0&channel=room%3A1', bearer: null, body: '{"type":"connect"}' })
+  await hear(RESPONSE_ENDED, 2)
   expect(seen.mock.calls).toEqual([
     ['POST', '/rt/v1/sessions/s-1/messages', 'application/json', 'Bearer st_secret', '{"a":1}\n{"b":2}\n'],
     ['POST', '/rt/v1/poll?wait=0&channel=room%3A1', 'application/json', undefined, '{"type":"connect"}'],
   ])
   expect(told.slice(0, 3)).toEqual([
-    [ANSWERED, '', 1, 200],
-    [PIECE, '{}', 1, 0],
-    [ENDED, '', 1, 0],
+    [RESPONSE_STARTED, 1, 200, ''],
+    [RESPONSE_CHUNK, 1, '{}'],
+    [RESPONSE_ENDED, 1, ''],
   ])
 })
 
@@ -94,25 +91,24 @@ test('a body is told in pieces, as they come, wherever it is cut, and characters
     write(bytes.subarray(0, 1))
     end = () => response.end()
   }
-  make()(0, 1, 'sse\n\n{}')
-  await hear(PIECE)
-  // Send each byte only after the bytes before it were reported, as far as they make whole
-  // characters.
+  make().make(1, { path: 'sse', bearer: null, body: '{}' })
+  await hear(RESPONSE_CHUNK)
+  // Each byte only after what came before was told, as far as it makes a character.
   for (let at = 1; at < bytes.length; at += 1) {
     write(bytes.subarray(at, at + 1))
     const whole = new TextDecoder().decode(bytes.subarray(0, at + 1), { stream: true })
     await vi.waitFor(() => expect(pieces().join('')).toBe(whole), PATIENCE)
   }
   end()
-  expect(await hear(ENDED)).toBe('')
+  expect(await hear(RESPONSE_ENDED)).toBe('')
   expect(pieces().join('')).toBe(text)
   expect(pieces().join('')).not.toContain('\ufffd')
 })
 
 test('a body that ends within a character is told so', async () => {
   answer = (_, response) => void response.end(Buffer.from([0x61, 0xf0, 0x9f]))
-  make()(0, 1, 'poll\n\n{}')
-  await hear(ENDED)
+  make().make(1, { path: 'poll', bearer: null, body: '{}' })
+  await hear(RESPONSE_ENDED)
   expect(pieces().join('')).toBe('a\ufffd')
 })
 
@@ -123,26 +119,26 @@ test('an aborted request ends at the server, and nothing more is told of it', as
     response.write('x')
   }
   const ask = make()
-  ask(0, 1, 'one\n\n')
-  ask(0, 2, 'two\n\n')
-  await Promise.all([hear(PIECE), hear(PIECE, 2)])
-  ask(1, 1, '')
+  ask.make(1, { path: 'one', bearer: null, body: '' })
+  ask.make(2, { path: 'two', bearer: null, body: '' })
+  await Promise.all([hear(RESPONSE_CHUNK), hear(RESPONSE_CHUNK, 2)])
+  ask.abort(1)
   await vi.waitFor(() => expect(closed).toEqual(['/rt/v1/one']), PATIENCE)
-  expect(told.some(([what]) => what === ENDED)).toBe(false)
-  // Abort, as if the core were gone.
+  expect(told.some(([what]) => what === RESPONSE_ENDED)).toBe(false)
+  // The core is gone.
   life.abort()
   await vi.waitFor(() => expect(closed).toEqual(['/rt/v1/one', '/rt/v1/two']), PATIENCE)
-  expect(told.some(([what]) => what === ENDED)).toBe(false)
+  expect(told.some(([what]) => what === RESPONSE_ENDED)).toBe(false)
 })
 
 test('an abort before the answer keeps it from being told at all', async () => {
   answer = (_, response) => void response.end('x')
   const ask = make()
-  ask(0, 1, 'sse\n\n')
-  ask(1, 1, '')
-  ask(0, 2, 'sse\n\n')
-  await hear(ENDED, 2)
-  expect(told.map(([what, , number]) => [what, number])).toEqual([[ANSWERED, 2], [PIECE, 2], [ENDED, 2]])
+  ask.make(1, { path: 'sse', bearer: null, body: '' })
+  ask.abort(1)
+  ask.make(2, { path: 'sse', bearer: null, body: '' })
+  await hear(RESPONSE_ENDED, 2)
+  expect(told.map(([what, number]) => [what, number])).toEqual([[RESPONSE_STARTED, 2], [RESPONSE_CHUNK, 2], [RESPONSE_ENDED, 2]])
 })
 
 test.each([
@@ -152,15 +148,15 @@ test.each([
   [undefined, ''],
 ])('Retry-After %j is told as %j', async (header, milliseconds) => {
   answer = (_, response) => void response.writeHead(429, header === undefined ? {} : { 'retry-after': header }).end('busy')
-  make()(0, 1, 'poll\n\n{}')
-  await hear(ENDED)
-  expect(told[0]).toEqual([ANSWERED, milliseconds, 1, 429])
+  make().make(1, { path: 'poll', bearer: null, body: '{}' })
+  await hear(RESPONSE_ENDED)
+  expect(told[0]).toEqual([RESPONSE_STARTED, 1, 429, milliseconds])
 })
 
 test('Retry-After may be a date', async () => {
   answer = (_, response) => void response.writeHead(503, { 'retry-after': new Date(Date.now() + 3_600_000).toUTCString() }).end()
-  make()(0, 1, 'poll\n\n{}')
-  const wait = Number(await hear(ANSWERED))
+  make().make(1, { path: 'poll', bearer: null, body: '{}' })
+  const wait = Number(await hear(RESPONSE_STARTED))
   expect(wait).toBeGreaterThan(3_000_000)
   expect(wait).toBeLessThanOrEqual(3_600_000)
 })
@@ -171,32 +167,32 @@ test('a redirect is a failure, and nobody is sent there', async () => {
     asked.push(url)
     response.writeHead(307, { location: '/elsewhere' }).end()
   }
-  make()(0, 1, 'poll\nst_secret\n{}')
-  expect(await hear(ENDED)).not.toBe('')
+  make().make(1, { path: 'poll', bearer: 'st_secret', body: '{}' })
+  expect(await hear(RESPONSE_ENDED)).not.toBe('')
   expect(asked).toEqual(['/rt/v1/poll'])
 })
 
 test('a body that breaks off is told as far as it came, and why there is no more', async () => {
   answer = (_, response) => {
     response.write('half')
-    void hear(PIECE).then(() => response.destroy())
+    void hear(RESPONSE_CHUNK).then(() => response.destroy())
   }
-  make()(0, 1, 'sse\n\n{}')
-  expect(await hear(ENDED)).toBe('the answer broke off')
+  make().make(1, { path: 'sse', bearer: null, body: '{}' })
+  expect(await hear(RESPONSE_ENDED)).toBe('the answer broke off')
   expect(pieces()).toEqual(['half'])
 })
 
 test('a browser that streams no bodies has the text at the end', async () => {
   vi.stubGlobal('fetch', async () => ({ status: 200, headers: new Headers(), body: null, text: async () => '{"a":1}\n' }))
-  make()(0, 1, 'poll\n\n{}')
-  expect(await hear(ENDED)).toBe('')
+  make().make(1, { path: 'poll', bearer: null, body: '{}' })
+  expect(await hear(RESPONSE_ENDED)).toBe('')
   expect(pieces()).toEqual(['{"a":1}\n'])
 })
 
 test('what keeps a request from its answer is named, without its secrets', async () => {
   const ended = async (number: number) => {
-    make()(0, number, 'poll\nst_söcret\n{"ticket":"tk_secret"}')
-    const why = await hear(ENDED, number)
+    make().make(number, { path: 'poll', bearer: 'st_söcret', body: '{"ticket":"tk_secret"}' })
+    const why = await hear(RESPONSE_ENDED, number)
     expect(why).not.toMatch(/secret|söcret/)
     return why
   }

@@ -269,8 +269,8 @@ test('of a user who did not come back nothing stays, and what another has not se
   for (const user of ['gone', 'gone\troom:1', 'back', 'back\troom:1']) await first.save({ user, ...fence(1), text: user })
   await first.transact('readwrite', '', (store) => store.put(1, 'ws://a\ngone\n'))
   for (const user of ['gone', 'back', 'sent']) await row(`ws://a\n${user}\t\tl-1\t0000000000000001`)
-  rows.set('tidings\nws://b\ngone\t\tl-2\t0000000000000001', `~12\n1\n${early}\n*`)
-  rows.set('tidings\nws://b\nback\t\tl-2\t0000000000000001', `~12\n1\n${early + 30 * DAY}\n*`)
+  rows.set('tidings\nws://b\ngone\t\tl-2\t0000000000000001', `~96\n${early}\n1\nread\n*`)
+  rows.set('tidings\nws://b\nback\t\tl-2\t0000000000000001', `~96\n${early + 30 * DAY}\n1\nread\n*`)
   vi.setSystemTime(early + 31 * DAY)
   await storage(() => 'ws://a').save({ user: 'back', ...fence(2), text: 'again' })
   expect(await kept()).toEqual([

@@ -1,6 +1,6 @@
 import { afterEach, expect, test, vi } from 'vitest'
 import { host, type HostNeeds } from '../../src/host.js'
-import { ENDED, KEEP, REQUEST, STORAGE_FAILED } from '../../src/words.js'
+import { PERSIST_OUTBOX, REQUEST, RESPONSE_ENDED, STORAGE_FAILED } from '../../src/generated/ops.js'
 
 const WORLD = '../../src/later/world.js'
 
@@ -20,16 +20,16 @@ test('what the file that makes requests does not come for ends, and the next one
   const needs = { storage: {}, tickets: {}, url: () => '', heard: () => {} } as unknown as HostNeeds
   const { say } = host(needs, { tell, turn() {}, more() {} }, new AbortController().signal)
 
-  say(REQUEST, 1, 'sse\n\n{}')
+  say(REQUEST, 1, '{}')
   await vi.waitFor(() => expect(tell).toHaveBeenCalledTimes(1), PATIENCE)
-  expect(tell).toHaveBeenCalledWith(ENDED, expect.stringContaining(''), 1)
-  expect(tell.mock.calls[0]?.[1], 'a reason').not.toBe('')
-  say(KEEP, 7, '{}')
+  expect(tell).toHaveBeenCalledWith(RESPONSE_ENDED, 1, expect.stringContaining(''))
+  expect(tell.mock.calls[0]?.[2], 'a reason').not.toBe('')
+  say(PERSIST_OUTBOX, 7, '{}')
   await vi.waitFor(() => expect(tell).toHaveBeenCalledTimes(2), PATIENCE)
   expect(tell.mock.calls[1]?.[0]).toBe(STORAGE_FAILED)
 
   there = true
-  say(REQUEST, 2, 'poll\n\n{}')
-  await vi.waitFor(() => expect(ask).toHaveBeenCalledExactlyOnceWith(REQUEST - KEEP, 2, 'poll\n\n{}'), PATIENCE)
+  say(REQUEST, 2, '{}')
+  await vi.waitFor(() => expect(ask).toHaveBeenCalledExactlyOnceWith(REQUEST, 2, '{}'), PATIENCE)
   expect(tell).toHaveBeenCalledTimes(2)
 })

@@ -9,11 +9,10 @@ use super::{
     error,
     object::{Object, list},
 };
+use crate::ops::{JsonText, RawArrival, RawChannel, RawGap, RawMessage};
 
-/// `{status, messages: [entry…], gap, hasMore, loadingMore, error}`. A message that TypeScript
-/// knows is `[key]`, another message `[key, flags, id, offset, at, from, payload, error]`; flags
-/// are pending 1, own 2. `known`: the messages that TypeScript knows, in order.
-pub(crate) fn channel(view: &ChannelView, known: &[Arc<MessageView>]) -> String {
+/// A channel; `known`: the messages that TypeScript knows, in order.
+pub(crate) fn channel(view: &ChannelView, known: &[Arc<MessageView>]) -> JsonText<RawChannel> {
     let status = match view.status {
         ChannelStatus::CatchingUp => "catching-up",
         ChannelStatus::Idle => "idle",
@@ -28,12 +27,13 @@ pub(crate) fn channel(view: &ChannelView, known: &[Arc<MessageView>]) -> String 
         out.key("from", &gap.from);
         out.key("to", &gap.to);
         out.text("why", gap.why.as_str());
-        out.end()
+        out.end::<RawGap>()
     });
-    out.raw("gap", gap_text.as_deref());
+    out.raw("gap", gap_text.as_ref().map(JsonText::as_str));
     out.key("hasMore", &view.has_more);
     out.key("loadingMore", &view.loading_more);
-    out.raw("error", view.error.as_ref().map(error).as_deref());
+    let error_text = view.error.as_ref().map(error);
+    out.raw("error", error_text.as_ref().map(JsonText::as_str));
     // Both lists have the same order; new messages may be in between.
     let mut rest = known;
     list(out.slot("messages"), &view.messages, |out, message| {
@@ -46,8 +46,8 @@ pub(crate) fn channel(view: &ChannelView, known: &[Arc<MessageView>]) -> String 
     out.end()
 }
 
-/// `{channel, message}`.
-pub(crate) fn arrived(channel: &Channel, message: &MessageView) -> String {
+/// A message that came.
+pub(crate) fn arrived(channel: &Channel, message: &MessageView) -> JsonText<RawArrival> {
     let mut out = Object::new();
     out.key("channel", channel);
     entry(out.slot("message"), message, false);
@@ -76,13 +76,14 @@ fn entry(out: &mut String, message: &MessageView, known: bool) {
                 let mut author = Object::new();
                 author.key("user", &from.user);
                 author.raw("info", from.info.as_ref().map(Json::as_str));
-                out.push_str(&author.end());
+                out.push_str(author.end::<RawMessage>().as_str());
             }
         }
         out.push(',');
         out.push_str(message.data.as_str());
         out.push(',');
-        out.push_str(&message.failed.as_ref().map_or_else(|| String::from("null"), error));
+        let failed = message.failed.as_ref().map(error);
+        out.push_str(failed.as_ref().map_or("null", JsonText::as_str));
     }
     out.push(']');
 }

@@ -4,13 +4,12 @@ use tidings_client_core::{Client, Filter, InboxStatus, ItemKey, ItemView};
 use tidings_protocol::{Encode, json::push_str_escaped};
 
 use super::object::{Object, list};
+use crate::ops::{JsonText, RawInbox, RawItem};
 
 /// The items that TypeScript has.
 ///
 /// A payload crosses the border once. From then on an item is a number and four flags, and
-/// TypeScript finds the frozen, parsed payload under that number. An entry is `[number, flags]`, or
-/// `[number, flags, id, type, at, body]` the first time; flags are read 1, seen 2, archived 4,
-/// pending 8.
+/// TypeScript finds the frozen, parsed payload under that number; see [`RawItem`].
 #[derive(Default)]
 pub(crate) struct Items {
     /// Sorted by key. A tree would add 3 KB to the code that every page loads.
@@ -47,8 +46,7 @@ impl Items {
         self.known.binary_search_by(|(known, _)| known.cmp(key))
     }
 
-    /// A view:
-    /// `{status, items: [entry…], unread, unseen, count, hasMore, loadingMore, error, gone: [number…]}`.
+    /// A view.
     pub(crate) fn view(
         &mut self,
         client: &Client,
@@ -56,7 +54,7 @@ impl Items {
         gone: &[u64],
         loading: bool,
         error: Option<&str>,
-    ) -> String {
+    ) -> JsonText<RawInbox> {
         let view = client.summary(filter);
         let status = match view.status {
             InboxStatus::Cached => "cached",
@@ -91,11 +89,11 @@ impl Items {
         out.push(']');
     }
 
-    /// One item's entry.
-    pub(crate) fn single(&mut self, item: &ItemView) -> String {
+    /// One item.
+    pub(crate) fn single(&mut self, item: &ItemView) -> JsonText<RawItem> {
         let mut out = String::new();
         self.entry(&mut out, item);
-        out
+        JsonText::new(out)
     }
 
     fn entry(&mut self, out: &mut String, item: &ItemView) {
@@ -161,8 +159,11 @@ mod tests {
     #[test]
     fn a_payload_crosses_once() {
         let mut items = Items::default();
-        assert_eq!(items.single(&item(1)), r#"[1,11,"n\"1","payment",7,{"title":"Paid"}]"#);
-        assert_eq!(items.single(&item(1)), "[1,11]");
+        assert_eq!(
+            items.single(&item(1)).as_str(),
+            r#"[1,11,"n\"1","payment",7,{"title":"Paid"}]"#
+        );
+        assert_eq!(items.single(&item(1)).as_str(), "[1,11]");
         let both = [item(1), item(2)];
         assert!(entries(&mut items, &both, &Filter::default()).starts_with("[[1,11],[2,11,"));
         let unread = Filter { show: Show::Unread, kinds: Kinds::default() };
@@ -176,6 +177,9 @@ mod tests {
         items.single(&item(2));
         assert_eq!(items.forget_all_but(&[item(2)]), [1]);
         assert_eq!(items.len(), 1);
-        assert!(items.single(&item(1)).starts_with("[3,11,"), "a number is never given twice");
+        assert!(
+            items.single(&item(1)).as_str().starts_with("[3,11,"),
+            "a number is never given twice"
+        );
     }
 }

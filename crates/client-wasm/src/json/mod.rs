@@ -10,12 +10,16 @@ use tidings_client_core::{
 };
 use tidings_protocol::{Channel, Encode, Epoch, json::push_str_escaped, server::GapReason};
 
+use crate::ops::{
+    JsonText, OutboxChanges, RawCache, RawConnection, RawError, RawFailedIntent, RawGap, RawOutbox,
+    RawRequest, RawStored,
+};
 pub(crate) use channel::{arrived, channel};
 pub(crate) use items::Items;
 use object::{Object, list};
 
-/// `{status, user, error, attempt, retryAt, lost, transport, durable}`.
-pub(crate) fn connection(connection: &Connection, error: Option<&str>) -> String {
+/// The connection.
+pub(crate) fn connection(connection: &Connection, error: Option<&str>) -> JsonText<RawConnection> {
     let status = match connection.status {
         Status::Closed => "closed",
         Status::Connected => "connected",
@@ -44,16 +48,18 @@ pub(crate) fn connection(connection: &Connection, error: Option<&str>) -> String
     out.end()
 }
 
-/// `{pending, failed: […]}`.
-pub(crate) fn outbox(outbox: &Outbox) -> String {
+/// The outbox.
+pub(crate) fn outbox(outbox: &Outbox) -> JsonText<RawOutbox> {
     let mut out = Object::new();
     out.key("pending", &outbox.pending);
-    list(out.slot("failed"), &outbox.failed, |out, intent| out.push_str(&failed(intent)));
+    list(out.slot("failed"), &outbox.failed, |out, intent| {
+        out.push_str(failed(intent).as_str());
+    });
     out.end()
 }
 
-/// `{id, kind, channel, at, error}`.
-pub(crate) fn failed(intent: &FailedIntent) -> String {
+/// An intent that was refused for good.
+pub(crate) fn failed(intent: &FailedIntent) -> JsonText<RawFailedIntent> {
     let mut out = Object::new();
     out.key("id", &intent.id);
     let kind = match intent.kind {
@@ -63,12 +69,12 @@ pub(crate) fn failed(intent: &FailedIntent) -> String {
     out.text("kind", kind);
     out.key("channel", &intent.channel);
     out.key("at", &intent.at);
-    out.raw("error", Some(&error(&intent.error)));
+    out.raw("error", Some(error(&intent.error).as_str()));
     out.end()
 }
 
-/// `{code, fault, retry, message}`.
-pub(crate) fn error(error: &Error) -> String {
+/// What went wrong.
+pub(crate) fn error(error: &Error) -> JsonText<RawError> {
     let mut out = Object::new();
     out.key("code", &error.code);
     out.text("fault", error.fault.as_str());
@@ -77,8 +83,8 @@ pub(crate) fn error(error: &Error) -> String {
     out.end()
 }
 
-/// `{channel, epoch, offset, id}`.
-pub(crate) fn stored(stored: &Stored) -> String {
+/// Where the server keeps an intent's record.
+pub(crate) fn stored(stored: &Stored) -> JsonText<RawStored> {
     let mut out = Object::new();
     out.key("channel", &stored.channel);
     out.key("epoch", &stored.epoch);
@@ -87,8 +93,8 @@ pub(crate) fn stored(stored: &Stored) -> String {
     out.end()
 }
 
-/// `{channel, from, to, why}`.
-pub(crate) fn gap(channel: &Channel, from: u64, to: u64, why: GapReason) -> String {
+/// Records that are missing for good.
+pub(crate) fn gap(channel: &Channel, from: u64, to: u64, why: GapReason) -> JsonText<RawGap> {
     let mut out = Object::new();
     out.key("channel", channel);
     out.key("from", &from);
@@ -97,8 +103,13 @@ pub(crate) fn gap(channel: &Channel, from: u64, to: u64, why: GapReason) -> Stri
     out.end()
 }
 
-/// `{user, cursors: [[epoch, offset], …], over: [epoch, …], text}`.
-pub(crate) fn cache(user: &str, cursors: &[(Epoch, u64)], over: &[Epoch], text: &str) -> String {
+/// A cache to write.
+pub(crate) fn cache(
+    user: &str,
+    cursors: &[(Epoch, u64)],
+    over: &[Epoch],
+    text: &str,
+) -> JsonText<RawCache> {
     let mut out = Object::new();
     out.text("user", user);
     out.text("text", text);
@@ -113,8 +124,8 @@ pub(crate) fn cache(user: &str, cursors: &[(Epoch, u64)], over: &[Epoch], text: 
     out.end()
 }
 
-/// `{user, changes: [[lane, seq, text] or [lane, seq], …]}`.
-pub(crate) fn keep(user: &str, changes: &[Change]) -> String {
+/// Rows to write and to drop.
+pub(crate) fn changes(user: &str, changes: &[Change]) -> JsonText<OutboxChanges> {
     let mut out = Object::new();
     out.text("user", user);
     list(out.slot("changes"), changes, |out, change| {
@@ -135,64 +146,11 @@ pub(crate) fn keep(user: &str, changes: &[Change]) -> String {
     out.end()
 }
 
-#[cfg(test)]
-mod tests {
-    use tidings_client_core::{Client, Config, Filter};
-    use tidings_protocol::{ErrorCode, Json};
-
-    use super::*;
-
-    #[test]
-    fn every_snapshot_is_json() {
-        let failure = Error::new(ErrorCode::Network, "line\nbreak");
-        let client = Client::new(Config::new(1, "page".into(), "lane".into()));
-        let texts = [
-            Items::default().view(
-                &client,
-                &Filter::default(),
-                &[4, 5],
-                true,
-                Some(&error(&failure)),
-            ),
-            connection(
-                &Connection {
-                    status: Status::Waiting,
-                    user: Some(String::from("\u{1}\"")),
-                    error: Some(failure.clone()),
-                    attempt: 3,
-                    retry_at: Some(9),
-                    lost: true,
-                    transport: Some(TransportKind::Ws),
-                    durable: false,
-                },
-                Some(&error(&failure)),
-            ),
-            outbox(&Outbox {
-                pending: 1,
-                failed: vec![FailedIntent {
-                    kind: IntentKind::Mark,
-                    id: 1,
-                    channel: Channel::system(),
-                    at: 2,
-                    error: failure,
-                }],
-            }),
-            stored(&Stored {
-                channel: Channel::system(),
-                epoch: Epoch::from_bits(1),
-                offset: 3,
-                id: String::new(),
-            }),
-            gap(&Channel::system(), 1, 2, GapReason::Epoch),
-            cache(
-                "u1",
-                &[(Epoch::from_bits(1), 2), (Epoch::from_bits(3), 4)],
-                &[Epoch::from_bits(5)],
-                "{}",
-            ),
-        ];
-        for text in texts {
-            assert!(Json::parse(&text).is_ok(), "{text}");
-        }
-    }
+/// A request to make.
+pub(crate) fn request(path: &str, bearer: &Option<String>, body: &str) -> JsonText<RawRequest> {
+    let mut out = Object::new();
+    out.text("path", path);
+    out.key("bearer", bearer);
+    out.text("body", body);
+    out.end()
 }

@@ -2,6 +2,8 @@
 
 use tidings_protocol::{Encode, json::push_str_escaped};
 
+use crate::ops::JsonText;
+
 /// An object under construction.
 pub(super) struct Object(String);
 
@@ -30,9 +32,9 @@ impl Object {
         self.slot(key).push_str(json.unwrap_or("null"));
     }
 
-    pub(super) fn end(mut self) -> String {
+    pub(super) fn end<T>(mut self) -> JsonText<T> {
         self.0.push('}');
-        self.0
+        JsonText::new(self.0)
     }
 }
 

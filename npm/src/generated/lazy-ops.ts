@@ -1,0 +1,27 @@
+// Generated from crates/client-wasm/src/ops by `cargo xtask types`. Don't edit: change the Rust table.
+export const SAVE_CACHE = 64
+export const WIPE = 65
+export const PERSIST_OUTBOX = 66
+export const CLAIM_LANES = 67
+export const RELEASE_LANE = 68
+export const REQUEST = 69
+export const ABORT_REQUEST = 70
+export const DISCONNECT = 64
+export const RETRY = 65
+export const CLOSE = 66
+export const SIGN_OUT = 67
+export const DISCARD_FAILED = 68
+export const STORAGE_FAILED = 69
+export const TRANSPORT_CLOSED = 70
+export const ONLINE = 71
+export const OFFLINE = 72
+export const HIDDEN = 73
+export const SUBSCRIBE = 74
+export const UNSUBSCRIBE = 75
+export const OUTBOX_PERSISTED = 76
+export const LANES_CLAIMED = 77
+export const LANES_FAILED = 78
+export const SIGNED_OUT_ELSEWHERE = 79
+export const RESPONSE_STARTED = 80
+export const RESPONSE_CHUNK = 81
+export const RESPONSE_ENDED = 82
