@@ -8,6 +8,7 @@
 use std::{
     collections::BTreeMap,
     future::poll_fn,
+    io,
     ops::Bound,
     pin::Pin,
     task::{Context, Poll, ready},
@@ -41,6 +42,7 @@ type Connector = hyper_rustls::HttpsConnector<HttpConnector>;
 #[cfg(not(feature = "tls"))]
 type Connector = HttpConnector;
 type Http = Client<Connector, Full<Bytes>>;
+type Cause = dyn std::error::Error + 'static;
 
 /// Every request that has not ended.
 pub(crate) struct Requests {
@@ -61,15 +63,23 @@ enum Step {
     Failed(String),
     Asked {
         asked: ResponseFuture,
-        /// A copy of the request, in case the server had already closed the connection. Proxies
-        /// close idle connections when they are reconfigured. Browsers repeat a request in this
-        /// case, too.
-        again: Option<Box<(Http, Request<Full<Bytes>>)>>,
+        /// A copy of the request, in case the server had already closed the connection.
+        again: Option<Box<Again>>,
     },
     Answered {
         body: Incoming,
         text: Text,
     },
+}
+
+/// A request that is repeated if its connection ends before any part of a response arrived. Proxies
+/// close idle connections when they are reconfigured, and read nothing that is on its way then.
+/// Browsers repeat a request in this case, too.
+struct Again {
+    http: Http,
+    request: Request<Full<Bytes>>,
+    /// How many of the kept connections may still turn out to be closed. The next one is new.
+    kept: usize,
 }
 
 impl Requests {
@@ -113,7 +123,9 @@ impl Requests {
             request = request.header(header::AUTHORIZATION, bearer);
         }
         let request = request.body(Full::from(body)).map_err(|error| error.to_string())?;
-        let again = self.reuses.then(|| Box::new((http.clone(), request.clone())));
+        let again = self.reuses.then(|| {
+            Box::new(Again { http: http.clone(), request: request.clone(), kept: KEPT_MAX })
+        });
         Ok(Step::Asked { asked: http.request(request), again })
     }
 
@@ -152,11 +164,10 @@ impl Step {
                     *self = Self::Answered { body: answer.into_body(), text: Text::default() };
                     Poll::Ready(Event::RequestAnswered { request, status, retry_after_ms })
                 }
-                Err(error) => match again.take() {
-                    // Repeated only once, and only if no part of a response came.
-                    Some(once_more) if ended_unanswered(&error) => {
-                        let (http, same) = *once_more;
-                        *self = Self::Asked { asked: http.request(same), again: None };
+                Err(error) => match again {
+                    Some(again) if again.kept > 0 && ended_unanswered(&error) => {
+                        again.kept -= 1;
+                        *asked = again.http.request(again.request.clone());
                         self.poll(request, cx)
                     }
                     _ => failed(legacy_words(&error)),
@@ -213,11 +224,19 @@ fn retry_after(answer: &Response<Incoming>) -> Option<u64> {
     seconds.trim().parse::<u64>().ok()?.checked_mul(1_000)
 }
 
-/// Whether the connection ended before any part of a response arrived.
+/// Whether the connection ended before any part of a response arrived: closed, or reset if the
+/// server had not read the request.
 fn ended_unanswered(error: &legacy::Error) -> bool {
-    let cause =
-        std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<hyper::Error>());
-    cause.is_some_and(hyper::Error::is_incomplete_message)
+    !error.is_connect()
+        && causes(error).any(|cause| {
+            let closed = cause.downcast_ref().is_some_and(hyper::Error::is_incomplete_message);
+            closed || cause.downcast_ref().is_some_and(is_broken)
+        })
+}
+
+fn is_broken(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected};
+    matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected)
 }
 
 /// Why there was no response. The outermost error names only the step that failed.
@@ -226,9 +245,12 @@ fn legacy_words(error: &legacy::Error) -> String {
 }
 
 /// An error with its causes. None of them contains a URL or a header.
-fn words(error: &(dyn std::error::Error + 'static)) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+fn words(error: &Cause) -> String {
+    causes(error).map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+fn causes(error: &Cause) -> impl Iterator<Item = &Cause> {
+    std::iter::successors(Some(error), |error| error.source())
 }
 
 #[cfg(test)]

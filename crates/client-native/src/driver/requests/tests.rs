@@ -108,27 +108,76 @@ async fn says_what_it_was_given_and_hears_the_answer_as_it_comes() {
     assert!(!again.contains("authorization"), "{again}");
 }
 
-#[tokio::test]
-async fn a_link_that_was_closed_while_it_rested_costs_no_request() {
-    let (listener, mut requests) = server().await;
-    requests.begin(1, "poll", None, String::from("{}"));
-    let (mut link, _) = accept(&listener, &mut requests).await;
-    link.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
-    assert_eq!(next(&mut requests).await, answered(1, 200));
-    assert_eq!(next(&mut requests).await, ended(1));
+/// How the server ends a connection.
+#[derive(Clone, Copy)]
+enum Ends {
+    /// With a FIN: it has read everything.
+    Closed,
+    /// With a RST: it has not read the request.
+    Reset,
+}
 
-    requests.begin(2, "poll", None, String::from("{\"n\":2}"));
-    tokio::select! {
-        heard = hear(&mut link) => assert!(heard.ends_with("{\"n\":2}"), "{heard}"),
-        event = requests.next() => panic!("{event:?}"),
+impl Ends {
+    fn end(self, link: TcpStream) {
+        if matches!(self, Self::Reset) {
+            link.set_zero_linger().unwrap();
+        }
+        drop(link);
     }
-    drop(link);
-    let (link, again) = accept(&listener, &mut requests).await;
-    assert!(again.ends_with("{\"n\":2}"), "{again}");
+}
 
-    // The request is repeated once only: a server that never answers gives an error.
-    drop(link);
-    assert!(reason(&mut requests).await.contains("closed"));
+/// Two idle connections, each of which has carried a request.
+async fn idle(listener: &TcpListener, requests: &mut Requests) -> [TcpStream; KEPT_MAX] {
+    requests.begin(1, "poll", None, String::from("{}"));
+    let (mut one, _) = accept(listener, requests).await;
+    requests.begin(2, "poll", None, String::from("{}"));
+    let (mut two, _) = accept(listener, requests).await;
+    for (request, link) in [(1, &mut one), (2, &mut two)] {
+        link.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+        assert_eq!(next(requests).await, answered(request, 200));
+        assert_eq!(next(requests).await, ended(request));
+    }
+    [one, two]
+}
+
+#[tokio::test]
+async fn connections_that_were_closed_while_idle_cost_no_request() {
+    for ends in [Ends::Closed, Ends::Reset] {
+        let (listener, mut requests) = server().await;
+        let mut links = Vec::from(idle(&listener, &mut requests).await);
+        requests.begin(3, "poll", None, String::from("{\"n\":3}"));
+        // The request takes one of them, and after its end the other.
+        while let Some(mut link) = links.pop() {
+            let mut other = links.pop();
+            let heard = async {
+                match &mut other {
+                    Some(other) => tokio::select! {
+                        text = hear(&mut link) => (text, true),
+                        text = hear(other) => (text, false),
+                    },
+                    None => (hear(&mut link).await, true),
+                }
+            };
+            let (text, first) = tokio::select! {
+                heard = patiently("the request", heard) => heard,
+                event = requests.next() => panic!("{event:?}"),
+            };
+            assert!(text.ends_with("{\"n\":3}"), "{text}");
+            if first {
+                ends.end(link);
+                links.extend(other);
+            } else {
+                ends.end(other.unwrap());
+                links.push(link);
+            }
+        }
+        let (link, again) = accept(&listener, &mut requests).await;
+        assert!(again.ends_with("{\"n\":3}"), "{again}");
+        // A server that never answers gives an error.
+        ends.end(link);
+        let reason = reason(&mut requests).await;
+        assert!(reason.contains("closed") || reason.contains("reset"), "{reason}");
+    }
 }
 
 #[tokio::test]
@@ -191,7 +240,7 @@ async fn nothing_is_read_ahead_of_the_core() {
     for _ in 0..20_000 {
         match link.try_write(&piece[..piece.len().min(WHOLE - written)]) {
             Ok(count) => written += count,
-            Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock),
+            Err(error) => assert_eq!(error.kind(), io::ErrorKind::WouldBlock),
         }
         assert!(written <= HELD_MAX, "the body was read though nobody wanted it");
         yield_now().await;
