@@ -90,7 +90,8 @@ impl Context {
             let Some(room) = self.channels.rooms.get_mut(place) else { continue };
             room.older.cut();
             // What came over the other meanwhile is not to come again, even if the server can't go on from there any more.
-            let told = room.cursor.is_some() && named.get(&room.channel) == room.cursor.as_ref();
+            let held = room.resumes_from();
+            let told = held.is_some() && named.get(&room.channel) == held.as_ref();
             if !told && room.leg().is_some() {
                 room.stand = Stand::Away;
             }
@@ -111,7 +112,7 @@ impl Context {
             if !matches!(room.stand, Stand::Away | Stand::Joined(..)) {
                 continue;
             }
-            match room.cursor {
+            match room.resumes_from() {
                 Some(cursor) => drop(cursors.insert(room.channel.clone(), cursor)),
                 None => fresh.push(room.channel.clone()),
             }
@@ -252,6 +253,7 @@ impl Context {
         if let Some(user) = self.account.user()
             && let Some(room) = self.channels.rooms.get_mut(place)
             && usable
+            && room.wants_save()
             && std::mem::take(&mut room.unsaved)
             // Of a log that nobody has written to there is nothing to go on from.
             && let Some(cursor) = room.cursor.filter(|cursor| !room::is_unborn(*cursor))

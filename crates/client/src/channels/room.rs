@@ -50,8 +50,11 @@ pub(crate) struct Room {
     bytes: usize,
     pub(crate) older: Older,
     gap: Option<GapView>,
-    /// The last record it had when the server last went on elsewhere.
-    moved_from: Option<u64>,
+    /// The cursor before the server moved the subscription. Set until the `gap` for the records in
+    /// between arrives, or a record that shows that there is no gap. Until then the client saves
+    /// nothing and resumes from here, so that a page that ends or is cut off in between learns of
+    /// the gap later.
+    moved_from: Option<Cursor>,
     /// Epochs this client left: a save may replace what was saved under them.
     pub(crate) left: Vec<Epoch>,
     /// The epoch of a cache that came before the server named its own.
@@ -107,13 +110,22 @@ impl Room {
         self.asked = id;
         self.stand = Stand::Joined(Leg::Asked, repairs);
         self.stale = true;
-        let (channel, since) = (self.channel.clone(), self.cursor.map(Since::Cursor));
+        let (channel, since) = (self.channel.clone(), self.resumes_from().map(Since::Cursor));
         Subscribe { id: Some(id), channel, since }
+    }
+
+    /// The cursor that the next `subscribe` states.
+    pub(crate) fn resumes_from(&self) -> Option<Cursor> {
+        self.moved_from.or(self.cursor)
     }
 
     /// The server goes on after `at`; `first` and `top` are its log's. `recovered`: as the cursor asked for.
     /// `false`: it says that it goes on from the cursor, and names another place.
     pub(crate) fn subscribed(&mut self, at: Cursor, first: u64, top: u64, recovered: bool) -> bool {
+        if let Some(before) = self.moved_from.take() {
+            self.cursor = Some(before);
+        }
+        let was = self.cursor;
         if let Some(held) = self.cursor {
             let same = held.epoch == at.epoch || is_unborn(held);
             if recovered && (!same || at.offset > held.offset) {
@@ -129,9 +141,9 @@ impl Room {
         {
             self.left.push(late);
         }
-        // Moved on from before the first record, it holds nothing either.
-        let fresh = self.cursor.is_none_or(|held| !recovered && is_unborn(held));
-        self.moved_from = self.cursor.filter(|_| !recovered).map(|held| held.offset);
+        // Moved while it holds no message, it begins with the first page, like a new one.
+        let fresh = self.cursor.is_none() || (!recovered && self.messages.is_empty());
+        self.moved_from = was.filter(|_| !recovered);
         match &mut self.cursor {
             // What was taken stays taken, even where the server begins before it.
             Some(held) if recovered && !is_unborn(*held) => held.proof = at.proof,
@@ -176,6 +188,7 @@ impl Room {
         if let Some(cursor) = &mut self.cursor {
             cursor.offset = to;
         }
+        self.moved_from = None;
         if let Stand::Joined(leg, repairs) = &mut self.stand {
             leg.reached(to);
             *repairs = 0;
@@ -216,14 +229,17 @@ impl Room {
     /// Where a gap begins for this client: a server that goes on elsewhere by itself names what it did not send, and knows nothing of a
     /// record that was lost before that.
     pub(crate) fn missing_from(&self, gap: &Gap) -> u64 {
-        let lost = self.moved_from.filter(|_| gap.why == GapReason::Retention);
-        lost.map_or(gap.from, |had| gap.from.min(had.saturating_add(1)))
+        let epoch = self.cursor.map(|cursor| cursor.epoch);
+        let of_log = |had: &Cursor| epoch == Some(had.epoch) || is_unborn(*had);
+        let lost = self.moved_from.filter(of_log).filter(|_| gap.why == GapReason::Retention);
+        lost.map_or(gap.from, |had| gap.from.min(had.offset.saturating_add(1)))
     }
 
     /// Offsets that are missing for good. `false`: that was told before.
     pub(crate) fn miss(&mut self, gap: GapView) -> bool {
         let news = self.gap != Some(gap);
         self.gap = Some(gap);
+        self.moved_from = None;
         self.stale = true;
         news
     }
@@ -288,6 +304,12 @@ impl Room {
     pub(crate) fn changed(&mut self) {
         self.stale = true;
         self.unsaved = true;
+    }
+
+    /// Whether there is something new to save. There is not while a gap may still come: a page that
+    /// starts from such a cache would never learn of it.
+    pub(crate) fn wants_save(&self) -> bool {
+        self.unsaved && self.moved_from.is_none()
     }
 
     /// Shows what is held, with own messages that are not in it yet after that. Answers whether that is anything new.

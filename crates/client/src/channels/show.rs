@@ -33,7 +33,7 @@ impl Context {
         let mut unsaved = false;
         for place in 0..self.channels.rooms.len() {
             let Some(room) = self.channels.rooms.get(place) else { continue };
-            unsaved |= room.unsaved;
+            unsaved |= room.wants_save();
             if !all && !room.stale {
                 continue;
             }

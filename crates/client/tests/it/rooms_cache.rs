@@ -77,6 +77,28 @@ fn a_room_goes_on_after_a_restart_where_it_was() {
     assert_eq!(rig.heard(), ["m4"], "only what this cursor has not seen");
 }
 
+/// Found by seed 1799001545: a page that died in between had saved that nothing was missing.
+#[test]
+fn where_the_server_goes_on_is_saved_once_the_gap_before_it_is_told() {
+    for why in ["retention", "epoch"] {
+        let text = after(1..=3);
+        let mut rig = start();
+        rig.want(ROOM);
+        loaded(&mut rig, Some(&text));
+        let (id, _) = rig.asked_to_subscribe();
+        let (epoch, from) = if why == "epoch" { ("roomtwo2", 1) } else { ("roomone1", 4) };
+        rig.receive(&subscribed(id, epoch, 9, 8, 8, false));
+        rig.advance(1_000);
+        assert_eq!(saved(&mut rig), None);
+        assert!(rig.commands.is_empty(), "nor is it tried again and again");
+        rig.receive(&says::gap(ROOM, from, 8, why));
+        rig.advance(250);
+        let (cursor, over, _) = saved(&mut rig).unwrap();
+        assert_eq!(cursor, (Epoch::parse(epoch).unwrap(), 8));
+        assert_eq!(over.len(), usize::from(why == "epoch"));
+    }
+}
+
 #[test]
 fn a_proof_is_kept_over_a_restart() {
     let proof = "AAAAAAAAAAAAAAAAAAAAAAA1";

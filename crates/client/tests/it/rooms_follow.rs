@@ -359,3 +359,64 @@ fn a_record_that_was_lost_before_the_server_went_on_elsewhere_is_told_with_the_g
     rig.receive(&message(5));
     assert_eq!(rig.texts(), ["m1", "m5"]);
 }
+
+/// Found by seed 1799001545: what is missing was never told, because the connection went on after it.
+#[test]
+fn a_gap_that_had_not_come_when_the_connection_ended_comes_on_the_next() {
+    let mut rig = Rig::in_room();
+    rig.receive(&message(1));
+    let moved_on = |rig: &mut Rig| {
+        rig.cut();
+        rig.reopen();
+        rig.receive(&says::connected("u1"));
+        let (id, cursor) = rig.asked_to_subscribe();
+        assert_eq!(cursor, since(1));
+        rig.receive(&subscribed(id, "roomone1", 6, 7, 5, false));
+    };
+    moved_on(&mut rig);
+    moved_on(&mut rig);
+    rig.receive(&says::gap("room:1", 2, 5, "retention"));
+    assert_eq!(rig.room().gap.map(|gap| (gap.from, gap.to)), Some((2, 5)));
+    rig.cut();
+    rig.reopen();
+    rig.receive(&says::connected("u1"));
+    assert_eq!(rig.asked_to_subscribe().1, since(5), "once it is told, it goes on after it");
+}
+
+#[test]
+fn a_server_that_can_go_on_after_all_misses_nothing() {
+    let mut rig = Rig::in_room();
+    rig.receive(&message(1));
+    rig.cut();
+    rig.reopen();
+    rig.receive(&says::connected("u1"));
+    let (id, _) = rig.asked_to_subscribe();
+    rig.receive(&subscribed(id, "roomone1", 6, 7, 5, false));
+    rig.cut();
+    rig.reopen();
+    rig.receive(&says::connected("u1"));
+    let (id, _) = rig.asked_to_subscribe();
+    rig.receive(&subscribed(id, "roomone1", 1, 3, 1, true));
+    rig.receive(&message(2));
+    rig.receive(&message(3));
+    assert_eq!(rig.texts(), ["m1", "m2", "m3"]);
+}
+
+/// To one who may not read back, what came before the right began is no gap.
+#[test]
+fn a_server_that_goes_on_elsewhere_without_a_gap_is_followed_from_its_next_record() {
+    let mut rig = Rig::in_room();
+    rig.receive(&message(1));
+    rig.cut();
+    rig.reopen();
+    rig.receive(&says::connected("u1"));
+    let (id, _) = rig.asked_to_subscribe();
+    rig.receive(&subscribed(id, "roomone1", 6, 5, 5, false));
+    assert_eq!(rig.room().status, ChannelStatus::Live);
+    rig.receive(&message(6));
+    rig.cut();
+    rig.reopen();
+    rig.receive(&says::connected("u1"));
+    assert_eq!(rig.asked_to_subscribe().1, since(6));
+    assert_eq!(rig.room().gap, None);
+}

@@ -1,5 +1,7 @@
-use tidings_protocol::server::GapReason;
-use tidings_server_core::store::Retention;
+use std::rc::Rc;
+
+use tidings_protocol::{Channel, rights::RightSet, server::GapReason};
+use tidings_server_core::{Limits, store::Retention};
 use tidings_simulation::{Faults, World};
 
 const KEEP: Retention = Retention {
@@ -34,6 +36,42 @@ fn one_who_was_away_beyond_retention_is_told_what_is_missing() {
         .collect();
     assert_eq!(gaps, [("inbox:mina".to_owned(), 2, 7, GapReason::Retention)]);
     assert_eq!(world.devices[phone].view().items.len(), 10, "items outlive the log");
+}
+
+/// Seed 1799001545: pages saved where the server went on before they had heard what is missing.
+#[test]
+fn a_page_that_dies_before_it_heard_of_a_gap_leaves_it_to_the_next() {
+    let hall = Channel::parse("room:hall").unwrap();
+    for moment in 0..200 {
+        // Each message goes alone, and takes its time.
+        let limits = Limits { join_bytes: 1, ..Limits::default() };
+        let mut world = World::with(moment, Faults { pace: 500, ..Faults::NONE }, limits);
+        world.allow("mina", &hall, RightSet::ALL);
+        let phone = world.device_in("mina", Rc::default(), |device| {
+            device.begin_with(hall.clone());
+        });
+        world.settle(5_000);
+        world.post(&hall);
+        world.settle(5_000);
+        // Until it is saved.
+        world.run(1_000);
+        world.devices[phone].frozen_until = u64::MAX;
+        for _ in 0..9 {
+            world.post(&hall);
+        }
+        world.run(20_000);
+        world.trim(&KEEP);
+        // Two pages, one after the other; the first lives for a moment only.
+        let mut told = Vec::new();
+        for lives_for in [moment * 20, 60_000] {
+            world.devices[phone].crash(&mut world.env);
+            world.run(lives_for);
+            let gaps = &world.devices[phone].seen.gaps;
+            told.extend(gaps.iter().map(|gap| (gap.1, gap.2)));
+        }
+        world.settle(60_000);
+        assert!(told.contains(&(2, 7)), "{told:?} where it lived for {}", moment * 20);
+    }
 }
 
 #[test]
