@@ -107,11 +107,6 @@ impl Entry {
         }
     }
 
-    /// Whether its source included records after this inbox offset.
-    pub(crate) fn is_ahead_of(&self, offset: u64) -> bool {
-        self.as_of > offset
-    }
-
     /// Whether a mark at this inbox offset is newer than the item's source.
     pub(crate) fn precedes(&self, offset: u64) -> bool {
         offset > self.as_of

@@ -37,6 +37,8 @@ pub(crate) struct Fold {
     pub(crate) facts: Facts,
     /// Inbox items up to this offset were removed.
     trimmed: u64,
+    /// The newest inbox offset that a page was read at.
+    read_at: u64,
     /// Most items kept; grows when the app loads more.
     capacity: usize,
 }
@@ -58,6 +60,7 @@ impl Fold {
             reach: [Reach { before: 0, floor: Place::BOTTOM }; 2],
             facts: Facts::default(),
             trimmed: 0,
+            read_at: 0,
             capacity: keep,
         };
         for item in &snapshot.items {
@@ -124,11 +127,11 @@ impl Fold {
     ///
     /// This is not so while a page was read ahead of the fold, or while a mark is folded whose
     /// message to everyone has not arrived. Both pass within a moment. A snapshot saved meanwhile
-    /// would later be loaded with states of another offset.
+    /// would later be loaded with states of another offset, or without items that the fold counts
+    /// until it trims them.
     pub(crate) fn is_even(&self) -> bool {
         let [inbox, system] = self.cursors;
-        !self.facts.wait_for_system(system.offset)
-            && !self.entries.iter().any(|entry| entry.is_ahead_of(inbox.offset))
+        !self.facts.wait_for_system(system.offset) && self.read_at <= inbox.offset
     }
 
     pub(crate) fn cursor(&self, log: Log) -> Cursor {
@@ -269,6 +272,7 @@ impl Fold {
             return Err(Lost);
         }
         self.capacity = most;
+        self.read_at = self.read_at.max(page.offset);
         let mut floor = Place::BOTTOM;
         let mut lowest = before;
         for item in page.items.iter().flatten() {

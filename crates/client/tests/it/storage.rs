@@ -246,16 +246,23 @@ fn a_mark_that_waits_for_its_message_is_not_saved_away() {
     assert_eq!(saves(&mut rig).len(), 1);
 }
 
-#[test]
-fn a_page_read_ahead_of_the_fold_is_saved_once_the_fold_is_there() {
+/// A fold at inbox offset 9, which is saved, and the last page under it, read at 11.
+fn with_a_page_read_ahead(items: &str) -> Rig {
     let mut rig = with_storage();
     named(&mut rig);
     loaded(&mut rig, None);
     rig.go_live(&[]);
     rig.receive(&says::subscribed("inbox:u1", "inboxone", 9, 9, false));
-    let items = [says::item("inbox:u1", 9, "i9", false)];
+    let newest = [says::item("inbox:u1", 9, "i9", false)];
     let counts = says::counts((2, 2), (0, 0, 0));
-    rig.receive(&says::snapshot_of("inboxone", 9, ("system01", 0), &counts, (true, false), &items));
+    rig.receive(&says::snapshot_of(
+        "inboxone",
+        9,
+        ("system01", 0),
+        &counts,
+        (true, false),
+        &newest,
+    ));
     rig.advance(250);
     saves(&mut rig);
     rig.event(Event::MoreRequested { filter: Filter::default(), intent: 1 });
@@ -267,15 +274,33 @@ fn a_page_read_ahead_of_the_fold_is_saved_once_the_fold_is_there() {
             _ => None,
         })
         .unwrap();
-    let item = says::item("inbox:u1", 8, "i8", true);
     rig.receive(&format!(
-        r#"{{"type":"page","id":{id},"channel":"inbox:u1","epoch":"inboxone","offset":11,"more":false,"items":[{item}]}}"#
+        r#"{{"type":"page","id":{id},"channel":"inbox:u1","epoch":"inboxone","offset":11,"more":false,"items":[{items}]}}"#
     ));
     rig.receive(&says::notification_at(10, "i10", 1, &says::counts((3, 3), (0, 0, 0))));
     rig.advance(250);
+    rig
+}
+
+#[test]
+fn a_page_read_ahead_of_the_fold_is_saved_once_the_fold_is_there() {
+    let mut rig = with_a_page_read_ahead(&says::item("inbox:u1", 8, "i8", true));
     assert!(saves(&mut rig).is_empty(), "i8 is as it will be at 11");
     let counts = says::counts((2, 2), (0, 0, 0));
     rig.receive(&says::marked(11, r#""offsets":{"inbox":[8]}"#, r#"{"read":true}"#, None, &counts));
+    rig.advance(250);
+    assert_eq!(saves(&mut rig)[0].cursors[0], ("inboxone".into(), 11));
+}
+
+/// Found by seed 1798205416.
+#[test]
+fn a_page_that_lacks_what_is_trimmed_later_is_saved_once_the_fold_is_there() {
+    let mut rig = with_a_page_read_ahead("");
+    assert!(saves(&mut rig).is_empty(), "at 10, i8 is there");
+    let counts = says::counts((2, 2), (0, 0, 0));
+    rig.receive(&format!(
+        r#"{{"type":"trimmed","channel":"inbox:u1","offset":11,"id":"r11","at":1,"up_to":8,"counts":{counts}}}"#
+    ));
     rig.advance(250);
     assert_eq!(saves(&mut rig)[0].cursors[0], ("inboxone".into(), 11));
 }
