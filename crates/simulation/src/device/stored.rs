@@ -1,6 +1,6 @@
 //! The caches of a device, as its browser stores them.
 
-use tidings_client_core::{ChannelStatus, Event};
+use tidings_client_core::{ChannelStatus, Event, InboxStatus};
 use tidings_protocol::Channel;
 
 use super::Device;
@@ -35,18 +35,17 @@ impl Device {
         }
         env.tally.more(Count::Cached, u64::from(saved.is_some()));
         let page = self.page;
-        let Some(channel) = key.split_once('\t').and_then(|(_, name)| Channel::parse(name).ok())
-        else {
-            env.saw(Sight::Loaded { page, key: key.clone(), saved: saved.clone() });
-            let saved = saved.map(|saved| saved.text);
-            return self.feed(env, Event::StorageLoaded { user: key, saved });
+        // If the server was faster, a cache that comes later is not used.
+        let channel = key.split_once('\t').map(|(_, name)| Channel::parse(name));
+        let is_waiting = |device: &mut Self| match &channel {
+            Some(Ok(channel)) => device.room(channel).status == ChannelStatus::Joining,
+            Some(Err(_)) => false,
+            None => device.view().status == InboxStatus::Loading,
         };
-        // If the server was asked first, a cache that comes later is not used.
-        let is_joining = |device: &Self| device.room(&channel).status == ChannelStatus::Joining;
-        let waits = is_joining(self);
+        let waits = is_waiting(self);
         let text = saved.as_ref().map(|saved| saved.text.clone());
         self.feed(env, Event::StorageLoaded { user: key.clone(), saved: text });
-        if waits && !is_joining(self) {
+        if waits && !is_waiting(self) {
             env.saw(Sight::Loaded { page, key, saved });
         }
     }
