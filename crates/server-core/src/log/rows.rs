@@ -14,6 +14,8 @@ pub struct Log {
     pub id: i64,
     /// Identity of the log.
     pub epoch: Epoch,
+    /// Oldest offset stored; `top + 1` if there is none.
+    pub first: u64,
     /// Newest offset; 0 before the first.
     pub top: u64,
     /// The time that the newest record states, in milliseconds since 1970. Never goes back.

@@ -281,6 +281,12 @@ proptest! {
         let folder = tempfile::tempdir().unwrap();
         play(&Sqlite::open(folder.path()).unwrap(), &deeds)?;
     }
+
+    #[test]
+    fn sqlite_decides_a_batch_as_if_one_by_one(deeds in vec(deed(), 1..60), size in 2..20_usize) {
+        let folder = tempfile::tempdir().unwrap();
+        play_together(&Sqlite::open(folder.path()).unwrap(), &deeds, size)?;
+    }
 }
 
 proptest! {

@@ -29,10 +29,10 @@ const MAKE: &str = "INSERT INTO channel (name, epoch, first, top, at, empty_sinc
     LEFT JOIN gone g ON g.hash = t.hash
     ORDER BY t.name COLLATE \"C\" ON CONFLICT (name) DO NOTHING";
 
-const LOCK: &str = "SELECT name, id, epoch, top, at FROM channel
+const LOCK: &str = "SELECT name, id, epoch, first, top, at FROM channel
     WHERE name = ANY($1) ORDER BY name FOR NO KEY UPDATE";
 
-const LOOK: &str = "SELECT name, id, epoch, top, at FROM channel WHERE name = ANY($1)";
+const LOOK: &str = "SELECT name, id, epoch, first, top, at FROM channel WHERE name = ANY($1)";
 
 const KEYS: &str = "SELECT i.credential, i.key, i.fingerprint, i.answer
     FROM idempotency i JOIN unnest($1::text[], $2::text[]) AS t (credential, key)
@@ -142,8 +142,9 @@ pub(super) async fn load(
         let log = Log {
             id: row.get(1),
             epoch: epoch(row.get(2))?,
-            top: uint(row.get(3))?,
-            at: uint(row.get(4))?,
+            first: uint(row.get(3))?,
+            top: uint(row.get(4))?,
+            at: uint(row.get(5))?,
         };
         loaded.logs.insert(channel, log);
     }

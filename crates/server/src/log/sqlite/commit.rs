@@ -5,11 +5,11 @@ use std::fmt::{self, Display, Formatter};
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 use tidings_server_core::{
     Ids,
-    steady::Kept,
-    store::{Op, StoreError, Subject, Write, Written},
+    log::Needs,
+    store::{StoreError, Write, Written},
 };
 
-use super::{append, condition::Condition, dedupe, inbox, marks, row::int};
+use super::{condition::Condition, load::load, row::int, save::save};
 
 /// The one connection that writes.
 #[derive(Debug)]
@@ -44,21 +44,13 @@ impl Writer {
         writes: &[Write],
     ) -> Result<Vec<Result<Written, StoreError>>, Failure> {
         self.transaction(|step| {
-            let mut answers = Vec::with_capacity(writes.len());
-            for write in writes {
-                let savepoint = step.transaction.savepoint()?;
-                match apply(&savepoint, stored, write) {
-                    Ok(written) => {
-                        savepoint.commit()?;
-                        answers.push(Ok(written));
-                    }
-                    // The disk's errors are everybody's.
-                    Err(cause) if is_disk(&cause) => return Err(cause),
-                    // Dropping the savepoint rolls back to it.
-                    Err(cause) => answers.push(Err(StoreError::Unavailable(cause.to_string()))),
-                }
+            let together = savepoint(step, |db| apply(db, stored, writes));
+            match together {
+                // A disk error concerns all writes.
+                Ok(_) => together,
+                Err(ref cause) if is_disk(cause) => together,
+                Err(_) => one_by_one(step, stored, writes),
             }
-            Ok(answers)
         })
     }
 
@@ -109,59 +101,38 @@ pub(super) struct Step<'a> {
     pub(super) ids: &'a mut Ids,
 }
 
-fn apply(db: &Connection, stored: u64, write: &Write) -> rusqlite::Result<Written> {
-    if let Some(answer) = dedupe::earlier(db, write)? {
-        return Ok(answer);
+type Answers = Vec<Result<Written, StoreError>>;
+
+fn apply(db: &Connection, stored: u64, writes: &[Write]) -> rusqlite::Result<Answers> {
+    let mut loaded = load(db, &Needs::of(writes))?;
+    let answers = writes.iter().map(|write| loaded.rows.write(stored, write)).collect();
+    save(db, &loaded)?;
+    Ok(answers)
+}
+
+/// Finds the writes that can't be stored, and stores the others.
+fn one_by_one(step: &mut Step<'_>, stored: u64, writes: &[Write]) -> rusqlite::Result<Answers> {
+    let mut answers = Vec::with_capacity(writes.len());
+    for write in writes {
+        match savepoint(step, |db| apply(db, stored, std::slice::from_ref(write))) {
+            Ok(answer) => answers.extend(answer),
+            Err(cause) if is_disk(&cause) => return Err(cause),
+            Err(cause) => answers.push(Err(StoreError::Unavailable(cause.to_string()))),
+        }
     }
-    let written = match &write.op {
-        Op::Notify(drafts) => append::notify(db, stored, drafts)?,
-        Op::Message { draft, from } => {
-            append::message(db, stored, draft, from.as_ref(), write.lane.as_ref())?
-        }
-        Op::Mark(mark) => marks::mark(db, stored, mark, write.lane.as_ref())?,
-        Op::OpenInbox { user } => {
-            inbox::open(db, user)?;
-            Written::Done
-        }
-        Op::Void => Written::Done,
-        Op::Keep { hash, text, until } => {
-            db.prepare_cached(
-                "INSERT INTO kept (hash, text, until) VALUES (?1, ?2, ?3)
-                 ON CONFLICT (hash) DO UPDATE SET until = max(until, excluded.until)",
-            )?
-            .execute((hash.as_slice(), &**text, int(*until)))?;
-            Written::Done
-        }
-        Op::KeepClock(Kept { steady, wall }) => {
-            db.execute("DELETE FROM clock", [])?;
-            db.prepare_cached("INSERT INTO clock (steady, wall) VALUES (?1, ?2)")?
-                .execute((int(*steady), int(*wall)))?;
-            Written::Done
-        }
-        Op::InUse { channels, before } => {
-            let mut update = db.prepare_cached(
-                "UPDATE channel SET empty_since = ?2 WHERE name = ?1 AND empty_since < ?3",
-            )?;
-            for channel in channels {
-                update.execute((channel.as_str(), int(stored), int(*before)))?;
-            }
-            Written::Done
-        }
-        Op::Revoke(revocation) => {
-            let (kind, subject) = match &revocation.subject {
-                Subject::Jti(jti) => ("jti", jti),
-                Subject::Session(session) => ("session", session),
-                Subject::User(user) => ("user", user),
-            };
-            db.prepare_cached(
-                "INSERT INTO revocation (kind, subject, at, until) VALUES (?1, ?2, ?3, ?4)",
-            )?
-            .execute((kind, subject, int(revocation.at), int(revocation.until)))?;
-            Written::Done
-        }
-    };
-    dedupe::remember(db, stored, write, &written)?;
-    Ok(written)
+    Ok(answers)
+}
+
+/// Does all of the work or, after an error, none of it.
+fn savepoint<T>(
+    step: &mut Step<'_>,
+    work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    // Dropping the savepoint rolls back to it.
+    let savepoint = step.transaction.savepoint()?;
+    let answer = work(&savepoint)?;
+    savepoint.commit()?;
+    Ok(answer)
 }
 
 fn is_disk(cause: &rusqlite::Error) -> bool {
@@ -216,17 +187,20 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use tidings_protocol::{Channel, Json};
-    use tidings_server_core::store::{Draft, Store as _};
+    use tidings_server_core::store::{Draft, Op, Store as _};
 
     use super::*;
     use crate::log::Sqlite;
 
-    fn say(store: &Sqlite, id: u64) -> Result<(), StoreError> {
-        let channel = Channel::parse("room:a").unwrap();
+    fn message(room: &str, id: u64) -> Write {
+        let channel = Channel::parse(room).unwrap();
         let data = Json::string(&"x".repeat(60_000));
         let draft = Draft { channel, id: id.to_string(), kind: String::new(), at: 1, data };
-        let write = Write { key: None, lane: None, op: Op::Message { draft, from: None } };
-        store.commit(1, &[write])?.remove(0).map(drop)
+        Write { key: None, lane: None, op: Op::Message { draft, from: None } }
+    }
+
+    fn say(store: &Sqlite, id: u64) -> Result<(), StoreError> {
+        store.commit(1, &[message("room:a", id)])?.remove(0).map(drop)
     }
 
     /// As many pages as this at most: a disk of that size.
@@ -251,5 +225,21 @@ mod tests {
             std::thread::yield_now();
         }
         say(&store, 1_000).unwrap();
+    }
+
+    #[test]
+    fn a_write_that_the_database_refuses_is_refused_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Sqlite::open(folder.path()).unwrap();
+        say(&store, 1).unwrap();
+        let stray = "INSERT INTO record SELECT channel, 2, at, id, frame, checksum FROM record";
+        store.writer().unwrap().db.execute(stray, []).unwrap();
+        let batch = [message("room:b", 2), message("room:a", 3), message("room:b", 4)];
+        let answers = store.commit(1, &batch).unwrap();
+        let offset = |answer: &Result<Written, StoreError>| match answer {
+            Ok(Written::Records { records, .. }) => Some(records[0].offset),
+            _ => None,
+        };
+        assert_eq!(answers.iter().map(offset).collect::<Vec<_>>(), [Some(1), None, Some(2)]);
     }
 }

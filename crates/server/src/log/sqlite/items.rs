@@ -1,16 +1,16 @@
 //! Items with their states: snapshots and pages.
 
-use rusqlite::{Connection, OptionalExtension as _, Row, params_from_iter, types::Value};
+use rusqlite::{Connection, Row, params_from_iter, types::Value};
 use tidings_protocol::{Channel, Item, Json, client::Cursor, server::Snapshot};
 use tidings_server_core::{
     inbox::ItemState,
+    log,
     page::{Fill, Newest, size_of_item},
     store::{Answer, Head, ItemQuery, NO_LOG, StoreError},
 };
 
 use super::{
-    everyone::Marks,
-    inbox::counts,
+    load,
     read::{Trouble, head},
     row::{int, uint},
 };
@@ -24,6 +24,7 @@ pub(super) struct Inbox {
     pub(super) head: Head,
     system_id: i64,
     pub(super) system: Head,
+    row: log::Inbox,
 }
 
 /// `None` when it was never made.
@@ -31,15 +32,12 @@ pub(super) fn inbox(db: &Connection, user: &str) -> Result<Option<Inbox>, Troubl
     let missing = |_| Trouble::Store(StoreError::Unavailable("no user id".to_owned()));
     let channel = Channel::inbox(user).map_err(missing)?;
     let Some((id, own)) = head(db, channel.as_str())? else { return Ok(None) };
-    let from = db
-        .prepare_cached("SELECT system_from FROM inbox WHERE channel = ?1")?
-        .query_row([id], |row| uint(row, 0))
-        .optional()?;
-    let (Some((system_id, system)), Some(from)) = (head(db, Channel::SYSTEM)?, from) else {
+    let (Some((system_id, system)), Some(row)) = (head(db, Channel::SYSTEM)?, load::inbox(db, id)?)
+    else {
         return Ok(None);
     };
-    let system = Head { first: system.first.max(from + 1), ..system };
-    Ok(Some(Inbox { id, channel, head: own, system_id, system }))
+    let system = Head { first: system.first.max(row.system_from + 1), ..system };
+    Ok(Some(Inbox { id, channel, head: own, system_id, system, row }))
 }
 
 pub(super) fn snapshot(
@@ -64,7 +62,7 @@ pub(super) fn snapshot(
     let Newest { items, more, system_more } = find(db, &inbox, &everything)?;
     Ok(Snapshot {
         id: None,
-        counts: counts_at(counts(db, inbox.id)?, inbox.system.top),
+        counts: counts_at(inbox.row.counts(), inbox.system.top),
         channel: inbox.channel,
         epoch: inbox.head.epoch,
         offset: inbox.head.top,
@@ -90,7 +88,7 @@ pub(super) fn page(db: &Connection, query: &ItemQuery) -> Result<Answer, Trouble
         items,
         more: more || system_more,
         at: Cursor::new(inbox.head.epoch, inbox.head.top),
-        counts: counts_at(counts(db, inbox.id)?, inbox.system.top),
+        counts: counts_at(inbox.row.counts(), inbox.system.top),
     })
 }
 
@@ -158,13 +156,13 @@ fn own_items(db: &Connection, inbox: &Inbox, query: &ItemQuery) -> Result<Vec<It
 }
 
 fn shared_items(db: &Connection, inbox: &Inbox, query: &ItemQuery) -> Result<Vec<Item>, Trouble> {
-    let marks = Marks::of(db, inbox.id)?;
+    let row = &inbox.row;
     let mut filter = Filter::new(inbox.system_id, query);
-    filter.compare("i.\"offset\"", ">", int(marks.from));
+    filter.compare("i.\"offset\"", ">", int(row.system_from));
     if let Some(before) = query.system_before {
         filter.compare("i.\"offset\"", "<", int(before));
     }
-    let [_, read_to, archived_to] = marks.watermarks();
+    let (read_to, archived_to) = (row.read_to, row.archived_to);
     if let Some(read) = query.read {
         let column = format!("coalesce(s.read, i.\"offset\" <= {read_to})");
         filter.compare(&column, "=", read);
@@ -182,12 +180,12 @@ fn shared_items(db: &Connection, inbox: &Inbox, query: &ItemQuery) -> Result<Vec
         filter.sql
     );
     let fill = Fill::new(query.limit, query.bytes);
-    collect(db, &sql, filter.values, &Channel::system(), fill, |row| {
+    collect(db, &sql, filter.values, &Channel::system(), fill, |found| {
         let told: (Option<bool>, Option<bool>, Option<bool>) =
-            (row.get(6)?, row.get(7)?, row.get(8)?);
+            (found.get(6)?, found.get(7)?, found.get(8)?);
         Ok(match told {
             (Some(seen), Some(read), Some(archived)) => ItemState { seen, read, archived },
-            _ => marks.state(uint(row, 0)?),
+            _ => row.implied(uint(found, 0)?),
         })
     })
 }

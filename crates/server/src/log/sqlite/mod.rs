@@ -6,28 +6,23 @@
 //! | `folder.rs` | the lock and the proof file beside the database |
 //! | `condition.rs` | whether it can be written |
 //! | `open.rs` | connections and their pragmas; new epochs |
-//! | `commit.rs` | a batch as one transaction, each write in a savepoint |
-//! | `append.rs` | records |
-//! | `inbox.rs`, `marks.rs`, `everyone.rs` | items, states and counts |
-//! | `dedupe.rs` | idempotency keys and lanes |
+//! | `commit.rs` | a batch as one transaction |
+//! | `load.rs`, `save.rs` | rows ↔ memory; the decisions are in [`tidings_server_core::log`] |
 //! | `read.rs`, `items.rs` | queries |
 //! | `trim.rs` | retention |
 //! | `examine.rs` | what `tidings doctor` verifies |
 //! | `tickets.rs` | one-time tickets, in memory: a restart forgets them, no fsync per connect |
 
-mod append;
 mod commit;
 mod condition;
-mod dedupe;
-mod everyone;
 mod examine;
 mod folder;
-mod inbox;
 mod items;
-mod marks;
+mod load;
 mod open;
 mod read;
 mod row;
+mod save;
 mod schema;
 mod tickets;
 mod trim;

@@ -2,18 +2,18 @@
 //! nothing to look at, however many channels it holds.
 
 use rusqlite::{Connection, OptionalExtension as _, Params, Row, params};
-use tidings_protocol::{Channel, server::Trimmed};
+use tidings_protocol::Channel;
 use tidings_server_core::{
+    log::Needs,
     steady::Moment,
     store::{Retention, may_go},
 };
 
 use super::{
-    append,
     commit::Step,
-    inbox,
-    marks::{Shift, state},
+    load::{load, state},
     row::{int, uint},
+    save::save,
 };
 use crate::log::{
     gone, new_epoch,
@@ -240,25 +240,18 @@ fn trim_items(
         .query_map(params![channel.id, int(excess.min(ROWS))], state)?
         .collect::<rusqlite::Result<Vec<_>>>()?;
     let Some((up_to, _)) = oldest.last().copied() else { return Ok(false) };
-    let mut shift = Shift::default();
-    oldest.iter().for_each(|(_, state)| shift.remove(*state));
     db.prepare_cached("DELETE FROM item WHERE channel = ?1 AND \"offset\" <= ?2")?
         .execute(params![channel.id, int(up_to)])?;
-    db.prepare_cached("UPDATE inbox SET items = items - ?2 WHERE channel = ?1")?
-        .execute(params![channel.id, int(oldest.len() as u64)])?;
-    shift.apply(db, channel.id)?;
-    let counts = inbox::counts(db, channel.id)?;
+    let mut needs = Needs::default();
+    needs.logs.insert(channel.name.clone());
+    needs.inboxes.insert(channel.name.clone());
+    let mut loaded = load(db, &needs)?;
     let id = step.ids.next(now.wall);
-    append::append(db, &channel.name, &id, now.wall, now.steady, |log| {
-        Ok(Trimmed {
-            channel: channel.name.clone(),
-            offset: log.top,
-            id: id.clone(),
-            at: log.at,
-            up_to,
-            counts,
-        })
-    })?;
+    loaded
+        .rows
+        .trim_items(&channel.name, &oldest, &id, now)
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+    save(db, &loaded)?;
     Ok(excess > ROWS)
 }
 
