@@ -362,7 +362,7 @@ impl Store for Gated {
     }
 
     fn read(&self, queries: &[Query]) -> Result<Vec<Result<Answer, StoreError>>, StoreError> {
-        let is_minas = |query: &Query| matches!(query, Query::Inbox { user } if user == "mina");
+        let is_minas = |query: &Query| matches!(query, Query::Items(ask) if ask.user == "mina");
         if queries.iter().any(is_minas) {
             self.wait();
         }
