@@ -8,6 +8,7 @@ mod cargo;
 mod demo;
 mod failure;
 mod fingerprint;
+mod first_inbox;
 mod node;
 mod package;
 mod repo;
@@ -31,7 +32,7 @@ use wasm::Wish;
 /// A command: its name, its arguments, its description.
 type Entry = (&'static str, &'static str, &'static str);
 
-const COMMANDS: [Entry; 11] = [
+const COMMANDS: [Entry; 12] = [
     (
         "demo",
         "[--svelte] [--cluster] [--prebuilt]",
@@ -47,6 +48,11 @@ const COMMANDS: [Entry; 11] = [
     ("package", "", "build npm/dist, the wasm inside"),
     ("types", "[--check]", "generate npm/src/generated from the Rust types"),
     ("size", "[--update]", "measure what a page loads at its first connect"),
+    (
+        "first-inbox",
+        "[--runs N]",
+        "measure the time until a page shows its first inbox, in Chromium on slow networks",
+    ),
     ("bench", "[ARG…]", "run the load generator, in release mode"),
     (
         "simulate",
@@ -90,6 +96,7 @@ fn run() -> Result<bool, Failure> {
             false => types::write()?,
         },
         "size" => measure(flag(args, "update")?)?,
+        "first-inbox" => first_inbox::measure(args)?,
         "bench" => cargo::bench(args.raw_args()?.collect())?,
         "simulate" => simulate::run(&args.raw_args()?.collect::<Vec<_>>())?,
         "fuzz" => cargo::fuzz(args)?,
