@@ -194,9 +194,13 @@ fn label(facts: &Value) -> String {
     if facts["entryPoint"].as_str().is_some_and(|entry| entry.ends_with("size/app.js")) {
         return "entry".to_owned();
     }
+    // A file that a page imports by name may have all its code in a file that others share.
+    if let Some(entry) = facts["entryPoint"].as_str() {
+        return entry.to_owned();
+    }
     let inputs = facts["inputs"].as_object().into_iter().flatten();
     let largest = inputs.max_by_key(|(_, input)| input["bytesInOutput"].as_u64());
-    largest.map_or_else(|| "shared".to_owned(), |(path, _)| path.clone())
+    largest.map_or_else(|| "shared".to_owned(), |(path, _)| format!("shared: {path}"))
 }
 
 fn parse(file: &Path) -> Result<Value, Failure> {
@@ -220,7 +224,19 @@ mod tests {
             "npm/dist/small.js": { "bytesInOutput": 10 },
             "npm/dist/inline.js": { "bytesInOutput": 900 },
         }});
-        assert_eq!(label(&facts), "npm/dist/inline.js");
+        assert_eq!(label(&facts), "shared: npm/dist/inline.js");
+    }
+
+    #[test]
+    fn a_file_that_is_loaded_later_is_later_though_its_code_is_shared() {
+        let facts = json!({ "entryPoint": "npm/dist/later/saving.js", "inputs": {} });
+        assert_eq!(label(&facts), "npm/dist/later/saving.js");
+    }
+
+    #[test]
+    fn an_app_is_the_entry() {
+        let facts = json!({ "entryPoint": "target/size/app.js", "inputs": {} });
+        assert_eq!(label(&facts), "entry");
     }
 
     #[test]
