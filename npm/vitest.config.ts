@@ -14,7 +14,7 @@ const compiledCore: Plugin = {
   name: 'compiled-core',
   enforce: 'pre',
   resolveId(id, importer) {
-    const [, file] = /^(?:\.|\.\.\/\.\.\/src)\/((?:glue|first|rest)\.js)$/.exec(id) ?? []
+    const [, file] = /^(?:\.|\.\.\/\.\.\/src)\/((?:glue|startup|deferred)\.js)$/.exec(id) ?? []
     if (file === undefined || importer === undefined || importer.includes('/dist/')) return null
     const built = at(`./dist/${file}`)
     if (!existsSync(built)) throw new Error('the tests want the compiled core: run `npm run build` first')

@@ -26,13 +26,13 @@ export class App {
   async openLive(): Promise<void> {
     await this.open()
     await this.isLive()
-    await this.until('the rest of the core is there', hasRest, true)
+    await this.until('the rest of the core is there', hasDeferred, true)
   }
 
   async openRoomLive(id = 'harbour'): Promise<void> {
     await this.open(`/rooms/${id}`)
     await this.isRoomLive()
-    await this.until('the rest of the core is there', hasRest, true)
+    await this.until('the rest of the core is there', hasDeferred, true)
   }
 
   /** Leaves for a page outside the app. */
@@ -171,7 +171,7 @@ export class App {
 
 const stateOf = () => document.querySelector('[data-testid="connection"]')?.getAttribute('data-status') ?? null
 const textOf = () => document.body.innerText
-const hasRest = () => performance.getEntriesByType('resource').some(({ name }) => /\/rest-[^/]+\.js$/.test(name))
+const hasDeferred = () => performance.getEntriesByType('resource').some(({ name }) => /\/deferred-[^/]+\.js$/.test(name))
 const titlesOf = () => [...document.querySelectorAll('.item-title')].map(({ textContent }) => (textContent ?? '').replace(/^\s*Unread: /, '').trim())
 const textsOf = (selector: string) => [...document.querySelectorAll(selector)].map(({ textContent }) => (textContent ?? '').trim())
 const countOf = (selector: string) => document.querySelectorAll(selector).length

@@ -66,11 +66,11 @@ test('a content security policy that forbids wasm is named as the cause', async 
 
 test('wasm 404: a core that is missing is asked for again, and the page works once it is there', async ({ app, server, front }) => {
   let missing = true
-  front.changes = { isMissing: path => missing && /\/first-[^/]+\.js$/.test(path) }
+  front.changes = { isMissing: path => missing && /\/startup-[^/]+\.js$/.test(path) }
   await app.open()
   // An engine may remember a failed import as long as the page lives, so the retry uses another
   // URL.
-  await app.eventually(async () => expect(front.asked.filter(path => /\/first-/.test(path)).length).toBeGreaterThan(2))
+  await app.eventually(async () => expect(front.asked.filter(path => /\/startup-/.test(path)).length).toBeGreaterThan(2))
   missing = false
   await app.isLive()
   await server.publish({ to, title: 'one' })
@@ -79,7 +79,7 @@ test('wasm 404: a core that is missing is asked for again, and the page works on
 
 test('a rest of the core that did not load is asked for again', async ({ app, server, front }) => {
   let missing = 1
-  front.changes = { isMissing: path => /\/rest-[^/]+\.js$/.test(path) && missing-- > 0 }
+  front.changes = { isMissing: path => /\/deferred-[^/]+\.js$/.test(path) && missing-- > 0 }
   await app.open()
   await app.isLive()
   await server.publish({ to, title: 'Paid' })

@@ -28,12 +28,12 @@ export class InboxPage {
   async openLive(): Promise<void> {
     await this.open()
     await this.isLive()
-    await expect.poll(() => this.hasRest()).toBe(true)
+    await expect.poll(() => this.hasDeferred()).toBe(true)
   }
 
   /** Whether the deferred part of the core is loaded, which comes last. */
-  hasRest(): Promise<boolean> {
-    return this.page.evaluate(() => performance.getEntriesByType('resource').some(({ name }) => /\/rest-[^/]+\.js$/.test(name)))
+  hasDeferred(): Promise<boolean> {
+    return this.page.evaluate(() => performance.getEntriesByType('resource').some(({ name }) => /\/deferred-[^/]+\.js$/.test(name)))
   }
 
   /** Connected, and the inbox is neither loading nor a saved one. */

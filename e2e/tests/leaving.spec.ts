@@ -3,7 +3,7 @@ import type { Page } from '@playwright/test'
 
 import { expect, test } from '../harness/test.ts'
 
-const REST = /\/rest-[^/]+\.js$/
+const DEFERRED = /\/deferred-[^/]+\.js$/
 const ELSEWHERE = '/elsewhere'
 const TITLES = Array.from({ length: 10 }, (_, at) => `Number ${at}`)
 
@@ -28,7 +28,7 @@ test.beforeEach(async ({ page, server }) => {
 
 for (const early of [true, false]) {
   test(`a mark made by the click that leaves the page is made, ${early ? 'before' : 'after'} the rest of the core is there`, async ({ inbox, page, another, browser }) => {
-    if (early) await page.route(REST, () => {})
+    if (early) await page.route(DEFERRED, () => {})
     for (const title of TITLES) {
       if (early) {
         await inbox.open()
@@ -37,7 +37,7 @@ for (const early of [true, false]) {
       await expect(inbox.item(title)).toBeVisible()
       await readAndLeave(page, title)
     }
-    await page.unroute(REST)
+    await page.unroute(DEFERRED)
     await inbox.openLive()
     await inbox.hasBadge(0)
     await expect(page.locator('[data-pending="true"]')).toHaveCount(0)

@@ -48,7 +48,7 @@ test('a page that reloads as soon as something arrives is not told again', async
   const reloads = () => page.evaluate(() => Number(sessionStorage.getItem('reloads'))).catch(() => 0)
   await expect.poll(reloads).toBe(1)
   await inbox.isLive()
-  await expect.poll(() => inbox.hasRest()).toBe(true)
+  await expect.poll(() => inbox.hasDeferred()).toBe(true)
   await server.publish({ to: { user: 'mina' }, title: 'Sent' })
   await expect(inbox.toast('Sent')).toBeVisible()
   expect(await reloads()).toBe(1)

@@ -5,12 +5,12 @@ import type { Route } from '@playwright/test'
 import { expect, test } from '../harness/test.ts'
 
 // A browser may remember a failed import, so the second try adds a query.
-const REST = /\/rest-[^/]+\.js(\?|$)/
+const DEFERRED = /\/deferred-[^/]+\.js(\?|$)/
 
 test('a first inbox does without the rest of the core, and what happens meanwhile waits for it', async ({ inbox, server, page }) => {
   for (const title of ['first', 'second']) await server.publish({ to: { user: 'mina' }, title })
   const held: Route[] = []
-  await page.route(REST, route => void held.push(route))
+  await page.route(DEFERRED, route => void held.push(route))
 
   await inbox.open()
   await inbox.isLive()
@@ -32,7 +32,7 @@ test('a first inbox does without the rest of the core, and what happens meanwhil
 
 test('a rest that did not load is asked for again', async ({ inbox, server, page }) => {
   let tries = 0
-  await page.route(REST, route => {
+  await page.route(DEFERRED, route => {
     tries += 1
     return tries === 1 ? route.abort() : route.continue()
   })
@@ -47,7 +47,7 @@ test('a first part that did not load is asked for again, and what the page shows
   await server.publish({ to: { user: 'mina' }, title: 'Paid' })
   let tries = 0
   let there = false
-  await page.route(/\/first-[^/]+\.js/, route => {
+  await page.route(/\/startup-[^/]+\.js/, route => {
     tries += 1
     return there ? route.continue() : route.abort()
   })

@@ -31,7 +31,7 @@ export interface ChannelsOwner {
   read: Read
   intend<T>(send: (intent: number) => boolean): Promise<T>
   /** Passes a call to the core, now or once it is loaded; `false` if the call is refused. */
-  later: (...told: InboundOp) => boolean
+  dispatch: (...told: InboundOp) => boolean
   /** Passes a call to the core if it is loaded; `false` if not. */
   tellNow: (...told: InboundOp) => boolean
 }
@@ -142,9 +142,9 @@ function channels(owner: ChannelsOwner): Channels {
       publish(data) {
         const wrong = unsayable(data)
         if (wrong !== undefined) throw invalid(`\`publish\` takes what JSON can say: \`${wrong}.`)
-        return owner.intend((intent) => owner.later(PUBLISH, intent, name, JSON.stringify(data)))
+        return owner.intend((intent) => owner.dispatch(PUBLISH, intent, name, JSON.stringify(data)))
       },
-      loadMore: () => owner.intend((intent) => owner.later(LOAD_OLDER_MESSAGES, intent, name)),
+      loadMore: () => owner.intend((intent) => owner.dispatch(LOAD_OLDER_MESSAGES, intent, name)),
       on(event, fn) {
         if ((event !== 'message' && event !== 'gap') || typeof fn !== 'function') throw invalid('`on` takes an event, `message` or `gap`, and a function.')
         const off = events.add(event, fn as never)

@@ -6,7 +6,7 @@ import type { InboundOp, JsonText } from './generated/ops.js'
 import { given } from './globals.js'
 import { inbox } from './inbox.js'
 import { intents } from './intents.js'
-import { development, telling, told } from './later.js'
+import { development, telling, told } from './lazy.js'
 import { link as linked } from './link.js'
 import { listeners } from './listeners.js'
 import { load, type Bundled } from './loader.js'
@@ -30,7 +30,7 @@ declare const process: { readonly env: { readonly NODE_ENV?: string } }
  * Passes a call to the core, now or once it is loaded; `false` if the client is closed or too many
  * calls wait.
  */
-type Later = (...told: InboundOp) => boolean
+type Dispatch = (...told: InboundOp) => boolean
 
 const parse = JSON.parse as <T>(text: JsonText<T>) => T
 
@@ -97,14 +97,14 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
   const list = inbox({
     ...owner,
     read: (show, types) => read(ops.READ_INBOX, show, types),
-    mark: (ids, mark) => intend((intent) => later(ops.MARK, intent, mark, ids)),
-    more: (show, types) => intend((intent) => later(ops.LOAD_OLDER_ITEMS, intent, show, types)),
+    mark: (ids, mark) => intend((intent) => dispatch(ops.MARK, intent, mark, ids)),
+    more: (show, types) => intend((intent) => dispatch(ops.LOAD_OLDER_ITEMS, intent, show, types)),
   })
   const sent = outbox({
     ...owner,
     read: () => read(ops.READ_OUTBOX),
-    retry: (id) => intend((intent) => later(ops.RETRY_FAILED, intent, id)),
-    discard: (id) => void later(ops.DISCARD_FAILED, id),
+    retry: (id) => intend((intent) => dispatch(ops.RETRY_FAILED, intent, id)),
+    discard: (id) => void dispatch(ops.DISCARD_FAILED, id),
   })
 
   const say = (heard: Partial<Connection>) =>
@@ -283,7 +283,7 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
     if (browser && !wanted && !held) want()
   }
 
-  const later: Later = (...told) => {
+  const dispatch: Dispatch = (...told) => {
     if (over || (!link.whole() && ++kept > KEPT)) return false
     link.tell(...told)
     return true
@@ -303,7 +303,7 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
       if (!send(intent)) promises.end(intent)?.reject(over ? closed() : invalid('Too many calls while the core loads.'))
     })
 
-  const plug: Plug = { owner: { ...owner, events, read, intend, later, tellNow, parts } }
+  const plug: Plug = { owner: { ...owner, events, read, intend, dispatch, tellNow, parts } }
   const tidings: Tidings & Plugged = {
     '~plug': (take) => take(plug),
     connection: state.readable,
@@ -332,7 +332,7 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
       return new Promise((resolve) => {
         leaving.add(resolve)
         const asks = browser || link.alive()
-        if (!asks || !later(ops.SIGN_OUT, unsent === 'discard')) left(0)
+        if (!asks || !dispatch(ops.SIGN_OUT, unsent === 'discard')) left(0)
       })
     },
     connect: want,

@@ -23,8 +23,8 @@ import {
   type Tell,
   type WorldOp,
 } from './generated/ops.js'
-import { world } from './later.js'
-import type { Ask } from './later/world.js'
+import { world } from './lazy.js'
+import type { Ask } from './lazy/world.js'
 import type { Storage } from './storage.js'
 import type { Tickets } from './ticket.js'
 
@@ -72,7 +72,7 @@ const LONGEST = 2 ** 31 - 1
 export function host(needs: HostNeeds, { tell, turn, more }: HostCore, signal: AbortSignal): Host {
   const { tickets, storage } = needs
   const failed = (error: unknown) => tell(STORAGE_FAILED, messageOf(error))
-  let later: Promise<Ask> | undefined
+  let loading: Promise<Ask> | undefined
   let socket: WebSocket | undefined
   let timer: ReturnType<typeof setTimeout> | undefined
   let armed = Infinity
@@ -120,11 +120,11 @@ export function host(needs: HostNeeds, { tell, turn, more }: HostCore, signal: A
         // Wipe here too, without waiting for the deferred part: the next load must not find the old
         // data.
         if (op === WIPE) storage.wipe(text, number > 0).catch(failed)
-        later ??= world().then((module) => module.world(storage, failed, needs.url, tell, signal))
-        later.then(
+        loading ??= world().then((module) => module.world(storage, failed, needs.url, tell, signal))
+        loading.then(
           (ask) => ask(...(asked as WorldOp)),
           (error: unknown) => {
-            later = undefined
+            loading = undefined
             if (op === REQUEST) tell(RESPONSE_ENDED, number, messageOf(error))
             else failed(error)
           },

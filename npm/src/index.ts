@@ -2,19 +2,19 @@
 
 import { chunk } from './chunk.js'
 import { client } from './client.js'
-import { saving, telling, world } from './later.js'
+import { saving, telling, world } from './lazy.js'
 import { unpack, type Bundled } from './loader.js'
 import type { Tidings, TidingsOptions } from './types.js'
 
-const first = /* @__PURE__ */ chunk(() => import('./first.js'))
-const rest = /* @__PURE__ */ chunk(() => import('./rest.js'))
+const startup = /* @__PURE__ */ chunk(() => import('./startup.js'))
+const deferred = /* @__PURE__ */ chunk(() => import('./deferred.js'))
 
 const bundled: Bundled = {
-  core: async () => unpack((await first()).default),
-  async rest() {
+  core: async () => unpack((await startup()).default),
+  async deferred() {
     // Load the files that the rest of the core will need, so that they are there when the network
     // is gone.
-    const [packed] = await Promise.all([rest(), saving(), world(), telling()])
+    const [packed] = await Promise.all([deferred(), saving(), world(), telling()])
     return unpack(packed.default)
   },
 }

@@ -5,12 +5,12 @@
  */
 
 import { client } from './client.js'
-import first from './first.js'
+import startup from './startup.js'
 import { unpack, type Bundled } from './loader.js'
-import rest from './rest.js'
+import deferred from './deferred.js'
 import type { Tidings, TidingsOptions } from './types.js'
 
-const bundled: Bundled = { core: () => unpack(first), rest: () => unpack(rest) }
+const bundled: Bundled = { core: () => unpack(startup), deferred: () => unpack(deferred) }
 
 /** See `index.ts`. */
 export function createTidings(options: TidingsOptions): Tidings {

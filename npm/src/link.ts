@@ -2,7 +2,7 @@ import { failure, messageOf, TidingsError } from './error.js'
 import { DEFERRED, DEFERRED_LOADED, ONLINE, WOKE, type InboundOp, type ReadOp, type Tell } from './generated/ops.js'
 import type { Core } from './glue.js'
 import { host, type HostNeeds } from './host.js'
-import { world as worldOf } from './later.js'
+import { world as worldOf } from './lazy.js'
 import { lifecycle } from './lifecycle.js'
 import type { Loaded } from './loader.js'
 import type { Settings } from './settings.js'
@@ -161,15 +161,15 @@ export function link(needs: LinkNeeds): Link {
         forget()
       }
     }
-    const fetchRest = async (wait = SOON) => {
+    const fetchDeferred = async (wait = SOON) => {
       if (core !== mine) return
       try {
         // Load the storage code with the rest: the core's rows are written at once only if it is
         // loaded.
-        await Promise.all([loaded.rest(), worldOf().catch(() => {})])
+        await Promise.all([loaded.deferred(), worldOf().catch(() => {})])
       } catch (error) {
         if (wait === SOON) needs.trouble(error as TidingsError)
-        soon(() => void fetchRest(Math.min(wait * 2, PATIENCE)), wait, control.signal)
+        soon(() => void fetchDeferred(Math.min(wait * 2, PATIENCE)), wait, control.signal)
         return
       }
       if (core !== mine) return
@@ -180,7 +180,7 @@ export function link(needs: LinkNeeds): Link {
     whole = loaded.whole()
     more = () => {
       more = () => {}
-      void fetchRest()
+      void fetchDeferred()
     }
     try {
       core = mine = new loaded.Core(host(needs, { tell: answer, turn, more: () => more() }, control.signal), whole, ...needs.options())

@@ -2,7 +2,7 @@
 
 import { messageOf, TidingsError } from './error.js'
 import * as glue from './glue.js'
-import { saving, source as elsewhere, telling, world } from './later.js'
+import { saving, source as elsewhere, telling, world } from './lazy.js'
 import type { WasmSource } from './types.js'
 
 
@@ -11,7 +11,7 @@ export type Code = WebAssembly.Module | Uint8Array<ArrayBuffer>
 /** Where a build of the package finds its own core: whole, or as a first part and the rest. */
 export interface Bundled {
   core(): Promise<Code>
-  rest?(): Promise<Code>
+  deferred?(): Promise<Code>
 }
 
 /** The loaded core, ready to create clients. */
@@ -28,7 +28,7 @@ export interface Loaded {
   /** Whether the whole core is loaded. */
   whole(): boolean
   /** Loads the rest, if it is missing. Rejects like `load`. */
-  rest(): Promise<void>
+  deferred(): Promise<void>
 }
 
 let loading: Promise<Loaded> | undefined
@@ -46,22 +46,22 @@ export function load(source: WasmSource | undefined, bundled: Bundled): Promise<
 }
 
 async function start(source: WasmSource | undefined, bundled: Bundled): Promise<Loaded> {
-  const more = source === undefined ? bundled.rest : undefined
+  const more = source === undefined ? bundled.deferred : undefined
   const code = source === undefined ? bundled.core() : elsewhere().then(({ fetched }) => fetched(source))
   // A core in one part needs the deferred files at once, because it starts whole.
   if (more === undefined) await Promise.all([code, saving(), world(), telling()])
   glue.initSync({ module: await compiled(await code) })
-  let rest: WebAssembly.Module | undefined
+  let deferred: WebAssembly.Module | undefined
   let whole = more === undefined
   let generation = 0
   /**
    * Both parts are one program: the rest imports functions of the first part from its table by
    * index, and fills other table entries.
    */
-  const join = (rest: WebAssembly.Module) => {
-    const { ...first } = glue.initSync()
-    for (const { name } of WebAssembly.Module.imports(rest)) first[name] ??= (first.table as WebAssembly.Table).get(Number(name))
-    new WebAssembly.Instance(rest, { first })
+  const join = (deferred: WebAssembly.Module) => {
+    const { ...startup } = glue.initSync()
+    for (const { name } of WebAssembly.Module.imports(deferred)) startup[name] ??= (startup.table as WebAssembly.Table).get(Number(name))
+    new WebAssembly.Instance(deferred, { startup })
     whole = true
   }
   const holders = new Set<() => void>()
@@ -72,7 +72,7 @@ async function start(source: WasmSource | undefined, bundled: Bundled): Promise<
       if (seen !== generation) return
       generation += 1
       glue.__wbg_reset_state()
-      if (rest !== undefined) join(rest)
+      if (deferred !== undefined) join(deferred)
       for (const fn of [...holders]) fn()
     },
     onRenew(fn) {
@@ -80,11 +80,11 @@ async function start(source: WasmSource | undefined, bundled: Bundled): Promise<
       return () => void holders.delete(fn)
     },
     whole: () => whole,
-    async rest() {
+    async deferred() {
       if (more === undefined) return
-      const module = rest ?? (await more().then(compiled).catch(refused))
+      const module = deferred ?? (await more().then(compiled).catch(refused))
       // Another client may have loaded the rest meanwhile.
-      if (rest === undefined) join((rest = module))
+      if (deferred === undefined) join((deferred = module))
     },
   }
 }
@@ -94,7 +94,7 @@ async function compiled(source: Code): Promise<WebAssembly.Module> {
   return ArrayBuffer.isView(source) ? WebAssembly.compile(source as Uint8Array<ArrayBuffer>) : source
 }
 
-/** Unpacks a module of `first.js` or `rest.js`. */
+/** Unpacks a module of `startup.js` or `deferred.js`. */
 export async function unpack(base64: string): Promise<Uint8Array<ArrayBuffer>> {
   const packed = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0))
   const stream = new Response(packed).body?.pipeThrough(new DecompressionStream('deflate-raw'))

@@ -5,10 +5,10 @@
  */
 
 import { isText, record } from './foreign.js'
-import { saving } from './later.js'
+import { saving } from './lazy.js'
 
 const NAME = 'tidings'
-/** The object store of the caches and of the outbox's rows (later/lanes.ts). */
+/** The object store of the caches and of the outbox's rows (lazy/lanes.ts). */
 const STORE = 'caches'
 
 /**

@@ -3,7 +3,7 @@
 //!
 //! The bundle is made as an app would make it (esbuild, minified, split), from one line that
 //! imports `createTidings`. Every file of the bundle is downloaded, so every file counts. Files
-//! made from `dist/rest.js` and `dist/later` are requested only after the first inbox is shown; an
+//! made from `dist/deferred.js` and `dist/lazy` are requested only after the first inbox is shown; an
 //! e2e test checks that.
 
 use std::fs;
@@ -33,7 +33,7 @@ struct File {
     name: String,
     /// Compressed size in bytes.
     size: u64,
-    later: bool,
+    deferred: bool,
 }
 
 /// The files of a bundle, largest first.
@@ -46,7 +46,7 @@ pub(crate) struct Report {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum When {
     First,
-    Later,
+    Deferred,
 }
 
 /// Bundles and measures. Needs npm/dist.
@@ -78,10 +78,10 @@ pub(crate) fn measure(step: &mut Step) -> Result<Report, Failure> {
         let file = repo::root().join(path);
         let bytes = fs::read(&file).map_err(Failure::io("read", &file))?;
         let name = label(facts);
-        let later = name.ends_with("dist/rest.js") || name.contains("dist/later/");
-        files.push(File { name, size: gzipped(&bytes)?, later });
+        let deferred = name.ends_with("dist/deferred.js") || name.contains("dist/lazy/");
+        files.push(File { name, size: gzipped(&bytes)?, deferred });
     }
-    files.sort_by(|a, b| (a.later, b.size, &a.name).cmp(&(b.later, a.size, &b.name)));
+    files.sort_by(|a, b| (a.deferred, b.size, &a.name).cmp(&(b.deferred, a.size, &b.name)));
     let route = wasm::route_of_result().unwrap_or_else(|| "unknown".to_owned());
     Ok(Report { route, files })
 }
@@ -93,24 +93,24 @@ impl Report {
     }
 
     fn sum(&self, when: When) -> u64 {
-        let of = |file: &&File| file.later == (when == When::Later);
+        let of = |file: &&File| file.deferred == (when == When::Deferred);
         self.files.iter().filter(of).map(|file| file.size).sum()
     }
 
     /// The figures as a table.
     pub(crate) fn table(&self) -> String {
         let mut table = format!("gzip -9, bytes; wasm route: {}\n", self.route);
-        for File { name, size, later } in &self.files {
-            let when = if *later { " (later)" } else { "" };
+        for File { name, size, deferred } in &self.files {
+            let when = if *deferred { " (deferred)" } else { "" };
             table.push_str(&format!("{size:>8}  {name}{when}\n"));
         }
-        let later = self.sum(When::Later);
+        let deferred = self.sum(When::Deferred);
         table.push_str(&format!(
             "{:>8}  at the first connect ({})\n",
             self.total(),
             kib(self.total())
         ));
-        table.push_str(&format!("{later:>8}  later ({})", kib(later)));
+        table.push_str(&format!("{deferred:>8}  deferred ({})", kib(deferred)));
         table
     }
 
@@ -121,7 +121,7 @@ impl Report {
             let route = &self.route;
             return Ok(Outcome::Said(format!("{} by route {route}, not gated,", kib(total))));
         }
-        for (name, now) in [("total", total), ("later", self.sum(When::Later))] {
+        for (name, now) in [("total", total), ("deferred", self.sum(When::Deferred))] {
             let committed = figure(name)?;
             if now > committed + committed * SLACK / 100 {
                 return Err(Failure::Check(format!(
@@ -148,9 +148,8 @@ impl Report {
         }
         let files: serde_json::Map<_, _> =
             self.files.iter().map(|file| (file.name.clone(), json!(file.size))).collect();
-        let later = self.sum(When::Later);
-        let report =
-            json!({ "route": self.route, "total": self.total(), "later": later, "files": files });
+        let deferred = self.sum(When::Deferred);
+        let report = json!({ "route": self.route, "total": self.total(), "deferred": deferred, "files": files });
         repo::write(&committed_file(), format!("{report:#}\n").as_bytes())
     }
 }
@@ -161,8 +160,8 @@ pub(crate) fn committed() -> Result<u64, Failure> {
 }
 
 /// The committed figure for files that are loaded later, in bytes.
-pub(crate) fn committed_later() -> Result<u64, Failure> {
-    figure("later")
+pub(crate) fn committed_deferred() -> Result<u64, Failure> {
+    figure("deferred")
 }
 
 fn figure(name: &str) -> Result<u64, Failure> {
@@ -229,8 +228,8 @@ mod tests {
 
     #[test]
     fn a_file_that_is_loaded_later_is_later_though_its_code_is_shared() {
-        let facts = json!({ "entryPoint": "npm/dist/later/saving.js", "inputs": {} });
-        assert_eq!(label(&facts), "npm/dist/later/saving.js");
+        let facts = json!({ "entryPoint": "npm/dist/lazy/saving.js", "inputs": {} });
+        assert_eq!(label(&facts), "npm/dist/lazy/saving.js");
     }
 
     #[test]
@@ -243,7 +242,7 @@ mod tests {
     fn other_routes_are_not_gated() {
         let report = Report {
             route: "installed".to_owned(),
-            files: vec![File { name: "x".to_owned(), size: 1 << 20, later: false }],
+            files: vec![File { name: "x".to_owned(), size: 1 << 20, deferred: false }],
         };
         assert!(matches!(report.check(), Ok(Outcome::Said(_))));
         assert!(report.commit().is_err(), "nor committed");

@@ -4,10 +4,10 @@ use tidings_client_core::{Backoff, Client, Config, Now, TransportKind};
 use wasm_bindgen::prelude::*;
 
 use crate::{
+    deferred,
     driver::Driver,
     host::Host,
     ops::{self, Fields},
-    rest,
 };
 
 /// One client. The caller chooses the numbers of intents, unique for the client's life; answers go
@@ -97,8 +97,10 @@ impl Core {
     /// Takes an operation of the page, with its texts and its numbers.
     pub fn tell(&self, op: u8, texts: &str, number: f64, other: f64) {
         let fields = Fields::new(texts, [number, other], self.driver.transport());
-        let event = match self.driver.client().rest() {
-            Some(rest) if op >= ops::DEFERRED => rest::event(rest, op, fields, &self.driver),
+        let event = match self.driver.client().deferred() {
+            Some(deferred) if op >= ops::DEFERRED => {
+                deferred::event(deferred, op, fields, &self.driver)
+            }
             _ => ops::startup_event(op, fields),
         };
         if let Some(event) = event {
@@ -116,9 +118,9 @@ impl Core {
         let fields = Fields::new(texts, [number, 0.0], None);
         ops::startup_read(op, fields, driver).unwrap_or_else(|| {
             let client = driver.client();
-            let Some(rest) = client.rest() else { return String::new() };
+            let Some(deferred) = client.deferred() else { return String::new() };
             let seen = &mut driver.seen.borrow_mut();
-            rest::read(rest, op, fields, &client, clocks(mono, wall), seen)
+            deferred::read(deferred, op, fields, &client, clocks(mono, wall), seen)
         })
     }
 }

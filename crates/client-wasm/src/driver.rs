@@ -8,10 +8,10 @@ use std::{
 use tidings_client_core::{Client, Command, Event, Filter, ItemView, Now, Readable};
 
 use crate::{
+    deferred::{self, Seen},
     host::Host,
     json::{self, Items},
     ops::{self, JsonText, OutboundOp, RawConnection, RawInbox, RawItem},
-    rest::{self, Seen},
 };
 
 /// The close code "normal closure".
@@ -94,8 +94,8 @@ impl Driver {
     /// The connection.
     pub(crate) fn connection(&self) -> JsonText<RawConnection> {
         let client = self.client.borrow();
-        match client.rest() {
-            Some(rest) => rest::connection(rest, &client),
+        match client.deferred() {
+            Some(deferred) => deferred::connection(deferred, &client),
             None => json::connection(client.connection(), None),
         }
     }
@@ -104,8 +104,8 @@ impl Driver {
     pub(crate) fn inbox(&self, filter: &Filter) -> JsonText<RawInbox> {
         let client = self.client.borrow();
         let mut items = self.items.borrow_mut();
-        match client.rest() {
-            Some(rest) => rest::inbox(rest, &client, &mut items, filter),
+        match client.deferred() {
+            Some(deferred) => deferred::inbox(deferred, &client, &mut items, filter),
             // Before the deferred part is loaded, no item leaves the inbox and no older ones load.
             None => items.view(&client, filter, &[], false, None),
         }
@@ -139,7 +139,7 @@ impl Driver {
                 ops::FETCH_CREDENTIAL.with(attempt, user.unwrap_or_default())
             }
             Command::Load { user } => ops::LOAD_CACHE.with(0, user),
-            Command::LoadRest => ops::LOAD_DEFERRED.with(0, ()),
+            Command::LoadDeferred => ops::LOAD_DEFERRED.with(0, ()),
             Command::Changed(Readable::Connection) => {
                 ops::CHANGED.with(ops::READ_CONNECTION.into(), String::new())
             }
@@ -147,9 +147,9 @@ impl Driver {
                 ops::CHANGED.with(ops::READ_INBOX.into(), String::new())
             }
             command => {
-                let rest = self.client.borrow().rest();
-                return match rest {
-                    Some(rest) => rest::execute(rest, self, command),
+                let deferred = self.client.borrow().deferred();
+                return match deferred {
+                    Some(deferred) => deferred::execute(deferred, self, command),
                     // No caller asks for these before the deferred part is loaded.
                     None => mem::forget(command),
                 };
@@ -187,8 +187,8 @@ impl Drop for Driver {
     /// page: such a client was short-lived.
     fn drop(&mut self) {
         let client = self.client.get_mut();
-        if let Some(rest) = client.rest() {
-            rest::discard(rest, client, self.seen.get_mut(), self.queue.get_mut());
+        if let Some(deferred) = client.deferred() {
+            deferred::discard(deferred, client, self.seen.get_mut(), self.queue.get_mut());
         }
     }
 }

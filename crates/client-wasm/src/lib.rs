@@ -24,15 +24,15 @@
 //! | `ops` | all that crosses, in one table |
 //! | `driver` | the queue, and the execution of commands |
 //! | `json` | snapshots as text, each payload once |
-//! | `rest` | the deferred part |
+//! | `deferred` | the deferred part |
 //! | `samples` | a text of each shape, for the TypeScript compiler to check |
 
 mod core;
+mod deferred;
 mod driver;
 mod host;
 mod json;
 pub mod ops;
-mod rest;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod samples;
 

@@ -11,9 +11,9 @@ use tidings_client_core::{
 use tidings_protocol::{Channel, Encode, Epoch, ErrorCode, Json, server::GapReason};
 
 use crate::{
+    deferred,
     json::{self, Items},
     ops::{JsonText, Shape},
-    rest,
 };
 
 /// A text, and the name of its shape.
@@ -82,7 +82,7 @@ pub fn samples() -> Vec<Sample> {
     let client = Client::new(Config::new(1, String::from("page"), String::from("lane")));
     let empty = items.view(&client, &Filter::default(), &[4, 5], true, None);
     samples.push(empty.into());
-    samples.push(rest::time(&client, Now { mono: 1, wall: 1 }).into());
+    samples.push(deferred::time(&client, Now { mono: 1, wall: 1 }).into());
     samples
 }
 

@@ -3,15 +3,14 @@
 use tidings_protocol::{Channel, ErrorCode, codec::messages_of};
 
 use crate::{
-    ChannelView, Command, Config, Connection, Error, Event, Filter, InboxSummary, InboxView,
-    ItemView, Now, Outbox, Readable, Rest, Status,
+    ChannelView, Command, Config, Connection, DeferredLoaded, Error, Event, Filter, InboxSummary,
+    InboxView, ItemView, Now, Outbox, Readable, Status,
     context::Context,
-    explain,
-    first::Held,
+    deferred, explain,
     idle::Idle,
     machine::{Input, State},
     requests::Said,
-    rest,
+    startup::StartupQueue,
     timers::Timer,
     trip::Trip,
 };
@@ -26,7 +25,7 @@ pub struct Client {
     /// Whether a wanted connection has been missing for a while.
     pub(crate) lost: bool,
     /// Events that wait for the deferred part.
-    pub(crate) held: Held,
+    pub(crate) startup_queue: StartupQueue,
     connection: Connection,
     outbox: Outbox,
 }
@@ -52,7 +51,7 @@ impl Client {
             state: State::Idle(Idle),
             timer: None,
             lost: false,
-            held: Held::default(),
+            startup_queue: StartupQueue::default(),
             connection,
             outbox: Outbox::default(),
         }
@@ -63,9 +62,9 @@ impl Client {
     pub fn handle(&mut self, now: Now, event: Event, out: &mut Vec<Command>) {
         self.cx.now = now;
         let jumped = self.cx.clock.tick(now);
-        match self.cx.rest {
-            Some(rest) => rest::handle(rest, self, event, jumped, out),
-            None => self.handle_first(event, jumped, out),
+        match self.cx.deferred {
+            Some(deferred) => deferred::handle(deferred, self, event, jumped, out),
+            None => self.handle_startup(event, jumped, out),
         }
     }
 
@@ -81,14 +80,14 @@ impl Client {
             self.cx.deliver([None; 3], out);
             return;
         }
-        if let Event::RestLoaded = event {
+        if let Event::DeferredLoaded = event {
             self.cx.config.check();
             self.cx.claim();
             if let State::Connected(state) = &mut self.state {
                 state.go_on(&mut self.cx);
             }
             // Held events come first, in their order.
-            let (events, jumped) = self.held.take();
+            let (events, jumped) = self.startup_queue.take();
             for event in events {
                 if self.state.is_closed() {
                     self.refuse_as_closed(&event);
@@ -169,8 +168,8 @@ impl Client {
     /// client is loaded.
     #[must_use]
     pub fn explain(&self, now: Now) -> String {
-        match self.cx.rest {
-            Some(rest) => rest::explain(rest, self, now),
+        match self.cx.deferred {
+            Some(deferred) => deferred::explain(deferred, self, now),
             None => String::new(),
         }
     }
@@ -183,8 +182,8 @@ impl Client {
     /// Proof that all of the client's code is loaded, for drivers that load theirs in two parts as
     /// well.
     #[must_use]
-    pub fn rest(&self) -> Option<Rest> {
-        self.cx.rest
+    pub fn deferred(&self) -> Option<DeferredLoaded> {
+        self.cx.deferred
     }
 
     /// Number of records that arrived again and were dropped, over the client's life.
@@ -315,7 +314,7 @@ impl Client {
                 self.on(Input::Closed { transport: *transport, code: *code, reason });
             }
             // The held events were handled before this one.
-            Event::RestLoaded => {}
+            Event::DeferredLoaded => {}
             Event::TimerFired => self.timer = None,
             Event::WentOnline => {
                 if !self.cx.world.online {
@@ -440,7 +439,7 @@ impl Client {
 
     pub(crate) fn refresh_inbox(&mut self) {
         let most = self.cx.config.items_max;
-        self.cx.inbox.refresh(self.state.is_live(), self.cx.rest, &self.cx.outbox, most);
+        self.cx.inbox.refresh(self.state.is_live(), self.cx.deferred, &self.cx.outbox, most);
     }
 
     /// Answers loads that have enough items, or can't get more.

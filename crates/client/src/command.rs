@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tidings_protocol::{Channel, Epoch, server::GapReason};
 
-use crate::{Error, FailedIntent, ItemView, Later, MessageView, Stored, TransportKind};
+use crate::{DeferredValue, Error, FailedIntent, ItemView, MessageView, Stored, TransportKind};
 
 /// A snapshot that changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -109,10 +109,10 @@ pub enum Command {
     },
 
     // ---- code ----
-    /// Load the deferred part of the client's code, and answer with `RestLoaded`. Only for drivers
+    /// Load the deferred part of the client's code, and answer with `DeferredLoaded`. Only for drivers
     /// that set [`Config::whole`](crate::Config::whole) to false; the client holds all events
     /// meanwhile.
-    LoadRest,
+    LoadDeferred,
 
     // ---- storage ----
     /// Read the value under a key; answer with `StorageLoaded` or `StorageFailed`.
@@ -159,7 +159,7 @@ pub enum Command {
         /// Comes back in the answer.
         number: u64,
         /// The changes, in order.
-        changes: Later<Vec<Change>>,
+        changes: DeferredValue<Vec<Change>>,
     },
     /// Lock the lanes of `user` that have rows and no living holder; answer with `LanesClaimed` or
     /// `LanesFailed`.
@@ -187,7 +187,7 @@ pub enum Command {
         /// The channel.
         channel: Channel,
         /// The message, as in the snapshot.
-        message: Later<Arc<MessageView>>,
+        message: DeferredValue<Arc<MessageView>>,
     },
     /// Records are lost for good.
     Gap {

@@ -4,16 +4,16 @@
 use tidings_protocol::{Channel, Encode, ErrorCode};
 
 use crate::{
-    Command, Config, Error, FailedIntent, Now, Readable, Rest, Stored,
+    Command, Config, DeferredLoaded, Error, FailedIntent, Now, Readable, Stored,
     account::Account,
     backoff::Failures,
     channels::Channels,
     clock::Clock,
+    deferred,
     inbox::Inbox,
     ladder::Ladder,
     outbox::{ADOPTED, Intents, Keeper},
     requests::Requests,
-    rest,
     rng::Rng,
     storage::Store,
     timers::{Timer, TimerTable},
@@ -78,7 +78,7 @@ pub(crate) struct Context {
     pub(crate) keeper: Keeper,
     pub(crate) store: Store,
     /// Present if all of the client's code is loaded.
-    pub(crate) rest: Option<Rest>,
+    pub(crate) deferred: Option<DeferredLoaded>,
     /// The error that keeps the client from being connected.
     pub(crate) trouble: Option<Error>,
     /// Monotonic time at which the last attempt began.
@@ -110,7 +110,7 @@ pub(crate) struct Context {
 impl Context {
     pub(crate) fn new(mut config: Config) -> Self {
         if config.whole {
-            rest::check(Rest::is_there(), &mut config);
+            deferred::check(DeferredLoaded::is_there(), &mut config);
         }
         let mut numbers = Numbers::default();
         let outbox = Intents::new(numbers.next_lane(&config));
@@ -130,7 +130,7 @@ impl Context {
             outbox,
             keeper: Keeper::new(config.storage && config.lanes),
             store: Store::new(config.storage),
-            rest: config.whole.then(Rest::is_there),
+            deferred: config.whole.then(DeferredLoaded::is_there),
             trouble: None,
             began: 0,
             parted: None,

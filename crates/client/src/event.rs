@@ -2,7 +2,7 @@
 
 use tidings_protocol::{Channel, Epoch, Json, MarkSet, codec::messages_of};
 
-use crate::Later;
+use crate::DeferredValue;
 
 /// The time on the driver's two clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -277,7 +277,7 @@ pub enum Event {
         /// From `Claim`.
         user: String,
         /// The lanes with their rows, without lanes that this client already held.
-        lanes: Later<Vec<Lane>>,
+        lanes: DeferredValue<Vec<Lane>>,
     },
     /// Intents can't be stored (no storage, no locks): the client goes on in memory and reports
     /// `durable: false`.
@@ -346,9 +346,9 @@ pub enum Event {
     /// The page was shown, focused, restored from the back/forward cache or resumed: probe the
     /// connection.
     Woke,
-    /// All of the client's code is loaded: the answer to `LoadRest`. The client handles the held
+    /// All of the client's code is loaded: the answer to `LoadDeferred`. The client handles the held
     /// events.
-    RestLoaded,
+    DeferredLoaded,
     /// The driver itself failed (such as by a trap in another instance): the client fails with
     /// `internal`.
     DriverFailed {

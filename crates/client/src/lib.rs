@@ -28,7 +28,7 @@
 //! | module | contents |
 //! |---|---|
 //! | `client`, `calls`, `seek` | takes events, runs the machine, reports changes; the app's calls, and marks that wait |
-//! | `first`, `rest` | the startup path, and the split point to the deferred part |
+//! | `startup`, `deferred` | the startup path, and the split point to the deferred part |
 //! | `machine` | the connection's states and their transitions; `idle`, `connecting`, `connected`, `waiting`, `offline`, `ended` are one each |
 //! | `context` | state that all of them share: clocks, deadlines, inbox, outbox, commands so far |
 //! | `ladder`, `climb`, `requests` | fallback and upgrade; transports over HTTP requests |
@@ -54,26 +54,26 @@ mod config;
 mod connected;
 mod connecting;
 mod context;
+mod deferred;
+mod deferred_value;
 mod ended;
 mod error;
 mod event;
 mod explain;
-mod first;
 mod heard;
 mod heartbeat;
 mod idle;
 mod inbox;
 mod ladder;
-mod later;
 mod leg;
 mod machine;
 mod outbox;
 mod requests;
-mod rest;
 mod resume;
 mod rng;
 mod seek;
 mod snapshot;
+mod startup;
 mod storage;
 mod timers;
 mod trip;
@@ -82,13 +82,13 @@ mod waiting;
 pub use client::Client;
 pub use command::{Change, Command, Readable};
 pub use config::{Backoff, Config};
+pub use deferred::DeferredLoaded;
+pub use deferred_value::DeferredValue;
 pub use error::Error;
 pub use event::{
     Credential, Event, Filter, ItemKey, Kinds, Lane, MarkTargets, Now, Show, TransportKind, User,
 };
-pub use later::Later;
 pub use outbox::written;
-pub use rest::Rest;
 pub use snapshot::{
     Author, ChannelStatus, ChannelView, Connection, FailedIntent, GapView, InboxStatus,
     InboxSummary, InboxView, IntentKind, ItemView, MessageView, Outbox, Status, Stored,

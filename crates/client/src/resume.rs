@@ -192,7 +192,7 @@ impl Resume {
         let fresh = cx.clock.age(cx.now, record.at) <= cx.config.arrived_max_age;
         let Some(fold) = cx.inbox.fold_mut() else { return Ok(()) };
         let entry = fold.notification(log, record);
-        let view = inbox::item(fold, &entry, inbox::overlay(cx.rest, &cx.outbox));
+        let view = inbox::item(fold, &entry, inbox::overlay(cx.deferred, &cx.outbox));
         fold.hold(entry);
         // Read on another device before it came here: not news.
         if fresh && !view.read && !view.archived {

@@ -103,7 +103,7 @@ pub enum Due {
     /// The app's ticket function answers.
     Credential { page: Page, attempt: u64 },
     /// The deferred part of the client is loaded, or fails to load.
-    RestLoaded { page: Page },
+    DeferredLoaded { page: Page },
     /// A page's storage answers a load.
     Loaded { page: Page, key: String },
     /// A page's storage commits a save.

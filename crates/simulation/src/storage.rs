@@ -1,7 +1,7 @@
 //! A browser profile's storage and locks, which its tabs share, and their state after a crash of a
 //! tab or of the whole browser.
 //!
-//! Plays IndexedDB and Web Locks as `npm/src/storage.ts` and `npm/src/later/lanes.ts` use them.
+//! Plays IndexedDB and Web Locks as `npm/src/storage.ts` and `npm/src/lazy/lanes.ts` use them.
 //! Caches are written without waiting for the disk, rows of the outbox wait for it, and a page's
 //! locks end with the page.
 

@@ -21,7 +21,7 @@ impl Due {
             }
             Self::Closed(conn, Way::Up, _) => vec![format!("{conn} is gone, the server hears")],
             Self::Closed(conn, Way::Down, code) => vec![format!("{conn} is closed with {code}")],
-            Self::RestLoaded { page } => vec![format!("{page} gets the rest of its client")],
+            Self::DeferredLoaded { page } => vec![format!("{page} gets the rest of its client")],
             Self::Loaded { page, key } => vec![format!("{page} reads the cache of {key:?}")],
             Self::Saves { page, save } => {
                 let [(_, one), (_, two)] = save.saved.cursors;

@@ -2,7 +2,7 @@
 import { createContext, createElement, useContext, useEffect, useLayoutEffect, useMemo, useState, type ReactElement, type ReactNode } from 'react'
 import type { InboxSnapshot, InboxView, Readable, Tidings } from 'tidings'
 
-import { firstSnapshot, withFirst, type InitialInbox } from '../adapter/first-inbox.js'
+import { firstSnapshot, withFirst, type InitialInbox } from '../adapter/initial-inbox.js'
 import { shallowEqual } from '../adapter/shallow.js'
 
 /** The props of {@link TidingsProvider}. */

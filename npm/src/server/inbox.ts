@@ -1,4 +1,4 @@
-import type { InitialInbox } from '../adapter/first-inbox.js'
+import type { InitialInbox } from '../adapter/initial-inbox.js'
 import type { RawItem } from '../generated/ops.js'
 import { items } from '../items.js'
 

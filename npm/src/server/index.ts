@@ -68,7 +68,7 @@ function isMissing(value: string | undefined): value is '' | undefined {
 }
 
 export { isTidingsError, TidingsError } from '../error.js'
-export type { InitialInbox } from '../adapter/first-inbox.js'
+export type { InitialInbox } from '../adapter/initial-inbox.js'
 export type {
   CallOptions,
   ChannelRight,

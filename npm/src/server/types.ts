@@ -1,4 +1,4 @@
-import type { InitialInbox } from '../adapter/first-inbox.js'
+import type { InitialInbox } from '../adapter/initial-inbox.js'
 import type { ChannelName, DataOf, MessageOf, NotificationType, Stored, UserInfo } from '../types.js'
 
 /** The receivers of a notification. */

@@ -3,7 +3,7 @@ import { toStore, writable } from 'svelte/store'
 import type { InboxSnapshot, Readable, Tidings } from 'tidings'
 
 import type { Source } from '../adapter/combined.js'
-import { firstSnapshot, withFirst, type InitialInbox } from '../adapter/first-inbox.js'
+import { firstSnapshot, withFirst, type InitialInbox } from '../adapter/initial-inbox.js'
 import { shallowEqual } from '../adapter/shallow.js'
 import { valueOf, type MaybeGetter } from './getter.js'
 

@@ -5,7 +5,7 @@
 
 import type { InboxFilter, Tidings } from 'tidings'
 
-import type { InitialInbox } from '../../src/adapter/first-inbox.js'
+import type { InitialInbox } from '../../src/adapter/initial-inbox.js'
 import type { Notifications } from '../../src/adapter/views.js'
 
 /** The props of the page. */

@@ -1,8 +1,8 @@
 import 'fake-indexeddb/auto'
 import { IDBFactory } from 'fake-indexeddb'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { lanes } from '../../src/later/lanes.js'
-import { claim } from '../../src/later/told.js'
+import { lanes } from '../../src/lazy/lanes.js'
+import { claim } from '../../src/lazy/told.js'
 import { storage } from '../../src/storage.js'
 import {
   CLAIM_LANES,

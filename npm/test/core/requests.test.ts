@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { requests } from '../../src/later/requests.js'
+import { requests } from '../../src/lazy/requests.js'
 import { RESPONSE_CHUNK, RESPONSE_ENDED, RESPONSE_STARTED, type InboundOp } from '../../src/generated/ops.js'
 
 /** Only a broken run reaches this limit. */

@@ -1,6 +1,6 @@
 import { IDBDatabase, IDBFactory, IDBKeyRange, IDBObjectStore } from 'fake-indexeddb'
 import { beforeEach, expect, test, vi } from 'vitest'
-import { mayReplace } from '../../src/later/saving.js'
+import { mayReplace } from '../../src/lazy/saving.js'
 import { storage } from '../../src/storage.js'
 
 const fence = (inbox: number, system = 0, over: string[] = []) => ({ cursors: [['A', inbox], ['B', system]] as const, over })

@@ -1,6 +1,6 @@
 // Turns of tabs at holding connections. e2e/tests/tabs.spec.ts tests them in real browsers.
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { turns } from '../../src/later/turns.js'
+import { turns } from '../../src/lazy/turns.js'
 
 /** The Web Locks of one browser: exclusive ones, as far as turns use them. */
 function locks() {

@@ -2,7 +2,7 @@ import { afterEach, expect, test, vi } from 'vitest'
 import { host, type HostNeeds } from '../../src/host.js'
 import { PERSIST_OUTBOX, REQUEST, RESPONSE_ENDED, STORAGE_FAILED } from '../../src/generated/ops.js'
 
-const WORLD = '../../src/later/world.js'
+const WORLD = '../../src/lazy/world.js'
 
 /** Only a broken run reaches this limit. */
 const PATIENCE = { timeout: 20_000 }

@@ -35,6 +35,7 @@ fn main() -> anyhow::Result<()> {
         .generate(&out_dir)
         .with_context(|| format!("{} → {}", input.display(), out_dir.display()))?;
     let part = |name: &str| out_dir.join(format!("{out_name}_{name}.wasm"));
-    let files = split::Files { whole: &part("bg"), first: &part("first"), rest: &part("rest") };
+    let files =
+        split::Files { whole: &part("bg"), startup: &part("startup"), deferred: &part("deferred") };
     split::split(&input, &files).context("cutting the module in two")
 }

@@ -18,7 +18,7 @@ use crate::system::output_of;
 /// README.md has the sizes between these marks, so that a change affects one place.
 const SIZE_MARKS: (&str, &str) = ("<!-- size -->", "<!-- /size -->");
 /// See [`SIZE_MARKS`].
-const LATER_MARKS: (&str, &str) = ("<!-- later -->", "<!-- /later -->");
+const DEFERRED_MARKS: (&str, &str) = ("<!-- deferred -->", "<!-- /deferred -->");
 
 /// Files that examples/svelte copies from examples/react: each example can be taken alone, so a
 /// change must be made in both.
@@ -38,7 +38,7 @@ pub(crate) fn run(step: &mut Step) -> Result<Counts, Failure> {
         commands.extend(unknown.map(|word| format!("{name}: no command `cargo xtask {word}`")));
     }
     let readme = repo::read(&repo::root().join("README.md"))?;
-    let told = [(SIZE_MARKS, size::committed()), (LATER_MARKS, size::committed_later())];
+    let told = [(SIZE_MARKS, size::committed()), (DEFERRED_MARKS, size::committed_deferred())];
     let figures: Vec<_> = told
         .into_iter()
         .filter_map(|(marks, bytes)| match bytes {

@@ -21,8 +21,8 @@ const RESULTS: [&str; 5] = [
     "tidings_core.js",
     "tidings_core.d.ts",
     "tidings_core_bg.wasm",
-    "tidings_core_first.wasm",
-    "tidings_core_rest.wasm",
+    "tidings_core_startup.wasm",
+    "tidings_core_deferred.wasm",
 ];
 
 /// The folder from which the package takes the module.

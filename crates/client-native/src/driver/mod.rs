@@ -280,7 +280,7 @@ impl Driver {
             Command::Claim { user } => self.ask(Job::Claim { user }),
             Command::Release { lane } => self.ask(Job::Release { lane }),
             // The core was created with all of its code, so it never asks for this.
-            Command::LoadRest => return Some(Event::RestLoaded),
+            Command::LoadDeferred => return Some(Event::DeferredLoaded),
             Command::SignedOut { discarded } => debug!(discarded, "signed out"),
         }
         None

@@ -33,8 +33,8 @@ pub use table::Op;
 use table::{read_ops, said_ops};
 
 use crate::{
+    deferred::{self, Seen},
     driver::Driver,
-    rest::{self, Seen},
 };
 
 /// Set in the operations of the page that only the deferred part of the module reads.
@@ -90,7 +90,7 @@ read_ops! {
     /// The page is back: shown, focused, restored or resumed.
     WOKE = 6 () { Event::Woke }
     /// Answers `LOAD_DEFERRED`.
-    DEFERRED_LOADED = 7 () { Event::RestLoaded }
+    DEFERRED_LOADED = 7 () { Event::DeferredLoaded }
 }
 
 read_ops! {
@@ -129,7 +129,7 @@ read_ops! {
     OUTBOX_PERSISTED = 12 (number: Number) { Event::Kept { number } }
     /// Answers `CLAIM_LANES`, and comes unasked where the page that held a lane is dead.
     LANES_CLAIMED = 13 (user: Line, rows: Rows) {
-        Event::LanesClaimed { user, lanes: rest::lanes(rows)?.into() }
+        Event::LanesClaimed { user, lanes: deferred::lanes(rows)?.into() }
     }
     /// Intents can't be kept.
     LANES_FAILED = 14 (reason: Text) { Event::LanesFailed { reason } }
@@ -192,14 +192,14 @@ read_ops! {
     fn deferred_read(client: &Client, now: Now, seen: &mut Vec<Seen>) -> String;
 
     /// The outbox.
-    READ_OUTBOX = 0 () -> JsonText<RawOutbox> { rest::outbox(client) }
+    READ_OUTBOX = 0 () -> JsonText<RawOutbox> { deferred::outbox(client) }
     /// The server's time.
-    READ_TIME = 1 () -> JsonText<RawTime> { rest::time(client, now) }
+    READ_TIME = 1 () -> JsonText<RawTime> { deferred::time(client, now) }
     /// In words: why it is not connected, and what happens next.
     READ_EXPLANATION = 2 () -> String { client.explain(now) }
     /// A channel; with `whole` every message in full.
     READ_CHANNEL = 3 (whole: Flag, channel: ChannelName) -> JsonText<RawChannel> {
-        rest::channel(client, channel, whole, seen)
+        deferred::channel(client, channel, whole, seen)
     }
 }
 

@@ -1,11 +1,11 @@
 //! The inbox: the fold of the logs, the loaded items, and the app's view of them.
 
+mod deferred;
 mod entry;
 mod fold;
 mod lookup;
 mod marks;
 mod pager;
-mod rest;
 mod view;
 
 pub(crate) use entry::Entry;
@@ -17,7 +17,7 @@ pub(crate) use view::{item, overlay};
 
 use tidings_protocol::server::{Page, Snapshot};
 
-use crate::{Filter, InboxStatus, InboxView, Rest, outbox::Intents};
+use crate::{DeferredLoaded, Filter, InboxStatus, InboxView, outbox::Intents};
 use view::{Shown, Views, fitting};
 
 /// The two logs of an inbox, in the order of their channels' names, which sorts items with equal
@@ -124,7 +124,13 @@ impl Inbox {
     }
 
     /// Rebuilds the app's view, if one of its inputs changed.
-    pub(crate) fn refresh(&mut self, live: bool, rest: Option<Rest>, intents: &Intents, most: u32) {
+    pub(crate) fn refresh(
+        &mut self,
+        live: bool,
+        deferred: Option<DeferredLoaded>,
+        intents: &Intents,
+        most: u32,
+    ) {
         let made_of = (self.changes, intents.changes(), live);
         if made_of == self.made_of {
             return;
@@ -134,7 +140,7 @@ impl Inbox {
             None => core::mem::take(&mut self.shown).status != InboxStatus::Loading,
             Some(fold) => {
                 let status = if live { InboxStatus::Live } else { InboxStatus::Cached };
-                self.shown.update(fold, status, overlay(rest, intents), most as usize)
+                self.shown.update(fold, status, overlay(deferred, intents), most as usize)
             }
         };
         self.revision += u64::from(changed);

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use tidings_protocol::Tally;
 
-use super::{LOGS, Pager, entry::Entry, fold::Fold, rest};
+use super::{LOGS, Pager, deferred, entry::Entry, fold::Fold};
 use crate::{
-    Filter, InboxStatus, InboxSummary, InboxView, ItemKey, ItemView, Rest, Show,
+    DeferredLoaded, Filter, InboxStatus, InboxSummary, InboxView, ItemKey, ItemView, Show,
     outbox::{Intent, Intents},
 };
 
@@ -46,7 +46,7 @@ impl Shown {
         let mut all = Tally::default();
         for &log in &LOGS {
             let one = match overlay {
-                Some((rest, pending)) => rest::tally(rest, fold, log, pending),
+                Some((deferred, pending)) => deferred::tally(deferred, fold, log, pending),
                 None => fold.tally(log),
             };
             all.unread = all.unread.saturating_add(one.unread);
@@ -76,12 +76,12 @@ fn replace(old: &mut Arc<[ItemView]>, new: Vec<ItemView>) -> bool {
 
 /// Pending intents to add to the fold. If there are any, the whole client is loaded, because it
 /// made them.
-pub(crate) type Overlay<'a> = (Rest, &'a [Intent]);
+pub(crate) type Overlay<'a> = (DeferredLoaded, &'a [Intent]);
 
 /// The pending intents to add to the fold, if there are any.
-pub(crate) fn overlay(rest: Option<Rest>, intents: &Intents) -> Option<Overlay<'_>> {
+pub(crate) fn overlay(deferred: Option<DeferredLoaded>, intents: &Intents) -> Option<Overlay<'_>> {
     let pending = intents.pending();
-    rest.filter(|_| !pending.is_empty()).map(|rest| (rest, pending))
+    deferred.filter(|_| !pending.is_empty()).map(|deferred| (deferred, pending))
 }
 
 /// Whether two views of items differ. An item's content never changes, only its states.
@@ -93,7 +93,7 @@ fn differ(old: &ItemView, new: &ItemView) -> bool {
 /// One item with pending marks on top.
 pub(crate) fn item(fold: &Fold, entry: &Entry, overlay: Option<Overlay<'_>>) -> ItemView {
     let (flags, open) = match overlay {
-        Some((rest, pending)) => rest::flags(rest, fold, entry, pending),
+        Some((deferred, pending)) => deferred::flags(deferred, fold, entry, pending),
         None => (entry.flags, false),
     };
     ItemView {

@@ -53,7 +53,7 @@ pub(crate) enum Refusal {
     /// The lane had a hole, which is closed now: send again.
     Mended,
     /// Send again later.
-    Later,
+    DeferredValue,
     /// The error answers an earlier send; the answer to the last one is still to come.
     Stale,
 }
@@ -318,7 +318,7 @@ impl Intents {
             }
             None => {
                 self.recall_from(place);
-                Refusal::Later
+                Refusal::DeferredValue
             }
         })
     }

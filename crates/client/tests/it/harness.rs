@@ -30,7 +30,7 @@ pub(crate) struct Rig {
     pub(crate) fetches: u32,
     pub(crate) timer: Option<u64>,
     /// Whether the deferred part loads at once, before any other event.
-    pub(crate) rest_at_once: bool,
+    pub(crate) deferred_at_once: bool,
     seen: Seen,
 }
 
@@ -66,7 +66,7 @@ impl Rig {
             fetching: None,
             fetches: 0,
             timer: None,
-            rest_at_once: true,
+            deferred_at_once: true,
             seen,
         }
     }
@@ -198,11 +198,12 @@ impl Rig {
         }
         let mut commands = Vec::new();
         self.client.handle(self.now, event, &mut commands);
-        if self.rest_at_once
-            && let Some(place) = commands.iter().position(|command| *command == Command::LoadRest)
+        if self.deferred_at_once
+            && let Some(place) =
+                commands.iter().position(|command| *command == Command::LoadDeferred)
         {
             commands.remove(place);
-            self.client.handle(self.now, Event::RestLoaded, &mut commands);
+            self.client.handle(self.now, Event::DeferredLoaded, &mut commands);
         }
         for command in &commands {
             self.obey(command);

@@ -11,12 +11,12 @@ use crate::{
 /// A client without its deferred part; its commands show whether it asked for that.
 fn first_part() -> Rig {
     let mut rig = Rig::with(|config| config.whole = false);
-    rig.rest_at_once = false;
+    rig.deferred_at_once = false;
     rig
 }
 
 fn asked(rig: &Rig) -> usize {
-    rig.commands.iter().filter(|command| **command == Command::LoadRest).count()
+    rig.commands.iter().filter(|command| **command == Command::LoadDeferred).count()
 }
 
 fn live(rig: &mut Rig, items: &[&str]) {
@@ -40,10 +40,10 @@ fn the_first_part_alone_shows_the_first_inbox() {
     live(&mut rig, &["a", "b"]);
     assert_eq!(rig.client.connection().status, Status::Connected);
     assert_eq!(rig.ids(), ["b", "a"]);
-    assert!(rig.client.rest().is_none());
+    assert!(rig.client.deferred().is_none());
     assert_eq!(asked(&rig), 1, "as soon as the inbox is there");
     rig.advance(25_000);
-    rig.event(Event::RestLoaded);
+    rig.event(Event::DeferredLoaded);
     let is_ping =
         |command: &&Command| matches!(command, Command::Send { text, .. } if text.contains("ping"));
     assert_eq!(rig.commands.iter().filter(is_ping).count(), 1);
@@ -55,7 +55,7 @@ fn the_first_part_shows_what_was_stored() {
         config.whole = false;
         config.storage = true;
     });
-    rig.rest_at_once = false;
+    rig.deferred_at_once = false;
     rig.event(Event::UserChanged(User::Named("u1".into())));
     rig.event(Event::StorageLoaded {
         user: "u1".into(),
@@ -75,11 +75,11 @@ fn what_waits_for_the_rest_happens_in_order_once_it_is_there() {
     assert_eq!(asked(&rig), 1, "asked for once");
     assert_eq!(rig.ids(), ["a"]);
 
-    rig.event(Event::RestLoaded);
+    rig.event(Event::DeferredLoaded);
     assert_eq!(rig.ids(), ["n3", "n2", "a"]);
     assert_eq!(rig.arrived(), ["n2", "n3"]);
     assert!(rig.item("n2").read, "the mark knows what came before it");
-    assert!(rig.client.rest().is_some());
+    assert!(rig.client.deferred().is_some());
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn of_a_frame_only_what_the_first_part_does_not_know_waits() {
     );
     assert_eq!(rig.client.connection().status, Status::Connected);
     assert!(rig.ids().is_empty());
-    rig.event(Event::RestLoaded);
+    rig.event(Event::DeferredLoaded);
     assert_eq!(rig.ids(), ["n2", "n1"]);
 }
 
@@ -112,7 +112,7 @@ fn frames_beyond_the_bound_are_dropped_and_asked_for_again() {
     for offset in 1..=1_100 {
         rig.receive(&says::notification(offset, &format!("n{offset}"), offset));
     }
-    rig.event(Event::RestLoaded);
+    rig.event(Event::DeferredLoaded);
     assert_eq!(rig.arrived().len(), 1_000);
     rig.take();
     rig.receive(&says::pong(r#""inbox:u1":1100"#));
@@ -126,7 +126,7 @@ fn a_user_who_changes_before_the_rest_is_there_sees_nothing_of_the_other() {
     live(&mut rig, &["a"]);
     rig.mark(1, &["a"], READ);
     rig.event(Event::UserChanged(User::Named("u2".into())));
-    rig.event(Event::RestLoaded);
+    rig.event(Event::DeferredLoaded);
     assert!(rig.ids().is_empty());
     assert_eq!(rig.client.connection().user.as_deref(), Some("u2"));
 }

@@ -1,5 +1,5 @@
 //! The outbox's storage: executes the core's commands one after the other, as
-//! `npm/src/later/lanes.ts` does.
+//! `npm/src/lazy/lanes.ts` does.
 
 use std::collections::VecDeque;
 

@@ -287,9 +287,9 @@ impl Device {
                 let wait = self.clock.until(env.now, at);
                 env.timer(wait, Due::Timer { page, at });
             }
-            Command::LoadRest => {
+            Command::LoadDeferred => {
                 let wait = env.rng.between(1, 3_000);
-                env.after(wait, Due::RestLoaded { page });
+                env.after(wait, Due::DeferredLoaded { page });
             }
             Command::Load { user } => {
                 let wait = env.rng.between(1, 5);
@@ -368,12 +368,12 @@ impl Device {
     }
 
     /// Loads the deferred part of the client. If that fails, it is tried again.
-    pub fn rest(&mut self, env: &mut Env) {
-        if env.strikes(env.faults.load, Count::RestFailed) {
-            return env.after(1_000, Due::RestLoaded { page: self.page });
+    pub fn deferred_loaded(&mut self, env: &mut Env) {
+        if env.strikes(env.faults.load, Count::DeferredFailed) {
+            return env.after(1_000, Due::DeferredLoaded { page: self.page });
         }
-        env.tally.count(Count::Rest);
-        self.feed(env, Event::RestLoaded);
+        env.tally.count(Count::DeferredPart);
+        self.feed(env, Event::DeferredLoaded);
     }
 }
 

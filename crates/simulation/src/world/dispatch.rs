@@ -81,9 +81,9 @@ impl World {
                 }
             }
             Due::Credential { page, attempt } => self.make_ticket(page, attempt),
-            Due::RestLoaded { page } => {
+            Due::DeferredLoaded { page } => {
                 if let Some(device) = at(devices, page) {
-                    device.rest(env);
+                    device.deferred_loaded(env);
                 }
             }
             Due::Loaded { page, key } => {
@@ -178,7 +178,7 @@ impl World {
             | Due::Credential { page, .. }
             | Due::Loaded { page, .. }
             | Due::LaneTold { page, .. }
-            | Due::RestLoaded { page } => *page,
+            | Due::DeferredLoaded { page } => *page,
             _ => return Some(due),
         };
         let left = self.devices[page.device].frozen_until.saturating_sub(self.env.now.mono);

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 
-import type { InitialInbox } from '../../../src/adapter/first-inbox.js'
+import type { InitialInbox } from '../../../src/adapter/initial-inbox.js'
 import { fakeClient, item, live, type FakeClient } from '../fake-client.js'
 import type { Harness, Mounted, PageProps, Served } from '../harness.js'
 import { complaints, shown, titles } from '../page.js'

@@ -15,15 +15,15 @@ use super::{
 };
 
 /// The module name under which the deferred part imports items of the first part.
-const FIRST: &str = "first";
+const STARTUP: &str = "startup";
 /// Exports that only wasm-bindgen's own glue needs; the package's glue does not.
 const UNUSED: [&str; 3] = ["__abort_handler", "__instance_terminated", "__wbindgen_realloc"];
 
 /// The whole module and its two parts.
 pub(crate) struct Parts {
     pub(crate) whole: Vec<u8>,
-    pub(crate) first: Vec<u8>,
-    pub(crate) rest: Vec<u8>,
+    pub(crate) startup: Vec<u8>,
+    pub(crate) deferred: Vec<u8>,
 }
 
 pub(crate) fn cut(whole: &[u8], references: &References) -> anyhow::Result<Parts> {
@@ -31,8 +31,8 @@ pub(crate) fn cut(whole: &[u8], references: &References) -> anyhow::Result<Parts
     let plan = Plan::make(&module, references)?;
     Ok(Parts {
         whole: plan.whole(parse(whole)?)?,
-        first: plan.first_part(parse(whole)?)?,
-        rest: plan.rest_part(parse(whole)?)?,
+        startup: plan.startup_part(parse(whole)?)?,
+        deferred: plan.deferred_part(parse(whole)?)?,
     })
 }
 
@@ -67,13 +67,13 @@ impl Plan {
 
     /// The first part: split points become calls through table slots that the deferred part will
     /// fill.
-    fn first_part(&self, mut module: Module) -> anyhow::Result<Vec<u8>> {
+    fn startup_part(&self, mut module: Module) -> anyhow::Result<Vec<u8>> {
         let ids: Vec<FunctionId> = module.funcs.iter().map(walrus::Function::id).collect();
         let (table, elements) = elements(&module)?;
         // A stub takes the place of each split point: it calls the function in the slot with the
         // same arguments.
-        for (door, slot) in &self.doors {
-            let ty = module.funcs.get(ids[*door]).ty();
+        for (split_point, slot) in &self.split_points {
+            let ty = module.funcs.get(ids[*split_point]).ty();
             let (parameters, results) = module.types.params_results(ty);
             let (parameters, results) = (parameters.to_vec(), results.to_vec());
             let arguments: Vec<_> = parameters.iter().map(|ty| module.locals.add(*ty)).collect();
@@ -84,12 +84,14 @@ impl Plan {
             }
             body.i32_const(slot.cast_signed());
             body.call_indirect(ty, table);
-            module.funcs.get_mut(ids[*door]).kind = FunctionKind::Local(stub.local_func(arguments));
+            module.funcs.get_mut(ids[*split_point]).kind =
+                FunctionKind::Local(stub.local_func(arguments));
         }
-        let kept = |place: &Place| self.first.contains(place) || self.doors.contains_key(place);
+        let kept =
+            |place: &Place| self.startup.contains(place) || self.split_points.contains_key(place);
         let place_of = places(&module);
         let mut stays: Vec<_> =
-            elements.into_iter().filter(|(_, id)| self.first.contains(&place_of[id])).collect();
+            elements.into_iter().filter(|(_, id)| self.startup.contains(&place_of[id])).collect();
         stays.extend(self.shared.iter().map(|(place, slot)| (*slot, ids[*place])));
         set_elements(&mut module, table, stays);
         self.grow(&mut module, table);
@@ -113,7 +115,7 @@ impl Plan {
 
     /// The deferred part: it imports functions of the first part from table slots, by their
     /// numbers.
-    fn rest_part(&self, mut module: Module) -> anyhow::Result<Vec<u8>> {
+    fn deferred_part(&self, mut module: Module) -> anyhow::Result<Vec<u8>> {
         let ids: Vec<FunctionId> = module.funcs.iter().map(walrus::Function::id).collect();
         let place_of = places(&module);
         let (table, elements) = elements(&module)?;
@@ -130,10 +132,10 @@ impl Plan {
         let mut filled: Vec<_> = elements
             .into_iter()
             .filter(|(_, id)| {
-                self.alive.contains(&place_of[id]) && !self.first.contains(&place_of[id])
+                self.alive.contains(&place_of[id]) && !self.startup.contains(&place_of[id])
             })
             .collect();
-        filled.extend(self.doors.iter().map(|(place, slot)| (*slot, ids[*place])));
+        filled.extend(self.split_points.iter().map(|(place, slot)| (*slot, ids[*place])));
         set_elements(&mut module, table, filled);
         self.grow(&mut module, table);
         self.keep_data(&mut module, true)?;
@@ -143,11 +145,11 @@ impl Plan {
             if let FunctionKind::Import(outside) = &module.funcs.get(id).kind {
                 module.imports.delete(outside.import);
             }
-            let import = module.imports.add(FIRST, &slot.to_string(), ImportKind::Function(id));
+            let import = module.imports.add(STARTUP, &slot.to_string(), ImportKind::Function(id));
             module.funcs.get_mut(id).kind =
                 FunctionKind::Import(walrus::ImportedFunction { import, ty });
         }
-        for place in &self.first {
+        for place in &self.startup {
             let id = ids[*place];
             if !self.shared.contains_key(place)
                 && matches!(module.funcs.get(id).kind, FunctionKind::Local(_))
@@ -158,14 +160,14 @@ impl Plan {
         let memories: Vec<_> = module.memories.iter().map(walrus::Memory::id).collect();
         for id in memories {
             let name = names.get(&Exported::Memory(id)).context("the memory has no export")?;
-            let import = module.imports.add(FIRST, name, ImportKind::Memory(id));
+            let import = module.imports.add(STARTUP, name, ImportKind::Memory(id));
             module.memories.get_mut(id).import = Some(import);
         }
         let tables: Vec<_> = module.tables.iter().map(walrus::Table::id).collect();
         for id in tables {
             let name = names.get(&Exported::Table(id)).filter(|_| id != table);
             let name = name.map_or("table", String::as_str);
-            let import = module.imports.add(FIRST, name, ImportKind::Table(id));
+            let import = module.imports.add(STARTUP, name, ImportKind::Table(id));
             module.tables.get_mut(id).import = Some(import);
         }
         for id in globals(&module) {
@@ -173,7 +175,7 @@ impl Plan {
                 .get(&Exported::Global(id))
                 .cloned()
                 .unwrap_or_else(|| format!("global{}", id.index()));
-            let import = module.imports.add(FIRST, &name, ImportKind::Global(id));
+            let import = module.imports.add(STARTUP, &name, ImportKind::Global(id));
             module.globals.get_mut(id).kind = GlobalKind::Import(import);
         }
         Ok(bare(module))
@@ -186,7 +188,7 @@ impl Plan {
     }
 
     /// Keeps the constants of one part. Bytes that belong to no constant stay in the first part.
-    fn keep_data(&self, module: &mut Module, rest: bool) -> anyhow::Result<()> {
+    fn keep_data(&self, module: &mut Module, deferred: bool) -> anyhow::Result<()> {
         let segments: Vec<_> = module.data.iter().map(walrus::Data::id).collect();
         for id in segments {
             let data = module.data.get(id);
@@ -197,21 +199,21 @@ impl Plan {
             };
             let start = start.cast_unsigned();
             let bytes = data.value.clone();
-            let mut of_rest = vec![false; bytes.len()];
+            let mut of_deferred = vec![false; bytes.len()];
             // Constants may overlap, as the ends of texts do: shared bytes belong to the first
             // part.
-            let claims = [(&self.rest_constants, true), (&self.first_constants, false)];
+            let claims = [(&self.deferred_constants, true), (&self.startup_constants, false)];
             for (constants, claim) in claims {
                 for address in constants.iter().flat_map(|constant| constant.start..constant.end) {
                     let place = address.checked_sub(start).map(|place| place as usize);
-                    if let Some(flag) = place.and_then(|place| of_rest.get_mut(place)) {
+                    if let Some(flag) = place.and_then(|place| of_deferred.get_mut(place)) {
                         *flag = claim;
                     }
                 }
             }
             module.data.delete(id);
             module.memories.get_mut(memory).data_segments.remove(&id);
-            for (from, to) in runs(&bytes, &of_rest, rest) {
+            for (from, to) in runs(&bytes, &of_deferred, deferred) {
                 let offset =
                     ConstExpr::Value(Value::I32((start + u32::try_from(from)?).cast_signed()));
                 let kind = DataKind::Active { memory, offset };
@@ -225,18 +227,19 @@ impl Plan {
 
 /// Runs of bytes that belong to one part. Zeros are left out where that is shorter than another
 /// address, because memory starts as zeros.
-fn runs(bytes: &[u8], of_rest: &[bool], rest: bool) -> Vec<(usize, usize)> {
+fn runs(bytes: &[u8], of_deferred: &[bool], deferred: bool) -> Vec<(usize, usize)> {
     const HEADER: usize = 7;
     let mut runs: Vec<(usize, usize)> = Vec::new();
     for (place, byte) in bytes.iter().enumerate() {
-        if of_rest[place] != rest || *byte == 0 {
+        if of_deferred[place] != deferred || *byte == 0 {
             continue;
         }
         match runs.last_mut() {
             // Only its own zeros: the first part's bytes may have changed by the time the deferred
             // part loads.
             Some((_, end))
-                if place - *end < HEADER && (*end..place).all(|gap| of_rest[gap] == rest) =>
+                if place - *end < HEADER
+                    && (*end..place).all(|gap| of_deferred[gap] == deferred) =>
             {
                 *end = place + 1
             }
@@ -300,10 +303,10 @@ mod tests {
     #[test]
     fn a_part_has_its_own_bytes_and_no_zeros_it_need_not_have() {
         let bytes = [1, 0, 2, 3, 0, 0, 0, 0, 0, 0, 0, 0, 4];
-        let mut of_rest = [false; 13];
-        of_rest[2] = true;
-        assert_eq!(runs(&bytes, &of_rest, false), [(0, 1), (3, 4), (12, 13)]);
-        assert_eq!(runs(&bytes, &of_rest, true), [(2, 3)]);
+        let mut of_deferred = [false; 13];
+        of_deferred[2] = true;
+        assert_eq!(runs(&bytes, &of_deferred, false), [(0, 1), (3, 4), (12, 13)]);
+        assert_eq!(runs(&bytes, &of_deferred, true), [(2, 3)]);
         assert_eq!(runs(&bytes, &[false; 13], false), [(0, 4), (12, 13)], "a short gap is filled");
     }
 }

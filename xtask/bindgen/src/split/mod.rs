@@ -1,9 +1,9 @@
 //! Splits the module in two: the code that a page runs until its first inbox is shown, and the
 //! deferred part, which loads later.
 //!
-//! The split is drawn in Rust: code that is called only through a function of a module named `rest`
+//! The split is drawn in Rust: code that is called only through a function of a module named `deferred`
 //! may load later. Such a function takes a token that exists only when the code is loaded
-//! (crates/client/src/rest.rs). Everything that can't be reached without such a function moves to
+//! (crates/client/src/deferred.rs). Everything that can't be reached without such a function moves to
 //! the deferred part: code, constants, and entries of the function table.
 //!
 //! Both parts are one program. They share memory, table and stack. The first part calls the
@@ -25,9 +25,9 @@ pub(crate) struct Files<'a> {
     /// The whole module, as wasm-bindgen made it.
     pub(crate) whole: &'a Path,
     /// The first part.
-    pub(crate) first: &'a Path,
+    pub(crate) startup: &'a Path,
     /// The deferred part.
-    pub(crate) rest: &'a Path,
+    pub(crate) deferred: &'a Path,
 }
 
 /// Splits the module that wasm-bindgen made from `linked`, which still has the linker's tables.
@@ -37,9 +37,11 @@ pub(crate) fn split(linked: &Path, files: &Files<'_>) -> anyhow::Result<()> {
     let whole = std::fs::read(files.whole).with_context(|| files.whole.display().to_string())?;
     references.rename(&cut::names(&whole)?)?;
     let parts = cut::cut(&whole, &references)?;
-    for (path, bytes) in
-        [(files.whole, parts.whole), (files.first, parts.first), (files.rest, parts.rest)]
-    {
+    for (path, bytes) in [
+        (files.whole, parts.whole),
+        (files.startup, parts.startup),
+        (files.deferred, parts.deferred),
+    ] {
         std::fs::write(path, bytes).with_context(|| path.display().to_string())?;
     }
     Ok(())

@@ -11,7 +11,7 @@ use walrus::{
 use super::graph::{Constant, References, Target};
 
 /// Functions of modules with this name are the split points.
-const DOORS: &str = "rest";
+const SPLIT_POINTS: &str = "deferred";
 
 /// A function's index. All three modules are read from the same bytes, so an index is the same in
 /// each.
@@ -23,7 +23,7 @@ struct Reached {
     functions: BTreeSet<Place>,
     constants: BTreeSet<Constant>,
     /// Split points, behind which the search did not go on.
-    doors: BTreeSet<Place>,
+    split_points: BTreeSet<Place>,
 }
 
 /// The plan of a split.
@@ -32,15 +32,15 @@ pub(super) struct Plan {
     /// to describe types.
     pub(super) alive: BTreeSet<Place>,
     /// Functions of the first part, including imports and split points.
-    pub(super) first: BTreeSet<Place>,
+    pub(super) startup: BTreeSet<Place>,
     /// Split points that the first part calls, with the table slots that the deferred part fills.
-    pub(super) doors: BTreeMap<Place, u32>,
+    pub(super) split_points: BTreeMap<Place, u32>,
     /// Functions of the first part that the deferred part calls, with their table slots.
     pub(super) shared: BTreeMap<Place, u32>,
     /// Constants that the first part refers to.
-    pub(super) first_constants: BTreeSet<Constant>,
+    pub(super) startup_constants: BTreeSet<Constant>,
     /// Constants that only the deferred part refers to.
-    pub(super) rest_constants: BTreeSet<Constant>,
+    pub(super) deferred_constants: BTreeSet<Constant>,
     /// Number of slots in the table.
     pub(super) slots: u32,
 }
@@ -55,7 +55,7 @@ impl Plan {
             named.insert(name(place), place);
         }
         let calls = calls(module, &ids, &place_of);
-        let is_door = |place: Place| is_door(&name(place));
+        let is_split_point = |place: Place| is_split_point(&name(place));
         let mut roots: Vec<Place> = Vec::new();
         for export in module.exports.iter() {
             if let ExportItem::Function(id) = export.item {
@@ -82,7 +82,7 @@ impl Plan {
             loop {
                 if let Some(place) = open.pop() {
                     if stop(place) {
-                        reached.doors.insert(place);
+                        reached.split_points.insert(place);
                     } else if reached.functions.insert(place) {
                         open.extend(&calls[place]);
                         let targets = references.of_functions.get(&name(place));
@@ -103,21 +103,22 @@ impl Plan {
                 }
             }
         };
-        let Reached { functions: first, constants, doors: entered } = reach(&is_door);
+        let Reached { functions: startup, constants, split_points: entered } =
+            reach(&is_split_point);
         let alive = reach(&|_| false).functions;
         ensure!(
             !entered.is_empty(),
-            "nothing is called through a module named `{DOORS}`: there is nothing to split"
+            "nothing is called through a module named `{SPLIT_POINTS}`: there is nothing to split"
         );
-        for door in &entered {
+        for split_point in &entered {
             let addressed =
                 references.of_functions.values().chain(references.of_constants.values()).flatten();
             let mut addressed =
-                addressed.filter(|target| **target == Target::Function(name(*door)));
+                addressed.filter(|target| **target == Target::Function(name(*split_point)));
             ensure!(
                 addressed.next().is_none(),
-                "{} is a door, so nothing may take its address",
-                name(*door)
+                "{} is a split point, so nothing may take its address",
+                name(*split_point)
             );
         }
 
@@ -126,30 +127,38 @@ impl Plan {
             slots += 1;
             slots - 1
         };
-        let doors = entered.iter().map(|place| (*place, slot())).collect();
+        let split_points = entered.iter().map(|place| (*place, slot())).collect();
         let mut wanted = BTreeSet::new();
-        for place in alive.difference(&first) {
+        for place in alive.difference(&startup) {
             wanted.extend(calls[*place].iter().filter(|called| {
                 // Imports from outside are passed on, so that the deferred part imports only from
                 // the first.
                 let imported =
                     matches!(module.funcs.get(ids[**called]).kind, FunctionKind::Import(_));
-                imported || first.contains(called)
+                imported || startup.contains(called)
             }));
         }
         let shared = wanted.into_iter().map(|place| (place, slot())).collect();
-        let rest_constants = references.constants.difference(&constants).cloned().collect();
-        Ok(Self { alive, first, doors, shared, first_constants: constants, rest_constants, slots })
+        let deferred_constants = references.constants.difference(&constants).cloned().collect();
+        Ok(Self {
+            alive,
+            startup,
+            split_points,
+            shared,
+            startup_constants: constants,
+            deferred_constants,
+            slots,
+        })
     }
 }
 
-/// Whether a function belongs to a module named `rest`: `crate::rest::f` or `<crate::rest::T>::f`.
-fn is_door(name: &str) -> bool {
+/// Whether a function belongs to a module named `deferred`: `crate::deferred::f` or `<crate::deferred::T>::f`.
+fn is_split_point(name: &str) -> bool {
     let readable = format!("{:#}", rustc_demangle::demangle(name));
     let path = readable.trim_start_matches('<');
     let end = path.find(['<', '>', ' ', '(']).unwrap_or(path.len());
     let (module, _) = path[..end].rsplit_once("::").unwrap_or_default();
-    module.split("::").skip(1).any(|part| part == DOORS)
+    module.split("::").skip(1).any(|part| part == SPLIT_POINTS)
 }
 
 pub(super) fn places(module: &Module) -> BTreeMap<FunctionId, Place> {
@@ -208,15 +217,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn doors_are_functions_of_modules_of_that_name() {
-        for (name, door) in [
-            ("_RNvNtCs1_19tidings_client_core4rest6handle", true),
-            ("_RNvNtNtCs1_19tidings_client_core5inbox4rest5tally", true),
-            ("_RNvNtCs1_19tidings_client_core5first4rest", false),
-            ("_RNvCs1_4rest6handle", false),
+    fn split_points_are_functions_of_modules_of_that_name() {
+        for (name, split_point) in [
+            ("_RNvNtCs1_19tidings_client_core8deferred6handle", true),
+            ("_RNvNtNtCs1_19tidings_client_core5inbox8deferred5tally", true),
+            ("_RNvNtCs1_19tidings_client_core7startup8deferred", false),
+            ("_RNvCs1_8deferred6handle", false),
             ("core_run", false),
         ] {
-            assert_eq!(is_door(name), door, "{name}");
+            assert_eq!(is_split_point(name), split_point, "{name}");
         }
     }
 }

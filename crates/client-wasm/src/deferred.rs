@@ -1,7 +1,7 @@
 //! The deferred part; see `tidings_client_core`'s module of the same name, at which the build
 //! splits here as well.
 //!
-//! Its functions take a [`Rest`], which a client has only when all of its code is loaded.
+//! Its functions take a [`DeferredLoaded`], which a client has only when all of its code is loaded.
 
 use std::{
     mem::{self, ManuallyDrop},
@@ -9,7 +9,8 @@ use std::{
 };
 
 use tidings_client_core::{
-    Client, Command, Config, Event, Filter, Lane, MessageView, Now, Readable, Rest, written,
+    Client, Command, Config, DeferredLoaded, Event, Filter, Lane, MessageView, Now, Readable,
+    written,
 };
 use tidings_protocol::{Channel, Encode};
 
@@ -21,7 +22,12 @@ use crate::{
 
 /// The event of an operation that the first part does not know.
 #[inline(never)]
-pub(crate) fn event(_: Rest, op: u8, fields: Fields<'_>, driver: &Driver) -> Option<Event> {
+pub(crate) fn event(
+    _: DeferredLoaded,
+    op: u8,
+    fields: Fields<'_>,
+    driver: &Driver,
+) -> Option<Event> {
     let event = if op & ops::INTENT == 0 {
         ops::deferred_event(op, fields)
     } else {
@@ -66,7 +72,7 @@ fn written_down(row: String) -> String {
 
 /// Executes the commands that the first part never gives.
 #[inline(never)]
-pub(crate) fn execute(_: Rest, driver: &Driver, command: Command) {
+pub(crate) fn execute(_: DeferredLoaded, driver: &Driver, command: Command) {
     let op = match command {
         Command::CloseTransport { transport, code } => return driver.close_socket(transport, code),
         Command::AbortCredential { attempt } => ops::ABORT_CREDENTIAL.with(attempt, ()),
@@ -114,7 +120,7 @@ pub(crate) fn execute(_: Rest, driver: &Driver, command: Command) {
 /// The snapshots that the first part does not have.
 #[inline(never)]
 pub(crate) fn read(
-    _: Rest,
+    _: DeferredLoaded,
     op: u8,
     fields: Fields<'_>,
     client: &Client,
@@ -173,7 +179,7 @@ pub(crate) fn lanes(rows: Vec<Vec<String>>) -> Option<Vec<Lane>> {
 
 /// The connection with its error.
 #[inline(never)]
-pub(crate) fn connection(_: Rest, client: &Client) -> JsonText<RawConnection> {
+pub(crate) fn connection(_: DeferredLoaded, client: &Client) -> JsonText<RawConnection> {
     let connection = client.connection();
     let error = connection.error.as_ref().map(json::error);
     json::connection(connection, error.as_ref().map(JsonText::as_str))
@@ -182,7 +188,7 @@ pub(crate) fn connection(_: Rest, client: &Client) -> JsonText<RawConnection> {
 /// A view with the items that left the inbox and the state of its loads.
 #[inline(never)]
 pub(crate) fn inbox(
-    _: Rest,
+    _: DeferredLoaded,
     client: &Client,
     items: &mut Items,
     filter: &Filter,
@@ -197,7 +203,7 @@ pub(crate) fn inbox(
 /// Frees the client, the messages that were read, and the events that it has not handled.
 #[inline(never)]
 pub(crate) fn discard(
-    _: Rest,
+    _: DeferredLoaded,
     client: &mut ManuallyDrop<Client>,
     seen: &mut Vec<Seen>,
     queue: &mut Vec<Event>,
@@ -218,8 +224,8 @@ mod tests {
     fn told(op: u8, numbers: [f64; 2], texts: &str) -> Option<Event> {
         let driver =
             Driver::new(Host(0), Client::new(Config::new(1, "page".into(), "lane".into())));
-        let rest = driver.client().rest().unwrap();
-        event(rest, op, Fields::new(texts, numbers, Some(7)), &driver)
+        let deferred = driver.client().deferred().unwrap();
+        event(deferred, op, Fields::new(texts, numbers, Some(7)), &driver)
     }
 
     fn intent(op: u8, texts: &str) -> Option<Event> {

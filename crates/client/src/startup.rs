@@ -16,8 +16,8 @@ use tidings_protocol::{
 };
 
 use crate::{
-    Client, Command, Credential, Event, Rest, TransportKind, User, connected::Connected,
-    connecting::Connecting, machine::State, rest, timers::Timer,
+    Client, Command, Credential, DeferredLoaded, Event, TransportKind, User, connected::Connected,
+    connecting::Connecting, deferred, machine::State, timers::Timer,
 };
 
 /// Most events held, and most bytes of frames. Further frames are dropped: resume brings their
@@ -28,7 +28,7 @@ const BYTES_MAX: usize = 1 << 20;
 
 /// Events that wait for the deferred part.
 #[derive(Debug, Default)]
-pub(crate) struct Held {
+pub(crate) struct StartupQueue {
     events: Vec<Event>,
     bytes: usize,
     /// Whether the two clocks diverged.
@@ -37,7 +37,7 @@ pub(crate) struct Held {
     asked: bool,
 }
 
-impl Held {
+impl StartupQueue {
     fn push(&mut self, event: Event) {
         // Taken apart, because only the deferred part has the code that drops arbitrary events.
         let event = match event {
@@ -65,48 +65,48 @@ impl Held {
 }
 
 /// A message on the startup path.
-enum Heard {
+enum StartupMessage {
     Connected(Greeting),
     Snapshot(Snapshot),
     Subscribed(Subscribed),
 }
 
-impl Heard {
+impl StartupMessage {
     /// Reads a message. `None`: it is another one, or it is broken.
     fn read(text: &str) -> Option<Self> {
-        let heard = || -> Result<Option<Self>, DecodeError> {
+        let message = || -> Result<Option<Self>, DecodeError> {
             let mut reader = Reader::check(text)?;
-            let heard = match &*reader.kind() {
+            let message = match &*reader.kind() {
                 "connected" => Some(Self::Connected(Greeting::read(&mut reader))),
                 "snapshot" => Some(Self::Snapshot(Snapshot::read(&mut reader))),
                 "subscribed" => Some(Self::Subscribed(Subscribed::read(&mut reader))),
                 _ => None,
             };
-            reader.finish(heard)
+            reader.finish(message)
         };
-        heard().ok().flatten()
+        message().ok().flatten()
     }
 }
 
 impl Client {
     /// Handles an event before the deferred part is loaded.
-    pub(crate) fn handle_first(&mut self, event: Event, jumped: bool, out: &mut Vec<Command>) {
-        if let Event::RestLoaded = event {
-            let rest = Rest::is_there();
-            self.cx.rest = Some(rest);
-            rest::handle(rest, self, event, jumped, out);
+    pub(crate) fn handle_startup(&mut self, event: Event, jumped: bool, out: &mut Vec<Command>) {
+        if let Event::DeferredLoaded = event {
+            let deferred = DeferredLoaded::is_there();
+            self.cx.deferred = Some(deferred);
+            deferred::handle(deferred, self, event, jumped, out);
             return;
         }
-        self.held.jumped |= jumped;
+        self.startup_queue.jumped |= jumped;
         let held = self.step(event);
         if let Some(event) = held {
-            self.held.push(event);
+            self.startup_queue.push(event);
         }
         // When the inbox is shown, the path ends: every later event needs the deferred part.
-        let wanted = !self.held.is_empty() || self.state.is_live();
-        if wanted && !self.held.asked {
-            self.held.asked = true;
-            self.cx.ask(Command::LoadRest);
+        let wanted = !self.startup_queue.is_empty() || self.state.is_live();
+        if wanted && !self.startup_queue.asked {
+            self.startup_queue.asked = true;
+            self.cx.ask(Command::LoadDeferred);
         }
         let before = self.cx.inbox.revision();
         self.refresh_inbox();
@@ -118,13 +118,13 @@ impl Client {
     /// long.
     fn step(&mut self, event: Event) -> Option<Event> {
         let due = self.cx.timers.next().is_some_and(|at| at <= self.cx.now.mono);
-        if due || !self.held.is_empty() {
+        if due || !self.startup_queue.is_empty() {
             return Some(event);
         }
-        self.first_step(event)
+        self.startup_step(event)
     }
 
-    fn first_step(&mut self, event: Event) -> Option<Event> {
+    fn startup_step(&mut self, event: Event) -> Option<Event> {
         let cx = &mut self.cx;
         match (&mut self.state, event) {
             (State::Idle(_), Event::UserChanged(User::Named(user))) if cx.account.is_unknown() => {
@@ -161,7 +161,7 @@ impl Client {
                 }
             }
             (_, Event::TransportReceived { transport, text }) => {
-                return self.first_frame(transport, &text);
+                return self.startup_frame(transport, &text);
             }
             (_, Event::TimerFired) => self.timer = None,
             // A page wakes when it loads. Before there is a connection to probe, that means
@@ -174,9 +174,9 @@ impl Client {
 
     /// Handles the messages of a frame one by one; holds the frame from the first message that is
     /// not on the path.
-    fn first_frame(&mut self, transport: u64, text: &str) -> Option<Event> {
+    fn startup_frame(&mut self, transport: u64, text: &str) -> Option<Event> {
         for message in messages_of(text) {
-            if !self.first_message(transport, message) {
+            if !self.startup_message(transport, message) {
                 // The held part of the frame starts at this message.
                 let start = message.as_ptr().addr() - text.as_ptr().addr();
                 let text = String::from(text.get(start..)?);
@@ -187,13 +187,13 @@ impl Client {
     }
 
     /// Handles a message. `false`: it is not on the path, and nothing was changed.
-    fn first_message(&mut self, from: u64, text: &str) -> bool {
-        let Some(heard) = Heard::read(text) else { return false };
+    fn startup_message(&mut self, from: u64, text: &str) -> bool {
+        let Some(message) = StartupMessage::read(text) else { return false };
         let cx = &mut self.cx;
-        match (&mut self.state, heard) {
+        match (&mut self.state, message) {
             (
                 State::Connecting(Connecting::Greeting { transport, kind, sent }),
-                Heard::Connected(greeting),
+                StartupMessage::Connected(greeting),
             ) if *transport == from && cx.meets(&greeting.user_id) => {
                 cx.timers.cancel(Timer::Connect);
                 cx.timed(*sent, greeting.now);
@@ -201,10 +201,10 @@ impl Client {
                 self.state = State::Connected(Box::new(state));
                 true
             }
-            (State::Connected(state), heard) if state.is_of(from) => match heard {
-                Heard::Connected(_) => false,
-                Heard::Snapshot(snapshot) => state.takes_snapshot(&snapshot, cx),
-                Heard::Subscribed(answer) => state.takes_subscribed(&answer, cx),
+            (State::Connected(state), message) if state.is_of(from) => match message {
+                StartupMessage::Connected(_) => false,
+                StartupMessage::Snapshot(snapshot) => state.takes_snapshot(&snapshot, cx),
+                StartupMessage::Subscribed(answer) => state.takes_subscribed(&answer, cx),
             },
             _ => false,
         }

@@ -7,11 +7,16 @@ use super::{
     entry::{Entry, Flags},
     fold::Fold,
 };
-use crate::{Rest, outbox::Intent};
+use crate::{DeferredLoaded, outbox::Intent};
 
 /// An item's flags with pending marks on top, and whether one of these marks has no answer yet.
 #[inline(never)]
-pub(crate) fn flags(_: Rest, fold: &Fold, entry: &Entry, pending: &[Intent]) -> (Flags, bool) {
+pub(crate) fn flags(
+    _: DeferredLoaded,
+    fold: &Fold,
+    entry: &Entry,
+    pending: &[Intent],
+) -> (Flags, bool) {
     let mut flags = entry.flags;
     let mut open = false;
     for intent in pending {
@@ -31,7 +36,7 @@ pub(crate) fn flags(_: Rest, fold: &Fold, entry: &Entry, pending: &[Intent]) -> 
 /// loaded: a pending mark of single items does not change them, a mark of all items covers them
 /// too.
 #[inline(never)]
-pub(crate) fn tally(_: Rest, fold: &Fold, log: Log, pending: &[Intent]) -> Tally {
+pub(crate) fn tally(_: DeferredLoaded, fold: &Fold, log: Log, pending: &[Intent]) -> Tally {
     let stated = fold.tally(log);
     if !pending.iter().any(|intent| intent.mark().is_some_and(|mark| mark.touches(log))) {
         return stated;

@@ -1,6 +1,0 @@
-/**
- * `dist/first.js`, written by the build: the part of the module that loads first, deflated (raw)
- * and in base64.
- */
-declare const packed: string
-export default packed

@@ -1,0 +1,6 @@
+/**
+ * `dist/startup.js`, written by the build: the part of the module that loads first, deflated (raw)
+ * and in base64.
+ */
+declare const packed: string
+export default packed
