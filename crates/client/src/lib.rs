@@ -35,7 +35,7 @@
 //! | `backoff`, `timers`, `clock`, `rng` | retries; one table of deadlines; server time and sleep; jitter |
 //! | `heard` | the messages that a client handles |
 //! | `heartbeat`, `auth` | signs of life; credentials and their refresh |
-//! | `leg`, `resume` | each log's subscription: duplicates dropped, holes repaired, gaps reported |
+//! | `subscription_state`, `resume` | each log's subscription: duplicates dropped, holes repaired, gaps reported |
 //! | `inbox` | the fold of the logs, pages below it, pending marks on top, views |
 //! | `channels` | rooms, chats, topics: messages in order, pages of older ones, own messages until they are in the log |
 //! | `outbox` | intents until they are in the log: order, answers, rollback; stored, and adopted from clients that ended |
@@ -65,7 +65,6 @@ mod heartbeat;
 mod idle;
 mod inbox;
 mod ladder;
-mod leg;
 mod machine;
 mod outbox;
 mod requests;
@@ -75,6 +74,7 @@ mod seek;
 mod snapshot;
 mod startup;
 mod storage;
+mod subscription_state;
 mod timers;
 mod trip;
 mod waiting;

@@ -16,7 +16,7 @@ use crate::{
     context::Context,
     error::Failure,
     inbox::{self, LOGS, Log},
-    leg::{Leg, REPAIRS_MAX, Verdict},
+    subscription_state::{REPAIRS_MAX, SubscriptionState, Verdict},
     timers::Timer,
 };
 
@@ -35,7 +35,7 @@ pub(crate) enum Fit {
 #[derive(Debug)]
 pub(crate) struct Resume {
     transport: u64,
-    legs: [Leg; 2],
+    subscriptions: [SubscriptionState; 2],
     repairs: u8,
     /// Both logs were at their tops once.
     caught_up: bool,
@@ -48,7 +48,13 @@ type Step = Result<(), Failure>;
 impl Resume {
     pub(crate) fn begin(transport: u64, cx: &mut Context) -> Self {
         cx.await_answer(Timer::Sync);
-        Self { transport, legs: [Leg::Asked; 2], repairs: 0, caught_up: false, named: None }
+        Self {
+            transport,
+            subscriptions: [SubscriptionState::Asked; 2],
+            repairs: 0,
+            caught_up: false,
+            named: None,
+        }
     }
 
     /// The list followed the logs before, over another transport; the server was told to go on from where it is `named`.
@@ -80,8 +86,9 @@ impl Resume {
     }
 
     fn awaits_snapshot(&self) -> bool {
-        let [inbox, system] = self.legs;
-        matches!(inbox, Leg::Broken(_)) || matches!(system, Leg::Broken(_))
+        let [inbox, system] = self.subscriptions;
+        matches!(inbox, SubscriptionState::Broken(_))
+            || matches!(system, SubscriptionState::Broken(_))
     }
 
     pub(crate) fn subscribed(&mut self, answer: &Subscribed, cx: &mut Context) -> Step {
@@ -105,8 +112,11 @@ impl Resume {
         if answer.recovered && !resumed {
             return false;
         }
-        self.legs[log as usize] =
-            if answer.recovered { Leg::Behind(answer.top) } else { Leg::Broken(answer.top) };
+        self.subscriptions[log as usize] = if answer.recovered {
+            SubscriptionState::Behind(answer.top)
+        } else {
+            SubscriptionState::Broken(answer.top)
+        };
         self.settle(cx);
         true
     }
@@ -144,7 +154,8 @@ impl Resume {
             let mut back = false;
             for &log in &LOGS {
                 let (held, stated) = (fold.cursor(log), stated[log as usize]);
-                let broken = matches!(self.legs[log as usize], Leg::Broken(_));
+                let broken =
+                    matches!(self.subscriptions[log as usize], SubscriptionState::Broken(_));
                 back |= !broken && (held.epoch != stated.epoch || held.offset > stated.offset);
             }
             if back && self.awaits_snapshot() {
@@ -161,8 +172,8 @@ impl Resume {
     /// Starts from a snapshot that leads forward.
     pub(crate) fn begin_at(&mut self, snapshot: &Snapshot, cx: &mut Context) {
         for &log in &LOGS {
-            if let Leg::Broken(top) = self.legs[log as usize] {
-                self.legs[log as usize] = Leg::Behind(top);
+            if let SubscriptionState::Broken(top) = self.subscriptions[log as usize] {
+                self.subscriptions[log as usize] = SubscriptionState::Behind(top);
             }
         }
         cx.inbox.start(snapshot, cx.config.keep);
@@ -263,10 +274,10 @@ impl Resume {
             let Gap { channel, from, to, why } = gap.clone();
             cx.tell(Command::Gap { channel, from, to, why });
         }
-        match self.legs[log as usize] {
-            Leg::Asked | Leg::Broken(_) => Ok(()),
+        match self.subscriptions[log as usize] {
+            SubscriptionState::Asked | SubscriptionState::Broken(_) => Ok(()),
             // Out of the blue: counts and list may have changed with what is missing.
-            Leg::Behind(_) | Leg::Live => self.start_over(cx),
+            SubscriptionState::Behind(_) | SubscriptionState::Live => self.start_over(cx),
         }
     }
 
@@ -282,7 +293,7 @@ impl Resume {
     pub(crate) fn is_behind(&self, channel: &Channel, top: u64, cx: &Context) -> bool {
         let Some(log) = log_of(channel, cx) else { return false };
         let behind = cx.inbox.fold().is_some_and(|fold| fold.cursor(log).offset < top);
-        behind && self.legs[log as usize].follows()
+        behind && self.subscriptions[log as usize].follows()
     }
 
     /// The server ended a subscription.
@@ -296,13 +307,13 @@ impl Resume {
     /// Nothing came for too long.
     pub(crate) fn overdue(&mut self, cx: &mut Context) -> Step {
         for &log in &LOGS {
-            match self.legs[log as usize] {
-                Leg::Asked | Leg::Broken(_) => {
+            match self.subscriptions[log as usize] {
+                SubscriptionState::Asked | SubscriptionState::Broken(_) => {
                     cx.trip.ran_out();
                     return Err(Failure::new(ErrorCode::Network, "a subscription had no answer"));
                 }
-                Leg::Behind(_) => self.repair(log, cx)?,
-                Leg::Live => {}
+                SubscriptionState::Behind(_) => self.repair(log, cx)?,
+                SubscriptionState::Live => {}
             }
         }
         Ok(())
@@ -319,7 +330,7 @@ impl Resume {
         let Some(cursor) = cx.inbox.fold().map(|fold| fold.cursor(log).offset) else {
             return Ok(None);
         };
-        match self.legs[log as usize].judge(cursor, offset) {
+        match self.subscriptions[log as usize].judge(cursor, offset) {
             Verdict::Next => {}
             Verdict::Copy if planted::on(Planted::NoDedupe) => {}
             Verdict::Copy => {
@@ -358,7 +369,7 @@ impl Resume {
             (Log::Inbox, None) => return Err(confused("no inbox to subscribe")),
             (Log::System, _) => Channel::system(),
         };
-        self.legs[log as usize] = Leg::Asked;
+        self.subscriptions[log as usize] = SubscriptionState::Asked;
         cx.await_answer(Timer::Sync);
         let id = Some(cx.next_request());
         cx.send(self.transport, &Subscribe { id, channel, since });
@@ -383,10 +394,10 @@ impl Resume {
     fn settle(&mut self, cx: &mut Context) {
         for &log in &LOGS {
             if let Some(fold) = cx.inbox.fold() {
-                self.legs[log as usize].reached(fold.cursor(log).offset);
+                self.subscriptions[log as usize].reached(fold.cursor(log).offset);
             }
         }
-        if !matches!(self.legs, [Leg::Live, Leg::Live]) {
+        if !matches!(self.subscriptions, [SubscriptionState::Live, SubscriptionState::Live]) {
             cx.await_answer(Timer::Sync);
             return;
         }

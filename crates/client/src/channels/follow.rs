@@ -13,7 +13,7 @@ use crate::{
     Command, Error, GapView, MessageView, Stored,
     context::Context,
     error::Failure,
-    leg::{Leg, REPAIRS_MAX, Verdict},
+    subscription_state::{REPAIRS_MAX, SubscriptionState, Verdict},
     timers::Timer,
 };
 
@@ -31,9 +31,9 @@ impl Context {
         // since was not taken, so that its gap is not all that is missing.
         let ours = match answer.id {
             Some(id) => id == room.asked,
-            None => owed || room.leg() != Some(Leg::Asked),
+            None => owed || room.subscription() != Some(SubscriptionState::Asked),
         };
-        if room.leg().is_none() || !ours {
+        if room.subscription().is_none() || !ours {
             return Ok(());
         }
         let at = Cursor { epoch: answer.epoch, offset: answer.offset, proof: answer.proof };
@@ -90,7 +90,7 @@ impl Context {
         let Some(place) = self.channels.find(&gap.channel) else { return Ok(()) };
         let Some(room) = self.channels.rooms.get_mut(place) else { return Ok(()) };
         // Before its answer, it is of the subscription before, and from another place.
-        if room.leg().is_none_or(|leg| leg == Leg::Asked) {
+        if room.subscription().is_none_or(|subscription| subscription == SubscriptionState::Asked) {
             return Ok(());
         }
         let from = room.missing_from(gap);
@@ -140,8 +140,9 @@ impl Context {
             }
             // Where subscribing means to open a stream again, an answer names the channel and no question.
             let of_channel = error.id.is_none() && error.channel.as_ref() == Some(&room.channel);
-            let of_question = error.id == Some(room.asked) && room.leg() == Some(Leg::Asked);
-            if of_question || (of_channel && room.leg().is_some()) {
+            let of_question = error.id == Some(room.asked)
+                && room.subscription() == Some(SubscriptionState::Asked);
+            if of_question || (of_channel && room.subscription().is_some()) {
                 // What may be tried again is, by the timer that waits for the answer.
                 if error.retry == Retry::Never {
                     self.shut_out(place, Error::of_server(error));
@@ -171,7 +172,9 @@ impl Context {
         for place in 0..self.channels.rooms.len() {
             let id = self.upcoming_request();
             let Some(room) = self.channels.rooms.get_mut(place) else { continue };
-            if room.older.wants_page() && room.leg().is_some_and(Leg::follows) {
+            if room.older.wants_page()
+                && room.subscription().is_some_and(SubscriptionState::follows)
+            {
                 if !room.older.has_more() {
                     self.end_older(place, None);
                     continue;
@@ -189,11 +192,11 @@ impl Context {
     /// Nothing came for too long.
     pub(crate) fn rooms_overdue(&mut self) -> Step {
         for place in 0..self.channels.rooms.len() {
-            match self.channels.rooms.get(place).and_then(room::Room::leg) {
-                Some(Leg::Asked) => {
+            match self.channels.rooms.get(place).and_then(room::Room::subscription) {
+                Some(SubscriptionState::Asked) => {
                     return Err(Failure::new(ErrorCode::Network, "a subscription had no answer"));
                 }
-                Some(Leg::Behind(_)) => self.repair(place)?,
+                Some(SubscriptionState::Behind(_)) => self.repair(place)?,
                 _ => {}
             }
         }
@@ -237,8 +240,10 @@ impl Context {
     fn next_of(&mut self, channel: &Channel, offset: u64) -> Result<Option<usize>, Failure> {
         let Some(place) = self.channels.find(channel) else { return Ok(None) };
         let Some(room) = self.channels.rooms.get(place) else { return Ok(None) };
-        let (Some(leg), Some(cursor)) = (room.leg(), room.cursor) else { return Ok(None) };
-        match leg.judge(cursor.offset, offset) {
+        let (Some(subscription), Some(cursor)) = (room.subscription(), room.cursor) else {
+            return Ok(None);
+        };
+        match subscription.judge(cursor.offset, offset) {
             Verdict::Next => return Ok(Some(place)),
             Verdict::Copy => self.duplicates = self.duplicates.saturating_add(1),
             Verdict::Early => {}
@@ -250,8 +255,8 @@ impl Context {
     /// Subscribes again from the cursor.
     fn repair(&mut self, place: usize) -> Step {
         let Some(room) = self.channels.rooms.get(place) else { return Ok(()) };
-        if let Stand::Joined(leg, repairs) = room.stand
-            && leg.follows()
+        if let Stand::Joined(subscription, repairs) = room.stand
+            && subscription.follows()
         {
             if repairs >= REPAIRS_MAX {
                 return Err(confused("the same records are missing again and again"));
@@ -272,7 +277,9 @@ impl Context {
 
     /// Minds the time as long as some channel is not where its server said it would be.
     fn watch(&mut self) {
-        let behind = |room: &room::Room| room.leg().is_some_and(|leg| leg != Leg::Live);
+        let behind = |room: &room::Room| {
+            room.subscription().is_some_and(|subscription| subscription != SubscriptionState::Live)
+        };
         if self.channels.rooms.iter().any(behind) {
             self.await_answer(Timer::Rooms);
         } else {

@@ -49,7 +49,7 @@ impl Context {
             for call in room.older.end() {
                 self.settle(call, None);
             }
-            if let (Some((transport, _)), Some(_)) = (self.channels.link, room.leg()) {
+            if let (Some((transport, _)), Some(_)) = (self.channels.link, room.subscription()) {
                 let id = Some(self.next_request());
                 self.send(transport, &Unsubscribe { id, channel: room.channel.clone() });
             }
@@ -77,7 +77,7 @@ impl Context {
         for room in &mut self.channels.rooms {
             room.older.cut();
             room.stale = true;
-            if room.leg().is_some() {
+            if room.subscription().is_some() {
                 room.stand = Stand::Away;
             }
         }
@@ -92,7 +92,7 @@ impl Context {
             // What came over the other meanwhile is not to come again, even if the server can't go on from there any more.
             let held = room.resumes_from();
             let told = held.is_some() && named.get(&room.channel) == held.as_ref();
-            if !told && room.leg().is_some() {
+            if !told && room.subscription().is_some() {
                 room.stand = Stand::Away;
             }
             self.advance(place);
@@ -183,7 +183,7 @@ impl Context {
         if let Some((transport, _)) = self.channels.link
             && let Some(room) = self.channels.rooms.get_mut(place)
             && matches!(room.stand, Stand::Away | Stand::Joined(..))
-            && (repairs > 0 || room.leg().is_none())
+            && (repairs > 0 || room.subscription().is_none())
         {
             let question = room.ask(id, repairs);
             self.next_request();

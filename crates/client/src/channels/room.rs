@@ -10,7 +10,8 @@ use tidings_protocol::{
 
 use super::older::Older;
 use crate::{
-    Author, ChannelStatus, ChannelView, Error, GapView, MessageView, config::Config, leg::Leg,
+    Author, ChannelStatus, ChannelView, Error, GapView, MessageView, config::Config,
+    subscription_state::SubscriptionState,
 };
 
 /// A channel nobody has written to yet has this epoch. Its first record names another, and nothing is lost by that.
@@ -24,7 +25,7 @@ pub(crate) enum Stand {
     /// Not on this connection, or there is none.
     Away,
     /// On this connection. The number counts repairs in a row.
-    Joined(Leg, u8),
+    Joined(SubscriptionState, u8),
     /// Storage has not said yet from where to go on.
     Loading,
     /// Nothing was done yet.
@@ -90,7 +91,7 @@ impl Room {
 
     pub(crate) fn status(&self) -> ChannelStatus {
         match self.stand {
-            Stand::Joined(Leg::Live, _) => ChannelStatus::Live,
+            Stand::Joined(SubscriptionState::Live, _) => ChannelStatus::Live,
             Stand::Refused(_) => ChannelStatus::Refused,
             _ if self.cursor.is_some() => ChannelStatus::CatchingUp,
             _ => ChannelStatus::Joining,
@@ -98,9 +99,9 @@ impl Room {
     }
 
     /// Its leg, where it is followed on this connection.
-    pub(crate) fn leg(&self) -> Option<Leg> {
+    pub(crate) fn subscription(&self) -> Option<SubscriptionState> {
         match self.stand {
-            Stand::Joined(leg, _) => Some(leg),
+            Stand::Joined(subscription, _) => Some(subscription),
             _ => None,
         }
     }
@@ -108,7 +109,7 @@ impl Room {
     /// Asks to follow it from where it is; `repairs` in a row.
     pub(crate) fn ask(&mut self, id: u64, repairs: u8) -> Subscribe {
         self.asked = id;
-        self.stand = Stand::Joined(Leg::Asked, repairs);
+        self.stand = Stand::Joined(SubscriptionState::Asked, repairs);
         self.stale = true;
         let (channel, since) = (self.channel.clone(), self.resumes_from().map(Since::Cursor));
         Subscribe { id: Some(id), channel, since }
@@ -152,13 +153,13 @@ impl Room {
         if fresh {
             self.older.begin(at.offset, first);
         }
-        let mut leg = Leg::Behind(top);
-        leg.reached(self.cursor.map_or(0, |cursor| cursor.offset));
+        let mut subscription = SubscriptionState::Behind(top);
+        subscription.reached(self.cursor.map_or(0, |cursor| cursor.offset));
         let repairs = match self.stand {
             Stand::Joined(_, repairs) => repairs,
             _ => 0,
         };
-        self.stand = Stand::Joined(leg, repairs);
+        self.stand = Stand::Joined(subscription, repairs);
         self.changed();
         true
     }
@@ -189,8 +190,8 @@ impl Room {
             cursor.offset = to;
         }
         self.moved_from = None;
-        if let Stand::Joined(leg, repairs) = &mut self.stand {
-            leg.reached(to);
+        if let Stand::Joined(subscription, repairs) = &mut self.stand {
+            subscription.reached(to);
             *repairs = 0;
         }
         if let Some(message) = message {

@@ -13,7 +13,7 @@ use super::{
     Command,
     open::{Open, Pending},
     start::Starting,
-    subscription::Stage,
+    subscription::SubscriptionState,
     turn::Turn,
 };
 use crate::{Limits, store::Query};
@@ -126,7 +126,7 @@ impl Open {
     /// enough.
     pub(super) fn want_page(&mut self, place: usize) {
         let Some(one) = self.subscriptions.get_mut(place) else { return };
-        one.stage = Stage::Waiting;
+        one.state = SubscriptionState::Waiting;
         let channel = one.channel.clone();
         if !self.backlog.holds(|want| want.is_page_of(&channel)) {
             self.want_read(Want::CatchUp(channel));
@@ -167,7 +167,7 @@ impl Open {
             }
             Want::CatchUp(channel) => {
                 let waits = |one: &&super::subscription::Subscription| {
-                    one.channel == channel && one.stage == Stage::Waiting
+                    one.channel == channel && one.state == SubscriptionState::Waiting
                 };
                 // The subscription has ended or was restarted.
                 let Some(after) = self.subscriptions.iter().find(waits).map(|one| one.sent) else {
@@ -181,7 +181,7 @@ impl Open {
                 };
                 let request = self.ask(query, Pending::Page { channel: channel.clone() }, turn);
                 if let Some(one) = self.subscription(&channel) {
-                    one.stage = Stage::Reading(request);
+                    one.state = SubscriptionState::Reading(request);
                 }
             }
             Want::History(history) => {

@@ -13,7 +13,7 @@ use tidings_protocol::{
 use super::{
     Command, Request, State,
     open::Open,
-    subscription::{Gap, Stage, Start, Subscription, cursor_of, is_unborn},
+    subscription::{Gap, Start, Subscription, SubscriptionState, cursor_of, is_unborn},
     turn::Turn,
 };
 use crate::{
@@ -31,7 +31,7 @@ impl Open {
         {
             Some(one) => {
                 one.slot = Some(slot);
-                if one.stage == Stage::Switching {
+                if one.state == SubscriptionState::Switching {
                     one.go_live(turn);
                 }
             }
@@ -140,8 +140,9 @@ impl Open {
         more: bool,
         turn: &mut Turn<'_>,
     ) -> Option<State> {
-        let wanted =
-            |one: &Subscription| one.channel == *channel && one.stage == Stage::Reading(request);
+        let wanted = |one: &Subscription| {
+            one.channel == *channel && one.state == SubscriptionState::Reading(request)
+        };
         // Otherwise the page was requested by a subscription that has ended or was restarted.
         let place = self.subscriptions.iter().position(wanted)?;
         let head = head.unwrap_or(UNBORN);
@@ -197,7 +198,7 @@ impl Open {
 
     pub(super) fn went_live(&mut self, channel: &Channel, slot: Slot) {
         if let Some(one) = self.switching(channel, slot) {
-            one.stage = Stage::Live;
+            one.state = SubscriptionState::Live;
         }
     }
 
@@ -211,7 +212,7 @@ impl Open {
 
     fn switching(&mut self, channel: &Channel, slot: Slot) -> Option<&mut Subscription> {
         self.subscription(channel)
-            .filter(|one| one.slot == Some(slot) && one.stage == Stage::Switching)
+            .filter(|one| one.slot == Some(slot) && one.state == SubscriptionState::Switching)
     }
 
     /// The hub stopped pushing. Reads the log again from the hub's last offset, once the connection
@@ -220,7 +221,7 @@ impl Open {
         let live = |one: &Subscription| {
             one.channel == *channel
                 && one.slot == Some(slot)
-                && matches!(one.stage, Stage::Live | Stage::Switching)
+                && matches!(one.state, SubscriptionState::Live | SubscriptionState::Switching)
         };
         let Some(place) = self.subscriptions.iter().position(live) else { return };
         if let Some(one) = self.subscriptions.get_mut(place) {

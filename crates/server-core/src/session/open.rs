@@ -16,7 +16,7 @@ use super::{
     life::{Due, Life},
     request::Intent,
     start::Starting,
-    subscription::{Stage, Subscription},
+    subscription::{Subscription, SubscriptionState},
     turn::Turn,
     wanted::Stream,
 };
@@ -303,7 +303,7 @@ impl Open {
 
     /// Whether nothing is in progress, and each subscription has all records.
     pub(super) fn is_settled(&self) -> bool {
-        let live = |one: &Subscription| one.stage == Stage::Live;
+        let live = |one: &Subscription| one.state == SubscriptionState::Live;
         let nothing_asked = self.requests.is_empty() && self.backlog.is_empty();
         nothing_asked && self.refreshing.is_none() && self.subscriptions.iter().all(live)
     }

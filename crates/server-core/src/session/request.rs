@@ -12,7 +12,7 @@ use super::{
     Command, Credential, Request, State,
     backlog::{self, Want},
     open::{Duty, Open, Pending},
-    subscription::Stage,
+    subscription::SubscriptionState,
     turn::Turn,
 };
 use crate::{
@@ -121,7 +121,7 @@ impl Open {
     }
 
     pub(super) fn ping(&self, id: Option<u64>, turn: &mut Turn<'_>) {
-        let live = self.subscriptions.iter().filter(|one| one.stage == Stage::Live);
+        let live = self.subscriptions.iter().filter(|one| one.state == SubscriptionState::Live);
         let of: Vec<_> = live.filter_map(|one| Some((one.channel.clone(), one.slot?))).collect();
         turn.out.push(Command::Tops { id, of });
     }

@@ -28,12 +28,12 @@ pub(super) struct Subscription {
     pub(super) told: u64,
     /// The first offset that the user may read. `None`: all of the log.
     pub(super) from: Option<NonZeroU64>,
-    pub(super) stage: Stage,
+    pub(super) state: SubscriptionState,
 }
 
 /// The progress of a subscription.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stage {
+pub(super) enum SubscriptionState {
     /// The log's head, or the inbox's snapshot, is being read.
     Starting,
     /// A page of the log is being read.
@@ -56,7 +56,7 @@ impl Subscription {
             sent: 0,
             told: 0,
             from: None,
-            stage: Stage::Starting,
+            state: SubscriptionState::Starting,
         }
     }
 
@@ -65,7 +65,7 @@ impl Subscription {
     pub(super) fn restart(&mut self, turn: &mut Turn<'_>) {
         self.detach(turn);
         turn.out.push(Command::Attach { channel: self.channel.clone() });
-        self.stage = Stage::Starting;
+        self.state = SubscriptionState::Starting;
     }
 
     pub(super) fn detach(&mut self, turn: &mut Turn<'_>) {
@@ -76,7 +76,7 @@ impl Subscription {
 
     /// Asks the hub to push from now on.
     pub(super) fn go_live(&mut self, turn: &mut Turn<'_>) {
-        self.stage = Stage::Switching;
+        self.state = SubscriptionState::Switching;
         if let Some(slot) = self.slot {
             let (channel, epoch, sent) = (self.channel.clone(), self.epoch, self.sent);
             turn.out.push(Command::GoLive { channel, slot, epoch, sent });

@@ -10,7 +10,7 @@ pub(crate) const REPAIRS_MAX: u8 = 3;
 
 /// State of one log's subscription on a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Leg {
+pub(crate) enum SubscriptionState {
     /// `subscribe` was sent; `subscribed` has not arrived.
     Asked,
     /// Records up to this offset are on their way.
@@ -36,7 +36,7 @@ pub(crate) enum Verdict {
     Next,
 }
 
-impl Leg {
+impl SubscriptionState {
     /// How a log at `cursor` treats a record at `offset`.
     pub(crate) fn judge(self, cursor: u64, offset: u64) -> Verdict {
         if !self.follows() {
@@ -71,21 +71,21 @@ mod tests {
 
     #[test]
     fn a_record_is_next_a_copy_or_behind_a_hole() {
-        for leg in [Leg::Behind(9), Leg::Live] {
-            let verdicts = [4, 5, 6, 7].map(|offset| leg.judge(5, offset));
+        for subscription in [SubscriptionState::Behind(9), SubscriptionState::Live] {
+            let verdicts = [4, 5, 6, 7].map(|offset| subscription.judge(5, offset));
             assert_eq!(verdicts, [Verdict::Copy, Verdict::Copy, Verdict::Next, Verdict::Hole]);
         }
-        for leg in [Leg::Asked, Leg::Broken(9)] {
-            assert_eq!(leg.judge(5, 6), Verdict::Early);
+        for subscription in [SubscriptionState::Asked, SubscriptionState::Broken(9)] {
+            assert_eq!(subscription.judge(5, 6), Verdict::Early);
         }
     }
 
     #[test]
     fn a_log_is_live_once_it_reaches_what_was_promised() {
-        let mut leg = Leg::Behind(3);
-        leg.reached(2);
-        assert_eq!(leg, Leg::Behind(3));
-        leg.reached(3);
-        assert_eq!(leg, Leg::Live);
+        let mut subscription = SubscriptionState::Behind(3);
+        subscription.reached(2);
+        assert_eq!(subscription, SubscriptionState::Behind(3));
+        subscription.reached(3);
+        assert_eq!(subscription, SubscriptionState::Live);
     }
 }
