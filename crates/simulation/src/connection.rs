@@ -12,7 +12,7 @@ use tidings_server_core::{
 
 use crate::{
     env::{Conn, Env, Way},
-    sight::{Guest, Said, Sight},
+    observation::{Guest, Observation, OutboundMessage},
     tally::{Count, Tally},
 };
 
@@ -73,7 +73,7 @@ impl Batch {
     }
 
     /// Takes a message, as `crates/server` does (`transport/{trail,poll}.rs`).
-    fn take(&mut self, said: &Said) {
+    fn take(&mut self, said: &OutboundMessage) {
         self.torn = false;
         match &said.message {
             ServerMessage::Connected(connected) => {
@@ -182,10 +182,10 @@ impl Connection {
         let frame = self.line.0.borrow_mut().mailbox.take(self.batch, join);
         let Some(frame) = frame else { return false };
         let text = String::from_utf8_lossy(&frame).into_owned();
-        let said: Vec<Said> = messages_of(&text).filter_map(read).collect();
+        let said: Vec<OutboundMessage> = messages_of(&text).filter_map(read).collect();
         if let Some(guest) = &self.guest {
             said.iter().for_each(|said| count(&mut env.tally, &said.message));
-            env.saw(Sight::Left { conn, guest: guest.clone(), said: said.clone() });
+            env.observe(Observation::Left { conn, guest: guest.clone(), messages: said.clone() });
         }
         if !self.is_begun() && text.starts_with("{\"type\":\"error\",\"code\":") {
             self.refusal = Some(text);
@@ -238,9 +238,9 @@ impl Connection {
     }
 }
 
-fn read(text: &str) -> Option<Said> {
+fn read(text: &str) -> Option<OutboundMessage> {
     let message = ServerMessage::decode(text).ok()?;
-    Some(Said { message, text: text.to_owned() })
+    Some(OutboundMessage { message, text: text.to_owned() })
 }
 
 fn count(tally: &mut Tally, message: &ServerMessage) {

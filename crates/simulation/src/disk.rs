@@ -13,7 +13,7 @@ use tidings_server_core::{
     store::{Answer, Query, Store, StoreError, Write, Written},
 };
 
-use crate::{env::Env, sight::Sight, tally::Count};
+use crate::{env::Env, observation::Observation, tally::Count};
 
 /// The results of a group of writes, one for each.
 pub type Fates = Vec<Result<Written, StoreError>>;
@@ -61,13 +61,13 @@ impl Disk {
         env.tally.count(Count::StoreCrash);
         self.crashes.set(self.crashes.get() + 1);
         self.memory.crash();
-        env.saw(Sight::StoreFailed);
+        env.observe(Observation::StoreFailed);
     }
 
     /// Makes the store unreachable for a while.
     pub fn go_away(&self, env: &mut Env, ms: u64) {
         self.away_until.set(env.now.mono + ms);
-        env.saw(Sight::StoreFailed);
+        env.observe(Observation::StoreFailed);
     }
 
     /// Makes the store reachable again.
@@ -123,7 +123,7 @@ impl Disk {
         queries: &[Query],
     ) -> Result<Vec<Result<Answer, StoreError>>, StoreError> {
         if self.is_away(env) || env.strikes(env.faults.away, Count::Away) {
-            env.saw(Sight::StoreFailed);
+            env.observe(Observation::StoreFailed);
             return Err(StoreError::Unavailable("connection refused".into()));
         }
         self.memory.read(queries)
@@ -137,6 +137,6 @@ impl Disk {
 }
 
 fn fail(env: &mut Env, writes: &[Write], error: &StoreError) -> Fates {
-    env.saw(Sight::StoreFailed);
+    env.observe(Observation::StoreFailed);
     writes.iter().map(|_| Err(error.clone())).collect()
 }

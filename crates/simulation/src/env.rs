@@ -16,8 +16,8 @@ use tidings_server_core::{
 use crate::{
     bus::News,
     faults::Faults,
+    observation::{Observation, Page},
     rng::Rng,
-    sight::{Page, Sight},
     storage::Save,
     tally::{Count, Tally},
     trace::Trace,
@@ -156,7 +156,7 @@ pub struct Env {
     /// Events, in order.
     pub trace: Trace,
     /// Observations that no checker has judged yet.
-    pub sights: Vec<Sight>,
+    pub observations: Vec<Observation>,
     queue: BTreeMap<(u64, u64), Due>,
     scheduled: u64,
     /// Arrival time of the last frame by connection and direction: transports keep the order.
@@ -172,14 +172,14 @@ const BEGIN: u64 = 1_000_000;
 impl Env {
     /// The state at the start; `told`: with a readable trace.
     #[must_use]
-    pub const fn new(seed: u64, faults: Faults, told: bool) -> Self {
+    pub const fn new(seed: u64, faults: Faults, narrated: bool) -> Self {
         Self {
             now: Now { mono: BEGIN, wall: 1_800_000_000_000 },
             rng: Rng::new(seed),
             faults,
             tally: Tally::NONE,
-            trace: Trace::new(BEGIN, told),
-            sights: Vec::new(),
+            trace: Trace::new(BEGIN, narrated),
+            observations: Vec::new(),
             queue: BTreeMap::new(),
             scheduled: 0,
             wires: BTreeMap::new(),
@@ -221,8 +221,8 @@ impl Env {
     }
 
     /// Records an observation.
-    pub fn saw(&mut self, sight: Sight) {
-        self.sights.push(sight);
+    pub fn observe(&mut self, observation: Observation) {
+        self.observations.push(observation);
     }
 
     /// Writes a line of the readable trace.

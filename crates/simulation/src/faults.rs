@@ -1,5 +1,5 @@
 //! The chances of faults that strike by themselves. Faults that need an actor (kills, crashes,
-//! revocations) are in [`crate::fate`].
+//! revocations) are in [`crate::workload`].
 
 use crate::rng::Rng;
 

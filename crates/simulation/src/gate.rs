@@ -14,7 +14,7 @@ use tidings_server_core::{
     store::{Revocation, Subject},
 };
 
-use crate::{env::Conn, sight::Guest};
+use crate::{env::Conn, observation::Guest};
 
 /// How long a node's claims outlive it, in milliseconds.
 const LEASE: u64 = 10_000;

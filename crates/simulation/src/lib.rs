@@ -8,15 +8,15 @@
 //!
 //! | module | contents |
 //! |---|---|
-//! | [`fate`] | the workload and faults of a seed |
+//! | [`workload`] | the workload and faults of a seed |
 //! | [`run`] | runs seeds and collects their results |
 //! | [`world`] | devices, servers, backends, and the loop that lets time pass |
 //! | [`device`], [`storage`] | a driver of the client core, its app, its network, and its browser's storage and locks |
 //! | [`node`], `connection`, [`gate`] | a driver of the server core |
 //! | [`disk`], [`bus`] | the parts that servers share |
 //! | [`mod@env`], [`faults`], [`clock`], [`rng`] | time, chance, the network, and their faults |
-//! | [`sight`], [`invariants`], [`model`] | observations, the invariants they are checked against, and the fold of the log |
-//! | [`tally`], [`trace`], `told` | events: counted, hashed and described |
+//! | [`observation`], [`invariants`], [`model`] | observations, the invariants they are checked against, and the fold of the log |
+//! | [`tally`], [`trace`], `narration` | events: counted, hashed and described |
 
 pub mod bus;
 pub mod clock;
@@ -24,20 +24,20 @@ mod connection;
 pub mod device;
 pub mod disk;
 pub mod env;
-pub mod fate;
 pub mod faults;
 pub mod gate;
 pub mod invariants;
 pub mod model;
+mod narration;
 pub mod node;
+pub mod observation;
 pub mod rng;
 pub mod run;
 mod scroll;
-pub mod sight;
 pub mod storage;
 pub mod tally;
-mod told;
 pub mod trace;
+pub mod workload;
 pub mod world;
 
 pub use faults::Faults;

@@ -75,9 +75,9 @@ fn asked(mut words: impl Iterator<Item = String>) -> Result<Asked, String> {
 fn replay(seed: u64) -> bool {
     let lived = run::one(seed, true);
     println!("\n{}", lived.tally);
-    match lived.breach {
-        Some(breach) => {
-            println!("seed {seed}: {breach}");
+    match lived.violation {
+        Some(violation) => {
+            println!("seed {seed}: {violation}");
             false
         }
         None => {
@@ -100,8 +100,8 @@ fn simulate(start: u64, seeds: u64) -> bool {
         || (),
         |outcome| {
             let broken = &outcome.broken;
-            for (seed, breach) in broken.iter().skip(told.swap(broken.len(), Relaxed)) {
-                println!("seed {seed}: {breach}");
+            for (seed, violation) in broken.iter().skip(told.swap(broken.len(), Relaxed)) {
+                println!("seed {seed}: {violation}");
             }
             if outcome.seeds.is_multiple_of(every) {
                 let Outcome { seeds: done, broken, .. } = outcome;
@@ -111,8 +111,8 @@ fn simulate(start: u64, seeds: u64) -> bool {
         },
     );
     summary(&outcome.tally);
-    for (seed, breach) in &outcome.broken {
-        println!("seed {seed}: {breach}\n    cargo xtask simulate --replay {seed}");
+    for (seed, violation) in &outcome.broken {
+        println!("seed {seed}: {violation}\n    cargo xtask simulate --replay {seed}");
     }
     let broken = outcome.broken.len() as u64;
     if outcome.seeds >= ENOUGH && outcome.tally.missing().next().is_some() {
@@ -174,9 +174,9 @@ fn planted(start: u64, seeds: u64) -> bool {
         );
         let (name, place) = (fault.name(), fault.place());
         match outcome.broken.first() {
-            Some((seed, breach)) => {
+            Some((seed, violation)) => {
                 caught += 1;
-                let by = breach.invariant;
+                let by = violation.invariant;
                 println!("| {name} | {place} | {seed} | {by} | {} |", outcome.seeds);
             }
             None => println!("| {name} | {place} | not caught | | {} |", outcome.seeds),

@@ -9,7 +9,7 @@ use std::{
     thread,
 };
 
-use crate::{fate, invariants::Breach, tally::Tally};
+use crate::{invariants::Violation, tally::Tally, workload};
 
 /// One seed in this many is run twice (I17).
 const TWICE: u64 = 25;
@@ -24,7 +24,7 @@ pub struct Lived {
     /// Counts of events.
     pub tally: Tally,
     /// The invariant that was broken.
-    pub breach: Option<Breach>,
+    pub violation: Option<Violation>,
 }
 
 /// The result of many seeds.
@@ -35,25 +35,25 @@ pub struct Outcome {
     /// Counts of events in all of them.
     pub tally: Tally,
     /// Seeds that broke an invariant, in order.
-    pub broken: Vec<(u64, Breach)>,
+    pub broken: Vec<(u64, Violation)>,
 }
 
 /// Runs one seed. A panic in a core or a driver counts as a broken invariant.
 #[must_use]
-pub fn one(seed: u64, told: bool) -> Lived {
-    match panic::catch_unwind(AssertUnwindSafe(|| fate::live(seed, told))) {
+pub fn one(seed: u64, narrated: bool) -> Lived {
+    match panic::catch_unwind(AssertUnwindSafe(|| workload::live(seed, narrated))) {
         Ok(world) => Lived {
             seed,
             trace: Some(world.env.trace.hash()),
             tally: world.env.tally,
-            breach: world.breach,
+            violation: world.violation,
         },
         Err(why) => {
             let text = why.downcast_ref::<String>().map(String::as_str);
             let what = text.or_else(|| why.downcast_ref::<&str>().copied());
             let what = what.unwrap_or("a panic").to_owned();
-            let breach = Some(Breach { invariant: "no panic", what });
-            Lived { seed, trace: None, tally: Tally::default(), breach }
+            let violation = Some(Violation { invariant: "no panic", what });
+            Lived { seed, trace: None, tally: Tally::default(), violation }
         }
     }
 }
@@ -61,11 +61,11 @@ pub fn one(seed: u64, told: bool) -> Lived {
 /// Runs one seed, now and then twice: the same seed must give the same trace.
 fn one_checked(seed: u64) -> Lived {
     let mut lived = one(seed, false);
-    if seed.is_multiple_of(TWICE) && lived.breach.is_none() {
+    if seed.is_multiple_of(TWICE) && lived.violation.is_none() {
         let again = one(seed, false);
         if again.trace != lived.trace {
             let what = format!("{:?}, then {:?}", lived.trace, again.trace);
-            lived.breach = Some(Breach { invariant: "I17", what });
+            lived.violation = Some(Violation { invariant: "I17", what });
         }
     }
     lived
@@ -94,7 +94,7 @@ pub fn many(
                     let mut outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner);
                     outcome.seeds += 1;
                     outcome.tally.add(&lived.tally);
-                    outcome.broken.extend(lived.breach.map(|breach| (lived.seed, breach)));
+                    outcome.broken.extend(lived.violation.map(|violation| (lived.seed, violation)));
                     if !seen(&outcome) {
                         stop.store(true, Ordering::Relaxed);
                     }

@@ -1,7 +1,7 @@
 //! The end of a run: every app loads older items until there are none.
 
 use crate::{
-    invariants::{Breach, PATIENCE},
+    invariants::{PATIENCE, Violation},
     world::World,
 };
 
@@ -13,7 +13,7 @@ const ERRORS_MAX: u32 = 20;
 /// none.
 pub(crate) fn to_the_end(world: &mut World) {
     let mut errors = 0;
-    while world.breach.is_none() {
+    while world.violation.is_none() {
         let mut loads = Vec::new();
         for (index, device) in world.devices.iter_mut().enumerate() {
             let view = device.view();
@@ -38,7 +38,7 @@ pub(crate) fn to_the_end(world: &mut World) {
             if ill || errors > ERRORS_MAX {
                 let what =
                     format!("{page} shows {had} items after it loaded older ones: {ended:?}");
-                world.breach.get_or_insert(Breach { invariant: "I12", what });
+                world.violation.get_or_insert(Violation { invariant: "I12", what });
             }
         }
     }

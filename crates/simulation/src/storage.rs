@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tidings_client_core::{Change, Lane};
 use tidings_protocol::Epoch;
 
-use crate::sight::Page;
+use crate::observation::Page;
 
 /// Most writes that the disk may be behind: the operating system writes by itself sooner or later.
 const UNSYNCED: usize = 8;

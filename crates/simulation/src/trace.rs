@@ -8,21 +8,21 @@ pub struct Trace {
     hash: u64,
     began: u64,
     /// Whether lines go to standard output as they occur, so that they are there after a panic.
-    told: bool,
+    narrated: bool,
 }
 
 impl Trace {
-    /// An empty trace; `told`: with lines to read.
+    /// An empty trace; `narrated`: with lines to read.
     #[must_use]
-    pub const fn new(began: u64, told: bool) -> Self {
+    pub const fn new(began: u64, narrated: bool) -> Self {
         // The offset basis of FNV-1a.
-        Self { hash: 0xcbf2_9ce4_8422_2325, began, told }
+        Self { hash: 0xcbf2_9ce4_8422_2325, began, narrated }
     }
 
     /// Whether lines are printed.
     #[must_use]
     pub const fn is_told(&self) -> bool {
-        self.told
+        self.narrated
     }
 
     /// Hash of all events so far: the same seed gives the same hash.
@@ -41,7 +41,7 @@ impl Trace {
     /// Prints a line of the readable trace.
     #[allow(clippy::print_stdout, reason = "the reader's wish")]
     pub fn tell(&self, now: u64, line: impl Display) {
-        if self.told {
+        if self.narrated {
             let ms = now - self.began;
             let line = short(&line.to_string());
             println!("{:>6}.{:03} s  {line}", ms / 1_000, ms % 1_000);

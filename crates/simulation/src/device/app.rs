@@ -11,7 +11,7 @@ use tidings_protocol::{Channel, Json, MarkSet};
 use super::Device;
 use crate::{
     env::Env,
-    sight::{Sight, Wish},
+    observation::{Observation, Wish},
     tally::Count,
     world::message_of,
 };
@@ -105,7 +105,7 @@ impl Device {
         env.tally.count(Count::Intents);
         self.intents += 1;
         let (page, intent) = (self.page, self.intents);
-        env.saw(Sight::Intended { page, intent, wish });
+        env.observe(Observation::Intended { page, intent, wish });
         intent
     }
 
@@ -140,28 +140,28 @@ impl Device {
             Command::ChannelChanged(channel) => self.show_room(env, channel),
             Command::Arrived(item) => {
                 env.tally.count(Count::Arrivals);
-                env.saw(Sight::Arrived { page, key: item.key.clone() });
+                env.observe(Observation::Arrived { page, key: item.key.clone() });
                 self.seen.arrived.push(item.key);
             }
             Command::Message { channel, message } => {
                 env.tally.count(Count::Messages);
                 let message = Arc::clone(&message);
                 self.seen.messages.push((channel.clone(), message.offset.unwrap_or_default()));
-                env.saw(Sight::Told { page, channel, message });
+                env.observe(Observation::Told { page, channel, message });
             }
             Command::Gap { channel, from, to, why } => {
                 env.tally.count(Count::Gaps);
                 let user = self.user.clone();
-                env.saw(Sight::Missing { user, channel: channel.clone(), from, to, why });
+                env.observe(Observation::Missing { user, channel: channel.clone(), from, to, why });
                 self.seen.gaps.push((channel, from, to, why));
             }
             Command::Settled { intent, result } => {
                 env.tally.count(if result.is_ok() { Count::Stored } else { Count::Refusals });
-                env.saw(Sight::Answered { page, intent, result: result.clone() });
+                env.observe(Observation::Answered { page, intent, result: result.clone() });
                 self.seen.settled.insert(intent, result);
             }
             Command::Failed(failed) => {
-                env.saw(Sight::Failed { user: self.user.clone() });
+                env.observe(Observation::Failed { user: self.user.clone() });
                 self.seen.failed.push(failed);
             }
             Command::Report(error) => self.seen.reports.push(error),
@@ -172,7 +172,7 @@ impl Device {
     /// The app reads the changed list.
     fn show(&mut self, env: &mut Env) {
         let items = self.view().items.len();
-        env.saw(Sight::Held {
+        env.observe(Observation::Held {
             page: self.page,
             intents: self.client.outbox().pending as usize,
             intents_max: self.config.outbox_max as usize,
@@ -184,7 +184,7 @@ impl Device {
     fn show_room(&self, env: &mut Env, channel: Channel) {
         let view = Box::new(self.client.channel(&channel));
         let (page, most) = (self.page, self.config.messages_max as usize);
-        env.saw(Sight::Shown { page, channel, view, most });
+        env.observe(Observation::Shown { page, channel, view, most });
     }
 }
 

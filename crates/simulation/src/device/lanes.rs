@@ -8,7 +8,7 @@ use tidings_client_core::{Change, Command, Event, Lane};
 use super::Device;
 use crate::{
     env::{Due, Env},
-    sight::Sight,
+    observation::Observation,
     tally::Count,
 };
 
@@ -109,7 +109,7 @@ impl Device {
                 for change in changes {
                     env.tell(format_args!("{} has on its disk: {change:?}", self.page));
                 }
-                env.saw(Sight::Kept { user, changes: changes.to_vec() });
+                env.observe(Observation::Kept { user, changes: changes.to_vec() });
                 None
             }
             Err(reason) => Some(Event::LanesFailed { reason }),
@@ -155,7 +155,7 @@ fn read_back(env: &mut Env, user: &str, mut lanes: Vec<Lane>) -> Vec<Lane> {
                 let cut = 1 + env.rng.index(text.len() - 1);
                 *text = text.chars().take(cut).collect();
                 let place = (user.to_owned(), lane.name.clone(), *seq);
-                env.saw(Sight::Damaged { place });
+                env.observe(Observation::Damaged { place });
             }
         }
     }

@@ -20,7 +20,7 @@ use self::lanes::Desk;
 use crate::{
     clock::Clock,
     env::{Asked, Conn, Due, Env, Way},
-    sight::{Page, Sight},
+    observation::{Observation, Page},
     storage::{Save, Saved, Storage},
     tally::Count,
 };
@@ -154,7 +154,7 @@ impl Device {
 
     /// Starts the app: it names its user, shows its rooms and connects.
     pub fn start(&mut self, env: &mut Env) {
-        env.saw(Sight::Began { page: self.page, user: self.user.clone() });
+        env.observe(Observation::Began { page: self.page, user: self.user.clone() });
         let user = User::Named(self.user.clone());
         self.feed(env, Event::UserChanged(user));
         for channel in self.reads.clone() {

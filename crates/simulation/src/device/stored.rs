@@ -6,7 +6,7 @@ use tidings_protocol::Channel;
 use super::Device;
 use crate::{
     env::Env,
-    sight::{Page, Sight},
+    observation::{Observation, Page},
     storage::Save,
     tally::Count,
 };
@@ -46,7 +46,7 @@ impl Device {
         let text = saved.as_ref().map(|saved| saved.text.clone());
         self.feed(env, Event::StorageLoaded { user: key.clone(), saved: text });
         if waits && !is_waiting(self) {
-            env.saw(Sight::Loaded { page, key, saved });
+            env.observe(Observation::Loaded { page, key, saved });
         }
     }
 
@@ -67,7 +67,7 @@ impl Device {
         } else if self.storage.borrow_mut().save(&save) {
             env.tally.count(Count::Saves);
             let Save { key, saved, .. } = *save;
-            env.saw(Sight::Saved { page, key, saved });
+            env.observe(Observation::Saved { page, key, saved });
         }
     }
 }

@@ -6,7 +6,7 @@ use tidings_server_core::store::Place;
 use super::{Checker, Scene};
 use crate::{
     model::{head, log},
-    sight::Sight,
+    observation::Observation,
 };
 
 /// Every record that was acknowledged to a publisher or an app.
@@ -18,10 +18,10 @@ impl Checker for Acknowledged {
         "I1"
     }
 
-    fn saw(&mut self, _: &Scene<'_>, sight: &Sight) -> Result<(), String> {
-        match sight {
-            Sight::Acknowledged { places, .. } => self.0.extend(places.iter().cloned()),
-            Sight::Answered { result: Ok(Some(stored)), .. } if !stored.id.is_empty() => {
+    fn observe(&mut self, _: &Scene<'_>, observation: &Observation) -> Result<(), String> {
+        match observation {
+            Observation::Acknowledged { places, .. } => self.0.extend(places.iter().cloned()),
+            Observation::Answered { result: Ok(Some(stored)), .. } if !stored.id.is_empty() => {
                 let (channel, epoch) = (stored.channel.clone(), stored.epoch);
                 self.0.push(Place { channel, epoch, offset: stored.offset, id: stored.id.clone() });
             }
@@ -61,10 +61,10 @@ mod tests {
         let mut stage = Stage::new();
         let place = stage.publish(0);
         let mut checker = Acknowledged::default();
-        let told = |places| Sight::Acknowledged { publish: 0, places };
-        stage.saw(&mut checker, &told(vec![place.clone()])).unwrap();
+        let told = |places| Observation::Acknowledged { publish: 0, places };
+        stage.observe(&mut checker, &told(vec![place.clone()])).unwrap();
         checker.settled(&stage.scene()).unwrap();
-        stage.saw(&mut checker, &told(vec![Place { offset: 2, ..place }])).unwrap();
+        stage.observe(&mut checker, &told(vec![Place { offset: 2, ..place }])).unwrap();
         checker.settled(&stage.scene()).unwrap_err();
     }
 }

@@ -12,7 +12,7 @@ use tidings_protocol::{
 use super::{Checker, Scene};
 use crate::{
     model::{History, Model, covers},
-    sight::{Page, Sight, Wish},
+    observation::{Observation, Page, Wish},
     world::message_of,
 };
 
@@ -32,19 +32,19 @@ impl Checker for Answers {
         "I15"
     }
 
-    fn saw(&mut self, scene: &Scene<'_>, sight: &Sight) -> Result<(), String> {
-        match sight {
-            Sight::Began { page, user } => {
+    fn observe(&mut self, scene: &Scene<'_>, observation: &Observation) -> Result<(), String> {
+        match observation {
+            Observation::Began { page, user } => {
                 self.open.retain(|(other, _), _| other.device != page.device);
                 self.users.insert(*page, user.clone());
             }
-            Sight::Intended { page, intent, wish } => {
+            Observation::Intended { page, intent, wish } => {
                 if let (Wish::Say { message, .. }, Some(user)) = (wish, self.users.get(page)) {
                     self.said.insert(*message, user.clone());
                 }
                 self.open.insert((*page, *intent), wish.clone());
             }
-            Sight::Answered { page, intent, result } => {
+            Observation::Answered { page, intent, result } => {
                 if !self.answered.insert((*page, *intent)) {
                     return Err(format!("intent {intent} of {page} was answered twice"));
                 }
@@ -164,49 +164,51 @@ mod tests {
     use tidings_protocol::ErrorCode;
 
     use super::*;
-    use crate::invariants::testing::{PAGE, Stage, room, said};
+    use crate::invariants::testing::{PAGE, Stage, publish_as, room};
 
     const READ: MarkSet = MarkSet { seen: None, read: Some(true), archived: None };
 
-    fn intended(intent: u64) -> Sight {
+    fn intended(intent: u64) -> Observation {
         let wish = Wish::Mark { targets: MarkTargets::All, set: READ };
-        Sight::Intended { page: PAGE, intent, wish }
+        Observation::Intended { page: PAGE, intent, wish }
     }
 
-    fn answered(intent: u64, result: Result<Option<Stored>, Error>) -> Sight {
-        Sight::Answered { page: PAGE, intent, result }
+    fn answered(intent: u64, result: Result<Option<Stored>, Error>) -> Observation {
+        Observation::Answered { page: PAGE, intent, result }
     }
 
     #[test]
     fn an_intent_without_an_answer_or_with_two_is_found() {
         let stage = Stage::new();
         let mut checker = Answers::default();
-        stage.saw(&mut checker, &intended(1)).unwrap();
+        stage.observe(&mut checker, &intended(1)).unwrap();
         checker.settled(&stage.scene()).unwrap_err();
         let refused = Err(Error::new(ErrorCode::NotFound, ""));
-        stage.saw(&mut checker, &answered(1, refused.clone())).unwrap();
+        stage.observe(&mut checker, &answered(1, refused.clone())).unwrap();
         checker.settled(&stage.scene()).unwrap();
-        stage.saw(&mut checker, &answered(1, refused)).unwrap_err();
+        stage.observe(&mut checker, &answered(1, refused)).unwrap_err();
     }
 
     #[test]
     fn a_message_stored_as_another_or_as_somebody_elses_is_found() {
         let mut stage = Stage::new();
-        let place = said(&mut stage, "tab", 1, 1);
+        let place = publish_as(&mut stage, "tab", 1, 1);
         let answered = |intent| {
             let (channel, epoch, offset) = (place.channel.clone(), place.epoch, place.offset);
             let stored = Stored { channel, epoch, offset, id: place.id.clone() };
-            Sight::Answered { page: PAGE, intent, result: Ok(Some(stored)) }
+            Observation::Answered { page: PAGE, intent, result: Ok(Some(stored)) }
         };
         let says = |intent, message| {
             let wish = Wish::Say { channel: room(), message };
-            Sight::Intended { page: PAGE, intent, wish }
+            Observation::Intended { page: PAGE, intent, wish }
         };
         let judged = |user: &str, message| {
             let mut checker = Answers::default();
-            stage.saw(&mut checker, &Sight::Began { page: PAGE, user: user.into() }).unwrap();
-            stage.saw(&mut checker, &says(1, message)).unwrap();
-            stage.saw(&mut checker, &answered(1))?;
+            stage
+                .observe(&mut checker, &Observation::Began { page: PAGE, user: user.into() })
+                .unwrap();
+            stage.observe(&mut checker, &says(1, message)).unwrap();
+            stage.observe(&mut checker, &answered(1))?;
             checker.settled(&stage.scene())
         };
         judged("mina", 1).unwrap();
@@ -230,11 +232,11 @@ mod tests {
         // The answer says that nothing had to change, but the item is unread.
         let targets = MarkTargets::Items(vec![item]);
         let wish = Wish::Mark { targets, set: READ };
-        let asks = Sight::Intended { page: PAGE, intent: 1, wish };
-        stage.saw(&mut checker, &asks).unwrap();
-        stage.saw(&mut checker, &answered(1, said(""))).unwrap_err();
+        let asks = Observation::Intended { page: PAGE, intent: 1, wish };
+        stage.observe(&mut checker, &asks).unwrap();
+        stage.observe(&mut checker, &answered(1, said(""))).unwrap_err();
         // A record with that id that is not a mark.
-        stage.saw(&mut checker, &intended(2)).unwrap();
-        stage.saw(&mut checker, &answered(2, said(&place.id))).unwrap_err();
+        stage.observe(&mut checker, &intended(2)).unwrap();
+        stage.observe(&mut checker, &answered(2, said(&place.id))).unwrap_err();
     }
 }

@@ -1,7 +1,7 @@
 //! I14: the queue of a connection and the state of a page stay within their limits at every step.
 
 use super::{Checker, Scene};
-use crate::sight::Sight;
+use crate::observation::Observation;
 
 /// Bytes of the small answers (`connected`, `subscribed`, `ack`, `pong`, `error`) to as many
 /// requests as a session may have at once.
@@ -16,9 +16,9 @@ impl Checker for Bounds {
         "I14"
     }
 
-    fn saw(&mut self, _: &Scene<'_>, sight: &Sight) -> Result<(), String> {
-        match sight {
-            Sight::Queued { conn, bytes, limits } => {
+    fn observe(&mut self, _: &Scene<'_>, observation: &Observation) -> Result<(), String> {
+        match observation {
+            Observation::Queued { conn, bytes, limits } => {
                 // Live records, the half of the mailbox that is promised to answers, and one answer
                 // that was made while none was promised.
                 let large = limits.mailbox_bytes / 2 + limits.page_bytes as usize;
@@ -27,7 +27,7 @@ impl Checker for Bounds {
                     return Err(format!("{bytes} bytes wait for {conn}, more than {most}"));
                 }
             }
-            Sight::Held { page, intents, intents_max, items, items_max }
+            Observation::Held { page, intents, intents_max, items, items_max }
                 if intents > intents_max || items > items_max =>
             {
                 return Err(format!("{page} holds {intents} intents and {items} items"));
@@ -51,17 +51,22 @@ mod tests {
     fn a_mailbox_beyond_its_bound_is_found() {
         let stage = Stage::new();
         let limits = Arc::new(Limits::default());
-        let queued = |bytes| Sight::Queued { conn: CONN, bytes, limits: limits.clone() };
-        stage.saw(&mut Bounds, &queued(limits.mailbox_bytes)).unwrap();
-        stage.saw(&mut Bounds, &queued(3 * limits.mailbox_bytes)).unwrap_err();
+        let queued = |bytes| Observation::Queued { conn: CONN, bytes, limits: limits.clone() };
+        stage.observe(&mut Bounds, &queued(limits.mailbox_bytes)).unwrap();
+        stage.observe(&mut Bounds, &queued(3 * limits.mailbox_bytes)).unwrap_err();
     }
 
     #[test]
     fn a_list_beyond_its_bound_is_found() {
         let stage = Stage::new();
-        let held =
-            |items| Sight::Held { page: PAGE, intents: 0, intents_max: 10, items, items_max: 50 };
-        stage.saw(&mut Bounds, &held(50)).unwrap();
-        stage.saw(&mut Bounds, &held(51)).unwrap_err();
+        let held = |items| Observation::Held {
+            page: PAGE,
+            intents: 0,
+            intents_max: 10,
+            items,
+            items_max: 50,
+        };
+        stage.observe(&mut Bounds, &held(50)).unwrap();
+        stage.observe(&mut Bounds, &held(51)).unwrap_err();
     }
 }

@@ -8,7 +8,7 @@ use super::{Checker, Scene};
 use crate::{
     env::Conn,
     gate::RENEW,
-    sight::{Guest, Sight},
+    observation::{Guest, Observation},
 };
 
 /// Milliseconds after a failure of the store in which nodes may have lost their leases: each then
@@ -42,13 +42,13 @@ impl Checker for Connections {
         "I10"
     }
 
-    fn saw(&mut self, scene: &Scene<'_>, sight: &Sight) -> Result<(), String> {
-        match sight {
-            Sight::StoreFailed => self.failed_at = Some(scene.now),
-            Sight::Ended { conn } => {
+    fn observe(&mut self, scene: &Scene<'_>, observation: &Observation) -> Result<(), String> {
+        match observation {
+            Observation::StoreFailed => self.failed_at = Some(scene.now),
+            Observation::Ended { conn } => {
                 self.open.remove(conn);
             }
-            Sight::Admitted { node, conn, guest, most } => {
+            Observation::Admitted { node, conn, guest, most } => {
                 // A node without a lease knows neither the order of connections nor their number.
                 let doubtful = self.failed_at.is_some_and(|at| scene.now < at + LEASES);
                 let of_page = |place: &&mut Place| {
@@ -85,46 +85,46 @@ mod tests {
     use super::*;
     use crate::invariants::testing::{PAGE, Stage, guest};
 
-    fn admitted(transport: u64, instance: &str) -> Sight {
+    fn admitted(transport: u64, instance: &str) -> Observation {
         at_node(0, transport, instance)
     }
 
-    fn at_node(node: usize, transport: u64, instance: &str) -> Sight {
+    fn at_node(node: usize, transport: u64, instance: &str) -> Observation {
         let conn = Conn { page: PAGE, transport };
-        Sight::Admitted { node, conn, guest: guest("s", instance), most: 2 }
+        Observation::Admitted { node, conn, guest: guest("s", instance), most: 2 }
     }
 
     #[test]
     fn one_connection_too_many_is_found() {
         let stage = Stage::new();
         let mut checker = Connections::default();
-        stage.saw(&mut checker, &admitted(1, "a")).unwrap();
-        stage.saw(&mut checker, &admitted(2, "b")).unwrap();
-        let ended = Sight::Ended { conn: Conn { page: PAGE, transport: 1 } };
-        stage.saw(&mut checker, &ended).unwrap();
-        stage.saw(&mut checker, &admitted(3, "c")).unwrap();
-        stage.saw(&mut checker, &admitted(4, "d")).unwrap_err();
+        stage.observe(&mut checker, &admitted(1, "a")).unwrap();
+        stage.observe(&mut checker, &admitted(2, "b")).unwrap();
+        let ended = Observation::Ended { conn: Conn { page: PAGE, transport: 1 } };
+        stage.observe(&mut checker, &ended).unwrap();
+        stage.observe(&mut checker, &admitted(3, "c")).unwrap();
+        stage.observe(&mut checker, &admitted(4, "d")).unwrap_err();
     }
 
     #[test]
     fn an_older_connection_of_the_page_that_stays_is_found() {
         let stage = Stage::new();
         let mut checker = Connections::default();
-        stage.saw(&mut checker, &admitted(1, "a")).unwrap();
-        stage.saw(&mut checker, &admitted(2, "a")).unwrap_err();
+        stage.observe(&mut checker, &admitted(1, "a")).unwrap();
+        stage.observe(&mut checker, &admitted(2, "a")).unwrap_err();
     }
 
     #[test]
     fn an_older_connection_elsewhere_has_to_go_by_the_next_renewal() {
         let mut stage = Stage::new();
         let mut checker = Connections::default();
-        stage.saw(&mut checker, &at_node(0, 1, "a")).unwrap();
-        stage.saw(&mut checker, &at_node(1, 2, "a")).unwrap();
-        stage.saw(&mut checker, &at_node(1, 3, "b")).unwrap();
+        stage.observe(&mut checker, &at_node(0, 1, "a")).unwrap();
+        stage.observe(&mut checker, &at_node(1, 2, "a")).unwrap();
+        stage.observe(&mut checker, &at_node(1, 3, "b")).unwrap();
         stage.now += RENEW + 1;
-        stage.saw(&mut checker, &at_node(2, 4, "a")).unwrap_err();
-        let ended = Sight::Ended { conn: Conn { page: PAGE, transport: 1 } };
-        stage.saw(&mut checker, &ended).unwrap();
-        stage.saw(&mut checker, &at_node(2, 4, "a")).unwrap();
+        stage.observe(&mut checker, &at_node(2, 4, "a")).unwrap_err();
+        let ended = Observation::Ended { conn: Conn { page: PAGE, transport: 1 } };
+        stage.observe(&mut checker, &ended).unwrap();
+        stage.observe(&mut checker, &at_node(2, 4, "a")).unwrap();
     }
 }

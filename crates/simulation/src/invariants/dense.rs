@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tidings_protocol::{Channel, Epoch, ServerMessage, server::Page};
 
 use super::{Checker, Scene};
-use crate::{model::log, sight::Sight};
+use crate::{model::log, observation::Observation};
 
 /// Every body that was sent, and the epoch that each connection was given for a channel.
 #[derive(Debug, Default)]
@@ -19,9 +19,9 @@ impl Checker for Dense {
         "I2"
     }
 
-    fn saw(&mut self, scene: &Scene<'_>, sight: &Sight) -> Result<(), String> {
-        let Sight::Left { conn, said, .. } = sight else { return Ok(()) };
-        for one in said {
+    fn observe(&mut self, scene: &Scene<'_>, observation: &Observation) -> Result<(), String> {
+        let Observation::Left { conn, messages, .. } = observation else { return Ok(()) };
+        for one in messages {
             let (channel, offset) = match &one.message {
                 ServerMessage::Subscribed(answer) => {
                     self.epochs.insert((*conn, answer.channel.clone()), answer.epoch);
@@ -86,13 +86,13 @@ fn paged(scene: &Scene<'_>, page: &Page) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::invariants::testing::{Stage, left, notification, room, said, subscribed};
+    use crate::invariants::testing::{Stage, left, notification, publish_as, room, subscribed};
 
     #[test]
     fn a_page_that_differs_from_the_log_is_found() {
         use tidings_protocol::Encode;
         let mut stage = Stage::new();
-        let epoch = said(&mut stage, "tab", 1, 1).epoch;
+        let epoch = publish_as(&mut stage, "tab", 1, 1).epoch;
         let message = stage.history.message(&room(), 1).unwrap().clone();
         let page = |id: &str| {
             let messages =
@@ -109,8 +109,8 @@ mod tests {
             .to_json()
         };
         let mut checker = Dense::default();
-        stage.saw(&mut checker, &left(&[&page(&message.id)])).unwrap();
-        stage.saw(&mut checker, &left(&[&page("another")])).unwrap_err();
+        stage.observe(&mut checker, &left(&[&page(&message.id)])).unwrap();
+        stage.observe(&mut checker, &left(&[&page("another")])).unwrap_err();
     }
 
     #[test]
@@ -119,10 +119,10 @@ mod tests {
         let mut checker = Dense::default();
         let begin = subscribed(Epoch::from_bits(7), 0);
         let record = notification("inbox:mina", 1, "a");
-        stage.saw(&mut checker, &left(&[&begin, &record])).unwrap();
-        stage.saw(&mut checker, &left(&[&record])).unwrap();
+        stage.observe(&mut checker, &left(&[&begin, &record])).unwrap();
+        stage.observe(&mut checker, &left(&[&record])).unwrap();
         let other = notification("inbox:mina", 1, "b");
-        stage.saw(&mut checker, &left(&[&other])).unwrap_err();
+        stage.observe(&mut checker, &left(&[&other])).unwrap_err();
     }
 
     #[test]
@@ -132,7 +132,7 @@ mod tests {
         let mut checker = Dense::default();
         let begin = subscribed(place.epoch, 0);
         let other = notification("inbox:mina", 1, "not what is stored");
-        stage.saw(&mut checker, &left(&[&begin, &other])).unwrap();
+        stage.observe(&mut checker, &left(&[&begin, &other])).unwrap();
         checker.settled(&stage.scene()).unwrap_err();
     }
 }

@@ -7,7 +7,7 @@ use tidings_protocol::{Channel, Epoch, ServerMessage};
 use tidings_server_core::store::NO_LOG;
 
 use super::{Checker, Scene};
-use crate::sight::Sight;
+use crate::observation::Observation;
 
 /// The current epochs, and earlier ones that may not come back.
 #[derive(Debug, Default)]
@@ -37,11 +37,11 @@ impl Checker for Epochs {
         "I11"
     }
 
-    fn saw(&mut self, _: &Scene<'_>, sight: &Sight) -> Result<(), String> {
-        match sight {
-            Sight::Restored => self.left.extend(std::mem::take(&mut self.now)),
-            Sight::Left { said, .. } => {
-                for one in said {
+    fn observe(&mut self, _: &Scene<'_>, observation: &Observation) -> Result<(), String> {
+        match observation {
+            Observation::Restored => self.left.extend(std::mem::take(&mut self.now)),
+            Observation::Left { messages, .. } => {
+                for one in messages {
                     match &one.message {
                         ServerMessage::Subscribed(answer) => {
                             self.told(&answer.channel, answer.epoch)?;
@@ -70,10 +70,10 @@ mod tests {
         let stage = Stage::new();
         let [one, two] = [1, 3].map(|bits| left(&[&subscribed(Epoch::from_bits(bits), 0)]));
         let mut checker = Epochs::default();
-        stage.saw(&mut checker, &one).unwrap();
-        stage.saw(&mut checker, &two).unwrap_err();
-        stage.saw(&mut checker, &Sight::Restored).unwrap();
-        stage.saw(&mut checker, &two).unwrap();
-        stage.saw(&mut checker, &one).unwrap_err();
+        stage.observe(&mut checker, &one).unwrap();
+        stage.observe(&mut checker, &two).unwrap_err();
+        stage.observe(&mut checker, &Observation::Restored).unwrap();
+        stage.observe(&mut checker, &two).unwrap();
+        stage.observe(&mut checker, &one).unwrap_err();
     }
 }

@@ -7,7 +7,7 @@ use tidings_protocol::{Decode, server::Snapshot};
 use super::{Checker, End, Scene, rooms};
 use crate::{
     model::{Model, State, Thing},
-    sight::{Page, Sight},
+    observation::{Observation, Page},
     storage::Saved,
 };
 
@@ -20,9 +20,9 @@ impl Checker for Folds {
         "I12"
     }
 
-    fn saw(&mut self, scene: &Scene<'_>, sight: &Sight) -> Result<(), String> {
-        match sight {
-            Sight::Saved { page, key, saved } if !key.contains('\t') => {
+    fn observe(&mut self, scene: &Scene<'_>, observation: &Observation) -> Result<(), String> {
+        match observation {
+            Observation::Saved { page, key, saved } if !key.contains('\t') => {
                 check(scene, *page, key, saved)
             }
             _ => Ok(()),
@@ -134,7 +134,7 @@ mod tests {
     use super::*;
     use crate::invariants::testing::{PAGE, Stage, inbox};
 
-    fn save(stage: &Stage, edit: impl FnOnce(&mut Snapshot)) -> Sight {
+    fn save(stage: &Stage, edit: impl FnOnce(&mut Snapshot)) -> Observation {
         use tidings_protocol::Encode;
         use tidings_server_core::store::{Answer, Query, Store};
         let query = Query::Snapshot { user: "mina".into(), limit: 50, bytes: u32::MAX };
@@ -144,7 +144,7 @@ mod tests {
         let cursors =
             [(snapshot.epoch, snapshot.offset), (snapshot.system.epoch, snapshot.system.offset)];
         let saved = Saved { cursors, text: format!("1{}", snapshot.to_json()) };
-        Sight::Saved { page: PAGE, key: "mina".into(), saved }
+        Observation::Saved { page: PAGE, key: "mina".into(), saved }
     }
 
     #[test]
@@ -153,7 +153,7 @@ mod tests {
         stage.publish(0);
         stage.publish(1);
         assert_eq!(stage.history.log(&inbox()).unwrap().facts.len(), 2);
-        let judged = |edit: fn(&mut Snapshot)| stage.saw(&mut Folds, &save(&stage, edit));
+        let judged = |edit: fn(&mut Snapshot)| stage.observe(&mut Folds, &save(&stage, edit));
         judged(|_| ()).unwrap();
         judged(|snapshot| snapshot.counts.inbox.unread = 1).unwrap_err();
         judged(|snapshot| snapshot.items[0].read = true).unwrap_err();

@@ -8,7 +8,7 @@ use tidings_server_core::store::Place;
 
 use super::{Checker, Scene};
 use crate::{
-    sight::Sight,
+    observation::Observation,
     world::{message_of, publish_of},
 };
 
@@ -21,8 +21,8 @@ impl Checker for Idempotent {
         "I5"
     }
 
-    fn saw(&mut self, _: &Scene<'_>, sight: &Sight) -> Result<(), String> {
-        if let Sight::Acknowledged { publish, places } = sight {
+    fn observe(&mut self, _: &Scene<'_>, observation: &Observation) -> Result<(), String> {
+        if let Observation::Acknowledged { publish, places } = observation {
             let first = self.0.entry(*publish).or_insert_with(|| places.clone());
             if first != places {
                 return Err(format!("publish {publish} was answered {first:?}, then {places:?}"));
@@ -63,7 +63,7 @@ impl Checker for Idempotent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::invariants::testing::{Stage, said};
+    use crate::invariants::testing::{Stage, publish_as};
 
     #[test]
     fn a_publish_stored_twice_is_found() {
@@ -78,10 +78,10 @@ mod tests {
     #[test]
     fn a_message_stored_over_two_lanes_is_found() {
         let mut stage = Stage::new();
-        said(&mut stage, "one", 1, 1);
-        said(&mut stage, "one", 2, 2);
+        publish_as(&mut stage, "one", 1, 1);
+        publish_as(&mut stage, "one", 2, 2);
         Idempotent::default().settled(&stage.scene()).unwrap();
-        said(&mut stage, "two", 1, 2);
+        publish_as(&mut stage, "two", 1, 2);
         Idempotent::default().settled(&stage.scene()).unwrap_err();
     }
 
@@ -90,9 +90,10 @@ mod tests {
         let mut stage = Stage::new();
         let [one, two] = [stage.publish(0), stage.publish(1)];
         let mut checker = Idempotent::default();
-        let told = |place: &Place| Sight::Acknowledged { publish: 0, places: vec![place.clone()] };
-        stage.saw(&mut checker, &told(&one)).unwrap();
-        stage.saw(&mut checker, &told(&one)).unwrap();
-        stage.saw(&mut checker, &told(&two)).unwrap_err();
+        let told =
+            |place: &Place| Observation::Acknowledged { publish: 0, places: vec![place.clone()] };
+        stage.observe(&mut checker, &told(&one)).unwrap();
+        stage.observe(&mut checker, &told(&one)).unwrap();
+        stage.observe(&mut checker, &told(&two)).unwrap_err();
     }
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use tidings_protocol::{Channel, ServerMessage};
 
 use super::{Checker, Scene};
-use crate::{env::Conn, sight::Sight};
+use crate::{env::Conn, observation::Observation};
 
 /// Last offset that was sent, by connection and channel.
 #[derive(Debug, Default)]
@@ -32,9 +32,9 @@ impl Checker for InOrder {
         "I3"
     }
 
-    fn saw(&mut self, _: &Scene<'_>, sight: &Sight) -> Result<(), String> {
-        let Sight::Left { conn, said, .. } = sight else { return Ok(()) };
-        for one in said {
+    fn observe(&mut self, _: &Scene<'_>, observation: &Observation) -> Result<(), String> {
+        let Observation::Left { conn, messages, .. } = observation else { return Ok(()) };
+        for one in messages {
             match &one.message {
                 ServerMessage::Subscribed(answer) => {
                     self.0.insert((*conn, answer.channel.clone()), answer.offset);
@@ -78,9 +78,9 @@ mod tests {
         let mut checker = InOrder::default();
         let begin = subscribed(Epoch::from_bits(7), 3);
         let record = |offset| notification("inbox:mina", offset, "");
-        stage.saw(&mut checker, &left(&[&begin, &record(4), &record(5)])).unwrap();
-        stage.saw(&mut checker, &left(&[&record(7)])).unwrap_err();
-        stage.saw(&mut checker, &left(&[&record(5)])).unwrap_err();
-        stage.saw(&mut checker, &left(&[&notification("system:all", 1, "")])).unwrap_err();
+        stage.observe(&mut checker, &left(&[&begin, &record(4), &record(5)])).unwrap();
+        stage.observe(&mut checker, &left(&[&record(7)])).unwrap_err();
+        stage.observe(&mut checker, &left(&[&record(5)])).unwrap_err();
+        stage.observe(&mut checker, &left(&[&notification("system:all", 1, "")])).unwrap_err();
     }
 }

@@ -16,7 +16,7 @@
 //! | I11 | epochs change when records may be lost, and only then | `epochs` |
 //! | I12 | list, counts and rooms are the fold of the log, and lists load down to its beginning | `folds`, `rooms`, `scroll` |
 //! | I14 | queues and held state stay within their limits | `bounds` |
-//! | I15 | every intent ends as stored, truly, or as an error, over crashes too | `answers`, `kept`; rows as `rows` reads them |
+//! | I15 | every intent ends as stored, truly, or as an error, over crashes too | `answers`, `persisted`; rows as `rows` reads them |
 //! | I17 | the same seed gives the same trace | [`crate::run`] |
 //!
 //! I13 (webhooks) and I16 (presence) have no checker yet.
@@ -30,8 +30,8 @@ mod epochs;
 mod folds;
 mod idempotent;
 mod in_order;
-mod kept;
 mod once;
+mod persisted;
 mod publishers;
 mod rights;
 mod rooms;
@@ -49,7 +49,7 @@ use tidings_server_core::MemoryStore;
 
 use crate::{
     model::History,
-    sight::{Allowed, Page, Sight},
+    observation::{Allowed, Observation, Page},
     trace::short,
 };
 
@@ -98,14 +98,14 @@ pub struct End {
 
 /// An invariant that was broken.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Breach {
+pub struct Violation {
     /// Its number, as `I3`.
     pub invariant: &'static str,
     /// How it was broken.
     pub what: String,
 }
 
-impl Display for Breach {
+impl Display for Violation {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, "{} is broken: {}", self.invariant, short(&self.what))
     }
@@ -120,8 +120,8 @@ pub trait Checker: Debug {
     ///
     /// # Errors
     /// A description of how the invariant is broken.
-    fn saw(&mut self, scene: &Scene<'_>, sight: &Sight) -> Result<(), String> {
-        let _unused = (scene, sight);
+    fn observe(&mut self, scene: &Scene<'_>, observation: &Observation) -> Result<(), String> {
+        let _unused = (scene, observation);
         Ok(())
     }
 
@@ -152,7 +152,7 @@ pub fn all() -> Vec<Box<dyn Checker>> {
         Box::<folds::Folds>::default(),
         Box::<bounds::Bounds>::default(),
         Box::<answers::Answers>::default(),
-        Box::<kept::Kept>::default(),
+        Box::<persisted::Kept>::default(),
         Box::<rooms::Rooms>::default(),
     ]
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use tidings_protocol::{Channel, Epoch};
 
 use super::{Checker, Scene};
-use crate::sight::{Page, Sight};
+use crate::observation::{Observation, Page};
 
 /// Last offset that a page has, by log.
 #[derive(Debug, Default)]
@@ -21,16 +21,16 @@ impl Checker for Once {
         "I4"
     }
 
-    fn saw(&mut self, scene: &Scene<'_>, sight: &Sight) -> Result<(), String> {
-        match sight {
-            Sight::Loaded { page, key, saved: Some(saved) } if key.contains('\t') => {
+    fn observe(&mut self, scene: &Scene<'_>, observation: &Observation) -> Result<(), String> {
+        match observation {
+            Observation::Loaded { page, key, saved: Some(saved) } if key.contains('\t') => {
                 let channel = key.split_once('\t').and_then(|(_, name)| Channel::parse(name).ok());
                 if let Some(channel) = channel {
                     // If the cache comes too late, the page goes on from where it is.
                     self.rooms.entry((*page, channel)).or_insert(saved.cursors[0].1);
                 }
             }
-            Sight::Loaded { page, saved: Some(saved), .. } => {
+            Observation::Loaded { page, saved: Some(saved), .. } => {
                 let Some(inbox) = inbox_of(&saved.text) else { return Ok(()) };
                 for (channel, (epoch, offset)) in
                     [inbox, Channel::system()].into_iter().zip(saved.cursors)
@@ -38,7 +38,7 @@ impl Checker for Once {
                     self.pairs.insert((*page, channel, epoch), offset);
                 }
             }
-            Sight::Arrived { page, key } => {
+            Observation::Arrived { page, key } => {
                 let log = (*page, key.channel.clone(), key.epoch);
                 if let Some(last) = self.pairs.insert(log, key.offset)
                     && last >= key.offset
@@ -50,7 +50,7 @@ impl Checker for Once {
                     return Err(format!("{key:?} arrived at {page} and is nowhere"));
                 }
             }
-            Sight::Told { page, channel, message } => {
+            Observation::Told { page, channel, message } => {
                 let offset = message.offset.unwrap_or_default();
                 let last = self.rooms.insert((*page, channel.clone()), offset);
                 if let Some(last) = last.filter(|last| *last >= offset) {
@@ -81,14 +81,14 @@ mod tests {
 
     use super::*;
     use crate::{
-        invariants::testing::{PAGE, Stage, inbox, room, said},
+        invariants::testing::{PAGE, Stage, inbox, publish_as, room},
         world::words,
     };
 
     #[test]
     fn a_message_that_comes_again_or_out_of_order_is_found() {
         let mut stage = Stage::new();
-        let places = [1, 2].map(|one| said(&mut stage, "tab", one, one));
+        let places = [1, 2].map(|one| publish_as(&mut stage, "tab", one, one));
         let mut checker = Once::default();
         let tells = |offset: u64| {
             let id = places.get(offset as usize - 1).map_or("", |place| &place.id);
@@ -103,12 +103,12 @@ mod tests {
                 pending: false,
                 failed: None,
             };
-            Sight::Told { page: PAGE, channel: room(), message: Arc::new(message) }
+            Observation::Told { page: PAGE, channel: room(), message: Arc::new(message) }
         };
-        stage.saw(&mut checker, &tells(2)).unwrap();
-        stage.saw(&mut checker, &tells(2)).unwrap_err();
-        stage.saw(&mut checker, &tells(1)).unwrap_err();
-        stage.saw(&mut checker, &tells(3)).unwrap_err();
+        stage.observe(&mut checker, &tells(2)).unwrap();
+        stage.observe(&mut checker, &tells(2)).unwrap_err();
+        stage.observe(&mut checker, &tells(1)).unwrap_err();
+        stage.observe(&mut checker, &tells(3)).unwrap_err();
     }
 
     #[test]
@@ -117,13 +117,13 @@ mod tests {
         let epoch = stage.publish(0).epoch;
         stage.publish(1);
         let mut checker = Once::default();
-        let arrives = |offset| Sight::Arrived {
+        let arrives = |offset| Observation::Arrived {
             page: PAGE,
             key: ItemKey { channel: inbox(), epoch, offset },
         };
-        stage.saw(&mut checker, &arrives(2)).unwrap();
-        stage.saw(&mut checker, &arrives(2)).unwrap_err();
-        stage.saw(&mut checker, &arrives(1)).unwrap_err();
-        stage.saw(&mut checker, &arrives(3)).unwrap_err();
+        stage.observe(&mut checker, &arrives(2)).unwrap();
+        stage.observe(&mut checker, &arrives(2)).unwrap_err();
+        stage.observe(&mut checker, &arrives(1)).unwrap_err();
+        stage.observe(&mut checker, &arrives(3)).unwrap_err();
     }
 }

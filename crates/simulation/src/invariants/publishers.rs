@@ -8,7 +8,7 @@ use tidings_protocol::{Channel, Epoch, ServerMessage};
 
 use super::{Checker, Scene, rows::Rows};
 use crate::{
-    sight::{Page, Sight, Wish},
+    observation::{Observation, Page, Wish},
     world::message_of,
 };
 
@@ -30,12 +30,12 @@ impl Checker for Publishers {
         "I6"
     }
 
-    fn saw(&mut self, _: &Scene<'_>, sight: &Sight) -> Result<(), String> {
-        match sight {
-            Sight::Sent { publish } => {
+    fn observe(&mut self, _: &Scene<'_>, observation: &Observation) -> Result<(), String> {
+        match observation {
+            Observation::Sent { publish } => {
                 self.known.insert(*publish, self.tops.clone());
             }
-            Sight::Acknowledged { publish, places } => {
+            Observation::Acknowledged { publish, places } => {
                 let known = self.known.remove(publish).unwrap_or_default();
                 for place in places {
                     let log = (place.channel.clone(), place.epoch);
@@ -48,16 +48,16 @@ impl Checker for Publishers {
                     *top = place.offset.max(*top);
                 }
             }
-            Sight::Intended { page, intent, wish: Wish::Say { message, .. } } => {
+            Observation::Intended { page, intent, wish: Wish::Say { message, .. } } => {
                 self.said.insert(*message, (*page, *intent));
             }
-            Sight::Answered { page, intent, result: Err(_) } => {
+            Observation::Answered { page, intent, result: Err(_) } => {
                 let asked = (*page, *intent);
                 let of = self.said.iter().find(|(_, other)| **other == asked);
                 self.refused.extend(of.map(|(message, _)| *message));
             }
-            Sight::Kept { user, changes } => drop(self.rows.keep(user, changes)),
-            Sight::Left { guest, said, .. } => {
+            Observation::Kept { user, changes } => drop(self.rows.keep(user, changes)),
+            Observation::Left { guest, messages: said, .. } => {
                 said.iter().for_each(|one| self.rows.left(guest, one));
             }
             _ => {}
@@ -105,7 +105,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::invariants::testing::{PAGE, Stage, inbox, room, said};
+    use crate::invariants::testing::{PAGE, Stage, inbox, publish_as, room};
 
     #[test]
     fn what_an_app_said_later_and_stands_earlier_is_found() {
@@ -113,14 +113,16 @@ mod tests {
         let mut checker = Publishers::default();
         for (intent, message) in [(1, 1), (2, 2)] {
             let wish = Wish::Say { channel: room(), message };
-            stage.saw(&mut checker, &Sight::Intended { page: PAGE, intent, wish }).unwrap();
+            stage
+                .observe(&mut checker, &Observation::Intended { page: PAGE, intent, wish })
+                .unwrap();
         }
-        said(&mut stage, "one", 1, 2);
-        said(&mut stage, "two", 1, 1);
+        publish_as(&mut stage, "one", 1, 2);
+        publish_as(&mut stage, "two", 1, 1);
         checker.settled(&stage.scene()).unwrap_err();
         let error = tidings_client_core::Error::new(tidings_protocol::ErrorCode::Forbidden, "");
-        let refused = Sight::Answered { page: PAGE, intent: 1, result: Err(error) };
-        stage.saw(&mut checker, &refused).unwrap();
+        let refused = Observation::Answered { page: PAGE, intent: 1, result: Err(error) };
+        stage.observe(&mut checker, &refused).unwrap();
         checker.settled(&stage.scene()).unwrap();
     }
 
@@ -129,14 +131,14 @@ mod tests {
         let mut stage = Stage::new();
         let [one, two] = [stage.publish(0), stage.publish(1)];
         let mut checker = Publishers::default();
-        let told = |publish, place: &tidings_server_core::store::Place| Sight::Acknowledged {
+        let told = |publish, place: &tidings_server_core::store::Place| Observation::Acknowledged {
             publish,
             places: vec![place.clone()],
         };
-        stage.saw(&mut checker, &Sight::Sent { publish: 0 }).unwrap();
-        stage.saw(&mut checker, &told(0, &two)).unwrap();
-        stage.saw(&mut checker, &Sight::Sent { publish: 1 }).unwrap();
-        stage.saw(&mut checker, &told(1, &one)).unwrap_err();
+        stage.observe(&mut checker, &Observation::Sent { publish: 0 }).unwrap();
+        stage.observe(&mut checker, &told(0, &two)).unwrap();
+        stage.observe(&mut checker, &Observation::Sent { publish: 1 }).unwrap();
+        stage.observe(&mut checker, &told(1, &one)).unwrap_err();
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::{Checker, Scene};
 use crate::{
     env::Conn,
     gate::hits,
-    sight::{Allowed, Guest, Said, Sight},
+    observation::{Allowed, Guest, Observation, OutboundMessage},
 };
 
 /// Milliseconds until every node knows of a revocation, and until a new credential's smaller rights
@@ -39,27 +39,27 @@ impl Checker for Rights {
         "I8"
     }
 
-    fn saw(&mut self, scene: &Scene<'_>, sight: &Sight) -> Result<(), String> {
-        match sight {
-            Sight::StoreFailed => self.failed_at = scene.now,
-            Sight::Revoked { subject, at } => {
+    fn observe(&mut self, scene: &Scene<'_>, observation: &Observation) -> Result<(), String> {
+        match observation {
+            Observation::StoreFailed => self.failed_at = scene.now,
+            Observation::Revoked { subject, at } => {
                 let revocation = Revocation { subject: subject.clone(), at: *at, until: u64::MAX };
                 self.revoked.push((scene.now, revocation));
             }
-            Sight::Granted { session, allowed, .. } => {
+            Observation::Granted { session, allowed, .. } => {
                 self.granted.insert(session.clone(), allowed.clone());
             }
             // Messages before a change of credential are judged by the old one, even if their
             // answer leaves later.
-            Sight::Visited { conn, guest } => {
+            Observation::Visited { conn, guest } => {
                 self.sessions.insert(*conn, (vec![guest.session.clone()], scene.now));
             }
-            Sight::Ended { conn } => {
+            Observation::Ended { conn } => {
                 self.sessions.remove(conn);
                 self.follows.retain(|(other, _)| other != conn);
                 self.only_since.retain(|(other, _), _| other != conn);
             }
-            Sight::Left { conn, guest, said } => {
+            Observation::Left { conn, guest, messages: said } => {
                 let (sessions, since) = self.sessions.entry(*conn).or_default();
                 if sessions.last() != Some(&guest.session) {
                     sessions.push(guest.session.clone());
@@ -91,7 +91,12 @@ impl Checker for Rights {
 impl Rights {
     /// A room's message may be sent if any credential of this connection allows it: messages that
     /// are queued when the credential changes were allowed when they were queued.
-    fn in_rooms(&mut self, conn: Conn, guest: &Guest, said: &Said) -> Result<(), String> {
+    fn in_rooms(
+        &mut self,
+        conn: Conn,
+        guest: &Guest,
+        said: &OutboundMessage,
+    ) -> Result<(), String> {
         let sessions = self.sessions.get(&conn).map(|(sessions, _)| sessions.clone());
         let sessions = sessions.unwrap_or_default();
         let (channel, right) = match &said.message {
@@ -176,7 +181,7 @@ impl Rights {
     }
 
     /// No inbox of another user, and nothing long after a revocation.
-    fn told(&self, scene: &Scene<'_>, guest: &Guest, said: &Said) -> Result<(), String> {
+    fn told(&self, scene: &Scene<'_>, guest: &Guest, said: &OutboundMessage) -> Result<(), String> {
         let Some(channel) = channel_of(&said.message) else { return Ok(()) };
         if channel.inbox_user().is_some_and(|user| user != guest.user) {
             return Err(format!("{} was told of {channel}", guest.user));
@@ -219,18 +224,18 @@ mod tests {
     const PAGE: &str = r#"{"type":"page","channel":"room:a","epoch":"aaaaaaaa","offset":1,"more":false,"messages":[]}"#;
     const ACK: &str = r#"{"type":"ack","client_id":"tab","seq":1,"channel":"room:a","epoch":"aaaaaaaa","offset":1,"record_id":"m"}"#;
 
-    fn granted(rights: RightSet) -> Sight {
+    fn granted(rights: RightSet) -> Observation {
         let allowed = vec![(room(), rights)];
-        Sight::Granted { user: "mina".into(), session: "s".into(), allowed }
+        Observation::Granted { user: "mina".into(), session: "s".into(), allowed }
     }
 
     #[test]
     fn a_record_of_somebody_else_is_found() {
         let stage = Stage::new();
         let mut checker = Rights::default();
-        stage.saw(&mut checker, &left(&[&notification("inbox:mina", 1, "")])).unwrap();
-        stage.saw(&mut checker, &left(&[&notification("system:all", 1, "")])).unwrap();
-        stage.saw(&mut checker, &left(&[&notification("inbox:tom", 1, "")])).unwrap_err();
+        stage.observe(&mut checker, &left(&[&notification("inbox:mina", 1, "")])).unwrap();
+        stage.observe(&mut checker, &left(&[&notification("system:all", 1, "")])).unwrap();
+        stage.observe(&mut checker, &left(&[&notification("inbox:tom", 1, "")])).unwrap_err();
     }
 
     #[test]
@@ -246,11 +251,11 @@ mod tests {
             let stage = Stage::new();
             let mut checker = Rights::default();
             let right = right.with(Right::Subscribe);
-            stage.saw(&mut checker, &granted(right)).unwrap();
-            assert_eq!(stage.saw(&mut checker, &begun(2)).is_ok(), may);
-            stage.saw(&mut checker, &begun(5)).unwrap();
-            stage.saw(&mut checker, &record(6)).unwrap();
-            assert_eq!(stage.saw(&mut checker, &record(5)).is_ok(), may);
+            stage.observe(&mut checker, &granted(right)).unwrap();
+            assert_eq!(stage.observe(&mut checker, &begun(2)).is_ok(), may);
+            stage.observe(&mut checker, &begun(5)).unwrap();
+            stage.observe(&mut checker, &record(6)).unwrap();
+            assert_eq!(stage.observe(&mut checker, &record(5)).is_ok(), may);
         }
     }
 
@@ -258,18 +263,20 @@ mod tests {
     fn what_was_said_before_a_refresh_in_one_request_is_answered_after_it() {
         let stage = Stage::new();
         let mut checker = Rights::default();
-        stage.saw(&mut checker, &granted(RightSet::default().with(Right::Publish))).unwrap();
+        stage.observe(&mut checker, &granted(RightSet::default().with(Right::Publish))).unwrap();
         let before = crate::invariants::testing::guest("s", "p");
-        stage.saw(&mut checker, &Sight::Visited { conn: CONN, guest: before }).unwrap();
+        stage.observe(&mut checker, &Observation::Visited { conn: CONN, guest: before }).unwrap();
         let ack = |session| match left(&[ACK]) {
-            Sight::Left { conn, said, .. } => {
-                Sight::Left { conn, guest: crate::invariants::testing::guest(session, "p"), said }
-            }
+            Observation::Left { conn, messages: said, .. } => Observation::Left {
+                conn,
+                guest: crate::invariants::testing::guest(session, "p"),
+                messages: said,
+            },
             other => other,
         };
-        stage.saw(&mut checker, &ack("fewer")).unwrap();
-        stage.saw(&mut checker, &Sight::Ended { conn: CONN }).unwrap();
-        stage.saw(&mut checker, &ack("fewer")).unwrap_err();
+        stage.observe(&mut checker, &ack("fewer")).unwrap();
+        stage.observe(&mut checker, &Observation::Ended { conn: CONN }).unwrap();
+        stage.observe(&mut checker, &ack("fewer")).unwrap_err();
     }
 
     #[test]
@@ -279,11 +286,11 @@ mod tests {
         {
             let stage = Stage::new();
             let mut checker = Rights::default();
-            stage.saw(&mut checker, &granted(RightSet::default().with(right))).unwrap();
-            stage.saw(&mut checker, &left(&[frame])).unwrap();
+            stage.observe(&mut checker, &granted(RightSet::default().with(right))).unwrap();
+            stage.observe(&mut checker, &left(&[frame])).unwrap();
             let others: RightSet = RightSet::ALL.iter().filter(|one| *one != right).collect();
-            stage.saw(&mut checker, &granted(others)).unwrap();
-            stage.saw(&mut checker, &left(&[frame])).unwrap_err();
+            stage.observe(&mut checker, &granted(others)).unwrap();
+            stage.observe(&mut checker, &left(&[frame])).unwrap_err();
         }
     }
 
@@ -291,24 +298,24 @@ mod tests {
     fn a_message_without_a_subscription_or_after_its_end_is_found() {
         let stage = Stage::new();
         let mut checker = Rights::default();
-        stage.saw(&mut checker, &granted(RightSet::ALL)).unwrap();
-        stage.saw(&mut checker, &left(&[MESSAGE])).unwrap_err();
-        stage.saw(&mut checker, &left(&[SUBSCRIBED, MESSAGE])).unwrap();
+        stage.observe(&mut checker, &granted(RightSet::ALL)).unwrap();
+        stage.observe(&mut checker, &left(&[MESSAGE])).unwrap_err();
+        stage.observe(&mut checker, &left(&[SUBSCRIBED, MESSAGE])).unwrap();
         let ended = r#"{"type":"unsubscribed","channel":"room:a"}"#;
-        stage.saw(&mut checker, &left(&[ended, MESSAGE])).unwrap_err();
+        stage.observe(&mut checker, &left(&[ended, MESSAGE])).unwrap_err();
     }
 
     #[test]
     fn who_follows_on_without_the_right_is_found() {
         let mut stage = Stage::new();
         let mut checker = Rights::default();
-        stage.saw(&mut checker, &granted(RightSet::ALL)).unwrap();
-        stage.saw(&mut checker, &left(&[SUBSCRIBED])).unwrap();
+        stage.observe(&mut checker, &granted(RightSet::ALL)).unwrap();
+        stage.observe(&mut checker, &left(&[SUBSCRIBED])).unwrap();
         stage.now = BOUND + 1;
         checker.settled(&stage.scene()).unwrap();
-        stage.saw(&mut checker, &granted(RightSet::default())).unwrap();
+        stage.observe(&mut checker, &granted(RightSet::default())).unwrap();
         checker.settled(&stage.scene()).unwrap_err();
-        stage.saw(&mut checker, &Sight::Ended { conn: CONN }).unwrap();
+        stage.observe(&mut checker, &Observation::Ended { conn: CONN }).unwrap();
         checker.settled(&stage.scene()).unwrap();
     }
 
@@ -317,11 +324,11 @@ mod tests {
         let mut stage = Stage::new();
         let mut checker = Rights::default();
         let subject = Subject::Session("s".into());
-        stage.saw(&mut checker, &Sight::Revoked { subject, at: 1 }).unwrap();
+        stage.observe(&mut checker, &Observation::Revoked { subject, at: 1 }).unwrap();
         let record = left(&[&notification("inbox:mina", 1, "")]);
         stage.now = BOUND;
-        stage.saw(&mut checker, &record).unwrap();
+        stage.observe(&mut checker, &record).unwrap();
         stage.now = BOUND + 1;
-        stage.saw(&mut checker, &record).unwrap_err();
+        stage.observe(&mut checker, &record).unwrap_err();
     }
 }

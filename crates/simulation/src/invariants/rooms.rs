@@ -16,7 +16,7 @@ use tidings_protocol::{
 
 use super::{Checker, End, Scene};
 use crate::{
-    sight::{Sight, Wish},
+    observation::{Observation, Wish},
     storage::Saved,
     world::message_of,
 };
@@ -34,24 +34,24 @@ impl Checker for Rooms {
         "I12"
     }
 
-    fn saw(&mut self, scene: &Scene<'_>, sight: &Sight) -> Result<(), String> {
-        match sight {
-            Sight::Missing { channel, from, to, why: GapReason::Retention, .. } => {
+    fn observe(&mut self, scene: &Scene<'_>, observation: &Observation) -> Result<(), String> {
+        match observation {
+            Observation::Missing { channel, from, to, why: GapReason::Retention, .. } => {
                 self.missing.entry(channel.clone()).or_default().push((*from, *to));
                 Ok(())
             }
-            Sight::Intended { wish: Wish::Again { message: Some(message) }, .. } => {
+            Observation::Intended { wish: Wish::Again { message: Some(message) }, .. } => {
                 self.again.insert(*message);
                 Ok(())
             }
-            Sight::Shown { page, channel, view, most } => {
+            Observation::Shown { page, channel, view, most } => {
                 // Own messages may be shown beyond the limit until they are in the log.
                 if view.messages.iter().filter(|one| !is_own(one)).count() > *most {
                     return Err(format!("{page} holds more than {most} messages of {channel}"));
                 }
                 self.once(view).map_err(|what| format!("{page} shows {channel}: {what}"))
             }
-            Sight::Saved { page, key, saved } => match key.split_once('\t') {
+            Observation::Saved { page, key, saved } => match key.split_once('\t') {
                 Some((user, channel)) => self
                     .saved(scene, channel, saved)
                     .map_err(|what| format!("{page} of {user} saved {channel}: {what}")),
@@ -207,7 +207,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        invariants::testing::{PAGE, Stage, room, said},
+        invariants::testing::{PAGE, Stage, publish_as, room},
         world::words,
     };
 
@@ -226,24 +226,25 @@ mod tests {
         })
     }
 
-    fn shown(messages: Vec<Arc<MessageView>>) -> Sight {
+    fn shown(messages: Vec<Arc<MessageView>>) -> Observation {
         let view = ChannelView { messages: messages.into(), ..ChannelView::default() };
-        Sight::Shown { page: PAGE, channel: room(), view: Box::new(view), most: 2 }
+        Observation::Shown { page: PAGE, channel: room(), view: Box::new(view), most: 2 }
     }
 
     #[test]
     fn an_own_message_that_stands_beside_its_echo_is_found() {
         let stage = Stage::new();
         let mut checker = Rooms::default();
-        stage.saw(&mut checker, &shown(vec![view(Some(1), 1), view(None, 2)])).unwrap();
-        stage.saw(&mut checker, &shown(vec![view(Some(1), 1), view(None, 1)])).unwrap_err();
-        stage.saw(&mut checker, &shown(vec![view(Some(1), 1), view(Some(1), 2)])).unwrap_err();
+        stage.observe(&mut checker, &shown(vec![view(Some(1), 1), view(None, 2)])).unwrap();
+        stage.observe(&mut checker, &shown(vec![view(Some(1), 1), view(None, 1)])).unwrap_err();
+        stage.observe(&mut checker, &shown(vec![view(Some(1), 1), view(Some(1), 2)])).unwrap_err();
     }
 
     #[test]
     fn a_saved_room_with_a_hole_or_another_message_is_found() {
         let mut stage = Stage::new();
-        let epoch = (1..=3).map(|one| said(&mut stage, "tab", one, one).epoch).last().unwrap();
+        let epoch =
+            (1..=3).map(|one| publish_as(&mut stage, "tab", one, one).epoch).last().unwrap();
         let saves = |stage: &Stage, checker: &mut Rooms, edit: fn(&mut History)| {
             let fact = |offset| stage.history.message(&room(), offset).cloned();
             let messages = (1..=3).filter_map(fact);
@@ -263,7 +264,7 @@ mod tests {
                 text: format!("1{}", page.to_json()),
             };
             let key = format!("mina\t{}", room());
-            stage.saw(checker, &Sight::Saved { page: PAGE, key, saved })
+            stage.observe(checker, &Observation::Saved { page: PAGE, key, saved })
         };
         let mut checker = Rooms::default();
         saves(&stage, &mut checker, |_| ()).unwrap();
@@ -280,8 +281,9 @@ mod tests {
         // The log has another epoch: the checker can't judge it.
         saves(&stage, &mut checker, |page| page.epoch = Epoch::from_bits(7)).unwrap();
         let why = GapReason::Retention;
-        let told = Sight::Missing { user: "mina".into(), channel: room(), from: 2, to: 2, why };
-        stage.saw(&mut checker, &told).unwrap();
+        let told =
+            Observation::Missing { user: "mina".into(), channel: room(), from: 2, to: 2, why };
+        stage.observe(&mut checker, &told).unwrap();
         saves(&stage, &mut checker, hole).unwrap();
     }
 
@@ -289,7 +291,7 @@ mod tests {
     fn an_end_below_the_top_is_found() {
         let mut stage = Stage::new();
         for one in 1..=2 {
-            said(&mut stage, "tab", one, one);
+            publish_as(&mut stage, "tab", one, one);
         }
         let of = |offset| {
             let fact = stage.history.message(&room(), offset).unwrap();

@@ -6,7 +6,7 @@ use tidings_client_core::Change;
 use tidings_protocol::{ClientMessage, Encode, Retry, ServerMessage};
 
 use crate::{
-    sight::{Guest, Said},
+    observation::{Guest, OutboundMessage},
     storage::Place,
     world::message_of,
 };
@@ -15,7 +15,7 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Row {
     /// Identifies the intent in any lane: when it was made, and its content.
-    pub(super) deed: String,
+    pub(super) operation: String,
     /// The number of the message, if the intent publishes one.
     pub(super) message: Option<u64>,
     /// Whether it was refused for good.
@@ -26,7 +26,7 @@ pub(super) struct Row {
 pub(super) fn read(text: &str) -> Option<Row> {
     let mut lines = text.split('\n');
     let (head, sent) = (lines.next()?, lines.next()?);
-    let (deed, message) = match ClientMessage::decode(sent).ok()? {
+    let (operation, message) = match ClientMessage::decode(sent).ok()? {
         ClientMessage::Publish(mut sent) => {
             (sent.client_id, sent.seq) = (None, None);
             let message = message_of(&sent.data);
@@ -46,7 +46,7 @@ pub(super) fn read(text: &str) -> Option<Row> {
         }
         _ => return None,
     };
-    Some(Row { deed, message, refused: lines.next().is_some() })
+    Some(Row { operation, message, refused: lines.next().is_some() })
 }
 
 /// Every row that was ever stored, by lane and `seq`, and every final answer of a server.
@@ -91,7 +91,7 @@ impl Rows {
     }
 
     /// Notes a final answer that was sent.
-    pub(super) fn left(&mut self, guest: &Guest, said: &Said) {
+    pub(super) fn left(&mut self, guest: &Guest, said: &OutboundMessage) {
         let (lane, seq, answer) = match &said.message {
             ServerMessage::Ack(ack) => {
                 let answer = if ack.record_id.is_some() { Answer::Record } else { Answer::Nothing };

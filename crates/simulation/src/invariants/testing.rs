@@ -18,7 +18,7 @@ use super::{Checker, Scene};
 use crate::{
     env::Conn,
     model::History,
-    sight::{Guest, Page, Said, Sight},
+    observation::{Guest, Observation, OutboundMessage, Page},
 };
 
 /// A store with an inbox of `mina`, and its history.
@@ -68,8 +68,12 @@ impl Stage {
         Place { channel: record.channel, epoch: record.epoch, offset: record.offset, id: record.id }
     }
 
-    pub(super) fn saw(&self, checker: &mut dyn Checker, sight: &Sight) -> Result<(), String> {
-        checker.saw(&self.scene(), sight)
+    pub(super) fn observe(
+        &self,
+        checker: &mut dyn Checker,
+        observation: &Observation,
+    ) -> Result<(), String> {
+        checker.observe(&self.scene(), observation)
     }
 }
 
@@ -82,7 +86,7 @@ pub(super) fn room() -> Channel {
 }
 
 /// Stores a message of `mina` in the room, at a lane and `seq`.
-pub(super) fn said(stage: &mut Stage, lane: &str, seq: u64, message: u64) -> Place {
+pub(super) fn publish_as(stage: &mut Stage, lane: &str, seq: u64, message: u64) -> Place {
     stage.history.room(&stage.store, &room());
     let who = Identity {
         user: "mina".into(),
@@ -109,12 +113,16 @@ pub(super) fn guest(session: &str, instance: &str) -> Rc<Guest> {
 }
 
 /// Messages from a node to `mina`.
-pub(super) fn left(texts: &[&str]) -> Sight {
-    let read = |text: &&str| Said {
+pub(super) fn left(texts: &[&str]) -> Observation {
+    let read = |text: &&str| OutboundMessage {
         message: ServerMessage::decode(text).unwrap(),
         text: (*text).to_owned(),
     };
-    Sight::Left { conn: CONN, guest: guest("s", "p"), said: texts.iter().map(read).collect() }
+    Observation::Left {
+        conn: CONN,
+        guest: guest("s", "p"),
+        messages: texts.iter().map(read).collect(),
+    }
 }
 
 pub(super) fn subscribed(epoch: Epoch, offset: u64) -> String {

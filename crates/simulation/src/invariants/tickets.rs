@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Checker, Scene};
-use crate::sight::Sight;
+use crate::observation::Observation;
 
 /// Tickets that were used.
 #[derive(Debug, Default)]
@@ -14,9 +14,9 @@ impl Checker for Tickets {
         "I9"
     }
 
-    fn saw(&mut self, _: &Scene<'_>, sight: &Sight) -> Result<(), String> {
-        match sight {
-            Sight::TicketSpent { ticket } if !self.0.insert(ticket.clone()) => {
+    fn observe(&mut self, _: &Scene<'_>, observation: &Observation) -> Result<(), String> {
+        match observation {
+            Observation::TicketSpent { ticket } if !self.0.insert(ticket.clone()) => {
                 Err(format!("{ticket} was taken twice"))
             }
             _ => Ok(()),
@@ -33,9 +33,9 @@ mod tests {
     fn a_ticket_that_is_taken_twice_is_found() {
         let stage = Stage::new();
         let mut checker = Tickets::default();
-        let spent = |ticket: &str| Sight::TicketSpent { ticket: ticket.to_owned() };
-        stage.saw(&mut checker, &spent("a")).unwrap();
-        stage.saw(&mut checker, &spent("b")).unwrap();
-        stage.saw(&mut checker, &spent("a")).unwrap_err();
+        let spent = |ticket: &str| Observation::TicketSpent { ticket: ticket.to_owned() };
+        stage.observe(&mut checker, &spent("a")).unwrap();
+        stage.observe(&mut checker, &spent("b")).unwrap();
+        stage.observe(&mut checker, &spent("a")).unwrap_err();
     }
 }

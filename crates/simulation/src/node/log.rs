@@ -11,7 +11,7 @@ use super::{Node, Origin, Published};
 use crate::{
     bus::News,
     env::{Due, Env, Process},
-    sight::Sight,
+    observation::Observation,
     tally::Count,
 };
 
@@ -48,28 +48,28 @@ impl Node {
         let committing = std::mem::take(&mut self.committing);
         let (origins, writes): (Vec<_>, Vec<_>) = committing.into_iter().unzip();
         let (wall, cut_off) = (self.store_wall(env), self.crashes != self.disk.crashes());
-        let fates = self.disk.commit(env, wall, &writes, cut_off);
-        if fates.iter().any(|fate| matches!(fate, Err(StoreError::Unknown(_)))) {
+        let results = self.disk.commit(env, wall, &writes, cut_off);
+        if results.iter().any(|result| matches!(result, Err(StoreError::Unknown(_)))) {
             // The log may have new records that no hint announced.
             self.follow(env, follow::Event::HintsLost);
         }
         let mut published = Vec::new();
-        for ((origin, write), fate) in origins.into_iter().zip(writes).zip(fates) {
-            if let Ok(Written::Records { records, .. }) = &fate {
+        for ((origin, write), result) in origins.into_iter().zip(writes).zip(results) {
+            if let Ok(Written::Records { records, .. }) = &result {
                 env.tally.more(Count::Records, records.len() as u64);
                 records.iter().for_each(|record| self.fan_out(env, record));
             }
             match origin {
-                Origin::Publisher(publish) => published.push((publish, fate)),
+                Origin::Publisher(publish) => published.push((publish, result)),
                 Origin::Session(conn, request) => {
-                    let event = match fate {
+                    let event = match result {
                         Ok(written) => Event::Committed { request, written },
                         Err(error) => Event::StoreFailed { request, error },
                     };
                     self.step(env, conn, event);
                 }
                 Origin::Revoker => {
-                    if let (Ok(_), Op::Revoke(revocation)) = (fate, write.op) {
+                    if let (Ok(_), Op::Revoke(revocation)) = (result, write.op) {
                         self.revoked(env, revocation);
                     }
                 }
@@ -94,7 +94,7 @@ impl Node {
     fn revoked(&mut self, env: &mut Env, revocation: Revocation) {
         env.tally.count(Count::Revocations);
         let Revocation { subject, at, .. } = revocation.clone();
-        env.saw(Sight::Revoked { subject, at });
+        env.observe(Observation::Revoked { subject, at });
         self.news.push(News::Revocation);
         self.heed(env, revocation);
     }

@@ -21,7 +21,7 @@ use crate::{
     disk::Disk,
     env::{Conn, Due, Env, Process, Way},
     gate::{self, Gate},
-    sight::{Guest, Sight},
+    observation::{Guest, Observation},
     tally::Count,
 };
 
@@ -224,9 +224,9 @@ impl Node {
         self.committing.clear();
         self.news.clear();
         // Connections it can't end any more are ended by the process after it.
-        env.saw(Sight::StoreFailed);
+        env.observe(Observation::StoreFailed);
         for conn in std::mem::take(&mut self.connections).into_keys() {
-            env.saw(Sight::Ended { conn });
+            env.observe(Observation::Ended { conn });
             env.close(conn, Way::Down, 1006);
         }
     }
@@ -284,7 +284,7 @@ impl Node {
         self.step(env, conn, event);
         if gone && self.connections.remove(&conn).is_some() {
             self.gate.leave(&self.disk.memory, conn);
-            env.saw(Sight::Ended { conn });
+            env.observe(Observation::Ended { conn });
         }
         self.settle(env);
     }
@@ -331,7 +331,7 @@ impl Node {
         }
         if bytes > self.most_queued {
             self.most_queued = bytes;
-            env.saw(Sight::Queued { conn, bytes, limits: self.settings.limits.clone() });
+            env.observe(Observation::Queued { conn, bytes, limits: self.settings.limits.clone() });
         }
     }
 

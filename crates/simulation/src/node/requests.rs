@@ -13,7 +13,7 @@ use super::Node;
 use crate::{
     connection::{Batch, Carrier, Connection},
     env::{Asked, Conn, Due, Env, Way},
-    sight::{Guest, Sight},
+    observation::{Guest, Observation},
     tally::Count,
 };
 
@@ -115,7 +115,7 @@ impl Node {
         let session = Session::visit(limits.clone(), env.rng.bits(), now, who, guard, &mut out);
         let carrier = Carrier::Visit { answers: String::new() };
         let mut connection = Connection::of(session, &limits, carrier);
-        env.saw(Sight::Visited { conn, guest: guest.clone() });
+        env.observe(Observation::Visited { conn, guest: guest.clone() });
         connection.guest = Some(guest);
         connection.unread = asked.body.lines().map(str::to_owned).collect();
         self.connections.insert(conn, connection);

@@ -16,7 +16,7 @@ use super::{Node, Origin, hash_of};
 use crate::{
     bus::News,
     env::{Conn, Due, Env, Process, Way},
-    sight::{Guest, Sight},
+    observation::{Guest, Observation},
     tally::Count,
 };
 
@@ -123,7 +123,7 @@ impl Node {
                     connection.guest = Some(guest.clone());
                 }
                 let (node, most) = (self.process.node, self.gate.most());
-                env.saw(Sight::Admitted { node, conn, guest: guest.clone(), most });
+                env.observe(Observation::Admitted { node, conn, guest: guest.clone(), most });
                 Event::Admitted
             }
             Err(refused) => Event::NotAdmitted(refused),
@@ -157,7 +157,7 @@ impl Node {
             None => env.close(conn, Way::Down, code.0),
         }
         self.gate.leave(&self.disk.memory, conn);
-        env.saw(Sight::Ended { conn });
+        env.observe(Observation::Ended { conn });
     }
 
     fn authenticate(&self, env: &mut Env, credential: &Credential) -> Result<Grant, Refused> {
@@ -171,7 +171,7 @@ impl Node {
         }
         let grant = self.disk.memory.take_ticket(self.store_wall(env), hash_of(ticket))?;
         let grant = Grant::decode(&grant.ok_or(ErrorCode::TicketInvalid)?)?;
-        env.saw(Sight::TicketSpent { ticket: ticket.clone() });
+        env.observe(Observation::TicketSpent { ticket: ticket.clone() });
         if grant.expires_at <= self.clock.read(env.now).wall {
             env.tally.count(Count::Expired);
             return Err(ErrorCode::Expired.into());

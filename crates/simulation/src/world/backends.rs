@@ -16,7 +16,7 @@ use super::{ANSWER, Body, Publish, World, at, title};
 use crate::{
     env::Due,
     node::{Published, hash_of},
-    sight::{Page, Sight},
+    observation::{Observation, Page},
     tally::Count,
 };
 
@@ -57,7 +57,7 @@ impl World {
     fn send(&mut self, body: Body) -> usize {
         let number = self.publishes.len();
         self.publishes.push(Publish { body, acknowledged: false });
-        self.env.saw(Sight::Sent { publish: number });
+        self.env.observe(Observation::Sent { publish: number });
         self.try_publish(number);
         number
     }
@@ -118,7 +118,7 @@ impl World {
                 continue;
             }
             self.env.tally.count(if outcome.replayed { Count::Replays } else { Count::Publishes });
-            self.env.saw(Sight::Acknowledged { publish, places: outcome.places });
+            self.env.observe(Observation::Acknowledged { publish, places: outcome.places });
             self.publishes[publish].acknowledged = true;
         }
     }
@@ -170,7 +170,7 @@ impl World {
             ..TicketRequest::default()
         };
         self.granted.insert(session.clone(), allowed.clone());
-        self.env.saw(Sight::Granted { user, session: session.clone(), allowed });
+        self.env.observe(Observation::Granted { user, session: session.clone(), allowed });
         let node = &self.nodes[node];
         let (wall, limits) = (node.clock.read(self.env.now).wall, node.limits());
         let store_wall = node.store_wall(&self.env);

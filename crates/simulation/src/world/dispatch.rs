@@ -7,7 +7,7 @@ use super::{EVENTS_MAX, World, at, of};
 use crate::{
     bus::News,
     env::{Asked, Conn, Due, Way},
-    invariants::Breach,
+    invariants::Violation,
     tally::Count,
 };
 
@@ -16,7 +16,7 @@ impl World {
         self.events += 1;
         if self.events > EVENTS_MAX {
             let what = format!("{EVENTS_MAX} events and no end");
-            self.breach = Some(Breach { invariant: "I7", what });
+            self.violation = Some(Violation { invariant: "I7", what });
         }
         if self.env.trace.is_told() {
             due.describe().into_iter().for_each(|line| self.env.tell(line));

@@ -1,8 +1,8 @@
 //! Devices, servers, their store and bus, and backends, and the loop that lets time pass.
 #![allow(clippy::panic, reason = "a test of a world in which a promise is broken ends")]
 
+mod actions;
 mod backends;
-mod deeds;
 mod dispatch;
 
 use std::{cell::RefCell, collections::BTreeMap, rc::Rc, sync::Arc};
@@ -20,10 +20,10 @@ use crate::{
     disk::Disk,
     env::{Conn, Env},
     faults::Faults,
-    invariants::{self, Breach, Checker, End, Scene},
+    invariants::{self, Checker, End, Scene, Violation},
     model::History,
     node::{Node, Settings},
-    sight::{Allowed, Page, Sight},
+    observation::{Allowed, Observation, Page},
     storage::{Place, Storage},
 };
 
@@ -50,7 +50,7 @@ pub struct Setup {
     /// Servers' clocks drift.
     pub drift: bool,
     /// Whether to print a readable trace.
-    pub told: bool,
+    pub narrated: bool,
 }
 
 /// A publish of a backend, repeated with the same key until it is acknowledged.
@@ -83,7 +83,7 @@ pub struct World {
     /// The contents of the logs.
     pub history: History,
     /// The first invariant that was broken.
-    pub breach: Option<Breach>,
+    pub violation: Option<Violation>,
     checkers: Vec<Box<dyn Checker>>,
     /// The node of a connection.
     routes: BTreeMap<Conn, usize>,
@@ -123,15 +123,15 @@ impl World {
             nodes: 1,
             connections: 16,
             drift: false,
-            told: false,
+            narrated: false,
         })
     }
 
     /// A world with these parameters.
     #[must_use]
     pub fn of(setup: Setup) -> Self {
-        let Setup { seed, faults, limits, nodes, connections, drift, told } = setup;
-        let mut env = Env::new(seed, faults, told);
+        let Setup { seed, faults, limits, nodes, connections, drift, narrated } = setup;
+        let mut env = Env::new(seed, faults, narrated);
         let disk = Rc::new(Disk::new(seed));
         let settings = Settings { limits: Arc::new(limits), connections, cluster: nodes > 1 };
         let node = |node| {
@@ -144,7 +144,7 @@ impl World {
             bus: Bus::default(),
             devices: Vec::new(),
             history: History::default(),
-            breach: None,
+            violation: None,
             checkers: invariants::all(),
             routes: BTreeMap::new(),
             publishes: Vec::new(),
@@ -195,7 +195,7 @@ impl World {
     /// Lets time pass, until an invariant is broken.
     pub fn run(&mut self, ms: u64) {
         self.run_until(ms, |_| false);
-        if self.breach.is_none() {
+        if self.violation.is_none() {
             self.judge();
         }
     }
@@ -203,7 +203,7 @@ impl World {
     /// Lets time pass until `so` is true; `false` if that takes longer than `ms`.
     pub fn run_until(&mut self, ms: u64, mut so: impl FnMut(&mut Self) -> bool) -> bool {
         let until = self.env.now.mono + ms;
-        while self.breach.is_none() {
+        while self.violation.is_none() {
             if so(self) {
                 return true;
             }
@@ -220,22 +220,22 @@ impl World {
 
     /// Checks the observations against the invariants.
     fn judge(&mut self) {
-        if self.env.sights.is_empty() || self.breach.is_some() {
+        if self.env.observations.is_empty() || self.violation.is_some() {
             return;
         }
         self.history.refresh(&self.disk.memory);
-        let sights = std::mem::take(&mut self.env.sights);
+        let observations = std::mem::take(&mut self.env.observations);
         let scene =
             Scene { now: self.env.now.mono, store: &self.disk.memory, history: &self.history };
-        for sight in &sights {
-            if let Sight::Missing { channel, to, .. } = sight {
+        for observation in &observations {
+            if let Observation::Missing { channel, to, .. } = observation {
                 let told = self.missing.entry(channel.clone()).or_default();
                 *told = (*to).max(*told);
             }
             for checker in &mut self.checkers {
-                if let Err(what) = checker.saw(&scene, sight) {
+                if let Err(what) = checker.observe(&scene, observation) {
                     let invariant = checker.invariant();
-                    self.breach.get_or_insert(Breach { invariant, what });
+                    self.violation.get_or_insert(Violation { invariant, what });
                 }
             }
         }
@@ -308,9 +308,9 @@ impl World {
     /// # Errors
     /// The invariant that is broken: by an observation, by the final state, or because the end is
     /// not reached within `ms`.
-    pub fn try_settle(&mut self, ms: u64) -> Result<(), Breach> {
+    pub fn try_settle(&mut self, ms: u64) -> Result<(), Violation> {
         self.quiet(ms);
-        if self.breach.is_none() && self.mend_outboxes() {
+        if self.violation.is_none() && self.mend_outboxes() {
             self.env.tell("pages that could not keep their outbox are loaded again");
             self.quiet(ms);
         }
@@ -321,21 +321,21 @@ impl World {
         for checker in &mut self.checkers {
             if let Err(what) = checker.settled(&scene) {
                 let invariant = checker.invariant();
-                self.breach.get_or_insert(Breach { invariant, what });
+                self.violation.get_or_insert(Violation { invariant, what });
             }
         }
-        self.breach.clone().map_or(Ok(()), Err)
+        self.violation.clone().map_or(Ok(()), Err)
     }
 
     /// Lets time pass until all is quiet. If that takes longer than `ms`, an invariant is broken.
     fn quiet(&mut self, ms: u64) {
         let until = self.env.now.mono + ms;
-        while self.breach.is_none()
+        while self.violation.is_none()
             && let Some((invariant, what)) = self.unsettled()
         {
             if self.env.now.mono >= until {
                 let what = format!("after {ms} ms of quiet, {what}");
-                self.breach = Some(Breach { invariant, what });
+                self.violation = Some(Violation { invariant, what });
             }
             self.run(LOOK);
         }
@@ -346,8 +346,8 @@ impl World {
     /// # Panics
     /// If an invariant is broken.
     pub fn settle(&mut self, ms: u64) {
-        if let Err(breach) = self.try_settle(ms) {
-            panic!("{breach}");
+        if let Err(violation) = self.try_settle(ms) {
+            panic!("{violation}");
         }
     }
 }

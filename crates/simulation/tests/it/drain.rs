@@ -7,7 +7,7 @@ use crate::arrived;
 fn devices_leave_a_draining_server_and_miss_nothing() {
     let (faults, limits) = (Faults::NONE, Limits::default());
     let setup =
-        Setup { seed: 1, faults, limits, nodes: 2, connections: 16, drift: false, told: false };
+        Setup { seed: 1, faults, limits, nodes: 2, connections: 16, drift: false, narrated: false };
     let mut world = World::of(setup);
     let devices: Vec<usize> = (0..10).map(|n| world.device(&format!("user-{n}"))).collect();
     world.settle(5_000);

@@ -6,20 +6,20 @@ use tidings_simulation::{Faults, Rng, World};
 use crate::{ARCHIVED, READ, UNREAD, ids};
 
 /// Random actions of three devices, a publisher and faults, then a good network until all is quiet.
-fn live_through(seed: u64, deeds: u32, faults: Faults) -> World {
+fn live_through(seed: u64, actions: u32, faults: Faults) -> World {
     let mut world = World::new(seed, faults);
-    let mut fate = Rng::new(!seed);
+    let mut rng = Rng::new(!seed);
     for user in ["mina", "mina", "tom"] {
         world.device(user);
     }
-    for _ in 0..deeds {
-        let device = fate.between(0, 2) as usize;
-        match fate.between(0, 19) {
+    for _ in 0..actions {
+        let device = rng.between(0, 2) as usize;
+        match rng.between(0, 19) {
             0..=5 => {
-                let user = if fate.hits(6_000) { "mina" } else { "tom" };
-                for _ in 0..fate.between(1, 2) {
+                let user = if rng.hits(6_000) { "mina" } else { "tom" };
+                for _ in 0..rng.between(1, 2) {
                     world.notify(user);
-                    let pause = fate.between(0, 30);
+                    let pause = rng.between(0, 30);
                     world.run(pause);
                 }
             }
@@ -28,8 +28,8 @@ fn live_through(seed: u64, deeds: u32, faults: Faults) -> World {
             }
             8..=12 => {
                 let mut items = ids(&mut world, device);
-                items.retain(|_| fate.hits(3_000));
-                let set = [READ, UNREAD, ARCHIVED][fate.between(0, 2) as usize];
+                items.retain(|_| rng.hits(3_000));
+                let set = [READ, UNREAD, ARCHIVED][rng.between(0, 2) as usize];
                 if !items.is_empty() {
                     world.mark(device, &items, set);
                 }
@@ -42,7 +42,7 @@ fn live_through(seed: u64, deeds: u32, faults: Faults) -> World {
             17 if world.nodes[0].is_up() => world.crash(),
             _ => world.restart(),
         }
-        let pause = fate.between(0, 1_500);
+        let pause = rng.between(0, 1_500);
         world.run(pause);
     }
     world.env.faults = Faults::NONE;

@@ -117,7 +117,7 @@ fn one_who_may_not_read_back_has_what_came_since_the_first_subscription_and_noth
             nodes,
             connections: 16,
             drift: false,
-            told: false,
+            narrated: false,
         });
         world.allow("mina", &hall(), RightSet::default().with(Right::Subscribe));
         let phone = world.device_in("mina", Rc::default(), |_| {});

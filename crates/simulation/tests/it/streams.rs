@@ -23,7 +23,7 @@ fn world(seed: u64, connections: usize) -> World {
         nodes: 1,
         connections,
         drift: false,
-        told: false,
+        narrated: false,
     })
 }
 
@@ -162,7 +162,7 @@ fn a_connection_that_was_replaced_at_another_node_ends_though_the_bus_lost_the_n
             nodes: 3,
             connections: 1,
             drift: false,
-            told: false,
+            narrated: false,
         });
         let phone = device(&mut world, kind);
         world.settle(5_000);

@@ -11,7 +11,7 @@ use super::{World, words};
 use crate::{
     env::{Due, Way},
     faults::Faults,
-    sight::Sight,
+    observation::Observation,
     tally::Count,
 };
 
@@ -115,7 +115,7 @@ impl World {
         }
         self.env.tally.count(Count::Restores);
         self.disk.memory.new_epochs();
-        self.env.saw(Sight::Restored);
+        self.env.observe(Observation::Restored);
     }
 
     /// Runs retention.

@@ -43,7 +43,7 @@ const ROOMS: [&str; 2] = ["room:hall", "room:attic"];
 /// Chances, out of ten thousand per action, of faults that need an actor. Half of all worlds lack a
 /// given fault, as with [`Faults`].
 #[derive(Clone, Copy, Debug)]
-struct Dangers {
+struct FaultRates {
     kill: u32,
     store_crash: u32,
     outage: u32,
@@ -63,7 +63,7 @@ struct Dangers {
     network: u32,
 }
 
-impl Dangers {
+impl FaultRates {
     const fn drawn(rng: &mut Rng) -> Self {
         Self {
             kill: rng.chance(800),
@@ -87,28 +87,28 @@ impl Dangers {
     }
 }
 
-/// Runs a seed until all is quiet or an invariant is broken; `told`: with a readable trace.
+/// Runs a seed until all is quiet or an invariant is broken; `narrated`: with a readable trace.
 #[must_use]
-pub fn live(seed: u64, told: bool) -> World {
-    let mut fate = Rng::new(!seed);
-    let mut world = begin(seed, told, &mut fate);
-    let dangers = Dangers::drawn(&mut fate);
-    for _ in 0..fate.between(20, 70) {
-        if world.breach.is_some() {
+pub fn live(seed: u64, narrated: bool) -> World {
+    let mut rng = Rng::new(!seed);
+    let mut world = begin(seed, narrated, &mut rng);
+    let rates = FaultRates::drawn(&mut rng);
+    for _ in 0..rng.between(20, 70) {
+        if world.violation.is_some() {
             return world;
         }
-        befall(&mut world, dangers, &mut fate);
-        act(&mut world, &mut fate);
-        let pause = match fate.between(0, 19) {
-            0 => fate.between(10_000, 50_000),
-            1..=4 => fate.between(1_000, 5_000),
-            _ => fate.between(0, 400),
+        inject_faults(&mut world, rates, &mut rng);
+        act(&mut world, &mut rng);
+        let pause = match rng.between(0, 19) {
+            0 => rng.between(10_000, 50_000),
+            1..=4 => rng.between(1_000, 5_000),
+            _ => rng.between(0, 400),
         };
         world.run(pause);
     }
     world.env.tell("all is well again");
     world.calm();
-    // The result is in `breach`.
+    // The result is in `violation`.
     if world.try_settle(PATIENCE).is_ok() {
         scroll::to_the_end(&mut world);
     }
@@ -125,18 +125,18 @@ fn small_budgets() -> Rates {
     }
 }
 
-fn begin(seed: u64, told: bool, fate: &mut Rng) -> World {
-    let mailbox = [1_500, 4_000, 512 * 1024][fate.index(3)];
+fn begin(seed: u64, narrated: bool, rng: &mut Rng) -> World {
+    let mailbox = [1_500, 4_000, 512 * 1024][rng.index(3)];
     let limits = Limits {
         mailbox_bytes: mailbox,
         catch_up_bytes: (mailbox / 8) as u32,
-        catch_up_records: [3, 20, 100][fate.index(3)],
-        join_bytes: [500, 16 * 1024][fate.index(2)],
-        snapshot_items: [5, 50][fate.index(2)],
-        page: [5, 100][fate.index(2)],
+        catch_up_records: [3, 20, 100][rng.index(3)],
+        join_bytes: [500, 16 * 1024][rng.index(2)],
+        snapshot_items: [5, 50][rng.index(2)],
+        page: [5, 100][rng.index(2)],
         page_bytes: (mailbox / 2) as u32,
         snapshot_bytes: (mailbox / 4) as u32,
-        message_bytes: [MESSAGE_BYTES, MESSAGE_BYTES, 700][fate.index(3)],
+        message_bytes: [MESSAGE_BYTES, MESSAGE_BYTES, 700][rng.index(3)],
         ..Limits::default()
     };
     let limits = match seed % 3 {
@@ -145,45 +145,45 @@ fn begin(seed: u64, told: bool, fate: &mut Rng) -> World {
     };
     let mut world = World::of(Setup {
         seed,
-        faults: Faults::drawn(fate),
+        faults: Faults::drawn(rng),
         limits,
-        nodes: [1, 1, 2, 3][fate.index(4)],
-        connections: [3, 16][fate.index(2)],
+        nodes: [1, 1, 2, 3][rng.index(4)],
+        connections: [3, 16][rng.index(2)],
         drift: true,
-        told,
+        narrated,
     });
-    world.session_ttl_ms = [30_000, 120_000, HOUR][fate.index(3)];
-    let users = fate.between(1, 3) as usize;
-    let rooms = &ROOMS[..fate.index(ROOMS.len() + 1)];
+    world.session_ttl_ms = [30_000, 120_000, HOUR][rng.index(3)];
+    let users = rng.between(1, 3) as usize;
+    let rooms = &ROOMS[..rng.index(ROOMS.len() + 1)];
     for user in &USERS[..users] {
         for room in rooms {
-            world.allow(user, &channel(room), rights(fate));
+            world.allow(user, &channel(room), rights(rng));
         }
     }
     let mut profiles: Vec<Vec<Rc<RefCell<Storage>>>> = vec![Vec::new(); users];
     // At most three devices a user, so that all can connect under every limit.
-    for device in 0..fate.between(2, 2 + users as u64) {
+    for device in 0..rng.between(2, 2 + users as u64) {
         let user = device as usize % users;
-        let shared = profiles[user].last().filter(|_| fate.hits(5_000)).cloned();
+        let shared = profiles[user].last().filter(|_| rng.hits(5_000)).cloned();
         let profile = shared.unwrap_or_default();
         profiles[user].push(profile.clone());
-        let (parts, drift) = (fate.hits(5_000), fate.bits());
+        let (parts, drift) = (rng.hits(5_000), rng.bits());
         let reads: Vec<Channel> =
-            rooms.iter().filter(|_| fate.hits(7_000)).map(|room| channel(room)).collect();
+            rooms.iter().filter(|_| rng.hits(7_000)).map(|room| channel(room)).collect();
         world.device_in(USERS[user], profile, |device| {
             device.set(|config| {
-                config.keep = [4, 50][fate.index(2)];
-                config.messages_max = [6, 500][fate.index(2)];
-                config.linger = [500, 5_000][fate.index(2)];
-                if fate.hits(7_500) {
+                config.keep = [4, 50][rng.index(2)];
+                config.messages_max = [6, 500][rng.index(2)];
+                config.linger = [500, 5_000][rng.index(2)];
+                if rng.hits(7_500) {
                     config.transports = TRANSPORTS.to_vec();
-                    config.climb_after = [5_000, 60_000][fate.index(2)];
+                    config.climb_after = [5_000, 60_000][rng.index(2)];
                 }
                 // A private window stores nothing, an old browser no outbox.
-                config.storage = fate.hits(9_500);
-                config.lanes = config.storage && fate.hits(9_500);
+                config.storage = rng.hits(9_500);
+                config.lanes = config.storage && rng.hits(9_500);
             });
-            if fate.hits(500) {
+            if rng.hits(500) {
                 device.lack_locks();
             }
             if parts {
@@ -193,7 +193,7 @@ fn begin(seed: u64, told: bool, fate: &mut Rng) -> World {
             device.clock = Clock::drifting(drift);
         });
     }
-    world.run(fate.between(0, 3_000));
+    world.run(rng.between(0, 3_000));
     world
 }
 
@@ -203,9 +203,9 @@ fn channel(room: &str) -> Channel {
 }
 
 /// A user's rights in a room.
-fn rights(fate: &mut Rng) -> RightSet {
+fn rights(rng: &mut Rng) -> RightSet {
     let set = |rights: &[Right]| rights.iter().copied().collect();
-    match fate.between(0, 9) {
+    match rng.between(0, 9) {
         0 => RightSet::default(),
         1 => set(&[Right::Publish]),
         2 => set(&[Right::Subscribe, Right::History]),
@@ -215,19 +215,19 @@ fn rights(fate: &mut Rng) -> RightSet {
 }
 
 /// One action of a user or a backend.
-fn act(world: &mut World, fate: &mut Rng) {
-    if fate.hits(4_000) {
-        return act_in_rooms(world, fate);
+fn act(world: &mut World, rng: &mut Rng) {
+    if rng.hits(4_000) {
+        return act_in_rooms(world, rng);
     }
-    let device = fate.index(world.devices.len());
+    let device = rng.index(world.devices.len());
     let user = world.devices[device].user.clone();
-    match fate.between(0, 19) {
+    match rng.between(0, 19) {
         0..=8 => {
             // Now and then a burst: more than a slow link takes.
-            let most = if fate.hits(1_000) { 30 } else { 4 };
-            for _ in 0..fate.between(1, most) {
+            let most = if rng.hits(1_000) { 30 } else { 4 };
+            for _ in 0..rng.between(1, most) {
                 world.notify(&user);
-                world.run(fate.between(0, 30));
+                world.run(rng.between(0, 30));
             }
         }
         9..=10 => {
@@ -243,13 +243,13 @@ fn act(world: &mut World, fate: &mut Rng) {
         12..=16 => {
             let items = world.devices[device].view().items;
             let mut ids: Vec<String> = items.iter().map(|item| item.id.to_string()).collect();
-            ids.retain(|_| fate.hits(3_000));
+            ids.retain(|_| rng.hits(3_000));
             if !ids.is_empty() {
-                world.mark(device, &ids, MARKS[fate.index(MARKS.len())]);
+                world.mark(device, &ids, MARKS[rng.index(MARKS.len())]);
             }
         }
         17 => {
-            world.mark_all(device, MARKS[fate.index(MARKS.len())]);
+            world.mark_all(device, MARKS[rng.index(MARKS.len())]);
         }
         18 => {
             world.devices[device].more(&mut world.env);
@@ -259,21 +259,21 @@ fn act(world: &mut World, fate: &mut Rng) {
 }
 
 /// One action in a room.
-fn act_in_rooms(world: &mut World, fate: &mut Rng) {
-    let device = fate.index(world.devices.len());
-    let room = channel(ROOMS[fate.index(ROOMS.len())]);
-    match fate.between(0, 19) {
+fn act_in_rooms(world: &mut World, rng: &mut Rng) {
+    let device = rng.index(world.devices.len());
+    let room = channel(ROOMS[rng.index(ROOMS.len())]);
+    match rng.between(0, 19) {
         0..=9 => {
-            let most = if fate.hits(1_000) { 40 } else { 3 };
-            for _ in 0..fate.between(1, most) {
-                world.say(device, &room, [0, 0, 0, 300, 1_500, 12_000][fate.index(6)]);
-                if fate.hits(5_000) {
-                    world.run(fate.between(0, 30));
+            let most = if rng.hits(1_000) { 40 } else { 3 };
+            for _ in 0..rng.between(1, most) {
+                world.say(device, &room, [0, 0, 0, 300, 1_500, 12_000][rng.index(6)]);
+                if rng.hits(5_000) {
+                    world.run(rng.between(0, 30));
                 }
             }
         }
         10..=12 => {
-            for _ in 0..fate.between(1, 5) {
+            for _ in 0..rng.between(1, 5) {
                 world.post(&room);
             }
         }
@@ -288,41 +288,41 @@ fn act_in_rooms(world: &mut World, fate: &mut Rng) {
 }
 
 /// One fault of a server, the store, the bus or a device.
-fn befall(world: &mut World, dangers: Dangers, fate: &mut Rng) {
-    let Dangers { kill, store_crash, outage, roll, restore, trim, flush, revoke, .. } = dangers;
-    let node = fate.index(world.nodes.len());
+fn inject_faults(world: &mut World, rates: FaultRates, rng: &mut Rng) {
+    let FaultRates { kill, store_crash, outage, roll, restore, trim, flush, revoke, .. } = rates;
+    let node = rng.index(world.nodes.len());
     let cluster = world.nodes.len() > 1;
-    if fate.hits(kill) && world.nodes[node].is_up() {
+    if rng.hits(kill) && world.nodes[node].is_up() {
         world.env.tell(format_args!("node {node} is killed"));
         world.kill(node);
-        let wait = fate.between(200, 5_000);
+        let wait = rng.between(200, 5_000);
         world.env.after(wait, Due::Starts { node });
     }
-    if cluster && fate.hits(store_crash) {
+    if cluster && rng.hits(store_crash) {
         world.env.tell("the store dies");
         world.crash_store();
-        let wait = fate.between(100, 3_000);
+        let wait = rng.between(100, 3_000);
         world.disk.go_away(&mut world.env, wait);
     }
-    if fate.hits(outage) {
-        let wait = fate.between(100, 5_000);
+    if rng.hits(outage) {
+        let wait = rng.between(100, 5_000);
         world.env.tell(format_args!("the store is away for {wait} ms"));
         world.disk.go_away(&mut world.env, wait);
     }
-    if fate.hits(roll) {
+    if rng.hits(roll) {
         world.env.tell(format_args!("node {node} drains"));
-        world.roll(node, fate.between(0, 3_000));
+        world.roll(node, rng.between(0, 3_000));
     }
-    if fate.hits(restore) {
+    if rng.hits(restore) {
         world.env.tell("the store is restored");
         world.restore();
         for node in 0..world.nodes.len() {
             world.env.after(1_000, Due::Starts { node });
         }
     }
-    if fate.hits(trim) {
+    if rng.hits(trim) {
         world.env.tell("retention runs");
-        let (records, items) = (fate.between(1, 30), fate.between(3, 60));
+        let (records, items) = (rng.between(1, 30), rng.between(3, 60));
         let age_ms = 1 << 40;
         world.trim(&Retention {
             records,
@@ -334,81 +334,82 @@ fn befall(world: &mut World, dangers: Dangers, fate: &mut Rng) {
             channels_ms: age_ms,
         });
     }
-    if cluster && fate.hits(flush) {
+    if cluster && rng.hits(flush) {
         world.env.tell("the bus loses everything");
-        world.flush_bus(fate.hits(5_000));
+        world.flush_bus(rng.hits(5_000));
     }
-    if fate.hits(revoke) {
-        let device = fate.index(world.devices.len());
+    if rng.hits(revoke) {
+        let device = rng.index(world.devices.len());
         // Revoking a user ends the credentials issued before; wrong clocks make that time
         // meaningless.
-        let everything = dangers.step == 0 && fate.hits(5_000);
+        let everything = rates.step == 0 && rng.hits(5_000);
         world.env.tell(format_args!("device {device} is revoked"));
         world.revoke(device, everything);
     }
-    if fate.hits(dangers.rights) {
-        let user = world.devices[fate.index(world.devices.len())].user.clone();
-        let (room, rights) = (channel(ROOMS[fate.index(ROOMS.len())]), rights(fate));
+    if rng.hits(rates.rights) {
+        let user = world.devices[rng.index(world.devices.len())].user.clone();
+        let (room, rights) = (channel(ROOMS[rng.index(ROOMS.len())]), rights(rng));
         world.env.tally.count(Count::Rights);
         world.env.tell(format_args!("{user} may do {rights:?} in {room}"));
         world.allow(&user, &room, rights);
     }
-    befall_devices(world, dangers, fate);
+    inject_device_faults(world, rates, rng);
 }
 
-fn befall_devices(world: &mut World, dangers: Dangers, fate: &mut Rng) {
-    let Dangers { step, tab_crash, browser_crash, reload, freeze, offline, cut, network, .. } =
-        dangers;
-    let index = fate.index(world.devices.len());
-    if fate.hits(step) {
-        let by = fate.between(0, 2 * HOUR) as i64 - HOUR as i64;
+fn inject_device_faults(world: &mut World, rates: FaultRates, rng: &mut Rng) {
+    let FaultRates {
+        step, tab_crash, browser_crash, reload, freeze, offline, cut, network, ..
+    } = rates;
+    let index = rng.index(world.devices.len());
+    if rng.hits(step) {
+        let by = rng.between(0, 2 * HOUR) as i64 - HOUR as i64;
         world.env.tally.count(Count::ClockStep);
         world.env.tell(format_args!("a clock is set wrong by {by} ms"));
-        let node = fate.index(world.nodes.len());
-        if fate.hits(5_000) {
+        let node = rng.index(world.nodes.len());
+        if rng.hits(5_000) {
             world.nodes[node].clock.step(by);
         } else {
             world.devices[index].clock.step(by);
         }
     }
-    if fate.hits(tab_crash) {
+    if rng.hits(tab_crash) {
         world.env.tell(format_args!("the tab of device {index} crashes"));
         world.devices[index].crash(&mut world.env);
     }
-    if fate.hits(browser_crash) {
+    if rng.hits(browser_crash) {
         world.env.tell(format_args!("the browser of device {index} crashes"));
         world.crash_browser(index);
     }
-    if fate.hits(reload) {
+    if rng.hits(reload) {
         world.env.tell(format_args!("device {index} is reloaded"));
         world.reload(index);
     }
-    if fate.hits(freeze) {
-        let ms = fate.between(100, 60_000);
+    if rng.hits(freeze) {
+        let ms = rng.between(100, 60_000);
         world.env.tally.count(Count::Freeze);
         world.env.tell(format_args!("device {index} is frozen for {ms} ms"));
         world.devices[index].frozen_until = world.env.now.mono + ms;
     }
-    if fate.hits(offline) {
+    if rng.hits(offline) {
         world.env.tally.count(Count::Offline);
         world.env.tell(format_args!("device {index} goes offline"));
         world.tell(index, Event::WentOffline);
-        if fate.hits(5_000) {
+        if rng.hits(5_000) {
             world.freeze(index);
         }
-        world.run(fate.between(0, 3_000));
+        world.run(rng.between(0, 3_000));
         world.tell(index, Event::WentOnline);
     }
-    if fate.hits(network) && world.devices[index].steps_down() {
+    if rng.hits(network) && world.devices[index].steps_down() {
         let device = &mut world.devices[index];
-        device.network.no_sockets = fate.hits(6_000);
-        device.network.holds_back = [0, 0, 600, 1 << 20][fate.index(4)];
+        device.network.no_sockets = rng.hits(6_000);
+        device.network.holds_back = [0, 0, 600, 1 << 20][rng.index(4)];
         let device = &world.devices[index];
         world.env.tell(format_args!("device {index} is in another network: {:?}", device.network));
     }
-    if fate.hits(cut) {
+    if rng.hits(cut) {
         world.env.tell(format_args!("something happens to the link of device {index}"));
-        match fate.between(0, 3) {
+        match rng.between(0, 3) {
             0 => world.cut(index),
             1 => world.freeze(index),
             2 => world.mute(index, Way::Up),

@@ -9,7 +9,7 @@ use super::{
     Checker, Scene,
     rows::{Answer, Row, Rows},
 };
-use crate::{sight::Sight, storage::Place, world::message_of};
+use crate::{observation::Observation, storage::Place, world::message_of};
 
 /// Persisted intents and their ends. User and content identify an intent.
 #[derive(Debug, Default)]
@@ -28,21 +28,21 @@ impl Checker for Kept {
         "I15"
     }
 
-    fn saw(&mut self, _: &Scene<'_>, sight: &Sight) -> Result<(), String> {
-        match sight {
-            Sight::Kept { user, changes } => {
+    fn observe(&mut self, _: &Scene<'_>, observation: &Observation) -> Result<(), String> {
+        match observation {
+            Observation::Kept { user, changes } => {
                 let new = self.rows.keep(user, changes).into_iter();
                 let new = new.filter(|(_, row)| !row.refused);
-                self.last.extend(new.map(|(place, row)| ((user.clone(), row.deed), place)));
+                self.last.extend(new.map(|(place, row)| ((user.clone(), row.operation), place)));
             }
-            Sight::Damaged { place } => {
+            Observation::Damaged { place } => {
                 let row = self.rows.at(place);
-                self.damaged.extend(row.map(|row| (place.0.clone(), row.deed.clone())));
+                self.damaged.extend(row.map(|row| (place.0.clone(), row.operation.clone())));
             }
-            Sight::Left { guest, said, .. } => {
-                said.iter().for_each(|one| self.rows.left(guest, one));
+            Observation::Left { guest, messages, .. } => {
+                messages.iter().for_each(|one| self.rows.left(guest, one));
             }
-            Sight::Failed { user } => *self.shown.entry(user.clone()).or_default() += 1,
+            Observation::Failed { user } => *self.shown.entry(user.clone()).or_default() += 1,
             _ => {}
         }
         Ok(())
@@ -52,13 +52,13 @@ impl Checker for Kept {
         let stored = self.stored(scene);
         let mut refused: BTreeMap<&str, usize> = BTreeMap::new();
         for (key, place) in &self.last {
-            let (user, deed) = key;
+            let (user, operation) = key;
             let is_message = self.rows.at(place).is_some_and(|row| row.message.is_some());
             match self.rows.answer(place) {
                 _ if self.damaged.contains(key) || stored.contains(key) => {}
-                None => return Err(format!("{user} had {deed} kept, and it has no end")),
+                None => return Err(format!("{user} had {operation} kept, and it has no end")),
                 Some(Answer::Record) => {
-                    return Err(format!("{deed} of {user} is said to be stored and is not"));
+                    return Err(format!("{operation} of {user} is said to be stored and is not"));
                 }
                 Some(Answer::Nothing) if !is_message => {}
                 Some(Answer::Nothing | Answer::Refused) => {
@@ -79,23 +79,23 @@ impl Checker for Kept {
 impl Kept {
     /// Intents that are in a log, from any lane and `seq`.
     fn stored(&self, scene: &Scene<'_>) -> BTreeSet<(String, String)> {
-        let (said, places) = facts(scene);
+        let (messages, places) = facts(scene);
         let is_fact = |((_, lane, seq), row): &(&Place, &Row)| {
             places.contains(&(lane.as_str(), *seq))
-                || row.message.is_some_and(|message| said.contains(&message))
+                || row.message.is_some_and(|message| messages.contains(&message))
         };
         let facts = self.rows.iter().filter(is_fact);
-        facts.map(|((user, ..), row)| (user.clone(), row.deed.clone())).collect()
+        facts.map(|((user, ..), row)| (user.clone(), row.operation.clone())).collect()
     }
 }
 
 /// Messages of apps, and places in lanes, that are in some log.
 fn facts<'a>(scene: &'a Scene<'_>) -> (BTreeSet<u64>, BTreeSet<(&'a str, u64)>) {
-    let (mut said, mut places) = (BTreeSet::new(), BTreeSet::new());
+    let (mut messages, mut places) = (BTreeSet::new(), BTreeSet::new());
     for fact in scene.history.logs().flat_map(|(_, log)| &log.facts) {
         let (lane, seq) = match fact {
             ServerMessage::Message(message) => {
-                said.extend(message_of(&message.data));
+                messages.extend(message_of(&message.data));
                 (&message.client_id, message.seq)
             }
             ServerMessage::Marked(marked) => (&marked.client_id, marked.seq),
@@ -103,7 +103,7 @@ fn facts<'a>(scene: &'a Scene<'_>) -> (BTreeSet<u64>, BTreeSet<(&'a str, u64)>) 
         };
         places.extend(lane.as_deref().zip(seq));
     }
-    (said, places)
+    (messages, places)
 }
 
 #[cfg(test)]
@@ -112,11 +112,11 @@ mod tests {
 
     use super::*;
     use crate::{
-        invariants::testing::{Stage, left, room, said},
+        invariants::testing::{Stage, left, publish_as, room},
         world::words,
     };
 
-    fn keeps(seq: u64, message: u64) -> Sight {
+    fn keeps(seq: u64, message: u64) -> Observation {
         let (channel, data) = (room(), words(message, 0));
         let sent = format!(
             r#"{{"type":"publish","channel":"{channel}","client_id":"tab","seq":{seq},"data":{}}}"#,
@@ -124,7 +124,7 @@ mod tests {
         );
         let text = format!("17\n{sent}");
         let changes = vec![Change::Put { lane: "tab".into(), seq, text }];
-        Sight::Kept { user: "mina".into(), changes }
+        Observation::Kept { user: "mina".into(), changes }
     }
 
     fn refused(seq: u64) -> String {
@@ -137,9 +137,9 @@ mod tests {
     fn a_kept_intent_without_an_end_is_found() {
         let mut stage = Stage::new();
         let mut checker = Kept::default();
-        stage.saw(&mut checker, &keeps(1, 1)).unwrap();
+        stage.observe(&mut checker, &keeps(1, 1)).unwrap();
         checker.settled(&stage.scene()).unwrap_err();
-        said(&mut stage, "tab", 1, 1);
+        publish_as(&mut stage, "tab", 1, 1);
         checker.settled(&stage.scene()).unwrap();
     }
 
@@ -147,13 +147,13 @@ mod tests {
     fn a_refusal_that_nobody_is_shown_is_found() {
         let stage = Stage::new();
         let mut checker = Kept::default();
-        stage.saw(&mut checker, &keeps(1, 1)).unwrap();
-        stage.saw(&mut checker, &left(&[&refused(1)])).unwrap();
+        stage.observe(&mut checker, &keeps(1, 1)).unwrap();
+        stage.observe(&mut checker, &left(&[&refused(1)])).unwrap();
         checker.settled(&stage.scene()).unwrap_err();
-        stage.saw(&mut checker, &Sight::Failed { user: "mina".into() }).unwrap();
+        stage.observe(&mut checker, &Observation::Failed { user: "mina".into() }).unwrap();
         checker.settled(&stage.scene()).unwrap();
         // It was tried again, without an end.
-        stage.saw(&mut checker, &keeps(2, 1)).unwrap();
+        stage.observe(&mut checker, &keeps(2, 1)).unwrap();
         checker.settled(&stage.scene()).unwrap_err();
     }
 
@@ -161,9 +161,9 @@ mod tests {
     fn an_ack_without_a_record_is_found() {
         let stage = Stage::new();
         let mut checker = Kept::default();
-        stage.saw(&mut checker, &keeps(1, 1)).unwrap();
+        stage.observe(&mut checker, &keeps(1, 1)).unwrap();
         let ack = r#"{"type":"ack","client_id":"tab","seq":1,"channel":"room:a","epoch":"aaaaaaaa","offset":1,"record_id":"r"}"#;
-        stage.saw(&mut checker, &left(&[ack])).unwrap();
+        stage.observe(&mut checker, &left(&[ack])).unwrap();
         checker.settled(&stage.scene()).unwrap_err();
     }
 }

@@ -48,7 +48,7 @@ impl Display for Page {
 
 /// A message that leaves a node, with its text.
 #[derive(Clone, Debug)]
-pub struct Said {
+pub struct OutboundMessage {
     /// The message.
     pub message: ServerMessage,
     /// The text that is sent.
@@ -87,7 +87,7 @@ pub type Allowed = Vec<(Channel, RightSet)>;
 /// An observation.
 #[derive(Clone, Debug)]
 #[allow(missing_docs, reason = "each variant's sentence names its fields")]
-pub enum Sight {
+pub enum Observation {
     /// A backend sends a publish for the first time.
     Sent { publish: usize },
     /// A backend gets the answer that a publish is stored.
@@ -103,7 +103,7 @@ pub enum Sight {
     /// A node's connection ended.
     Ended { conn: Conn },
     /// Messages leave a node.
-    Left { conn: Conn, guest: Rc<Guest>, said: Vec<Said> },
+    Left { conn: Conn, guest: Rc<Guest>, messages: Vec<OutboundMessage> },
     /// Bytes that wait for a connection: more than ever before at its node.
     Queued { conn: Conn, bytes: usize, limits: Arc<Limits> },
     /// A page begins.
