@@ -158,8 +158,8 @@ impl Builder {
     /// Sets the time on a transport other than the best until the client tries to upgrade. Each
     /// failed try makes it longer, up to 32 times; if the best transport worked before, it is a
     /// sixth. Default 60 s, at least 1 s.
-    pub fn climb_after(mut self, time: Duration) -> Self {
-        self.config.climb_after = millis(time);
+    pub fn upgrade_after(mut self, time: Duration) -> Self {
+        self.config.upgrade_after = millis(time);
         self
     }
 

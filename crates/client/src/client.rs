@@ -321,7 +321,7 @@ impl Client {
                     self.cx.failures.reset();
                 }
                 self.cx.world.online = true;
-                self.cx.ladder.reset();
+                self.cx.fallback.reset();
                 self.cx.trip = Trip::default();
                 self.on(Input::Online);
             }

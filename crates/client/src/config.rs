@@ -62,7 +62,7 @@ pub struct Config {
     /// Milliseconds on a transport other than the best until the client tries to upgrade. The time
     /// doubles with each failed try, up to 32 times, and is a sixth if the best transport worked
     /// before. Default 60,000.
-    pub climb_after: u64,
+    pub upgrade_after: u64,
     /// Whether there is storage: the client uses `Load` and `Save`.
     pub storage: bool,
     /// Whether it stores the outbox, too: the client uses `Keep`, `Claim` and `Release`.
@@ -107,7 +107,7 @@ impl Config {
             arrived_max_age: 60_000,
             lost_after: 5_000,
             transports: vec![TransportKind::Ws],
-            climb_after: 60_000,
+            upgrade_after: 60_000,
             storage: false,
             lanes: false,
             adopt_every: 15_000,
@@ -128,7 +128,7 @@ impl Config {
         self.timeout = self.timeout.clamp(100, 3_600_000);
         self.probe_timeout = self.probe_timeout.clamp(100, self.timeout.max(100));
         self.credential_timeout = self.credential_timeout.clamp(100, 3_600_000);
-        self.climb_after = self.climb_after.clamp(1_000, 3_600_000);
+        self.upgrade_after = self.upgrade_after.clamp(1_000, 3_600_000);
         self.keep = self.keep.max(1);
         self.items_max = self.items_max.max(self.keep);
     }

@@ -13,7 +13,6 @@ use tidings_protocol::{
 use crate::{
     Command, TransportKind,
     auth::{Refresher, Renewal},
-    climb::Climb,
     connecting::Connecting,
     context::Context,
     ended::Ended,
@@ -22,6 +21,7 @@ use crate::{
     machine::{Input, State},
     resume::{Fit, Resume},
     timers::Timer,
+    upgrade::Upgrade,
     waiting::Waiting,
 };
 
@@ -40,7 +40,7 @@ pub(crate) struct Connected {
     /// The server refused an intent for now: no intent is sent until the timer.
     held: bool,
     /// A better transport that is being tried.
-    pub(crate) climb: Option<Climb>,
+    pub(crate) upgrade: Option<Upgrade>,
     /// The last error that answered no request, and its time: it explains a close that follows.
     error: Option<(u64, Failure)>,
 }
@@ -81,7 +81,7 @@ impl Connected {
     pub(crate) fn go_on(&mut self, cx: &mut Context) {
         cx.claim();
         cx.channels_connected(self.transport, self.page);
-        Climb::schedule(cx);
+        Upgrade::schedule(cx);
         self.work(cx);
     }
 
@@ -93,7 +93,7 @@ impl Connected {
         cx: &mut Context,
     ) -> Self {
         cx.trouble = None;
-        cx.ladder.accepted(cx.now.mono);
+        cx.fallback.accepted(cx.now.mono);
         Refresher::schedule(connected.expires_at, cx);
         Self {
             transport,
@@ -104,7 +104,7 @@ impl Connected {
             page: connected.limits.page.clamp(1, PAGE_DEFAULT),
             bytes: connected.limits.message_bytes as usize,
             held: false,
-            climb: None,
+            upgrade: None,
             error: None,
         }
     }
@@ -163,9 +163,9 @@ impl Connected {
             Input::Closed { transport, .. }
             | Input::Opened { transport }
             | Input::Message { transport, .. }
-                if self.climb.as_ref().is_some_and(|climb| climb.is_of(transport)) =>
+                if self.upgrade.as_ref().is_some_and(|upgrade| upgrade.is_of(transport)) =>
             {
-                self.climbing(input, cx);
+                self.upgrading(input, cx);
             }
             Input::Credential { attempt, result } => {
                 let renewal = self.refresher.fetched(attempt, result, self.transport, cx);
@@ -174,7 +174,7 @@ impl Connected {
                 }
             }
             Input::Online => {
-                self.climb_soon(cx);
+                self.upgrade_soon(cx);
                 if cx.world.visible {
                     self.heartbeat.probe(self.transport, cx);
                 }
@@ -206,7 +206,7 @@ impl Connected {
                 cx.outbox.recall();
                 self.work(cx);
             }
-            Timer::Climb => self.climb_due(cx),
+            Timer::Upgrade => self.upgrade_due(cx),
             Timer::Credential => self.refresher.overdue(cx),
             Timer::Lookup => {
                 if let Some(lookup) = &mut cx.inbox.lookup {
@@ -238,7 +238,7 @@ impl Connected {
     /// A stream that opened but brings nothing is held back by a proxy that fills its buffer first.
     fn unless_held_back(&self, owed: Result<(), Failure>, cx: &mut Context) -> Result<(), Failure> {
         if owed.is_err() && self.kind == TransportKind::Sse {
-            cx.ladder.step_down(&cx.config);
+            cx.fallback.fall_back(&cx.config);
         }
         owed
     }
@@ -281,7 +281,7 @@ impl Connected {
             Some((at, failure)) if cx.now.mono.saturating_sub(at) <= cx.config.timeout => failure,
             _ => {
                 if code == CloseCode::ABNORMAL.0 && cx.timers.at(Timer::Goaway).is_none() {
-                    cx.ladder.cut(cx.now.mono, cx.heard, &cx.config);
+                    cx.fallback.cut(cx.now.mono, cx.heard, &cx.config);
                 }
                 Failure::of_close(code, reason)
             }
@@ -385,7 +385,7 @@ impl Connected {
         self.greeted(greeting, cx);
         cx.claim();
         cx.channels_moved(self.transport, self.page, named);
-        Climb::schedule(cx);
+        Upgrade::schedule(cx);
         self.work(cx);
     }
 
@@ -404,7 +404,7 @@ impl Connected {
     fn let_go_of_answers(&mut self, cx: &mut Context) {
         Heartbeat::end(cx);
         Resume::end(cx);
-        self.give_up_climb(cx);
+        self.give_up_upgrade(cx);
         self.refresher.end(cx);
         cx.timers.cancel(Timer::Answer);
         cx.timers.cancel(Timer::Goaway);

@@ -58,7 +58,7 @@ impl Connecting {
             {
                 cx.timers.cancel(Timer::Connect);
                 if code == CloseCode::ABNORMAL.0 {
-                    cx.ladder.missed(&cx.config);
+                    cx.fallback.missed(&cx.config);
                 }
                 State::failed(Failure::of_close(code, reason), cx)
             }
@@ -70,7 +70,7 @@ impl Connecting {
                 let code = match state {
                     Self::Fetching { .. } => ErrorCode::TicketTimeout,
                     _ => {
-                        cx.ladder.missed(&cx.config);
+                        cx.fallback.missed(&cx.config);
                         ErrorCode::Network
                     }
                 };
@@ -100,7 +100,7 @@ impl Connecting {
                 cx.trouble = None;
                 State::Ended(Ended::SignedOut)
             }
-            Ok(credential) => Self::open(cx.ladder.kind(&cx.config), credential, cx),
+            Ok(credential) => Self::open(cx.fallback.kind(&cx.config), credential, cx),
         }
     }
 

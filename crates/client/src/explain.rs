@@ -27,7 +27,7 @@ pub(crate) fn explain(state: &State, cx: &Context, now: Now) -> String {
         text.push_str(" s.");
     }
     text.push_str(match state.transport() {
-        _ if cx.ladder.is_at_the_top() => "",
+        _ if cx.fallback.is_best() => "",
         Some(TransportKind::Sse) => {
             " Over server-sent events, until a better transport gets through."
         }

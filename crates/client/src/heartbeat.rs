@@ -27,7 +27,7 @@ pub(crate) struct Heartbeat {
 
 impl Heartbeat {
     pub(crate) fn begin(connected: &Connected, cx: &mut Context) -> Self {
-        let wished = cx.config.heartbeat.min(cx.ladder.heartbeat);
+        let wished = cx.config.heartbeat.min(cx.fallback.heartbeat);
         let interval = connected.heartbeat_ms.max(INTERVAL_MIN).min(wished);
         let timeout = connected.timeout_ms.max(INTERVAL_MIN).min(cx.config.timeout);
         cx.set(Timer::Ping, interval);

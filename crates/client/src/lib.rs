@@ -31,7 +31,7 @@
 //! | `startup`, `deferred` | the startup path, and the split point to the deferred part |
 //! | `machine` | the connection's states and their transitions; `idle`, `connecting`, `connected`, `waiting`, `offline`, `ended` are one each |
 //! | `context` | state that all of them share: clocks, deadlines, inbox, outbox, commands so far |
-//! | `ladder`, `climb`, `requests` | fallback and upgrade; transports over HTTP requests |
+//! | `fallback`, `upgrade`, `requests` | fallback and upgrade; transports over HTTP requests |
 //! | `backoff`, `timers`, `clock`, `rng` | retries; one table of deadlines; server time and sleep; jitter |
 //! | `heard` | the messages that a client handles |
 //! | `heartbeat`, `auth` | signs of life; credentials and their refresh |
@@ -47,7 +47,6 @@ mod backoff;
 mod calls;
 mod channels;
 mod client;
-mod climb;
 mod clock;
 mod command;
 mod config;
@@ -60,11 +59,11 @@ mod ended;
 mod error;
 mod event;
 mod explain;
+mod fallback;
 mod heard;
 mod heartbeat;
 mod idle;
 mod inbox;
-mod ladder;
 mod machine;
 mod outbox;
 mod requests;
@@ -77,6 +76,7 @@ mod storage;
 mod subscription_state;
 mod timers;
 mod trip;
+mod upgrade;
 mod waiting;
 
 pub use client::Client;

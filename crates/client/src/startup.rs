@@ -141,7 +141,7 @@ impl Client {
                     attempt: answered,
                     result: Ok(credential @ (Credential::Ticket(_) | Credential::Token(_))),
                 },
-            ) if *attempt == answered && cx.ladder.kind(&cx.config) == TransportKind::Ws => {
+            ) if *attempt == answered && cx.fallback.kind(&cx.config) == TransportKind::Ws => {
                 self.state = Connecting::open(TransportKind::Ws, &credential, cx);
             }
             (

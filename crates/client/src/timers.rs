@@ -10,7 +10,7 @@ pub(crate) enum Timer {
     /// Checks for lanes of ended clients, or the last check had no answer.
     Claim,
     /// Tries a better transport, or the try took too long.
-    Climb,
+    Upgrade,
     /// The current step of the attempt took too long.
     Connect,
     /// The ticket for a refresh, or its answer, took too long.
@@ -60,7 +60,7 @@ impl Timer {
         Self::Answer,
         Self::Cache,
         Self::Claim,
-        Self::Climb,
+        Self::Upgrade,
         Self::Connect,
         Self::Credential,
         Self::Goaway,

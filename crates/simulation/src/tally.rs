@@ -40,7 +40,7 @@ counts! {
         Streams = "streams opened"
         Polls = "polls asked"
         Posts = "messages brought by requests"
-        Climbs = "connections moved to another transport"
+        Upgrades = "connections moved to another transport"
         Resumes = "subscriptions resumed"
         Snapshots = "snapshots sent"
         Gaps = "gaps told to apps"

@@ -177,7 +177,7 @@ fn begin(seed: u64, narrated: bool, rng: &mut Rng) -> World {
                 config.linger = [500, 5_000][rng.index(2)];
                 if rng.hits(7_500) {
                     config.transports = TRANSPORTS.to_vec();
-                    config.climb_after = [5_000, 60_000][rng.index(2)];
+                    config.upgrade_after = [5_000, 60_000][rng.index(2)];
                 }
                 // A private window stores nothing, an old browser no outbox.
                 config.storage = rng.hits(9_500);

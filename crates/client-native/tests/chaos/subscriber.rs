@@ -48,7 +48,7 @@ impl Subscriber {
                 .transports(transports.iter().copied())
                 // The server is killed often, and clients that fell back should try to upgrade in
                 // between.
-                .climb_after(Duration::from_secs(1))
+                .upgrade_after(Duration::from_secs(1))
                 // Fifty kills in a minute: the default backoff would make the test long.
                 .backoff(Backoff { base: 20, cap: 200, max_attempts: None })
                 .arrived_max_age(None)

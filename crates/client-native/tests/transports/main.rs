@@ -1,7 +1,7 @@
 //! Each transport alone, and fallback and upgrade between them, over real sockets against the real
 //! server and through the real nginx.
 //!
-//! `alone` runs every scenario over every transport: an app sees the same. `ladder` tests which
+//! `alone` runs every scenario over every transport: an app sees the same. `fallback` tests which
 //! transport is used.
 
 #![allow(
@@ -17,6 +17,6 @@ mod server;
 
 mod alone;
 mod ear;
-mod ladder;
+mod fallback;
 mod proxy;
 mod world;

@@ -92,7 +92,7 @@ impl Context {
                 Command::OpenTransport { transport, kind }
                     if matches!(kind, TransportKind::Sse | TransportKind::Poll) =>
                 {
-                    let interval = self.config.heartbeat.min(self.ladder.heartbeat);
+                    let interval = self.config.heartbeat.min(self.fallback.heartbeat);
                     self.requests.links.push(Link::new(*transport, *kind, interval));
                     self.requests.heard.push((*transport, Said::Opened));
                 }

@@ -134,8 +134,8 @@ impl Device {
             Command::Changed(Readable::Connection) => {
                 let before = self.carrier;
                 self.carrier = self.client.connection().transport;
-                let climbed = before.is_some() && self.carrier.is_some() && before != self.carrier;
-                env.tally.more(Count::Climbs, u64::from(climbed));
+                let upgraded = before.is_some() && self.carrier.is_some() && before != self.carrier;
+                env.tally.more(Count::Upgrades, u64::from(upgraded));
             }
             Command::ChannelChanged(channel) => self.show_room(env, channel),
             Command::Arrived(item) => {

@@ -21,20 +21,20 @@ const INSTANCE_MAX: usize = 64;
 
 /// A transport that is being tried.
 #[derive(Debug)]
-pub(crate) struct Climb {
+pub(crate) struct Upgrade {
     transport: u64,
     kind: TransportKind,
-    rung: u8,
+    level: u8,
     /// The cursors in its `connect`. The current connection brings more records meanwhile.
     named: Channels<Cursor>,
 }
 
-impl Climb {
+impl Upgrade {
     /// Schedules the next try, if there is a better transport than the current one.
     pub(crate) fn schedule(cx: &mut Context) {
-        match cx.ladder.climb_in(&cx.config, &mut cx.rng) {
-            Some(wait) => cx.set(Timer::Climb, wait),
-            None => cx.timers.cancel(Timer::Climb),
+        match cx.fallback.upgrade_in(&cx.config, &mut cx.rng) {
+            Some(wait) => cx.set(Timer::Upgrade, wait),
+            None => cx.timers.cancel(Timer::Upgrade),
         }
     }
 
@@ -43,38 +43,38 @@ impl Climb {
     }
 
     fn begin(cx: &mut Context) -> Self {
-        let (rung, kind) = cx.ladder.higher(&cx.config);
+        let (level, kind) = cx.fallback.higher(&cx.config);
         let transport = cx.next_transport();
-        cx.await_answer(Timer::Climb);
+        cx.await_answer(Timer::Upgrade);
         cx.ask(Command::OpenTransport { transport, kind });
-        Self { transport, kind, rung, named: Channels::default() }
+        Self { transport, kind, level, named: Channels::default() }
     }
 }
 
 impl Connected {
     /// It is time to try an upgrade, or the current try took too long.
-    pub(crate) fn climb_due(&mut self, cx: &mut Context) {
-        if self.climb.is_some() {
-            self.slip(cx);
+    pub(crate) fn upgrade_due(&mut self, cx: &mut Context) {
+        if self.upgrade.is_some() {
+            self.upgrade_failed(cx);
         } else if !cx.world.visible {
-            cx.set(Timer::Climb, HIDDEN);
+            cx.set(Timer::Upgrade, HIDDEN);
         } else {
-            self.climb = Some(Climb::begin(cx));
+            self.upgrade = Some(Upgrade::begin(cx));
         }
     }
 
     /// The network changed and the connection still works: the new network may let more transports
     /// through.
-    pub(crate) fn climb_soon(&mut self, cx: &mut Context) {
-        cx.ladder.stand_on(self.kind(), &cx.config);
-        if self.climb.is_none() && cx.timers.at(Timer::Climb).is_some() {
+    pub(crate) fn upgrade_soon(&mut self, cx: &mut Context) {
+        cx.fallback.set_to(self.kind(), &cx.config);
+        if self.upgrade.is_none() && cx.timers.at(Timer::Upgrade).is_some() {
             let wait = cx.rng.up_to(SPREAD);
-            cx.set(Timer::Climb, wait);
+            cx.set(Timer::Upgrade, wait);
         }
     }
 
     /// An event of the transport that is being tried.
-    pub(crate) fn climbing(&mut self, input: Input<'_>, cx: &mut Context) {
+    pub(crate) fn upgrading(&mut self, input: Input<'_>, cx: &mut Context) {
         match input {
             Input::Opened { transport } => {
                 let mut instance = cx.config.instance.clone();
@@ -85,45 +85,45 @@ impl Connected {
                 connect.session_token = cx.entry(self.transport);
                 let (cursors, _) = cx.followed(true);
                 connect.cursors = (!cursors.is_empty()).then(|| cursors.clone());
-                if let Some(climb) = &mut self.climb {
-                    climb.named = cursors;
+                if let Some(upgrade) = &mut self.upgrade {
+                    upgrade.named = cursors;
                 }
-                cx.await_answer(Timer::Climb);
+                cx.await_answer(Timer::Upgrade);
                 cx.send(transport, &connect);
             }
             Input::Message { text, .. } => match Heard::read(text) {
-                Ok(Some(Heard::Connected(greeting))) => self.climbed(&greeting, cx),
-                Ok(Some(Heard::Error(_))) => self.slip(cx),
+                Ok(Some(Heard::Connected(greeting))) => self.upgraded(&greeting, cx),
+                Ok(Some(Heard::Error(_))) => self.upgrade_failed(cx),
                 _ => {}
             },
             // The transport is already closed.
             _ => {
-                self.climb = None;
-                cx.ladder.slipped();
-                Climb::schedule(cx);
+                self.upgrade = None;
+                cx.fallback.upgrade_failed();
+                Upgrade::schedule(cx);
             }
         }
     }
 
     /// The better transport works: the client moves to it.
-    fn climbed(&mut self, greeting: &server::Connected, cx: &mut Context) {
-        let Some(Climb { transport, kind, rung, named }) = self.climb.take() else { return };
-        cx.timers.cancel(Timer::Climb);
-        cx.ladder.climbed(rung);
+    fn upgraded(&mut self, greeting: &server::Connected, cx: &mut Context) {
+        let Some(Upgrade { transport, kind, level, named }) = self.upgrade.take() else { return };
+        cx.timers.cancel(Timer::Upgrade);
+        cx.fallback.upgraded(level);
         self.move_to(transport, kind, greeting, &named, cx);
     }
 
     /// The better transport does not work.
-    fn slip(&mut self, cx: &mut Context) {
-        self.give_up_climb(cx);
-        cx.ladder.slipped();
-        Climb::schedule(cx);
+    fn upgrade_failed(&mut self, cx: &mut Context) {
+        self.give_up_upgrade(cx);
+        cx.fallback.upgrade_failed();
+        Upgrade::schedule(cx);
     }
 
     /// The connection ends, and so does the upgrade beside it.
-    pub(crate) fn give_up_climb(&mut self, cx: &mut Context) {
-        cx.timers.cancel(Timer::Climb);
-        if let Some(Climb { transport, .. }) = self.climb.take() {
+    pub(crate) fn give_up_upgrade(&mut self, cx: &mut Context) {
+        cx.timers.cancel(Timer::Upgrade);
+        if let Some(Upgrade { transport, .. }) = self.upgrade.take() {
             cx.ask(Command::CloseTransport { transport, code: CloseCode::NORMAL.0 });
         }
     }

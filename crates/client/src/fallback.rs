@@ -25,12 +25,12 @@ const CUTS_MAX: u32 = 4;
 /// Most doublings of the wait before an upgrade.
 const DOUBLINGS_MAX: u32 = 5;
 
-/// The transport in use, and what the client knows of the network. [`Ladder::reset`] is for a
+/// The transport in use, and what the client knows of the network. [`Fallback::reset`] is for a
 /// change of network.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Ladder {
+pub(crate) struct Fallback {
     /// Index in `Config::transports`.
-    rung: u8,
+    level: u8,
     /// Failed attempts in a row on this transport.
     missed: u8,
     /// Transports that have worked, one bit each.
@@ -38,7 +38,7 @@ pub(crate) struct Ladder {
     /// Connections cut in silence, in a row.
     cuts: u32,
     /// Failed upgrades in a row.
-    climbs: u32,
+    upgrades: u32,
     /// Milliseconds of silence before the last cut.
     idle: u64,
     /// Monotonic time at which the connection was accepted.
@@ -47,14 +47,14 @@ pub(crate) struct Ladder {
     pub(crate) heartbeat: u64,
 }
 
-impl Default for Ladder {
+impl Default for Fallback {
     fn default() -> Self {
         Self {
-            rung: 0,
+            level: 0,
             missed: 0,
             proven: 0,
             cuts: 0,
-            climbs: 0,
+            upgrades: 0,
             idle: 0,
             accepted: 0,
             heartbeat: u64::MAX,
@@ -62,29 +62,29 @@ impl Default for Ladder {
     }
 }
 
-impl Ladder {
+impl Fallback {
     /// The transport to use.
     pub(crate) fn kind(&self, config: &Config) -> TransportKind {
-        kind_of(self.rung, config)
+        kind_of(self.level, config)
     }
 
     /// Whether this is the best transport.
-    pub(crate) fn is_at_the_top(&self) -> bool {
-        self.rung == 0
+    pub(crate) fn is_best(&self) -> bool {
+        self.level == 0
     }
 
     /// A connection was accepted at this time.
     pub(crate) fn accepted(&mut self, now: u64) {
         self.accepted = now;
-        self.proven |= 1 << self.rung;
+        self.proven |= 1 << self.level;
     }
 
     /// An attempt did not reach a server.
     pub(crate) fn missed(&mut self, config: &Config) {
         self.missed += 1;
-        let chances = if self.proven & (1 << self.rung) == 0 { 1 } else { 2 };
+        let chances = if self.proven & (1 << self.level) == 0 { 1 } else { 2 };
         if self.missed >= chances {
-            self.step_down(config);
+            self.fall_back(config);
         }
     }
 
@@ -113,17 +113,17 @@ impl Ladder {
         }
         self.idle = idle;
         if self.cuts >= CUTS_MAX {
-            self.step_down(config);
+            self.fall_back(config);
         }
     }
 
     /// The transport opens, but brings no data.
-    pub(crate) fn step_down(&mut self, config: &Config) {
+    pub(crate) fn fall_back(&mut self, config: &Config) {
         self.missed = 0;
         self.cuts = 0;
-        self.rung += 1;
-        if usize::from(self.rung) >= config.transports.len() {
-            self.rung = 0;
+        self.level += 1;
+        if usize::from(self.level) >= config.transports.len() {
+            self.level = 0;
         }
     }
 
@@ -133,18 +133,18 @@ impl Ladder {
     }
 
     /// A connection works on this transport.
-    pub(crate) fn stand_on(&mut self, kind: TransportKind, config: &Config) {
-        if let Some(rung) = config.transports.iter().position(|other| *other == kind) {
-            self.rung = rung as u8;
+    pub(crate) fn set_to(&mut self, kind: TransportKind, config: &Config) {
+        if let Some(level) = config.transports.iter().position(|other| *other == kind) {
+            self.level = level as u8;
         }
     }
 
     /// Milliseconds until the next upgrade is tried; `None`: there is no better transport.
-    pub(crate) fn climb_in(&self, config: &Config, rng: &mut Rng) -> Option<u64> {
-        if self.is_at_the_top() {
+    pub(crate) fn upgrade_in(&self, config: &Config, rng: &mut Rng) -> Option<u64> {
+        if self.is_best() {
             return None;
         }
-        let wait = config.climb_after << self.climbs.min(DOUBLINGS_MAX);
+        let wait = config.upgrade_after << self.upgrades.min(DOUBLINGS_MAX);
         // It worked before, so probably only the server was down.
         let wait = if self.proven & 1 == 0 { wait } else { wait / 6 };
         Some(wait.saturating_add(rng.up_to(wait / 4)))
@@ -152,23 +152,23 @@ impl Ladder {
 
     /// The transport to try: the best one, and the others in turn.
     pub(crate) fn higher(&self, config: &Config) -> (u8, TransportKind) {
-        let rung = (self.climbs % u32::from(self.rung.max(1))) as u8;
-        (rung, kind_of(rung, config))
+        let level = (self.upgrades % u32::from(self.level.max(1))) as u8;
+        (level, kind_of(level, config))
     }
 
     /// A better transport works, and is used from now on.
-    pub(crate) fn climbed(&mut self, rung: u8) {
-        *self = Self { rung, missed: 0, cuts: 0, climbs: 0, ..*self };
+    pub(crate) fn upgraded(&mut self, level: u8) {
+        *self = Self { level, missed: 0, cuts: 0, upgrades: 0, ..*self };
     }
 
     /// A better transport did not work.
-    pub(crate) fn slipped(&mut self) {
-        self.climbs += 1;
+    pub(crate) fn upgrade_failed(&mut self) {
+        self.upgrades += 1;
     }
 }
 
-fn kind_of(rung: u8, config: &Config) -> TransportKind {
-    config.transports.get(usize::from(rung)).copied().unwrap_or(TransportKind::Ws)
+fn kind_of(level: u8, config: &Config) -> TransportKind {
+    config.transports.get(usize::from(level)).copied().unwrap_or(TransportKind::Ws)
 }
 
 #[cfg(test)]
@@ -186,100 +186,100 @@ mod tests {
     #[test]
     fn what_never_got_through_is_left_at_once_and_what_did_at_the_second_miss() {
         let config = config();
-        let mut ladder = Ladder::default();
+        let mut fallback = Fallback::default();
         let mut kinds = Vec::new();
         for _ in 0..5 {
-            kinds.push(ladder.kind(&config));
-            ladder.missed(&config);
+            kinds.push(fallback.kind(&config));
+            fallback.missed(&config);
         }
         assert_eq!(kinds, [Ws, Sse, Poll, Ws, Sse]);
 
-        let mut ladder = Ladder::default();
-        ladder.accepted(0);
+        let mut fallback = Fallback::default();
+        fallback.accepted(0);
         let mut kinds = Vec::new();
         for _ in 0..6 {
-            kinds.push(ladder.kind(&config));
-            ladder.missed(&config);
+            kinds.push(fallback.kind(&config));
+            fallback.missed(&config);
         }
         assert_eq!(kinds, [Ws, Ws, Sse, Poll, Ws, Ws]);
     }
 
     #[test]
-    fn one_rung_is_never_left() {
+    fn one_transport_is_never_left() {
         let mut config = config();
         config.transports = vec![Ws];
-        let mut ladder = Ladder::default();
+        let mut fallback = Fallback::default();
         for _ in 0..9 {
-            ladder.missed(&config);
-            assert_eq!(ladder.kind(&config), Ws);
+            fallback.missed(&config);
+            assert_eq!(fallback.kind(&config), Ws);
         }
-        assert_eq!(ladder.climb_in(&config, &mut Rng::new(1)), None);
+        assert_eq!(fallback.upgrade_in(&config, &mut Rng::new(1)), None);
     }
 
     #[test]
     fn the_second_cut_after_the_same_silence_shortens_the_heartbeat() {
         let config = config();
-        let mut ladder = Ladder::default();
-        ladder.accepted(0);
-        ladder.cut(20_000, 15_000, &config);
-        assert_eq!(ladder.heartbeat, u64::MAX, "one is an accident");
-        ladder.accepted(30_000);
-        ladder.cut(35_400, 30_200, &config);
-        assert_eq!(ladder.heartbeat, 3_120);
-        assert_eq!(ladder.kind(&config), Ws);
+        let mut fallback = Fallback::default();
+        fallback.accepted(0);
+        fallback.cut(20_000, 15_000, &config);
+        assert_eq!(fallback.heartbeat, u64::MAX, "one is an accident");
+        fallback.accepted(30_000);
+        fallback.cut(35_400, 30_200, &config);
+        assert_eq!(fallback.heartbeat, 3_120);
+        assert_eq!(fallback.kind(&config), Ws);
         // The shorter heartbeat did not help.
-        ladder.accepted(40_000);
-        ladder.cut(42_000, 40_100, &config);
-        ladder.accepted(50_000);
-        ladder.cut(52_000, 50_100, &config);
-        assert_eq!((ladder.heartbeat, ladder.kind(&config)), (1_140, Sse));
+        fallback.accepted(40_000);
+        fallback.cut(42_000, 40_100, &config);
+        fallback.accepted(50_000);
+        fallback.cut(52_000, 50_100, &config);
+        assert_eq!((fallback.heartbeat, fallback.kind(&config)), (1_140, Sse));
     }
 
     #[test]
     fn accidents_far_apart_mean_nothing() {
         let config = config();
-        let mut ladder = Ladder::default();
+        let mut fallback = Fallback::default();
         let mut now = 0;
         for idle in [2_000, 9_000, 3_000, 20_000, 5_000, 11_000] {
-            ladder.accepted(now);
+            fallback.accepted(now);
             now += 100_000;
-            ladder.cut(now, now - idle, &config);
+            fallback.cut(now, now - idle, &config);
         }
-        assert_eq!((ladder.heartbeat, ladder.kind(&config)), (u64::MAX, Ws));
+        assert_eq!((fallback.heartbeat, fallback.kind(&config)), (u64::MAX, Ws));
     }
 
     #[test]
     fn who_is_let_in_and_thrown_out_at_once_was_not_let_in() {
         let config = config();
-        let mut ladder = Ladder::default();
+        let mut fallback = Fallback::default();
         for (now, after) in [(0, Ws), (1_000, Sse), (2_000, Sse), (3_000, Poll)] {
-            ladder.accepted(now);
-            ladder.cut(now + 50, now + 40, &config);
-            assert_eq!(ladder.kind(&config), after, "{now}");
+            fallback.accepted(now);
+            fallback.cut(now + 50, now + 40, &config);
+            assert_eq!(fallback.kind(&config), after, "{now}");
         }
     }
 
     #[test]
-    fn climbs_take_turns_and_come_ever_later() {
+    fn upgrades_take_turns_and_come_ever_later() {
         let config = config();
-        let mut ladder = Ladder::default();
+        let mut fallback = Fallback::default();
         let mut rng = Rng::new(3);
-        ladder.missed(&config);
-        ladder.missed(&config);
-        assert_eq!(ladder.kind(&config), Poll);
+        fallback.missed(&config);
+        fallback.missed(&config);
+        assert_eq!(fallback.kind(&config), Poll);
         let mut tried = Vec::new();
         for doubling in [1, 2, 4, 8, 16, 32, 32] {
-            let wait = ladder.climb_in(&config, &mut rng).unwrap();
-            let least = config.climb_after * doubling;
+            let wait = fallback.upgrade_in(&config, &mut rng).unwrap();
+            let least = config.upgrade_after * doubling;
             assert!((least..=least * 5 / 4).contains(&wait), "{wait}");
-            tried.push(ladder.higher(&config).1);
-            ladder.slipped();
+            tried.push(fallback.higher(&config).1);
+            fallback.upgrade_failed();
         }
         assert_eq!(tried, [Ws, Sse, Ws, Sse, Ws, Sse, Ws]);
-        ladder.climbed(1);
-        assert_eq!(ladder.kind(&config), Sse);
-        assert_eq!(ladder.higher(&config).1, Ws);
-        ladder.reset();
-        assert_eq!(ladder.kind(&config), Ws);
+        fallback.upgraded(1);
+        assert_eq!(fallback.kind(&config), Sse);
+        assert_eq!(fallback.higher(&config).1, Ws);
+        fallback.reset();
+        assert_eq!(fallback.kind(&config), Ws);
     }
 }

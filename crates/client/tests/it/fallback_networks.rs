@@ -3,8 +3,8 @@
 use tidings_client_core::{Event, Status, TransportKind};
 
 use crate::{
+    fallback::{fails, fell_back, tried, wanting},
     harness::Rig,
-    ladder::{fails, stepped_down, tried, wanting},
     request::beginning,
 };
 
@@ -36,7 +36,7 @@ fn a_stream_of_which_a_full_buffer_alone_gets_through_is_left_for_polling() {
 
 #[test]
 fn a_network_that_came_back_may_let_more_through_which_is_tried_at_once() {
-    let mut rig = stepped_down();
+    let mut rig = fell_back();
     let stream = rig.asked("sse?").number;
     for _ in 0..2 {
         rig.event(Event::WentOnline);

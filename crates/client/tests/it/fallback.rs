@@ -49,7 +49,7 @@ pub(crate) fn fails(rig: &mut Rig, kind: TransportKind) {
 }
 
 /// A client that uses a stream, because its first WebSocket did not open.
-pub(crate) fn stepped_down() -> Rig {
+pub(crate) fn fell_back() -> Rig {
     let mut rig = wanting();
     assert_eq!(tried(&mut rig), Ws);
     fails(&mut rig, Ws);
@@ -60,7 +60,7 @@ pub(crate) fn stepped_down() -> Rig {
 }
 
 /// Lets time pass on a silent stream until a better transport is tried; returns it.
-fn climbing(rig: &mut Rig, stream: u64) -> u64 {
+fn upgrading(rig: &mut Rig, stream: u64) -> u64 {
     let from = rig.now.mono;
     while rig.transport.is_none() {
         rig.advance(1_000);
@@ -108,7 +108,7 @@ fn a_stream_that_is_held_back_is_left_for_polling() {
 
 #[test]
 fn a_stream_that_is_let_in_and_then_held_back_is_left_too() {
-    let mut rig = stepped_down();
+    let mut rig = fell_back();
     rig.advance(35_000);
     assert_eq!(tried(&mut rig), Poll);
 }
@@ -117,7 +117,7 @@ fn a_stream_that_is_let_in_and_then_held_back_is_left_too() {
 /// wrong and only the stream could have corrected it.
 #[test]
 fn what_goes_up_does_not_keep_a_stream_that_brings_nothing() {
-    let mut rig = stepped_down();
+    let mut rig = fell_back();
     for seq in 1..=4 {
         rig.advance(8_000);
         rig.publish(seq, "hi");
@@ -172,7 +172,7 @@ fn what_worked_before_has_a_second_chance() {
 
 #[test]
 fn another_network_is_another_matter() {
-    let mut rig = stepped_down();
+    let mut rig = fell_back();
     let stream = rig.asked("sse?").number;
     rig.event(Event::WentOffline);
     rig.request_ended(stream, Some("no network"));
@@ -212,7 +212,7 @@ fn a_network_that_cuts_idle_links_gets_a_shorter_heartbeat() {
 
 #[test]
 fn a_better_transport_takes_over_unseen() {
-    let mut rig = stepped_down();
+    let mut rig = fell_back();
     rig.want(ROOM);
     rig.advance(20);
     let stream = rig.asked("sse?").number;
@@ -223,7 +223,7 @@ fn a_better_transport_takes_over_unseen() {
     let page = room::page(asked.id.unwrap(), "roomone1", 5, false, &[1, 2, 3, 4, 5]);
     rig.answered(history.number, &page);
     assert!(rig.transport.is_none());
-    let transport = climbing(&mut rig, stream);
+    let transport = upgrading(&mut rig, stream);
     rig.take();
     rig.event(Event::TransportOpened { transport });
     let sent = rig.sent();
@@ -265,13 +265,13 @@ fn a_better_transport_takes_over_unseen() {
 }
 
 #[test]
-fn a_climb_that_fails_changes_nothing_and_the_next_is_later() {
-    let mut rig = stepped_down();
+fn an_upgrade_that_fails_changes_nothing_and_the_next_is_later() {
+    let mut rig = fell_back();
     let stream = rig.asked("sse?").number;
     let mut waits = Vec::new();
     for how in 0..3 {
         let from = rig.now.mono;
-        climbing(&mut rig, stream);
+        upgrading(&mut rig, stream);
         waits.push(rig.now.mono - from);
         match how {
             // It does not open; or it opens and is refused; or it opens and stays silent.
@@ -295,7 +295,7 @@ fn a_climb_that_fails_changes_nothing_and_the_next_is_later() {
 }
 
 #[test]
-fn polling_climbs_to_a_stream_where_sockets_are_let_through_by_none() {
+fn polling_upgrades_to_a_stream_where_sockets_are_let_through_by_none() {
     let mut rig = wanting();
     for kind in [Ws, Sse] {
         assert_eq!(tried(&mut rig), kind);
@@ -330,8 +330,8 @@ fn polling_climbs_to_a_stream_where_sockets_are_let_through_by_none() {
 }
 
 #[test]
-fn a_hidden_page_does_not_climb() {
-    let mut rig = stepped_down();
+fn a_hidden_page_does_not_upgrade() {
+    let mut rig = fell_back();
     let stream = rig.asked("sse?").number;
     rig.event(Event::Hidden);
     for _ in 0..20 {
@@ -342,10 +342,10 @@ fn a_hidden_page_does_not_climb() {
 }
 
 #[test]
-fn a_connection_that_ends_takes_its_climb_along() {
-    let mut rig = stepped_down();
+fn a_connection_that_ends_takes_its_upgrade_along() {
+    let mut rig = fell_back();
     let stream = rig.asked("sse?").number;
-    climbing(&mut rig, stream);
+    upgrading(&mut rig, stream);
     rig.request_ended(stream, Some("connection reset"));
     assert_eq!(rig.transport, None);
     assert_eq!(rig.client.connection().status, Status::Waiting);
@@ -353,7 +353,7 @@ fn a_connection_that_ends_takes_its_climb_along() {
 
 #[test]
 fn it_is_said_why_it_is_not_the_best() {
-    let rig = stepped_down();
+    let rig = fell_back();
     let why = rig.client.explain(rig.now);
     assert!(why.contains("server-sent events"), "{why}");
 }
@@ -362,9 +362,9 @@ fn it_is_said_why_it_is_not_the_best() {
 /// `connect`.
 #[test]
 fn what_came_over_the_old_transport_does_not_come_again_with_a_snapshot() {
-    let mut rig = stepped_down();
+    let mut rig = fell_back();
     let stream = rig.asked("sse?").number;
-    let transport = climbing(&mut rig, stream);
+    let transport = upgrading(&mut rig, stream);
     rig.event(Event::TransportOpened { transport });
     let now = rig.now.wall;
     let news = |offset, id| {
@@ -395,13 +395,13 @@ fn what_came_over_the_old_transport_does_not_come_again_with_a_snapshot() {
 
 #[test]
 fn what_came_over_the_old_transport_does_not_come_again_to_a_room() {
-    let mut rig = stepped_down();
+    let mut rig = fell_back();
     rig.want(ROOM);
     rig.advance(20);
     let stream = rig.asked("sse?").number;
     rig.stream_goes_on(1, 1);
     rig.says(&says::subscribed(ROOM, "roomone1", 0, 0, false));
-    let transport = climbing(&mut rig, stream);
+    let transport = upgrading(&mut rig, stream);
     rig.event(Event::TransportOpened { transport });
     rig.says(&room::message(1));
     rig.says(&room::message(2));

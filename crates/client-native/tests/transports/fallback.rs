@@ -63,7 +63,7 @@ async fn leaves_what_is_sent_elsewhere_or_answered_by_somebody_else() {
         let mut nginx = Nginx::start("", &poll);
         let transports = [Poll, Sse];
         let client = world.backend.client(&nginx.url()).transports(transports);
-        let ear = Ear::open(client.climb_after(Duration::from_secs(1))).await;
+        let ear = Ear::open(client.upgrade_after(Duration::from_secs(1))).await;
         assert_eq!(ear.client.connection().transport, Some(Sse), "{answer}");
         let asked = world.backend.asked();
         nginx.configure("", &rest);
@@ -76,12 +76,12 @@ async fn leaves_what_is_sent_elsewhere_or_answered_by_somebody_else() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn climbs_up_again_and_the_app_sees_nothing_else() {
+async fn upgrades_again_and_the_app_sees_nothing_else() {
     let world = World::begin().await;
     let target = world.server.url();
     for (below, network) in [(Sse, plain(&target)), (Poll, streamless(&target))] {
         let mut nginx = Nginx::start("", &network);
-        let builder = world.backend.client(&nginx.url()).climb_after(Duration::from_secs(1));
+        let builder = world.backend.client(&nginx.url()).upgrade_after(Duration::from_secs(1));
         let ear = Ear::open(builder).await;
         ear.over(below).await;
         let room = ear.join("room:open1").await;
@@ -125,7 +125,7 @@ async fn comes_back_to_the_best_after_the_server_was_away() {
     let mut world = World::begin().await;
     let nginx = shipped(&world.server.url());
     let ear =
-        Ear::open(world.backend.client(&nginx.url()).climb_after(Duration::from_secs(6))).await;
+        Ear::open(world.backend.client(&nginx.url()).upgrade_after(Duration::from_secs(6))).await;
     assert_eq!(ear.client.connection().transport, Some(Ws));
     world.server.kill();
     world.server.bury();

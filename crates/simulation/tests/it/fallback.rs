@@ -10,7 +10,7 @@ fn device(world: &mut World, network: Network) -> usize {
     world.device_in("mina", Rc::default(), |device| {
         device.set(|config| {
             config.transports = vec![Ws, Sse, Poll];
-            config.climb_after = 5_000;
+            config.upgrade_after = 5_000;
         });
         device.network = network;
     })
