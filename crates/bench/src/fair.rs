@@ -158,11 +158,11 @@ impl Attacker {
                     Attack::Silence => HOLDERS,
                     Attack::Reads => READING,
                 };
-                let mut deeds = JoinSet::new();
+                let mut actions = JoinSet::new();
                 for _ in 0..at_once {
                     let (until, count) = (Arc::clone(&until), Arc::clone(&count));
                     let token = token.clone();
-                    deeds.spawn_local(async move {
+                    actions.spawn_local(async move {
                         match attack {
                             Attack::Storm => storm(address, &until, &count).await,
                             Attack::Silence => silence(address, &until, &count).await,
@@ -170,7 +170,7 @@ impl Attacker {
                         }
                     });
                 }
-                while deeds.join_next().await.is_some() {}
+                while actions.join_next().await.is_some() {}
             }));
             Ok(())
         });

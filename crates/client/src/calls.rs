@@ -6,7 +6,7 @@ use crate::{
     Client, Command, Error, Event, Filter, MarkTargets, Stored,
     inbox::Log,
     machine::Input,
-    outbox::{Body, Deed, Unresolved, too_large, too_many, unknown_item},
+    outbox::{Body, Operation, Unresolved, too_large, too_many, unknown_item},
     timers::{Timer, TimerTable},
 };
 
@@ -14,12 +14,12 @@ impl Client {
     /// Marks items, now or as soon as it is known which items they are.
     pub(crate) fn mark(&mut self, intent: u64, targets: &MarkTargets, set: MarkSet) {
         let live = self.state.is_live();
-        let wish = || Body {
+        let unresolved = || Body {
             channel: self.cx.inbox_channel(),
-            deed: Deed::Wish { targets: targets.clone(), set },
+            operation: Operation::UnresolvedMark { targets: targets.clone(), set },
         };
         if self.cx.is_signed_out() {
-            let body = wish();
+            let body = unresolved();
             self.decline(intent, body, Error::new(ErrorCode::SignedOut, ""));
             return;
         }
@@ -29,22 +29,22 @@ impl Client {
             Some(Ok(body)) => body,
             Some(Err(Unresolved::Nothing)) => return self.settle_idle(intent),
             Some(Err(Unresolved::Size)) => {
-                let body = wish();
+                let body = unresolved();
                 self.decline(intent, body, too_many());
                 return;
             }
             Some(Err(Unresolved::Unknown(id))) if live && self.cx.has_all_items() => {
-                let body = wish();
+                let body = unresolved();
                 self.decline(intent, body, unknown_item(&id));
                 return;
             }
-            Some(Err(Unresolved::Early | Unresolved::Unknown(_))) => wish(),
+            Some(Err(Unresolved::Early | Unresolved::Unknown(_))) => unresolved(),
             // The inbox was never shown, so the mark covers all items that the server has.
             None if *targets == MarkTargets::All => Body {
                 channel: self.cx.inbox_channel(),
-                deed: Deed::Wish { targets: MarkTargets::Everything, set },
+                operation: Operation::UnresolvedMark { targets: MarkTargets::Everything, set },
             },
-            None => wish(),
+            None => unresolved(),
         };
         self.intend(intent, body);
     }
@@ -63,7 +63,7 @@ impl Client {
     }
 
     pub(crate) fn publish(&mut self, intent: u64, channel: &Channel, data: &Json) {
-        let body = Body { channel: channel.clone(), deed: Deed::Publish(data.clone()) };
+        let body = Body { channel: channel.clone(), operation: Operation::Publish(data.clone()) };
         if self.cx.is_signed_out() {
             self.decline(intent, body, Error::new(ErrorCode::SignedOut, ""));
         } else if body.is_over(limits::MESSAGE_BYTES) {
@@ -78,13 +78,13 @@ impl Client {
 
     /// Retries a refused intent: the reason for the refusal may be gone.
     pub(crate) fn retry(&mut self, intent: u64, body: Body) {
-        match &body.deed {
-            Deed::Publish(data) => self.publish(intent, &body.channel, data),
-            Deed::Wish { targets, set } => self.mark(intent, targets, *set),
-            Deed::Lost | Deed::Mark { .. } if self.cx.is_signed_out() => {
+        match &body.operation {
+            Operation::Publish(data) => self.publish(intent, &body.channel, data),
+            Operation::UnresolvedMark { targets, set } => self.mark(intent, targets, *set),
+            Operation::Lost | Operation::Mark { .. } if self.cx.is_signed_out() => {
                 self.decline(intent, body, Error::new(ErrorCode::SignedOut, ""));
             }
-            Deed::Lost | Deed::Mark { .. } => self.intend(intent, body),
+            Operation::Lost | Operation::Mark { .. } => self.intend(intent, body),
         }
     }
 

@@ -403,8 +403,8 @@ impl Client {
         {
             self.sign_out();
         }
-        if self.cx.outbox.has_wishes() {
-            self.grant_wishes();
+        if self.cx.outbox.has_unresolved_marks() {
+            self.resolve_marks();
         }
         let before = self.cx.inbox.revision();
         self.refresh_inbox();

@@ -27,7 +27,7 @@
 //!
 //! | module | contents |
 //! |---|---|
-//! | `client`, `calls`, `seek` | takes events, runs the machine, reports changes; the app's calls, and marks that wait |
+//! | `client`, `calls`, `mark_resolution` | takes events, runs the machine, reports changes; the app's calls, and marks that wait |
 //! | `startup`, `deferred` | the startup path, and the split point to the deferred part |
 //! | `machine` | the connection's states and their transitions; `idle`, `connecting`, `connected`, `waiting`, `offline`, `ended` are one each |
 //! | `context` | state that all of them share: clocks, deadlines, inbox, outbox, commands so far |
@@ -65,11 +65,11 @@ mod heartbeat;
 mod idle;
 mod inbox;
 mod machine;
+mod mark_resolution;
 mod outbox;
 mod requests;
 mod resume;
 mod rng;
-mod seek;
 mod snapshot;
 mod startup;
 mod storage;

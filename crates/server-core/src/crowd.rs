@@ -177,12 +177,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn keeps_its_bounds_and_forgets_who_is_gone(deeds in prop::collection::vec((0..9_u64, 0..3_u8, 0..4_u8), 0..200)) {
+        fn keeps_its_bounds_and_forgets_who_is_gone(actions in prop::collection::vec((0..9_u64, 0..3_u8, 0..4_u8), 0..200)) {
             let bounds = Bounds { each: 2, total: 4 };
             let mut crowd = Crowd::new(bounds);
             let mut here = BTreeMap::new();
-            for (number, key, deed) in deeds {
-                match deed {
+            for (number, key, action) in actions {
+                match action {
                     0 | 1 => {
                         let leaver = crowd.enter(number, key);
                         here.remove(&number);

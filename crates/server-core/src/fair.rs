@@ -329,13 +329,13 @@ mod tests {
         /// Holds the queue against its promises: no job is lost or doubled, order is kept within a
         /// key, bounds are kept, and keys without jobs are forgotten.
         #[test]
-        fn holds_its_promises(deeds in prop::collection::vec((0..4_u8, 0..3_u8), 0..200)) {
+        fn holds_its_promises(actions in prop::collection::vec((0..4_u8, 0..3_u8), 0..200)) {
             let bounds = Bounds { each: 4, total: 6 };
             let mut fair = Fair::new(bounds.total, move |_| Share { at_once: 2, ..share(bounds.each, 2) });
             let mut waiting: BTreeMap<u8, VecDeque<usize>> = BTreeMap::new();
             let mut under_way = Vec::new();
-            for (number, (key, deed)) in deeds.into_iter().enumerate() {
-                match deed {
+            for (number, (key, action)) in actions.into_iter().enumerate() {
+                match action {
                     0 => {
                         waiting.entry(key).or_default().push_back(number);
                         if let Some(turned) = fair.push(key, number) {

@@ -9,7 +9,7 @@ use crate::{
     Author, ChannelView, Command, Error, MessageView,
     context::Context,
     error::joined,
-    outbox::{Deed, Intent, Progress},
+    outbox::{Intent, Operation, Progress},
 };
 
 impl Context {
@@ -54,7 +54,7 @@ impl Context {
     fn settle_stored(&mut self) {
         let channels = &self.channels;
         self.outbox.settle(&|body| {
-            let Deed::Publish(_) = body.deed else { return None };
+            let Operation::Publish(_) = body.operation else { return None };
             let room = channels.find(&body.channel).and_then(|place| channels.rooms.get(place));
             match room {
                 Some(room) if !matches!(room.stand, room::Stand::Refused(_)) => {
@@ -79,13 +79,13 @@ impl Context {
         let mut own = Vec::new();
         for intent in self.outbox.pending() {
             if intent.body.channel == *channel
-                && let Deed::Publish(data) = &intent.body.deed
+                && let Operation::Publish(data) = &intent.body.operation
             {
                 own.push(self.own_message(intent, data, None));
             }
         }
         self.outbox.failed_in(channel, &mut |intent, failed| {
-            if let Deed::Publish(data) = &intent.body.deed {
+            if let Operation::Publish(data) = &intent.body.operation {
                 let newer =
                     |other: &Arc<MessageView>| (other.at, other.key) > (intent.at, intent.number);
                 let place = own.iter().position(newer).unwrap_or(own.len());

@@ -73,7 +73,7 @@ impl Connected {
                     cx.await_answer(Timer::More);
                     cx.inbox.page(page, cx.config.items_max);
                     cx.inbox.prune();
-                } else if cx.sought(page) {
+                } else if cx.looked_up(page) {
                     self.work(cx);
                 } else if cx.room_page(page) {
                     self.answered(cx);
@@ -139,7 +139,7 @@ impl Connected {
             None if cx.inbox.pager.take_answer(error.id) => {
                 cx.end_loads(&Error::of_server(error));
             }
-            None if cx.seek_refused(error) => {}
+            None if cx.lookup_refused(error) => {}
             None if cx.room_refused(error) => {}
             None => {
                 cx.report(Error::of_server(error));

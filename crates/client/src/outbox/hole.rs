@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tidings_protocol::ErrorCode;
 
-use super::{ADOPTED, Body, Deed, Intent, Intents, Progress};
+use super::{ADOPTED, Body, Intent, Intents, Operation, Progress};
 use crate::Error;
 
 /// Most `seq`s of a lane that are given up to close a hole: the server remembers the answers of as
@@ -43,7 +43,7 @@ impl Intents {
                     at: 0,
                     lane: lane.clone(),
                     seq,
-                    body: Body { channel: inbox.clone(), deed: Deed::Lost },
+                    body: Body { channel: inbox.clone(), operation: Operation::Lost },
                     progress: Progress::Unsent,
                     // Storage has lost the row of this `seq`: a `void` gives it up.
                     doom: Some(Box::new(error)),

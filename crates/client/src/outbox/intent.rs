@@ -21,12 +21,12 @@ pub(crate) const ITEMS_MAX: usize = 500;
 pub(crate) struct Body {
     /// The log that will get its record.
     pub(crate) channel: Channel,
-    pub(crate) deed: Deed,
+    pub(crate) operation: Operation,
 }
 
 /// The kind of an intent, with its data.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Deed {
+pub(crate) enum Operation {
     /// Storage can no longer tell its content: its `seq` is given up.
     Lost,
     Mark {
@@ -35,9 +35,9 @@ pub(crate) enum Deed {
         epochs: [Epoch; 2],
     },
     Publish(Json),
-    /// A mark whose items are not known yet. It keeps its `seq`, and becomes a [`Deed::Mark`] once
+    /// A mark whose items are not known yet. It keeps its `seq`, and becomes a [`Operation::Mark`] once
     /// they are known.
-    Wish {
+    UnresolvedMark {
         targets: MarkTargets,
         set: MarkSet,
     },
@@ -93,8 +93,8 @@ impl Body {
             return Err(Unresolved::Nothing);
         }
         let [(inbox, _), (system, _)] = fold.cursors();
-        let deed = Deed::Mark { mark, epochs: [inbox, system] };
-        Ok(Self { channel: fold.channel.clone(), deed })
+        let operation = Operation::Mark { mark, epochs: [inbox, system] };
+        Ok(Self { channel: fold.channel.clone(), operation })
     }
 
     /// Whether its message is longer than any server accepts, whatever its lane and numbers.
@@ -106,8 +106,8 @@ impl Body {
     /// Its message. `void`: the message that only gives up its `seq`.
     pub(crate) fn message(&self, id: Option<u64>, lane: &str, seq: u64, void: bool) -> String {
         let client_id = String::from(lane);
-        match &self.deed {
-            Deed::Mark { mark, epochs } if !void => {
+        match &self.operation {
+            Operation::Mark { mark, epochs } if !void => {
                 let epoch = |log: Log| mark.touches(log).then_some(epochs[log as usize]);
                 let message = client::Mark {
                     id,
@@ -120,7 +120,7 @@ impl Body {
                 };
                 message.to_json()
             }
-            Deed::Publish(data) if !void => {
+            Operation::Publish(data) if !void => {
                 let message = client::Publish {
                     id,
                     channel: self.channel.clone(),
@@ -173,22 +173,22 @@ impl Intent {
 
     /// Its mark, if it is one.
     pub(crate) fn mark(&self) -> Option<&Mark> {
-        match &self.body.deed {
-            Deed::Mark { mark, .. } => Some(mark),
-            Deed::Lost | Deed::Publish(_) | Deed::Wish { .. } => None,
+        match &self.body.operation {
+            Operation::Mark { mark, .. } => Some(mark),
+            Operation::Lost | Operation::Publish(_) | Operation::UnresolvedMark { .. } => None,
         }
     }
 
     /// Whether it must wait until its items are known.
-    pub(crate) fn is_wish(&self) -> bool {
-        matches!(self.body.deed, Deed::Wish { .. })
+    pub(crate) fn is_unresolved(&self) -> bool {
+        matches!(self.body.operation, Operation::UnresolvedMark { .. })
     }
 
     /// Whether it is a mark with offsets of the log's current epoch.
     pub(crate) fn current(&self, fold: &Fold, log: Log) -> bool {
-        match &self.body.deed {
-            Deed::Mark { epochs, .. } => epochs[log as usize] == fold.cursor(log).epoch,
-            Deed::Lost | Deed::Publish(_) | Deed::Wish { .. } => false,
+        match &self.body.operation {
+            Operation::Mark { epochs, .. } => epochs[log as usize] == fold.cursor(log).epoch,
+            Operation::Lost | Operation::Publish(_) | Operation::UnresolvedMark { .. } => false,
         }
     }
 

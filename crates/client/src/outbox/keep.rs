@@ -17,7 +17,7 @@ use tidings_protocol::{
     planted::{self, Planted},
 };
 
-use super::{ADOPTED, Body, Change, Deed, Intent, Intents, Progress, Refused, failure, row};
+use super::{ADOPTED, Body, Change, Intent, Intents, Operation, Progress, Refused, failure, row};
 use crate::{Command, Error, Lane, context::Context, timers::Timer};
 
 /// Milliseconds that an intent waits for storage. IndexedDB can hang; sending an intent that is not
@@ -305,7 +305,7 @@ impl Intents {
             });
             let (at, body, refused) = match row {
                 Some(row) => (row.at, row.body, row.refused),
-                None => (0, Body { channel: inbox.clone(), deed: Deed::Lost }, None),
+                None => (0, Body { channel: inbox.clone(), operation: Operation::Lost }, None),
             };
             let (lane, progress) = (name.clone(), Progress::Unsent);
             let intent = Intent { number, at, lane, seq: *seq, body, progress, doom };

@@ -10,7 +10,7 @@ mod hole;
 mod intent;
 mod keep;
 mod row;
-mod wish;
+mod unresolved_mark;
 
 use std::sync::Arc;
 
@@ -27,9 +27,9 @@ use crate::{
 
 pub use row::written;
 
-pub(crate) use intent::{Body, Deed, Intent, Progress, Unresolved};
+pub(crate) use intent::{Body, Intent, Operation, Progress, Unresolved};
 pub(crate) use keep::Keeper;
-pub(crate) use wish::{too_many, unknown_item};
+pub(crate) use unresolved_mark::{too_many, unknown_item};
 
 /// Most intents under way at once: fewer than the number at which a server stops reading (32).
 const WINDOW: usize = 16;
@@ -182,7 +182,7 @@ impl Intents {
     pub(crate) fn next(&mut self, id: u64, own: bool, bytes: usize) -> Option<String> {
         let mut room = WINDOW;
         for intent in &mut self.list {
-            if intent.is_wish() {
+            if intent.is_unresolved() {
                 // A wish keeps its place in the order: no intent made after it may be sent first.
                 return None;
             }
@@ -218,7 +218,7 @@ impl Intents {
         let place = self.find(ack.client_id.as_deref(), ack.seq, ack.id)?;
         self.changes += 1;
         let intent = self.list.get_mut(place)?;
-        let (number, lost) = (intent.number, intent.body.deed == Deed::Lost);
+        let (number, lost) = (intent.number, intent.body.operation == Operation::Lost);
         // If the intent can't be sent, an answer without a record is that to its `void`. With a
         // record, an earlier send was stored after all, and the intent has succeeded.
         if ack.record_id.is_none()
@@ -266,9 +266,9 @@ impl Intents {
     /// The inbox has come this far: marks stored up to here need not be laid on top of it any more.
     pub(crate) fn folded(&mut self, fold: &Fold) {
         let cursor = fold.cursor(Log::Inbox);
-        self.settle(&|body| match body.deed {
-            Deed::Mark { .. } => Some(Some(cursor)),
-            Deed::Lost | Deed::Publish(_) | Deed::Wish { .. } => None,
+        self.settle(&|body| match body.operation {
+            Operation::Mark { .. } => Some(Some(cursor)),
+            Operation::Lost | Operation::Publish(_) | Operation::UnresolvedMark { .. } => None,
         });
     }
 
@@ -426,9 +426,11 @@ impl Intents {
 
 /// A refused intent as the app sees it.
 fn failure(intent: &Intent, at: u64, error: Error) -> FailedIntent {
-    let kind = match intent.body.deed {
-        Deed::Publish(_) => IntentKind::Publish,
-        Deed::Lost | Deed::Mark { .. } | Deed::Wish { .. } => IntentKind::Mark,
+    let kind = match intent.body.operation {
+        Operation::Publish(_) => IntentKind::Publish,
+        Operation::Lost | Operation::Mark { .. } | Operation::UnresolvedMark { .. } => {
+            IntentKind::Mark
+        }
     };
     FailedIntent { id: intent.number, kind, channel: intent.body.channel.clone(), at, error }
 }

@@ -14,7 +14,7 @@ use tidings_protocol::{
     server,
 };
 
-use super::{Body, Deed, Intent, wish};
+use super::{Body, Intent, Operation, unresolved_mark};
 use crate::{Error, inbox::Mark};
 
 /// Version of the text.
@@ -34,8 +34,10 @@ pub(super) fn text(intent: &Intent, refused: Option<(u64, &Error)>) -> String {
     let mut text = String::from(VERSION);
     intent.at.encode(&mut text);
     text.push('\n');
-    match &intent.body.deed {
-        Deed::Wish { targets, set } => wish::encode(targets, *set, &mut text),
+    match &intent.body.operation {
+        Operation::UnresolvedMark { targets, set } => {
+            unresolved_mark::encode(targets, *set, &mut text)
+        }
         _ => text.push_str(&intent.body.message(None, &intent.lane, intent.seq, false)),
     }
     if let Some((at, error)) = refused {
@@ -66,14 +68,14 @@ pub(super) fn text(intent: &Intent, refused: Option<(u64, &Error)>) -> String {
 pub mod written {
     use tidings_protocol::{Channel, Encode, Json, MarkSet, client::Publish};
 
-    use super::{VERSION, wish};
+    use super::{VERSION, unresolved_mark};
     use crate::MarkTargets;
 
     /// A mark, made at `at` milliseconds since 1970.
     #[must_use]
     pub fn mark(at: u64, targets: &MarkTargets, set: MarkSet) -> String {
         let mut text = begin(at);
-        wish::encode(targets, set, &mut text);
+        unresolved_mark::encode(targets, set, &mut text);
         text
     }
 
@@ -118,7 +120,7 @@ fn body(message: &str, inbox: &Channel) -> Result<Option<Body>, DecodeError> {
     let body = match &*reader.kind() {
         "publish" => {
             let Publish { channel, data, .. } = Publish::read(&mut reader);
-            Some(Body { channel, deed: Deed::Publish(data) })
+            Some(Body { channel, operation: Operation::Publish(data) })
         }
         "mark" => {
             let MarkMessage { epochs, offsets, up_to, set, .. } = MarkMessage::read(&mut reader);
@@ -127,12 +129,12 @@ fn body(message: &str, inbox: &Channel) -> Result<Option<Body>, DecodeError> {
             let either = epochs.inbox.or(epochs.system);
             let pair = (epochs.inbox.or(either), epochs.system.or(either));
             let (Some(own), Some(system)) = pair else { return reader.finish(None) };
-            let deed = Deed::Mark { mark, epochs: [own, system] };
-            Some(Body { channel: inbox.clone(), deed })
+            let operation = Operation::Mark { mark, epochs: [own, system] };
+            Some(Body { channel: inbox.clone(), operation })
         }
-        wish::TYPE => {
-            let deed = wish::read(&mut reader);
-            Some(Body { channel: inbox.clone(), deed })
+        unresolved_mark::TYPE => {
+            let operation = unresolved_mark::read(&mut reader);
+            Some(Body { channel: inbox.clone(), operation })
         }
         _ => None,
     };

@@ -51,7 +51,7 @@ pub(super) enum Duty {
     /// The client's messages and their answers; records come another way.
     Messages,
     /// The client's messages only: the client takes no more answers.
-    Deeds,
+    WritesOnly,
 }
 
 /// The purpose of a request to the store.
@@ -216,7 +216,7 @@ impl Open {
     /// A session for posts continues without its client, but reads for it are dropped.
     fn hung_up(&mut self) {
         if self.duty == Duty::Messages {
-            self.duty = Duty::Deeds;
+            self.duty = Duty::WritesOnly;
             self.backlog.forget(|want| matches!(want, Want::History(_)));
         }
     }

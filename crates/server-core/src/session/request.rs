@@ -70,7 +70,7 @@ impl Open {
             ClientMessage::Unsubscribe(ask) => self.unsubscribe(ask.id, ask.channel, turn),
             ClientMessage::Publish(ask) => self.publish(ask, turn),
             ClientMessage::Mark(ask) => self.mark(ask, turn),
-            ClientMessage::History(_) if self.duty == Duty::Deeds => {}
+            ClientMessage::History(_) if self.duty == Duty::WritesOnly => {}
             ClientMessage::History(ask) => self.history(&ask, turn),
             ClientMessage::Refresh(ask) => self.refresh(ask, turn),
             ClientMessage::Void(ask) => self.void(ask, turn),

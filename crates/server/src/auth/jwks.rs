@@ -321,7 +321,11 @@ fn verifier(jwk: &Jwk) -> Option<JwtKey> {
     if common.public_key_use.as_ref().is_some_and(|other| *other != PublicKeyUse::Signature) {
         return None;
     }
-    if common.key_operations.as_ref().is_some_and(|deeds| !deeds.contains(&KeyOperations::Verify)) {
+    if common
+        .key_operations
+        .as_ref()
+        .is_some_and(|operations| !operations.contains(&KeyOperations::Verify))
+    {
         return None;
     }
     let (algorithm, name) = match &jwk.algorithm {

@@ -1,7 +1,7 @@
 //! One task for each connection: feeds its session with events, and writes out the mailbox. The
-//! session's commands are carried out in `deeds.rs`.
+//! session's commands are carried out in `commands.rs`.
 
-mod deeds;
+mod commands;
 
 use std::{pin::pin, sync::Arc};
 

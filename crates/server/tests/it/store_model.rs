@@ -18,7 +18,7 @@ const USERS: [&str; 2] = ["u1", "u2"];
 
 /// An operation.
 #[derive(Clone, Debug)]
-enum Deed {
+enum Action {
     Notify { user: usize },
     Everyone,
     Open { user: usize },
@@ -28,7 +28,7 @@ enum Deed {
     Trim { records: u64, items: u64 },
 }
 
-fn deed() -> impl Strategy<Value = Deed> {
+fn action() -> impl Strategy<Value = Action> {
     let user = 0..USERS.len();
     let offset = 0_u64..12;
     let flag = prop_oneof![Just(None), Just(Some(true)), Just(Some(false))];
@@ -39,15 +39,15 @@ fn deed() -> impl Strategy<Value = Deed> {
     });
     let some = prop::option::of(offset.clone());
     prop_oneof![
-        4 => user.clone().prop_map(|user| Deed::Notify { user }),
-        3 => Just(Deed::Everyone),
-        1 => user.clone().prop_map(|user| Deed::Open { user }),
+        4 => user.clone().prop_map(|user| Action::Notify { user }),
+        3 => Just(Action::Everyone),
+        1 => user.clone().prop_map(|user| Action::Open { user }),
         4 => (user.clone(), vec(offset.clone(), 0..4), vec(offset, 0..4), set.clone())
-            .prop_map(|(user, inbox, system, set)| Deed::Mark { user, inbox, system, set }),
+            .prop_map(|(user, inbox, system, set)| Action::Mark { user, inbox, system, set }),
         4 => (user.clone(), some.clone(), some, set)
-            .prop_map(|(user, inbox, system, set)| Deed::MarkUpTo { user, inbox, system, set }),
-        1 => (user, 1_u64..6).prop_map(|(user, seq)| Deed::Say { user, seq }),
-        1 => (0_u64..20, 0_u64..10).prop_map(|(records, items)| Deed::Trim { records, items }),
+            .prop_map(|(user, inbox, system, set)| Action::MarkUpTo { user, inbox, system, set }),
+        1 => (user, 1_u64..6).prop_map(|(user, seq)| Action::Say { user, seq }),
+        1 => (0_u64..20, 0_u64..10).prop_map(|(records, items)| Action::Trim { records, items }),
     ]
 }
 
@@ -57,7 +57,7 @@ fn draft(channel: Channel, id: &str, at: u64) -> Draft {
 }
 
 /// The operation as a write. `None` for a trim.
-fn write(deed: &Deed, id: &str, at: u64) -> Option<Write> {
+fn write(action: &Action, id: &str, at: u64) -> Option<Write> {
     let sorted = |list: &[u64]| {
         let mut list = list.to_vec();
         list.sort_unstable();
@@ -76,20 +76,20 @@ fn write(deed: &Deed, id: &str, at: u64) -> Option<Write> {
         })
     };
     let mut lane = None;
-    let op = match deed {
-        Deed::Notify { user } => {
+    let op = match action {
+        Action::Notify { user } => {
             Op::Notify(vec![draft(Channel::inbox(USERS[*user]).unwrap(), id, at)])
         }
-        Deed::Everyone => Op::Notify(vec![draft(Channel::system(), id, at)]),
-        Deed::Open { user } => Op::OpenInbox { user: USERS[*user].to_owned() },
-        Deed::Mark { user, inbox, system, set } => {
+        Action::Everyone => Op::Notify(vec![draft(Channel::system(), id, at)]),
+        Action::Open { user } => Op::OpenInbox { user: USERS[*user].to_owned() },
+        Action::Mark { user, inbox, system, set } => {
             let offsets = Offsets { inbox: sorted(inbox), system: sorted(system) };
             mark(*user, *set, Some(offsets), None)
         }
-        Deed::MarkUpTo { user, inbox, system, set } => {
+        Action::MarkUpTo { user, inbox, system, set } => {
             mark(*user, *set, None, Some(UpTo { inbox: *inbox, system: *system }))
         }
-        Deed::Say { user, seq } => {
+        Action::Say { user, seq } => {
             lane = Some(Lane {
                 user: USERS[*user].into(),
                 client_id: "lane".into(),
@@ -99,7 +99,7 @@ fn write(deed: &Deed, id: &str, at: u64) -> Option<Write> {
             let draft = draft(Channel::parse("room:a").unwrap(), id, at);
             Op::Message { draft, from: None }
         }
-        Deed::Trim { .. } => return None,
+        Action::Trim { .. } => return None,
     };
     Some(Write { key: None, lane, op })
 }
@@ -218,19 +218,19 @@ fn everything(store: &dyn Store) -> String {
 }
 
 /// Applies the operations to a store and to the reference, and compares them after each.
-fn play(store: &dyn Store, deeds: &[Deed]) -> Result<(), TestCaseError> {
+fn play(store: &dyn Store, actions: &[Action]) -> Result<(), TestCaseError> {
     let reference = MemoryStore::new(1, Syncing::BeforeTheAnswer);
-    for (at, deed) in (1..).zip(deeds) {
+    for (at, action) in (1..).zip(actions) {
         let id = format!("id-{at}");
-        match (write(deed, &id, at), deed) {
+        match (write(action, &id, at), action) {
             (Some(write), _) => {
                 let ask = |store: &dyn Store| {
                     let mut answers = store.commit(at, std::slice::from_ref(&write)).unwrap();
                     answer(store, &answers.remove(0).unwrap())
                 };
-                prop_assert_eq!(ask(store), ask(&reference), "{:?}", deed);
+                prop_assert_eq!(ask(store), ask(&reference), "{:?}", action);
             }
-            (None, Deed::Trim { records, items }) => {
+            (None, Action::Trim { records, items }) => {
                 let retention = Retention {
                     records: *records,
                     items: *items,
@@ -246,16 +246,18 @@ fn play(store: &dyn Store, deeds: &[Deed]) -> Result<(), TestCaseError> {
             }
             (None, _) => {}
         }
-        prop_assert_eq!(everything(store), everything(&reference), "after {:?}", deed);
+        prop_assert_eq!(everything(store), everything(&reference), "after {:?}", action);
     }
     Ok(())
 }
 
 /// Applies the operations in batches: the result must not depend on the batches.
-fn play_together(store: &dyn Store, deeds: &[Deed], size: usize) -> Result<(), TestCaseError> {
+fn play_together(store: &dyn Store, actions: &[Action], size: usize) -> Result<(), TestCaseError> {
     let reference = MemoryStore::new(1, Syncing::BeforeTheAnswer);
-    let writes: Vec<Write> =
-        (1..).zip(deeds).filter_map(|(at, deed)| write(deed, &format!("id-{at}"), 7)).collect();
+    let writes: Vec<Write> = (1..)
+        .zip(actions)
+        .filter_map(|(at, action)| write(action, &format!("id-{at}"), 7))
+        .collect();
     for batch in writes.chunks(size) {
         let ask = |store: &dyn Store| {
             store.commit(7, batch).unwrap().into_iter().map(Result::unwrap).collect::<Vec<_>>()
@@ -277,15 +279,15 @@ proptest! {
     #![proptest_config(config(96))]
 
     #[test]
-    fn sqlite_answers_as_the_reference_store_does(deeds in vec(deed(), 1..40)) {
+    fn sqlite_answers_as_the_reference_store_does(actions in vec(action(), 1..40)) {
         let folder = tempfile::tempdir().unwrap();
-        play(&Sqlite::open(folder.path()).unwrap(), &deeds)?;
+        play(&Sqlite::open(folder.path()).unwrap(), &actions)?;
     }
 
     #[test]
-    fn sqlite_decides_a_batch_as_if_one_by_one(deeds in vec(deed(), 1..60), size in 2..20_usize) {
+    fn sqlite_decides_a_batch_as_if_one_by_one(actions in vec(action(), 1..60), size in 2..20_usize) {
         let folder = tempfile::tempdir().unwrap();
-        play_together(&Sqlite::open(folder.path()).unwrap(), &deeds, size)?;
+        play_together(&Sqlite::open(folder.path()).unwrap(), &actions, size)?;
     }
 }
 
@@ -294,12 +296,12 @@ proptest! {
     #![proptest_config(config(16))]
 
     #[test]
-    fn postgres_answers_as_the_reference_store_does(deeds in vec(deed(), 1..40)) {
-        play(&postgres::open(), &deeds)?;
+    fn postgres_answers_as_the_reference_store_does(actions in vec(action(), 1..40)) {
+        play(&postgres::open(), &actions)?;
     }
 
     #[test]
-    fn postgres_decides_a_batch_as_if_one_by_one(deeds in vec(deed(), 1..60), size in 2..20_usize) {
-        play_together(&postgres::open(), &deeds, size)?;
+    fn postgres_decides_a_batch_as_if_one_by_one(actions in vec(action(), 1..60), size in 2..20_usize) {
+        play_together(&postgres::open(), &actions, size)?;
     }
 }

@@ -11,7 +11,7 @@
 
 use tidings_protocol::{Decode, Encode, ErrorCode, MarkSet, codec::Reader};
 
-use super::{ADOPTED, Body, Deed, Intent, Intents, Progress, Unresolved};
+use super::{ADOPTED, Body, Intent, Intents, Operation, Progress, Unresolved};
 use crate::{
     Error, MarkTargets,
     error::joined,
@@ -23,13 +23,13 @@ pub(super) const TYPE: &str = "wish";
 
 /// The result of [`Intents::grant`].
 #[derive(Debug, Default, PartialEq)]
-pub(crate) struct Granted {
+pub(crate) struct Resolved {
     /// Whether some wishes became marks or ended.
     pub(crate) any: bool,
     /// Wishes that ended: without an error there was nothing to mark.
     pub(crate) ended: Vec<(u64, Body, Option<Error>)>,
     /// The first wish with unknown items: its number, and the ids that are not loaded.
-    pub(crate) seeks: Option<(u64, Vec<String>)>,
+    pub(crate) needs_lookup: Option<(u64, Vec<String>)>,
 }
 
 pub(super) fn encode(targets: &MarkTargets, set: MarkSet, out: &mut String) {
@@ -48,7 +48,7 @@ pub(super) fn encode(targets: &MarkTargets, set: MarkSet, out: &mut String) {
     out.push('}');
 }
 
-pub(super) fn read(reader: &mut Reader<'_>) -> Deed {
+pub(super) fn read(reader: &mut Reader<'_>) -> Operation {
     let (mut targets, mut set) = (MarkTargets::All, MarkSet::default());
     let mut members = reader.object();
     while let Some(key) = reader.member(&mut members) {
@@ -59,27 +59,29 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Deed {
             _ => {}
         }
     }
-    Deed::Wish { targets, set }
+    Operation::UnresolvedMark { targets, set }
 }
 
 impl Intents {
-    pub(crate) fn has_wishes(&self) -> bool {
-        self.list.iter().any(Intent::is_wish)
+    pub(crate) fn has_unresolved_marks(&self) -> bool {
+        self.list.iter().any(Intent::is_unresolved)
     }
 
-    /// Turns wishes into marks where possible. `sought`: the number of the wish whose items were
+    /// Turns wishes into marks where possible. `looked_up`: the number of the wish whose items were
     /// looked up, and the items found.
-    pub(crate) fn grant(
+    pub(crate) fn resolve_marks(
         &mut self,
         fold: &Fold,
         live: bool,
-        sought: Option<(u64, &[Found])>,
-    ) -> Granted {
-        let (mut granted, mut ended) = (Granted::default(), Vec::new());
+        looked_up: Option<(u64, &[Found])>,
+    ) -> Resolved {
+        let (mut resolved, mut ended) = (Resolved::default(), Vec::new());
         for (place, intent) in self.list.iter_mut().enumerate() {
-            let Deed::Wish { targets, set } = &intent.body.deed else { continue };
-            let sought = sought.filter(|(number, _)| *number == intent.number);
-            let found = sought.map_or(&[][..], |(_, found)| found);
+            let Operation::UnresolvedMark { targets, set } = &intent.body.operation else {
+                continue;
+            };
+            let looked_up = looked_up.filter(|(number, _)| *number == intent.number);
+            let found = looked_up.map_or(&[][..], |(_, found)| found);
             match Body::resolve(fold, targets, *set, live, found) {
                 Ok(body) => {
                     intent.body = body;
@@ -91,12 +93,12 @@ impl Intents {
                 }
                 Err(Unresolved::Nothing) => ended.push((place, None)),
                 Err(Unresolved::Size) => ended.push((place, Some(too_many()))),
-                Err(Unresolved::Unknown(id)) if live && sought.is_some() => {
+                Err(Unresolved::Unknown(id)) if live && looked_up.is_some() => {
                     ended.push((place, Some(unknown_item(&id))));
                 }
                 Err(Unresolved::Unknown(_)) if live => {
                     if let MarkTargets::Items(ids) = targets
-                        && granted.seeks.is_none()
+                        && resolved.needs_lookup.is_none()
                     {
                         let mut unknown = Vec::new();
                         for id in ids {
@@ -104,24 +106,24 @@ impl Intents {
                                 unknown.push(id.clone());
                             }
                         }
-                        granted.seeks = Some((intent.number, unknown));
+                        resolved.needs_lookup = Some((intent.number, unknown));
                     }
                     continue;
                 }
                 Err(Unresolved::Early | Unresolved::Unknown(_)) => continue,
             }
             self.changes += 1;
-            granted.any = true;
+            resolved.any = true;
         }
         for (place, error) in ended {
             let Some(intent) = self.list.get_mut(place) else { continue };
             // Its `seq` is given up; no caller waits for that.
-            let lost = Body { channel: fold.channel.clone(), deed: Deed::Lost };
+            let lost = Body { channel: fold.channel.clone(), operation: Operation::Lost };
             let body = core::mem::replace(&mut intent.body, lost);
             let number = core::mem::replace(&mut intent.number, ADOPTED);
-            granted.ended.push((number, body, error));
+            resolved.ended.push((number, body, error));
         }
-        granted
+        resolved
     }
 }
 

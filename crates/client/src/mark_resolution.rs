@@ -9,7 +9,7 @@ use crate::{Client, Error, context::Context, inbox::Lookup, machine::Input, time
 
 impl Client {
     /// Turns wishes into marks where possible, and starts the search for the items of the next one.
-    pub(crate) fn grant_wishes(&mut self) {
+    pub(crate) fn resolve_marks(&mut self) {
         let live = self.state.is_live();
         let mut any = false;
         // One search at a time: a round ends a finished search, and starts that of the next wish.
@@ -17,22 +17,22 @@ impl Client {
             let cx = &mut self.cx;
             let Some(fold) = cx.inbox.fold() else { break };
             let done = cx.inbox.lookup.as_ref().filter(|lookup| lookup.is_done());
-            let sought = done.map(|lookup| (lookup.intent, &*lookup.found));
-            let granted = cx.outbox.grant(fold, live, sought);
-            any |= granted.any;
+            let looked_up = done.map(|lookup| (lookup.intent, &*lookup.found));
+            let resolved = cx.outbox.resolve_marks(fold, live, looked_up);
+            any |= resolved.any;
             let below = fold.below();
             if cx.inbox.lookup.as_ref().is_some_and(|lookup| lookup.is_done()) {
                 cx.inbox.lookup = None;
                 cx.timers.cancel(Timer::Lookup);
             }
-            for (intent, body, error) in granted.ended {
+            for (intent, body, error) in resolved.ended {
                 match error {
                     Some(error) => self.decline(intent, body, error),
                     None => self.settle_idle(intent),
                 }
             }
             let cx = &mut self.cx;
-            match granted.seeks {
+            match resolved.needs_lookup {
                 Some((intent, ids)) if cx.inbox.lookup.is_none() => {
                     let lookup = Lookup::new(intent, ids, below);
                     // If there are no older items to search, the answer is known at once.
@@ -71,7 +71,7 @@ impl Context {
     }
 
     /// Whether this page answers the search.
-    pub(crate) fn sought(&mut self, page: &Page) -> bool {
+    pub(crate) fn looked_up(&mut self, page: &Page) -> bool {
         let Some(lookup) = &self.inbox.lookup else { return false };
         if !lookup.is_out(page.id) {
             return false;
@@ -93,7 +93,7 @@ impl Context {
 
     /// Whether an error answers the search. After a temporary error, the search waits and asks
     /// again.
-    pub(crate) fn seek_refused(&mut self, error: &server::Error) -> bool {
+    pub(crate) fn lookup_refused(&mut self, error: &server::Error) -> bool {
         let Some(lookup) = &mut self.inbox.lookup else { return false };
         if error.retry != Retry::Never {
             let ours = lookup.is_out(error.id);
