@@ -49,7 +49,7 @@ pub(crate) enum Carrier {
     /// In one response, as soon as there is news.
     Poll(Box<Batch>),
     /// In the response to a POST of messages.
-    Visit { answers: String },
+    Post { answers: String },
 }
 
 /// The answer to a poll.
@@ -201,7 +201,7 @@ impl Connection {
                 env.send(conn, Way::Down, events.collect());
             }
             Carrier::Poll(batch) => said.iter().for_each(|said| batch.take(said)),
-            Carrier::Visit { answers } => {
+            Carrier::Post { answers } => {
                 answers.push_str(&text);
                 answers.push('\n');
             }
@@ -212,7 +212,7 @@ impl Connection {
     /// Whether it is too late to refuse by the HTTP status of the answer.
     const fn is_begun(&self) -> bool {
         match self.carrier {
-            Carrier::Socket | Carrier::Visit { .. } => true,
+            Carrier::Socket | Carrier::Post { .. } => true,
             Carrier::Stream { begun } => begun,
             Carrier::Poll(_) => false,
         }
@@ -223,7 +223,7 @@ impl Connection {
         let ready = match &self.carrier {
             Carrier::Socket | Carrier::Stream { .. } => false,
             Carrier::Poll(batch) => batch.news && !batch.torn,
-            Carrier::Visit { .. } => self.unread.is_empty(),
+            Carrier::Post { .. } => self.unread.is_empty(),
         };
         ready && self.queued() == 0 && self.session.is_settled()
     }
@@ -233,7 +233,7 @@ impl Connection {
         match &self.carrier {
             Carrier::Socket | Carrier::Stream { .. } => None,
             Carrier::Poll(batch) => Some(batch.text(now)),
-            Carrier::Visit { answers } => Some(answers.clone()),
+            Carrier::Post { answers } => Some(answers.clone()),
         }
     }
 }

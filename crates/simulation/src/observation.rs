@@ -99,7 +99,7 @@ pub enum Observation {
     /// A node admitted a connection; `most` is the user's limit.
     Admitted { node: usize, conn: Conn, guest: Rc<Guest>, most: usize },
     /// A POST of messages was admitted.
-    Visited { conn: Conn, guest: Rc<Guest> },
+    PostAdmitted { conn: Conn, guest: Rc<Guest> },
     /// A node's connection ended.
     Ended { conn: Conn },
     /// Messages leave a node.

@@ -34,7 +34,7 @@ const DEBT: u64 = 7;
 /// A user's use is reported to other nodes once it exceeds this fraction of a burst (1/64).
 const PART: u64 = 64;
 /// Retry time for a request over the bound of concurrent requests, in milliseconds.
-const VISITS_RETRY_MS: u64 = 1_000;
+const REQUESTS_RETRY_MS: u64 = 1_000;
 
 /// The use of one user. All connections and requests of the user on a node share it; all changes
 /// are atomic.
@@ -49,12 +49,12 @@ pub struct Account {
     /// Refusals not yet reported to the log.
     refused: [AtomicU64; KINDS],
     /// Requests with messages in progress.
-    visits: AtomicUsize,
+    requests: AtomicUsize,
 }
 
 /// A request with messages in progress. It ends when dropped.
 #[derive(Debug)]
-pub struct Visit(Arc<Account>);
+pub struct RequestPermit(Arc<Account>);
 
 /// A kind that is used up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,12 +104,12 @@ impl Account {
     ///
     /// # Errors
     /// `flood` if too many are in progress.
-    pub fn visit(self: &Arc<Self>, limits: &Limits) -> Result<Visit, Refused> {
+    pub fn begin_request(self: &Arc<Self>, limits: &Limits) -> Result<RequestPermit, Refused> {
         let one_more = |here: usize| (here < limits.user_visits).then_some(here + 1);
-        match self.visits.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more) {
-            Ok(_) => Ok(Visit(Arc::clone(self))),
+        match self.requests.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more) {
+            Ok(_) => Ok(RequestPermit(Arc::clone(self))),
             Err(here) => Err(Refused {
-                retry_after_ms: Some(VISITS_RETRY_MS),
+                retry_after_ms: Some(REQUESTS_RETRY_MS),
                 ..Refused::new(
                     ErrorCode::Flood,
                     format!("{here} requests of this user are here already (`user_visits`)"),
@@ -140,7 +140,7 @@ impl Account {
     pub fn is_even(&self, now: u64) -> bool {
         let now = now.saturating_mul(NS);
         self.paid_until.iter().all(|paid| paid.load(Ordering::Relaxed) <= now)
-            && self.visits.load(Ordering::Relaxed) == 0
+            && self.requests.load(Ordering::Relaxed) == 0
     }
 
     fn take_kind(&self, kind: Kind, now: u64, units: u64, rate: Rate) -> Result<(), u64> {
@@ -188,9 +188,9 @@ impl Account {
     }
 }
 
-impl Drop for Visit {
+impl Drop for RequestPermit {
     fn drop(&mut self) {
-        self.0.visits.fetch_sub(1, Ordering::Relaxed);
+        self.0.requests.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

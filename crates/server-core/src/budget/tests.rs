@@ -128,9 +128,9 @@ fn who_owes_nothing_is_even() {
     assert!(account.is_even(0));
     assert!(said(&account, 0, &limits));
     assert!(!account.is_even(9) && account.is_even(10));
-    let visit = account.visit(&limits).unwrap();
+    let begin_request = account.begin_request(&limits).unwrap();
     assert!(!account.is_even(10));
-    drop(visit);
+    drop(begin_request);
     assert!(account.is_even(10));
 }
 
@@ -138,11 +138,11 @@ fn who_owes_nothing_is_even() {
 fn only_so_many_requests_are_here_at_once() {
     let account = Arc::new(Account::default());
     let limits = Limits { user_visits: 2, ..Limits::default() };
-    let first = account.visit(&limits).unwrap();
-    let _second = account.visit(&limits).unwrap();
-    let refused = account.visit(&limits).unwrap_err();
+    let first = account.begin_request(&limits).unwrap();
+    let _second = account.begin_request(&limits).unwrap();
+    let refused = account.begin_request(&limits).unwrap_err();
     assert_eq!(refused.code, ErrorCode::Flood);
     assert!(refused.detail.contains("user_visits") && refused.retry_after_ms.is_some());
     drop(first);
-    account.visit(&limits).unwrap();
+    account.begin_request(&limits).unwrap();
 }

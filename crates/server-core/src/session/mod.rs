@@ -4,7 +4,7 @@
 //! AwaitingConnect ─connect─► Entering (authenticate, admit) ─► Open ─► Closing
 //! ```
 //!
-//! A [`Session::visit`] starts open. It takes its client's messages and has no subscriptions.
+//! A [`Session::for_posts`] starts open. It takes its client's messages and has no subscriptions.
 //!
 //! A driver feeds [`Event`]s and executes [`Command`]s in order; nothing waits inside. Each
 //! subscription of an open session is either catching up or live. While it catches up, it reads
@@ -94,7 +94,7 @@ impl Session {
     /// A session for the messages of a client that gets its records another way (a stream, a poll).
     /// It has no subscriptions, and its credential is already checked. `guard` comes from the
     /// session's last request, so that rates hold over all requests.
-    pub fn visit(
+    pub fn for_posts(
         limits: Arc<Limits>,
         seed: u64,
         now: Now,
@@ -105,7 +105,7 @@ impl Session {
         let mut ids = Ids::new(seed);
         let mut turn =
             Turn { now, limits: &limits, ids: &mut ids, proofs: None, account: None, out, sent: 0 };
-        let state = State::Open(Box::new(Open::visit(who, &mut turn)));
+        let state = State::Open(Box::new(Open::for_posts(who, &mut turn)));
         Self { limits, proofs: None, ids, guard, account: None, state }
     }
 
@@ -171,7 +171,7 @@ impl Session {
         }
     }
 
-    /// The counters of the client's messages, for its next [`Session::visit`].
+    /// The counters of the client's messages, for its next [`Session::for_posts`].
     #[must_use]
     pub const fn guard(&self) -> Guard {
         self.guard

@@ -108,7 +108,7 @@ impl Open {
     }
 
     /// A session that is open from the start, for the client's messages only.
-    pub(super) fn visit(who: Identity, turn: &mut Turn<'_>) -> Self {
+    pub(super) fn for_posts(who: Identity, turn: &mut Turn<'_>) -> Self {
         Self::new(who, Duty::Messages, None, turn)
     }
 

@@ -172,17 +172,17 @@ fn a_snapshot_ends_at_its_bytes_and_says_so() {
 fn what_a_client_said_before_it_hung_up_is_done_and_nothing_more_is_read_for_it() {
     let mut server = Server::new();
     fill(&mut server, "room:a", 4);
-    let mut visit = server.visit("u1+rooms", Guard::default());
-    visit.slow_store = true;
+    let mut post = server.post("u1+rooms", Guard::default());
+    post.slow_store = true;
     let history = r#"{"type":"history","channel":"room:a"}"#;
     for _ in 0..3 {
-        server.say(&mut visit, history);
+        server.say(&mut post, history);
     }
-    server.feed(&mut visit, Event::HungUp);
-    server.say(&mut visit, history);
-    server.say(&mut visit, r#"{"type":"publish","channel":"room:a","data":1}"#);
-    assert_eq!(visit.kept_back_count(), 2, "the page that was asked for, and the publish");
-    server.answer_store(&mut visit);
+    server.feed(&mut post, Event::HungUp);
+    server.say(&mut post, history);
+    server.say(&mut post, r#"{"type":"publish","channel":"room:a","data":1}"#);
+    assert_eq!(post.kept_back_count(), 2, "the page that was asked for, and the publish");
+    server.answer_store(&mut post);
     assert_eq!(server.top("room:a"), 5);
-    assert!(visit.is_settled());
+    assert!(post.is_settled());
 }

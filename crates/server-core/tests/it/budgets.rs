@@ -24,7 +24,7 @@ fn publish(server: &mut Server, peer: &mut Peer, id: u64) -> String {
 }
 
 #[test]
-fn a_users_messages_are_one_budget_over_sockets_and_visits() {
+fn a_users_messages_are_one_budget_over_sockets_and_posts() {
     let mut server = Server::with(limits(|limits| limits.user.messages = Rate::every_ms(3, 1_000)));
     let mut first = server.connect("u1+rooms");
     let mut second = server.connect("u1+rooms");
@@ -34,9 +34,9 @@ fn a_users_messages_are_one_budget_over_sockets_and_visits() {
     other.got();
     assert_eq!(publish(&mut server, &mut first, 1), "ack");
     assert_eq!(publish(&mut server, &mut second, 2), "ack");
-    let mut visit = server.visit("u1+rooms", Guard::default());
-    assert_eq!(publish(&mut server, &mut visit, 3), "ack");
-    for peer in [&mut first, &mut second, &mut visit] {
+    let mut post = server.post("u1+rooms", Guard::default());
+    assert_eq!(publish(&mut server, &mut post, 3), "ack");
+    for peer in [&mut first, &mut second, &mut post] {
         let text =
             r#"{"type":"publish","id":4,"channel":"room:a","client_id":"l","seq":4,"data":1}"#;
         server.say(peer, text);

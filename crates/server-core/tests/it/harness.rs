@@ -102,11 +102,11 @@ impl Server {
     }
 
     /// A session for posts, of a user with rights on `room:` channels.
-    pub(crate) fn visit(&mut self, user: &str, guard: Guard) -> Peer {
+    pub(crate) fn post(&mut self, user: &str, guard: Guard) -> Peer {
         let mut out = Vec::new();
         let (limits, who) = (self.limits.clone(), self.identity(user));
         let account = self.account(&who.user);
-        let session = Session::visit(limits, 5, self.now, who, guard, &mut out);
+        let session = Session::for_posts(limits, 5, self.now, who, guard, &mut out);
         let mut peer = self.peer(session, out);
         self.step(&mut peer, Event::Accounted(account));
         peer

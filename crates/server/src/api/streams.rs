@@ -20,7 +20,7 @@ use tokio::{sync::oneshot, time::Instant};
 
 use super::{Api, Caller, body};
 use crate::{
-    driver::connection::{self, Opening, Said, Visitor},
+    driver::connection::{self, Opening, PostRequest, Said},
     error::ApiError,
     listen::Peer,
     metrics,
@@ -28,10 +28,10 @@ use crate::{
         Transport,
         address::Address,
         poll::{Bounds, LongPoll, Next, Wait},
+        post::Post,
         refusal::{self, Asker},
         sse::{Sse, random_below},
         trail::Trail,
-        visit::Visit,
     },
 };
 
@@ -123,16 +123,16 @@ pub(super) async fn messages(
     let session = identity.session.clone();
     let (parts, stream) = request.into_parts();
     let text = body::text(&parts.headers, stream, &api, api.limits().connect_bytes).await?;
-    let here = api.node.budgets.account(&identity.user).visit(api.limits())?;
-    let mut turn = api.node.visits.enter(&session, api.node.clock.now().mono)?;
+    let here = api.node.budgets.account(&identity.user).begin_request(api.limits())?;
+    let mut turn = api.node.posts.enter(&session, api.node.clock.now().mono)?;
     let (answer, answered) = oneshot::channel();
     let (node, entrance) = (Arc::clone(&api.node), api.door.entrance(&parts));
-    let transport = Visit::new(&text, answer);
+    let transport = Post::new(&text, answer);
     // In its own task: if the caller disconnects, the request is still carried out completely.
     tokio::spawn(async move {
         let mut guard = turn.guard().await;
-        let visitor = Visitor { who: identity, guard: *guard, here };
-        *guard = connection::visit(node, transport, entrance, visitor).await;
+        let request = PostRequest { who: identity, guard: *guard, here };
+        *guard = connection::serve_post(node, transport, entrance, request).await;
     });
     let answers = answered.await.map_err(|_| ApiError::new(ErrorCode::Internal, ""))?;
     let kind = HeaderValue::from_static("application/x-ndjson");

@@ -77,29 +77,29 @@ pub fn serve<T: Transport>(
 
 /// The sender of messages by POST.
 #[derive(Debug)]
-pub struct Visitor {
+pub struct PostRequest {
     /// The session's user.
     pub who: Identity,
     /// The counters of the session's last request.
     pub guard: Guard,
     /// The user's permit among the requests in progress.
-    pub here: budget::Visit,
+    pub here: budget::RequestPermit,
 }
 
 /// Carries out a client's messages until all are answered. Returns the counters for its next
 /// request.
-pub fn visit<T: Transport>(
+pub fn serve_post<T: Transport>(
     node: Arc<Node>,
     transport: T,
     mut entrance: Box<Entrance>,
-    visitor: Visitor,
+    request: PostRequest,
 ) -> impl Future<Output = Guard> + Send {
     let mut commands = Vec::new();
-    let Visitor { who, guard, here } = visitor;
+    let PostRequest { who, guard, here } = request;
     entrance.known(Principal::user(&who.user));
     let limits = Arc::clone(&node.settings.limits);
     let account = node.budgets.account(&who.user);
-    let session = Session::visit(limits, seed(), node.clock.now(), who, guard, &mut commands);
+    let session = Session::for_posts(limits, seed(), node.clock.now(), who, guard, &mut commands);
     let mut connection = Connection::new(node, session, transport, entrance, None);
     connection.feed(Event::Accounted(account));
     connection.execute(commands);
@@ -370,7 +370,7 @@ impl<T: Transport> Connection<T> {
 /// Limits the rate of a client that comes again for each answer.
 async fn paced(node: Arc<Node>, checked: Result<Identity, Refused>) -> Result<Identity, Refused> {
     let identity = checked?;
-    node.visits.pace(&identity.session, node.clock, &node.settings.limits).await?;
+    node.posts.pace(&identity.session, node.clock, &node.settings.limits).await?;
     node.budgets.pace(&identity.user, Cost::READ).await?;
     Ok(identity)
 }

@@ -16,6 +16,7 @@ mod flaky;
 pub mod follower;
 pub mod line;
 pub mod node;
+pub mod post_queue;
 mod queue;
 pub mod readers;
 pub mod registry;
@@ -24,7 +25,6 @@ pub mod shards;
 #[cfg(test)]
 mod sizes;
 pub mod steady;
-pub mod visits;
 pub mod writer;
 
 pub use clock::Clock;
@@ -32,4 +32,4 @@ pub use entrance::{Authenticate, Entrance};
 pub use follower::Follower;
 pub use line::{Line, Notice};
 pub use node::Node;
-pub use visits::Visits;
+pub use post_queue::PostQueue;

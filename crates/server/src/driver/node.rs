@@ -13,12 +13,12 @@ use super::{
     clock::Clock,
     entrance::Authenticate,
     follower::{self, Follower},
+    post_queue::PostQueue,
     readers::Readers,
     registry::{Bounds, Registry},
     seating::{self, Seating},
     shards::Shards,
     steady::Steady,
-    visits::Visits,
     writer::{FanOut, Writer},
 };
 use crate::{
@@ -114,7 +114,7 @@ pub struct Node {
     /// Connections.
     pub registry: Arc<Registry>,
     /// Sessions that send posts and polls.
-    pub visits: Visits,
+    pub posts: PostQueue,
     /// The accounts of users.
     pub budgets: Arc<Budgets>,
     /// Authentication.
@@ -185,7 +185,7 @@ impl Node {
             steady,
             readers,
             registry,
-            visits: Visits::new(settings.limits.outstanding),
+            posts: PostQueue::new(settings.limits.outstanding),
             budgets,
             settings,
             store,

@@ -7,7 +7,7 @@
 //! | `ws.rs`, `upgrade.rs`, `fragments.rs` | WebSocket, its upgrade, and its limit of fragments |
 //! | `sse.rs` | a stream of server-sent events |
 //! | `poll.rs` | one answer, once there is news |
-//! | `visit.rs` | a client's messages by POST, for streams and polls |
+//! | `post.rs` | a client's messages by POST, for streams and polls |
 //! | `address.rs` | the parameters in the address of a stream or poll |
 //! | `trail.rs` | cursors, tracked as frames pass |
 //! | `refusal.rs` | refusals by HTTP, as `EventSource` and `fetch` understand them |
@@ -17,12 +17,12 @@ pub mod door;
 pub mod fragments;
 pub mod origin;
 pub mod poll;
+pub mod post;
 pub mod refusal;
 pub mod site;
 pub mod sse;
 pub mod trail;
 pub mod upgrade;
-pub mod visit;
 pub mod ws;
 
 use bytes::Bytes;

@@ -131,7 +131,7 @@ async fn one_users_messages_at_every_entrance_are_one_budget_and_a_hundred_other
             }
         }
     };
-    let by_visits = async {
+    let by_posts = async {
         let line = json!({ "type": "publish", "id": 1, "channel": "room:1", "data": 1 });
         let lines = vec![line.to_string(); 10].join("\n");
         for _ in 0..6 {
@@ -149,7 +149,7 @@ async fn one_users_messages_at_every_entrance_are_one_budget_and_a_hundred_other
         taken.fetch_add(acks.0 + acks.1, Ordering::Relaxed);
     };
     let attack =
-        async { tokio::join!(by_rest(&token), by_rest(&other_token), by_visits, by_sockets) };
+        async { tokio::join!(by_rest(&token), by_rest(&other_token), by_posts, by_sockets) };
     tokio::join!(attack, server.hundred());
     assert_eq!(taken.into_inner(), BURST, "of 300 publishes by five ways");
     // The budget is used up, and the connection still works.

@@ -51,7 +51,7 @@ impl Checker for Rights {
             }
             // Messages before a change of credential are judged by the old one, even if their
             // answer leaves later.
-            Observation::Visited { conn, guest } => {
+            Observation::PostAdmitted { conn, guest } => {
                 self.sessions.insert(*conn, (vec![guest.session.clone()], scene.now));
             }
             Observation::Ended { conn } => {
@@ -265,7 +265,9 @@ mod tests {
         let mut checker = Rights::default();
         stage.observe(&mut checker, &granted(RightSet::default().with(Right::Publish))).unwrap();
         let before = crate::invariants::testing::guest("s", "p");
-        stage.observe(&mut checker, &Observation::Visited { conn: CONN, guest: before }).unwrap();
+        stage
+            .observe(&mut checker, &Observation::PostAdmitted { conn: CONN, guest: before })
+            .unwrap();
         let ack = |session| match left(&[ACK]) {
             Observation::Left { conn, messages: said, .. } => Observation::Left {
                 conn,

@@ -69,7 +69,7 @@ pub struct Node {
     up: bool,
     draining: bool,
     /// Budget guards of sessions that send messages by POST.
-    visitors: BTreeMap<String, Guard>,
+    guards: BTreeMap<String, Guard>,
     /// Each user's budgets at this process.
     accounts: BTreeMap<String, Arc<Account>>,
     /// Most bytes that ever waited for one connection.
@@ -104,7 +104,7 @@ impl Node {
             news: Vec::new(),
             up: false,
             draining: false,
-            visitors: BTreeMap::new(),
+            guards: BTreeMap::new(),
             accounts: BTreeMap::new(),
             most_queued: 0,
         };
@@ -218,7 +218,7 @@ impl Node {
         self.up = false;
         self.process.life += 1;
         self.hub = Hub::default();
-        self.visitors.clear();
+        self.guards.clear();
         self.accounts.clear();
         self.queued.clear();
         self.committing.clear();

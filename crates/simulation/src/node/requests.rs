@@ -108,14 +108,14 @@ impl Node {
             return Self::refuse(env, conn, &ErrorCode::Revoked.into());
         }
         let (limits, now) = (self.settings.limits.clone(), self.clock.read(env.now));
-        let guard = self.visitors.get(&guest.session).copied().unwrap_or_default();
+        let guard = self.guards.get(&guest.session).copied().unwrap_or_default();
         let mut out = Vec::new();
         let account = self.account(&grant.user);
         let who = grant.identity(String::new());
-        let session = Session::visit(limits.clone(), env.rng.bits(), now, who, guard, &mut out);
-        let carrier = Carrier::Visit { answers: String::new() };
+        let session = Session::for_posts(limits.clone(), env.rng.bits(), now, who, guard, &mut out);
+        let carrier = Carrier::Post { answers: String::new() };
         let mut connection = Connection::of(session, &limits, carrier);
-        env.observe(Observation::Visited { conn, guest: guest.clone() });
+        env.observe(Observation::PostAdmitted { conn, guest: guest.clone() });
         connection.guest = Some(guest);
         connection.unread = asked.body.lines().map(str::to_owned).collect();
         self.connections.insert(conn, connection);
@@ -156,8 +156,8 @@ impl Node {
 
     fn answers(&mut self, env: &mut Env, conn: Conn) {
         let Some(connection) = self.connections.get(&conn) else { return };
-        if let (Carrier::Visit { .. }, Some(guest)) = (&connection.carrier, &connection.guest) {
-            self.visitors.insert(guest.session.clone(), connection.session.guard());
+        if let (Carrier::Post { .. }, Some(guest)) = (&connection.carrier, &connection.guest) {
+            self.guards.insert(guest.session.clone(), connection.session.guard());
         }
         self.conclude(env, conn, connection);
         self.feed(env, conn, Event::TransportClosed);

@@ -100,7 +100,7 @@ async fn bodies_that_are_wrong_are_refused_by_what_is_wrong() {
 }
 
 #[tokio::test]
-async fn what_a_visit_says_is_answered_line_by_line() {
+async fn what_a_post_says_is_answered_line_by_line() {
     let server = patient().await;
     let mut link = enter(&server, Kind::EventSource, "mina").await;
     let large = json!({ "type": "ping", "x": "x".repeat(10 * 1024) }).to_string();
@@ -123,7 +123,7 @@ async fn what_a_visit_says_is_answered_line_by_line() {
 }
 
 #[tokio::test]
-async fn a_visit_is_carried_out_in_order_and_within_its_bounds() {
+async fn a_post_is_carried_out_in_order_and_within_its_bounds() {
     let server = Server::with(|config| {
         config.limits.outstanding = 2;
         config.limits.message_burst = 1_000;

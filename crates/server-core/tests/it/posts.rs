@@ -62,31 +62,31 @@ fn a_session_is_settled_once_nothing_is_under_way() {
 }
 
 #[test]
-fn a_visit_answers_messages_and_hears_nothing_else() {
+fn a_post_answers_messages_and_receives_nothing_else() {
     let mut server = Server::new();
-    let mut visit = server.visit("u1+rooms", Guard::default());
-    assert!(visit.got().is_empty() && visit.is_settled());
-    server.say(&mut visit, r#"{"type":"publish","id":1,"channel":"room:1","data":1}"#);
-    server.say(&mut visit, r#"{"type":"void","id":2,"client_id":"l","seq":1}"#);
-    server.say(&mut visit, r#"{"type":"ping","id":3}"#);
+    let mut post = server.post("u1+rooms", Guard::default());
+    assert!(post.got().is_empty() && post.is_settled());
+    server.say(&mut post, r#"{"type":"publish","id":1,"channel":"room:1","data":1}"#);
+    server.say(&mut post, r#"{"type":"void","id":2,"client_id":"l","seq":1}"#);
+    server.say(&mut post, r#"{"type":"ping","id":3}"#);
     server.notify("u1");
-    assert_eq!(visit.types(), ["ack", "ack", "pong"]);
+    assert_eq!(post.types(), ["ack", "ack", "pong"]);
     for channels in ["subscribe", "unsubscribe"] {
-        server.say(&mut visit, &format!(r#"{{"type":"{channels}","channel":"room:1"}}"#));
-        assert_eq!(visit.error().code, "bad_request");
+        server.say(&mut post, &format!(r#"{{"type":"{channels}","channel":"room:1"}}"#));
+        assert_eq!(post.error().code, "bad_request");
     }
 }
 
 #[test]
-fn rates_hold_over_the_visits_of_a_session() {
+fn rates_hold_over_the_posts_of_a_session() {
     let limits = Limits { message_burst: 2, message_interval_ms: 1_000, ..Limits::default() };
     let mut server = Server::with(limits);
     let mut guard = Guard::default();
     for kind in ["pong", "pong", "error"] {
-        let mut visit = server.visit("u1", guard);
-        server.say(&mut visit, r#"{"type":"ping"}"#);
-        assert_eq!(visit.types(), [kind]);
-        guard = visit.guard();
+        let mut post = server.post("u1", guard);
+        server.say(&mut post, r#"{"type":"ping"}"#);
+        assert_eq!(post.types(), [kind]);
+        guard = post.guard();
     }
     assert!(!guard.is_even(server.now.mono));
     server.pass(2_000);

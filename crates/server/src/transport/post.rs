@@ -27,7 +27,7 @@ const CHUNK: usize = 64 * 1024;
 
 /// One request.
 #[derive(Debug)]
-pub struct Visit {
+pub struct Post {
     /// Messages that are not read yet.
     lines: VecDeque<Box<str>>,
     /// Answers that are not sent yet.
@@ -56,7 +56,7 @@ struct Outflow {
     whole: Arc<AtomicBool>,
 }
 
-impl Visit {
+impl Post {
     /// A request with these messages, one a line. The answers go to `answer`.
     #[must_use]
     pub fn new(body: &str, answer: oneshot::Sender<Body>) -> Self {
@@ -112,7 +112,7 @@ impl Visit {
     }
 }
 
-impl Transport for Visit {
+impl Transport for Post {
     const NAME: &'static str = "post";
 
     async fn receive(&mut self) -> Incoming {
@@ -181,39 +181,39 @@ mod tests {
 
     use super::*;
 
-    fn visit(lines: &str) -> (Visit, oneshot::Receiver<Body>) {
+    fn post(lines: &str) -> (Post, oneshot::Receiver<Body>) {
         let (answer, answered) = oneshot::channel();
-        (Visit::new(lines, answer), answered)
+        (Post::new(lines, answer), answered)
     }
 
-    async fn feed(visit: &mut Visit, bytes: usize) {
-        visit.feed(Bytes::from(vec![b'x'; bytes])).await.unwrap();
-        visit.flush().await.unwrap();
+    async fn feed(post: &mut Post, bytes: usize) {
+        post.feed(Bytes::from(vec![b'x'; bytes])).await.unwrap();
+        post.flush().await.unwrap();
     }
 
     #[tokio::test]
     async fn few_answers_are_sent_as_a_whole() {
-        let (mut visit, mut answered) = visit("a\n\nb\n");
+        let (mut post, mut answered) = post("a\n\nb\n");
         for line in ["a", "b"] {
-            assert!(matches!(visit.receive().await, Incoming::Text(text) if *text == *line));
-            feed(&mut visit, 3).await;
+            assert!(matches!(post.receive().await, Incoming::Text(text) if *text == *line));
+            feed(&mut post, 3).await;
         }
         assert!(answered.try_recv().is_err());
-        visit.rest(|| true);
+        post.rest(|| true);
         let body = answered.await.unwrap();
         assert_eq!(to_bytes(body, 100).await.unwrap(), "xxx\nxxx\n");
-        assert!(matches!(visit.receive().await, Incoming::Ended));
+        assert!(matches!(post.receive().await, Incoming::Ended));
     }
 
     #[tokio::test]
     async fn many_answers_are_sent_as_they_are_taken() {
-        let (mut visit, answered) = visit("");
+        let (mut post, answered) = post("");
         let all = 5 * CHUNK;
         let sender = tokio::spawn(async move {
             for _ in 0..5 {
-                feed(&mut visit, CHUNK - 1).await;
+                feed(&mut post, CHUNK - 1).await;
             }
-            visit.rest(|| true);
+            post.rest(|| true);
         });
         let body = to_bytes(answered.await.unwrap(), all).await.unwrap();
         assert_eq!(body.len(), all);
@@ -222,26 +222,26 @@ mod tests {
 
     #[tokio::test]
     async fn what_was_not_taken_to_the_end_is_no_whole_answer() {
-        let (mut visit, answered) = visit("");
+        let (mut post, answered) = post("");
         // There is room for one chunk: the next one waits until the driver gives up.
-        visit.feed(Bytes::from(vec![b'x'; 3 * CHUNK])).await.unwrap();
-        assert!(futures_util::FutureExt::now_or_never(visit.flush()).is_none());
-        visit.close(CloseCode::TRY_LATER, "").await;
-        drop(visit);
+        post.feed(Bytes::from(vec![b'x'; 3 * CHUNK])).await.unwrap();
+        assert!(futures_util::FutureExt::now_or_never(post.flush()).is_none());
+        post.close(CloseCode::TRY_LATER, "").await;
+        drop(post);
         to_bytes(answered.await.unwrap(), usize::MAX).await.unwrap_err();
     }
 
     #[tokio::test]
     async fn a_caller_that_hung_up_is_told_of_once_and_its_lines_are_still_read() {
-        let (mut visit, answered) = visit("a\nb");
+        let (mut post, answered) = post("a\nb");
         drop(answered);
-        assert!(matches!(visit.receive().await, Incoming::HungUp));
+        assert!(matches!(post.receive().await, Incoming::HungUp));
         for line in ["a", "b"] {
-            assert!(matches!(visit.receive().await, Incoming::Text(text) if *text == *line));
-            feed(&mut visit, 9 * CHUNK).await;
-            assert_eq!(visit.answers.capacity(), 0, "nothing is held");
+            assert!(matches!(post.receive().await, Incoming::Text(text) if *text == *line));
+            feed(&mut post, 9 * CHUNK).await;
+            assert_eq!(post.answers.capacity(), 0, "nothing is held");
         }
-        visit.rest(|| true);
-        assert!(matches!(visit.receive().await, Incoming::Ended));
+        post.rest(|| true);
+        assert!(matches!(post.receive().await, Incoming::Ended));
     }
 }

@@ -24,7 +24,7 @@ const RETRY_AFTER: u64 = 1_000;
 
 /// The table of sessions that recently sent messages by POST.
 #[derive(Debug)]
-pub struct Visits {
+pub struct PostQueue {
     /// Most requests of one session at once.
     at_once: usize,
     book: Mutex<Book>,
@@ -32,13 +32,13 @@ pub struct Visits {
 
 #[derive(Debug)]
 struct Book {
-    visitors: HashMap<Box<str>, Arc<Visitor>>,
+    senders: HashMap<Box<str>, Arc<Sender>>,
     /// Number of sessions at which the table is scanned.
     tidy_at: usize,
 }
 
 #[derive(Debug, Default)]
-struct Visitor {
+struct Sender {
     /// Requests that wait or are served.
     requests: AtomicUsize,
     guard: tokio::sync::Mutex<Guard>,
@@ -46,13 +46,13 @@ struct Visitor {
 
 /// A place in a session's queue. Given back when dropped.
 #[derive(Debug)]
-pub struct Turn(Arc<Visitor>);
+pub struct Turn(Arc<Sender>);
 
-impl Visits {
+impl PostQueue {
     /// An empty table.
     #[must_use]
     pub fn new(at_once: usize) -> Self {
-        let book = Book { visitors: HashMap::new(), tidy_at: 64 };
+        let book = Book { senders: HashMap::new(), tidy_at: 64 };
         Self { at_once: at_once.max(1), book: Mutex::new(book) }
     }
 
@@ -63,18 +63,18 @@ impl Visits {
     pub fn enter(&self, session: &str, now: u64) -> Result<Turn, Refused> {
         let flood = || Refused { retry_after_ms: Some(RETRY_AFTER), ..ErrorCode::Flood.into() };
         let mut book = self.lock();
-        if !book.visitors.contains_key(session) {
+        if !book.senders.contains_key(session) {
             book.tidy(now);
-            if book.visitors.len() >= MOST {
+            if book.senders.len() >= MOST {
                 return Err(flood());
             }
         }
-        let visitor = book.visitors.entry(session.into()).or_default();
-        if visitor.requests.load(Ordering::Relaxed) >= self.at_once {
+        let sender = book.senders.entry(session.into()).or_default();
+        if sender.requests.load(Ordering::Relaxed) >= self.at_once {
             return Err(flood());
         }
-        visitor.requests.fetch_add(1, Ordering::Relaxed);
-        Ok(Turn(Arc::clone(visitor)))
+        sender.requests.fetch_add(1, Ordering::Relaxed);
+        Ok(Turn(Arc::clone(sender)))
     }
 
     /// Waits until a session's next poll may be served. A client that comes again for each answer
@@ -105,14 +105,14 @@ impl Book {
     /// Forgets the sessions without debt. Scans only when the table has doubled, so that the cost
     /// of a request does not depend on the number of sessions.
     fn tidy(&mut self, now: u64) {
-        if self.visitors.len() < self.tidy_at.min(MOST) {
+        if self.senders.len() < self.tidy_at.min(MOST) {
             return;
         }
-        self.visitors.retain(|_, visitor| {
-            visitor.requests.load(Ordering::Relaxed) > 0
-                || visitor.guard.try_lock().is_ok_and(|guard| !guard.is_even(now))
+        self.senders.retain(|_, sender| {
+            sender.requests.load(Ordering::Relaxed) > 0
+                || sender.guard.try_lock().is_ok_and(|guard| !guard.is_even(now))
         });
-        self.tidy_at = (2 * self.visitors.len()).max(64);
+        self.tidy_at = (2 * self.senders.len()).max(64);
     }
 }
 
@@ -135,40 +135,40 @@ mod tests {
 
     #[test]
     fn a_session_has_only_so_many_requests_at_once() {
-        let visits = Visits::new(2);
-        let first = visits.enter("s", 0).unwrap();
-        let _second = visits.enter("s", 0).unwrap();
-        assert_eq!(visits.enter("s", 0).unwrap_err().code, ErrorCode::Flood);
-        let _other = visits.enter("t", 0).unwrap();
+        let posts = PostQueue::new(2);
+        let first = posts.enter("s", 0).unwrap();
+        let _second = posts.enter("s", 0).unwrap();
+        assert_eq!(posts.enter("s", 0).unwrap_err().code, ErrorCode::Flood);
+        let _other = posts.enter("t", 0).unwrap();
         drop(first);
-        visits.enter("s", 0).unwrap();
+        posts.enter("s", 0).unwrap();
     }
 
     #[tokio::test]
     async fn calls_are_paced_and_refused_where_that_takes_too_long() {
-        let (visits, clock) = (Visits::new(2), Clock::start());
+        let (posts, clock) = (PostQueue::new(2), Clock::start());
         let limits = |message_interval_ms: u64| Limits {
             message_burst: 2,
             message_interval_ms,
             ..Limits::default()
         };
         for _ in 0..2 {
-            visits.pace("s", clock, &limits(60_000)).await.unwrap();
+            posts.pace("s", clock, &limits(60_000)).await.unwrap();
         }
-        let refused = visits.pace("s", clock, &limits(60_000)).await.unwrap_err();
+        let refused = posts.pace("s", clock, &limits(60_000)).await.unwrap_err();
         assert_eq!(refused.code, ErrorCode::Flood);
         assert!(refused.retry_after_ms.is_some_and(|wait| wait > 10_000));
-        visits.pace("another", clock, &limits(60_000)).await.unwrap();
+        posts.pace("another", clock, &limits(60_000)).await.unwrap();
     }
 
     #[test]
     fn who_owes_nothing_is_forgotten() {
-        let visits = Visits::new(2);
-        let _here = visits.enter("here", 0).unwrap();
+        let posts = PostQueue::new(2);
+        let _here = posts.enter("here", 0).unwrap();
         for number in 0..1_000 {
-            drop(visits.enter(&number.to_string(), 0).unwrap());
+            drop(posts.enter(&number.to_string(), 0).unwrap());
         }
-        assert!(visits.lock().visitors.len() <= 64);
-        assert!(visits.lock().visitors.contains_key("here"));
+        assert!(posts.lock().senders.len() <= 64);
+        assert!(posts.lock().senders.contains_key("here"));
     }
 }
