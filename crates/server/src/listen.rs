@@ -105,8 +105,8 @@ pub async fn serve(
     stop: impl Future<Output = Instant>,
 ) {
     let (house, _) = watch::channel(House::Open);
-    let mut door = Door::new(listener, bounds, gate);
-    let lobby = Arc::clone(&door.lobby);
+    let mut acceptor = Acceptor::new(listener, bounds, gate);
+    let lobby = Arc::clone(&acceptor.lobby);
     let start = |taken: Taken, house: watch::Receiver<House>| match taken.set_up(bounds) {
         Ok(()) => {
             let peer = Peer::default();
@@ -123,7 +123,7 @@ pub async fn serve(
         tokio::select! {
             biased;
             until = &mut stop => break until,
-            taken = door.next(&house) => start(taken, house.subscribe()),
+            taken = acceptor.next(&house) => start(taken, house.subscribe()),
         }
     };
     let (late, _) = watch::channel(House::Closing);
@@ -133,15 +133,15 @@ pub async fn serve(
         tokio::select! {
             biased;
             _ = &mut done => break,
-            taken = door.next(&late) => start(taken, late.subscribe()),
+            taken = acceptor.next(&late) => start(taken, late.subscribe()),
         }
     }
     // Connections in the kernel's queue may have sent a request already; closing the listener would
     // reset them.
-    while let Some(taken) = door.waiting() {
+    while let Some(taken) = acceptor.waiting() {
         start(taken, late.subscribe());
     }
-    drop(door);
+    drop(acceptor);
     let _cut = timeout_at(until, late.closed()).await;
 }
 
@@ -273,7 +273,7 @@ async fn speak(
 }
 
 /// Accepts TCP connections and queues them.
-struct Door {
+struct Acceptor {
     listener: TcpListener,
     gate: Gate,
     waiting: Fair<Principal, Arrived>,
@@ -284,7 +284,7 @@ struct Door {
     pace: Pace,
 }
 
-impl Door {
+impl Acceptor {
     fn new(listener: TcpListener, bounds: Bounds, gate: Gate) -> Self {
         let fair::Bounds { each, total } = bounds.waiting;
         let lobby = lobby::Bounds { strangers: bounds.strangers, per_user: bounds.links_per_user };

@@ -39,8 +39,8 @@ use crate::{
     refusals::Refusals,
     shares::Shares,
     transport::{
-        door::Door,
         origin::{Hosts, Origins},
+        request_policy::RequestPolicy,
     },
 };
 
@@ -168,7 +168,7 @@ impl Builder {
         auth.keep_by(node.writer.clone());
         let seed = getrandom::u64().map_err(|error| std::io::Error::other(error.to_string()))?;
         let proxies = Arc::new(Proxies::new(config.trusted_proxies.clone()));
-        let door = Door {
+        let policy = RequestPolicy {
             node: Arc::clone(&node),
             origins: Arc::clone(&origins),
             hosts: Arc::new(match config.dev {
@@ -189,7 +189,7 @@ impl Builder {
             node,
             auth,
             origins,
-            door,
+            policy,
             in_flight: Arc::new(InFlight::default()),
             ids: Arc::new(Mutex::new(Ids::new(seed))),
             dev: config.dev,
@@ -217,7 +217,7 @@ impl Tidings {
     /// The settings for a listener in front of the server.
     #[must_use]
     pub fn gate(&self) -> listen::Gate {
-        let Door { proxies, refusals, .. } = &self.api.door;
+        let RequestPolicy { proxies, refusals, .. } = &self.api.policy;
         let (proxies, shares) = (Arc::clone(proxies), Shares::new(Arc::clone(refusals)));
         listen::Gate { proxies, shares }
     }

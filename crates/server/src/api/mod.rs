@@ -43,8 +43,8 @@ use crate::{
     error::{ApiError, finish, unavailable},
     listen::Peer,
     transport::{
-        door::Door,
         origin::{self, Origins},
+        request_policy::RequestPolicy,
     },
 };
 
@@ -59,7 +59,7 @@ pub struct Api {
     pub(crate) node: Arc<Node>,
     pub(crate) auth: Arc<Auth>,
     pub(crate) origins: Arc<Origins>,
-    pub(crate) door: Door,
+    pub(crate) policy: RequestPolicy,
     pub(crate) in_flight: Arc<InFlight>,
     pub(crate) ids: Arc<Mutex<Ids>>,
     /// Development: `POST /dev/tokens` exists.
@@ -71,16 +71,16 @@ pub struct Api {
 impl Api {
     /// All routes, to be served or nested.
     pub fn router(self) -> Router {
-        let (origins, door) = (Arc::clone(&self.origins), self.door.clone());
+        let (origins, policy) = (Arc::clone(&self.origins), self.policy.clone());
         let allowed = AllowOrigin::predicate(move |origin, parts| {
             let own = origin::own_host(&parts.headers);
             let allowed = origin.to_str().is_ok_and(|origin| origins.allow(origin, own));
             if !allowed {
-                door.tell_of_origin(parts);
+                policy.tell_of_origin(parts);
             }
             allowed
         });
-        let (origins, takes_cookies) = (Arc::clone(&self.origins), self.door.cookie.is_some());
+        let (origins, takes_cookies) = (Arc::clone(&self.origins), self.policy.cookie.is_some());
         // Only for origins that are named: with `*`, any page could read data that the user's
         // cookie gives access to.
         let with_cookies = AllowCredentials::predicate(move |origin, parts| {
@@ -133,7 +133,7 @@ impl Api {
             .layer(secret(header::REFERRER_POLICY, "no-referrer"))
             .layer(secret(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
             // Before CORS, which would let the page read the answer.
-            .layer(middleware::from_fn_with_state(self.door.clone(), ours))
+            .layer(middleware::from_fn_with_state(self.policy.clone(), ours))
             .layer(middleware::map_response(lets_time))
             .layer(cors);
         routes
@@ -197,17 +197,17 @@ async fn lets_time(mut response: Response) -> Response {
 
 /// Admits requests that address this server.
 async fn ours(
-    State(door): State<Door>,
+    State(policy): State<RequestPolicy>,
     request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
-    door.is_asked(&parts)?;
+    policy.is_asked(&parts)?;
     Ok(next.run(Request::from_parts(parts, body)).await)
 }
 
 async fn open(State(api): State<Api>, request: Request) -> Response {
-    api.door.open(request).await
+    api.policy.open(request).await
 }
 
 /// The caller, with a checked credential.
@@ -217,7 +217,7 @@ impl FromRequestParts<Api> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
-        let who = api.auth.who(&parts.method, &parts.headers, api.door.address(parts)).await?;
+        let who = api.auth.who(&parts.method, &parts.headers, api.policy.address(parts)).await?;
         if let Some(peer) = parts.extensions.get::<Peer>() {
             peer.known(&who.principal());
         }

@@ -126,13 +126,13 @@ pub(super) async fn messages(
     let here = api.node.budgets.account(&identity.user).begin_request(api.limits())?;
     let mut turn = api.node.posts.enter(&session, api.node.clock.now().mono)?;
     let (answer, answered) = oneshot::channel();
-    let (node, entrance) = (Arc::clone(&api.node), api.door.entrance(&parts));
+    let (node, context) = (Arc::clone(&api.node), api.policy.context(&parts));
     let transport = Post::new(&text, answer);
     // In its own task: if the caller disconnects, the request is still carried out completely.
     tokio::spawn(async move {
         let mut guard = turn.guard().await;
         let request = PostRequest { who: identity, guard: *guard, here };
-        *guard = connection::serve_post(node, transport, entrance, request).await;
+        *guard = connection::serve_post(node, transport, context, request).await;
     });
     let answers = answered.await.map_err(|_| ApiError::new(ErrorCode::Internal, ""))?;
     let kind = HeaderValue::from_static("application/x-ndjson");
@@ -163,7 +163,7 @@ struct Asked {
 
 async fn ask(api: &Api, request: Request) -> Result<(Parts, Asked), Refused> {
     let (parts, stream) = request.into_parts();
-    if !api.door.admits(&parts) {
+    if !api.policy.admits(&parts) {
         return Err(ErrorCode::OriginRefused.into());
     }
     let address = Address::parse(parts.uri.query().unwrap_or_default(), &parts.headers)?;
@@ -183,10 +183,10 @@ fn serve<T: Transport>(
     transport: T,
     opening: Opening,
 ) -> Result<(), Refused> {
-    let entrance = api.door.entrance(parts);
-    let place = api.node.registry.enter(T::NAME, entrance.address)?;
+    let context = api.policy.context(parts);
+    let place = api.node.registry.enter(T::NAME, context.address)?;
     let node = Arc::clone(&api.node);
-    tokio::spawn(connection::serve(node, transport, entrance, opening, place));
+    tokio::spawn(connection::serve(node, transport, context, opening, place));
     Ok(())
 }
 

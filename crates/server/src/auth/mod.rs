@@ -53,9 +53,9 @@ use self::{
 };
 use crate::{
     driver::{
-        Authenticate, Clock, Entrance,
-        entrance::{Ambient, Checked},
+        Authenticate, Clock, RequestContext,
         readers::Readers,
+        request_context::{Ambient, Checked},
         steady::Steady,
         writer::Writer,
     },
@@ -206,9 +206,9 @@ impl Auth {
         })
     }
 
-    async fn ticket(&self, ticket: String, entrance: &Entrance) -> Result<Identity, Refused> {
-        let page = entrance.page.clone();
-        let whose = entrance.whose.clone();
+    async fn ticket(&self, ticket: String, context: &RequestContext) -> Result<Identity, Refused> {
+        let page = context.page.clone();
+        let whose = context.whose.clone();
         let spend = self.readers.run(whose, move |store| ticket::spend(store, &ticket, &page));
         let grant = spend.await?;
         self.alive(grant.identity(String::new()), OWN_LEEWAY_MS)
@@ -240,17 +240,17 @@ impl Auth {
     async fn check(
         &self,
         credential: Credential,
-        entrance: &Entrance,
+        context: &RequestContext,
     ) -> Result<Identity, Refused> {
         let identity = match credential {
-            Credential::Ticket(ticket) => self.ticket(ticket, entrance).await?,
+            Credential::Ticket(ticket) => self.ticket(ticket, context).await?,
             Credential::Token(token) => self.token(&token).await?,
             Credential::SessionToken(token) => {
                 self.alive(self.session(&token).await?, OWN_LEEWAY_MS)?
             }
-            Credential::Ambient => match &entrance.ambient {
+            Credential::Ambient => match &context.ambient {
                 Some(Ambient::Header(bearer)) if ticket::is_one(bearer) => {
-                    self.ticket(bearer.to_string(), entrance).await?
+                    self.ticket(bearer.to_string(), context).await?
                 }
                 Some(Ambient::Header(bearer)) => self.bearer(bearer).await?,
                 Some(Ambient::Cookie(value)) => self.bearer(value).await?,
@@ -381,8 +381,8 @@ impl Offered {
         }
     }
 
-    fn by(credential: &Credential, entrance: &Entrance) -> Self {
-        match (credential, &entrance.ambient) {
+    fn by(credential: &Credential, context: &RequestContext) -> Self {
+        match (credential, &context.ambient) {
             (Credential::Ticket(_) | Credential::SessionToken(_), _) => Self::Own,
             (Credential::Token(token), _) => Self::of(token),
             (Credential::Ambient, Some(Ambient::Header(text) | Ambient::Cookie(text))) => {
@@ -394,11 +394,15 @@ impl Offered {
 }
 
 impl Authenticate for Auth {
-    fn authenticate<'a>(&'a self, credential: Credential, entrance: &'a Entrance) -> Checked<'a> {
+    fn authenticate<'a>(
+        &'a self,
+        credential: Credential,
+        context: &'a RequestContext,
+    ) -> Checked<'a> {
         Box::pin(async move {
-            let offered = Offered::by(&credential, entrance);
-            let result = self.check(credential, entrance).await;
-            self.judged(entrance.address, offered, result)
+            let offered = Offered::by(&credential, context);
+            let result = self.check(credential, context).await;
+            self.judged(context.address, offered, result)
         })
     }
 

@@ -14,10 +14,10 @@ use tidings_server_core::{
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::{
-    entrance::Entrance,
     line::{Line, Notice},
     node::Node,
     registry::{Arrival, Place, Seat},
+    request_context::RequestContext,
 };
 use crate::transport::{Broken, Incoming, Sign, Transport};
 
@@ -50,7 +50,7 @@ pub enum Said {
 pub fn serve<T: Transport>(
     node: Arc<Node>,
     transport: T,
-    entrance: Box<Entrance>,
+    context: Box<RequestContext>,
     opening: Opening,
     place: Place,
 ) -> impl Future<Output = ()> + Send {
@@ -65,7 +65,7 @@ pub fn serve<T: Transport>(
     let mut session = Session::new(limits, seed(), node.clock.now(), &mut commands);
     session.want(opening.wanted);
     session.prove_with(node.auth.proofs());
-    let mut connection = Connection::new(node, session, transport, entrance, Some(place));
+    let mut connection = Connection::new(node, session, transport, context, Some(place));
     connection.execute(commands);
     match opening.said {
         None => {}
@@ -91,16 +91,16 @@ pub struct PostRequest {
 pub fn serve_post<T: Transport>(
     node: Arc<Node>,
     transport: T,
-    mut entrance: Box<Entrance>,
+    mut context: Box<RequestContext>,
     request: PostRequest,
 ) -> impl Future<Output = Guard> + Send {
     let mut commands = Vec::new();
     let PostRequest { who, guard, here } = request;
-    entrance.known(Principal::user(&who.user));
+    context.known(Principal::user(&who.user));
     let limits = Arc::clone(&node.settings.limits);
     let account = node.budgets.account(&who.user);
     let session = Session::for_posts(limits, seed(), node.clock.now(), who, guard, &mut commands);
-    let mut connection = Connection::new(node, session, transport, entrance, None);
+    let mut connection = Connection::new(node, session, transport, context, None);
     connection.feed(Event::Accounted(account));
     connection.execute(commands);
     async move {
@@ -121,7 +121,7 @@ struct Connection<T> {
     line: Arc<Line>,
     session: Session,
     transport: T,
-    entrance: Box<Entrance>,
+    context: Box<RequestContext>,
     /// The user's entry in the registry, once admitted.
     seat: Option<Seat>,
     /// The session's one deadline, on the monotonic clock.
@@ -168,7 +168,7 @@ impl<T: Transport> Connection<T> {
         node: Arc<Node>,
         session: Session,
         transport: T,
-        entrance: Box<Entrance>,
+        context: Box<RequestContext>,
         place: Option<Place>,
     ) -> Self {
         let line = Arc::new(Line::new(node.settings.limits.mailbox_bytes));
@@ -180,7 +180,7 @@ impl<T: Transport> Connection<T> {
             line,
             session,
             transport,
-            entrance,
+            context,
             seat: None,
             deadline: None,
             flow: Flow::default(),
@@ -197,7 +197,7 @@ impl<T: Transport> Connection<T> {
                 Err(end) => break end,
             };
             if let Some(credential) = self.later.credential.take() {
-                let mut checked = self.node.auth.authenticate(credential, &self.entrance).await;
+                let mut checked = self.node.auth.authenticate(credential, &self.context).await;
                 if T::ONCE {
                     // Boxed, so that the tasks of all other transports are smaller.
                     checked = Box::pin(paced(Arc::clone(&self.node), checked)).await;
@@ -282,7 +282,7 @@ impl<T: Transport> Connection<T> {
     /// slow.
     async fn write_in_time(&mut self) -> Option<Result<bool, Broken>> {
         let patience = self.node.settings.send_timeout;
-        let peer = self.entrance.peer.clone();
+        let peer = self.context.peer.clone();
         let mut write = pin!(self.write());
         let mut until = Instant::now() + patience;
         loop {

@@ -10,7 +10,6 @@
 pub mod budgets;
 pub mod clock;
 pub mod connection;
-pub mod entrance;
 #[cfg(test)]
 mod flaky;
 pub mod follower;
@@ -20,6 +19,7 @@ pub mod post_queue;
 mod queue;
 pub mod readers;
 pub mod registry;
+pub mod request_context;
 pub mod seating;
 pub mod shards;
 #[cfg(test)]
@@ -28,8 +28,8 @@ pub mod steady;
 pub mod writer;
 
 pub use clock::Clock;
-pub use entrance::{Authenticate, Entrance};
 pub use follower::Follower;
 pub use line::{Line, Notice};
 pub use node::Node;
 pub use post_queue::PostQueue;
+pub use request_context::{Authenticate, RequestContext};

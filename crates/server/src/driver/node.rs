@@ -11,11 +11,11 @@ use tidings_server_core::{
 use super::{
     budgets::Budgets,
     clock::Clock,
-    entrance::Authenticate,
     follower::{self, Follower},
     post_queue::PostQueue,
     readers::Readers,
     registry::{Bounds, Registry},
+    request_context::Authenticate,
     seating::{self, Seating},
     shards::Shards,
     steady::Steady,

@@ -2,7 +2,7 @@
 //!
 //! | file | content |
 //! |---|---|
-//! | `door.rs` | origin, address and credentials of a request, for all transports |
+//! | `request_policy.rs` | origin, address and credentials of a request, for all transports |
 //! | `origin.rs`, `site.rs` | allowed pages, and the parsing of origins and hosts |
 //! | `ws.rs`, `upgrade.rs`, `fragments.rs` | WebSocket, its upgrade, and its limit of fragments |
 //! | `sse.rs` | a stream of server-sent events |
@@ -13,12 +13,12 @@
 //! | `refusal.rs` | refusals by HTTP, as `EventSource` and `fetch` understand them |
 
 pub mod address;
-pub mod door;
 pub mod fragments;
 pub mod origin;
 pub mod poll;
 pub mod post;
 pub mod refusal;
+pub mod request_policy;
 pub mod site;
 pub mod sse;
 pub mod trail;

@@ -17,7 +17,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::{
     Transport, address,
-    door::Door,
+    request_policy::RequestPolicy,
     ws::{Sizes, Ws},
 };
 use crate::{
@@ -25,7 +25,7 @@ use crate::{
     metrics,
 };
 
-impl Door {
+impl RequestPolicy {
     /// Answers an upgrade request.
     ///
     /// Only a wrong `Host` or `Origin` is refused before the upgrade: browsers hide the status of a
@@ -54,7 +54,7 @@ impl Door {
         let largest = limits.connect_bytes.max(limits.message_bytes);
         let sizes =
             Sizes { message: largest, frame: largest, fragments: self.node.settings.fragments };
-        let entrance = self.entrance(&parts);
+        let context = self.context(&parts);
         let ticket = address::ticket(parts.uri.query().unwrap_or_default());
         let node = Arc::clone(&self.node);
         // In its own task, which ends here, because its size includes the upgrade.
@@ -62,12 +62,12 @@ impl Door {
             let Ok(upgraded) = upgraded.await else { return };
             let transport = Ws::new(upgraded, sizes).await;
             let entered = ticket.and_then(|ticket| {
-                let place = node.registry.enter(Ws::NAME, entrance.address)?;
+                let place = node.registry.enter(Ws::NAME, context.address)?;
                 Ok((Opening { said: ticket.map(Said::Ticket), ..Opening::default() }, place))
             });
             drop(match entered {
                 Ok((opening, place)) => {
-                    tokio::spawn(connection::serve(node, transport, entrance, opening, place))
+                    tokio::spawn(connection::serve(node, transport, context, opening, place))
                 }
                 // The connection is not registered. A client that does not agree to the close must
                 // not keep it open.

@@ -149,7 +149,7 @@ async fn of_fifty_sockets_with_one_ticket_exactly_one_gets_in() {
 }
 
 #[tokio::test]
-async fn a_ticket_in_an_address_is_read_alike_at_every_door() {
+async fn a_ticket_in_an_address_is_read_alike_at_every_entrance() {
     let server = Server::start().await;
     let ticket = async || server.ticket("mina", json!({})).await;
     // Each character is percent-encoded, as a careful client may do.

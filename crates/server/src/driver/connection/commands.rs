@@ -21,7 +21,7 @@ impl<T: Transport> Connection<T> {
     pub(super) fn authenticated(&mut self, checked: Result<Identity, Refused>) {
         match checked {
             Ok(identity) => {
-                self.entrance.known(Principal::user(&identity.user));
+                self.context.known(Principal::user(&identity.user));
                 let account = self.node.budgets.account(&identity.user);
                 self.feed(Event::Accounted(account));
                 self.feed(Event::Authenticated(Box::new(identity)));
@@ -58,10 +58,10 @@ impl<T: Transport> Connection<T> {
         match command {
             Command::Send(frame) => line.send(frame),
             Command::Read { request, query } => {
-                node.readers.ask(&self.entrance.whose, line, request, query)
+                node.readers.ask(&self.context.whose, line, request, query)
             }
             Command::Commit { request, write } => {
-                node.writer.ask(&self.entrance.whose, line, request, *write)
+                node.writer.ask(&self.context.whose, line, request, *write)
             }
             Command::SetDeadline { at } => self.deadline = at,
             Command::JoinFrames => self.flow.joined = T::JOINS,
@@ -136,7 +136,7 @@ impl<T: Transport> Connection<T> {
             return;
         }
         let cause = format!("{}: {}", T::NAME, code.advice());
-        self.node.refusals.tell(code, &cause, self.entrance.address, Clock::wall());
+        self.node.refusals.tell(code, &cause, self.context.address, Clock::wall());
     }
 
     /// Counts the connection on this node.
@@ -153,7 +153,7 @@ impl<T: Transport> Connection<T> {
         match admitted {
             Ok(seat) => {
                 self.seat = Some(seat);
-                self.entrance.admitted();
+                self.context.admitted();
                 Event::Admitted
             }
             Err(refused) => {

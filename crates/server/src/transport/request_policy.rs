@@ -13,7 +13,7 @@ use tidings_server_core::{Principal, Refused};
 use super::origin::{Hosts, Origins, Page};
 use crate::{
     auth::{bearer::Authorization, cookie},
-    driver::{Clock, Entrance, Node, entrance::Ambient},
+    driver::{Clock, Node, RequestContext, request_context::Ambient},
     listen::Peer,
     proxies::Proxies,
     refusals::Refusals,
@@ -21,7 +21,7 @@ use crate::{
 
 /// The parts needed to check a request.
 #[derive(Clone, Debug)]
-pub struct Door {
+pub struct RequestPolicy {
     /// The server's shared parts.
     pub node: Arc<Node>,
     /// Origins of pages that may connect.
@@ -36,11 +36,11 @@ pub struct Door {
     pub(crate) refusals: Arc<Refusals>,
 }
 
-impl Door {
+impl RequestPolicy {
     /// The request's data for later checks, once its origin is allowed.
-    pub(crate) fn entrance(&self, parts: &Parts) -> Box<Entrance> {
+    pub(crate) fn context(&self, parts: &Parts) -> Box<RequestContext> {
         let address = self.address(parts);
-        Box::new(Entrance {
+        Box::new(RequestContext {
             page: Page::of(&parts.method, &parts.headers),
             ambient: self.ambient(&parts.method, &parts.headers),
             address,

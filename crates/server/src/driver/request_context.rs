@@ -10,7 +10,7 @@ use crate::{listen::Peer, transport::origin::Page};
 
 /// The data of a connection's request that later checks need.
 #[derive(Clone, Debug, Default)]
-pub struct Entrance {
+pub struct RequestContext {
     /// The page that opened the connection; its origin is already checked.
     pub page: Page,
     /// The credential in the `Authorization` header or cookie, used if `connect` has none. A
@@ -24,7 +24,7 @@ pub struct Entrance {
     pub peer: Option<Peer>,
 }
 
-impl Entrance {
+impl RequestContext {
     /// The connection was admitted.
     pub(crate) fn admitted(&self) {
         if let Some(peer) = &self.peer {
@@ -69,7 +69,11 @@ pub type Checked<'a> = Pin<Box<dyn Future<Output = Result<Identity, Refused>> + 
 /// Checks credentials, revocations included.
 pub trait Authenticate: Send + Sync + 'static {
     /// Authenticates a user. The identity has a session token.
-    fn authenticate<'a>(&'a self, credential: Credential, entrance: &'a Entrance) -> Checked<'a>;
+    fn authenticate<'a>(
+        &'a self,
+        credential: Credential,
+        context: &'a RequestContext,
+    ) -> Checked<'a>;
 
     /// Takes in a stored revocation. Returns the revocation for the registry, in which a JWT is
     /// replaced by the family of its sessions.
