@@ -11,7 +11,7 @@
 //! | [`hub`] | the subscribers of each channel; delivers only the next record |
 //! | [`follow`] | when to read the log for records that other nodes wrote |
 //! | [`proof`] | the first offset that a user without the right to read back may read |
-//! | [`seats`] | a user's connections over all nodes |
+//! | [`leases`] | a user's connections over all nodes |
 //! | [`principal`] | the user, key or address that a piece of work is counted for |
 //! | [`crowd`] | which unauthenticated connection makes room when there are too many |
 //! | [`fair`] | which waiting caller is served next |
@@ -36,6 +36,7 @@ pub mod hub;
 mod identity;
 mod ids;
 pub mod inbox;
+pub mod leases;
 pub mod limits;
 pub mod log;
 pub mod mailbox;
@@ -45,7 +46,6 @@ pub mod page;
 pub mod principal;
 pub mod proof;
 mod refused;
-pub mod seats;
 pub mod service;
 pub mod session;
 pub mod session_id;

@@ -14,7 +14,7 @@ use tidings_protocol::{
 };
 
 use crate::{
-    seats::Seats,
+    leases::ConnectionLeases,
     steady::{Kept, Moment},
 };
 
@@ -76,7 +76,7 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
 
     /// The table of connections that several nodes share. `None` if only one node writes, which
     /// then counts its connections in memory.
-    fn seats(&self) -> Option<&dyn Seats> {
+    fn leases(&self) -> Option<&dyn ConnectionLeases> {
         None
     }
 }

@@ -238,8 +238,8 @@ impl Tidings {
         registry.stop();
         let close = self.api.node.settings.close_timeout;
         let _closed = timeout_at(Instant::now() + close, registry.emptied()).await;
-        if let Some(seating) = &self.api.node.seating {
-            let _late = timeout_at(Instant::now() + close, seating.end()).await;
+        if let Some(leases) = &self.api.node.leases {
+            let _late = timeout_at(Instant::now() + close, leases.end()).await;
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The bus between nodes. It carries hints and guarantees nothing.
 
-use tidings_server_core::{hub::Hint, seats::Seat};
+use tidings_server_core::{hub::Hint, leases::ConnectionId};
 
 use crate::{
     env::{Due, Env, Process},
@@ -15,7 +15,7 @@ pub enum News {
     /// A credential was revoked.
     Revocation,
     /// A newer connection of the same page replaced this one.
-    Replaced(Seat),
+    Replaced(ConnectionId),
 }
 
 /// Plays Redis.

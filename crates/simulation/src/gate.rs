@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, rc::Rc};
 use tidings_protocol::ErrorCode;
 use tidings_server_core::{
     MemoryStore, Refused,
-    seats::{Claim, Lease, Seat, Seats, Verdict},
+    leases::{Claim, ConnectionId, ConnectionLeases, Lease, Verdict},
     session_id,
     store::{Revocation, Subject},
 };
@@ -28,7 +28,7 @@ pub struct Gate {
     most: usize,
     /// The number of this process among all that ever ran.
     node: u64,
-    seats: BTreeMap<Conn, (Seat, Rc<Guest>)>,
+    leases: BTreeMap<Conn, (ConnectionId, Rc<Guest>)>,
     last: u64,
     revocations: Vec<Revocation>,
 }
@@ -37,7 +37,7 @@ impl Gate {
     /// An empty gate of a process that knows all revocations.
     #[must_use]
     pub const fn new(node: u64, most: usize, revocations: Vec<Revocation>) -> Self {
-        Self { most, node, seats: BTreeMap::new(), last: 0, revocations }
+        Self { most, node, leases: BTreeMap::new(), last: 0, revocations }
     }
 
     /// Most connections of one user.
@@ -49,30 +49,32 @@ impl Gate {
     /// Renews the lease. If the store had ended it, all connections are claimed again. Returns the
     /// connections that must end because there is no room for them any more, and the ones that were
     /// replaced at another node.
-    pub fn renew(&self, store: &MemoryStore, wall: u64) -> (Vec<Conn>, Vec<Seat>) {
+    pub fn renew(&self, store: &MemoryStore, wall: u64) -> (Vec<Conn>, Vec<ConnectionId>) {
         match store.renew(wall, self.node, LEASE) {
             Ok(Lease::Ended) => (self.claim_anew(store, wall), Vec::new()),
             Ok(Lease::Held { replaced }) => {
-                let seat = |number| Seat { node: self.node, number };
-                (Vec::new(), replaced.into_iter().map(seat).collect())
+                let connection = |number| ConnectionId { node: self.node, number };
+                (Vec::new(), replaced.into_iter().map(connection).collect())
             }
             Err(_) => (Vec::new(), Vec::new()),
         }
     }
 
     fn claim_anew(&self, store: &MemoryStore, wall: u64) -> Vec<Conn> {
-        let anew =
-            |(seat, guest): &(Seat, Rc<Guest>)| Claim { anew: true, ..self.claim(*seat, guest) };
-        let claims: Vec<Claim> = self.seats.values().map(anew).collect();
+        let anew = |(connection, guest): &(ConnectionId, Rc<Guest>)| Claim {
+            anew: true,
+            ..self.claim(*connection, guest)
+        };
+        let claims: Vec<Claim> = self.leases.values().map(anew).collect();
         let Ok(verdicts) = store.claim(wall, &claims) else { return Vec::new() };
         let refused = |verdict: &Verdict| !matches!(verdict, Verdict::Admitted { .. });
-        let all = self.seats.keys().zip(verdicts);
+        let all = self.leases.keys().zip(verdicts);
         all.filter(|(_, verdict)| refused(verdict)).map(|(conn, _)| *conn).collect()
     }
 
-    fn claim(&self, seat: Seat, guest: &Guest) -> Claim {
+    fn claim(&self, connection: ConnectionId, guest: &Guest) -> Claim {
         let Guest { user, instance, .. } = guest.clone();
-        Claim { user, seat, instance, limit: self.most, anew: false }
+        Claim { user, connection, instance, limit: self.most, anew: false }
     }
 
     /// Admits a connection; returns the older connection of the same page, which must end.
@@ -85,15 +87,15 @@ impl Gate {
         wall: u64,
         conn: Conn,
         guest: &Rc<Guest>,
-    ) -> Result<Option<Seat>, Refused> {
+    ) -> Result<Option<ConnectionId>, Refused> {
         if self.is_revoked(guest) {
             return Err(ErrorCode::Revoked.into());
         }
         self.last += 1;
-        let seat = Seat { node: self.node, number: self.last };
-        match store.claim(wall, &[self.claim(seat, guest)])?.pop() {
+        let connection = ConnectionId { node: self.node, number: self.last };
+        match store.claim(wall, &[self.claim(connection, guest)])?.pop() {
             Some(Verdict::Admitted { replaced }) => {
-                self.seats.insert(conn, (seat, guest.clone()));
+                self.leases.insert(conn, (connection, guest.clone()));
                 Ok(replaced)
             }
             Some(Verdict::Full { .. } | Verdict::Superseded { .. }) | None => {
@@ -104,7 +106,7 @@ impl Gate {
 
     /// A connection goes on under another credential; returns whether that credential is revoked.
     pub fn renewed(&mut self, conn: Conn, guest: &Rc<Guest>) -> bool {
-        if let Some((_, held)) = self.seats.get_mut(&conn) {
+        if let Some((_, held)) = self.leases.get_mut(&conn) {
             *held = guest.clone();
         }
         self.is_revoked(guest)
@@ -112,23 +114,23 @@ impl Gate {
 
     /// The connection of a claim, if this process holds it.
     #[must_use]
-    pub fn holder(&self, seat: Seat) -> Option<Conn> {
-        self.seats.iter().find(|(_, (held, _))| *held == seat).map(|(conn, _)| *conn)
+    pub fn holder(&self, connection: ConnectionId) -> Option<Conn> {
+        self.leases.iter().find(|(_, (held, _))| *held == connection).map(|(conn, _)| *conn)
     }
 
     /// Releases the claim of a connection.
     pub fn leave(&mut self, store: &MemoryStore, conn: Conn) {
-        if let Some((seat, _)) = self.seats.remove(&conn) {
-            let _gone = store.leave(&[seat]);
+        if let Some((connection, _)) = self.leases.remove(&conn) {
+            let _gone = store.leave(&[connection]);
         }
     }
 
     /// Notes a revocation; returns the connections that it ends.
     pub fn heed(&mut self, revocation: Revocation) -> Vec<Conn> {
-        let hit = |(conn, (_, guest)): (&Conn, &(Seat, Rc<Guest>))| {
+        let hit = |(conn, (_, guest)): (&Conn, &(ConnectionId, Rc<Guest>))| {
             hits(&revocation, guest).then_some(*conn)
         };
-        let ended = self.seats.iter().filter_map(hit).collect();
+        let ended = self.leases.iter().filter_map(hit).collect();
         if !self.revocations.contains(&revocation) {
             self.revocations.push(revocation);
         }

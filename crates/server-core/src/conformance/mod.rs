@@ -15,9 +15,9 @@
 
 mod dedupe;
 mod items;
+mod leases;
 mod logs;
 mod marks;
-mod seats;
 mod trims;
 
 use tidings_protocol::{
@@ -34,7 +34,7 @@ pub type Case = (&'static str, fn(&dyn Store));
 
 /// Every test by name, for backends that want one report each.
 pub fn cases() -> Vec<Case> {
-    [logs::CASES, dedupe::CASES, marks::CASES, items::CASES, trims::CASES, seats::CASES].concat()
+    [logs::CASES, dedupe::CASES, marks::CASES, items::CASES, trims::CASES, leases::CASES].concat()
 }
 
 /// Runs each test on a new store.

@@ -5,9 +5,9 @@
 
 mod dedupe;
 mod items;
+mod leases;
 mod log;
 mod read;
-mod seats;
 mod trim;
 mod write;
 
@@ -28,7 +28,7 @@ use crate::store::{
     Write, Written,
 };
 use crate::{
-    seats::Seats,
+    leases::ConnectionLeases,
     steady::{Kept, Moment},
 };
 
@@ -56,7 +56,7 @@ struct State {
     /// Not part of the disk: a restart forgets tickets.
     tickets: BTreeMap<[u8; 32], Ticket>,
     /// Not part of the disk either.
-    places: seats::Places,
+    places: leases::Places,
 }
 
 #[derive(Clone, Debug)]
@@ -105,7 +105,7 @@ impl MemoryStore {
                 tables,
                 synced,
                 tickets: BTreeMap::new(),
-                places: seats::Places::default(),
+                places: leases::Places::default(),
             }),
             syncing,
         }
@@ -204,7 +204,7 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    fn seats(&self) -> Option<&dyn Seats> {
+    fn leases(&self) -> Option<&dyn ConnectionLeases> {
         Some(self)
     }
 }

@@ -184,9 +184,9 @@ fn serve<T: Transport>(
     opening: Opening,
 ) -> Result<(), Refused> {
     let context = api.policy.context(parts);
-    let place = api.node.registry.enter(T::NAME, context.address)?;
+    let permit = api.node.registry.enter(T::NAME, context.address)?;
     let node = Arc::clone(&api.node);
-    tokio::spawn(connection::serve(node, transport, context, opening, place));
+    tokio::spawn(connection::serve(node, transport, context, opening, permit));
     Ok(())
 }
 

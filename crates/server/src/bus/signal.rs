@@ -6,7 +6,7 @@ use tidings_protocol::{Channel, Epoch};
 use tidings_server_core::{
     budget::{Cost, KINDS},
     hub::Hint,
-    seats::Seat,
+    leases::ConnectionId,
 };
 
 /// One message to other nodes.
@@ -17,7 +17,7 @@ pub enum Signal {
     /// A revocation was stored: read the new ones.
     Revoked,
     /// A page connected elsewhere: its older connection, named here, must end.
-    Replaced(Seat),
+    Replaced(ConnectionId),
     /// A user's use since the last report.
     Used {
         /// The user.
@@ -49,7 +49,7 @@ pub(super) fn encode(from: u64, signals: &[Signal]) -> String {
                 Line { hint: Some((channel.clone(), *epoch, *top)), ..Line::default() }
             }
             Signal::Revoked => Line { revoked: true, ..Line::default() },
-            Signal::Replaced(Seat { node, number }) => {
+            Signal::Replaced(ConnectionId { node, number }) => {
                 Line { replaced: Some((*node, *number)), ..Line::default() }
             }
             Signal::Used { user, cost } => {
@@ -73,9 +73,10 @@ pub(super) fn decode(text: &str) -> Option<(u64, Vec<Signal>)> {
     let signals = lines.filter_map(|line| {
         let Line { hint, revoked, replaced, used } = serde_json::from_str(line).ok()?;
         let hint = hint.map(|(channel, epoch, top)| Signal::Hint(Hint { channel, epoch, top }));
-        let seat = replaced.map(|(node, number)| Signal::Replaced(Seat { node, number }));
+        let connection =
+            replaced.map(|(node, number)| Signal::Replaced(ConnectionId { node, number }));
         let used = used.map(|(user, units)| Signal::Used { user, cost: Cost::new(units) });
-        hint.or(seat).or(used).or_else(|| revoked.then_some(Signal::Revoked))
+        hint.or(connection).or(used).or_else(|| revoked.then_some(Signal::Revoked))
     });
     Some((from, signals.collect()))
 }
@@ -88,9 +89,9 @@ mod tests {
     fn signals_travel_as_lines() {
         let channel = Channel::parse("room:a b/ü").unwrap();
         let hint = Hint { channel, epoch: Epoch::from_bits(7), top: (1 << 53) - 1 };
-        let seat = Seat { node: u64::MAX, number: 3 };
+        let connection = ConnectionId { node: u64::MAX, number: 3 };
         let used = Signal::Used { user: "mi\"na".into(), cost: Cost::new([1, 2, 3, 4, u64::MAX]) };
-        let all = [Signal::Hint(hint), Signal::Revoked, Signal::Replaced(seat), used];
+        let all = [Signal::Hint(hint), Signal::Revoked, Signal::Replaced(connection), used];
         assert_eq!(decode(&encode(u64::MAX, &all)), Some((u64::MAX, all.to_vec())));
         assert_eq!(decode(&encode(1, &[])), Some((1, vec![])));
     }

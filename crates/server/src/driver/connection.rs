@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use super::{
     line::{Line, Notice},
     node::Node,
-    registry::{Arrival, Place, Seat},
+    registry::{Arrival, ConnectionLease, ConnectionPermit},
     request_context::RequestContext,
 };
 use crate::transport::{Broken, Incoming, Sign, Transport};
@@ -52,7 +52,7 @@ pub fn serve<T: Transport>(
     transport: T,
     context: Box<RequestContext>,
     opening: Opening,
-    place: Place,
+    permit: ConnectionPermit,
 ) -> impl Future<Output = ()> + Send {
     let mut commands = Vec::new();
     let mut limits = Arc::clone(&node.settings.limits);
@@ -65,7 +65,7 @@ pub fn serve<T: Transport>(
     let mut session = Session::new(limits, seed(), node.clock.now(), &mut commands);
     session.want(opening.wanted);
     session.prove_with(node.auth.proofs());
-    let mut connection = Connection::new(node, session, transport, context, Some(place));
+    let mut connection = Connection::new(node, session, transport, context, Some(permit));
     connection.execute(commands);
     match opening.said {
         None => {}
@@ -123,14 +123,14 @@ struct Connection<T> {
     transport: T,
     context: Box<RequestContext>,
     /// The user's entry in the registry, once admitted.
-    seat: Option<Seat>,
+    lease: Option<ConnectionLease>,
     /// The session's one deadline, on the monotonic clock.
     deadline: Option<u64>,
     flow: Flow,
     later: Later,
     /// The session has ended: write the queued messages, then close with this.
     closing: Option<(CloseCode, &'static str)>,
-    place: Option<Place>,
+    permit: Option<ConnectionPermit>,
 }
 
 /// The session's commands about the flow of bytes.
@@ -169,11 +169,11 @@ impl<T: Transport> Connection<T> {
         session: Session,
         transport: T,
         context: Box<RequestContext>,
-        place: Option<Place>,
+        permit: Option<ConnectionPermit>,
     ) -> Self {
         let line = Arc::new(Line::new(node.settings.limits.mailbox_bytes));
-        if let Some(place) = &place {
-            place.tell(&line);
+        if let Some(permit) = &permit {
+            permit.tell(&line);
         }
         Self {
             node,
@@ -181,12 +181,12 @@ impl<T: Transport> Connection<T> {
             session,
             transport,
             context,
-            seat: None,
+            lease: None,
             deadline: None,
             flow: Flow::default(),
             later: Later::default(),
             closing: None,
-            place,
+            permit,
         }
     }
 
@@ -206,12 +206,12 @@ impl<T: Transport> Connection<T> {
                 continue;
             }
             if let Some(arrival) = self.later.arrival.take() {
-                let claimed = match &self.node.seating {
+                let claimed = match &self.node.leases {
                     // Boxed: otherwise this short step would enlarge the task for the connection's
                     // whole life.
-                    Some(seating) => {
+                    Some(leases) => {
                         let (user, instance) = (&arrival.user, arrival.instance.clone());
-                        Box::pin(seating.claim(user, instance, arrival.number)).await
+                        Box::pin(leases.claim(user, instance, arrival.number)).await
                     }
                     None => Ok(()),
                 };
@@ -242,13 +242,13 @@ impl<T: Transport> Connection<T> {
                 () = std::future::ready(()), if more => {}
             }
         };
-        if let Some(seat) = self.seat.take() {
-            let number = seat.number();
+        if let Some(lease) = self.lease.take() {
+            let number = lease.number();
             // Leaves the registry first: connections in the registry are claimed again when the
             // node's lease ends.
-            drop(seat);
-            if let Some(seating) = &self.node.seating {
-                seating.leave(number);
+            drop(lease);
+            if let Some(leases) = &self.node.leases {
+                leases.leave(number);
             }
         }
         if let End::Closed(code, reason) = end {

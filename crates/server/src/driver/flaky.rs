@@ -8,8 +8,8 @@ use std::sync::{
 use bytes::Bytes;
 use tidings_server_core::{
     MemoryStore,
+    leases::{Claim, ConnectionId, ConnectionLeases, Lease, Verdict},
     memory::Syncing,
-    seats::{Claim, Lease, Seat, Seats, Verdict},
     steady::Moment,
     store::{Answer, Query, Retention, Store, StoreError, Ticket, Write, Written},
 };
@@ -95,25 +95,25 @@ impl Store for Flaky {
         self.store.health()
     }
 
-    fn seats(&self) -> Option<&dyn Seats> {
+    fn leases(&self) -> Option<&dyn ConnectionLeases> {
         Some(self)
     }
 }
 
-impl Seats for Flaky {
+impl ConnectionLeases for Flaky {
     fn claim(&self, wall: u64, claims: &[Claim]) -> Result<Vec<Verdict>, StoreError> {
         self.fails(&self.claims)?;
         if claims.iter().any(|claim| claim.user == UNFIT) {
             return Err(StoreError::Unfit("the test says so".to_owned()));
         }
         let verdicts = self.store.claim(wall, claims)?;
-        let numbers = claims.iter().map(|claim| claim.seat.number).collect();
+        let numbers = claims.iter().map(|claim| claim.connection.number).collect();
         self.tell(Asked::Claimed(numbers));
         Ok(verdicts)
     }
 
-    fn leave(&self, seats: &[Seat]) -> Result<(), StoreError> {
-        self.store.leave(seats)?;
+    fn leave(&self, connections: &[ConnectionId]) -> Result<(), StoreError> {
+        self.store.leave(connections)?;
         self.tell(Asked::Left);
         Ok(())
     }

@@ -4,7 +4,7 @@
 //! Each connection has a task ([`connection`]). One writer thread does group commits ([`writer`]),
 //! and a few threads read ([`readers`]). The hub is divided into shards ([`shards`]), and a table
 //! holds the connections ([`registry`]). With several nodes, one thread reads the other nodes'
-//! records ([`follower`]), and one counts users over all nodes ([`seating`]). The driver makes no
+//! records ([`follower`]), and one counts users over all nodes ([`leases`]). The driver makes no
 //! decisions: those are the core's.
 
 pub mod budgets;
@@ -13,6 +13,7 @@ pub mod connection;
 #[cfg(test)]
 mod flaky;
 pub mod follower;
+pub mod leases;
 pub mod line;
 pub mod node;
 pub mod post_queue;
@@ -20,7 +21,6 @@ mod queue;
 pub mod readers;
 pub mod registry;
 pub mod request_context;
-pub mod seating;
 pub mod shards;
 #[cfg(test)]
 mod sizes;

@@ -12,11 +12,11 @@ use super::{
     budgets::Budgets,
     clock::Clock,
     follower::{self, Follower},
+    leases::{self, Leases},
     post_queue::PostQueue,
     readers::Readers,
     registry::{Bounds, Registry},
     request_context::Authenticate,
-    seating::{self, Seating},
     shards::Shards,
     steady::Steady,
     writer::{FanOut, Writer},
@@ -124,7 +124,7 @@ pub struct Node {
     /// Refusals in the log.
     pub(crate) refusals: Arc<Refusals>,
     /// Counts a user's connections over all nodes, if several nodes share a store.
-    pub seating: Option<Seating>,
+    pub leases: Option<Leases>,
 }
 
 impl std::fmt::Debug for Node {
@@ -142,7 +142,7 @@ impl Node {
         let Parts { store, readers, bus, auth, revoked, clock, steady, shares, refusals } = parts;
         let shards = Arc::new(Shards::new(settings.shards));
         let registry = Arc::new(Registry::new(settings.bounds, shares.clone()));
-        let is_shared = store.seats().is_some();
+        let is_shared = store.leases().is_some();
         let polling = match is_shared {
             true => Polling::Every { ms: settings.poll.as_millis().try_into().unwrap_or(u64::MAX) },
             false => Polling::Never,
@@ -156,8 +156,8 @@ impl Node {
             heed: heed(&auth, &registry),
         })?;
         let number = getrandom::u64().map_err(std::io::Error::other)?;
-        let seating = match is_shared {
-            true => Some(Seating::start(seating::Parts {
+        let leases = match is_shared {
+            true => Some(Leases::start(leases::Parts {
                 store: Arc::clone(&store),
                 registry: Arc::clone(&registry),
                 bus: bus.clone(),
@@ -194,7 +194,7 @@ impl Node {
             auth,
             bus,
             refusals,
-            seating,
+            leases,
         }))
     }
 

@@ -87,7 +87,7 @@ struct Entry {
 /// A connection's permit: unauthenticated at first, a member once admitted. Given back when
 /// dropped.
 #[derive(Debug)]
-pub struct Place {
+pub struct ConnectionPermit {
     registry: Arc<Registry>,
     transport: &'static str,
     number: u64,
@@ -96,7 +96,7 @@ pub struct Place {
 
 /// A user's connection in the registry. Removed when dropped.
 #[derive(Debug)]
-pub struct Seat {
+pub struct ConnectionLease {
     registry: Arc<Registry>,
     user: Box<str>,
     number: u64,
@@ -127,7 +127,7 @@ impl Registry {
         self: &Arc<Self>,
         transport: &'static str,
         address: Option<IpAddr>,
-    ) -> Result<Place, Refused> {
+    ) -> Result<ConnectionPermit, Refused> {
         let mut book = self.lock();
         if book.draining {
             return Err(ErrorCode::Restart.into());
@@ -149,7 +149,7 @@ impl Registry {
         }
         metrics::gauge!("tidings_connections", "transport" => transport).increment(1.0);
         metrics::counter!("tidings_opened_total", "transport" => transport).increment(1);
-        Ok(Place { registry: Arc::clone(self), transport, number, is_member: false })
+        Ok(ConnectionPermit { registry: Arc::clone(self), transport, number, is_member: false })
     }
 
     /// A number for a connection, unique on this node.
@@ -168,8 +168,8 @@ impl Registry {
         self: &Arc<Self>,
         arrival: Arrival,
         line: &Arc<Line>,
-        place: Option<&mut Place>,
-    ) -> Result<Seat, Refused> {
+        permit: Option<&mut ConnectionPermit>,
+    ) -> Result<ConnectionLease, Refused> {
         let mut book = self.lock();
         if book.draining {
             return Err(ErrorCode::Restart.into());
@@ -182,8 +182,8 @@ impl Registry {
         let older = of_user.iter().position(is_same);
         // A connection that replaces an older one needs no further room, because the older one is
         // about to end.
-        let place = place.filter(|place| !place.is_member);
-        if place.is_some() && older.is_none() && book.members >= self.bounds.total {
+        let permit = permit.filter(|permit| !permit.is_member);
+        if permit.is_some() && older.is_none() && book.members >= self.bounds.total {
             drop(book);
             self.shares.hit(Bound::Connections, Full::All, &Principal::user(&user));
             return Err(Refused {
@@ -200,10 +200,10 @@ impl Registry {
                 ),
             ));
         }
-        if let Some(place) = place {
-            book.leave(place.number);
+        if let Some(permit) = permit {
+            book.leave(permit.number);
             book.members += 1;
-            place.is_member = true;
+            permit.is_member = true;
         }
         let entries = book.users.entry(user.clone()).or_default();
         if let Some(older) = older {
@@ -218,14 +218,14 @@ impl Registry {
             issued_at: arrival.issued_at,
             line: Arc::clone(line),
         });
-        Ok(Seat { registry: Arc::clone(self), user, number })
+        Ok(ConnectionLease { registry: Arc::clone(self), user, number })
     }
 
     /// The connection has another credential: later revocations apply to that one.
-    pub fn renew(&self, seat: &Seat, session: &str, issued_at: u64) {
+    pub fn renew(&self, lease: &ConnectionLease, session: &str, issued_at: u64) {
         let mut book = self.lock();
-        let mut entries = book.users.get_mut(&seat.user).into_iter().flatten();
-        if let Some(entry) = entries.find(|entry| entry.number == seat.number) {
+        let mut entries = book.users.get_mut(&lease.user).into_iter().flatten();
+        if let Some(entry) = entries.find(|entry| entry.number == lease.number) {
             entry.session = session.into();
             entry.issued_at = issued_at;
         }
@@ -328,7 +328,7 @@ impl Registry {
     }
 }
 
-impl Seat {
+impl ConnectionLease {
     /// The connection's number on this node.
     #[must_use]
     pub const fn number(&self) -> u64 {
@@ -349,7 +349,7 @@ impl Book {
     }
 }
 
-impl Place {
+impl ConnectionPermit {
     /// Sets the handle by which the connection is told to make room. If it already has to, it is
     /// told now.
     pub fn tell(&self, line: &Arc<Line>) {
@@ -367,7 +367,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         let mut book = self.registry.lock();
         book.open -= 1;
@@ -382,7 +382,7 @@ impl Drop for Place {
     }
 }
 
-impl Drop for Seat {
+impl Drop for ConnectionLease {
     fn drop(&mut self) {
         let mut book = self.registry.lock();
         if let Some(entries) = book.users.get_mut(&self.user) {
@@ -404,21 +404,21 @@ mod tests {
         Arc::new(Registry::new(bounds, Shares::default()))
     }
 
-    fn enter(registry: &Arc<Registry>) -> (Place, Arc<Line>) {
-        let place = registry.enter("ws", None).unwrap();
+    fn enter(registry: &Arc<Registry>) -> (ConnectionPermit, Arc<Line>) {
+        let permit = registry.enter("ws", None).unwrap();
         let line = Arc::new(Line::new(1_000));
-        place.tell(&line);
-        (place, line)
+        permit.tell(&line);
+        (permit, line)
     }
 
     fn count_in(
         registry: &Arc<Registry>,
-        (place, line): &mut (Place, Arc<Line>),
-    ) -> Result<Seat, Refused> {
+        (permit, line): &mut (ConnectionPermit, Arc<Line>),
+    ) -> Result<ConnectionLease, Refused> {
         let (user, session) = ("mina".to_owned(), "s".to_owned());
         let number = registry.number();
         let arrival = Arrival { number, user, session, instance: None, issued_at: 1 };
-        registry.admit(arrival, line, Some(place))
+        registry.admit(arrival, line, Some(permit))
     }
 
     fn has_to_go(line: &Line) -> bool {
@@ -432,11 +432,11 @@ mod tests {
         let gone: Vec<_> = strangers.iter().map(|(_, line)| has_to_go(line)).collect();
         assert_eq!(gone, [true, true, false, false, false]);
         let mut members = [enter(&registry), enter(&registry)];
-        let seats: Vec<_> =
+        let leases: Vec<_> =
             members.iter_mut().map(|member| count_in(&registry, member).unwrap()).collect();
         let mut third = enter(&registry);
         assert_eq!(count_in(&registry, &mut third).unwrap_err().code, ErrorCode::Busy);
-        drop(seats);
+        drop(leases);
         drop(members);
         count_in(&registry, &mut third).unwrap();
         assert!(!has_to_go(&third.1));
@@ -464,13 +464,17 @@ mod tests {
         assert_eq!((has_to_go(&first.1), has_to_go(&second.1)), (false, true));
     }
 
-    fn admitted(registry: &Arc<Registry>, session: &str, issued_at: u64) -> (Arc<Line>, Seat) {
+    fn admitted(
+        registry: &Arc<Registry>,
+        session: &str,
+        issued_at: u64,
+    ) -> (Arc<Line>, ConnectionLease) {
         let line = Arc::new(Line::new(1_000));
         let (user, session) = ("mina".to_owned(), session.to_owned());
         let number = registry.number();
         let arrival = Arrival { number, user, session, instance: None, issued_at };
-        let seat = registry.admit(arrival, &line, None);
-        (line, seat.unwrap())
+        let lease = registry.admit(arrival, &line, None);
+        (line, lease.unwrap())
     }
 
     fn ended(line: &Line) -> bool {
@@ -493,8 +497,8 @@ mod tests {
     #[test]
     fn a_connection_that_was_renewed_is_hit_by_its_new_session_and_no_longer_by_the_old() {
         let registry = registry(9, 9);
-        let (line, seat) = admitted(&registry, "s1", 99);
-        registry.renew(&seat, "s2", 120);
+        let (line, lease) = admitted(&registry, "s1", 99);
+        registry.renew(&lease, "s2", 120);
         let session = |name: &str| Subject::Session(name.into());
         for (subject, hit) in
             [(Subject::User("mina".into()), false), (session("s1"), false), (session("s2"), true)]

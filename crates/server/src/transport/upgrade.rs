@@ -62,12 +62,12 @@ impl RequestPolicy {
             let Ok(upgraded) = upgraded.await else { return };
             let transport = Ws::new(upgraded, sizes).await;
             let entered = ticket.and_then(|ticket| {
-                let place = node.registry.enter(Ws::NAME, context.address)?;
-                Ok((Opening { said: ticket.map(Said::Ticket), ..Opening::default() }, place))
+                let permit = node.registry.enter(Ws::NAME, context.address)?;
+                Ok((Opening { said: ticket.map(Said::Ticket), ..Opening::default() }, permit))
             });
             drop(match entered {
-                Ok((opening, place)) => {
-                    tokio::spawn(connection::serve(node, transport, context, opening, place))
+                Ok((opening, permit)) => {
+                    tokio::spawn(connection::serve(node, transport, context, opening, permit))
                 }
                 // The connection is not registered. A client that does not agree to the close must
                 // not keep it open.

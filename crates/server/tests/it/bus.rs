@@ -8,7 +8,7 @@ use std::{
 
 use tidings_protocol::{Channel, Epoch};
 use tidings_server::bus::{Bus, Exchange, Heard, Redis, Signal};
-use tidings_server_core::{hub::Hint, seats::Seat};
+use tidings_server_core::{hub::Hint, leases::ConnectionId};
 
 /// Time after which a wait counts as failed.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -51,7 +51,7 @@ fn hint(top: u64) -> Signal {
 
 fn every_signal_reaches_the_others_and_not_oneself(make: &dyn Fn() -> Node) {
     let nodes = [make(), make(), make()];
-    let all = [hint(1), Signal::Revoked, Signal::Replaced(Seat { node: 1, number: 2 })];
+    let all = [hint(1), Signal::Revoked, Signal::Replaced(ConnectionId { node: 1, number: 2 })];
     nodes[0].bus.tell(&all);
     nodes[0].bus.tell(&[]);
     for node in &nodes[1..] {

@@ -7,7 +7,7 @@ use tidings_protocol::{Channel, Epoch, Json};
 use tidings_server::log::{ConnectError, Connector, Postgres};
 use tidings_server_core::{
     conformance,
-    seats::{Claim, Seat, Seats as _, Verdict},
+    leases::{Claim, ConnectionId, ConnectionLeases as _, Verdict},
     store::{
         Answer, Draft, IdempotencyKey, Op, Query, Retention, Revocation, Store, StoreError,
         Subject, Write, Written,
@@ -394,7 +394,7 @@ fn a_place_that_can_not_be_kept_is_the_claims_own_fault() {
     store.renew(1, 1, 600_000).unwrap();
     let claim = |number, instance: &str| Claim {
         user: "u1".into(),
-        seat: Seat { node: 1, number },
+        connection: ConnectionId { node: 1, number },
         instance: Some(instance.into()),
         limit: 9,
         anew: false,

@@ -179,8 +179,8 @@ impl Node {
             for conn in ended {
                 self.feed(env, conn, Event::Stopping);
             }
-            for seat in replaced {
-                self.replaced(env, seat);
+            for connection in replaced {
+                self.replaced(env, connection);
             }
         }
         env.after(gate::RENEW, Due::Renews { of: self.process });

@@ -6,7 +6,7 @@ use tidings_protocol::{CloseCode, ErrorCode};
 use tidings_server_core::{
     Refused,
     hub::GoLive,
-    seats::Seat,
+    leases::ConnectionId,
     service::Grant,
     session::{Command, Credential, Event, Request},
     store::{Answer, Store, StoreError},
@@ -115,9 +115,9 @@ impl Node {
         // A single node counts by itself and needs no clock.
         match self.gate.admit(&self.disk.memory, env.now.wall, conn, guest) {
             Ok(older) => {
-                if let Some(seat) = older {
-                    self.replaced(env, seat);
-                    self.news.push(News::Replaced(seat));
+                if let Some(connection) = older {
+                    self.replaced(env, connection);
+                    self.news.push(News::Replaced(connection));
                 }
                 if let Some(connection) = self.connections.get_mut(&conn) {
                     connection.guest = Some(guest.clone());
@@ -142,8 +142,8 @@ impl Node {
     }
 
     /// Another connection of the page replaced this one.
-    pub fn replaced(&mut self, env: &mut Env, seat: Seat) {
-        if let Some(older) = self.gate.holder(seat) {
+    pub fn replaced(&mut self, env: &mut Env, connection: ConnectionId) {
+        if let Some(older) = self.gate.holder(connection) {
             env.tally.count(Count::Replaced);
             self.step(env, older, Event::Replaced);
         }

@@ -159,7 +159,7 @@ impl World {
                 match news {
                     News::Hint(hint) => node.follow(env, follow::Event::Hinted(vec![hint])),
                     News::Revocation => node.follow(env, follow::Event::RevocationHinted),
-                    News::Replaced(seat) => node.replaced(env, seat),
+                    News::Replaced(connection) => node.replaced(env, connection),
                 }
             }
             // The event belongs to a process that has ended.

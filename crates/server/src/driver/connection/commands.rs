@@ -74,25 +74,25 @@ impl<T: Transport> Connection<T> {
             }
             Command::Ping => self.later.ping = true,
             Command::Authenticate { credential } => {
-                if let Some(place) = &self.place {
-                    place.spoke();
+                if let Some(permit) = &self.permit {
+                    permit.spoke();
                 }
                 self.later.credential = Some(credential);
             }
             Command::Admit { user, session, instance, issued_at } => {
                 let number = node.registry.number();
                 let arrival = Arrival { number, user, session, instance, issued_at };
-                if node.seating.is_none() {
+                if node.leases.is_none() {
                     return Some(self.admit(arrival));
                 }
                 self.later.arrival = Some(Box::new(arrival));
             }
             Command::Renew { session, issued_at } => {
-                let Some(seat) = &self.seat else { return None };
-                node.registry.renew(seat, &session, issued_at);
+                let Some(lease) = &self.lease else { return None };
+                node.registry.renew(lease, &session, issued_at);
                 // A revocation between the check and this step missed both the old session id and
                 // the new one.
-                if node.auth.is_revoked(seat.user(), &session, issued_at) {
+                if node.auth.is_revoked(lease.user(), &session, issued_at) {
                     return Some(Event::Revoked);
                 }
             }
@@ -144,21 +144,21 @@ impl<T: Transport> Connection<T> {
         let node = &self.node;
         let who = (arrival.user.clone(), arrival.session.clone(), arrival.issued_at);
         let number = arrival.number;
-        let admitted = match node.registry.admit(arrival, &self.line, self.place.as_mut()) {
+        let admitted = match node.registry.admit(arrival, &self.line, self.permit.as_mut()) {
             // A revocation between the check and this step may have missed the connection. Later
             // ones find it in the registry.
             Ok(_) if node.auth.is_revoked(&who.0, &who.1, who.2) => Err(ErrorCode::Revoked.into()),
             other => other,
         };
         match admitted {
-            Ok(seat) => {
-                self.seat = Some(seat);
+            Ok(lease) => {
+                self.lease = Some(lease);
                 self.context.admitted();
                 Event::Admitted
             }
             Err(refused) => {
-                if let Some(seating) = &node.seating {
-                    seating.leave(number);
+                if let Some(leases) = &node.leases {
+                    leases.leave(number);
                 }
                 Self::not_admitted(refused)
             }

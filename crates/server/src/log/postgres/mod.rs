@@ -13,7 +13,7 @@
 //! | `load.rs`, `save.rs` | rows ↔ memory; the decisions are in [`tidings_server_core::log`] |
 //! | `turns.rs` | locks for rows that may not exist yet |
 //! | `read.rs`, `items.rs` | queries |
-//! | `tickets.rs`, `seats.rs`, `secrets.rs` | what nodes share besides the log |
+//! | `tickets.rs`, `leases.rs`, `secrets.rs` | what nodes share besides the log |
 //! | `trim.rs` | retention, one node at a time |
 //! | `keeper.rs` | whether the database is there |
 //!
@@ -24,13 +24,13 @@ mod commit;
 mod examine;
 mod items;
 mod keeper;
+mod leases;
 mod load;
 mod open;
 mod read;
 mod row;
 mod save;
 mod schema;
-mod seats;
 mod secrets;
 mod tickets;
 mod timeline;
@@ -52,7 +52,7 @@ use bytes::Bytes;
 use deadpool_postgres::Pool;
 use tidings_server_core::{
     Ids,
-    seats::Seats,
+    leases::ConnectionLeases,
     steady::Moment,
     store::{Answer, Query, Retention, Store, StoreError, Ticket, Write, Written},
 };
@@ -177,7 +177,7 @@ impl Store for Postgres {
         self.inner.keeper.health()
     }
 
-    fn seats(&self) -> Option<&dyn Seats> {
+    fn leases(&self) -> Option<&dyn ConnectionLeases> {
         Some(self)
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use tidings_server_core::{
-    seats::{Claim, Lease, Seat, Seats, Taken, Verdict, decide},
+    leases::{Claim, ConnectionId, ConnectionLeases, Lease, Taken, Verdict, decide},
     store::StoreError,
 };
 
@@ -45,17 +45,17 @@ const RENEW: &str =
     "INSERT INTO node (id, ends) VALUES ($1, clock_timestamp() + $2 * interval '1 millisecond')
     ON CONFLICT (id) DO UPDATE SET ends = excluded.ends RETURNING xmax <> 0";
 
-impl Seats for Postgres {
+impl ConnectionLeases for Postgres {
     fn claim(&self, _wall: u64, claims: &[Claim]) -> Result<Vec<Verdict>, StoreError> {
         let claims = claims.to_vec();
         self.wait_shortly(|inner| async move { claim(&inner, &claims).await })
     }
 
-    fn leave(&self, seats: &[Seat]) -> Result<(), StoreError> {
-        let seats = seats.to_vec();
+    fn leave(&self, connections: &[ConnectionId]) -> Result<(), StoreError> {
+        let connections = connections.to_vec();
         self.wait_shortly(|inner| async move {
             let client = connection(&inner).await?;
-            let (nodes, numbers) = columns(seats.iter().copied());
+            let (nodes, numbers) = columns(connections.iter().copied());
             let leave = async {
                 let statement = client.prepare_cached(LEAVE).await?;
                 client.execute(&statement, &[&nodes, &numbers]).await
@@ -70,8 +70,8 @@ impl Seats for Postgres {
 }
 
 /// Numbers of nodes are random bits; PostgreSQL's integers are signed.
-fn columns(seats: impl Iterator<Item = Seat>) -> (Vec<i64>, Vec<i64>) {
-    seats.map(|seat| (seat.node.cast_signed(), int(seat.number))).unzip()
+fn columns(connections: impl Iterator<Item = ConnectionId>) -> (Vec<i64>, Vec<i64>) {
+    connections.map(|connection| (connection.node.cast_signed(), int(connection.number))).unzip()
 }
 
 async fn claim(inner: &Inner, claims: &[Claim]) -> Result<Vec<Verdict>, StoreError> {
@@ -91,8 +91,8 @@ async fn claim(inner: &Inner, claims: &[Claim]) -> Result<Vec<Verdict>, StoreErr
         let mut places: BTreeMap<String, Vec<Taken>> = BTreeMap::new();
         for row in &rows {
             let node = row.get::<_, i64>(1).cast_unsigned();
-            let seat = Seat { node, number: row.get::<_, i64>(2).cast_unsigned() };
-            places.entry(row.get(0)).or_default().push(Taken { seat, instance: row.get(3) });
+            let connection = ConnectionId { node, number: row.get::<_, i64>(2).cast_unsigned() };
+            places.entry(row.get(0)).or_default().push(Taken { connection, instance: row.get(3) });
         }
         let verdict = |claim: &Claim| decide(places.entry(claim.user.clone()).or_default(), claim);
         let verdicts: Vec<Verdict> = claims.iter().map(verdict).collect();
@@ -103,11 +103,11 @@ async fn claim(inner: &Inner, claims: &[Claim]) -> Result<Vec<Verdict>, StoreErr
             .map(|(claim, _)| claim)
             .collect();
         let replaced = claims.iter().zip(&verdicts).filter_map(|(claim, verdict)| match verdict {
-            Verdict::Admitted { replaced } => replaced.map(|older| (older, claim.seat.node)),
+            Verdict::Admitted { replaced } => replaced.map(|older| (older, claim.connection.node)),
             Verdict::Full { .. } | Verdict::Superseded { .. } => None,
         });
         let (own, others): (Vec<_>, Vec<_>) = replaced.partition(|(older, by)| older.node == *by);
-        let (nodes, numbers) = columns(given.iter().map(|claim| claim.seat));
+        let (nodes, numbers) = columns(given.iter().map(|claim| claim.connection));
         let users: Vec<&str> = given.iter().map(|claim| claim.user.as_str()).collect();
         let instances: Vec<Option<&str>> =
             given.iter().map(|claim| claim.instance.as_deref()).collect();

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use tidings_server_core::{fair, seats::Seats as _};
+use tidings_server_core::{fair, leases::ConnectionLeases as _};
 
 use super::*;
 use crate::{
@@ -49,7 +49,7 @@ fn who_lost_a_place_with_the_lease_is_counted_anew_though_the_store_fails_in_the
     store.claims.store(1, Ordering::SeqCst);
     let registry = registry();
     let line = Arc::new(Line::new(1_000));
-    let mut seats: Vec<_> = (0..CONNECTIONS)
+    let mut held: Vec<_> = (0..CONNECTIONS)
         .map(|at| {
             let (number, user, session) = (registry.number(), user(at), "s".to_owned());
             let arrival = Arrival { number, user, session, instance: None, issued_at: 0 };
@@ -57,7 +57,7 @@ fn who_lost_a_place_with_the_lease_is_counted_anew_though_the_store_fails_in_the
         })
         .collect();
     // They are connected, but the store does not know the node: the first renewal finds that out.
-    let seating = Seating::start(parts(&store, &registry)).unwrap();
+    let leases = Leases::start(parts(&store, &registry)).unwrap();
     let hear = || asked.recv_timeout(PATIENCE).expect("the node asks");
     let mut counted = match hear() {
         Asked::Claimed(numbers) => numbers,
@@ -65,8 +65,8 @@ fn who_lost_a_place_with_the_lease_is_counted_anew_though_the_store_fails_in_the
     };
     assert_eq!(hear(), Asked::Failed);
     // One of the waiting connections closes meanwhile.
-    let gone = seats.pop().unwrap().number();
-    seating.leave(gone);
+    let gone = held.pop().unwrap().number();
+    leases.leave(gone);
     store.claims.store(usize::MAX, Ordering::SeqCst);
     let mut left = false;
     while !left || counted.iter().filter(|number| **number != gone).count() < CONNECTIONS - 1 {
@@ -78,7 +78,7 @@ fn who_lost_a_place_with_the_lease_is_counted_anew_though_the_store_fails_in_the
     }
     let elsewhere = Claim {
         user: String::new(),
-        seat: Seat { node: NODE + 1, number: 1 },
+        connection: ConnectionId { node: NODE + 1, number: 1 },
         instance: None,
         limit: 1,
         anew: false,
@@ -96,11 +96,11 @@ async fn a_claim_that_can_not_be_kept_fails_alone() {
     let (told, _asked) = mpsc::channel();
     let store = Arc::new(Flaky::new(told));
     let registry = registry();
-    let seating = Seating::start(parts(&store, &registry)).unwrap();
+    let leases = Leases::start(parts(&store, &registry)).unwrap();
     let claims = (1..=CONNECTIONS as u64).map(|number| {
         let user = if number % 3 == 0 { UNFIT.to_owned() } else { number.to_string() };
-        let seating = &seating;
-        async move { (number, seating.claim(&user, None, number).await) }
+        let leases = &leases;
+        async move { (number, leases.claim(&user, None, number).await) }
     });
     for (number, verdict) in futures_util::future::join_all(claims).await {
         let code = verdict.map_err(|refused| refused.code);
@@ -123,7 +123,7 @@ fn a_connection_that_can_not_be_counted_anew_ends_and_holds_up_nobody() {
             registry.admit(arrival, &line, None).unwrap()
         })
         .collect();
-    let _seating = Seating::start(parts(&store, &registry)).unwrap();
+    let _seating = Leases::start(parts(&store, &registry)).unwrap();
     let mut counted = 0;
     while counted < CONNECTIONS - 1 {
         if let Asked::Claimed(numbers) = asked.recv_timeout(PATIENCE).expect("the node asks") {
@@ -142,14 +142,14 @@ fn a_connection_that_was_replaced_elsewhere_ends_though_the_bus_lost_the_news() 
     thread.renew();
     let page = || Some("page".to_owned());
     let claim = |node, number| {
-        let (user, seat) = (user(1), Seat { node, number });
-        let claim = Claim { user, seat, instance: page(), limit: 1, anew: false };
+        let (user, connection) = (user(1), ConnectionId { node, number });
+        let claim = Claim { user, connection, instance: page(), limit: 1, anew: false };
         store.store.claim(Clock::wall(), &[claim]).unwrap();
     };
     let is_told = || line.take_notices().iter().any(|notice| matches!(notice, Notice::Replaced));
     let (number, session) = (registry.number(), "s".to_owned());
     let arrival = Arrival { number, user: user(1), session, instance: page(), issued_at: 0 };
-    let seat = registry.admit(arrival, &line, None).unwrap();
+    let lease = registry.admit(arrival, &line, None).unwrap();
     claim(NODE, number);
     thread.renew();
     assert!(!is_told());
@@ -158,7 +158,7 @@ fn a_connection_that_was_replaced_elsewhere_ends_though_the_bus_lost_the_news() 
     thread.renew();
     assert!(is_told());
     // It closed without a removal, and is removed all the same.
-    drop(seat);
+    drop(lease);
     for replaced in [vec![number], vec![number], vec![]] {
         let lease = store.store.renew(Clock::wall(), NODE, 3_600_000).unwrap();
         assert_eq!(lease, Lease::Held { replaced });

@@ -15,7 +15,7 @@ use std::{
 use tidings_protocol::ErrorCode;
 use tidings_server_core::{
     Refused,
-    seats::{Claim, Lease, Seat, Verdict},
+    leases::{Claim, ConnectionId, Lease, Verdict},
     store::{Store, StoreError},
 };
 use tokio::sync::oneshot;
@@ -33,7 +33,7 @@ const AGAIN: Duration = Duration::from_secs(1);
 /// The parts that the thread needs.
 #[derive(Debug)]
 pub struct Parts {
-    /// The shared table; the store has [`Store::seats`].
+    /// The shared table; the store has [`Store::leases`].
     pub store: Arc<dyn Store>,
     /// Connections of this node.
     pub registry: Arc<Registry>,
@@ -49,33 +49,33 @@ pub struct Parts {
 
 enum Job {
     Claim(Claim, oneshot::Sender<Result<Verdict, StoreError>>),
-    Leave(Seat),
+    Leave(ConnectionId),
     /// The node ends: there are no further claims.
     End(oneshot::Sender<()>),
 }
 
 /// The handle of the thread.
 #[derive(Debug)]
-pub struct Seating {
+pub struct Leases {
     jobs: mpsc::SyncSender<Job>,
     node: u64,
     per_user: usize,
     bus: Option<Arc<dyn Bus>>,
 }
 
-impl Seating {
+impl Leases {
     /// Takes the node's lease and starts the thread.
     ///
     /// # Errors
     /// The store can't be reached, or the operating system gave no thread.
     pub fn start(parts: Parts) -> io::Result<Self> {
         let (jobs, waiting) = mpsc::sync_channel(WAITING);
-        let seating =
+        let leases =
             Self { jobs, node: parts.node, per_user: parts.per_user, bus: parts.bus.clone() };
         let mut thread = Thread::new(parts);
         thread.renew();
-        thread::Builder::new().name("tidings-seats".into()).spawn(move || thread.run(&waiting))?;
-        Ok(seating)
+        thread::Builder::new().name("tidings-leases".into()).spawn(move || thread.run(&waiting))?;
+        Ok(leases)
     }
 
     /// Counts a connection over all nodes. An older connection of the same instance at another node
@@ -90,9 +90,9 @@ impl Seating {
         instance: Option<String>,
         number: u64,
     ) -> Result<(), Refused> {
-        let seat = Seat { node: self.node, number };
+        let connection = ConnectionId { node: self.node, number };
         let (user, limit) = (user.to_owned(), self.per_user);
-        let claim = Claim { user, seat, instance, limit, anew: false };
+        let claim = Claim { user, connection, instance, limit, anew: false };
         let (sender, answer) = oneshot::channel();
         let ended = || StoreError::Unavailable("the server ends".to_owned());
         self.jobs.try_send(Job::Claim(claim, sender)).map_err(|error| match error {
@@ -127,7 +127,7 @@ impl Seating {
     pub fn leave(&self, number: u64) {
         // Without room in the queue, the connection is counted until this node's lease ends, or
         // until its page reconnects.
-        let _ = self.jobs.try_send(Job::Leave(Seat { node: self.node, number }));
+        let _ = self.jobs.try_send(Job::Leave(ConnectionId { node: self.node, number }));
     }
 
     /// Ends the node's lease, so that other nodes need not wait for it. Call it after all
@@ -141,7 +141,7 @@ impl Seating {
     }
 }
 
-impl Drop for Seating {
+impl Drop for Leases {
     fn drop(&mut self) {
         let (sender, _) = oneshot::channel();
         // If the thread has ended or is overloaded, it ends with the process.
@@ -153,7 +153,7 @@ struct Thread {
     parts: Parts,
     renew_at: Instant,
     /// Connections to remove.
-    gone: Vec<Seat>,
+    gone: Vec<ConnectionId>,
     /// Connections that are no longer counted because the lease ended, by number. They must be
     /// claimed again.
     uncounted: BTreeMap<u64, Claim>,
@@ -196,9 +196,9 @@ impl Thread {
             let (mut claims, mut askers) = (Vec::new(), Vec::new());
             for job in first.into_iter().chain(waiting.try_iter().take(TOGETHER - 1)) {
                 match job {
-                    Job::Leave(seat) => {
-                        self.uncounted.remove(&seat.number);
-                        self.gone.push(seat);
+                    Job::Leave(connection) => {
+                        self.uncounted.remove(&connection.number);
+                        self.gone.push(connection);
                     }
                     Job::End(sender) => ended = Some(sender),
                     Job::Claim(claim, asker) => {
@@ -227,14 +227,14 @@ impl Thread {
     }
 
     fn end(&self) {
-        if let Some(seats) = self.parts.store.seats() {
-            let _unreachable = seats.renew(Clock::wall(), self.parts.node, 0);
+        if let Some(leases) = self.parts.store.leases() {
+            let _unreachable = leases.renew(Clock::wall(), self.parts.node, 0);
         }
     }
 
     fn leave(&mut self) {
-        let Some(seats) = self.parts.store.seats() else { return };
-        if !self.gone.is_empty() && seats.leave(&self.gone).is_ok() {
+        let Some(leases) = self.parts.store.leases() else { return };
+        if !self.gone.is_empty() && leases.leave(&self.gone).is_ok() {
             self.gone.clear();
         }
         // Connections that can't be removed for so long end with the lease; until then they count.
@@ -252,10 +252,10 @@ impl Thread {
     /// decided alone, so that only that one fails.
     fn verdicts(&self, claims: &[Claim]) -> Vec<Result<Verdict, StoreError>> {
         let missing = || StoreError::Unavailable("places are not shared here".to_owned());
-        let Some(seats) = self.parts.store.seats() else {
+        let Some(leases) = self.parts.store.leases() else {
             return claims.iter().map(|_| Err(missing())).collect();
         };
-        match seats.claim(Clock::wall(), claims) {
+        match leases.claim(Clock::wall(), claims) {
             Ok(verdicts) => verdicts.into_iter().map(Ok).collect(),
             Err(StoreError::Unfit(_)) if claims.len() > 1 => {
                 claims.iter().flat_map(|claim| self.verdicts(std::slice::from_ref(claim))).collect()
@@ -268,9 +268,9 @@ impl Thread {
     /// again. A connection ends if its user now has too many, or if its page connected elsewhere.
     fn renew(&mut self) {
         self.renew_at = Instant::now() + self.parts.lease / 3;
-        let Some(seats) = self.parts.store.seats() else { return };
+        let Some(leases) = self.parts.store.leases() else { return };
         let ttl = u64::try_from(self.parts.lease.as_millis()).unwrap_or(u64::MAX);
-        match seats.renew(Clock::wall(), self.parts.node, ttl) {
+        match leases.renew(Clock::wall(), self.parts.node, ttl) {
             Ok(Lease::Held { replaced }) => {
                 self.end_replaced(replaced);
                 if std::mem::take(&mut self.looks_again) {
@@ -296,15 +296,15 @@ impl Thread {
         let mut strangers: BTreeSet<u64> = replaced.into_iter().collect();
         strangers.retain(|number| !self.parts.registry.replace(*number));
         let gone = strangers.intersection(&self.strangers).copied();
-        self.gone.extend(gone.map(|number| Seat { node: self.parts.node, number }));
+        self.gone.extend(gone.map(|number| ConnectionId { node: self.parts.node, number }));
         self.strangers = strangers;
     }
 
     fn everybody(&self) -> BTreeMap<u64, Claim> {
         let claim = |(user, number, instance)| {
-            let seat = Seat { node: self.parts.node, number };
+            let connection = ConnectionId { node: self.parts.node, number };
             let limit = self.parts.per_user;
-            (number, Claim { user, seat, instance, limit, anew: true })
+            (number, Claim { user, connection, instance, limit, anew: true })
         };
         self.parts.registry.everybody().into_iter().map(claim).collect()
     }
@@ -318,7 +318,7 @@ impl Thread {
                     Ok(Verdict::Admitted { .. }) => {}
                     Ok(Verdict::Full { .. } | Verdict::Superseded { .. })
                     | Err(StoreError::Unfit(_)) => {
-                        self.parts.registry.end(claim.seat.number);
+                        self.parts.registry.end(claim.connection.number);
                     }
                     Err(error) => {
                         tracing::debug!(%error, "connections could not be counted anew yet");
@@ -326,7 +326,7 @@ impl Thread {
                         return;
                     }
                 }
-                self.uncounted.remove(&claim.seat.number);
+                self.uncounted.remove(&claim.connection.number);
             }
         }
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::MemoryStore;
 use crate::{
-    seats::{Claim, Lease, Seat, Seats, Taken, Verdict, decide},
+    leases::{Claim, ConnectionId, ConnectionLeases, Lease, Taken, Verdict, decide},
     store::StoreError,
 };
 
@@ -14,7 +14,7 @@ pub(super) struct Places {
     /// Ends of nodes' leases.
     nodes: BTreeMap<u64, u64>,
     /// Places that connections at other nodes took, until they are given back.
-    replaced: BTreeSet<Seat>,
+    replaced: BTreeSet<ConnectionId>,
 }
 
 impl Places {
@@ -22,15 +22,15 @@ impl Places {
     fn expire(&mut self, wall: u64) {
         let Self { users, nodes, replaced } = self;
         nodes.retain(|_, end| wall < *end);
-        replaced.retain(|seat| nodes.contains_key(&seat.node));
+        replaced.retain(|connection| nodes.contains_key(&connection.node));
         users.retain(|_, places| {
-            places.retain(|taken| nodes.contains_key(&taken.seat.node));
+            places.retain(|taken| nodes.contains_key(&taken.connection.node));
             !places.is_empty()
         });
     }
 }
 
-impl Seats for MemoryStore {
+impl ConnectionLeases for MemoryStore {
     fn claim(&self, wall: u64, claims: &[Claim]) -> Result<Vec<Verdict>, StoreError> {
         let mut state = self.lock();
         let places = &mut state.places;
@@ -38,19 +38,21 @@ impl Seats for MemoryStore {
         let give = |claim: &Claim| {
             let verdict = decide(places.users.entry(claim.user.clone()).or_default(), claim);
             if let Verdict::Admitted { replaced } = verdict {
-                places.replaced.remove(&claim.seat);
-                places.replaced.extend(replaced.filter(|older| older.node != claim.seat.node));
+                places.replaced.remove(&claim.connection);
+                places
+                    .replaced
+                    .extend(replaced.filter(|older| older.node != claim.connection.node));
             }
             verdict
         };
         Ok(claims.iter().map(give).collect())
     }
 
-    fn leave(&self, seats: &[Seat]) -> Result<(), StoreError> {
+    fn leave(&self, connections: &[ConnectionId]) -> Result<(), StoreError> {
         let mut state = self.lock();
-        state.places.replaced.retain(|seat| !seats.contains(seat));
+        state.places.replaced.retain(|connection| !connections.contains(connection));
         state.places.users.retain(|_, places| {
-            places.retain(|taken| !seats.contains(&taken.seat));
+            places.retain(|taken| !connections.contains(&taken.connection));
             !places.is_empty()
         });
         Ok(())
@@ -65,7 +67,7 @@ impl Seats for MemoryStore {
         if !known {
             return Ok(Lease::Ended);
         }
-        let of_node = places.replaced.iter().filter(|seat| seat.node == node);
-        Ok(Lease::Held { replaced: of_node.map(|seat| seat.number).collect() })
+        let of_node = places.replaced.iter().filter(|connection| connection.node == node);
+        Ok(Lease::Held { replaced: of_node.map(|connection| connection.number).collect() })
     }
 }

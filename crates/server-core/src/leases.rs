@@ -8,7 +8,7 @@
 use crate::store::StoreError;
 
 /// The table of connections that nodes share. Implemented by stores that several nodes write to.
-pub trait Seats: std::fmt::Debug + Send + Sync {
+pub trait ConnectionLeases: std::fmt::Debug + Send + Sync {
     /// Admits connections. [`decide`] decides each claim against the connections of living nodes.
     /// Returns a verdict for each claim, in order.
     ///
@@ -22,7 +22,7 @@ pub trait Seats: std::fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`]: call it again.
-    fn leave(&self, seats: &[Seat]) -> Result<(), StoreError>;
+    fn leave(&self, connections: &[ConnectionId]) -> Result<(), StoreError>;
 
     /// Extends the node's lease to `ttl_ms` from now, by the store's clock. `0` ends the lease, and
     /// its connections no longer count. Returns the state of the node's connections.
@@ -47,7 +47,7 @@ pub enum Lease {
 
 /// A connection's id over all nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Seat {
+pub struct ConnectionId {
     /// Random number of the node's process.
     pub node: u64,
     /// The node's number of the connection.
@@ -60,7 +60,7 @@ pub struct Claim {
     /// The connection's user.
     pub user: String,
     /// The connection's id.
-    pub seat: Seat,
+    pub connection: ConnectionId,
     /// The page's random name. The new connection replaces the page's older one, on any node.
     pub instance: Option<String>,
     /// The user's limit of connections.
@@ -74,7 +74,7 @@ pub struct Claim {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Taken {
     /// The connection's id.
-    pub seat: Seat,
+    pub connection: ConnectionId,
     /// The page's random name.
     pub instance: Option<String>,
 }
@@ -85,7 +85,7 @@ pub enum Verdict {
     /// The connection is counted. An older connection of the same page no longer is, and must end.
     Admitted {
         /// The older connection.
-        replaced: Option<Seat>,
+        replaced: Option<ConnectionId>,
     },
     /// The user has reached the limit.
     Full {
@@ -97,14 +97,14 @@ pub enum Verdict {
     /// page's older connection may have been the first to claim.
     Superseded {
         /// The other connection.
-        by: Seat,
+        by: ConnectionId,
     },
 }
 
 /// Decides a claim against the user's connections, and updates them. A repeated claim is already
 /// admitted.
 pub fn decide(places: &mut Vec<Taken>, claim: &Claim) -> Verdict {
-    if places.iter().any(|taken| taken.seat == claim.seat) {
+    if places.iter().any(|taken| taken.connection == claim.connection) {
         return Verdict::Admitted { replaced: None };
     }
     let older = claim.instance.as_ref().and_then(|instance| {
@@ -113,14 +113,14 @@ pub fn decide(places: &mut Vec<Taken>, claim: &Claim) -> Verdict {
     if claim.anew
         && let Some(taken) = older.and_then(|older| places.get(older))
     {
-        return Verdict::Superseded { by: taken.seat };
+        return Verdict::Superseded { by: taken.connection };
     }
-    let replaced = older.map(|older| places.swap_remove(older).seat);
+    let replaced = older.map(|older| places.swap_remove(older).connection);
     // A replaced connection frees its own place, so the limit does not matter.
     if replaced.is_none() && places.len() >= claim.limit {
         return Verdict::Full { taken: places.len() };
     }
-    places.push(Taken { seat: claim.seat, instance: claim.instance.clone() });
+    places.push(Taken { connection: claim.connection, instance: claim.instance.clone() });
     Verdict::Admitted { replaced }
 }
 
@@ -130,7 +130,13 @@ mod tests {
 
     fn claim(node: u64, number: u64, instance: Option<&str>) -> Claim {
         let instance = instance.map(str::to_owned);
-        Claim { user: "u1".into(), seat: Seat { node, number }, instance, limit: 2, anew: false }
+        Claim {
+            user: "u1".into(),
+            connection: ConnectionId { node, number },
+            instance,
+            limit: 2,
+            anew: false,
+        }
     }
 
     #[test]
@@ -148,7 +154,7 @@ mod tests {
         let mut places = Vec::new();
         decide(&mut places, &claim(1, 1, Some("page")));
         decide(&mut places, &claim(1, 2, None));
-        let replaced = Some(Seat { node: 1, number: 1 });
+        let replaced = Some(ConnectionId { node: 1, number: 1 });
         let verdict = decide(&mut places, &claim(2, 1, Some("page")));
         assert_eq!(verdict, Verdict::Admitted { replaced });
         assert_eq!(places.len(), 2);
@@ -159,13 +165,13 @@ mod tests {
         let mut places = Vec::new();
         let anew = |number, instance| Claim { anew: true, ..claim(1, number, instance) };
         decide(&mut places, &claim(2, 1, Some("page")));
-        let by = Seat { node: 2, number: 1 };
+        let by = ConnectionId { node: 2, number: 1 };
         assert_eq!(decide(&mut places, &anew(1, Some("page"))), Verdict::Superseded { by });
         let admitted = Verdict::Admitted { replaced: None };
         assert_eq!(decide(&mut places, &anew(2, Some("other"))), admitted);
         assert_eq!(decide(&mut places, &anew(3, None)), Verdict::Full { taken: 2 });
-        let seats: Vec<Seat> = places.iter().map(|taken| taken.seat).collect();
-        assert_eq!(seats, [by, Seat { node: 1, number: 2 }]);
+        let connections: Vec<ConnectionId> = places.iter().map(|taken| taken.connection).collect();
+        assert_eq!(connections, [by, ConnectionId { node: 1, number: 2 }]);
     }
 
     #[test]
