@@ -14,7 +14,7 @@ use tidings_server_core::{
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::{
-    line::{Line, Notice},
+    connection_handle::{ConnectionHandle, Notice},
     node::Node,
     registry::{Arrival, ConnectionLease, ConnectionPermit},
     request_context::RequestContext,
@@ -118,7 +118,7 @@ fn seed() -> u64 {
 
 struct Connection<T> {
     node: Arc<Node>,
-    line: Arc<Line>,
+    handle: Arc<ConnectionHandle>,
     session: Session,
     transport: T,
     context: Box<RequestContext>,
@@ -171,13 +171,13 @@ impl<T: Transport> Connection<T> {
         context: Box<RequestContext>,
         permit: Option<ConnectionPermit>,
     ) -> Self {
-        let line = Arc::new(Line::new(node.settings.limits.mailbox_bytes));
+        let handle = Arc::new(ConnectionHandle::new(node.settings.limits.mailbox_bytes));
         if let Some(permit) = &permit {
-            permit.tell(&line);
+            permit.tell(&handle);
         }
         Self {
             node,
-            line,
+            handle,
             session,
             transport,
             context,
@@ -228,8 +228,8 @@ impl<T: Transport> Connection<T> {
             let deadline = self.deadline.map(|at| self.node.clock.at(at));
             tokio::select! {
                 biased;
-                () = self.line.rung() => self.hear(),
-                incoming = self.transport.receive(), if !self.flow.paused && !self.line.is_full() => {
+                () = self.handle.woken() => self.hear(),
+                incoming = self.transport.receive(), if !self.flow.paused && !self.handle.is_full() => {
                     if let Some(end) = self.take_in(incoming) {
                         break end;
                     }
@@ -270,7 +270,7 @@ impl<T: Transport> Connection<T> {
             if let Some((code, reason)) = self.closing.filter(|_| !more) {
                 return Err(End::Closed(code, reason));
             }
-            if more || !(self.flow.awaits_drain && self.line.is_low()) {
+            if more || !(self.flow.awaits_drain && self.handle.is_low()) {
                 return Ok(more);
             }
             self.flow.awaits_drain = false;
@@ -307,7 +307,7 @@ impl<T: Transport> Connection<T> {
         let mut left = 2 * join;
         let mut wrote = false;
         while left > 0 {
-            let Some(frame) = self.line.take(self.flow.joined, join) else { break };
+            let Some(frame) = self.handle.take(self.flow.joined, join) else { break };
             wrote = true;
             left = left.saturating_sub(frame.len().max(1));
             self.transport.feed(frame).await?;
@@ -348,7 +348,7 @@ impl<T: Transport> Connection<T> {
 
     /// Passes the notices of other parts to the session.
     fn hear(&mut self) {
-        for notice in self.line.take_notices() {
+        for notice in self.handle.take_notices() {
             let event = match notice {
                 Notice::Read(request, Ok(answer)) => Event::Read { request, answer },
                 Notice::Committed(request, Ok(written)) => Event::Committed { request, written },

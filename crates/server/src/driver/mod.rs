@@ -10,11 +10,11 @@
 pub mod budgets;
 pub mod clock;
 pub mod connection;
+pub mod connection_handle;
 #[cfg(test)]
 mod flaky;
 pub mod follower;
 pub mod leases;
-pub mod line;
 pub mod node;
 pub mod post_queue;
 mod queue;
@@ -28,8 +28,8 @@ pub mod steady;
 pub mod writer;
 
 pub use clock::Clock;
+pub use connection_handle::{ConnectionHandle, Notice};
 pub use follower::Follower;
-pub use line::{Line, Notice};
 pub use node::Node;
 pub use post_queue::PostQueue;
 pub use request_context::{Authenticate, RequestContext};

@@ -34,7 +34,7 @@ struct Open<T> {
 
 struct Shared<T> {
     inside: Mutex<Inside<T>>,
-    bell: Condvar,
+    wakeup: Condvar,
 }
 
 struct Inside<T> {
@@ -51,7 +51,7 @@ impl<T> Queue<T> {
         shares: Shares,
     ) -> Self {
         let inside = Mutex::new(Inside { fair: Fair::new(total, share), is_closed: false });
-        let shared = Arc::new(Shared { inside, bell: Condvar::new() });
+        let shared = Arc::new(Shared { inside, wakeup: Condvar::new() });
         Self(Arc::new(Open { shared, bound, shares }))
     }
 
@@ -63,7 +63,7 @@ impl<T> Queue<T> {
     /// the reason.
     pub(super) fn push(&self, whose: Principal, job: T) -> Option<(T, &'static str)> {
         let turned = self.0.shared.lock().fair.push(whose, job);
-        self.0.shared.bell.notify_one();
+        self.0.shared.wakeup.notify_one();
         let Turned { key, job, full } = turned?;
         self.0.shares.hit(self.0.bound, full, &key);
         Some((job, self.0.bound.why(full)))
@@ -92,7 +92,7 @@ impl<T> Server<T> {
             if !taken.is_empty() || (inside.is_closed && inside.fair.is_empty()) {
                 return taken;
             }
-            inside = self.0.bell.wait(inside).unwrap_or_else(PoisonError::into_inner);
+            inside = self.0.wakeup.wait(inside).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -114,8 +114,8 @@ impl<T> Shared<T> {
         whose.into_iter().for_each(|whose| inside.fair.done(whose));
         // A thread may wait for the key's next job. At the end, every thread waits.
         match inside.is_closed {
-            true => self.bell.notify_all(),
-            false => self.bell.notify_one(),
+            true => self.wakeup.notify_all(),
+            false => self.wakeup.notify_one(),
         }
     }
 
@@ -134,6 +134,6 @@ impl<T> Drop for UnderWay<T> {
 impl<T> Drop for Open<T> {
     fn drop(&mut self) {
         self.shared.lock().is_closed = true;
-        self.shared.bell.notify_all();
+        self.shared.wakeup.notify_all();
     }
 }

@@ -11,14 +11,14 @@ use tidings_server_core::{
 use tokio::sync::oneshot;
 
 use super::{
-    line::{Line, Notice},
+    connection_handle::{ConnectionHandle, Notice},
     queue::{Queue, Server, UnderWay},
 };
 use crate::shares::{Bound, Shares};
 
 /// The receiver of an answer.
 enum Asker {
-    Session(Arc<Line>, Request),
+    Session(Arc<ConnectionHandle>, Request),
     Task(oneshot::Sender<(Result<Answer, StoreError>, Held)>),
 }
 
@@ -66,8 +66,14 @@ impl Readers {
     }
 
     /// Reads for a session; the answer comes as a notice.
-    pub fn ask(&self, whose: &Principal, line: &Arc<Line>, request: Request, query: Query) {
-        self.submit(whose.clone(), Job::Read(query, Asker::Session(Arc::clone(line), request)));
+    pub fn ask(
+        &self,
+        whose: &Principal,
+        handle: &Arc<ConnectionHandle>,
+        request: Request,
+        query: Query,
+    ) {
+        self.submit(whose.clone(), Job::Read(query, Asker::Session(Arc::clone(handle), request)));
     }
 
     /// Reads for a task.
@@ -120,7 +126,7 @@ impl Readers {
 impl Asker {
     fn answer(self, answer: Result<Answer, StoreError>, held: Held) {
         match self {
-            Self::Session(line, request) => line.notify(Notice::Read(request, answer)),
+            Self::Session(handle, request) => handle.notify(Notice::Read(request, answer)),
             // The caller may be gone.
             Self::Task(sender) => drop(sender.send((answer, held))),
         }

@@ -16,7 +16,7 @@ use tidings_server_core::{
 };
 use tokio::sync::Notify;
 
-use super::line::{Line, Notice};
+use super::connection_handle::{ConnectionHandle, Notice};
 use crate::shares::{Bound, Shares};
 
 /// Retry time if the server is full, in milliseconds.
@@ -65,7 +65,7 @@ struct Book {
     strangers: Crowd<Principal>,
     /// The handles of these connections, by which they are told to close; `None` until they have
     /// one.
-    lines: HashMap<u64, Option<Arc<Line>>>,
+    handles: HashMap<u64, Option<Arc<ConnectionHandle>>>,
     /// The number of admitted connections.
     members: usize,
     /// The number of all connections, including those about to end.
@@ -81,7 +81,7 @@ struct Entry {
     session: Box<str>,
     instance: Option<Box<str>>,
     issued_at: u64,
-    line: Arc<Line>,
+    handle: Arc<ConnectionHandle>,
 }
 
 /// A connection's permit: unauthenticated at first, a member once admitted. Given back when
@@ -109,7 +109,7 @@ impl Registry {
         let book = Book {
             users: HashMap::new(),
             strangers: Crowd::new(bounds.strangers),
-            lines: HashMap::new(),
+            handles: HashMap::new(),
             members: 0,
             open: 0,
             next: 0,
@@ -136,16 +136,17 @@ impl Registry {
         book.next += 1;
         let number = book.next;
         let leaver = book.strangers.enter(number, Principal::address(address));
-        book.lines.insert(number, None);
+        book.handles.insert(number, None);
         // Without a handle, the connection notices as soon as it has one, because it is no longer
         // in the table.
-        let line = leaver.as_ref().and_then(|leaver| book.lines.remove(&leaver.number)).flatten();
+        let handle =
+            leaver.as_ref().and_then(|leaver| book.handles.remove(&leaver.number)).flatten();
         drop(book);
         if let Some(Leaver { key, full, .. }) = leaver {
             self.shares.hit(Bound::Strangers, full, &key);
         }
-        if let Some(line) = line {
-            line.notify(Notice::NoRoom);
+        if let Some(handle) = handle {
+            handle.notify(Notice::NoRoom);
         }
         metrics::gauge!("tidings_connections", "transport" => transport).increment(1.0);
         metrics::counter!("tidings_opened_total", "transport" => transport).increment(1);
@@ -167,7 +168,7 @@ impl Registry {
     pub fn admit(
         self: &Arc<Self>,
         arrival: Arrival,
-        line: &Arc<Line>,
+        handle: &Arc<ConnectionHandle>,
         permit: Option<&mut ConnectionPermit>,
     ) -> Result<ConnectionLease, Refused> {
         let mut book = self.lock();
@@ -207,7 +208,7 @@ impl Registry {
         }
         let entries = book.users.entry(user.clone()).or_default();
         if let Some(older) = older {
-            entries.swap_remove(older).line.notify(Notice::Replaced);
+            entries.swap_remove(older).handle.notify(Notice::Replaced);
         }
         // Most users have one connection: `Vec` would first reserve room for four.
         entries.reserve_exact(1);
@@ -216,7 +217,7 @@ impl Registry {
             session: arrival.session.into(),
             instance,
             issued_at: arrival.issued_at,
-            line: Arc::clone(line),
+            handle: Arc::clone(handle),
         });
         Ok(ConnectionLease { registry: Arc::clone(self), user, number })
     }
@@ -247,7 +248,7 @@ impl Registry {
         let book = self.lock();
         let hit = book.users.values().flatten().find(|entry| entry.number == number);
         if let Some(entry) = hit {
-            entry.line.notify(notice());
+            entry.handle.notify(notice());
         }
         hit.is_some()
     }
@@ -270,7 +271,7 @@ impl Registry {
     pub fn revoke(&self, revocation: &Revocation) {
         let book = self.lock();
         let older = |entry: &&Entry| entry.issued_at < revocation.at;
-        let end = |entry: &Entry| entry.line.notify(Notice::Revoked);
+        let end = |entry: &Entry| entry.handle.notify(Notice::Revoked);
         let everybody = || book.users.values().flatten();
         match &revocation.subject {
             Subject::User(user) => {
@@ -290,7 +291,7 @@ impl Registry {
         let mut book = self.lock();
         book.draining = true;
         for entry in book.users.values().flatten() {
-            entry.line.notify(Notice::Draining { within_ms });
+            entry.handle.notify(Notice::Draining { within_ms });
         }
     }
 
@@ -299,7 +300,7 @@ impl Registry {
         let mut book = self.lock();
         book.draining = true;
         for entry in book.users.values().flatten() {
-            entry.line.notify(Notice::Stopping);
+            entry.handle.notify(Notice::Stopping);
         }
     }
 
@@ -345,19 +346,19 @@ impl ConnectionLease {
 impl Book {
     fn leave(&mut self, number: u64) {
         self.strangers.leave(number);
-        self.lines.remove(&number);
+        self.handles.remove(&number);
     }
 }
 
 impl ConnectionPermit {
     /// Sets the handle by which the connection is told to make room. If it already has to, it is
     /// told now.
-    pub fn tell(&self, line: &Arc<Line>) {
+    pub fn tell(&self, handle: &Arc<ConnectionHandle>) {
         let mut book = self.registry.lock();
-        match book.lines.get_mut(&self.number) {
-            Some(of_place) => *of_place = Some(Arc::clone(line)),
+        match book.handles.get_mut(&self.number) {
+            Some(of_place) => *of_place = Some(Arc::clone(handle)),
             None if self.is_member => {}
-            None => line.notify(Notice::NoRoom),
+            None => handle.notify(Notice::NoRoom),
         }
     }
 
@@ -404,32 +405,32 @@ mod tests {
         Arc::new(Registry::new(bounds, Shares::default()))
     }
 
-    fn enter(registry: &Arc<Registry>) -> (ConnectionPermit, Arc<Line>) {
+    fn enter(registry: &Arc<Registry>) -> (ConnectionPermit, Arc<ConnectionHandle>) {
         let permit = registry.enter("ws", None).unwrap();
-        let line = Arc::new(Line::new(1_000));
-        permit.tell(&line);
-        (permit, line)
+        let handle = Arc::new(ConnectionHandle::new(1_000));
+        permit.tell(&handle);
+        (permit, handle)
     }
 
     fn count_in(
         registry: &Arc<Registry>,
-        (permit, line): &mut (ConnectionPermit, Arc<Line>),
+        (permit, handle): &mut (ConnectionPermit, Arc<ConnectionHandle>),
     ) -> Result<ConnectionLease, Refused> {
         let (user, session) = ("mina".to_owned(), "s".to_owned());
         let number = registry.number();
         let arrival = Arrival { number, user, session, instance: None, issued_at: 1 };
-        registry.admit(arrival, line, Some(permit))
+        registry.admit(arrival, handle, Some(permit))
     }
 
-    fn has_to_go(line: &Line) -> bool {
-        line.take_notices().iter().any(|notice| matches!(notice, Notice::NoRoom))
+    fn has_to_go(handle: &ConnectionHandle) -> bool {
+        handle.take_notices().iter().any(|notice| matches!(notice, Notice::NoRoom))
     }
 
     #[test]
     fn strangers_take_no_place_of_a_member() {
         let registry = registry(2, 3);
         let strangers: Vec<_> = (0..5).map(|_| enter(&registry)).collect();
-        let gone: Vec<_> = strangers.iter().map(|(_, line)| has_to_go(line)).collect();
+        let gone: Vec<_> = strangers.iter().map(|(_, handle)| has_to_go(handle)).collect();
         assert_eq!(gone, [true, true, false, false, false]);
         let mut members = [enter(&registry), enter(&registry)];
         let leases: Vec<_> =
@@ -442,7 +443,10 @@ mod tests {
         assert!(!has_to_go(&third.1));
         drop((strangers, third));
         let book = registry.lock();
-        assert_eq!((book.open, book.members, book.strangers.len(), book.lines.len()), (0, 0, 0, 0));
+        assert_eq!(
+            (book.open, book.members, book.strangers.len(), book.handles.len()),
+            (0, 0, 0, 0)
+        );
     }
 
     #[test]
@@ -450,9 +454,9 @@ mod tests {
         let registry = registry(9, 1);
         let first = registry.enter("ws", None).unwrap();
         let _second = registry.enter("ws", None).unwrap();
-        let line = Arc::new(Line::new(1_000));
-        first.tell(&line);
-        assert!(has_to_go(&line));
+        let handle = Arc::new(ConnectionHandle::new(1_000));
+        first.tell(&handle);
+        assert!(has_to_go(&handle));
     }
 
     #[test]
@@ -468,17 +472,17 @@ mod tests {
         registry: &Arc<Registry>,
         session: &str,
         issued_at: u64,
-    ) -> (Arc<Line>, ConnectionLease) {
-        let line = Arc::new(Line::new(1_000));
+    ) -> (Arc<ConnectionHandle>, ConnectionLease) {
+        let handle = Arc::new(ConnectionHandle::new(1_000));
         let (user, session) = ("mina".to_owned(), session.to_owned());
         let number = registry.number();
         let arrival = Arrival { number, user, session, instance: None, issued_at };
-        let lease = registry.admit(arrival, &line, None);
-        (line, lease.unwrap())
+        let lease = registry.admit(arrival, &handle, None);
+        (handle, lease.unwrap())
     }
 
-    fn ended(line: &Line) -> bool {
-        line.take_notices().iter().any(|notice| matches!(notice, Notice::Revoked))
+    fn ended(handle: &ConnectionHandle) -> bool {
+        handle.take_notices().iter().any(|notice| matches!(notice, Notice::Revoked))
     }
 
     #[test]
@@ -497,14 +501,14 @@ mod tests {
     #[test]
     fn a_connection_that_was_renewed_is_hit_by_its_new_session_and_no_longer_by_the_old() {
         let registry = registry(9, 9);
-        let (line, lease) = admitted(&registry, "s1", 99);
+        let (handle, lease) = admitted(&registry, "s1", 99);
         registry.renew(&lease, "s2", 120);
         let session = |name: &str| Subject::Session(name.into());
         for (subject, hit) in
             [(Subject::User("mina".into()), false), (session("s1"), false), (session("s2"), true)]
         {
             registry.revoke(&Revocation { subject: subject.clone(), at: 110, until: 1_000 });
-            assert_eq!(ended(&line), hit, "{subject:?}");
+            assert_eq!(ended(&handle), hit, "{subject:?}");
         }
     }
 }

@@ -12,12 +12,12 @@ use tidings_server_core::{
     store::{Head, Record},
 };
 
-use super::line::Outlet;
+use super::connection_handle::HubSink;
 
 /// All shards.
 #[derive(Debug)]
 pub struct Shards {
-    shards: Box<[Mutex<Hub<Outlet>>]>,
+    shards: Box<[Mutex<Hub<HubSink>>]>,
     hasher: RandomState,
 }
 
@@ -30,7 +30,7 @@ impl Shards {
     }
 
     /// The hub that serves a channel, locked. Hold it only briefly.
-    pub fn of(&self, channel: &Channel) -> MutexGuard<'_, Hub<Outlet>> {
+    pub fn of(&self, channel: &Channel) -> MutexGuard<'_, Hub<HubSink>> {
         let index = self.hasher.hash_one(channel) as usize % self.shards.len();
         lock(&self.shards[index])
     }
@@ -64,6 +64,6 @@ impl Hubs for &Shards {
 }
 
 /// A hub is consistent between its calls, so a panic elsewhere does no harm.
-fn lock(shard: &Mutex<Hub<Outlet>>) -> MutexGuard<'_, Hub<Outlet>> {
+fn lock(shard: &Mutex<Hub<HubSink>>) -> MutexGuard<'_, Hub<HubSink>> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }

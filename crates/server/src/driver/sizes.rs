@@ -1,7 +1,7 @@
 //! The size of a waiting connection, held by a test: with a hundred thousand connections, each byte
 //! is 100 KB.
 
-use super::{connection, line::Line};
+use super::{connection, connection_handle::ConnectionHandle};
 use crate::transport::ws::Ws;
 
 fn size_of_future<A, B, C, D, E, F>(_: impl Fn(A, B, C, D, E) -> F) -> usize {
@@ -11,7 +11,7 @@ fn size_of_future<A, B, C, D, E, F>(_: impl Fn(A, B, C, D, E) -> F) -> usize {
 #[test]
 fn a_connection_task_stays_small() {
     let task = size_of_future(connection::serve::<Ws>);
-    let line = size_of::<Line>();
+    let handle = size_of::<ConnectionHandle>();
     assert!(task <= 1_200, "the task takes {task} bytes");
-    assert!(line <= 128, "the line takes {line} bytes");
+    assert!(handle <= 128, "the line takes {handle} bytes");
 }

@@ -21,8 +21,8 @@ use tidings_server_core::{
 use tokio::sync::oneshot;
 
 use super::{
+    connection_handle::{ConnectionHandle, Notice},
     follower::Follower,
-    line::{Line, Notice},
     queue::{Queue, Server},
     shards::Shards,
     steady::Steady,
@@ -41,7 +41,7 @@ const BEHIND: usize = 4;
 /// The receiver of an answer.
 #[derive(Debug)]
 enum Asker {
-    Session(Arc<Line>, Request),
+    Session(Arc<ConnectionHandle>, Request),
     Task(oneshot::Sender<Result<Written, StoreError>>),
 }
 
@@ -99,8 +99,14 @@ impl Writer {
     }
 
     /// Commits for a session; the answer comes as a notice.
-    pub fn ask(&self, whose: &Principal, line: &Arc<Line>, request: Request, write: Write) {
-        self.submit(whose.clone(), write, Asker::Session(Arc::clone(line), request));
+    pub fn ask(
+        &self,
+        whose: &Principal,
+        handle: &Arc<ConnectionHandle>,
+        request: Request,
+        write: Write,
+    ) {
+        self.submit(whose.clone(), write, Asker::Session(Arc::clone(handle), request));
     }
 
     /// Commits for a task. When this returns, the write is durable and its records are being
@@ -125,7 +131,7 @@ impl Writer {
 impl Asker {
     fn answer(self, answer: Result<Written, StoreError>) {
         match self {
-            Self::Session(line, request) => line.notify(Notice::Committed(request, answer)),
+            Self::Session(handle, request) => handle.notify(Notice::Committed(request, answer)),
             // The caller may be gone.
             Self::Task(sender) => drop(sender.send(answer)),
         }

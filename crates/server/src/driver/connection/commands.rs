@@ -11,7 +11,7 @@ use tidings_server_core::{
 
 use super::Connection;
 use crate::{
-    driver::{clock::Clock, line::Outlet, registry::Arrival},
+    driver::{clock::Clock, connection_handle::HubSink, registry::Arrival},
     metrics,
     transport::Transport,
 };
@@ -54,14 +54,14 @@ impl<T: Transport> Connection<T> {
     }
 
     fn perform(&mut self, command: Command) -> Option<Event<'static>> {
-        let (node, line) = (&self.node, &self.line);
+        let (node, handle) = (&self.node, &self.handle);
         match command {
-            Command::Send(frame) => line.send(frame),
+            Command::Send(frame) => handle.send(frame),
             Command::Read { request, query } => {
-                node.readers.ask(&self.context.whose, line, request, query)
+                node.readers.ask(&self.context.whose, handle, request, query)
             }
             Command::Commit { request, write } => {
-                node.writer.ask(&self.context.whose, line, request, *write)
+                node.writer.ask(&self.context.whose, handle, request, *write)
             }
             Command::SetDeadline { at } => self.deadline = at,
             Command::JoinFrames => self.flow.joined = T::JOINS,
@@ -97,7 +97,7 @@ impl<T: Transport> Connection<T> {
                 }
             }
             Command::Attach { channel } => {
-                let slot = node.shards.of(&channel).attach(&channel, Outlet(Arc::clone(line)));
+                let slot = node.shards.of(&channel).attach(&channel, HubSink(Arc::clone(handle)));
                 return Some(Event::Attached { channel, slot });
             }
             Command::GoLive { channel, slot, epoch, sent } => {
@@ -144,7 +144,7 @@ impl<T: Transport> Connection<T> {
         let node = &self.node;
         let who = (arrival.user.clone(), arrival.session.clone(), arrival.issued_at);
         let number = arrival.number;
-        let admitted = match node.registry.admit(arrival, &self.line, self.permit.as_mut()) {
+        let admitted = match node.registry.admit(arrival, &self.handle, self.permit.as_mut()) {
             // A revocation between the check and this step may have missed the connection. Later
             // ones find it in the registry.
             Ok(_) if node.auth.is_revoked(&who.0, &who.1, who.2) => Err(ErrorCode::Revoked.into()),

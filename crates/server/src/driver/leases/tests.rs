@@ -7,8 +7,8 @@ use tidings_server_core::{fair, leases::ConnectionLeases as _};
 use super::*;
 use crate::{
     driver::{
+        connection_handle::{ConnectionHandle, Notice},
         flaky::{Asked, Flaky, UNFIT},
-        line::{Line, Notice},
         registry::{Arrival, Bounds},
     },
     shares::Shares,
@@ -48,12 +48,12 @@ fn who_lost_a_place_with_the_lease_is_counted_anew_though_the_store_fails_in_the
     let store = Arc::new(Flaky::new(told));
     store.claims.store(1, Ordering::SeqCst);
     let registry = registry();
-    let line = Arc::new(Line::new(1_000));
+    let handle = Arc::new(ConnectionHandle::new(1_000));
     let mut held: Vec<_> = (0..CONNECTIONS)
         .map(|at| {
             let (number, user, session) = (registry.number(), user(at), "s".to_owned());
             let arrival = Arrival { number, user, session, instance: None, issued_at: 0 };
-            registry.admit(arrival, &line, None).unwrap()
+            registry.admit(arrival, &handle, None).unwrap()
         })
         .collect();
     // They are connected, but the store does not know the node: the first renewal finds that out.
@@ -114,13 +114,13 @@ fn a_connection_that_can_not_be_counted_anew_ends_and_holds_up_nobody() {
     let (told, asked) = mpsc::channel();
     let store = Arc::new(Flaky::new(told));
     let registry = registry();
-    let line = Arc::new(Line::new(1_000));
+    let handle = Arc::new(ConnectionHandle::new(1_000));
     let _seats: Vec<_> = (0..CONNECTIONS)
         .map(|at| {
             let user = if at == 0 { UNFIT.to_owned() } else { user(at) };
             let (number, session) = (registry.number(), "s".to_owned());
             let arrival = Arrival { number, user, session, instance: None, issued_at: 0 };
-            registry.admit(arrival, &line, None).unwrap()
+            registry.admit(arrival, &handle, None).unwrap()
         })
         .collect();
     let _seating = Leases::start(parts(&store, &registry)).unwrap();
@@ -137,7 +137,7 @@ fn a_connection_that_was_replaced_elsewhere_ends_though_the_bus_lost_the_news() 
     let (told, _asked) = mpsc::channel();
     let store = Arc::new(Flaky::new(told));
     let registry = registry();
-    let line = Arc::new(Line::new(1_000));
+    let handle = Arc::new(ConnectionHandle::new(1_000));
     let mut thread = Thread::new(parts(&store, &registry));
     thread.renew();
     let page = || Some("page".to_owned());
@@ -146,10 +146,10 @@ fn a_connection_that_was_replaced_elsewhere_ends_though_the_bus_lost_the_news() 
         let claim = Claim { user, connection, instance: page(), limit: 1, anew: false };
         store.store.claim(Clock::wall(), &[claim]).unwrap();
     };
-    let is_told = || line.take_notices().iter().any(|notice| matches!(notice, Notice::Replaced));
+    let is_told = || handle.take_notices().iter().any(|notice| matches!(notice, Notice::Replaced));
     let (number, session) = (registry.number(), "s".to_owned());
     let arrival = Arrival { number, user: user(1), session, instance: page(), issued_at: 0 };
-    let lease = registry.admit(arrival, &line, None).unwrap();
+    let lease = registry.admit(arrival, &handle, None).unwrap();
     claim(NODE, number);
     thread.renew();
     assert!(!is_told());

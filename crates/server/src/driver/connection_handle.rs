@@ -48,8 +48,8 @@ pub enum Notice {
 /// One lock guards both parts. Each sender wakes the connection's task once, and the task takes
 /// everything.
 #[derive(Debug)]
-pub struct Line {
-    bell: Notify,
+pub struct ConnectionHandle {
+    wakeup: Notify,
     waiting: Mutex<Waiting>,
 }
 
@@ -60,23 +60,23 @@ struct Waiting {
     notices: Vec<Notice>,
 }
 
-impl Line {
+impl ConnectionHandle {
     /// A handle whose mailbox holds at most `mailbox_bytes`.
     #[must_use]
     pub fn new(mailbox_bytes: usize) -> Self {
         let waiting = Waiting { mailbox: Mailbox::new(mailbox_bytes), notices: Vec::new() };
-        Self { bell: Notify::new(), waiting: Mutex::new(waiting) }
+        Self { wakeup: Notify::new(), waiting: Mutex::new(waiting) }
     }
 
     /// Adds a notice and wakes the task.
     pub fn notify(&self, notice: Notice) {
         self.lock().notices.push(notice);
-        self.bell.notify_one();
+        self.wakeup.notify_one();
     }
 
     /// Waits until something was added since the last call.
-    pub async fn rung(&self) {
-        self.bell.notified().await;
+    pub async fn woken(&self) {
+        self.wakeup.notified().await;
     }
 
     /// Takes all notices.
@@ -117,16 +117,16 @@ impl Line {
 
 /// The handle that the hub pushes into.
 #[derive(Clone, Debug)]
-pub struct Outlet(pub Arc<Line>);
+pub struct HubSink(pub Arc<ConnectionHandle>);
 
-impl Sink for Outlet {
+impl Sink for HubSink {
     fn push(&self, frame: &Bytes) -> bool {
         let mut waiting = self.0.lock();
         let was_empty = waiting.mailbox.is_empty();
         let taken = waiting.mailbox.offer(frame);
         drop(waiting);
         if was_empty && taken {
-            self.0.bell.notify_one();
+            self.0.wakeup.notify_one();
         }
         taken
     }
