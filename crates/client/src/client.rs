@@ -9,7 +9,7 @@ use crate::{
     deferred, explain,
     idle::Idle,
     machine::{Input, State},
-    requests::Said,
+    requests::TransportEvent,
     startup::StartupQueue,
     timers::Timer,
     trip::Trip,
@@ -377,19 +377,21 @@ impl Client {
     /// Executes the state machine's commands to HTTP transports, and gives it the results.
     fn carry(&mut self) {
         loop {
-            let heard = self.cx.carry();
-            if heard.is_empty() {
+            let events = self.cx.carry();
+            if events.is_empty() {
                 return;
             }
-            for (transport, said) in &heard {
+            for (transport, event) in &events {
                 let transport = *transport;
-                self.on(match said {
-                    Said::Alive => Input::Alive { transport },
-                    Said::Busy(after) => Input::Busy { transport, after: *after },
-                    Said::Closed(code, reason) => Input::Closed { transport, code: *code, reason },
-                    Said::Opened => Input::Opened { transport },
-                    Said::Part => Input::Part { transport },
-                    Said::Text(text) => Input::Message { transport, text },
+                self.on(match event {
+                    TransportEvent::Alive => Input::Alive { transport },
+                    TransportEvent::Busy(after) => Input::Busy { transport, after: *after },
+                    TransportEvent::Closed(code, reason) => {
+                        Input::Closed { transport, code: *code, reason }
+                    }
+                    TransportEvent::Opened => Input::Opened { transport },
+                    TransportEvent::Part => Input::Part { transport },
+                    TransportEvent::Text(text) => Input::Message { transport, text },
                 });
             }
         }

@@ -1,7 +1,7 @@
 //! The connection is accepted: subscribe to the logs, send pending intents, keep the connection
 //! alive.
 
-mod hears;
+mod inbound;
 
 use tidings_protocol::{
     Channels, CloseCode,
@@ -149,9 +149,9 @@ impl Connected {
             Input::Closed { transport, code, reason } if transport == self.transport => {
                 return Err(End::Gone(self.explained(code, reason, cx)));
             }
-            Input::Alive { transport } if transport == self.transport => Heartbeat::heard(cx),
+            Input::Alive { transport } if transport == self.transport => Heartbeat::received(cx),
             Input::Part { transport } if transport == self.transport => {
-                Heartbeat::heard(cx);
+                Heartbeat::received(cx);
                 if cx.timers.at(Timer::Sync).is_some() {
                     cx.await_answer(Timer::Sync);
                 }
@@ -187,7 +187,7 @@ impl Connected {
                 // On HTTP transports, each piece that arrived was already noted as a sign of life.
                 // The answer to a POST says nothing about the way down.
                 if self.kind == TransportKind::Ws {
-                    Heartbeat::heard(cx);
+                    Heartbeat::received(cx);
                 }
                 self.message(text, cx)?;
             }
@@ -281,7 +281,7 @@ impl Connected {
             Some((at, failure)) if cx.now.mono.saturating_sub(at) <= cx.config.timeout => failure,
             _ => {
                 if code == CloseCode::ABNORMAL.0 && cx.timers.at(Timer::Goaway).is_none() {
-                    cx.fallback.cut(cx.now.mono, cx.heard, &cx.config);
+                    cx.fallback.cut(cx.now.mono, cx.last_received, &cx.config);
                 }
                 Failure::of_close(code, reason)
             }

@@ -12,7 +12,7 @@ use crate::{
     context::Context,
     ended::Ended,
     error::Failure,
-    heard::Heard,
+    inbound::InboundMessage,
     inbox::LOGS,
     machine::{Input, State},
     timers::Timer,
@@ -76,8 +76,8 @@ impl Connecting {
                 };
                 state.give_up(Failure::new(code, ""), cx)
             }
-            (Self::Greeting { transport, kind, sent }, Input::Part { transport: heard })
-                if transport == heard =>
+            (Self::Greeting { transport, kind, sent }, Input::Part { transport: of })
+                if transport == of =>
             {
                 cx.set(Timer::Connect, cx.config.timeout);
                 State::Connecting(Self::Greeting { transport, kind, sent })
@@ -151,8 +151,11 @@ impl Connecting {
     }
 
     fn message(self, text: &str, cx: &mut Context) -> State {
-        match (self, Heard::read(text)) {
-            (Self::Greeting { transport, kind, sent }, Ok(Some(Heard::Connected(connected)))) => {
+        match (self, InboundMessage::read(text)) {
+            (
+                Self::Greeting { transport, kind, sent },
+                Ok(Some(InboundMessage::Connected(connected))),
+            ) => {
                 cx.timers.cancel(Timer::Connect);
                 if !cx.confirm(&connected.user_id) {
                     // Two users in one page: the user who looks at it may not be the one whose
@@ -165,7 +168,9 @@ impl Connecting {
                 cx.timed(sent, connected.now);
                 Connected::begin(transport, kind, &connected, cx)
             }
-            (state, Ok(Some(Heard::Error(error)))) => state.give_up(Failure::of_server(&error), cx),
+            (state, Ok(Some(InboundMessage::Error(error)))) => {
+                state.give_up(Failure::of_server(&error), cx)
+            }
             (state, _) => State::Connecting(state),
         }
     }

@@ -89,7 +89,7 @@ pub(crate) struct Context {
     /// The time in [`Self::parted`] for which a call was already repeated silently.
     pub(crate) hushed: Option<u64>,
     /// Monotonic time at which the connection last brought data.
-    pub(crate) heard: u64,
+    pub(crate) last_received: u64,
     /// Milliseconds of silence that end a connection without pings.
     pub(crate) quiet: Option<u64>,
     /// The last gap that was reported, until a snapshot closes it: a cut in between must not report
@@ -135,7 +135,7 @@ impl Context {
             began: 0,
             parted: None,
             hushed: None,
-            heard: 0,
+            last_received: 0,
             quiet: None,
             gap: None,
             duplicates: 0,

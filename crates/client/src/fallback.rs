@@ -88,10 +88,10 @@ impl Fallback {
         }
     }
 
-    /// A connection ended without a reason. `heard`: when it last brought data.
-    pub(crate) fn cut(&mut self, now: u64, heard: u64, config: &Config) {
+    /// A connection ended without a reason. `last_received`: when it last brought data.
+    pub(crate) fn cut(&mut self, now: u64, last_received: u64, config: &Config) {
         let lived = now.saturating_sub(self.accepted);
-        let idle = lived.min(now.saturating_sub(heard));
+        let idle = lived.min(now.saturating_sub(last_received));
         if lived < IDLE_MIN {
             // It was too short to be cut for idleness: it was let in and then dropped.
             self.missed(config);

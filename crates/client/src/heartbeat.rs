@@ -38,7 +38,7 @@ impl Heartbeat {
     pub(crate) fn listen(&self, cx: &mut Context) {
         cx.timers.cancel(Timer::Ping);
         cx.quiet = Some(self.interval.saturating_add(self.timeout));
-        Self::heard(cx);
+        Self::received(cx);
     }
 
     pub(crate) fn end(cx: &mut Context) {
@@ -78,8 +78,8 @@ impl Heartbeat {
     }
 
     /// Any data is a sign of life.
-    pub(crate) fn heard(cx: &mut Context) {
-        cx.heard = cx.now.mono;
+    pub(crate) fn received(cx: &mut Context) {
+        cx.last_received = cx.now.mono;
         cx.world.online = true;
         match cx.quiet {
             Some(quiet) => cx.set(Timer::Silence, quiet),

@@ -33,7 +33,7 @@
 //! | `context` | state that all of them share: clocks, deadlines, inbox, outbox, commands so far |
 //! | `fallback`, `upgrade`, `requests` | fallback and upgrade; transports over HTTP requests |
 //! | `backoff`, `timers`, `clock`, `rng` | retries; one table of deadlines; server time and sleep; jitter |
-//! | `heard` | the messages that a client handles |
+//! | `inbound` | the messages that a client handles |
 //! | `heartbeat`, `auth` | signs of life; credentials and their refresh |
 //! | `subscription_state`, `resume` | each log's subscription: duplicates dropped, holes repaired, gaps reported |
 //! | `inbox` | the fold of the logs, pages below it, pending marks on top, views |
@@ -60,9 +60,9 @@ mod error;
 mod event;
 mod explain;
 mod fallback;
-mod heard;
 mod heartbeat;
 mod idle;
+mod inbound;
 mod inbox;
 mod machine;
 mod mark_resolution;

@@ -9,7 +9,7 @@ use tidings_protocol::{Channels, CloseCode, client::Cursor, server};
 
 use crate::{
     Command, TransportKind, connected::Connected, connecting::greeting, context::Context,
-    heard::Heard, machine::Input, timers::Timer,
+    inbound::InboundMessage, machine::Input, timers::Timer,
 };
 
 /// Milliseconds until the next try, if the page is hidden.
@@ -91,9 +91,9 @@ impl Connected {
                 cx.await_answer(Timer::Upgrade);
                 cx.send(transport, &connect);
             }
-            Input::Message { text, .. } => match Heard::read(text) {
-                Ok(Some(Heard::Connected(greeting))) => self.upgraded(&greeting, cx),
-                Ok(Some(Heard::Error(_))) => self.upgrade_failed(cx),
+            Input::Message { text, .. } => match InboundMessage::read(text) {
+                Ok(Some(InboundMessage::Connected(greeting))) => self.upgraded(&greeting, cx),
+                Ok(Some(InboundMessage::Error(_))) => self.upgrade_failed(cx),
                 _ => {}
             },
             // The transport is already closed.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tidings_protocol::{Channel, Epoch, Item};
 
-use crate::{publisher::Acknowledged, subscriber::Heard};
+use crate::{publisher::Acknowledged, subscriber::Received};
 
 /// All acknowledged publishes, by channel and offset.
 pub(crate) struct Ledger {
@@ -73,18 +73,18 @@ impl Ledger {
     }
 
     /// 0 lost, 0 doubled, 0 out of order, each with the published body.
-    pub(crate) fn check_heard(&self, user: &str, heard: &[Heard]) -> Result<(), String> {
+    pub(crate) fn check_received(&self, user: &str, received: &[Received]) -> Result<(), String> {
         for (channel, entries) in self.of(user) {
-            let expected = entries.iter().map(|(offset, entry)| entry.heard(channel, *offset));
+            let expected = entries.iter().map(|(offset, entry)| entry.received(channel, *offset));
             let expected: Vec<_> = expected.collect();
-            let found = heard.iter().filter(|heard| heard.channel == *channel).cloned();
+            let found = received.iter().filter(|received| received.channel == *channel).cloned();
             let found: Vec<_> = found.collect();
             if found != expected {
                 return Err(format!("{channel}: {}", difference(&found, &expected)));
             }
         }
         let channels: BTreeSet<_> = self.of(user).map(|(channel, _)| channel).collect();
-        match heard.iter().find(|heard| !channels.contains(&heard.channel)) {
+        match received.iter().find(|received| !channels.contains(&received.channel)) {
             Some(foreign) => Err(format!("heard another's: {foreign:?}")),
             None => Ok(()),
         }
@@ -119,8 +119,8 @@ impl Ledger {
 }
 
 impl Entry {
-    fn heard(&self, channel: &Channel, offset: u64) -> Heard {
-        Heard {
+    fn received(&self, channel: &Channel, offset: u64) -> Received {
+        Received {
             channel: channel.clone(),
             epoch: self.epoch,
             offset,
@@ -130,8 +130,8 @@ impl Entry {
     }
 }
 
-fn difference(found: &[Heard], expected: &[Heard]) -> String {
-    let as_set = |heard: &[Heard]| heard.iter().cloned().collect::<BTreeSet<_>>();
+fn difference(found: &[Received], expected: &[Received]) -> String {
+    let as_set = |received: &[Received]| received.iter().cloned().collect::<BTreeSet<_>>();
     let (found_set, expected_set) = (as_set(found), as_set(expected));
     let lost: Vec<_> = expected_set.difference(&found_set).take(3).collect();
     let foreign: Vec<_> = found_set.difference(&expected_set).take(3).collect();
@@ -163,26 +163,26 @@ mod tests {
         Ledger::new(three.map(|(offset, key)| acknowledged("u", offset, key))).unwrap()
     }
 
-    fn heard(offset: u64, key: &str) -> Heard {
+    fn received(offset: u64, key: &str) -> Received {
         let Acknowledged { key, stored } = acknowledged("u", offset, key);
         Entry { epoch: stored.epoch, id: stored.notification_id, key }
-            .heard(&stored.channel, offset)
+            .received(&stored.channel, offset)
     }
 
     #[test]
     fn sees_what_is_lost_doubled_reordered_or_foreign() {
-        let [one, two, three] = [heard(1, "0-1"), heard(2, "1-1"), heard(3, "0-2")];
-        let say = |heard: &[&Heard]| {
-            let heard: Vec<_> = heard.iter().copied().cloned().collect();
-            ledger().check_heard("u", &heard)
+        let [one, two, three] = [received(1, "0-1"), received(2, "1-1"), received(3, "0-2")];
+        let say = |received: &[&Received]| {
+            let received: Vec<_> = received.iter().copied().cloned().collect();
+            ledger().check_received("u", &received)
         };
         assert_eq!(say(&[&one, &two, &three]), Ok(()));
-        assert!(say(&[&one, &three]).unwrap_err().contains("lost [Heard"));
+        assert!(say(&[&one, &three]).unwrap_err().contains("lost [Received"));
         assert!(say(&[&one, &two, &two, &three]).unwrap_err().contains("doubled 1"));
         assert!(say(&[&two, &one, &three]).unwrap_err().contains("out of order"));
-        let altered = Heard { title: String::from("other"), ..two.clone() };
-        assert!(say(&[&one, &altered, &three]).unwrap_err().contains("never published [Heard"));
-        let foreign = Heard { channel: Channel::inbox("v").unwrap(), ..two.clone() };
+        let altered = Received { title: String::from("other"), ..two.clone() };
+        assert!(say(&[&one, &altered, &three]).unwrap_err().contains("never published [Received"));
+        let foreign = Received { channel: Channel::inbox("v").unwrap(), ..two.clone() };
         assert!(say(&[&one, &two, &three, &foreign]).unwrap_err().contains("another's"));
     }
 

@@ -139,8 +139,8 @@ async fn compare(api: &Api, ledger: &Ledger, subscribers: Vec<Subscriber>) {
     for subscriber in subscribers {
         // The last publish is in `system:all`; the inbox is another channel with its own order.
         let expected = ledger.records_of(&subscriber.user);
-        let (subscriber, heard, unread) = subscriber.until(LAST_WORD, expected).await;
-        let compared = ledger.check_heard(&subscriber.user, &heard);
+        let (subscriber, received, unread) = subscriber.until(LAST_WORD, expected).await;
+        let compared = ledger.check_received(&subscriber.user, &received);
         compared.unwrap_or_else(|difference| panic!("{}: {difference}", subscriber.name));
         assert_eq!(unread, expected, "the count of {} drifted", subscriber.name);
         subscriber.close().await;

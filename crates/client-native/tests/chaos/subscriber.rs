@@ -11,7 +11,7 @@ use crate::api::Api;
 
 /// One callback.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Heard {
+pub(crate) struct Received {
     pub(crate) channel: Channel,
     pub(crate) epoch: Epoch,
     pub(crate) offset: u64,
@@ -23,7 +23,7 @@ pub(crate) struct Subscriber {
     pub(crate) name: String,
     pub(crate) user: String,
     client: Client,
-    heard: watch::Receiver<Vec<Heard>>,
+    received: watch::Receiver<Vec<Received>>,
     /// Ends with the client.
     listening: JoinHandle<()>,
 }
@@ -57,7 +57,7 @@ impl Subscriber {
                 .build()
                 .unwrap()
         };
-        let (sender, heard) = watch::channel(Vec::new());
+        let (sender, received) = watch::channel(Vec::new());
         let mut happenings = Box::pin(client.happenings());
         let listener = name.clone();
         let listening = tokio::spawn(async move {
@@ -66,14 +66,14 @@ impl Subscriber {
                 match happening.unwrap() {
                     Happening::Arrived(item) => {
                         let body: Body = Body::of(&item).unwrap();
-                        let heard = Heard {
+                        let received = Received {
                             channel: item.key.channel.clone(),
                             epoch: item.key.epoch,
                             offset: item.key.offset,
                             id: item.id.to_string(),
                             title: body.title,
                         };
-                        sender.send_modify(|all| all.push(heard));
+                        sender.send_modify(|all| all.push(received));
                     }
                     // A server that is down is reported; no other error may come.
                     Happening::Error(error) => assert!(error.retry, "{listener}: {error}"),
@@ -81,7 +81,7 @@ impl Subscriber {
                 }
             }
         });
-        let subscriber = Self { name, user: user.to_owned(), client, heard, listening };
+        let subscriber = Self { name, user: user.to_owned(), client, received, listening };
         subscriber.live().await;
         subscriber
     }
@@ -96,16 +96,16 @@ impl Subscriber {
 
     /// Waits for `last` and at least `count` callbacks; returns all callbacks, and the unread count
     /// that the client shows.
-    pub(crate) async fn until(self, last: &str, count: u64) -> (Self, Vec<Heard>, u64) {
-        let mut heard = self.heard.clone();
-        let waited = heard.wait_for(|all| {
-            all.len() as u64 >= count && all.iter().rev().any(|heard| heard.title == last)
+    pub(crate) async fn until(self, last: &str, count: u64) -> (Self, Vec<Received>, u64) {
+        let mut received = self.received.clone();
+        let waited = received.wait_for(|all| {
+            all.len() as u64 >= count && all.iter().rev().any(|received| received.title == last)
         });
         let reached = tokio::time::timeout(Duration::from_secs(120), waited).await;
         let all = match reached {
             Ok(all) => all.expect("a listener that ends early has panicked").clone(),
             Err(_) => {
-                let count = self.heard.borrow().len();
+                let count = self.received.borrow().len();
                 panic!("{} heard {count}, then nothing: {}", self.name, self.client.explain().await)
             }
         };

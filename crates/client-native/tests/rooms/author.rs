@@ -42,7 +42,7 @@ fn author() {
 /// A running author process.
 pub(crate) struct Author {
     child: Child,
-    said: mpsc::Receiver<(String, u64)>,
+    sent: mpsc::Receiver<(String, u64)>,
 }
 
 impl Author {
@@ -58,7 +58,7 @@ impl Author {
             .spawn()
             .unwrap();
         let output = BufReader::new(child.stdout.take().unwrap());
-        let (say, said) = mpsc::channel();
+        let (say, sent) = mpsc::channel();
         thread::spawn(move || {
             for line in output.lines().map_while(Result::ok) {
                 // The test harness may have printed the beginning of the line.
@@ -70,14 +70,14 @@ impl Author {
                 }
             }
         });
-        Self { child, said }
+        Self { child, sent }
     }
 
     /// Waits until the process prints this word; returns its number.
     pub(crate) fn until(&self, word: &str) -> u64 {
         loop {
-            let (said, number) = self.said.recv_timeout(PATIENCE).expect("the author said nothing");
-            if said == word {
+            let (sent, number) = self.sent.recv_timeout(PATIENCE).expect("the author said nothing");
+            if sent == word {
                 return number;
             }
         }

@@ -28,14 +28,14 @@ async fn two_clients_talk_in_a_room() {
 
     let stored = patiently("an answer", hers.publish(&json!("hi"))).await.unwrap();
     assert_eq!((stored.channel.as_str(), stored.offset), ("room:1", 2));
-    let heard = patiently("a message", reading.next()).await.unwrap().unwrap();
-    assert_eq!(heard.data.to::<Value>().unwrap(), "hi");
-    let from = heard.from.clone().unwrap();
+    let received = patiently("a message", reading.next()).await.unwrap().unwrap();
+    assert_eq!(received.data.to::<Value>().unwrap(), "hi");
+    let from = received.from.clone().unwrap();
     assert_eq!((&*from.user, from.own), ("mina", false));
     assert_eq!(from.info.unwrap().to::<Value>().unwrap(), json!({ "name": "mina" }));
     patiently("an answer", his.publish("hello")).await.unwrap();
-    let heard = patiently("a message", reading.next()).await.unwrap().unwrap();
-    assert!(heard.from.as_ref().unwrap().own);
+    let received = patiently("a message", reading.next()).await.unwrap().unwrap();
+    assert!(received.from.as_ref().unwrap().own);
     assert_eq!(texts(&reading.snapshot()), ["before", "hi", "hello"]);
 }
 
@@ -92,8 +92,8 @@ async fn a_restarted_client_goes_on_in_the_room_where_it_was() {
 
     let client = build();
     let mut reading = client.channel("room:1").unwrap().subscribe().await.unwrap();
-    let heard = patiently("what was missed", reading.next()).await.unwrap().unwrap();
-    assert_eq!(heard.data.to::<Value>().unwrap(), "two", "and nothing it had already");
+    let received = patiently("what was missed", reading.next()).await.unwrap().unwrap();
+    assert_eq!(received.data.to::<Value>().unwrap(), "two", "and nothing it had already");
     assert_eq!(texts(&reading.snapshot()), ["one", "two"]);
 }
 

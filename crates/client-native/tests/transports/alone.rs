@@ -13,7 +13,7 @@ use tidings_client::{
 use tokio::{sync::watch, task::JoinSet};
 
 use crate::{
-    ear::Ear,
+    listener::Listener,
     proxy::{nested, shipped},
     world::{Backend, World, patiently},
 };
@@ -57,14 +57,14 @@ over_each_transport! {
 async fn follows_the_inbox_and_marks_it(kind: TransportKind) {
     let world = World::begin().await;
     world.backend.notify("before").await;
-    let ear = Ear::open(world.client().transports([kind])).await;
-    assert_eq!(ear.client.connection().transport, Some(kind));
-    assert_eq!(ear.client.inbox().snapshot().unread, 1, "with the snapshot");
+    let listener = Listener::open(world.client().transports([kind])).await;
+    assert_eq!(listener.client.connection().transport, Some(kind));
+    assert_eq!(listener.client.inbox().snapshot().unread, 1, "with the snapshot");
 
     world.backend.notify("one").await;
     world.backend.notify("two").await;
-    ear.hear("two").await;
-    let inbox = ear.client.inbox();
+    listener.hear("two").await;
+    let inbox = listener.client.inbox();
     assert_eq!(inbox.snapshot().unread, 3);
     let id = inbox.snapshot().items[0].id.to_string();
     patiently("a mark", inbox.mark_read([id.as_str()])).await.unwrap();
@@ -73,13 +73,13 @@ async fn follows_the_inbox_and_marks_it(kind: TransportKind) {
     assert_eq!(world.backend.stored().await.1, 0);
     let unknown = patiently("a refusal", inbox.mark_read(["nothing"])).await.unwrap_err();
     assert_eq!(unknown.code, "not_found");
-    assert_eq!(ear.interruptions(), 0);
-    assert_eq!(ear.close().await, ["one", "two", "failed: not_found"]);
+    assert_eq!(listener.interruptions(), 0);
+    assert_eq!(listener.close().await, ["one", "two", "failed: not_found"]);
 }
 
 async fn goes_on_where_it_was_after_kill_9(kind: TransportKind) {
     let mut world = World::begin().await;
-    let ear = Ear::open(world.client().transports([kind])).await;
+    let listener = Listener::open(world.client().transports([kind])).await;
     let crowd = Crowd::gather(&world.backend);
     for _ in 0..6 {
         crowd.acknowledged(40).await;
@@ -88,28 +88,28 @@ async fn goes_on_where_it_was_after_kill_9(kind: TransportKind) {
     crowd.acknowledged(40).await;
     crowd.disperse().await;
     world.backend.notify("last").await;
-    ear.hear("last").await;
-    ear.live().await;
+    listener.hear("last").await;
+    listener.live().await;
     let (stored, unread) = world.backend.stored().await;
-    assert_eq!(ear.client.inbox().snapshot().unread, unread);
-    assert_eq!(ear.close().await, stored, "each once and in order");
+    assert_eq!(listener.client.inbox().snapshot().unread, unread);
+    assert_eq!(listener.close().await, stored, "each once and in order");
 }
 
 async fn catches_up_with_more_than_one_answer_holds(kind: TransportKind) {
     let world = World::begin().await;
-    let ear = Ear::open(world.client().transports([kind])).await;
+    let listener = Listener::open(world.client().transports([kind])).await;
     world.backend.notify("before").await;
-    ear.hear("before").await;
-    ear.client.disconnect().await.unwrap();
-    ear.until(|connection| connection.status == Status::Idle).await;
+    listener.hear("before").await;
+    listener.client.disconnect().await.unwrap();
+    listener.until(|connection| connection.status == Status::Idle).await;
     for number in 0..60 {
         world.backend.notify_long(&format!("{number}"), 8 << 10).await;
     }
-    ear.client.connect().await.unwrap();
+    listener.client.connect().await.unwrap();
     world.backend.notify("last").await;
-    ear.hear("last").await;
+    listener.hear("last").await;
     assert_eq!(world.backend.asked(), 2, "one connection each time");
-    assert_eq!(ear.close().await, world.backend.stored().await.0);
+    assert_eq!(listener.close().await, world.backend.stored().await.0);
 }
 
 async fn talks_in_rooms(kind: TransportKind) {
@@ -117,25 +117,25 @@ async fn talks_in_rooms(kind: TransportKind) {
     for number in 0..60 {
         world.backend.say("room:open1", &json!(number)).await;
     }
-    let ear = Ear::open(world.client().transports([kind])).await;
-    let one = ear.join("room:open1").await;
+    let listener = Listener::open(world.client().transports([kind])).await;
+    let one = listener.join("room:open1").await;
     let mut changes = one.changes();
     let shown = changes.wait_for(|view| view.messages.len() == 50 && view.has_more);
     drop(patiently("the newest messages", shown).await.unwrap());
     patiently("a page", one.load_more()).await.unwrap();
     assert_eq!(one.snapshot().messages.len(), 60);
 
-    let room = ear.client.channel("room:open1").unwrap();
+    let room = listener.client.channel("room:open1").unwrap();
     let stored = patiently("an answer", room.publish("mine")).await.unwrap();
     assert_eq!((stored.channel.as_str(), stored.offset), ("room:open1", 61));
     world.backend.notify("between").await;
-    ear.hear("between").await;
-    let _two = ear.join("room:open2").await;
+    listener.hear("between").await;
+    let _two = listener.join("room:open2").await;
     world.backend.say("room:open2", &json!("two")).await;
     world.backend.say("room:open1", &json!("one")).await;
 
     // A forbidden channel is refused, and does not disturb the others.
-    let forbidden = ear.client.channel("room:forbidden").unwrap();
+    let forbidden = listener.client.channel("room:forbidden").unwrap();
     let shut = forbidden.subscribe().await.unwrap();
     let mut changes = shut.changes();
     let refused = changes.wait_for(|view| view.status == ChannelStatus::Refused);
@@ -148,13 +148,13 @@ async fn talks_in_rooms(kind: TransportKind) {
         stored.unwrap();
     }
     world.backend.notify("last").await;
-    ear.hear("last").await;
-    ear.hear(r#"room:open1: {"n":19}"#).await;
-    ear.hear(r#"room:open2: "two""#).await;
-    assert_eq!(ear.interruptions(), 0, "channels come and go without a new connection");
-    let heard = ear.close().await;
+    listener.hear("last").await;
+    listener.hear(r#"room:open1: {"n":19}"#).await;
+    listener.hear(r#"room:open2: "two""#).await;
+    assert_eq!(listener.interruptions(), 0, "channels come and go without a new connection");
+    let received = listener.close().await;
     let of = |what: &str| -> Vec<String> {
-        heard.iter().filter_map(|word| word.strip_prefix(what)).map(String::from).collect()
+        received.iter().filter_map(|word| word.strip_prefix(what)).map(String::from).collect()
     };
     assert_eq!(of("room:open2: "), ["\"two\""]);
     let mine = (0..20).map(|number| format!("{{\"n\":{number}}}"));
@@ -165,41 +165,41 @@ async fn talks_in_rooms(kind: TransportKind) {
 
 async fn joins_as_many_rooms_as_it_likes(kind: TransportKind) {
     let world = World::begin().await;
-    let ear = Ear::open(world.client().transports([kind])).await;
+    let listener = Listener::open(world.client().transports([kind])).await;
     // More channels than one URL may name.
     let rooms: Vec<_> = (0..45).map(|number| format!("room:open{number}")).collect();
-    let joining = rooms.iter().map(|room| ear.join(room));
+    let joining = rooms.iter().map(|room| listener.join(room));
     let _joined = futures_util::future::join_all(joining).await;
     for room in &rooms {
         world.backend.say(room, &Value::from(room.as_str())).await;
     }
     for room in &rooms {
-        ear.hear(&format!("{room}: \"{room}\"")).await;
+        listener.hear(&format!("{room}: \"{room}\"")).await;
     }
-    assert_eq!(ear.interruptions(), 0);
-    assert_eq!(ear.close().await.len(), rooms.len(), "each once");
+    assert_eq!(listener.interruptions(), 0);
+    assert_eq!(listener.close().await.len(), rooms.len(), "each once");
 }
 
 async fn leaves_a_room_and_makes_room_for_another(kind: TransportKind) {
     // Inbox, `system:all`, and one more.
     let world = World::with([("TIDINGS_LIMITS_SUBSCRIPTIONS", "3")]).await;
-    let ear = Ear::open(world.client().transports([kind])).await;
-    let one = ear.join("room:open1").await;
-    let two = ear.client.channel("room:open2").unwrap().subscribe().await.unwrap();
+    let listener = Listener::open(world.client().transports([kind])).await;
+    let one = listener.join("room:open1").await;
+    let two = listener.client.channel("room:open2").unwrap().subscribe().await.unwrap();
     let mut changes = two.changes();
     let refused = changes.wait_for(|view| view.status == ChannelStatus::Refused);
     drop(patiently("a refusal", refused).await.unwrap());
     assert_eq!(two.snapshot().error.unwrap().code, "subscriptions");
     world.backend.say("room:open1", &json!("still")).await;
-    ear.hear("room:open1: \"still\"").await;
+    listener.hear("room:open1: \"still\"").await;
     drop(one);
     let live = changes.wait_for(|view| view.status == ChannelStatus::Live);
     drop(patiently("the other room", live).await.unwrap());
     world.backend.say("room:open1", &json!("unheard")).await;
     world.backend.say("room:open2", &json!("heard")).await;
-    ear.hear("room:open2: \"heard\"").await;
-    assert_eq!(ear.interruptions(), 0);
-    assert_eq!(ear.close().await, ["room:open1: \"still\"", "room:open2: \"heard\""]);
+    listener.hear("room:open2: \"heard\"").await;
+    assert_eq!(listener.interruptions(), 0);
+    assert_eq!(listener.close().await, ["room:open1: \"still\"", "room:open2: \"heard\""]);
 }
 
 async fn outlives_its_first_credential(kind: TransportKind) {
@@ -209,8 +209,8 @@ async fn outlives_its_first_credential(kind: TransportKind) {
         ("TIDINGS_LIMITS_GRACE_MS", "200"),
     ])
     .await;
-    let ear = Ear::open(world.client().transports([kind])).await;
-    let _room = ear.join("room:open1").await;
+    let listener = Listener::open(world.client().transports([kind])).await;
+    let _room = listener.join("room:open1").await;
     for refreshes in 1..=3 {
         patiently("a refresh", async {
             while world.backend.asked() <= refreshes {
@@ -220,41 +220,41 @@ async fn outlives_its_first_credential(kind: TransportKind) {
         .await;
         world.backend.notify(&format!("{refreshes}")).await;
         world.backend.say("room:open1", &json!(refreshes)).await;
-        ear.hear(&format!("{refreshes}")).await;
-        ear.hear(&format!("room:open1: {refreshes}")).await;
+        listener.hear(&format!("{refreshes}")).await;
+        listener.hear(&format!("room:open1: {refreshes}")).await;
     }
-    let room = ear.client.channel("room:open1").unwrap();
+    let room = listener.client.channel("room:open1").unwrap();
     patiently("an answer", room.publish("up")).await.unwrap();
-    ear.hear("room:open1: \"up\"").await;
-    assert_eq!(ear.interruptions(), 0, "refreshed in band");
-    assert_eq!(ear.close().await.len(), 7, "each once");
+    listener.hear("room:open1: \"up\"").await;
+    assert_eq!(listener.interruptions(), 0, "refreshed in band");
+    assert_eq!(listener.close().await.len(), 7, "each once");
 }
 
 async fn is_sent_away_before_a_restart_and_comes_back(kind: TransportKind) {
     let mut world = World::begin().await;
-    let ear = Ear::open(world.client().transports([kind])).await;
+    let listener = Listener::open(world.client().transports([kind])).await;
     for round in 0..3 {
         world.backend.notify(&format!("{round}")).await;
-        ear.hear(&format!("{round}")).await;
+        listener.hear(&format!("{round}")).await;
         // The drain ends when all connections have ended.
         patiently("the server's end", world.server.drain()).await;
         world.restart().await;
     }
     world.backend.notify("last").await;
-    ear.hear("last").await;
-    assert_eq!(ear.close().await, ["0", "1", "2", "last"]);
+    listener.hear("last").await;
+    assert_eq!(listener.close().await, ["0", "1", "2", "last"]);
 }
 
 async fn stops_when_it_is_revoked(kind: TransportKind) {
     let world = World::begin().await;
-    let ear = Ear::open(world.client().transports([kind])).await;
+    let listener = Listener::open(world.client().transports([kind])).await;
     world.backend.notify("before").await;
-    ear.hear("before").await;
+    listener.hear("before").await;
     world.backend.sign_out();
     world.backend.revoke().await;
-    ear.until(|connection| connection.status == Status::SignedOut).await;
+    listener.until(|connection| connection.status == Status::SignedOut).await;
     world.backend.notify("after").await;
-    assert_eq!(ear.close().await, ["before"]);
+    assert_eq!(listener.close().await, ["before"]);
 }
 
 async fn says_what_is_wrong_with_a_credential(kind: TransportKind) {
@@ -277,29 +277,29 @@ async fn is_found_under_a_path(kind: TransportKind) {
     let world = World::begin().await;
     let nginx = nested("/rt/", &world.server.url());
     let url = format!("{}/rt", nginx.url());
-    let ear = Ear::open(world.backend.client(&url).transports([kind])).await;
+    let listener = Listener::open(world.backend.client(&url).transports([kind])).await;
     world.backend.notify("one").await;
-    ear.hear("one").await;
-    patiently("a mark", ear.client.inbox().mark_all_read()).await.unwrap();
-    assert_eq!(ear.close().await, ["one"]);
+    listener.hear("one").await;
+    patiently("a mark", listener.client.inbox().mark_all_read()).await.unwrap();
+    assert_eq!(listener.close().await, ["one"]);
 }
 
 async fn goes_on_through_the_shipped_nginx(kind: TransportKind) {
     let mut world = World::begin().await;
     let nginx = shipped(&world.server.url());
-    let ear = Ear::open(world.backend.client(&nginx.url()).transports([kind])).await;
-    let _room = ear.join("room:open1").await;
+    let listener = Listener::open(world.backend.client(&nginx.url()).transports([kind])).await;
+    let _room = listener.join("room:open1").await;
     for round in 0..3 {
         world.backend.notify(&format!("{round}")).await;
-        ear.hear(&format!("{round}")).await;
-        let room = ear.client.channel("room:open1").unwrap();
+        listener.hear(&format!("{round}")).await;
+        let room = listener.client.channel("room:open1").unwrap();
         patiently("an answer", room.publish(&round)).await.unwrap();
-        ear.hear(&format!("room:open1: {round}")).await;
+        listener.hear(&format!("room:open1: {round}")).await;
         world.kill_and_restart().await;
     }
     world.backend.notify("last").await;
-    ear.hear("last").await;
-    assert_eq!(ear.close().await.len(), 7, "each once");
+    listener.hear("last").await;
+    assert_eq!(listener.close().await.len(), 7, "each once");
 }
 
 /// Publishers that go on while the server is killed.

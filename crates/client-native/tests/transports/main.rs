@@ -16,7 +16,7 @@
 mod server;
 
 mod alone;
-mod ear;
 mod fallback;
+mod listener;
 mod proxy;
 mod world;

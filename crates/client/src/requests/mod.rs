@@ -40,7 +40,7 @@ const ABNORMAL: u16 = CloseCode::ABNORMAL.0;
 
 /// What the machine hears of a transport.
 #[derive(Debug)]
-pub(crate) enum Said {
+pub(crate) enum TransportEvent {
     /// Something came, though no message.
     Alive,
     /// The server takes no messages up for now, for these milliseconds if it said so.
@@ -61,7 +61,7 @@ pub(crate) struct Requests {
     links: Vec<Link>,
     /// Last number given out.
     last: u64,
-    heard: Vec<(u64, Said)>,
+    events: Vec<(u64, TransportEvent)>,
 }
 
 impl Requests {
@@ -86,7 +86,7 @@ impl Requests {
 
 impl Context {
     /// Takes the commands that are for these transports, and answers what the machine has to hear.
-    pub(crate) fn carry(&mut self) -> Vec<(u64, Said)> {
+    pub(crate) fn carry(&mut self) -> Vec<(u64, TransportEvent)> {
         for command in core::mem::take(&mut self.out) {
             match &command {
                 Command::OpenTransport { transport, kind }
@@ -94,7 +94,7 @@ impl Context {
                 {
                     let interval = self.config.heartbeat.min(self.fallback.heartbeat);
                     self.requests.links.push(Link::new(*transport, *kind, interval));
-                    self.requests.heard.push((*transport, Said::Opened));
+                    self.requests.events.push((*transport, TransportEvent::Opened));
                 }
                 Command::Send { transport, text } => match self.requests.find(*transport) {
                     Some(place) => self.carry_message(place, text),
@@ -116,10 +116,10 @@ impl Context {
         for place in 0..self.requests.links.len() {
             self.post(place);
         }
-        if self.requests.heard.is_empty() {
+        if self.requests.events.is_empty() {
             self.requests.links.retain(|link| !link.over);
         }
-        core::mem::take(&mut self.requests.heard)
+        core::mem::take(&mut self.requests.events)
     }
 
     /// A connection over one of these was accepted, or its stream was opened again.
@@ -236,7 +236,7 @@ impl Context {
             Format::Lines { begun: true } if good => {
                 let news = link.owed.is_empty() && !link.crowded && !link.stale;
                 let transport = link.transport;
-                self.requests.heard.push((transport, Said::Alive));
+                self.requests.events.push((transport, TransportEvent::Alive));
                 self.enter(place, news);
             }
             _ => self.down_ended(place, &down.answer, reason),
@@ -342,15 +342,18 @@ impl Context {
     fn lines(&mut self, place: usize, request: u64, lines: Vec<String>) {
         let Some(link) = self.requests.links.get_mut(place) else { return };
         let transport = link.transport;
-        let heard = &mut self.requests.heard;
+        let events = &mut self.requests.events;
         let down = link.down.as_mut().filter(|down| down.answer.request == request);
         let Some(down) = down else {
-            heard.extend(lines.into_iter().map(|line| (transport, Said::Text(line))));
+            events.extend(lines.into_iter().map(|line| (transport, TransportEvent::Text(line))));
             return;
         };
         if down.answer.is_good() {
             let is_part = lines.is_empty() || matches!(down.format, Format::Lines { .. });
-            heard.push((transport, if is_part { Said::Part } else { Said::Alive }));
+            events.push((
+                transport,
+                if is_part { TransportEvent::Part } else { TransportEvent::Alive },
+            ));
         }
         for line in lines {
             let text = match &mut down.format {
@@ -376,7 +379,7 @@ impl Context {
             if text.as_deref().is_some_and(is_replaced) && link.entry.is_some() {
                 return self.replaced(place, text);
             }
-            heard.extend(text.map(|text| (transport, Said::Text(text))));
+            events.extend(text.map(|text| (transport, TransportEvent::Text(text))));
         }
     }
 
@@ -385,8 +388,10 @@ impl Context {
     fn replaced(&mut self, place: usize, text: Option<String>) {
         if !self.is_its_own_rival_once() {
             let transport = self.requests.links.get(place).map(|link| link.transport);
-            let said = transport.zip(text).map(|(transport, text)| (transport, Said::Text(text)));
-            return self.requests.heard.extend(said);
+            let event = transport
+                .zip(text)
+                .map(|(transport, text)| (transport, TransportEvent::Text(text)));
+            return self.requests.events.extend(event);
         }
         let Some(link) = self.requests.links.get_mut(place) else { return };
         // Once what came before it was taken.
@@ -410,7 +415,7 @@ impl Context {
             && let Some(link) = self.requests.links.get(place)
         {
             let text = refusal.to_json();
-            self.requests.heard.push((link.transport, Said::Text(text)));
+            self.requests.events.push((link.transport, TransportEvent::Text(text)));
         }
         let reason = explained(answer, reason);
         self.end_link(place, ABNORMAL, &reason);
@@ -427,8 +432,8 @@ impl Context {
         };
         if busy {
             link.forget_up();
-            let said = Said::Busy(answer.after);
-            self.requests.heard.push((link.transport, said));
+            let event = TransportEvent::Busy(answer.after);
+            self.requests.events.push((link.transport, event));
             return;
         }
         let close = code.and_then(ErrorCode::close).map_or(ABNORMAL, |close| close.0);
@@ -443,8 +448,8 @@ impl Context {
             && !link.over
         {
             link.over = true;
-            let said = Said::Closed(code, String::from(reason));
-            self.requests.heard.push((link.transport, said));
+            let event = TransportEvent::Closed(code, String::from(reason));
+            self.requests.events.push((link.transport, event));
         }
     }
 

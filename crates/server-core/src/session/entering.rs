@@ -22,7 +22,7 @@ pub(super) struct AwaitingConnect {
 impl AwaitingConnect {
     pub(super) fn handle(self, input: Input<'_>, turn: &mut Turn<'_>) -> State {
         match input {
-            Input::Said(ClientMessage::Connect(connect)) => match checked(&connect, turn) {
+            Input::Message(ClientMessage::Connect(connect)) => match checked(&connect, turn) {
                 Ok(credential) => Entering::begin(credential, connect, self.wanted, turn),
                 Err(refused) => turn.close(&refused),
             },
@@ -36,7 +36,7 @@ impl AwaitingConnect {
                 ErrorCode::TicketInvalid,
                 "the ticket in the address is longer than any of this server",
             )),
-            Input::Said(_) => turn.close(&bad("the first message must be `connect`")),
+            Input::Message(_) => turn.close(&bad("the first message must be `connect`")),
             Input::Unreadable { why, .. } => {
                 turn.close(&bad(format!("the first message must be `connect`: {}", why.detail)))
             }
@@ -128,7 +128,7 @@ impl Entering {
                 return turn.close(&ErrorCode::Restart.into());
             }
             // The driver read this message before it executed the pause.
-            Input::Said(_) => return turn.close(&bad("wait for `connected`")),
+            Input::Message(_) => return turn.close(&bad("wait for `connected`")),
             Input::Unreadable { why, .. } => return turn.close(&why),
             Input::Happened(_) => {}
         }

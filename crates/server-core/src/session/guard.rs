@@ -19,7 +19,7 @@ const NO_ROOM_RETRY_MS: u64 = 2_000;
 /// The input of a state: an event, with frames already decoded.
 pub(super) enum Input<'a> {
     /// A decoded message of the client.
-    Said(ClientMessage),
+    Message(ClientMessage),
     /// A message that could not be decoded.
     Unreadable { why: Refused, about: Envelope },
     /// Any other event.
@@ -126,7 +126,7 @@ impl Guard {
             turn.refuse(&flood, Envelope::peek(text), None);
             return Verdict::Answered;
         }
-        Verdict::Pass(Input::Said(message))
+        Verdict::Pass(Input::Message(message))
     }
 
     /// Takes a message's cost from the user's account.

@@ -150,9 +150,9 @@ impl Open {
 
     pub(super) fn handle(mut self: Box<Self>, input: Input<'_>, turn: &mut Turn<'_>) -> State {
         match input {
-            Input::Said(message) => {
+            Input::Message(message) => {
                 self.life.seen(turn);
-                self.said(message, turn);
+                self.handle_message(message, turn);
             }
             Input::Unreadable { why, about } => {
                 self.life.seen(turn);

@@ -52,7 +52,7 @@ impl Intent {
 }
 
 impl Open {
-    pub(super) fn said(&mut self, message: ClientMessage, turn: &mut Turn<'_>) {
+    pub(super) fn handle_message(&mut self, message: ClientMessage, turn: &mut Turn<'_>) {
         let late = "`connect` was said already";
         match message {
             ClientMessage::Subscribe(Subscribe { id, channel, .. })

@@ -20,7 +20,7 @@ use tokio::{sync::oneshot, time::Instant};
 
 use super::{Api, Caller, body};
 use crate::{
-    driver::connection::{self, Opening, PostRequest, Said},
+    driver::connection::{self, FirstMessage, Opening, PostRequest},
     error::ApiError,
     listen::Peer,
     metrics,
@@ -65,8 +65,12 @@ pub(super) async fn stream(State(api): State<Api>, request: Request) -> Response
     let (answer, answered) = oneshot::channel();
     let peer = parts.extensions.get::<Peer>().cloned();
     let transport = Sse::new(asker, trail, retry_ms, peer, answer);
-    let opening =
-        Opening { said: Some(Said::Connect(text)), wanted, idle_ms, ..Opening::default() };
+    let opening = Opening {
+        first_message: Some(FirstMessage::Connect(text)),
+        wanted,
+        idle_ms,
+        ..Opening::default()
+    };
     match serve(&api, &parts, transport, opening) {
         Ok(()) => answered.await.unwrap_or_else(|_| broken::<Sse>(asker, retry_ms)),
         Err(refused) => refuse::<Sse>(asker, &refused, retry_ms),
@@ -102,7 +106,7 @@ pub(super) async fn poll(State(api): State<Api>, request: Request) -> Response {
     let peer = parts.extensions.get::<Peer>().cloned();
     let transport = LongPoll::new(next, wait, bounds, trail, peer, answer);
     let opening = Opening {
-        said: Some(Said::Connect(text)),
+        first_message: Some(FirstMessage::Connect(text)),
         wanted,
         idle_ms: None,
         answer_bytes: Some(bounds.bytes),

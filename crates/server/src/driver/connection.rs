@@ -25,7 +25,7 @@ use crate::transport::{Broken, Incoming, Sign, Transport};
 #[derive(Debug, Default)]
 pub struct Opening {
     /// The first message, taken from the address, for a client that can't send one.
-    pub said: Option<Said>,
+    pub first_message: Option<FirstMessage>,
     /// Channels to subscribe to from the start.
     pub wanted: Wanted,
     /// Silence after which the server pings, in milliseconds. `None`: the server's setting.
@@ -36,7 +36,7 @@ pub struct Opening {
 
 /// A replacement for a client's first message.
 #[derive(Debug)]
-pub enum Said {
+pub enum FirstMessage {
     /// A ticket in the query.
     Ticket(String),
     /// A `connect`.
@@ -67,10 +67,12 @@ pub fn serve<T: Transport>(
     session.prove_with(node.auth.proofs());
     let mut connection = Connection::new(node, session, transport, context, Some(permit));
     connection.execute(commands);
-    match opening.said {
+    match opening.first_message {
         None => {}
-        Some(Said::Ticket(ticket)) => connection.feed(Event::TicketOffered { ticket: &ticket }),
-        Some(Said::Connect(text)) => connection.hear_text(&text),
+        Some(FirstMessage::Ticket(ticket)) => {
+            connection.feed(Event::TicketOffered { ticket: &ticket })
+        }
+        Some(FirstMessage::Connect(text)) => connection.hear_text(&text),
     }
     async move { connection.run().await }
 }

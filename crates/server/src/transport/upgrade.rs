@@ -21,7 +21,7 @@ use super::{
     ws::{Sizes, Ws},
 };
 use crate::{
-    driver::connection::{self, Opening, Said},
+    driver::connection::{self, FirstMessage, Opening},
     metrics,
 };
 
@@ -63,7 +63,13 @@ impl RequestPolicy {
             let transport = Ws::new(upgraded, sizes).await;
             let entered = ticket.and_then(|ticket| {
                 let permit = node.registry.enter(Ws::NAME, context.address)?;
-                Ok((Opening { said: ticket.map(Said::Ticket), ..Opening::default() }, permit))
+                Ok((
+                    Opening {
+                        first_message: ticket.map(FirstMessage::Ticket),
+                        ..Opening::default()
+                    },
+                    permit,
+                ))
             });
             drop(match entered {
                 Ok((opening, permit)) => {

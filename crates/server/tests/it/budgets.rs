@@ -311,8 +311,8 @@ async fn a_user_has_one_budget_over_two_nodes() {
     within("the bus", async {
         loop {
             one.notify("tom", "are you there?").await;
-            let heard = tokio::time::timeout(std::time::Duration::from_secs(1), socket.next());
-            if heard.await.is_ok() {
+            let received = tokio::time::timeout(std::time::Duration::from_secs(1), socket.next());
+            if received.await.is_ok() {
                 break;
             }
         }

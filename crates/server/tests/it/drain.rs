@@ -105,8 +105,8 @@ async fn nothing_acknowledged_is_lost_over_a_restart() {
         socket.hear("notification").await;
     }
     server.terminate();
-    let heard = socket.until("goaway").await;
-    assert!(heard["within_ms"].as_u64().unwrap() > 0);
+    let received = socket.until("goaway").await;
+    assert!(received["within_ms"].as_u64().unwrap() > 0);
     assert_eq!(socket.end().await, End::new(1012, "restart"));
     server.gone().await;
     let mut acknowledged = Vec::new();
@@ -261,11 +261,11 @@ async fn an_app_around_it_drains_before_it_stops() {
     let mut stream = http().get(stream).send().await.unwrap();
     drop(ask);
     socket.until("goaway").await;
-    let mut heard = Vec::new();
+    let mut received = Vec::new();
     while let Some(chunk) = within("the stream's end", stream.chunk()).await.unwrap() {
-        heard.extend_from_slice(&chunk);
+        received.extend_from_slice(&chunk);
     }
-    assert!(String::from_utf8_lossy(&heard).contains("goaway"));
+    assert!(String::from_utf8_lossy(&received).contains("goaway"));
     assert_eq!(refused(http().get(format!("http://{at}/rt/readyz"))).await.0, 503);
     drop(socket);
     within("the app's end", serving).await.unwrap().unwrap();

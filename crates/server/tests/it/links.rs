@@ -40,15 +40,15 @@ async fn answer_to_the_last_words(server: &Server, text: &str) -> String {
 
 /// Reads until this text came.
 async fn until(link: &mut TcpStream, text: &str) -> String {
-    let mut heard = Vec::new();
+    let mut received = Vec::new();
     within(text, async {
-        while !String::from_utf8_lossy(&heard).contains(text) {
-            let read = link.read_buf(&mut heard).await.unwrap();
-            assert_ne!(read, 0, "ended before {text}: {}", String::from_utf8_lossy(&heard));
+        while !String::from_utf8_lossy(&received).contains(text) {
+            let read = link.read_buf(&mut received).await.unwrap();
+            assert_ne!(read, 0, "ended before {text}: {}", String::from_utf8_lossy(&received));
         }
     })
     .await;
-    String::from_utf8(heard).unwrap()
+    String::from_utf8(received).unwrap()
 }
 
 /// A poll that waits for news.
@@ -112,9 +112,9 @@ async fn a_stream_whose_peer_stops_speaking_goes_on() {
     link.shutdown().await.unwrap();
     until(&mut link, "snapshot").await;
     // The server checked whether the client is still there, and the client stayed.
-    let mut heard = String::new();
-    while heard.matches("\n:\n").count() < 3 {
-        heard.push_str(&until(&mut link, ":\n\n").await);
+    let mut received = String::new();
+    while received.matches("\n:\n").count() < 3 {
+        received.push_str(&until(&mut link, ":\n\n").await);
     }
     server.notify("mina", "still here").await;
     until(&mut link, "still here").await;

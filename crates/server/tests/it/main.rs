@@ -37,5 +37,5 @@ mod sockets;
 mod starting;
 mod store;
 mod store_model;
+mod summaries;
 mod transports;
-mod unsaid;

@@ -242,9 +242,9 @@ async fn marks_over_rest_are_heard_on_sockets() {
     };
     let read = json!({ "up_to": { "inbox": 99 }, "set": { "read": true } });
     let marked = answered(mark(read.clone()), StatusCode::OK).await;
-    let heard = socket.hear("marked").await;
-    assert_eq!((&heard["offset"], &heard["counts"]), (&marked["offset"], &marked["counts"]));
-    assert_eq!(heard["up_to"]["inbox"], 1, "clipped to the top");
+    let received = socket.hear("marked").await;
+    assert_eq!((&received["offset"], &received["counts"]), (&marked["offset"], &marked["counts"]));
+    assert_eq!(received["up_to"]["inbox"], 1, "clipped to the top");
     let again = answered(mark(read), StatusCode::OK).await;
     assert_eq!(again, marked, "what changes nothing makes no record");
     // The epoch says which log the offsets are of.

@@ -92,9 +92,9 @@ async fn rooms_are_open_to_those_whom_a_ticket_entitles() {
         "the own echo can be merged"
     );
     assert_eq!(writer.hear("ack").await["offset"], 2);
-    let heard = reader.hear("message").await;
-    assert_eq!(heard["data"], json!({ "text": "hi" }));
-    assert_eq!(heard["from"], json!({ "user": "mina", "info": { "name": "MINA" } }));
+    let received = reader.hear("message").await;
+    assert_eq!(received["data"], json!({ "text": "hi" }));
+    assert_eq!(received["from"], json!({ "user": "mina", "info": { "name": "MINA" } }));
 
     let refusals = [
         ("reader", publish),
@@ -128,9 +128,9 @@ async fn a_topic_notification_reaches_its_subscribers() {
     socket.hear("subscribed").await;
     let stored = server.notify_to(json!({ "topic": "news" }), "Extra").await;
     assert_eq!(stored["channel"], "topic:news");
-    let heard = socket.until("notification").await;
+    let received = socket.until("notification").await;
     assert_eq!(
-        (&heard["channel"], &heard["data"]["title"]),
+        (&received["channel"], &received["data"]["title"]),
         (&json!("topic:news"), &json!("Extra"))
     );
     let path = "/v1/channels/topic%3Anews/messages";

@@ -18,13 +18,13 @@ async fn a_publish_over_rest_reaches_the_socket_with_its_counts() {
     let server = Server::start().await;
     let mut socket = server.connect("mina").await;
     let stored = server.notify("mina", "Paid").await;
-    let heard = socket.hear("notification").await;
+    let received = socket.hear("notification").await;
     assert_eq!(stored["channel"], "inbox:mina");
-    assert_eq!(heard["channel"], "inbox:mina");
-    assert_eq!(heard["offset"], stored["offset"]);
-    assert_eq!(heard["id"], stored["notification_id"]);
-    assert_eq!(heard["counts"]["inbox"], counts(1, 1));
-    let data = &heard["data"];
+    assert_eq!(received["channel"], "inbox:mina");
+    assert_eq!(received["offset"], stored["offset"]);
+    assert_eq!(received["id"], stored["notification_id"]);
+    assert_eq!(received["counts"]["inbox"], counts(1, 1));
+    let data = &received["data"];
     assert_eq!(data["notification_id"], stored["notification_id"]);
     assert_eq!((&data["type"], &data["title"]), (&json!("note"), &json!("Paid")));
     assert!(text(&data["created_at"]).ends_with('Z'));
@@ -132,13 +132,13 @@ async fn a_client_resumes_by_its_cursors_without_a_gap() {
     for _ in 0..2 {
         assert_eq!(socket.hear("subscribed").await["recovered"], true);
     }
-    let mut heard = [Vec::new(), Vec::new()];
+    let mut received = [Vec::new(), Vec::new()];
     for _ in 0..4 {
         let message = socket.hear("notification").await;
         let of = usize::from(message["channel"] == "system:all");
-        heard[of].push(message["offset"].as_u64().unwrap());
+        received[of].push(message["offset"].as_u64().unwrap());
     }
-    assert_eq!(heard, [vec![1, 2, 3], vec![system_now["offset"].as_u64().unwrap()]]);
+    assert_eq!(received, [vec![1, 2, 3], vec![system_now["offset"].as_u64().unwrap()]]);
     server.notify("mina", "four").await;
     assert_eq!(socket.hear("notification").await["offset"], 4, "live goes on where the log ended");
 }
@@ -201,8 +201,11 @@ async fn an_everyone_message_is_one_record_that_everybody_hears() {
     let stored = server.notify_to(json!({ "everyone": true }), "Maintenance").await;
     assert_eq!(stored["channel"], "system:all");
     for socket in &mut sockets {
-        let heard = socket.hear("notification").await;
-        assert_eq!((&heard["channel"], &heard["offset"]), (&stored["channel"], &stored["offset"]));
+        let received = socket.hear("notification").await;
+        assert_eq!(
+            (&received["channel"], &received["offset"]),
+            (&stored["channel"], &stored["offset"])
+        );
     }
 }
 

@@ -25,13 +25,13 @@ async fn server() -> (TcpListener, Requests) {
 /// The server's side of a connection, with the request on it. The client's side must be driven
 /// meanwhile.
 async fn accept(listener: &TcpListener, requests: &mut Requests) -> (TcpStream, String) {
-    let heard = async {
+    let received = async {
         let (mut link, _) = listener.accept().await.unwrap();
         let head = hear(&mut link).await;
         (link, head)
     };
     tokio::select! {
-        heard = patiently("a request", heard) => heard,
+        received = patiently("a request", received) => received,
         event = requests.next() => panic!("{event:?}"),
     }
 }
@@ -149,7 +149,7 @@ async fn connections_that_were_closed_while_idle_cost_no_request() {
         // The request takes one of them, and after its end the other.
         while let Some(mut link) = links.pop() {
             let mut other = links.pop();
-            let heard = async {
+            let received = async {
                 match &mut other {
                     Some(other) => tokio::select! {
                         text = hear(&mut link) => (text, true),
@@ -159,7 +159,7 @@ async fn connections_that_were_closed_while_idle_cost_no_request() {
                 }
             };
             let (text, first) = tokio::select! {
-                heard = patiently("the request", heard) => heard,
+                received = patiently("the request", received) => received,
                 event = requests.next() => panic!("{event:?}"),
             };
             assert!(text.ends_with("{\"n\":3}"), "{text}");

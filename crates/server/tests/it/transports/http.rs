@@ -178,14 +178,14 @@ async fn a_silent_stream_has_a_heartbeat_and_stays() {
     .await;
     // Heartbeats have no answer: a stream whose client takes bytes is alive.
     let mut link = enter(&server, Kind::EventSource, "mina").await;
-    let heard = within("heartbeats", async {
+    let received = within("heartbeats", async {
         tokio::select! {
             message = link.next() => panic!("heard {message}"),
             () = tokio::time::sleep(std::time::Duration::from_millis(400)) => {}
         }
         link.stream()
     });
-    assert!(heard.await.0 >= 2);
+    assert!(received.await.0 >= 2);
     server.notify("mina", "alive").await;
     link.hear("notification").await;
 }

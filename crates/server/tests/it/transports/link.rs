@@ -19,7 +19,7 @@ pub(crate) struct Link {
     http: reqwest::Client,
     wish: Wish,
     resume: Resume,
-    heard: VecDeque<Value>,
+    received: VecDeque<Value>,
     carrier: Carrier,
     /// The number of the next message.
     number: u64,
@@ -53,7 +53,7 @@ impl Link {
             http: http(),
             wish,
             resume,
-            heard: VecDeque::new(),
+            received: VecDeque::new(),
             carrier: Carrier::None,
             number: 0,
             ended: None,
@@ -72,11 +72,11 @@ impl Link {
     pub(crate) async fn maybe(&mut self) -> Option<Value> {
         loop {
             // An event's id precedes it.
-            while let Some(id) = self.heard.front().and_then(id_of) {
+            while let Some(id) = self.received.front().and_then(id_of) {
                 self.resume.place = id;
-                self.heard.pop_front();
+                self.received.pop_front();
             }
-            if let Some(message) = self.heard.pop_front() {
+            if let Some(message) = self.received.pop_front() {
                 self.note(&message);
                 return Some(message);
             }
@@ -87,7 +87,7 @@ impl Link {
                 Carrier::Socket(socket) => match socket.frame().await {
                     Some(Message::Text(text)) => {
                         let message = serde_json::from_str(&text).unwrap();
-                        self.heard.push_back(message);
+                        self.received.push_back(message);
                     }
                     Some(Message::Close(_)) | None => return None,
                     Some(_) => {}
@@ -104,9 +104,9 @@ impl Link {
                         for line in event.lines() {
                             if let Some(id) = line.strip_prefix("id: ") {
                                 assert!(id.len() <= 2_048, "{} bytes of id", id.len());
-                                self.heard.push_back(json!({ "id of the next": id }));
+                                self.received.push_back(json!({ "id of the next": id }));
                             } else if let Some(data) = line.strip_prefix("data: ") {
-                                self.heard.push_back(serde_json::from_str(data).unwrap());
+                                self.received.push_back(serde_json::from_str(data).unwrap());
                             } else if let Some(ms) = line.strip_prefix("retry: ") {
                                 *retry_ms = Some(ms.parse().unwrap());
                             } else if line == ":" {
@@ -211,7 +211,7 @@ impl Link {
     /// not read.
     pub(crate) fn leave(mut self) -> (Resume, Vec<Value>) {
         let mut unheard = Vec::new();
-        while let Some(message) = self.heard.pop_front() {
+        while let Some(message) = self.received.pop_front() {
             match id_of(&message) {
                 Some(id) => self.resume.place = id,
                 None => {
@@ -238,7 +238,7 @@ impl Link {
             if answer["id"] == self.number {
                 return answer;
             }
-            self.heard.push_back(answer);
+            self.received.push_back(answer);
         }
     }
 

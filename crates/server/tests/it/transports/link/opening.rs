@@ -154,7 +154,7 @@ impl Link {
                 self.http.post(self.address("poll", "wait=20000")).json(&self.connect(&resume))
             }
         };
-        self.heard.extend(lines.map(|line| serde_json::from_str::<Value>(line).unwrap()));
+        self.received.extend(lines.map(|line| serde_json::from_str::<Value>(line).unwrap()));
         self.carrier =
             Carrier::Poll(tokio::spawn(async move { next.send().await.expect("an answer") }));
     }

@@ -79,10 +79,10 @@ pub(in super::super) async fn resumes_after_kill_9_with_nothing_lost_or_doubled(
     let ticket = created(server.backend("/v1/tickets").json(&body)).await;
     let wish = Wish::channels(&[ROOM]);
     let mut offer = Offer::Ticket(text(&ticket["ticket"]));
-    let mut heard: [Vec<u64>; 2] = Default::default();
+    let mut received: [Vec<u64>; 2] = Default::default();
     let mut hear = |message: &Value| match message["type"].as_str().unwrap() {
-        "notification" => heard[0].push(message["offset"].as_u64().unwrap()),
-        "message" => heard[1].push(message["offset"].as_u64().unwrap()),
+        "notification" => received[0].push(message["offset"].as_u64().unwrap()),
+        "message" => received[1].push(message["offset"].as_u64().unwrap()),
         "subscribed" | "connected" | "snapshot" => {}
         other => panic!("heard {other}"),
     };
@@ -129,7 +129,7 @@ pub(in super::super) async fn resumes_after_kill_9_with_nothing_lost_or_doubled(
         room |= message["type"] == "message" && message["offset"] == published;
     }
     let all: Vec<u64> = (1..=published).collect();
-    assert_eq!(heard, [all.clone(), all]);
+    assert_eq!(received, [all.clone(), all]);
 }
 
 pub(in super::super) async fn goes_on_with_a_new_ticket_and_its_cursors(kind: Kind) {

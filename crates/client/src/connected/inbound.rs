@@ -10,7 +10,7 @@ use crate::{
     Error,
     context::Context,
     error::Failure,
-    heard::Heard,
+    inbound::InboundMessage,
     outbox::{Answer, Refusal},
     timers::Timer,
 };
@@ -21,7 +21,7 @@ const WINDOW_MAX: u64 = 3_600_000;
 impl Connected {
     pub(super) fn message(&mut self, text: &str, cx: &mut Context) -> Result<(), End> {
         // Matched by reference: moving the message would take more code than most of the arms.
-        let message = Heard::read(text);
+        let message = InboundMessage::read(text);
         let message = match &message {
             Ok(Some(message)) => message,
             Ok(None) => return Ok(()),
@@ -34,7 +34,7 @@ impl Connected {
             }
         };
         match message {
-            Heard::Ack(ack) => {
+            InboundMessage::Ack(ack) => {
                 let at = cx.now.wall;
                 match cx.outbox.acknowledged(ack, at) {
                     Some(Answer::Stored(intent, stored)) => {
@@ -49,26 +49,26 @@ impl Connected {
                 }
                 self.answered(cx);
             }
-            Heard::Error(error) => self.refused(error, cx)?,
-            Heard::Expiring(_) => self.refresher.begin(cx),
-            Heard::Gap(gap) => {
+            InboundMessage::Error(error) => self.refused(error, cx)?,
+            InboundMessage::Expiring(_) => self.refresher.begin(cx),
+            InboundMessage::Gap(gap) => {
                 self.resume.gap(gap, cx)?;
                 cx.room_gap(gap)?;
             }
-            Heard::Goaway(goaway) => leave_within(goaway, cx),
-            Heard::Marked(record) => {
+            InboundMessage::Goaway(goaway) => leave_within(goaway, cx),
+            InboundMessage::Marked(record) => {
                 self.resume.marked(record, cx)?;
                 self.answered(cx);
             }
-            Heard::Message(record) => {
+            InboundMessage::Message(record) => {
                 cx.room_message(record)?;
                 self.answered(cx);
             }
-            Heard::Notification(record) => {
+            InboundMessage::Notification(record) => {
                 self.resume.notification(record, cx)?;
                 cx.room_notification(record)?;
             }
-            Heard::Page(page) => {
+            InboundMessage::Page(page) => {
                 if cx.inbox.pager.take_answer(page.id) {
                     cx.await_answer(Timer::More);
                     cx.inbox.page(page, cx.config.items_max);
@@ -79,32 +79,34 @@ impl Connected {
                     self.answered(cx);
                 }
             }
-            Heard::Passed { channel, offset } => cx.room_passed(channel, *offset, *offset)?,
-            Heard::Pong(pong) => self.pong(pong, cx)?,
-            Heard::Refreshed(answer) => {
+            InboundMessage::Passed { channel, offset } => {
+                cx.room_passed(channel, *offset, *offset)?
+            }
+            InboundMessage::Pong(pong) => self.pong(pong, cx)?,
+            InboundMessage::Refreshed(answer) => {
                 self.refresher.refreshed(answer, cx);
                 cx.renewed(self.transport, &answer.session_token);
                 cx.ask_refused_again();
                 cx.channels_work();
             }
-            Heard::Skip(skip) => {
+            InboundMessage::Skip(skip) => {
                 self.resume.skip(skip, cx)?;
                 cx.room_skip(skip)?;
             }
-            Heard::Snapshot(snapshot) => self.resume.snapshot(snapshot, cx)?,
-            Heard::Subscribed(answer) => {
+            InboundMessage::Snapshot(snapshot) => self.resume.snapshot(snapshot, cx)?,
+            InboundMessage::Subscribed(answer) => {
                 let owed = cx.owes_no_more(self.transport, &answer.channel);
                 self.resume.subscribed(answer, cx)?;
                 cx.room_subscribed(answer, owed)?;
                 cx.channels_work();
             }
-            Heard::Trimmed(record) => self.resume.trimmed(record, cx)?,
-            Heard::Unsubscribed(ended) => {
+            InboundMessage::Trimmed(record) => self.resume.trimmed(record, cx)?,
+            InboundMessage::Unsubscribed(ended) => {
                 self.resume.unsubscribed(&ended.channel, cx)?;
                 cx.room_unsubscribed(ended);
             }
             // A second `connected` comes from a stream that was reopened.
-            Heard::Connected(again) => cx.greeted(self.transport, again),
+            InboundMessage::Connected(again) => cx.greeted(self.transport, again),
         }
         Ok(())
     }

@@ -14,30 +14,30 @@ use tokio::{sync::watch, task::JoinHandle};
 
 use crate::world::patiently;
 
-pub(crate) struct Ear {
+pub(crate) struct Listener {
     pub(crate) client: Client,
     /// Titles of notifications, and payloads of messages as `room: payload`, in the order of the
     /// events.
-    heard: watch::Receiver<Vec<String>>,
+    received: watch::Receiver<Vec<String>>,
     /// Ends with the client.
     listening: JoinHandle<()>,
     /// How often a connection was lost.
     interrupted: Arc<AtomicU32>,
 }
 
-impl Ear {
+impl Listener {
     /// A live client. A gap, a refused intent or a final error fails the test.
     pub(crate) async fn open(builder: Builder) -> Self {
-        let ear = Self::new(builder);
-        ear.until(|connection| connection.status == Status::Connected).await;
-        ear.live().await;
-        ear
+        let listener = Self::new(builder);
+        listener.until(|connection| connection.status == Status::Connected).await;
+        listener.live().await;
+        listener
     }
 
     /// A client in any state.
     pub(crate) fn new(builder: Builder) -> Self {
         let client = builder.build().unwrap();
-        let (sender, heard) = watch::channel(Vec::new());
+        let (sender, received) = watch::channel(Vec::new());
         let mut happenings = Box::pin(client.happenings());
         let listening = tokio::spawn(async move {
             while let Some(happening) = happenings.next().await {
@@ -60,7 +60,7 @@ impl Ear {
         });
         let (interrupted, counted) = (Arc::new(AtomicU32::new(0)), client.connection_changes());
         tokio::spawn(count_interruptions(counted, Arc::clone(&interrupted)));
-        Self { client, heard, listening, interrupted }
+        Self { client, received, listening, interrupted }
     }
 
     /// How often the app saw a lost connection.
@@ -89,8 +89,8 @@ impl Ear {
 
     /// Waits for this event; returns all events until then.
     pub(crate) async fn hear(&self, word: &str) -> Vec<String> {
-        let mut heard = self.heard.clone();
-        let waited = heard.wait_for(|all| all.iter().any(|one| one == word));
+        let mut received = self.received.clone();
+        let waited = received.wait_for(|all| all.iter().any(|one| one == word));
         let all = patiently(word, waited).await;
         all.unwrap_or_else(|_| panic!("the listener ended before {word}")).clone()
     }
@@ -108,7 +108,7 @@ impl Ear {
     pub(crate) async fn close(self) -> Vec<String> {
         patiently("a goodbye", self.client.close()).await;
         self.listening.await.unwrap();
-        self.heard.borrow().clone()
+        self.received.borrow().clone()
     }
 }
 

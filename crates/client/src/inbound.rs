@@ -12,24 +12,24 @@ use tidings_protocol::{
     },
 };
 
-macro_rules! heard {
+macro_rules! inbound {
     ($($tag:literal $name:ident)*) => {
         /// A message that the client handles.
         #[derive(Debug)]
         #[allow(clippy::large_enum_variant, reason = "it lives for one step; a box would cost an allocation each")]
         #[allow(dead_code, reason = "that `expiring` comes says enough")]
-        pub(crate) enum Heard {
+        pub(crate) enum InboundMessage {
             $($name($name),)*
             /// A record of a type that this client ignores; its offset counts as received.
             Passed { channel: Channel, offset: u64 },
         }
 
-        impl Heard {
+        impl InboundMessage {
             /// Reads a message. `None`: the client ignores it (presence, signals, messages of newer
             /// servers).
             pub(crate) fn read(text: &str) -> Result<Option<Self>, DecodeError> {
                 let mut reader = Reader::check(text)?;
-                let heard = match &*reader.kind() {
+                let message = match &*reader.kind() {
                     $($tag => Some(Self::$name($name::read(&mut reader))),)*
                     // A text without a type is not a message.
                     "" => {
@@ -38,13 +38,13 @@ macro_rules! heard {
                     }
                     _ => passed(&mut reader),
                 };
-                reader.finish(heard)
+                reader.finish(message)
             }
         }
     };
 }
 
-heard! {
+inbound! {
     "ack" Ack
     "connected" Connected
     "error" Error
@@ -65,7 +65,7 @@ heard! {
 }
 
 /// The channel and offset of a record of an unknown type.
-fn passed(reader: &mut Reader<'_>) -> Option<Heard> {
+fn passed(reader: &mut Reader<'_>) -> Option<InboundMessage> {
     let (mut channel, mut offset) = (None, None);
     let mut members = reader.object();
     while let Some(key) = reader.member(&mut members) {
@@ -75,7 +75,7 @@ fn passed(reader: &mut Reader<'_>) -> Option<Heard> {
             _ => {}
         }
     }
-    Some(Heard::Passed { channel: channel?, offset: offset? })
+    Some(InboundMessage::Passed { channel: channel?, offset: offset? })
 }
 
 #[cfg(test)]
@@ -85,17 +85,23 @@ mod tests {
     #[test]
     fn a_record_of_tomorrow_counts_as_received() {
         let text = r#"{"type":"poll","channel":"room:1","offset":7,"question":"?"}"#;
-        let Ok(Some(Heard::Passed { channel, offset: 7 })) = Heard::read(text) else { panic!() };
+        let Ok(Some(InboundMessage::Passed { channel, offset: 7 })) = InboundMessage::read(text)
+        else {
+            panic!()
+        };
         assert_eq!(channel.as_str(), "room:1");
-        assert!(matches!(Heard::read(r#"{"type":"poll","offset":7}"#), Ok(None)));
+        assert!(matches!(InboundMessage::read(r#"{"type":"poll","offset":7}"#), Ok(None)));
     }
 
     #[test]
     fn what_it_does_not_know_is_passed_over_and_what_is_broken_is_told() {
-        assert!(matches!(Heard::read(r#"{"type":"pong","now":3}"#), Ok(Some(Heard::Pong(_)))));
-        assert!(matches!(Heard::read(r#"{"type":"join","channel":7}"#), Ok(None)));
-        assert!(matches!(Heard::read(r#"{"type":"of-tomorrow"}"#), Ok(None)));
-        let reason = |text| Heard::read(text).unwrap_err().reason();
+        assert!(matches!(
+            InboundMessage::read(r#"{"type":"pong","now":3}"#),
+            Ok(Some(InboundMessage::Pong(_)))
+        ));
+        assert!(matches!(InboundMessage::read(r#"{"type":"join","channel":7}"#), Ok(None)));
+        assert!(matches!(InboundMessage::read(r#"{"type":"of-tomorrow"}"#), Ok(None)));
+        let reason = |text| InboundMessage::read(text).unwrap_err().reason();
         assert_eq!(reason(r#"{"now":3}"#), Reason::Missing);
         assert_eq!(reason(r#"{"type":""}"#), Reason::UnknownType);
         assert_eq!(reason(r#"{"type":"pong"}"#), Reason::Missing);
