@@ -2,9 +2,9 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{Bus, Heard, Signal};
+use super::{Bus, BusEvent, BusMessage};
 
-type Listener = Arc<dyn Fn(Heard) + Send + Sync>;
+type Listener = Arc<dyn Fn(BusEvent) + Send + Sync>;
 
 /// Connects the nodes of a process.
 #[derive(Clone, Default)]
@@ -42,20 +42,20 @@ impl Local {
 }
 
 impl Bus for Local {
-    fn tell(&self, signals: &[Signal]) {
+    fn publish(&self, messages: &[BusMessage]) {
         let others: Vec<Listener> = {
             let listeners = self.exchange.0.lock().unwrap_or_else(PoisonError::into_inner);
             let others = listeners.iter().filter(|(number, _)| *number != self.number);
             others.map(|(_, listener)| Arc::clone(listener)).collect()
         };
         for listener in others {
-            signals.iter().for_each(|signal| listener(Heard::Said(signal.clone())));
+            messages.iter().for_each(|message| listener(BusEvent::Message(message.clone())));
         }
     }
 
-    fn listen(&self, heard: Box<dyn Fn(Heard) + Send + Sync>) {
-        let listener: Listener = heard.into();
-        listener(Heard::Missed);
+    fn listen(&self, on_event: Box<dyn Fn(BusEvent) + Send + Sync>) {
+        let listener: Listener = on_event.into();
+        listener(BusEvent::Missed);
         let mut listeners = self.exchange.0.lock().unwrap_or_else(PoisonError::into_inner);
         listeners.push((self.number, listener));
     }

@@ -5,15 +5,15 @@
 //! |---|---|
 //! | `local.rs` | several nodes in one process, and a single node |
 //! | `redis.rs` | Redis Pub/Sub |
-//! | `signal.rs` | the messages, as text |
+//! | `message.rs` | the messages, as text |
 
 mod local;
+mod message;
 mod redis;
-mod signal;
 
 pub use local::{Exchange, Local};
+pub use message::BusMessage;
 pub use redis::{BusError, Redis};
-pub use signal::Signal;
 
 use std::fmt::Debug;
 
@@ -21,11 +21,11 @@ use std::fmt::Debug;
 pub trait Bus: Debug + Send + Sync + 'static {
     /// Sends messages to the other nodes. Never waits. A message that can't be sent is lost; the
     /// other nodes' polls find its content.
-    fn tell(&self, signals: &[Signal]);
+    fn publish(&self, messages: &[BusMessage]);
 
-    /// Starts to listen. `heard` is called for each event, from a thread of the bus, and must not
+    /// Starts to listen. `on_event` is called for each event, from a thread of the bus, and must not
     /// block. Called once.
-    fn listen(&self, heard: Box<dyn Fn(Heard) + Send + Sync>);
+    fn listen(&self, on_event: Box<dyn Fn(BusEvent) + Send + Sync>);
 
     /// Whether messages arrive now. Answers from known state and never waits.
     fn is_up(&self) -> bool;
@@ -33,9 +33,9 @@ pub trait Bus: Debug + Send + Sync + 'static {
 
 /// An event of the bus.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Heard {
+pub enum BusEvent {
     /// A message of another node. A node does not receive its own messages.
-    Said(Signal),
+    Message(BusMessage),
     /// The bus was away, or is new: earlier messages are lost.
     Missed,
 }

@@ -2,7 +2,7 @@
 //!
 //! The client library could reconnect and subscribe again by itself, but the node would not learn
 //! of it. Messages are lost meanwhile, so the node must then read the log. So each connection is
-//! used until it fails, and a new one begins with [`Heard::Missed`].
+//! used until it fails, and a new one begins with [`BusEvent::Missed`].
 
 use std::{
     fmt::{self, Debug, Formatter},
@@ -23,7 +23,7 @@ use tokio::{
     time::{Instant, interval_at, sleep},
 };
 
-use super::{Bus, Heard, Signal, signal};
+use super::{Bus, BusEvent, BusMessage, message};
 
 /// The Pub/Sub channel of all nodes.
 const CHANNEL: &str = "tidings:signals";
@@ -32,7 +32,7 @@ const WAITING: usize = 4_096;
 /// Signals in one message.
 const TOGETHER: usize = 500;
 /// Received messages that may wait for the node. If there are more, the poll finds their content.
-const UNHEARD: usize = 4_096;
+const UNREAD: usize = 4_096;
 /// How long Redis may take to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Interval of the pings that check the connection.
@@ -55,10 +55,10 @@ pub enum BusError {
 /// A bus over a Redis server. An unreachable server is no error: messages are then lost, and polls
 /// find their content.
 pub struct Redis {
-    outbox: mpsc::Sender<Vec<Signal>>,
+    outbox: mpsc::Sender<Vec<BusMessage>>,
     shared: Arc<Shared>,
     /// Taken by `listen`.
-    waiting: std::sync::Mutex<Option<mpsc::Receiver<Vec<Signal>>>>,
+    waiting: std::sync::Mutex<Option<mpsc::Receiver<Vec<BusMessage>>>>,
     /// Taken on drop: a bus may be dropped where waiting for a runtime is not allowed.
     runtime: Option<Runtime>,
 }
@@ -102,20 +102,20 @@ impl Redis {
 }
 
 impl Bus for Redis {
-    fn tell(&self, signals: &[Signal]) {
-        if signals.is_empty() || !self.is_up() {
+    fn publish(&self, messages: &[BusMessage]) {
+        if messages.is_empty() || !self.is_up() {
             return;
         }
-        if self.outbox.try_send(signals.to_vec()).is_err() {
-            metrics::counter!("tidings_bus_lost_total").increment(signals.len() as u64);
+        if self.outbox.try_send(messages.to_vec()).is_err() {
+            metrics::counter!("tidings_bus_lost_total").increment(messages.len() as u64);
         }
     }
 
-    fn listen(&self, heard: Box<dyn Fn(Heard) + Send + Sync>) {
+    fn listen(&self, on_event: Box<dyn Fn(BusEvent) + Send + Sync>) {
         let mut waiting = self.waiting.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if let (Some(waiting), Some(runtime)) = (waiting.take(), &self.runtime) {
             let shared = Arc::clone(&self.shared);
-            drop(runtime.spawn(async move { run(&shared, waiting, &*heard).await }));
+            drop(runtime.spawn(async move { run(&shared, waiting, &*on_event).await }));
         }
     }
 
@@ -132,9 +132,9 @@ impl Drop for Redis {
     }
 }
 
-type Listener = dyn Fn(Heard) + Send + Sync;
+type Listener = dyn Fn(BusEvent) + Send + Sync;
 
-async fn run(shared: &Shared, mut outbox: mpsc::Receiver<Vec<Signal>>, heard: &Listener) {
+async fn run(shared: &Shared, mut outbox: mpsc::Receiver<Vec<BusMessage>>, on_event: &Listener) {
     let mut failures = 0;
     loop {
         match connect(shared).await {
@@ -147,8 +147,8 @@ async fn run(shared: &Shared, mut outbox: mpsc::Receiver<Vec<Signal>>, heard: &L
                 // their content.
                 while outbox.try_recv().is_ok() {}
                 shared.set_up(true);
-                heard(Heard::Missed);
-                let why = serve(shared, connection, pushed, &mut outbox, heard).await;
+                on_event(BusEvent::Missed);
+                let why = serve(shared, connection, pushed, &mut outbox, on_event).await;
                 shared.set_up(false);
                 let Some(why) = why else { return };
                 metrics::counter!("tidings_bus_reconnects_total").increment(1);
@@ -168,7 +168,7 @@ async fn run(shared: &Shared, mut outbox: mpsc::Receiver<Vec<Signal>>, heard: &L
 async fn connect(
     shared: &Shared,
 ) -> redis::RedisResult<(MultiplexedConnection, mpsc::Receiver<PushInfo>)> {
-    let (sender, pushed) = mpsc::channel(UNHEARD);
+    let (sender, pushed) = mpsc::channel(UNREAD);
     let overflow = sender.clone();
     let push = move |info: PushInfo| match overflow.try_send(info) {
         // The poll finds the content of a lost message. Only a closed queue ends this connection.
@@ -191,34 +191,34 @@ async fn serve(
     shared: &Shared,
     mut connection: MultiplexedConnection,
     mut pushed: mpsc::Receiver<PushInfo>,
-    outbox: &mut mpsc::Receiver<Vec<Signal>>,
-    heard: &Listener,
+    outbox: &mut mpsc::Receiver<Vec<BusMessage>>,
+    on_event: &Listener,
 ) -> Option<String> {
     let mut pings = interval_at(Instant::now() + PING, PING);
     loop {
         tokio::select! {
             told = outbox.recv() => {
-                let mut signals = told?;
-                while signals.len() < TOGETHER && let Ok(more) = outbox.try_recv() {
-                    signals.extend(more);
+                let mut messages = told?;
+                while messages.len() < TOGETHER && let Ok(more) = outbox.try_recv() {
+                    messages.extend(more);
                 }
-                let said: redis::RedisResult<()> = redis::cmd("PUBLISH")
+                let published: redis::RedisResult<()> = redis::cmd("PUBLISH")
                     .arg(CHANNEL)
-                    .arg(signal::encode(shared.node, &signals))
+                    .arg(message::encode(shared.node, &messages))
                     .query_async(&mut connection)
                     .await;
-                if let Err(error) = said {
+                if let Err(error) = published {
                     return Some(error.to_string());
                 }
                 metrics::counter!("tidings_bus_signals_total", "way" => "out")
-                    .increment(signals.len() as u64);
+                    .increment(messages.len() as u64);
             }
             info = pushed.recv() => match info {
                 None => return Some("the connection ended".to_owned()),
                 Some(PushInfo { kind: PushKind::Disconnection, .. }) => {
                     return Some("the connection broke".to_owned());
                 }
-                Some(info) => hear(shared, &info, heard),
+                Some(info) => receive(shared, &info, on_event),
             },
             _ = pings.tick() => {
                 let asked: redis::RedisResult<()> =
@@ -232,15 +232,17 @@ async fn serve(
 }
 
 /// A message has the form `[channel, text]`.
-fn hear(shared: &Shared, info: &PushInfo, heard: &Listener) {
+fn receive(shared: &Shared, info: &PushInfo, on_event: &Listener) {
     let (PushKind::Message, Some(Value::BulkString(text))) = (&info.kind, info.data.get(1)) else {
         return;
     };
-    let Some((from, signals)) = str::from_utf8(text).ok().and_then(signal::decode) else { return };
+    let Some((from, messages)) = str::from_utf8(text).ok().and_then(message::decode) else {
+        return;
+    };
     if from != shared.node {
         metrics::counter!("tidings_bus_signals_total", "way" => "in")
-            .increment(signals.len() as u64);
-        signals.into_iter().for_each(|signal| heard(Heard::Said(signal)));
+            .increment(messages.len() as u64);
+        messages.into_iter().for_each(|message| on_event(BusEvent::Message(message)));
     }
 }
 

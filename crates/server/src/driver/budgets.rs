@@ -15,7 +15,7 @@ use tidings_server_core::{
 use tokio::time::{interval, sleep};
 
 use super::{clock::Clock, node::Node};
-use crate::{bus::Signal, refusals::Refusals};
+use crate::{bus::BusMessage, refusals::Refusals};
 
 /// Accounts stored besides those of connected users. Beyond this, accounts without debt are
 /// forgotten. If all have debt, a new user gets an account that only their own connection knows, so
@@ -118,7 +118,7 @@ impl Budgets {
                 if used.len() < TOLD_AT_ONCE
                     && let Some(cost) = account.take_untold(&self.limits)
                 {
-                    used.push(Signal::Used { user: user.to_string(), cost });
+                    used.push(BusMessage::Used { user: user.to_string(), cost });
                 }
                 for (kind, count) in Kind::ALL.into_iter().zip(account.take_refused()) {
                     if count > 0 {
@@ -139,7 +139,7 @@ impl Budgets {
 /// Use and refusals that are not reported yet.
 #[derive(Debug, PartialEq, Eq)]
 struct News {
-    used: Vec<Signal>,
+    used: Vec<BusMessage>,
     /// By user and kind.
     refused: Vec<(Box<str>, Kind, u64)>,
 }
@@ -169,7 +169,7 @@ pub(crate) async fn tell(node: Arc<Node>, refusals: Arc<Refusals>) {
         turns.tick().await;
         let News { used, refused } = node.budgets.news();
         if let Some(bus) = node.bus.as_ref().filter(|_| !used.is_empty()) {
-            bus.tell(&used);
+            bus.publish(&used);
         }
         for (user, kind, count) in refused {
             let kind = kind.as_str();
@@ -241,7 +241,7 @@ mod tests {
             let _some_are_refused = book.spend("mina", ONE);
         }
         let cost = Cost::new([64, 0, 0, 0, 0]);
-        let used = vec![Signal::Used { user: "mina".to_owned(), cost }];
+        let used = vec![BusMessage::Used { user: "mina".to_owned(), cost }];
         let refused = vec![("mina".into(), Kind::Messages, 6)];
         assert_eq!(book.news(), News { used, refused });
         assert_eq!(book.news(), News { used: vec![], refused: vec![] });

@@ -21,7 +21,7 @@ use tidings_server_core::{
 use tokio::sync::oneshot;
 
 use super::{clock::Clock, registry::Registry};
-use crate::bus::{Bus, Signal};
+use crate::bus::{Bus, BusMessage};
 
 /// Claims decided in one transaction.
 const TOGETHER: usize = 64;
@@ -104,7 +104,7 @@ impl Leases {
         match answer.await.map_err(|_| ended())?? {
             Verdict::Admitted { replaced: Some(older) } if older.node != self.node => {
                 if let Some(bus) = &self.bus {
-                    bus.tell(&[Signal::Replaced(older)]);
+                    bus.publish(&[BusMessage::Replaced(older)]);
                 }
                 Ok(())
             }

@@ -22,7 +22,7 @@ use super::{
     writer::{FanOut, Writer},
 };
 use crate::{
-    bus::{Bus, Heard, Signal},
+    bus::{Bus, BusEvent, BusMessage},
     refusals::Refusals,
     shares::Shares,
 };
@@ -205,7 +205,7 @@ impl Node {
         let hits = self.auth.heed(revocation);
         self.registry.revoke(&hits);
         if let Some(bus) = &self.bus {
-            bus.tell(&[Signal::Revoked]);
+            bus.publish(&[BusMessage::Revoked]);
         }
     }
 }
@@ -231,14 +231,14 @@ struct Ears {
 
 fn listen(bus: &dyn Bus, ears: Ears, node: u64) {
     let Ears { follower, registry, budgets } = ears;
-    bus.listen(Box::new(move |heard| match heard {
-        Heard::Said(Signal::Hint(hint)) => follower.hint(hint),
-        Heard::Said(Signal::Revoked) => follower.tell(Event::RevocationHinted),
-        Heard::Said(Signal::Replaced(older)) if older.node == node => {
+    bus.listen(Box::new(move |event| match event {
+        BusEvent::Message(BusMessage::Hint(hint)) => follower.hint(hint),
+        BusEvent::Message(BusMessage::Revoked) => follower.tell(Event::RevocationHinted),
+        BusEvent::Message(BusMessage::Replaced(older)) if older.node == node => {
             registry.replace(older.number);
         }
-        Heard::Said(Signal::Replaced(_)) => {}
-        Heard::Said(Signal::Used { user, cost }) => budgets.used_elsewhere(&user, cost),
-        Heard::Missed => follower.tell(Event::HintsLost),
+        BusEvent::Message(BusMessage::Replaced(_)) => {}
+        BusEvent::Message(BusMessage::Used { user, cost }) => budgets.used_elsewhere(&user, cost),
+        BusEvent::Missed => follower.tell(Event::HintsLost),
     }));
 }

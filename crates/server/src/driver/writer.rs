@@ -28,7 +28,7 @@ use super::{
     steady::Steady,
 };
 use crate::{
-    bus::{Bus, Signal},
+    bus::{Bus, BusMessage},
     shares::{Bound, Shares},
 };
 
@@ -196,7 +196,7 @@ impl FanOut {
                             self.follower.hint(hint());
                         }
                         if self.bus.is_some() {
-                            news.push(Signal::Hint(hint()));
+                            news.push(BusMessage::Hint(hint()));
                         }
                         metrics::counter!("tidings_records_total").increment(1);
                     }
@@ -209,7 +209,7 @@ impl FanOut {
                 self.follower.tell(Event::HintsLost);
             }
             if let Some(bus) = &self.bus {
-                bus.tell(&news);
+                bus.publish(&news);
             }
         }
     }

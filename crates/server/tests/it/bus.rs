@@ -7,7 +7,7 @@ use std::{
 };
 
 use tidings_protocol::{Channel, Epoch};
-use tidings_server::bus::{Bus, Exchange, Heard, Redis, Signal};
+use tidings_server::bus::{Bus, BusEvent, BusMessage, Exchange, Redis};
 use tidings_server_core::{hub::Hint, leases::ConnectionId};
 
 /// Time after which a wait counts as failed.
@@ -16,51 +16,52 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// A node's bus, and its received events.
 struct Node {
     bus: Arc<dyn Bus>,
-    heard: mpsc::Receiver<Heard>,
+    received: mpsc::Receiver<BusEvent>,
 }
 
 impl Node {
     /// A node that listens. Its first event is that it missed everything before.
     fn new(bus: impl Bus) -> Self {
-        let (sender, heard) = mpsc::channel();
+        let (sender, received) = mpsc::channel();
         let bus: Arc<dyn Bus> = Arc::new(bus);
         bus.listen(Box::new(move |word| drop(sender.send(word))));
-        let node = Self { bus, heard };
-        assert_eq!(node.next(), Heard::Missed);
+        let node = Self { bus, received };
+        assert_eq!(node.next(), BusEvent::Missed);
         node
     }
 
-    fn next(&self) -> Heard {
-        self.heard.recv_timeout(PATIENCE).expect("nothing was heard")
+    fn next(&self) -> BusEvent {
+        self.received.recv_timeout(PATIENCE).expect("nothing was heard")
     }
 
     /// Skips earlier events.
-    fn until(&self, wanted: &Heard) {
+    fn until(&self, wanted: &BusEvent) {
         while self.next() != *wanted {}
     }
 
     fn tell(&self, top: u64) {
-        self.bus.tell(&[hint(top)]);
+        self.bus.publish(&[hint(top)]);
     }
 }
 
-fn hint(top: u64) -> Signal {
+fn hint(top: u64) -> BusMessage {
     let channel = Channel::parse("room:a").unwrap();
-    Signal::Hint(Hint { channel, epoch: Epoch::from_bits(7), top })
+    BusMessage::Hint(Hint { channel, epoch: Epoch::from_bits(7), top })
 }
 
 fn every_signal_reaches_the_others_and_not_oneself(make: &dyn Fn() -> Node) {
     let nodes = [make(), make(), make()];
-    let all = [hint(1), Signal::Revoked, Signal::Replaced(ConnectionId { node: 1, number: 2 })];
-    nodes[0].bus.tell(&all);
-    nodes[0].bus.tell(&[]);
+    let all =
+        [hint(1), BusMessage::Revoked, BusMessage::Replaced(ConnectionId { node: 1, number: 2 })];
+    nodes[0].bus.publish(&all);
+    nodes[0].bus.publish(&[]);
     for node in &nodes[1..] {
-        let heard: Vec<Heard> = all.iter().map(|_| node.next()).collect();
-        assert_eq!(heard, all.clone().map(Heard::Said));
+        let received: Vec<BusEvent> = all.iter().map(|_| node.next()).collect();
+        assert_eq!(received, all.clone().map(BusEvent::Message));
     }
     // If a node received its own messages, they would come before this one.
     nodes[1].tell(9);
-    assert_eq!(nodes[0].next(), Heard::Said(hint(9)));
+    assert_eq!(nodes[0].next(), BusEvent::Message(hint(9)));
     assert!(nodes.iter().all(|node| node.bus.is_up()));
 }
 
@@ -69,14 +70,14 @@ fn many_signals_arrive_or_it_is_said_that_some_did_not(make: &dyn Fn() -> Node) 
     for top in 1..=2_000 {
         teller.tell(top);
     }
-    let mut heard = BTreeSet::new();
+    let mut received = BTreeSet::new();
     loop {
         match listener.next() {
-            Heard::Said(Signal::Hint(Hint { top, .. })) => drop(heard.insert(top)),
-            Heard::Missed => return,
+            BusEvent::Message(BusMessage::Hint(Hint { top, .. })) => drop(received.insert(top)),
+            BusEvent::Missed => return,
             other => panic!("{other:?}"),
         }
-        if heard.len() == 2_000 {
+        if received.len() == 2_000 {
             return;
         }
     }
@@ -84,11 +85,11 @@ fn many_signals_arrive_or_it_is_said_that_some_did_not(make: &dyn Fn() -> Node) 
 
 fn a_node_that_has_gone_is_told_nothing(make: &dyn Fn() -> Node) {
     let (stays, goes) = (make(), make());
-    let Node { bus, heard } = goes;
+    let Node { bus, received } = goes;
     drop(bus);
     stays.tell(1);
     // Its listener is dropped with it, which closes this channel.
-    while heard.recv_timeout(PATIENCE).is_ok() {}
+    while received.recv_timeout(PATIENCE).is_ok() {}
 }
 
 fn keeps_the_contract(make: &dyn Fn() -> Node) {
@@ -134,11 +135,11 @@ fn after_redis_was_away_everybody_is_told_to_look_and_hears_again() {
     };
     for (top, how) in (100..).zip(["cut", "killed", "frozen"]) {
         away(&mut redis, how);
-        nodes.iter().for_each(|node| node.until(&Heard::Missed));
+        nodes.iter().for_each(|node| node.until(&BusEvent::Missed));
         nodes[0].tell(top);
-        nodes[1].until(&Heard::Said(hint(top)));
+        nodes[1].until(&BusEvent::Message(hint(top)));
         nodes[1].tell(top);
-        nodes[0].until(&Heard::Said(hint(top)));
+        nodes[0].until(&BusEvent::Message(hint(top)));
     }
 }
 

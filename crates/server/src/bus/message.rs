@@ -11,7 +11,7 @@ use tidings_server_core::{
 
 /// One message to other nodes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Signal {
+pub enum BusMessage {
     /// A log reaches this offset.
     Hint(Hint),
     /// A revocation was stored: read the new ones.
@@ -41,18 +41,18 @@ struct Line {
 }
 
 /// One Pub/Sub message with several signals from a node.
-pub(super) fn encode(from: u64, signals: &[Signal]) -> String {
+pub(super) fn encode(from: u64, messages: &[BusMessage]) -> String {
     let mut text = from.to_string();
-    for signal in signals {
-        let line = match signal {
-            Signal::Hint(Hint { channel, epoch, top }) => {
+    for message in messages {
+        let line = match message {
+            BusMessage::Hint(Hint { channel, epoch, top }) => {
                 Line { hint: Some((channel.clone(), *epoch, *top)), ..Line::default() }
             }
-            Signal::Revoked => Line { revoked: true, ..Line::default() },
-            Signal::Replaced(ConnectionId { node, number }) => {
+            BusMessage::Revoked => Line { revoked: true, ..Line::default() },
+            BusMessage::Replaced(ConnectionId { node, number }) => {
                 Line { replaced: Some((*node, *number)), ..Line::default() }
             }
-            Signal::Used { user, cost } => {
+            BusMessage::Used { user, cost } => {
                 Line { used: Some((user.clone(), cost.units())), ..Line::default() }
             }
         };
@@ -67,18 +67,18 @@ pub(super) fn encode(from: u64, signals: &[Signal]) -> String {
 
 /// The sender's number, and the signals that this node understands. `None`: the text is not from a
 /// Tidings node.
-pub(super) fn decode(text: &str) -> Option<(u64, Vec<Signal>)> {
+pub(super) fn decode(text: &str) -> Option<(u64, Vec<BusMessage>)> {
     let mut lines = text.lines();
     let from = lines.next()?.parse().ok()?;
-    let signals = lines.filter_map(|line| {
+    let messages = lines.filter_map(|line| {
         let Line { hint, revoked, replaced, used } = serde_json::from_str(line).ok()?;
-        let hint = hint.map(|(channel, epoch, top)| Signal::Hint(Hint { channel, epoch, top }));
+        let hint = hint.map(|(channel, epoch, top)| BusMessage::Hint(Hint { channel, epoch, top }));
         let connection =
-            replaced.map(|(node, number)| Signal::Replaced(ConnectionId { node, number }));
-        let used = used.map(|(user, units)| Signal::Used { user, cost: Cost::new(units) });
-        hint.or(connection).or(used).or_else(|| revoked.then_some(Signal::Revoked))
+            replaced.map(|(node, number)| BusMessage::Replaced(ConnectionId { node, number }));
+        let used = used.map(|(user, units)| BusMessage::Used { user, cost: Cost::new(units) });
+        hint.or(connection).or(used).or_else(|| revoked.then_some(BusMessage::Revoked))
     });
-    Some((from, signals.collect()))
+    Some((from, messages.collect()))
 }
 
 #[cfg(test)]
@@ -90,8 +90,10 @@ mod tests {
         let channel = Channel::parse("room:a b/ü").unwrap();
         let hint = Hint { channel, epoch: Epoch::from_bits(7), top: (1 << 53) - 1 };
         let connection = ConnectionId { node: u64::MAX, number: 3 };
-        let used = Signal::Used { user: "mi\"na".into(), cost: Cost::new([1, 2, 3, 4, u64::MAX]) };
-        let all = [Signal::Hint(hint), Signal::Revoked, Signal::Replaced(connection), used];
+        let used =
+            BusMessage::Used { user: "mi\"na".into(), cost: Cost::new([1, 2, 3, 4, u64::MAX]) };
+        let all =
+            [BusMessage::Hint(hint), BusMessage::Revoked, BusMessage::Replaced(connection), used];
         assert_eq!(decode(&encode(u64::MAX, &all)), Some((u64::MAX, all.to_vec())));
         assert_eq!(decode(&encode(1, &[])), Some((1, vec![])));
     }
@@ -99,7 +101,7 @@ mod tests {
     #[test]
     fn what_is_not_known_is_passed_over_and_nonsense_is_nothing() {
         let mixed = "9\n{\"newer\":1}\n{\"revoked\":true,\"newer\":2}\nnonsense\n{\"hint\":[1]}";
-        assert_eq!(decode(mixed), Some((9, vec![Signal::Revoked])));
+        assert_eq!(decode(mixed), Some((9, vec![BusMessage::Revoked])));
         for nonsense in ["", "x", "{}", "-1\n{}"] {
             assert_eq!(decode(nonsense), None, "{nonsense:?}");
         }
