@@ -236,11 +236,15 @@ impl Connected {
     }
 
     /// A stream that opened but brings nothing is held back by a proxy that fills its buffer first.
-    fn unless_held_back(&self, owed: Result<(), Failure>, cx: &mut Context) -> Result<(), Failure> {
-        if owed.is_err() && self.kind == TransportKind::Sse {
+    fn unless_held_back(
+        &self,
+        outcome: Result<(), Failure>,
+        cx: &mut Context,
+    ) -> Result<(), Failure> {
+        if outcome.is_err() && self.kind == TransportKind::Sse {
             cx.fallback.fall_back(&cx.config);
         }
-        owed
+        outcome
     }
 
     pub(crate) fn is_of(&self, transport: u64) -> bool {

@@ -8,7 +8,7 @@ use tidings_protocol::{
     server::{self, Gap, Message, Notification, Page, Skip, Subscribed, Unsubscribed},
 };
 
-use super::room::{self, Stand};
+use super::room::{self, ChannelState};
 use crate::{
     Command, Error, GapView, MessageView, Stored,
     context::Context,
@@ -23,15 +23,15 @@ const KEYS: u64 = 1 << 51;
 type Step = Result<(), Failure>;
 
 impl Context {
-    /// The server says how it goes on with a channel; `owed`: as a stream that was opened for it.
-    pub(crate) fn room_subscribed(&mut self, answer: &Subscribed, owed: bool) -> Step {
+    /// The server says how it goes on with a channel; `expected`: as a stream that was opened for it.
+    pub(crate) fn room_subscribed(&mut self, answer: &Subscribed, expected: bool) -> Step {
         let Some(place) = self.channels.find(&answer.channel) else { return Ok(()) };
         let Some(room) = self.channels.rooms.get_mut(place) else { return Ok(()) };
         // Without a number it comes by itself, and is of the subscription before where another was just asked for: what came
         // since was not taken, so that its gap is not all that is missing.
         let ours = match answer.id {
             Some(id) => id == room.asked,
-            None => owed || room.subscription() != Some(SubscriptionState::Asked),
+            None => expected || room.subscription() != Some(SubscriptionState::Asked),
         };
         if room.subscription().is_none() || !ours {
             return Ok(());
@@ -255,7 +255,7 @@ impl Context {
     /// Subscribes again from the cursor.
     fn repair(&mut self, place: usize) -> Step {
         let Some(room) = self.channels.rooms.get(place) else { return Ok(()) };
-        if let Stand::Joined(subscription, repairs) = room.stand
+        if let ChannelState::Joined(subscription, repairs) = room.state
             && subscription.follows()
         {
             if repairs >= REPAIRS_MAX {
@@ -269,8 +269,8 @@ impl Context {
     fn shut_out(&mut self, place: usize, error: Error) {
         self.end_older(place, Some(&error));
         if let Some(room) = self.channels.rooms.get_mut(place) {
-            room.stand = Stand::Refused(error);
-            room.stale = true;
+            room.state = ChannelState::Refused(error);
+            room.needs_refresh = true;
         }
         self.watch();
     }

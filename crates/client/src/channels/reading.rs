@@ -6,7 +6,7 @@ use tidings_protocol::{
     server::Page,
 };
 
-use super::room::{self, Room, Stand};
+use super::room::{self, ChannelState, Room};
 use crate::{Command, Error, context::Context, inbox::LOGS, storage::VERSION, timers::Timer};
 
 /// Milliseconds a channel waits for its cache.
@@ -76,9 +76,9 @@ impl Context {
         self.timers.cancel(Timer::Rooms);
         for room in &mut self.channels.rooms {
             room.older.cut();
-            room.stale = true;
+            room.needs_refresh = true;
             if room.subscription().is_some() {
-                room.stand = Stand::Away;
+                room.state = ChannelState::Away;
             }
         }
     }
@@ -93,7 +93,7 @@ impl Context {
             let held = room.resumes_from();
             let told = held.is_some() && named.get(&room.channel) == held.as_ref();
             if !told && room.subscription().is_some() {
-                room.stand = Stand::Away;
+                room.state = ChannelState::Away;
             }
             self.advance(place);
         }
@@ -109,7 +109,7 @@ impl Context {
             }
         }
         for room in &self.channels.rooms {
-            if !matches!(room.stand, Stand::Away | Stand::Joined(..)) {
+            if !matches!(room.state, ChannelState::Away | ChannelState::Joined(..)) {
                 continue;
             }
             match room.resumes_from() {
@@ -125,9 +125,9 @@ impl Context {
         for place in 0..self.channels.rooms.len() {
             if let Some(room) = self.channels.rooms.get_mut(place) {
                 room.unbar();
-                if let Stand::Refused(_) = room.stand {
-                    room.stand = Stand::Away;
-                    room.stale = true;
+                if let ChannelState::Refused(_) = room.state {
+                    room.state = ChannelState::Away;
+                    room.needs_refresh = true;
                 }
             }
             self.advance(place);
@@ -154,25 +154,26 @@ impl Context {
     /// The next step of a channel: its cache, then its subscription.
     pub(super) fn advance(&mut self, place: usize) {
         let most = self.config.channels_max as usize;
-        let busy = |room: &&Room| !matches!(room.stand, Stand::New | Stand::Refused(_));
+        let busy =
+            |room: &&Room| !matches!(room.state, ChannelState::New | ChannelState::Refused(_));
         let full = self.channels.rooms.iter().filter(busy).count() >= most;
         let user = self.account.user().map(String::from);
         let Some(room) = self.channels.rooms.get_mut(place) else { return };
-        if let Stand::New = room.stand {
+        if let ChannelState::New = room.state {
             let Some(user) = user else { return };
-            room.stale = true;
+            room.needs_refresh = true;
             if full {
-                room.stand = Stand::Refused(Error::new(ErrorCode::Subscriptions, ""));
+                room.state = ChannelState::Refused(Error::new(ErrorCode::Subscriptions, ""));
                 return;
             }
             if self.store.usable() {
-                room.stand = Stand::Loading;
+                room.state = ChannelState::Loading;
                 let user = key(&user, &room.channel);
                 self.bring_forward(Timer::Cache, PATIENCE);
                 self.ask(Command::Load { user });
                 return;
             }
-            room.stand = Stand::Away;
+            room.state = ChannelState::Away;
         }
         self.join(place, 0);
     }
@@ -182,7 +183,7 @@ impl Context {
         let id = self.upcoming_request();
         if let Some((transport, _)) = self.channels.link
             && let Some(room) = self.channels.rooms.get_mut(place)
-            && matches!(room.stand, Stand::Away | Stand::Joined(..))
+            && matches!(room.state, ChannelState::Away | ChannelState::Joined(..))
             && (repairs > 0 || room.subscription().is_none())
         {
             let question = room.ask(id, repairs);
@@ -208,7 +209,7 @@ impl Context {
         // Once the server may have been asked without it, its answer says nothing of what came after the cache.
         let asked = self.channels.link.is_some() || !self.requests.is_idle();
         let Some(room) = self.channels.rooms.get_mut(place) else { return };
-        let in_time = matches!(room.stand, Stand::Loading) || !asked;
+        let in_time = matches!(room.state, ChannelState::Loading) || !asked;
         match (page, shown) {
             (Some(page), Some(shown))
                 if in_time && page.channel == channel && room.cursor.is_none() =>
@@ -218,9 +219,9 @@ impl Context {
             (Some(page), _) => room.came_too_late(page.epoch),
             (None, _) => {}
         }
-        if let Stand::Loading = room.stand {
-            room.stand = Stand::Away;
-            room.stale = true;
+        if let ChannelState::Loading = room.state {
+            room.state = ChannelState::Away;
+            room.needs_refresh = true;
             self.advance(place);
         }
     }
@@ -229,9 +230,9 @@ impl Context {
     pub(crate) fn caches_overdue(&mut self) {
         for place in 0..self.channels.rooms.len() {
             if let Some(room) = self.channels.rooms.get_mut(place)
-                && let Stand::Loading = room.stand
+                && let ChannelState::Loading = room.state
             {
-                room.stand = Stand::Away;
+                room.state = ChannelState::Away;
                 self.advance(place);
             }
         }
@@ -278,7 +279,7 @@ impl Context {
             return;
         };
         let Some(room) = self.channels.rooms.get_mut(place) else { return };
-        room.stale = true;
+        room.needs_refresh = true;
         if room.cursor.is_some() && !(room.older.has_more() && room.has_room(&self.config)) {
             self.settle(intent, None);
         } else if room.older.wait(intent) {
@@ -304,7 +305,7 @@ impl Context {
     /// Ends what waits for older messages of a channel.
     pub(super) fn end_older(&mut self, place: usize, error: Option<&Error>) {
         let Some(room) = self.channels.rooms.get_mut(place) else { return };
-        room.stale = true;
+        room.needs_refresh = true;
         let calls = room.older.end();
         if !calls.is_empty() {
             room.older.error = error.cloned();

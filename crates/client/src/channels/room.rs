@@ -21,7 +21,7 @@ pub(crate) fn is_unborn(cursor: Cursor) -> bool {
 
 /// How a channel is followed.
 #[derive(Debug)]
-pub(crate) enum Stand {
+pub(crate) enum ChannelState {
     /// Not on this connection, or there is none.
     Away,
     /// On this connection. The number counts repairs in a row.
@@ -40,7 +40,7 @@ pub(crate) struct Room {
     pub(crate) channel: Channel,
     /// When it is left, on the monotonic clock; somebody reads it as long as there is no such time.
     pub(crate) leaving: Option<u64>,
-    pub(crate) stand: Stand,
+    pub(crate) state: ChannelState,
     /// The last `subscribe`.
     pub(crate) asked: u64,
     /// The last record taken; none before the first `subscribed`.
@@ -63,7 +63,7 @@ pub(crate) struct Room {
     /// Messages or cursor changed since the last save.
     pub(crate) unsaved: bool,
     /// What is shown may have changed.
-    pub(crate) stale: bool,
+    pub(crate) needs_refresh: bool,
     /// What the app was last told.
     pub(crate) shown: ChannelView,
 }
@@ -73,7 +73,7 @@ impl Room {
         Self {
             channel,
             leaving: None,
-            stand: Stand::New,
+            state: ChannelState::New,
             asked: 0,
             cursor: None,
             messages: Vec::new(),
@@ -84,15 +84,15 @@ impl Room {
             left: Vec::new(),
             late: None,
             unsaved: false,
-            stale: true,
+            needs_refresh: true,
             shown: ChannelView::default(),
         }
     }
 
     pub(crate) fn status(&self) -> ChannelStatus {
-        match self.stand {
-            Stand::Joined(SubscriptionState::Live, _) => ChannelStatus::Live,
-            Stand::Refused(_) => ChannelStatus::Refused,
+        match self.state {
+            ChannelState::Joined(SubscriptionState::Live, _) => ChannelStatus::Live,
+            ChannelState::Refused(_) => ChannelStatus::Refused,
             _ if self.cursor.is_some() => ChannelStatus::CatchingUp,
             _ => ChannelStatus::Joining,
         }
@@ -100,8 +100,8 @@ impl Room {
 
     /// Its leg, where it is followed on this connection.
     pub(crate) fn subscription(&self) -> Option<SubscriptionState> {
-        match self.stand {
-            Stand::Joined(subscription, _) => Some(subscription),
+        match self.state {
+            ChannelState::Joined(subscription, _) => Some(subscription),
             _ => None,
         }
     }
@@ -109,8 +109,8 @@ impl Room {
     /// Asks to follow it from where it is; `repairs` in a row.
     pub(crate) fn ask(&mut self, id: u64, repairs: u8) -> Subscribe {
         self.asked = id;
-        self.stand = Stand::Joined(SubscriptionState::Asked, repairs);
-        self.stale = true;
+        self.state = ChannelState::Joined(SubscriptionState::Asked, repairs);
+        self.needs_refresh = true;
         let (channel, since) = (self.channel.clone(), self.resumes_from().map(Since::Cursor));
         Subscribe { id: Some(id), channel, since }
     }
@@ -155,11 +155,11 @@ impl Room {
         }
         let mut subscription = SubscriptionState::Behind(top);
         subscription.reached(self.cursor.map_or(0, |cursor| cursor.offset));
-        let repairs = match self.stand {
-            Stand::Joined(_, repairs) => repairs,
+        let repairs = match self.state {
+            ChannelState::Joined(_, repairs) => repairs,
             _ => 0,
         };
-        self.stand = Stand::Joined(subscription, repairs);
+        self.state = ChannelState::Joined(subscription, repairs);
         self.changed();
         true
     }
@@ -190,7 +190,7 @@ impl Room {
             cursor.offset = to;
         }
         self.moved_from = None;
-        if let Stand::Joined(subscription, repairs) = &mut self.stand {
+        if let ChannelState::Joined(subscription, repairs) = &mut self.state {
             subscription.reached(to);
             *repairs = 0;
         }
@@ -241,13 +241,13 @@ impl Room {
         let news = self.gap != Some(gap);
         self.gap = Some(gap);
         self.moved_from = None;
-        self.stale = true;
+        self.needs_refresh = true;
         news
     }
 
     /// Another credential may grant to read back.
     pub(crate) fn unbar(&mut self) {
-        self.stale |= self.older.unbar(self.messages.is_empty());
+        self.needs_refresh |= self.older.unbar(self.messages.is_empty());
     }
 
     /// Whether another page would find room.
@@ -303,7 +303,7 @@ impl Room {
     }
 
     pub(crate) fn changed(&mut self) {
-        self.stale = true;
+        self.needs_refresh = true;
         self.unsaved = true;
     }
 
@@ -315,7 +315,7 @@ impl Room {
 
     /// Shows what is held, with own messages that are not in it yet after that. Answers whether that is anything new.
     pub(crate) fn show(&mut self, own: Vec<Arc<MessageView>>, config: &Config) -> bool {
-        self.stale = false;
+        self.needs_refresh = false;
         let mut list = self.messages.clone();
         list.extend(own);
         let messages = if *self.shown.messages == *list {
@@ -323,8 +323,8 @@ impl Room {
         } else {
             Arc::from(list)
         };
-        let refused = match &self.stand {
-            Stand::Refused(error) => Some(error.clone()),
+        let refused = match &self.state {
+            ChannelState::Refused(error) => Some(error.clone()),
             _ => self.older.error.clone(),
         };
         let view = ChannelView {

@@ -34,7 +34,7 @@ impl Context {
         for place in 0..self.channels.rooms.len() {
             let Some(room) = self.channels.rooms.get(place) else { continue };
             unsaved |= room.wants_save();
-            if !all && !room.stale {
+            if !all && !room.needs_refresh {
                 continue;
             }
             let own = self.own_messages(&room.channel);
@@ -57,7 +57,7 @@ impl Context {
             let Operation::Publish(_) = body.operation else { return None };
             let room = channels.find(&body.channel).and_then(|place| channels.rooms.get(place));
             match room {
-                Some(room) if !matches!(room.stand, room::Stand::Refused(_)) => {
+                Some(room) if !matches!(room.state, room::ChannelState::Refused(_)) => {
                     // Before its first record a log has no name, so that a place in it means nothing.
                     room.cursor.filter(|cursor| !room::is_unborn(*cursor)).map(Some)
                 }

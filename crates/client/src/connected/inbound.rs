@@ -95,9 +95,9 @@ impl Connected {
             }
             InboundMessage::Snapshot(snapshot) => self.resume.snapshot(snapshot, cx)?,
             InboundMessage::Subscribed(answer) => {
-                let owed = cx.owes_no_more(self.transport, &answer.channel);
+                let expected = cx.subscription_answered(self.transport, &answer.channel);
                 self.resume.subscribed(answer, cx)?;
-                cx.room_subscribed(answer, owed)?;
+                cx.room_subscribed(answer, expected)?;
                 cx.channels_work();
             }
             InboundMessage::Trimmed(record) => self.resume.trimmed(record, cx)?,
@@ -125,7 +125,7 @@ impl Connected {
     /// An error about an intent, a refresh, a page, a subscription, or the connection.
     fn refused(&mut self, error: &server::Error, cx: &mut Context) -> Result<(), End> {
         if let Some(channel) = &error.channel {
-            cx.owes_no_more(self.transport, channel);
+            cx.subscription_answered(self.transport, channel);
         }
         let at = cx.now.wall;
         let lane = if error.expected.is_some() { cx.next_lane() } else { String::new() };

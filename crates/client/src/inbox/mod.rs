@@ -12,7 +12,7 @@ pub(crate) use entry::Entry;
 pub(crate) use fold::Fold;
 pub(crate) use lookup::{Found, Lookup};
 pub(crate) use marks::Mark;
-pub(crate) use pager::{Face, Pager};
+pub(crate) use pager::{LoadState, Pager};
 pub(crate) use view::{item, overlay};
 
 use tidings_protocol::server::{Page, Snapshot};
@@ -59,7 +59,7 @@ pub(crate) struct Inbox {
     pub(crate) lookup: Option<Box<Lookup>>,
     /// The state that the app was last told of.
     shown: Shown,
-    loads: Face,
+    loads: LoadState,
     /// Counts changes of `shown` and `loads`.
     revision: u64,
     views: Views,
@@ -157,7 +157,7 @@ impl Inbox {
 
     /// Notes the state of loads for the views: the ones under way, and errors.
     pub(crate) fn refresh_loads(&mut self) {
-        let loads = self.pager.face();
+        let loads = self.pager.load_state();
         if loads != self.loads {
             self.loads = loads;
             self.revision += 1;

@@ -32,7 +32,7 @@ struct Request {
 /// the errors changed.
 ///
 /// These two suffice, because no single event both starts a load and ends another with success.
-pub(crate) type Face = (usize, u64);
+pub(crate) type LoadState = (usize, u64);
 
 /// Loads under way and the last errors, by view.
 #[derive(Debug, Default)]
@@ -135,7 +135,7 @@ impl Pager {
     }
 
     /// The state of loads, as far as views show it.
-    pub(crate) fn face(&self) -> Face {
+    pub(crate) fn load_state(&self) -> LoadState {
         (self.loads.len(), self.outcomes)
     }
 

@@ -34,13 +34,13 @@ pub(super) struct Link {
     /// The request whose answer comes down.
     pub(super) down: Option<Down>,
     /// Channels whose `subscribed` that answer owes.
-    pub(super) owed: Vec<Channel>,
+    pub(super) pending_subscriptions: Vec<Channel>,
     /// More channels want to begin than one address may name.
-    pub(super) crowded: bool,
+    pub(super) overflows_address: bool,
     /// The inbox starts with a snapshot, whatever there is.
-    pub(super) afresh: bool,
+    pub(super) drops_inbox_cursors: bool,
     /// Its channels or credential changed: it is to be opened again.
-    pub(super) stale: bool,
+    pub(super) needs_reopen: bool,
     /// What came down last says why it ends, or that it will.
     pub(super) last_word: bool,
     /// It ended; the machine is yet to hear that.
@@ -63,10 +63,10 @@ impl Link {
             entry: None,
             interval,
             down: None,
-            owed: Vec::new(),
-            crowded: false,
-            afresh: false,
-            stale: false,
+            pending_subscriptions: Vec::new(),
+            overflows_address: false,
+            drops_inbox_cursors: false,
+            needs_reopen: false,
             last_word: false,
             over: false,
             opened: 0,

@@ -138,22 +138,22 @@ impl Context {
     pub(crate) fn renewed(&mut self, transport: u64, session_token: &str) {
         if let Some(link) = self.requests.link(transport) {
             link.entry = Some(String::from(session_token));
-            link.stale = true;
+            link.needs_reopen = true;
             self.bring_forward(Timer::Reopen, 0);
         }
     }
 
     /// The server has said how it goes on with a channel, or that it does not. Answers whether a stream owed that: there,
     /// answers have no numbers.
-    pub(crate) fn owes_no_more(&mut self, transport: u64, channel: &Channel) -> bool {
+    pub(crate) fn subscription_answered(&mut self, transport: u64, channel: &Channel) -> bool {
         let Some(link) = self.requests.link(transport) else { return false };
-        let owed = link.owed.contains(channel);
-        link.owed.retain(|owed| owed != channel);
-        if link.crowded && link.owed.is_empty() {
-            link.stale = true;
+        let was_pending = link.pending_subscriptions.contains(channel);
+        link.pending_subscriptions.retain(|pending| pending != channel);
+        if link.overflows_address && link.pending_subscriptions.is_empty() {
+            link.needs_reopen = true;
             self.bring_forward(Timer::Reopen, 0);
         }
-        owed
+        was_pending
     }
 
     /// What there is to enter this session with elsewhere.
@@ -175,7 +175,7 @@ impl Context {
     /// Opens streams again whose channels or credential changed.
     pub(crate) fn reopen_due(&mut self) {
         for place in 0..self.requests.links.len() {
-            if self.requests.links.get(place).is_some_and(|link| link.stale && !link.over) {
+            if self.requests.links.get(place).is_some_and(|link| link.needs_reopen && !link.over) {
                 self.enter(place, false);
             }
         }
@@ -234,7 +234,9 @@ impl Context {
                 self.enter(place, false);
             }
             Format::Lines { begun: true } if good => {
-                let news = link.owed.is_empty() && !link.crowded && !link.stale;
+                let news = link.pending_subscriptions.is_empty()
+                    && !link.overflows_address
+                    && !link.needs_reopen;
                 let transport = link.transport;
                 self.requests.events.push((transport, TransportEvent::Alive));
                 self.enter(place, news);
@@ -257,9 +259,9 @@ impl Context {
                 let Ok(Subscribe { channel, since, .. }) = Subscribe::from_json(text) else {
                     return;
                 };
-                link.afresh |= since.is_none() && channel.inbox_user().is_some();
-                if link.afresh || !link.owed.contains(&channel) {
-                    link.stale = true;
+                link.drops_inbox_cursors |= since.is_none() && channel.inbox_user().is_some();
+                if link.drops_inbox_cursors || !link.pending_subscriptions.contains(&channel) {
+                    link.needs_reopen = true;
                     self.bring_forward(Timer::Reopen, GATHER);
                 }
             }
@@ -272,14 +274,16 @@ impl Context {
 
     /// Opens what comes down, from the cursors. `news`: goes on with a poll, where only what is new says anything.
     fn enter(&mut self, place: usize, news: bool) {
-        let afresh = self.requests.links.get(place).is_some_and(|link| link.afresh);
-        let (cursors, mut fresh) = self.followed(!afresh);
+        let drops_inbox_cursors =
+            self.requests.links.get(place).is_some_and(|link| link.drops_inbox_cursors);
+        let (cursors, mut fresh) = self.followed(!drops_inbox_cursors);
         let request = self.requests.next();
         let (now, patience) = (self.now.mono, self.trip.patience(self.config.timeout));
         let Some(link) = self.requests.links.get_mut(place) else { return };
         let Some(connect) = &mut link.connect else { return };
-        let mut owed: Vec<Channel> = cursors.iter().map(|(channel, _)| channel.clone()).collect();
-        link.crowded = fresh.len() > ADDRESS_MAX;
+        let mut pending_subscriptions: Vec<Channel> =
+            cursors.iter().map(|(channel, _)| channel.clone()).collect();
+        link.overflows_address = fresh.len() > ADDRESS_MAX;
         fresh.truncate(ADDRESS_MAX);
         let mut path = String::from(match link.kind {
             TransportKind::Poll => "poll?wait=",
@@ -290,7 +294,7 @@ impl Context {
         for channel in fresh {
             path.push_str("&channel=");
             path.push_str(&channel.to_url_segment());
-            owed.push(channel);
+            pending_subscriptions.push(channel);
         }
         connect.cursors = (!cursors.is_empty()).then_some(cursors);
         if link.entry.is_some() {
@@ -301,10 +305,10 @@ impl Context {
         connect.ticket = None;
         connect.token = None;
         if !news {
-            link.owed = owed;
-            link.afresh = false;
+            link.pending_subscriptions = pending_subscriptions;
+            link.drops_inbox_cursors = false;
         }
-        link.stale = false;
+        link.needs_reopen = false;
         link.last_word = false;
         link.opened = now;
         let format = match link.kind {
@@ -395,7 +399,7 @@ impl Context {
         }
         let Some(link) = self.requests.links.get_mut(place) else { return };
         // Once what came before it was taken.
-        link.stale = true;
+        link.needs_reopen = true;
         if let Some(down) = link.down.take().filter(|down| !down.answer.done) {
             self.ask(Command::AbortRequest { request: down.answer.request });
         }

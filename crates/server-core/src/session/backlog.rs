@@ -138,10 +138,10 @@ impl Open {
         let room = turn.limits.mailbox_bytes / 2;
         while let Some(want) = self.backlog.waiting.front() {
             let under_way: usize = self.sizes_under_way().map(|size| size.most(turn.limits)).sum();
-            let owed = self.backlog.sent.saturating_add(under_way);
+            let promised = self.backlog.sent.saturating_add(under_way);
             // If no bytes are outstanding, one answer is always requested, whatever its size;
             // otherwise a small mailbox would block it for ever.
-            if owed > 0 && owed.saturating_add(want.size().most(turn.limits)) > room {
+            if promised > 0 && promised.saturating_add(want.size().most(turn.limits)) > room {
                 // If no bytes were sent, there is no drain to wait for: the answers in progress
                 // call this again.
                 if self.backlog.sent > 0 && !self.backlog.awaits_drain {
