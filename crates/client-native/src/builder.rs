@@ -281,7 +281,7 @@ fn wrong_with(transports: &[TransportKind]) -> Option<&'static str> {
     if transports.contains(&TransportKind::Relay) {
         return Some("Relay is for tabs of a browser");
     }
-    let twice = |(place, kind)| transports.iter().skip(place + 1).any(|other| other == kind);
+    let twice = |(index, kind)| transports.iter().skip(index + 1).any(|other| other == kind);
     transports.iter().enumerate().any(twice).then_some("one is named twice")
 }
 

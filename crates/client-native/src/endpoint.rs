@@ -68,8 +68,8 @@ mod tests {
             ("http://example.com/rt/", "example.com/rt/v1/"),
             ("http://[::1]:80/rt", "[::1]:80/rt/v1/"),
         ];
-        for (url, place) in cases {
-            let expected = (format!("ws://{place}ws"), format!("http://{place}"));
+        for (url, index) in cases {
+            let expected = (format!("ws://{index}ws"), format!("http://{index}"));
             assert_eq!(addresses(url).unwrap(), expected);
         }
     }

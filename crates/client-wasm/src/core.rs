@@ -127,13 +127,13 @@ impl Core {
 
 /// The transports by their numbers. Written without a loop, which would cost more.
 fn transports(places: [Place; 3]) -> Vec<TransportKind> {
-    let kind = |place: Place| match place {
+    let kind = |index: Place| match index {
         1 => TransportKind::Ws,
         2 => TransportKind::Sse,
         _ => TransportKind::Poll,
     };
     let mut kinds: Vec<_> = vec![kind(places[0]), kind(places[1]), kind(places[2])];
-    kinds.truncate(places.iter().filter(|place| **place > 0).count());
+    kinds.truncate(places.iter().filter(|index| **index > 0).count());
     kinds
 }
 
@@ -155,9 +155,9 @@ mod tests {
 
     #[test]
     fn transports_come_in_their_order() {
-        let place =
+        let index =
             |name| 1 + ops::TRANSPORTS.iter().position(|other| *other == name).unwrap() as u32;
-        let [ws, sse, poll] = ["ws", "sse", "poll"].map(place);
+        let [ws, sse, poll] = ["ws", "sse", "poll"].map(index);
         assert_eq!(transports([ws, sse, poll]), [Ws, Sse, Poll]);
         assert_eq!(transports([poll, ws, 0]), [Poll, Ws]);
         assert_eq!(transports([sse, 0, 0]), [Sse]);

@@ -154,8 +154,8 @@ pub(crate) fn channel(
     seen: &mut Vec<Seen>,
 ) -> JsonText<RawChannel> {
     let view = client.channel(&channel);
-    let place = seen.iter().position(|seen| seen.channel == channel);
-    let known = place.map(|place| seen.swap_remove(place).messages);
+    let index = seen.iter().position(|seen| seen.channel == channel);
+    let known = index.map(|index| seen.swap_remove(index).messages);
     let known = known.filter(|_| !whole).unwrap_or_default();
     if !view.messages.is_empty() {
         seen.push(Seen { channel, messages: view.messages.clone() });

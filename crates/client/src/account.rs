@@ -47,8 +47,8 @@ impl Account {
     /// Takes the intents that the current user left earlier.
     fn take_away(&mut self) -> Option<Intents> {
         let user = self.user()?;
-        let place = self.away.iter().position(|(away, _)| away == user)?;
-        Some(self.away.remove(place).1)
+        let index = self.away.iter().position(|(away, _)| away == user)?;
+        Some(self.away.remove(index).1)
     }
 }
 

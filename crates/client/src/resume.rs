@@ -268,9 +268,9 @@ impl Resume {
             // It came over the other connection, all of it.
             return Ok(());
         }
-        let place = (gap.channel.clone(), gap.from, gap.to);
-        if cx.gap.as_ref() != Some(&place) {
-            cx.gap = Some(place);
+        let index = (gap.channel.clone(), gap.from, gap.to);
+        if cx.gap.as_ref() != Some(&index) {
+            cx.gap = Some(index);
             let Gap { channel, from, to, why } = gap.clone();
             cx.tell(Command::Gap { channel, from, to, why });
         }

@@ -157,8 +157,8 @@ mod tests {
 
     #[test]
     fn every_timer_has_its_own_place() {
-        for (place, timer) in Timer::ALL.into_iter().enumerate() {
-            assert_eq!(timer as usize, place);
+        for (index, timer) in Timer::ALL.into_iter().enumerate() {
+            assert_eq!(timer as usize, index);
         }
     }
 

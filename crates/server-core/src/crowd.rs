@@ -19,7 +19,7 @@ pub struct Crowd<K> {
     /// Keys by the number of their connections.
     sizes: BTreeSet<(usize, K)>,
     /// Each connection's key, and since when it is silent.
-    places: BTreeMap<u64, (K, u64)>,
+    refs: BTreeMap<u64, (K, u64)>,
     next: u64,
 }
 
@@ -38,8 +38,8 @@ impl<K: Clone + Ord> Crowd<K> {
     /// An empty table.
     #[must_use]
     pub fn new(bounds: Bounds) -> Self {
-        let (keys, sizes, places) = (BTreeMap::new(), BTreeSet::new(), BTreeMap::new());
-        Self { bounds, keys, sizes, places, next: 0 }
+        let (keys, sizes, refs) = (BTreeMap::new(), BTreeSet::new(), BTreeMap::new());
+        Self { bounds, keys, sizes, refs, next: 0 }
     }
 
     /// Adds a connection under its number. Returns the connection that has to be closed for it,
@@ -49,7 +49,7 @@ impl<K: Clone + Ord> Crowd<K> {
         let here = self.keys.get(&key).map_or(0, Vec::len);
         let leaver = if here >= self.bounds.each.max(1) {
             self.oldest(key.clone(), Full::Share)
-        } else if self.places.len() >= self.bounds.total.max(1) {
+        } else if self.refs.len() >= self.bounds.total.max(1) {
             self.make_room()
         } else {
             None
@@ -67,7 +67,7 @@ impl<K: Clone + Ord> Crowd<K> {
 
     /// Removes a connection that is closed or authenticated. Returns its key, if it was here.
     pub fn leave(&mut self, number: u64) -> Option<K> {
-        let (key, since) = self.places.remove(&number)?;
+        let (key, since) = self.refs.remove(&number)?;
         if let Some(of_key) = self.keys.get_mut(&key) {
             let before = of_key.len();
             if let Ok(at) = of_key.binary_search_by_key(&since, |(since, _)| *since) {
@@ -92,13 +92,13 @@ impl<K: Clone + Ord> Crowd<K> {
     /// How many connections are here.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.places.len()
+        self.refs.len()
     }
 
     /// Whether the table is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.places.is_empty()
+        self.refs.is_empty()
     }
 
     fn oldest(&mut self, key: K, full: Full) -> Option<Leaver<K>> {
@@ -113,7 +113,7 @@ impl<K: Clone + Ord> Crowd<K> {
         let before = of_key.len();
         of_key.reserve_exact(1.max(before / 2));
         of_key.push((self.next, number));
-        self.places.insert(number, (key.clone(), self.next));
+        self.refs.insert(number, (key.clone(), self.next));
         self.measure(key, before, before + 1);
     }
 

@@ -108,13 +108,13 @@ struct Topic<S> {
     hinted: Option<(Epoch, u64)>,
     /// A slab: slots keep their index, so that a detach is cheap however many subscribers there
     /// are.
-    places: Vec<Place<S>>,
+    entries: Vec<Entry<S>>,
     /// Indices of free places.
     free: Vec<u32>,
 }
 
 #[derive(Debug)]
-struct Place<S> {
+struct Entry<S> {
     sink: Option<S>,
     generation: u32,
     /// Last offset pushed or read; [`CATCHING_UP`] while the session reads the log.
@@ -140,8 +140,8 @@ impl<S: Sink> Hub<S> {
     /// `sent` may be above this hub's top: a reader of the log can be ahead of the fan-out.
     pub fn go_live(&mut self, channel: &Channel, slot: Slot, epoch: Epoch, sent: u64) -> GoLive {
         let Some(topic) = self.topics.get_mut(channel) else { return GoLive::Behind };
-        if let Some(place) = topic.place(slot) {
-            place.sent = CATCHING_UP;
+        if let Some(entry) = topic.entry(slot) {
+            entry.sent = CATCHING_UP;
         }
         // A hint counts only once: if the log does not have the hinted record, the subscriber must
         // not read for ever.
@@ -165,9 +165,9 @@ impl<S: Sink> Hub<S> {
             Some(_) => {}
             None => topic.top = Some((epoch, sent)),
         }
-        match topic.place(slot) {
-            Some(place) => {
-                place.sent = sent;
+        match topic.entry(slot) {
+            Some(entry) => {
+                entry.sent = sent;
                 GoLive::Live
             }
             None => GoLive::Behind,
@@ -179,7 +179,7 @@ impl<S: Sink> Hub<S> {
     pub fn detach(&mut self, channel: &Channel, slot: Slot) {
         if let Some(topic) = self.topics.get_mut(channel) {
             topic.remove(slot);
-            if topic.free.len() == topic.places.len() {
+            if topic.free.len() == topic.entries.len() {
                 self.topics.remove(channel);
             }
         }
@@ -254,10 +254,10 @@ impl<S: Sink> Hub<S> {
     #[must_use]
     pub fn live_top(&self, channel: &Channel, slot: Slot) -> Option<u64> {
         let topic = self.topics.get(channel)?;
-        let place = topic.places.get(slot.index as usize)?;
-        let live = place.generation == slot.generation
-            && place.sink.is_some()
-            && place.sent != CATCHING_UP;
+        let entry = topic.entries.get(slot.index as usize)?;
+        let live = entry.generation == slot.generation
+            && entry.sink.is_some()
+            && entry.sent != CATCHING_UP;
         topic.top.filter(|_| live).map(|(_, top)| top)
     }
 
@@ -297,58 +297,58 @@ impl<S: Sink> Hubs for Hub<S> {
 
 impl<S: Sink> Topic<S> {
     const fn empty() -> Self {
-        Self { top: None, hinted: None, places: Vec::new(), free: Vec::new() }
+        Self { top: None, hinted: None, entries: Vec::new(), free: Vec::new() }
     }
 
     fn insert(&mut self, sink: S, generation: u32) -> Slot {
-        let place = Place { sink: Some(sink), generation, sent: CATCHING_UP };
+        let entry = Entry { sink: Some(sink), generation, sent: CATCHING_UP };
         if let Some(index) = self.free.pop()
-            && let Some(free) = self.places.get_mut(index as usize)
+            && let Some(free) = self.entries.get_mut(index as usize)
         {
-            *free = place;
+            *free = entry;
             return Slot { index, generation };
         }
         // Most channels are inboxes with one or two subscribers: `Vec` would reserve room for four.
-        if self.places.is_empty() {
-            self.places.reserve_exact(1);
+        if self.entries.is_empty() {
+            self.entries.reserve_exact(1);
         }
-        self.places.push(place);
-        Slot { index: (self.places.len() - 1) as u32, generation }
+        self.entries.push(entry);
+        Slot { index: (self.entries.len() - 1) as u32, generation }
     }
 
-    fn place(&mut self, slot: Slot) -> Option<&mut Place<S>> {
-        let place = self.places.get_mut(slot.index as usize)?;
-        (place.generation == slot.generation && place.sink.is_some()).then_some(place)
+    fn entry(&mut self, slot: Slot) -> Option<&mut Entry<S>> {
+        let entry = self.entries.get_mut(slot.index as usize)?;
+        (entry.generation == slot.generation && entry.sink.is_some()).then_some(entry)
     }
 
     fn remove(&mut self, slot: Slot) {
-        if let Some(place) = self.place(slot) {
-            place.sink = None;
+        if let Some(entry) = self.entry(slot) {
+            entry.sink = None;
             self.free.push(slot.index);
         }
     }
 
     fn has_live(&self) -> bool {
-        self.places.iter().any(|place| place.sink.is_some() && place.sent != CATCHING_UP)
+        self.entries.iter().any(|entry| entry.sink.is_some() && entry.sent != CATCHING_UP)
     }
 
     fn deliver(&mut self, record: &Record) -> usize {
         let mut pushed = 0;
-        for (index, place) in self.places.iter_mut().enumerate() {
-            let Some(sink) = &place.sink else { continue };
+        for (index, entry) in self.entries.iter_mut().enumerate() {
+            let Some(sink) = &entry.sink else { continue };
             // A subscriber that has read the log may be ahead of this record.
-            if place.sent == CATCHING_UP || place.sent >= record.offset {
+            if entry.sent == CATCHING_UP || entry.sent >= record.offset {
                 continue;
             }
-            if place.sent + 1 == record.offset && sink.push(&record.frame) {
-                place.sent = record.offset;
+            if entry.sent + 1 == record.offset && sink.push(&record.frame) {
+                entry.sent = record.offset;
                 pushed += 1;
             } else {
                 // The connection's queue is full, or this subscriber has a hole: it must read the
                 // log.
-                let slot = Slot { index: index as u32, generation: place.generation };
-                sink.lagged(&record.channel, slot, place.sent);
-                place.sent = CATCHING_UP;
+                let slot = Slot { index: index as u32, generation: entry.generation };
+                sink.lagged(&record.channel, slot, entry.sent);
+                entry.sent = CATCHING_UP;
             }
         }
         pushed
@@ -362,16 +362,16 @@ impl<S: Sink> Topic<S> {
 
     /// All subscribers read the log again.
     fn send_back(&mut self, channel: &Channel) {
-        for (index, place) in self.places.iter_mut().enumerate() {
-            if let Some(sink) = &place.sink
-                && place.sent != CATCHING_UP
+        for (index, entry) in self.entries.iter_mut().enumerate() {
+            if let Some(sink) = &entry.sink
+                && entry.sent != CATCHING_UP
             {
                 sink.lagged(
                     channel,
-                    Slot { index: index as u32, generation: place.generation },
-                    place.sent,
+                    Slot { index: index as u32, generation: entry.generation },
+                    entry.sent,
                 );
-                place.sent = CATCHING_UP;
+                entry.sent = CATCHING_UP;
             }
         }
     }

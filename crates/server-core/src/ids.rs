@@ -21,12 +21,12 @@ impl Ids {
         let high = wall << 16 | 0x7000 | a & 0x0fff;
         let low = 0x8000_0000_0000_0000 | b >> 2;
         let mut text = String::with_capacity(36);
-        for (place, nibble) in (0..16)
-            .map(|place| high >> (60 - 4 * place))
-            .chain((0..16).map(|place| low >> (60 - 4 * place)))
+        for (index, nibble) in (0..16)
+            .map(|index| high >> (60 - 4 * index))
+            .chain((0..16).map(|index| low >> (60 - 4 * index)))
             .enumerate()
         {
-            if matches!(place, 8 | 12 | 16 | 20) {
+            if matches!(index, 8 | 12 | 16 | 20) {
                 text.push('-');
             }
             text.push(char::from(HEX[(nibble & 15) as usize]));

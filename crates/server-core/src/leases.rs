@@ -103,24 +103,24 @@ pub enum Verdict {
 
 /// Decides a claim against the user's connections, and updates them. A repeated claim is already
 /// admitted.
-pub fn decide(places: &mut Vec<Taken>, claim: &Claim) -> Verdict {
-    if places.iter().any(|taken| taken.connection == claim.connection) {
+pub fn decide(leases: &mut Vec<Taken>, claim: &Claim) -> Verdict {
+    if leases.iter().any(|taken| taken.connection == claim.connection) {
         return Verdict::Admitted { replaced: None };
     }
     let older = claim.instance.as_ref().and_then(|instance| {
-        places.iter().position(|taken| taken.instance.as_ref() == Some(instance))
+        leases.iter().position(|taken| taken.instance.as_ref() == Some(instance))
     });
     if claim.anew
-        && let Some(taken) = older.and_then(|older| places.get(older))
+        && let Some(taken) = older.and_then(|older| leases.get(older))
     {
         return Verdict::Superseded { by: taken.connection };
     }
-    let replaced = older.map(|older| places.swap_remove(older).connection);
+    let replaced = older.map(|older| leases.swap_remove(older).connection);
     // A replaced connection frees its own place, so the limit does not matter.
-    if replaced.is_none() && places.len() >= claim.limit {
-        return Verdict::Full { taken: places.len() };
+    if replaced.is_none() && leases.len() >= claim.limit {
+        return Verdict::Full { taken: leases.len() };
     }
-    places.push(Taken { connection: claim.connection, instance: claim.instance.clone() });
+    leases.push(Taken { connection: claim.connection, instance: claim.instance.clone() });
     Verdict::Admitted { replaced }
 }
 
@@ -141,44 +141,44 @@ mod tests {
 
     #[test]
     fn the_limit_counts_all_nodes() {
-        let mut places = Vec::new();
+        let mut leases = Vec::new();
         for node in [1, 2] {
             let admitted = Verdict::Admitted { replaced: None };
-            assert_eq!(decide(&mut places, &claim(node, 1, None)), admitted);
+            assert_eq!(decide(&mut leases, &claim(node, 1, None)), admitted);
         }
-        assert_eq!(decide(&mut places, &claim(3, 1, None)), Verdict::Full { taken: 2 });
+        assert_eq!(decide(&mut leases, &claim(3, 1, None)), Verdict::Full { taken: 2 });
     }
 
     #[test]
     fn a_page_takes_the_place_of_its_older_connection_on_another_node() {
-        let mut places = Vec::new();
-        decide(&mut places, &claim(1, 1, Some("page")));
-        decide(&mut places, &claim(1, 2, None));
+        let mut leases = Vec::new();
+        decide(&mut leases, &claim(1, 1, Some("page")));
+        decide(&mut leases, &claim(1, 2, None));
         let replaced = Some(ConnectionId { node: 1, number: 1 });
-        let verdict = decide(&mut places, &claim(2, 1, Some("page")));
+        let verdict = decide(&mut leases, &claim(2, 1, Some("page")));
         assert_eq!(verdict, Verdict::Admitted { replaced });
-        assert_eq!(places.len(), 2);
+        assert_eq!(leases.len(), 2);
     }
 
     #[test]
     fn a_claim_made_anew_takes_a_free_place_and_none_of_its_pages_newer_connection() {
-        let mut places = Vec::new();
+        let mut leases = Vec::new();
         let anew = |number, instance| Claim { anew: true, ..claim(1, number, instance) };
-        decide(&mut places, &claim(2, 1, Some("page")));
+        decide(&mut leases, &claim(2, 1, Some("page")));
         let by = ConnectionId { node: 2, number: 1 };
-        assert_eq!(decide(&mut places, &anew(1, Some("page"))), Verdict::Superseded { by });
+        assert_eq!(decide(&mut leases, &anew(1, Some("page"))), Verdict::Superseded { by });
         let admitted = Verdict::Admitted { replaced: None };
-        assert_eq!(decide(&mut places, &anew(2, Some("other"))), admitted);
-        assert_eq!(decide(&mut places, &anew(3, None)), Verdict::Full { taken: 2 });
-        let connections: Vec<ConnectionId> = places.iter().map(|taken| taken.connection).collect();
+        assert_eq!(decide(&mut leases, &anew(2, Some("other"))), admitted);
+        assert_eq!(decide(&mut leases, &anew(3, None)), Verdict::Full { taken: 2 });
+        let connections: Vec<ConnectionId> = leases.iter().map(|taken| taken.connection).collect();
         assert_eq!(connections, [by, ConnectionId { node: 1, number: 2 }]);
     }
 
     #[test]
     fn a_claim_that_comes_twice_takes_one_place() {
-        let mut places = Vec::new();
-        decide(&mut places, &claim(1, 1, None));
-        decide(&mut places, &claim(1, 1, None));
-        assert_eq!(places.len(), 1);
+        let mut leases = Vec::new();
+        decide(&mut leases, &claim(1, 1, None));
+        decide(&mut leases, &claim(1, 1, None));
+        assert_eq!(leases.len(), 1);
     }
 }

@@ -109,11 +109,11 @@ mod tests {
         assert_eq!(open(&KEY, proof, "mina", "room:a", Epoch::from_bits(8)), None);
         assert_eq!(open(&ProofKey::new([8; 32]), proof, "mina", "room:a", epoch), None);
         assert_eq!(open(&KEY, Proof::NONE, "mina", "room:a", epoch), None);
-        for place in 0..24 {
+        for index in 0..24 {
             let mut text = proof.as_str().to_owned().into_bytes();
-            text[place] = if text[place] == b'A' { b'B' } else { b'A' };
+            text[index] = if text[index] == b'A' { b'B' } else { b'A' };
             let changed = Proof::from_text(str::from_utf8(&text).unwrap());
-            assert_eq!(open(&KEY, changed, "mina", "room:a", epoch), None, "{place}");
+            assert_eq!(open(&KEY, changed, "mina", "room:a", epoch), None, "{index}");
         }
     }
 }

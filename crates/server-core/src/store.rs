@@ -344,12 +344,12 @@ pub enum Written {
     /// Nothing had to change.
     Unchanged {
         /// The inbox, with its epoch and top.
-        at: Place,
+        at: RecordRef,
         /// The current counts.
         counts: Option<Counts>,
     },
     /// The earlier answer for the same key or lane position. There is nothing new to deliver.
-    Replayed(Vec<Place>),
+    Replayed(Vec<RecordRef>),
     /// Refused permanently. The lane position is consumed, except for `sequence` and
     /// `full`.
     Refused(Refusal),
@@ -359,7 +359,7 @@ pub enum Written {
 
 /// The address of a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct RecordRef {
     /// Channel.
     pub channel: Channel,
     /// Its epoch.

@@ -156,7 +156,7 @@ struct Taken {
     whose: Principal,
     stream: TcpStream,
     address: SocketAddr,
-    place: OwnedSemaphorePermit,
+    permit: OwnedSemaphorePermit,
 }
 
 impl Taken {
@@ -184,7 +184,7 @@ async fn speak(
     bounds: Bounds,
     mut house: watch::Receiver<House>,
 ) {
-    let Taken { stream, address, place, .. } = taken;
+    let Taken { stream, address, permit, .. } = taken;
     let far = peer.clone();
     let app = service_fn(move |mut request: http::Request<hyper::body::Incoming>| {
         far.begin();
@@ -201,7 +201,7 @@ async fn speak(
         .half_close(true)
         .max_buf_size(LINK_BUFFER)
         .serve_connection(
-            TokioIo::new(Link::new(stream, peer.clone(), place)),
+            TokioIo::new(Link::new(stream, peer.clone(), permit)),
             TowerToHyperService::new(app),
         )
         .with_upgrades();
@@ -303,26 +303,26 @@ impl Acceptor {
     /// take turns. Cancel-safe.
     async fn next(&mut self, house: &watch::Sender<House>) -> Taken {
         loop {
-            let mut place = None;
+            let mut permit = None;
             if !self.waiting.is_empty() {
-                place = Arc::clone(&self.links).try_acquire_owned().ok();
-                if place.is_none() {
+                permit = Arc::clone(&self.links).try_acquire_owned().ok();
+                if permit.is_none() {
                     become_(house, House::Open, House::Full);
                     self.is_asked = self.is_asked || self.lobby.make_room();
                 }
             }
             // Connections may be idle for longer again once none waits for a place.
-            if self.waiting.is_empty() || place.is_some() {
+            if self.waiting.is_empty() || permit.is_some() {
                 become_(house, House::Full, House::Open);
             }
-            let is_full = !self.waiting.is_empty() && place.is_none();
+            let is_full = !self.waiting.is_empty() && permit.is_none();
             tokio::select! {
                 arrived = accept(&self.listener, &self.lobby) => self.queue(arrived),
-                () = self.pace.wait(), if place.is_some() => {
+                () = self.pace.wait(), if permit.is_some() => {
                     self.is_asked = false;
-                    if let Some((whose, arrived, place)) = place.and_then(|place| self.pop(place)) {
+                    if let Some((whose, arrived, permit)) = permit.and_then(|permit| self.pop(permit)) {
                         let Arrived { stream, address } = arrived;
-                        return Taken { whose, stream, address, place };
+                        return Taken { whose, stream, address, permit };
                     }
                 }
                 () = async { drop(self.links.acquire().await) }, if is_full => {}
@@ -335,9 +335,9 @@ impl Acceptor {
         while let Some(Ok((stream, address))) = self.listener.accept().now_or_never() {
             self.queue(Arrived { stream, address });
         }
-        let place = Arc::clone(&self.links).try_acquire_owned().ok()?;
-        let (whose, Arrived { stream, address }, place) = self.pop(place)?;
-        Some(Taken { whose, stream, address, place })
+        let permit = Arc::clone(&self.links).try_acquire_owned().ok()?;
+        let (whose, Arrived { stream, address }, permit) = self.pop(permit)?;
+        Some(Taken { whose, stream, address, permit })
     }
 
     /// Queues a connection. If there is no room, it or another one is closed; its client
@@ -354,11 +354,11 @@ impl Acceptor {
 
     fn pop(
         &mut self,
-        place: OwnedSemaphorePermit,
+        permit: OwnedSemaphorePermit,
     ) -> Option<(Principal, Arrived, OwnedSemaphorePermit)> {
         let (whose, arrived) = self.waiting.pop()?;
         self.waiting.done(&whose);
-        Some((whose, arrived, place))
+        Some((whose, arrived, permit))
     }
 }
 

@@ -52,8 +52,8 @@ impl History {
     /// The message at an offset of a room.
     #[must_use]
     pub fn message(&self, channel: &Channel, offset: u64) -> Option<&Message> {
-        let place = usize::try_from(offset.checked_sub(1)?).ok()?;
-        match self.logs.get(channel)?.facts.get(place)? {
+        let index = usize::try_from(offset.checked_sub(1)?).ok()?;
+        match self.logs.get(channel)?.facts.get(index)? {
             ServerMessage::Message(message) => Some(message),
             _ => None,
         }
@@ -194,7 +194,7 @@ impl Model {
     /// The first item in the list.
     #[must_use]
     pub fn newest(&self) -> Option<&(bool, u64)> {
-        self.items.iter().max_by_key(|(place, thing)| (thing.at, **place)).map(|(place, _)| place)
+        self.items.iter().max_by_key(|(key, thing)| (thing.at, **key)).map(|(key, _)| key)
     }
 
     /// Unread and unseen items of a channel.

@@ -10,12 +10,12 @@ use tidings_client_core::{Change, ChannelView, Error, ItemKey, MarkTargets, Mess
 use tidings_protocol::{Channel, MarkSet, ServerMessage, rights::RightSet, server::GapReason};
 use tidings_server_core::{
     Limits,
-    store::{Place, Subject},
+    store::{RecordRef, Subject},
 };
 
 use crate::{
     env::Conn,
-    storage::{Place as Row, Saved},
+    storage::{RowKey, Saved},
 };
 
 /// The user and session of a connection, as the node admitted it.
@@ -91,7 +91,7 @@ pub enum Observation {
     /// A backend sends a publish for the first time.
     Sent { publish: usize },
     /// A backend gets the answer that a publish is stored.
-    Acknowledged { publish: usize, places: Vec<Place> },
+    Acknowledged { publish: usize, refs: Vec<RecordRef> },
     /// The app's backend made a ticket for a session.
     Granted { user: String, session: String, allowed: Allowed },
     /// A ticket opened or renewed a session.
@@ -115,7 +115,7 @@ pub enum Observation {
     /// Rows of a user's outbox are on disk.
     Kept { user: String, changes: Vec<Change> },
     /// A row can't be read any more.
-    Damaged { place: Row },
+    Damaged { key: RowKey },
     /// The app got a notification.
     Arrived { page: Page, key: ItemKey },
     /// The app got a message in a room.

@@ -86,11 +86,11 @@ pub fn many(
             scope.spawn(|| {
                 prepare();
                 while !stop.load(Ordering::Relaxed) {
-                    let place = next.fetch_add(1, Ordering::Relaxed);
-                    if place >= seeds {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    if index >= seeds {
                         return;
                     }
-                    let lived = one_checked(start + place);
+                    let lived = one_checked(start + index);
                     let mut outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner);
                     outcome.seeds += 1;
                     outcome.tally.add(&lived.tally);

@@ -38,7 +38,7 @@ pub struct Save {
 }
 
 /// The position of a row: user, lane and `seq`.
-pub type Place = (String, String, u64);
+pub type RowKey = (String, String, u64);
 
 /// The storage of one profile.
 #[derive(Clone, Debug, Default)]
@@ -55,7 +55,7 @@ pub struct Storage {
 #[derive(Clone, Debug, Default)]
 struct Shelf {
     caches: BTreeMap<String, Saved>,
-    rows: BTreeMap<Place, String>,
+    rows: BTreeMap<RowKey, String>,
 }
 
 impl Shelf {
@@ -174,8 +174,8 @@ impl Storage {
     }
 
     /// All rows.
-    pub fn rows(&self) -> impl Iterator<Item = (&Place, &str)> {
-        self.shelf.rows.iter().map(|(place, text)| (place, text.as_str()))
+    pub fn rows(&self) -> impl Iterator<Item = (&RowKey, &str)> {
+        self.shelf.rows.iter().map(|(index, text)| (index, text.as_str()))
     }
 
     /// A page ended: the browser releases its locks.

@@ -37,11 +37,11 @@ pub(crate) fn channel(view: &ChannelView, known: &[Arc<MessageView>]) -> JsonTex
     // Both lists have the same order; new messages may be in between.
     let mut rest = known;
     list(out.slot("messages"), &view.messages, |out, message| {
-        let place = rest.iter().position(|known| Arc::ptr_eq(known, message));
-        if let Some(place) = place {
-            rest = rest.get(place + 1..).unwrap_or_default();
+        let index = rest.iter().position(|known| Arc::ptr_eq(known, message));
+        if let Some(index) = index {
+            rest = rest.get(index + 1..).unwrap_or_default();
         }
-        entry(out, message, place.is_some());
+        entry(out, message, index.is_some());
     });
     out.end()
 }

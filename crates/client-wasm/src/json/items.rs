@@ -26,7 +26,7 @@ impl Items {
     pub(crate) fn forget_all_but(&mut self, items: &[ItemView]) -> Vec<u64> {
         let mut stays = vec![false; self.known.len()];
         for item in items {
-            if let Some(stay) = self.place(&item.key).ok().and_then(|place| stays.get_mut(place)) {
+            if let Some(stay) = self.index(&item.key).ok().and_then(|index| stays.get_mut(index)) {
                 *stay = true;
             }
         }
@@ -42,7 +42,7 @@ impl Items {
         gone
     }
 
-    fn place(&self, key: &ItemKey) -> Result<usize, usize> {
+    fn index(&self, key: &ItemKey) -> Result<usize, usize> {
         self.known.binary_search_by(|(known, _)| known.cmp(key))
     }
 
@@ -97,8 +97,8 @@ impl Items {
     }
 
     fn entry(&mut self, out: &mut String, item: &ItemView) {
-        let place = self.place(&item.key);
-        let known = place.ok().and_then(|place| self.known.get(place)).map(|(_, number)| *number);
+        let index = self.index(&item.key);
+        let known = index.ok().and_then(|index| self.known.get(index)).map(|(_, number)| *number);
         let flags = u64::from(item.read)
             | u64::from(item.seen) << 1
             | u64::from(item.archived) << 2
@@ -107,9 +107,9 @@ impl Items {
         known.unwrap_or(self.last + 1).encode(out);
         out.push(',');
         flags.encode(out);
-        if let Err(place) = place {
+        if let Err(index) = index {
             self.last += 1;
-            self.known.insert(place, (item.key.clone(), self.last));
+            self.known.insert(index, (item.key.clone(), self.last));
             out.push(',');
             push_str_escaped(out, &item.id);
             out.push(',');

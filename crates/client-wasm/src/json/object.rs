@@ -41,8 +41,8 @@ impl Object {
 /// An array.
 pub(super) fn list<T>(out: &mut String, values: &[T], mut write: impl FnMut(&mut String, &T)) {
     out.push('[');
-    for (place, value) in values.iter().enumerate() {
-        if place > 0 {
+    for (index, value) in values.iter().enumerate() {
+        if index > 0 {
             out.push(',');
         }
         write(out, value);

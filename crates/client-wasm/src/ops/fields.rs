@@ -60,8 +60,8 @@ impl<'a> Fields<'a> {
 
 /// What is before and after the first line break.
 fn halves(text: &str) -> Option<(&str, &str)> {
-    let place = text.bytes().position(|byte| byte == b'\n')?;
-    Some((text.get(..place)?, text.get(place + 1..)?))
+    let index = text.bytes().position(|byte| byte == b'\n')?;
+    Some((text.get(..index)?, text.get(index + 1..)?))
 }
 
 /// A kind of field: what Rust reads, and what TypeScript gives.

@@ -333,8 +333,8 @@ mod tests {
 
     #[test]
     fn places_in_the_lists_are_those_that_are_read() {
-        let given = |place: usize| {
-            let fields = Fields::new("x", [1.0, place as f64], None);
+        let given = |index: usize| {
+            let fields = Fields::new("x", [1.0, index as f64], None);
             match startup_event(CREDENTIAL, fields) {
                 Some(Event::CredentialFetched { attempt: 1, result }) => match result {
                     Ok(Credential::Ticket(_)) => "TICKET",
@@ -345,11 +345,11 @@ mod tests {
                 other => panic!("{other:?}"),
             }
         };
-        for (place, (name, _)) in GIVEN.iter().enumerate() {
-            assert_eq!(given(place), *name);
+        for (index, (name, _)) in GIVEN.iter().enumerate() {
+            assert_eq!(given(index), *name);
         }
-        let show = |place: usize| {
-            let fields = Fields::new("", [place as f64, 0.0], None);
+        let show = |index: usize| {
+            let fields = Fields::new("", [index as f64, 0.0], None);
             match intent_event(LOAD_OLDER_ITEMS, fields, 1) {
                 Some(Event::MoreRequested { filter, .. }) => match filter.show {
                     Show::Inbox => "inbox",
@@ -360,8 +360,8 @@ mod tests {
                 other => panic!("{other:?}"),
             }
         };
-        for (place, name) in SHOWS.iter().enumerate() {
-            assert_eq!(show(place), *name);
+        for (index, name) in SHOWS.iter().enumerate() {
+            assert_eq!(show(index), *name);
         }
     }
 

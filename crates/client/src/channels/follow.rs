@@ -25,8 +25,8 @@ type Step = Result<(), Failure>;
 impl Context {
     /// The server says how it goes on with a channel; `expected`: as a stream that was opened for it.
     pub(crate) fn room_subscribed(&mut self, answer: &Subscribed, expected: bool) -> Step {
-        let Some(place) = self.channels.find(&answer.channel) else { return Ok(()) };
-        let Some(room) = self.channels.rooms.get_mut(place) else { return Ok(()) };
+        let Some(index) = self.channels.find(&answer.channel) else { return Ok(()) };
+        let Some(room) = self.channels.rooms.get_mut(index) else { return Ok(()) };
         // Without a number it comes by itself, and is of the subscription before where another was just asked for: what came
         // since was not taken, so that its gap is not all that is missing.
         let ours = match answer.id {
@@ -45,10 +45,10 @@ impl Context {
     }
 
     pub(crate) fn room_message(&mut self, record: &Message) -> Step {
-        let Some(place) = self.next_of(&record.channel, record.offset)? else { return Ok(()) };
+        let Some(index) = self.next_of(&record.channel, record.offset)? else { return Ok(()) };
         let epoch = self.cursor_of(&record.channel).map(|cursor| cursor.epoch);
         let message = self.view_of(record, epoch);
-        if let Some(room) = self.channels.rooms.get_mut(place) {
+        if let Some(room) = self.channels.rooms.get_mut(index) {
             room.take(record.offset, Some(message.clone()), &self.config);
         }
         self.tell(Command::Message { channel: record.channel.clone(), message: message.into() });
@@ -66,8 +66,8 @@ impl Context {
 
     /// A record that shows nothing.
     pub(crate) fn room_passed(&mut self, channel: &Channel, offset: u64, to: u64) -> Step {
-        if let Some(place) = self.next_of(channel, offset)?
-            && let Some(room) = self.channels.rooms.get_mut(place)
+        if let Some(index) = self.next_of(channel, offset)?
+            && let Some(room) = self.channels.rooms.get_mut(index)
         {
             room.take(to, None, &self.config);
             self.watch();
@@ -87,8 +87,8 @@ impl Context {
     }
 
     pub(crate) fn room_gap(&mut self, gap: &Gap) -> Step {
-        let Some(place) = self.channels.find(&gap.channel) else { return Ok(()) };
-        let Some(room) = self.channels.rooms.get_mut(place) else { return Ok(()) };
+        let Some(index) = self.channels.find(&gap.channel) else { return Ok(()) };
+        let Some(room) = self.channels.rooms.get_mut(index) else { return Ok(()) };
         // Before its answer, it is of the subscription before, and from another place.
         if room.subscription().is_none_or(|subscription| subscription == SubscriptionState::Asked) {
             return Ok(());
@@ -110,8 +110,8 @@ impl Context {
     /// A pong says how far a log is: a lost last record shows here and nowhere else.
     pub(crate) fn room_top(&mut self, channel: &Channel, top: u64) -> Step {
         match self.channels.find(channel) {
-            Some(place) if self.cursor_of(channel).is_some_and(|cursor| cursor.offset < top) => {
-                self.repair(place)
+            Some(index) if self.cursor_of(channel).is_some_and(|cursor| cursor.offset < top) => {
+                self.repair(index)
             }
             _ => Ok(()),
         }
@@ -120,22 +120,22 @@ impl Context {
     /// The server ended a subscription by itself.
     pub(crate) fn room_unsubscribed(&mut self, ended: &Unsubscribed) {
         if let Some(code) = &ended.code
-            && let Some(place) = self.channels.find(&ended.channel)
+            && let Some(index) = self.channels.find(&ended.channel)
         {
             let code = ErrorCode::from_name(code).unwrap_or(ErrorCode::Forbidden);
-            self.shut_out(place, Error::new(code, ""));
+            self.shut_out(index, Error::new(code, ""));
         }
     }
 
     /// Whether an error was about a channel's subscription or page.
     pub(crate) fn room_refused(&mut self, error: &server::Error) -> bool {
-        for place in 0..self.channels.rooms.len() {
-            let Some(room) = self.channels.rooms.get_mut(place) else { continue };
+        for index in 0..self.channels.rooms.len() {
+            let Some(room) = self.channels.rooms.get_mut(index) else { continue };
             if room.older.take_answer(error.id) {
                 if error.retry == Retry::Never {
                     room.older.bar();
                 }
-                self.end_older(place, Some(&Error::of_server(error)));
+                self.end_older(index, Some(&Error::of_server(error)));
                 return true;
             }
             // Where subscribing means to open a stream again, an answer names the channel and no question.
@@ -145,7 +145,7 @@ impl Context {
             if of_question || (of_channel && room.subscription().is_some()) {
                 // What may be tried again is, by the timer that waits for the answer.
                 if error.retry == Retry::Never {
-                    self.shut_out(place, Error::of_server(error));
+                    self.shut_out(index, Error::of_server(error));
                 }
                 return true;
             }
@@ -156,12 +156,12 @@ impl Context {
     /// Whether this page answers a channel.
     pub(crate) fn room_page(&mut self, page: &Page) -> bool {
         let asked = |room: &mut room::Room| room.older.take_answer(page.id);
-        let Some(place) = self.channels.rooms.iter_mut().position(asked) else { return false };
+        let Some(index) = self.channels.rooms.iter_mut().position(asked) else { return false };
         let views = self.views(page);
-        let Some(room) = self.channels.rooms.get_mut(place) else { return true };
+        let Some(room) = self.channels.rooms.get_mut(index) else { return true };
         if room.cursor.is_some_and(|cursor| cursor.epoch == page.epoch) {
             room.lay_under(views, page.more, &self.config);
-            self.end_older(place, None);
+            self.end_older(index, None);
         }
         true
     }
@@ -169,18 +169,18 @@ impl Context {
     /// Asks for the pages that are wanted.
     pub(crate) fn channels_work(&mut self) {
         let Some((transport, limit)) = self.channels.link else { return };
-        for place in 0..self.channels.rooms.len() {
+        for index in 0..self.channels.rooms.len() {
             let id = self.upcoming_request();
-            let Some(room) = self.channels.rooms.get_mut(place) else { continue };
+            let Some(room) = self.channels.rooms.get_mut(index) else { continue };
             if room.older.wants_page()
                 && room.subscription().is_some_and(SubscriptionState::follows)
             {
                 if !room.older.has_more() {
-                    self.end_older(place, None);
+                    self.end_older(index, None);
                     continue;
                 }
                 self.next_request();
-                let Some(room) = self.channels.rooms.get_mut(place) else { continue };
+                let Some(room) = self.channels.rooms.get_mut(index) else { continue };
                 room.older.sent(id);
                 let (channel, before) = (room.channel.clone(), Some(room.older.before));
                 let (id, limit) = (Some(id), Some(limit));
@@ -191,12 +191,12 @@ impl Context {
 
     /// Nothing came for too long.
     pub(crate) fn rooms_overdue(&mut self) -> Step {
-        for place in 0..self.channels.rooms.len() {
-            match self.channels.rooms.get(place).and_then(room::Room::subscription) {
+        for index in 0..self.channels.rooms.len() {
+            match self.channels.rooms.get(index).and_then(room::Room::subscription) {
                 Some(SubscriptionState::Asked) => {
                     return Err(Failure::new(ErrorCode::Network, "a subscription had no answer"));
                 }
-                Some(SubscriptionState::Behind(_)) => self.repair(place)?,
+                Some(SubscriptionState::Behind(_)) => self.repair(index)?,
                 _ => {}
             }
         }
@@ -238,37 +238,37 @@ impl Context {
 
     /// Whether a record is the next one of a channel. A copy is dropped; a hole is repaired.
     fn next_of(&mut self, channel: &Channel, offset: u64) -> Result<Option<usize>, Failure> {
-        let Some(place) = self.channels.find(channel) else { return Ok(None) };
-        let Some(room) = self.channels.rooms.get(place) else { return Ok(None) };
+        let Some(index) = self.channels.find(channel) else { return Ok(None) };
+        let Some(room) = self.channels.rooms.get(index) else { return Ok(None) };
         let (Some(subscription), Some(cursor)) = (room.subscription(), room.cursor) else {
             return Ok(None);
         };
         match subscription.judge(cursor.offset, offset) {
-            Verdict::Next => return Ok(Some(place)),
+            Verdict::Next => return Ok(Some(index)),
             Verdict::Copy => self.duplicates = self.duplicates.saturating_add(1),
             Verdict::Early => {}
-            Verdict::Hole => self.repair(place)?,
+            Verdict::Hole => self.repair(index)?,
         }
         Ok(None)
     }
 
     /// Subscribes again from the cursor.
-    fn repair(&mut self, place: usize) -> Step {
-        let Some(room) = self.channels.rooms.get(place) else { return Ok(()) };
+    fn repair(&mut self, index: usize) -> Step {
+        let Some(room) = self.channels.rooms.get(index) else { return Ok(()) };
         if let ChannelState::Joined(subscription, repairs) = room.state
             && subscription.follows()
         {
             if repairs >= REPAIRS_MAX {
                 return Err(confused("the same records are missing again and again"));
             }
-            self.join(place, repairs + 1);
+            self.join(index, repairs + 1);
         }
         Ok(())
     }
 
-    fn shut_out(&mut self, place: usize, error: Error) {
-        self.end_older(place, Some(&error));
-        if let Some(room) = self.channels.rooms.get_mut(place) {
+    fn shut_out(&mut self, index: usize, error: Error) {
+        self.end_older(index, Some(&error));
+        if let Some(room) = self.channels.rooms.get_mut(index) {
             room.state = ChannelState::Refused(error);
             room.needs_refresh = true;
         }

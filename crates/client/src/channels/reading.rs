@@ -15,24 +15,24 @@ const PATIENCE: u64 = 2_000;
 impl Context {
     /// Somebody reads a channel.
     pub(crate) fn want_channel(&mut self, channel: &Channel) {
-        let place = match self.channels.find(channel) {
-            Some(place) => place,
+        let index = match self.channels.find(channel) {
+            Some(index) => index,
             None => {
                 self.channels.rooms.push(Room::new(channel.clone()));
                 self.channels.rooms.len() - 1
             }
         };
-        if let Some(room) = self.channels.rooms.get_mut(place) {
+        if let Some(room) = self.channels.rooms.get_mut(index) {
             room.leaving = None;
         }
-        self.advance(place);
+        self.advance(index);
     }
 
     /// Nobody reads it any more.
     pub(crate) fn unwant_channel(&mut self, channel: &Channel) {
         let (now, linger) = (self.now.mono, self.config.linger);
-        if let Some(place) = self.channels.find(channel)
-            && let Some(room) = self.channels.rooms.get_mut(place)
+        if let Some(index) = self.channels.find(channel)
+            && let Some(room) = self.channels.rooms.get_mut(index)
         {
             room.leaving = Some(now.saturating_add(linger));
             self.bring_forward(Timer::Linger, linger);
@@ -43,9 +43,9 @@ impl Context {
     pub(crate) fn linger_due(&mut self) {
         let now = self.now.mono;
         let gone = |room: &Room| room.leaving.is_some_and(|at| at <= now);
-        while let Some(place) = self.channels.rooms.iter().position(gone) {
-            self.save_channel(place);
-            let mut room = self.channels.rooms.remove(place);
+        while let Some(index) = self.channels.rooms.iter().position(gone) {
+            self.save_channel(index);
+            let mut room = self.channels.rooms.remove(index);
             for call in room.older.end() {
                 self.settle(call, None);
             }
@@ -86,8 +86,8 @@ impl Context {
     /// What is followed on one connection goes on on another, which was told to from where it is `named`.
     pub(crate) fn channels_moved(&mut self, transport: u64, page: u32, named: &Channels<Cursor>) {
         self.channels.link = Some((transport, page));
-        for place in 0..self.channels.rooms.len() {
-            let Some(room) = self.channels.rooms.get_mut(place) else { continue };
+        for index in 0..self.channels.rooms.len() {
+            let Some(room) = self.channels.rooms.get_mut(index) else { continue };
             room.older.cut();
             // What came over the other meanwhile is not to come again, even if the server can't go on from there any more.
             let held = room.resumes_from();
@@ -95,7 +95,7 @@ impl Context {
             if !told && room.subscription().is_some() {
                 room.state = ChannelState::Away;
             }
-            self.advance(place);
+            self.advance(index);
         }
     }
 
@@ -122,15 +122,15 @@ impl Context {
 
     /// A credential may let in, or let read back, whom another one did not, and a channel that was left makes room for another.
     pub(crate) fn ask_refused_again(&mut self) {
-        for place in 0..self.channels.rooms.len() {
-            if let Some(room) = self.channels.rooms.get_mut(place) {
+        for index in 0..self.channels.rooms.len() {
+            if let Some(room) = self.channels.rooms.get_mut(index) {
                 room.unbar();
                 if let ChannelState::Refused(_) = room.state {
                     room.state = ChannelState::Away;
                     room.needs_refresh = true;
                 }
             }
-            self.advance(place);
+            self.advance(index);
         }
     }
 
@@ -139,8 +139,8 @@ impl Context {
         self.end_all_older(error);
         self.channels.link = None;
         let gone = |room: &Room| room.leaving.is_some();
-        while let Some(place) = self.channels.rooms.iter().position(gone) {
-            let room = self.channels.rooms.remove(place);
+        while let Some(index) = self.channels.rooms.iter().position(gone) {
+            let room = self.channels.rooms.remove(index);
             self.channels.left.push(room.channel);
         }
         for room in &mut self.channels.rooms {
@@ -152,13 +152,13 @@ impl Context {
     }
 
     /// The next step of a channel: its cache, then its subscription.
-    pub(super) fn advance(&mut self, place: usize) {
+    pub(super) fn advance(&mut self, index: usize) {
         let most = self.config.channels_max as usize;
         let busy =
             |room: &&Room| !matches!(room.state, ChannelState::New | ChannelState::Refused(_));
         let full = self.channels.rooms.iter().filter(busy).count() >= most;
         let user = self.account.user().map(String::from);
-        let Some(room) = self.channels.rooms.get_mut(place) else { return };
+        let Some(room) = self.channels.rooms.get_mut(index) else { return };
         if let ChannelState::New = room.state {
             let Some(user) = user else { return };
             room.needs_refresh = true;
@@ -175,14 +175,14 @@ impl Context {
             }
             room.state = ChannelState::Away;
         }
-        self.join(place, 0);
+        self.join(index, 0);
     }
 
     /// Asks to follow a channel from where it is.
-    pub(super) fn join(&mut self, place: usize, repairs: u8) {
+    pub(super) fn join(&mut self, index: usize, repairs: u8) {
         let id = self.upcoming_request();
         if let Some((transport, _)) = self.channels.link
-            && let Some(room) = self.channels.rooms.get_mut(place)
+            && let Some(room) = self.channels.rooms.get_mut(index)
             && matches!(room.state, ChannelState::Away | ChannelState::Joined(..))
             && (repairs > 0 || room.subscription().is_none())
         {
@@ -198,7 +198,7 @@ impl Context {
     pub(crate) fn channel_loaded(&mut self, user: &str, channel: &str, saved: Option<&str>) {
         let Ok(channel) = Channel::parse(channel) else { return };
         let ours = self.account.user() == Some(user);
-        let Some(place) = self.channels.find(&channel).filter(|_| ours) else { return };
+        let Some(index) = self.channels.find(&channel).filter(|_| ours) else { return };
         let saved = saved.and_then(|saved| saved.strip_prefix(|first| first == VERSION));
         let (page, proof) = match saved.and_then(|saved| saved.split_once('\n')) {
             Some((page, proof)) => (Some(page), Some(Proof::from_text(proof))),
@@ -208,7 +208,7 @@ impl Context {
         let shown = page.as_ref().map(|page| self.views(page));
         // Once the server may have been asked without it, its answer says nothing of what came after the cache.
         let asked = self.channels.link.is_some() || !self.requests.is_idle();
-        let Some(room) = self.channels.rooms.get_mut(place) else { return };
+        let Some(room) = self.channels.rooms.get_mut(index) else { return };
         let in_time = matches!(room.state, ChannelState::Loading) || !asked;
         match (page, shown) {
             (Some(page), Some(shown))
@@ -222,26 +222,26 @@ impl Context {
         if let ChannelState::Loading = room.state {
             room.state = ChannelState::Away;
             room.needs_refresh = true;
-            self.advance(place);
+            self.advance(index);
         }
     }
 
     /// Storage took too long, or is gone: join without.
     pub(crate) fn caches_overdue(&mut self) {
-        for place in 0..self.channels.rooms.len() {
-            if let Some(room) = self.channels.rooms.get_mut(place)
+        for index in 0..self.channels.rooms.len() {
+            if let Some(room) = self.channels.rooms.get_mut(index)
                 && let ChannelState::Loading = room.state
             {
                 room.state = ChannelState::Away;
-                self.advance(place);
+                self.advance(index);
             }
         }
     }
 
     /// Saves the channels that changed since the last time.
     pub(crate) fn save_channels(&mut self) {
-        for place in 0..self.channels.rooms.len() {
-            self.save_channel(place);
+        for index in 0..self.channels.rooms.len() {
+            self.save_channel(index);
         }
     }
 
@@ -249,10 +249,10 @@ impl Context {
         self.channels.rooms.iter().any(|room| room.unsaved)
     }
 
-    fn save_channel(&mut self, place: usize) {
+    fn save_channel(&mut self, index: usize) {
         let (usable, keep) = (self.store.usable(), self.config.keep as usize);
         if let Some(user) = self.account.user()
-            && let Some(room) = self.channels.rooms.get_mut(place)
+            && let Some(room) = self.channels.rooms.get_mut(index)
             && usable
             && room.wants_save()
             && std::mem::take(&mut room.unsaved)
@@ -274,11 +274,11 @@ impl Context {
 
     /// `loadMore` of a channel.
     pub(crate) fn older(&mut self, channel: &Channel, intent: u64) {
-        let Some(place) = self.channels.find(channel) else {
+        let Some(index) = self.channels.find(channel) else {
             self.refuse(intent, ErrorCode::NotFound, "nobody reads this channel");
             return;
         };
-        let Some(room) = self.channels.rooms.get_mut(place) else { return };
+        let Some(room) = self.channels.rooms.get_mut(index) else { return };
         room.needs_refresh = true;
         if room.cursor.is_some() && !(room.older.has_more() && room.has_room(&self.config)) {
             self.settle(intent, None);
@@ -297,14 +297,14 @@ impl Context {
 
     /// Nobody waits for older messages any more.
     pub(crate) fn end_all_older(&mut self, error: &Error) {
-        for place in 0..self.channels.rooms.len() {
-            self.end_older(place, Some(error));
+        for index in 0..self.channels.rooms.len() {
+            self.end_older(index, Some(error));
         }
     }
 
     /// Ends what waits for older messages of a channel.
-    pub(super) fn end_older(&mut self, place: usize, error: Option<&Error>) {
-        let Some(room) = self.channels.rooms.get_mut(place) else { return };
+    pub(super) fn end_older(&mut self, index: usize, error: Option<&Error>) {
+        let Some(room) = self.channels.rooms.get_mut(index) else { return };
         room.needs_refresh = true;
         let calls = room.older.end();
         if !calls.is_empty() {

@@ -210,14 +210,14 @@ impl Room {
         let mut lowest = before;
         for message in page {
             let Some(offset) = message.offset.filter(|offset| *offset < before) else { continue };
-            let place = self.messages.iter().position(|other| other.offset >= Some(offset));
-            let place = place.unwrap_or(self.messages.len());
-            if self.messages.get(place).is_some_and(|other| other.offset == Some(offset)) {
+            let index = self.messages.iter().position(|other| other.offset >= Some(offset));
+            let index = index.unwrap_or(self.messages.len());
+            if self.messages.get(index).is_some_and(|other| other.offset == Some(offset)) {
                 continue;
             }
             lowest = lowest.min(offset);
             self.bytes += message.data.len();
-            self.messages.insert(place, message);
+            self.messages.insert(index, message);
         }
         // A page without news ends the log: asking again would bring the same.
         self.older.reached(lowest, more && lowest < before);

@@ -15,8 +15,8 @@ use crate::{
 impl Context {
     /// A channel's snapshot; of one that nobody reads, the empty one.
     pub(crate) fn channel(&self, channel: &Channel) -> ChannelView {
-        let place = self.channels.find(channel);
-        let room = place.and_then(|place| self.channels.rooms.get(place));
+        let index = self.channels.find(channel);
+        let room = index.and_then(|index| self.channels.rooms.get(index));
         room.map(|room| room.shown.clone()).unwrap_or_default()
     }
 
@@ -31,14 +31,14 @@ impl Context {
         let all = outbox != self.channels.shown;
         self.channels.shown = outbox;
         let mut unsaved = false;
-        for place in 0..self.channels.rooms.len() {
-            let Some(room) = self.channels.rooms.get(place) else { continue };
+        for index in 0..self.channels.rooms.len() {
+            let Some(room) = self.channels.rooms.get(index) else { continue };
             unsaved |= room.wants_save();
             if !all && !room.needs_refresh {
                 continue;
             }
             let own = self.own_messages(&room.channel);
-            if let Some(room) = self.channels.rooms.get_mut(place)
+            if let Some(room) = self.channels.rooms.get_mut(index)
                 && room.show(own, &self.config)
             {
                 let channel = room.channel.clone();
@@ -55,7 +55,7 @@ impl Context {
         let channels = &self.channels;
         self.outbox.settle(&|body| {
             let Operation::Publish(_) = body.operation else { return None };
-            let room = channels.find(&body.channel).and_then(|place| channels.rooms.get(place));
+            let room = channels.find(&body.channel).and_then(|index| channels.rooms.get(index));
             match room {
                 Some(room) if !matches!(room.state, room::ChannelState::Refused(_)) => {
                     // Before its first record a log has no name, so that a place in it means nothing.
@@ -88,8 +88,8 @@ impl Context {
             if let Operation::Publish(data) = &intent.body.operation {
                 let newer =
                     |other: &Arc<MessageView>| (other.at, other.key) > (intent.at, intent.number);
-                let place = own.iter().position(newer).unwrap_or(own.len());
-                own.insert(place, self.own_message(intent, data, Some(&failed.error)));
+                let index = own.iter().position(newer).unwrap_or(own.len());
+                own.insert(index, self.own_message(intent, data, Some(&failed.error)));
             }
         });
         own
@@ -104,7 +104,7 @@ impl Context {
         let mut seq = String::new();
         intent.seq.encode(&mut seq);
         let offset = match intent.progress {
-            Progress::Stored(place) => Some(place.offset),
+            Progress::Stored(position) => Some(position.offset),
             _ => None,
         };
         let from = self.account.user().map(|user| Author {

@@ -33,9 +33,9 @@ impl Flags {
 /// Position in the merged list: by time, then log, then offset. Packed into one number with the
 /// same order; a number on the wire has at most 53 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Place(u128);
+pub(crate) struct SortKey(u128);
 
-impl Place {
+impl SortKey {
     /// Below every item.
     pub(crate) const BOTTOM: Self = Self(0);
 
@@ -95,8 +95,8 @@ impl Entry {
         }
     }
 
-    pub(crate) fn place(&self) -> Place {
-        Place::new(self.at, self.log, self.offset)
+    pub(crate) fn sort_key(&self) -> SortKey {
+        SortKey::new(self.at, self.log, self.offset)
     }
 
     /// Applies the mark at inbox offset `offset`, if it covers this item and is newer than the

@@ -11,7 +11,7 @@ use tidings_protocol::{
 
 use super::{
     Log, drop_where,
-    entry::{Entry, Place},
+    entry::{Entry, SortKey},
     marks::{Facts, Mark},
 };
 
@@ -20,9 +20,9 @@ use super::{
 pub(crate) struct Reach {
     /// All items from this offset on are loaded.
     pub(crate) before: u64,
-    /// The merged list holds every item of this log down to this position; [`Place::BOTTOM`]: there
+    /// The merged list holds every item of this log down to this position; [`SortKey::BOTTOM`]: there
     /// are no older items.
-    pub(crate) floor: Place,
+    pub(crate) floor: SortKey,
 }
 
 /// The inbox of one user, at one offset of each log.
@@ -57,7 +57,7 @@ impl Fold {
             cursors: [inbox, snapshot.system],
             counts: snapshot.counts,
             entries: Vec::new(),
-            reach: [Reach { before: 0, floor: Place::BOTTOM }; 2],
+            reach: [Reach { before: 0, floor: SortKey::BOTTOM }; 2],
             facts: Facts::default(),
             trimmed: 0,
             read_at: 0,
@@ -70,12 +70,12 @@ impl Fold {
                 fold.insert(Entry::of_item(log, item, inbox.offset));
             }
         }
-        let floor = fold.entries.last().map(Entry::place);
+        let floor = fold.entries.last().map(Entry::sort_key);
         for (log, more) in [(Log::Inbox, snapshot.more), (Log::System, snapshot.system_more)] {
             if more {
                 let before = fold.oldest(log).unwrap_or(fold.cursors[log as usize].offset + 1);
                 // If no item is listed, the floor is above every item: all must be loaded first.
-                let floor = floor.unwrap_or_else(|| Place::new(u64::MAX, log, before));
+                let floor = floor.unwrap_or_else(|| SortKey::new(u64::MAX, log, before));
                 fold.reach[log as usize] = Reach { before, floor };
             }
         }
@@ -88,7 +88,7 @@ impl Fold {
         let [inbox, system] = self.cursors;
         let mut items = Vec::new();
         let [older, older_system] = self.reach;
-        let mut more = [older.floor > Place::BOTTOM, older_system.floor > Place::BOTTOM];
+        let mut more = [older.floor > SortKey::BOTTOM, older_system.floor > SortKey::BOTTOM];
         for entry in &self.entries {
             if items.len() < keep && self.shows(entry) {
                 items.push(self.item(entry));
@@ -170,7 +170,7 @@ impl Fold {
     /// it.
     pub(crate) fn shows(&self, entry: &Entry) -> bool {
         let [inbox, system] = self.reach;
-        entry.live || entry.place() >= inbox.floor.max(system.floor)
+        entry.live || entry.sort_key() >= inbox.floor.max(system.floor)
     }
 
     /// Unread and unseen items of a log. For `system:all`, each record since the last counts adds
@@ -237,7 +237,7 @@ impl Fold {
         drop_where(&mut self.entries, &|entry| entry.log == Log::Inbox && entry.offset <= gone);
         let reach = &mut self.reach[Log::Inbox as usize];
         if reach.before <= gone.saturating_add(1) {
-            reach.floor = Place::BOTTOM;
+            reach.floor = SortKey::BOTTOM;
         }
     }
 
@@ -273,7 +273,7 @@ impl Fold {
         }
         self.capacity = most;
         self.read_at = self.read_at.max(page.offset);
-        let mut floor = Place::BOTTOM;
+        let mut floor = SortKey::BOTTOM;
         let mut lowest = before;
         for item in page.items.iter().flatten() {
             let gone = log == Log::Inbox && item.offset <= self.trimmed;
@@ -283,14 +283,14 @@ impl Fold {
             let mut entry = Entry::of_item(log, item, page.offset);
             self.facts.catch_up(&mut entry);
             lowest = lowest.min(entry.offset);
-            if floor == Place::BOTTOM || entry.place() < floor {
-                floor = entry.place();
+            if floor == SortKey::BOTTOM || entry.sort_key() < floor {
+                floor = entry.sort_key();
             }
             self.insert(entry);
         }
         // A page without new items ends the log: another request would bring the same.
         if !page.more {
-            floor = Place::BOTTOM;
+            floor = SortKey::BOTTOM;
         }
         self.reach[log as usize] = Reach { before: lowest, floor };
         self.shrink();
@@ -302,12 +302,12 @@ impl Fold {
         let [inbox, system] = self.reach;
         let log = if inbox.floor >= system.floor { Log::Inbox } else { Log::System };
         let reach = self.reach[log as usize];
-        (reach.floor > Place::BOTTOM).then_some((log, reach.before))
+        (reach.floor > SortKey::BOTTOM).then_some((log, reach.before))
     }
 
     /// The offsets of both logs below which no item is loaded; 0: there are none.
     pub(crate) fn below(&self) -> [u64; 2] {
-        self.reach.map(|reach| if reach.floor > Place::BOTTOM { reach.before } else { 0 })
+        self.reach.map(|reach| if reach.floor > SortKey::BOTTOM { reach.before } else { 0 })
     }
 
     /// Whether the fold holds the most items allowed.
@@ -331,7 +331,7 @@ impl Fold {
             if other.log == entry.log && other.offset == entry.offset {
                 return;
             }
-            newer += usize::from(other.place() > entry.place());
+            newer += usize::from(other.sort_key() > entry.sort_key());
         }
         self.entries.insert(newer, entry);
     }
@@ -340,7 +340,7 @@ impl Fold {
     fn shrink(&mut self) {
         while self.entries.len() > self.capacity {
             let Some(gone) = self.entries.pop() else { return };
-            let floor = self.entries.last().map_or_else(|| gone.place(), Entry::place);
+            let floor = self.entries.last().map_or_else(|| gone.sort_key(), Entry::sort_key);
             // This log has a hole below the oldest item held, and loads again from there.
             let reach = &mut self.reach[gone.log as usize];
             reach.before = reach.before.max(gone.offset.saturating_add(1));

@@ -45,8 +45,8 @@ impl Mark {
     /// Adds one item.
     pub(crate) fn add(&mut self, log: Log, offset: u64) {
         let list = &mut self.single[log as usize];
-        if let Err(place) = list.binary_search(&offset) {
-            list.insert(place, offset);
+        if let Err(index) = list.binary_search(&offset) {
+            list.insert(index, offset);
         }
     }
 

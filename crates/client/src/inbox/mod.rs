@@ -36,12 +36,12 @@ pub(crate) const LOGS: [Log; 2] = [Log::Inbox, Log::System];
 /// Removes elements from a list. `Vec::retain` is faster, but takes four times the code for each
 /// type of list; these lists are short.
 pub(crate) fn drop_where<T>(list: &mut Vec<T>, gone: &dyn Fn(&T) -> bool) {
-    let mut place = 0;
-    while let Some(value) = list.get(place) {
+    let mut index = 0;
+    while let Some(value) = list.get(index) {
         if gone(value) {
-            drop(list.remove(place));
+            drop(list.remove(index));
         } else {
-            place += 1;
+            index += 1;
         }
     }
 }

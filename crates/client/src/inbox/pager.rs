@@ -104,14 +104,14 @@ impl Pager {
         if self.request.is_some() {
             return done;
         }
-        let mut place = 0;
-        while let Some(load) = self.loads.get_mut(place) {
+        let mut index = 0;
+        while let Some(load) = self.loads.get_mut(index) {
             let grew = load.pages > 0 && shows(&load.filter) > load.had;
             if all || grew || load.pages >= PAGES_MAX {
                 done.append(&mut load.calls);
-                self.loads.remove(place);
+                self.loads.remove(index);
             } else {
-                place += 1;
+                index += 1;
             }
         }
         done

@@ -138,18 +138,18 @@ impl Views {
         shown: &Shown,
         pager: &Pager,
     ) -> InboxView {
-        let mut place = 0;
-        while self.list.get(place).is_some_and(|view| view.filter != *filter) {
-            place += 1;
+        let mut index = 0;
+        while self.list.get(index).is_some_and(|view| view.filter != *filter) {
+            index += 1;
         }
-        if place >= VIEWS_MAX {
-            place -= 1;
+        if index >= VIEWS_MAX {
+            index -= 1;
             self.list.remove(0);
         }
-        if place >= self.list.len() {
+        if index >= self.list.len() {
             self.list.push(View { filter: filter.clone(), ..View::default() });
         }
-        let view = &mut self.list[place];
+        let view = &mut self.list[index];
         if view.built != Some(revision) {
             view.built = Some(revision);
             build(&mut view.content, filter, shown);

@@ -15,16 +15,16 @@ const HOLE_MAX: u64 = 1_000;
 impl Intents {
     /// Whether a request is the last send of an intent. An answer without a request id could belong
     /// to any send, so it counts as the last.
-    pub(super) fn was_last_sent_as(&self, place: usize, request: Option<u64>) -> bool {
-        let sent = self.list.get(place).map(|intent| intent.progress);
+    pub(super) fn was_last_sent_as(&self, index: usize, request: Option<u64>) -> bool {
+        let sent = self.list.get(index).map(|intent| intent.progress);
         request.is_none_or(|request| sent == Some(Progress::Sent(request)))
     }
 
-    /// Closes the hole before the intent at `place`: gives up each `seq` from `expected` on that
+    /// Closes the hole before the intent at `index`: gives up each `seq` from `expected` on that
     /// the client no longer has. Waiting intents keep their `seq`, by which the server knows them,
     /// whatever storage remembers. `false`: there is no such hole, or it is too large.
-    pub(super) fn fill(&mut self, place: usize, expected: u64) -> bool {
-        let Some(refused) = self.list.get(place) else { return false };
+    pub(super) fn fill(&mut self, index: usize, expected: u64) -> bool {
+        let Some(refused) = self.list.get(index) else { return false };
         let (lane, to, inbox) = (refused.lane.clone(), refused.seq, refused.body.channel.clone());
         if !to.checked_sub(expected).is_some_and(|hole| (1..=HOLE_MAX).contains(&hole)) {
             return false;
@@ -37,7 +37,7 @@ impl Intents {
             let next = self.list.iter().position(|intent| ours(intent) && intent.seq > seq);
             let error = Error::new(ErrorCode::Storage, "an intent before those that wait was lost");
             self.list.insert(
-                next.unwrap_or(place),
+                next.unwrap_or(index),
                 Intent {
                     number: ADOPTED,
                     at: 0,
@@ -53,11 +53,11 @@ impl Intents {
         true
     }
 
-    /// Moves intents that the server has not taken from the lane of the intent at `place` to a new
+    /// Moves intents that the server has not taken from the lane of the intent at `index` to a new
     /// lane. Intents below `expected` were taken before: they are sent again in their old lane, or
     /// they would be stored twice.
-    pub(super) fn renumber(&mut self, place: usize, expected: u64, to: &Arc<str>) {
-        let Some(refused) = self.list.get(place) else { return };
+    pub(super) fn renumber(&mut self, index: usize, expected: u64, to: &Arc<str>) {
+        let Some(refused) = self.list.get(index) else { return };
         // The hole lies before the refused intent, whatever the server says.
         let (from, expected) = (refused.lane.clone(), expected.min(refused.seq));
         let mut seq = 0;

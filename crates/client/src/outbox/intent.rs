@@ -80,8 +80,8 @@ impl Body {
                 for id in ids {
                     let loaded = fold.find(id).map(|entry| (entry.log, entry.offset));
                     let found = || found.iter().find(|found| found.id == *id);
-                    let place = loaded.or_else(|| found().map(|found| (found.log, found.offset)));
-                    let Some((log, offset)) = place else {
+                    let index = loaded.or_else(|| found().map(|found| (found.log, found.offset)));
+                    let Some((log, offset)) = index else {
                         return Err(Unresolved::Unknown(id.clone()));
                     };
                     mark.add(log, offset);
@@ -195,7 +195,7 @@ impl Intent {
     /// Whether it is a mark that changes this item beyond the fold's state.
     pub(crate) fn covers(&self, fold: &Fold, entry: &Entry) -> bool {
         let news = match self.progress {
-            Progress::Stored(place) => entry.precedes(place.offset),
+            Progress::Stored(position) => entry.precedes(position.offset),
             _ => true,
         };
         let covered = self.mark().is_some_and(|mark| mark.covers(entry.log, entry.offset));

@@ -261,8 +261,8 @@ impl Intents {
     /// Takes out the lanes that have no intents left; the own lane stays.
     fn take_idle(&mut self) -> Vec<Arc<str>> {
         let mut idle = Vec::new();
-        let mut place = 0;
-        while let Some(lane) = self.held.get(place) {
+        let mut index = 0;
+        while let Some(lane) = self.held.get(index) {
             // A lane is needed as long as storage may have rows of it.
             let used = !planted::on(Planted::LaneWithoutLock)
                 && (**lane == *self.lane
@@ -270,9 +270,9 @@ impl Intents {
                     || self.shown.iter().any(|(shown, _)| shown == lane)
                     || self.failed.iter().any(|refused| refused.intent.lane == *lane));
             if used {
-                place += 1;
+                index += 1;
             } else {
-                let lane = self.held.remove(place);
+                let lane = self.held.remove(index);
                 // Another client may now take it, so the next refused intent needs another lane for
                 // its row.
                 self.aside.take_if(|(aside, _)| *aside == lane);
@@ -291,7 +291,7 @@ impl Intents {
         let name: Arc<str> = Arc::from(&*lane.name);
         hold(&mut self.held, &name);
         // Adopted intents are older, so they are sent before this client's own ones.
-        let mut place = self.list.iter().position(|intent| *intent.lane == *self.lane);
+        let mut index = self.list.iter().position(|intent| *intent.lane == *self.lane);
         for (seq, text) in &lane.rows {
             self.changes += 1;
             *adopted += 1;
@@ -312,9 +312,9 @@ impl Intents {
             if let Some((at, error)) = refused {
                 let shown = failure(&intent, at, error);
                 self.failed.push(Refused { shown, intent, kept: true });
-            } else if let Some(place) = &mut place {
-                self.list.insert(*place, intent);
-                *place += 1;
+            } else if let Some(index) = &mut index {
+                self.list.insert(*index, intent);
+                *index += 1;
             } else {
                 self.list.push(intent);
             }

@@ -168,8 +168,8 @@ impl Intents {
 
     /// Takes back the sends from a place on. Intents before it have answers of their own, which may
     /// be under way: sent again, they would use up the budget that the refused one waits for.
-    fn recall_from(&mut self, place: usize) {
-        for intent in self.list.iter_mut().skip(place) {
+    fn recall_from(&mut self, index: usize) {
+        for intent in self.list.iter_mut().skip(index) {
             if let Progress::Sent(_) = intent.progress {
                 intent.progress = Progress::Unsent;
             }
@@ -215,9 +215,9 @@ impl Intents {
 
     /// Handles an `ack`, if its intent is known and has no answer yet.
     pub(crate) fn acknowledged(&mut self, ack: &Ack, at: u64) -> Option<Answer> {
-        let place = self.find(ack.client_id.as_deref(), ack.seq, ack.id)?;
+        let index = self.find(ack.client_id.as_deref(), ack.seq, ack.id)?;
         self.changes += 1;
-        let intent = self.list.get_mut(place)?;
+        let intent = self.list.get_mut(index)?;
         let (number, lost) = (intent.number, intent.body.operation == Operation::Lost);
         // If the intent can't be sent, an answer without a record is that to its `void`. With a
         // record, an earlier send was stored after all, and the intent has succeeded.
@@ -225,9 +225,9 @@ impl Intents {
             && let Some(error) = intent.doom.take()
         {
             if !lost {
-                return Some(Answer::Given(self.fail(place, at, *error)));
+                return Some(Answer::Given(self.fail(index, at, *error)));
             }
-            self.forget(place);
+            self.forget(index);
             return Some(Answer::Lost(*error));
         }
         intent.progress = Progress::Stored(Cursor::new(ack.epoch, ack.offset));
@@ -240,7 +240,7 @@ impl Intents {
         if lost {
             // It was stored before its row broke. Its content is unknown, so the client can't tell
             // when a log shows it, and drops the row now.
-            self.forget(place);
+            self.forget(index);
         }
         Some(Answer::Stored(number, stored))
     }
@@ -254,10 +254,10 @@ impl Intents {
     ) -> Option<(u64, bool)> {
         let (lane, seq) = client_id.zip(seq)?;
         let ours = |intent: &Intent| intent.seq == seq && *intent.lane == *lane;
-        let place = self.list.iter().position(ours)?;
+        let index = self.list.iter().position(ours)?;
         let (number, open) =
-            self.list.get(place).map(|intent| (intent.number, !intent.stored()))?;
-        let Intent { lane, seq, .. } = self.list.remove(place);
+            self.list.get(index).map(|intent| (intent.number, !intent.stored()))?;
+        let Intent { lane, seq, .. } = self.list.remove(index);
         self.changes += 1;
         self.shown.push((lane, seq));
         Some((number, open))
@@ -277,15 +277,15 @@ impl Intents {
     /// concerned.
     pub(crate) fn settle(&mut self, cursor_of: &dyn Fn(&Body) -> Option<Option<Cursor>>) {
         let over = |intent: &Intent| match (intent.progress, cursor_of(&intent.body)) {
-            (Progress::Stored(place), Some(Some(cursor))) => {
+            (Progress::Stored(position), Some(Some(cursor))) => {
                 // A log with another epoch will never show this record.
-                place.epoch != cursor.epoch || place.offset <= cursor.offset
+                position.epoch != cursor.epoch || position.offset <= cursor.offset
             }
             (Progress::Stored(_), Some(None)) => true,
             _ => false,
         };
-        while let Some(place) = self.list.iter().position(over) {
-            let Intent { lane, seq, .. } = self.list.remove(place);
+        while let Some(index) = self.list.iter().position(over) {
+            let Intent { lane, seq, .. } = self.list.remove(index);
             self.changes += 1;
             self.shown.push((lane, seq));
         }
@@ -298,26 +298,26 @@ impl Intents {
         at: u64,
         lane: String,
     ) -> Option<Refusal> {
-        let place = self.find(error.client_id.as_deref(), error.seq, error.id);
+        let index = self.find(error.client_id.as_deref(), error.seq, error.id);
         if error.retry == Retry::Never {
-            return Some(Refusal::Final(self.fail(place?, at, Error::of_server(error))));
+            return Some(Refusal::Final(self.fail(index?, at, Error::of_server(error))));
         }
         // A final answer is the same for each send. A "not now" or a lane's expected `seq` is true
         // only for its own send: after a later send, acting on it would store an intent twice.
-        let Some(place) = place.filter(|place| self.was_last_sent_as(*place, error.id)) else {
+        let Some(index) = index.filter(|index| self.was_last_sent_as(*index, error.id)) else {
             return error.seq.map(|_| Refusal::Stale);
         };
         Some(match error.expected {
             Some(expected) => {
                 // The server refuses every later send of the lane, too.
                 self.recall();
-                if !self.fill(place, expected) {
-                    self.renumber(place, expected, &Arc::from(lane));
+                if !self.fill(index, expected) {
+                    self.renumber(index, expected, &Arc::from(lane));
                 }
                 Refusal::Mended
             }
             None => {
-                self.recall_from(place);
+                self.recall_from(index);
                 Refusal::DeferredValue
             }
         })
@@ -332,8 +332,8 @@ impl Intents {
 
     /// Takes a refused intent out.
     pub(crate) fn take_failed(&mut self, id: u64) -> Option<Body> {
-        let place = self.failed.iter().position(|refused| refused.shown.id == id)?;
-        Some(self.take_failed_at(place))
+        let index = self.failed.iter().position(|refused| refused.shown.id == id)?;
+        Some(self.take_failed_at(index))
     }
 
     /// Numbers of the driver's intents without an answer, for when none will come.
@@ -387,37 +387,37 @@ impl Intents {
     /// answers change nothing.
     fn find(&self, lane: Option<&str>, seq: Option<u64>, id: Option<u64>) -> Option<usize> {
         let lane = lane.zip(seq);
-        for (place, intent) in self.list.iter().enumerate() {
+        for (index, intent) in self.list.iter().enumerate() {
             let Progress::Sent(request) = intent.progress else { continue };
             let ours = match lane {
                 Some((lane, seq)) => seq == intent.seq && *lane == *intent.lane,
                 None => id == Some(request),
             };
             if ours {
-                return Some(place);
+                return Some(index);
             }
         }
         None
     }
 
     /// Removes an intent and its row.
-    fn forget(&mut self, place: usize) {
-        let Intent { lane, seq, .. } = self.list.remove(place);
+    fn forget(&mut self, index: usize) {
+        let Intent { lane, seq, .. } = self.list.remove(index);
         self.changes += 1;
         self.done.push((lane, seq));
     }
 
     /// Moves an intent to the refused ones.
-    fn fail(&mut self, place: usize, at: u64, error: Error) -> FailedIntent {
-        let intent = self.list.remove(place);
+    fn fail(&mut self, index: usize, at: u64, error: Error) -> FailedIntent {
+        let intent = self.list.remove(index);
         self.changes += 1;
         let shown = failure(&intent, at, error);
         self.failed.push(Refused { shown: shown.clone(), intent, kept: false });
         shown
     }
 
-    fn take_failed_at(&mut self, place: usize) -> Body {
-        let Refused { intent, .. } = self.failed.remove(place);
+    fn take_failed_at(&mut self, index: usize) -> Body {
+        let Refused { intent, .. } = self.failed.remove(index);
         self.changes += 1;
         self.done.push((intent.lane, intent.seq));
         intent.body

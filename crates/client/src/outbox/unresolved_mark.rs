@@ -76,7 +76,7 @@ impl Intents {
         looked_up: Option<(u64, &[Found])>,
     ) -> Resolved {
         let (mut resolved, mut ended) = (Resolved::default(), Vec::new());
-        for (place, intent) in self.list.iter_mut().enumerate() {
+        for (index, intent) in self.list.iter_mut().enumerate() {
             let Operation::UnresolvedMark { targets, set } = &intent.body.operation else {
                 continue;
             };
@@ -91,10 +91,10 @@ impl Intents {
                         intent.progress = Progress::New;
                     }
                 }
-                Err(Unresolved::Nothing) => ended.push((place, None)),
-                Err(Unresolved::Size) => ended.push((place, Some(too_many()))),
+                Err(Unresolved::Nothing) => ended.push((index, None)),
+                Err(Unresolved::Size) => ended.push((index, Some(too_many()))),
                 Err(Unresolved::Unknown(id)) if live && looked_up.is_some() => {
-                    ended.push((place, Some(unknown_item(&id))));
+                    ended.push((index, Some(unknown_item(&id))));
                 }
                 Err(Unresolved::Unknown(_)) if live => {
                     if let MarkTargets::Items(ids) = targets
@@ -115,8 +115,8 @@ impl Intents {
             self.changes += 1;
             resolved.any = true;
         }
-        for (place, error) in ended {
-            let Some(intent) = self.list.get_mut(place) else { continue };
+        for (index, error) in ended {
+            let Some(intent) = self.list.get_mut(index) else { continue };
             // Its `seq` is given up; no caller waits for that.
             let lost = Body { channel: fold.channel.clone(), operation: Operation::Lost };
             let body = core::mem::replace(&mut intent.body, lost);

@@ -97,13 +97,13 @@ impl Context {
                     self.requests.events.push((*transport, TransportEvent::Opened));
                 }
                 Command::Send { transport, text } => match self.requests.find(*transport) {
-                    Some(place) => self.carry_message(place, text),
+                    Some(index) => self.carry_message(index, text),
                     None => self.ask(command),
                 },
                 Command::CloseTransport { transport, .. } => match self.requests.find(*transport) {
-                    Some(place) => {
-                        self.abort(place);
-                        self.requests.links.remove(place);
+                    Some(index) => {
+                        self.abort(index);
+                        self.requests.links.remove(index);
                     }
                     None => {
                         self.parted = Some(self.now.mono);
@@ -113,8 +113,8 @@ impl Context {
                 _ => self.ask(command),
             }
         }
-        for place in 0..self.requests.links.len() {
-            self.post(place);
+        for index in 0..self.requests.links.len() {
+            self.post(index);
         }
         if self.requests.events.is_empty() {
             self.requests.links.retain(|link| !link.over);
@@ -164,28 +164,28 @@ impl Context {
     /// The link may be dead without anybody saying so: opens it again, unless that was just done.
     pub(crate) fn renew(&mut self, transport: u64) {
         let now = self.now.mono;
-        if let Some(place) = self.requests.find(transport)
-            && let Some(link) = self.requests.links.get(place)
+        if let Some(index) = self.requests.find(transport)
+            && let Some(link) = self.requests.links.get(index)
             && now.saturating_sub(link.opened) >= self.trip.patience(self.config.timeout)
         {
-            self.enter(place, false);
+            self.enter(index, false);
         }
     }
 
     /// Opens streams again whose channels or credential changed.
     pub(crate) fn reopen_due(&mut self) {
-        for place in 0..self.requests.links.len() {
-            if self.requests.links.get(place).is_some_and(|link| link.needs_reopen && !link.over) {
-                self.enter(place, false);
+        for index in 0..self.requests.links.len() {
+            if self.requests.links.get(index).is_some_and(|link| link.needs_reopen && !link.over) {
+                self.enter(index, false);
             }
         }
     }
 
     /// Messages that went up had no answer in time.
     pub(crate) fn post_overdue(&mut self) {
-        for place in 0..self.requests.links.len() {
-            if self.requests.links.get(place).is_some_and(|link| link.post.is_some()) {
-                self.end_link(place, ABNORMAL, "a message had no answer");
+        for index in 0..self.requests.links.len() {
+            if self.requests.links.get(index).is_some_and(|link| link.post.is_some()) {
+                self.end_link(index, ABNORMAL, "a message had no answer");
             }
         }
     }
@@ -201,28 +201,28 @@ impl Context {
     /// A piece of an answer came.
     pub(crate) fn request_received(&mut self, request: u64, piece: &str) {
         let mut found = Vec::new();
-        let Some((place, answer)) = self.answer(request) else { return };
+        let Some((index, answer)) = self.answer(request) else { return };
         let taken = answer.take(piece, &mut |line| found.push(String::from(line)));
-        self.lines(place, request, found);
+        self.lines(index, request, found);
         if taken == Err(TooLong) {
-            self.end_link(place, ABNORMAL, "a message is longer than any server sends");
+            self.end_link(index, ABNORMAL, "a message is longer than any server sends");
         }
     }
 
     /// A request is over. `reason`: before its answer was complete.
     pub(crate) fn request_ended(&mut self, request: u64, reason: Option<&str>) {
-        let Some((place, answer)) = self.answer(request) else { return };
+        let Some((index, answer)) = self.answer(request) else { return };
         answer.done = true;
         let good = answer.is_good() && reason.is_none();
         let rest = String::from(answer.rest());
         if good && !rest.is_empty() {
-            self.lines(place, request, vec![rest]);
+            self.lines(index, request, vec![rest]);
         }
-        let Some(link) = self.requests.links.get_mut(place) else { return };
+        let Some(link) = self.requests.links.get_mut(index) else { return };
         if let Some(answer) = link.post.take_if(|post| post.request == request) {
             self.timers.cancel(Timer::Post);
             if !good {
-                self.post_refused(place, &answer, reason);
+                self.post_refused(index, &answer, reason);
             }
             return;
         }
@@ -231,7 +231,7 @@ impl Context {
         match down.format {
             // Its time is up, as that of each stream once: it is none of those that are let in and thrown out.
             Format::Events(_) if good && lived && link.entry.is_some() && !link.last_word => {
-                self.enter(place, false);
+                self.enter(index, false);
             }
             Format::Lines { begun: true } if good => {
                 let news = link.pending_subscriptions.is_empty()
@@ -239,21 +239,21 @@ impl Context {
                     && !link.needs_reopen;
                 let transport = link.transport;
                 self.requests.events.push((transport, TransportEvent::Alive));
-                self.enter(place, news);
+                self.enter(index, news);
             }
-            _ => self.down_ended(place, &down.answer, reason),
+            _ => self.down_ended(index, &down.answer, reason),
         }
     }
 
     /// A message of the machine.
-    fn carry_message(&mut self, place: usize, text: &str) {
+    fn carry_message(&mut self, index: usize, text: &str) {
         let Ok(mut reader) = Reader::check(text) else { return };
         let kind = reader.kind();
-        let Some(link) = self.requests.links.get_mut(place) else { return };
+        let Some(link) = self.requests.links.get_mut(index) else { return };
         match &*kind {
             "connect" => {
                 link.connect = Connect::from_json(text).ok().map(Box::new);
-                self.enter(place, false);
+                self.enter(index, false);
             }
             "subscribe" => {
                 let Ok(Subscribe { channel, since, .. }) = Subscribe::from_json(text) else {
@@ -273,13 +273,13 @@ impl Context {
     }
 
     /// Opens what comes down, from the cursors. `news`: goes on with a poll, where only what is new says anything.
-    fn enter(&mut self, place: usize, news: bool) {
+    fn enter(&mut self, index: usize, news: bool) {
         let drops_inbox_cursors =
-            self.requests.links.get(place).is_some_and(|link| link.drops_inbox_cursors);
+            self.requests.links.get(index).is_some_and(|link| link.drops_inbox_cursors);
         let (cursors, mut fresh) = self.followed(!drops_inbox_cursors);
         let request = self.requests.next();
         let (now, patience) = (self.now.mono, self.trip.patience(self.config.timeout));
-        let Some(link) = self.requests.links.get_mut(place) else { return };
+        let Some(link) = self.requests.links.get_mut(index) else { return };
         let Some(connect) = &mut link.connect else { return };
         let mut pending_subscriptions: Vec<Channel> =
             cursors.iter().map(|(channel, _)| channel.clone()).collect();
@@ -327,9 +327,9 @@ impl Context {
     }
 
     /// Sends up what waits, unless something is on its way.
-    fn post(&mut self, place: usize) {
+    fn post(&mut self, index: usize) {
         let request = self.requests.last + 1;
-        let Some(link) = self.requests.links.get_mut(place) else { return };
+        let Some(link) = self.requests.links.get_mut(index) else { return };
         if link.post.is_some() || link.over || link.entry.is_none() {
             return;
         }
@@ -343,8 +343,8 @@ impl Context {
     }
 
     /// Lines of an answer.
-    fn lines(&mut self, place: usize, request: u64, lines: Vec<String>) {
-        let Some(link) = self.requests.links.get_mut(place) else { return };
+    fn lines(&mut self, index: usize, request: u64, lines: Vec<String>) {
+        let Some(link) = self.requests.links.get_mut(index) else { return };
         let transport = link.transport;
         let events = &mut self.requests.events;
         let down = link.down.as_mut().filter(|down| down.answer.request == request);
@@ -377,11 +377,11 @@ impl Context {
                         link.session = session;
                         None
                     }
-                    None => return self.end_link(place, ABNORMAL, FOREIGN),
+                    None => return self.end_link(index, ABNORMAL, FOREIGN),
                 },
             };
             if text.as_deref().is_some_and(is_replaced) && link.entry.is_some() {
-                return self.replaced(place, text);
+                return self.replaced(index, text);
             }
             events.extend(text.map(|text| (transport, TransportEvent::Text(text))));
         }
@@ -389,15 +389,15 @@ impl Context {
 
     /// A newer call of this page took over, the server says. Where that can be one of its own that was given up and came late, it is
     /// made again, and nobody sees anything; else the machine hears the `text`.
-    fn replaced(&mut self, place: usize, text: Option<String>) {
+    fn replaced(&mut self, index: usize, text: Option<String>) {
         if !self.is_its_own_rival_once() {
-            let transport = self.requests.links.get(place).map(|link| link.transport);
+            let transport = self.requests.links.get(index).map(|link| link.transport);
             let event = transport
                 .zip(text)
                 .map(|(transport, text)| (transport, TransportEvent::Text(text)));
             return self.requests.events.extend(event);
         }
-        let Some(link) = self.requests.links.get_mut(place) else { return };
+        let Some(link) = self.requests.links.get_mut(index) else { return };
         // Once what came before it was taken.
         link.needs_reopen = true;
         if let Some(down) = link.down.take().filter(|down| !down.answer.done) {
@@ -407,27 +407,27 @@ impl Context {
     }
 
     /// What comes down ended, or was refused.
-    fn down_ended(&mut self, place: usize, answer: &Answer, reason: Option<&str>) {
+    fn down_ended(&mut self, index: usize, answer: &Answer, reason: Option<&str>) {
         if is_replaced(answer.refusal())
-            && self.requests.links.get(place).is_some_and(|link| link.entry.is_some())
+            && self.requests.links.get(index).is_some_and(|link| link.entry.is_some())
             && self.is_its_own_rival_once()
         {
-            return self.enter(place, false);
+            return self.enter(index, false);
         }
         let refusal = server::Error::from_json(answer.refusal());
         if let (Some(_), Ok(refusal)) = (answer.status, refusal)
-            && let Some(link) = self.requests.links.get(place)
+            && let Some(link) = self.requests.links.get(index)
         {
             let text = refusal.to_json();
             self.requests.events.push((link.transport, TransportEvent::Text(text)));
         }
         let reason = explained(answer, reason);
-        self.end_link(place, ABNORMAL, &reason);
+        self.end_link(index, ABNORMAL, &reason);
     }
 
     /// Messages up were not taken.
-    fn post_refused(&mut self, place: usize, answer: &Answer, reason: Option<&str>) {
-        let Some(link) = self.requests.links.get_mut(place) else { return };
+    fn post_refused(&mut self, index: usize, answer: &Answer, reason: Option<&str>) {
+        let Some(link) = self.requests.links.get_mut(index) else { return };
         let code = problem(answer.refusal()).and_then(|code| ErrorCode::from_name(&code));
         let busy = match (code, answer.status) {
             (Some(code), _) => code.retry() == Retry::Backoff,
@@ -442,13 +442,13 @@ impl Context {
         }
         let close = code.and_then(ErrorCode::close).map_or(ABNORMAL, |close| close.0);
         let reason = explained(answer, reason);
-        self.end_link(place, close, &reason);
+        self.end_link(index, close, &reason);
     }
 
     /// A transport is over; the machine hears why.
-    fn end_link(&mut self, place: usize, code: u16, reason: &str) {
-        self.abort(place);
-        if let Some(link) = self.requests.links.get_mut(place)
+    fn end_link(&mut self, index: usize, code: u16, reason: &str) {
+        self.abort(index);
+        if let Some(link) = self.requests.links.get_mut(index)
             && !link.over
         {
             link.over = true;
@@ -458,8 +458,8 @@ impl Context {
     }
 
     /// Lets go of a transport's requests.
-    fn abort(&mut self, place: usize) {
-        let Some(link) = self.requests.links.get_mut(place) else { return };
+    fn abort(&mut self, index: usize) {
+        let Some(link) = self.requests.links.get_mut(index) else { return };
         let down = link.down.take().map(|down| down.answer);
         let post = link.post.take();
         // A call that was answered in full is no rival of the next one.
@@ -478,13 +478,13 @@ impl Context {
 
     /// Which link and answer a request is of.
     fn answer(&mut self, request: u64) -> Option<(usize, &mut Answer)> {
-        for (place, link) in self.requests.links.iter_mut().enumerate() {
+        for (index, link) in self.requests.links.iter_mut().enumerate() {
             let Link { down, post, .. } = link;
             let answers = [down.as_mut().map(|down| &mut down.answer), post.as_mut()];
             if let Some(answer) =
                 answers.into_iter().flatten().find(|answer| answer.request == request)
             {
-                return Some((place, answer));
+                return Some((index, answer));
             }
         }
         None

@@ -199,10 +199,10 @@ impl Rig {
         let mut commands = Vec::new();
         self.client.handle(self.now, event, &mut commands);
         if self.deferred_at_once
-            && let Some(place) =
+            && let Some(index) =
                 commands.iter().position(|command| *command == Command::LoadDeferred)
         {
-            commands.remove(place);
+            commands.remove(index);
             self.client.handle(self.now, Event::DeferredLoaded, &mut commands);
         }
         for command in &commands {

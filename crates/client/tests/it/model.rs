@@ -63,7 +63,7 @@ fn op() -> impl Strategy<Value = Op> {
         2 => (1..6_u64).prop_map(Op::Retain),
         4 => (1..400_u64).prop_map(Op::Advance),
         2 => (1_000..40_000_u64).prop_map(Op::Advance),
-        4 => (0..12_usize, set()).prop_map(|(place, set)| Op::ClientMark(place, set)),
+        4 => (0..12_usize, set()).prop_map(|(index, set)| Op::ClientMark(index, set)),
         1 => set().prop_map(Op::ClientMarkAll),
         3 => ([1..12_u64, 1..8_u64], set()).prop_map(|(at, set)| Op::Mark(at, set)),
         1 => ([0..12_u64, 0..8_u64], set()).prop_map(|(at, set)| Op::MarkUpTo(at, set)),
@@ -131,8 +131,8 @@ impl World {
                 }
                 Command::Arrived(item) => {
                     let key = item.key;
-                    let place = (key.channel.to_string(), key.epoch.to_string(), key.offset);
-                    assert!(self.arrived.insert(place.clone()), "{place:?} arrived twice");
+                    let index = (key.channel.to_string(), key.epoch.to_string(), key.offset);
+                    assert!(self.arrived.insert(index.clone()), "{index:?} arrived twice");
                 }
                 Command::Gap { why, .. } => self.gaps.push(why),
                 _ => {}
@@ -177,8 +177,8 @@ impl World {
     fn apply(&mut self, op: &Op) {
         match *op {
             Op::Advance(ms) => self.advance(ms),
-            Op::ClientMark(place, set) => {
-                if let Some(item) = self.rig.all().items.get(place) {
+            Op::ClientMark(index, set) => {
+                if let Some(item) = self.rig.all().items.get(index) {
                     let targets = MarkTargets::Items(vec![item.id.to_string()]);
                     self.calls += 1;
                     self.event(Event::MarkRequested { intent: self.calls, targets, set });

@@ -25,12 +25,12 @@ fn a_hole_is_filled_so_that_what_waits_keeps_its_place() {
     let hole = says::error(r#""client_id":"dead-1","seq":4,"expected":3,"#, "sequence", "backoff");
     rig.receive(&hole);
     let places = |rig: &mut Rig| {
-        let place = |message| match message {
+        let index = |message| match message {
             ClientMessage::Void(void) => Some(("void", void.client_id, void.seq)),
             ClientMessage::Publish(publish) => Some(("publish", publish.client_id?, publish.seq?)),
             _ => None,
         };
-        rig.sent().into_iter().filter_map(place).collect::<Vec<_>>()
+        rig.sent().into_iter().filter_map(index).collect::<Vec<_>>()
     };
     let at = |what, seq| (what, "dead-1".to_owned(), seq);
     assert_eq!(places(&mut rig), [at("void", 3), at("publish", 4), at("publish", 6)]);

@@ -39,7 +39,7 @@ pub(crate) fn snapshot(ids: &[&str]) -> String {
         .iter()
         .enumerate()
         .rev()
-        .map(|(place, id)| item("inbox:u1", place as u64 + 1, id, false))
+        .map(|(index, id)| item("inbox:u1", index as u64 + 1, id, false))
         .collect();
     let n = ids.len() as u64;
     snapshot_of("inboxone", n, ("system01", 0), &counts((n, n), (0, 0, 0)), (false, false), &items)

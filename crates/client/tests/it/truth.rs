@@ -46,15 +46,15 @@ impl Life {
         system: u64,
     ) -> BTreeMap<(usize, u64), (bool, bool, bool)> {
         let mut flags = BTreeMap::new();
-        for place in 1..=system {
-            flags.insert((1, place), (false, false, false));
+        for index in 1..=system {
+            flags.insert((1, index), (false, false, false));
         }
-        for (place, (record, _)) in (1..=offset).zip(&self.records) {
+        for (index, (record, _)) in (1..=offset).zip(&self.records) {
             match record {
-                Record::Note { .. } => drop(flags.insert((0, place), (false, false, false))),
+                Record::Note { .. } => drop(flags.insert((0, index), (false, false, false))),
                 Record::Mark { covers, set, .. } => {
-                    for ((log, place), flags) in &mut flags {
-                        if covers.has(*log, *place) {
+                    for ((log, index), flags) in &mut flags {
+                        if covers.has(*log, *index) {
                             set.apply(&mut flags.0, &mut flags.1, &mut flags.2);
                         }
                     }
@@ -114,18 +114,18 @@ impl Truth {
         let mut items: Vec<Item> = life
             .flags(offset, system)
             .into_iter()
-            .map(|((log, place), (seen, read, archived))| {
+            .map(|((log, index), (seen, read, archived))| {
                 let (id, at) = if log == 1 {
-                    self.system[place as usize - 1].clone()
+                    self.system[index as usize - 1].clone()
                 } else {
-                    match &life.records[place as usize - 1].0 {
+                    match &life.records[index as usize - 1].0 {
                         Record::Note { id, at } => (id.clone(), *at),
                         Record::Mark { .. } => unreachable!("marks are no items"),
                     }
                 };
                 Item {
                     channel: channel(log),
-                    offset: place,
+                    offset: index,
                     id,
                     kind: "note".into(),
                     at,

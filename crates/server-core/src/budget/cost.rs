@@ -37,7 +37,7 @@ impl Kind {
         }
     }
 
-    pub(super) const fn place(self) -> usize {
+    pub(super) const fn index(self) -> usize {
         self as usize
     }
 
@@ -91,7 +91,7 @@ impl Cost {
     /// Units of a kind.
     #[must_use]
     pub const fn of(self, kind: Kind) -> u64 {
-        self.0[kind.place()]
+        self.0[kind.index()]
     }
 
     /// Units by kind, in the order of [`Kind::ALL`].

@@ -72,15 +72,15 @@ impl Account {
     /// The first kind that is used up.
     pub fn take(&self, now: u64, cost: Cost, limits: &Limits) -> Result<(), UsedUp> {
         let now = now.saturating_mul(NS);
-        for (place, kind) in Kind::ALL.into_iter().enumerate() {
+        for (index, kind) in Kind::ALL.into_iter().enumerate() {
             let (units, rate) = (cost.of(kind), limits.user.rate(kind));
             if let Err(wait) = self.take_kind(kind, now, units, rate) {
                 // All or nothing: the kinds taken before are given back.
-                for taken in Kind::ALL.into_iter().take(place) {
+                for taken in Kind::ALL.into_iter().take(index) {
                     let back = limits.user.rate(taken).time(cost.of(taken));
-                    self.paid_until[taken.place()].fetch_sub(back, Ordering::Relaxed);
+                    self.paid_until[taken.index()].fetch_sub(back, Ordering::Relaxed);
                 }
-                self.refused[kind.place()].fetch_add(1, Ordering::Relaxed);
+                self.refused[kind.index()].fetch_add(1, Ordering::Relaxed);
                 return Err(UsedUp { kind, retry_after_ms: wait.div_ceil(NS).max(1) });
             }
         }
@@ -122,7 +122,7 @@ impl Account {
     /// counts as reported.
     #[must_use]
     pub fn take_untold(&self, limits: &Limits) -> Option<Cost> {
-        let units = |kind: Kind| self.untold[kind.place()].load(Ordering::Relaxed);
+        let units = |kind: Kind| self.untold[kind.index()].load(Ordering::Relaxed);
         let is_much =
             Kind::ALL.into_iter().any(|kind| units(kind) > limits.user.rate(kind).burst / PART);
         is_much.then(|| Cost::new(self.untold.each_ref().map(|one| one.swap(0, Ordering::Relaxed))))
@@ -151,9 +151,9 @@ impl Account {
         let most = now.saturating_add(rate.time(rate.burst.max(units)));
         // GCRA: each unit moves the time of pay-off on, at most one burst ahead of now.
         let paid = |until: u64| until.max(now).saturating_add(rate.time(units));
-        let place = &self.paid_until[kind.place()];
+        let index = &self.paid_until[kind.index()];
         let within = |until: u64| Some(paid(until)).filter(|paid| *paid <= most);
-        place.fetch_update(Ordering::Relaxed, Ordering::Relaxed, within).map(drop).map_err(
+        index.fetch_update(Ordering::Relaxed, Ordering::Relaxed, within).map(drop).map_err(
             |until| {
                 // The wait is for as many units as clients send at once, not for one.
                 let several = kind.at_once().min(rate.burst).saturating_sub(units);
@@ -174,15 +174,15 @@ impl Account {
                 // Existing debt stays.
                 Some(until.max(until.max(now).saturating_add(rate.time(units)).min(most)))
             };
-            let place = &self.paid_until[kind.place()];
-            let _always = place.fetch_update(Ordering::Relaxed, Ordering::Relaxed, paid);
+            let index = &self.paid_until[kind.index()];
+            let _always = index.fetch_update(Ordering::Relaxed, Ordering::Relaxed, paid);
         }
     }
 
     fn note(&self, cost: Cost) {
         for kind in Kind::ALL {
             if cost.of(kind) > 0 {
-                self.untold[kind.place()].fetch_add(cost.of(kind), Ordering::Relaxed);
+                self.untold[kind.index()].fetch_add(cost.of(kind), Ordering::Relaxed);
             }
         }
     }

@@ -56,7 +56,7 @@ fn in_lane(user: &str, client_id: &str, seq: u64, write: Write) -> Write {
 
 fn replayed(written: &Written) -> Vec<u64> {
     match written {
-        Written::Replayed(places) => places.iter().map(|place| place.offset).collect(),
+        Written::Replayed(refs) => refs.iter().map(|record_ref| record_ref.offset).collect(),
         other => panic!("a repeat was expected: {other:?}"),
     }
 }
@@ -72,11 +72,14 @@ fn a_key_repeats(store: &dyn Store) {
     let own = inbox("u1");
     let first = record(one(store, keyed("c", 1, notify(&own, "n1", T0))));
     match one(store, keyed("c", 1, notify(&own, "n2", T0))) {
-        Written::Replayed(places) => {
-            assert_eq!(places.len(), 1);
-            let place = &places[0];
-            assert_eq!((&place.channel, place.epoch, place.offset), (&own, first.epoch, 1));
-            assert_eq!(place.id, "n1");
+        Written::Replayed(refs) => {
+            assert_eq!(refs.len(), 1);
+            let record_ref = &refs[0];
+            assert_eq!(
+                (&record_ref.channel, record_ref.epoch, record_ref.offset),
+                (&own, first.epoch, 1)
+            );
+            assert_eq!(record_ref.id, "n1");
         }
         other => panic!("{other:?}"),
     }

@@ -122,8 +122,8 @@ fn pages_by_bytes_are_whole(store: &dyn Store) {
             let size: usize = items.iter().map(size_of_item).sum();
             assert!(items.len() == 1 || size <= bytes as usize, "{size} of {bytes}");
             for item in &items {
-                let place = if item.channel.is_system() { &mut system } else { &mut own };
-                *place = Some(item.offset);
+                let index = if item.channel.is_system() { &mut system } else { &mut own };
+                *index = Some(item.offset);
             }
             found.extend(items.into_iter().map(|item| item.id));
             if !more {

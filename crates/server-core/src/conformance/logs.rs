@@ -23,8 +23,8 @@ pub(super) const CASES: &[Case] = &[
 
 fn offsets_are_dense(store: &dyn Store) {
     let (a, b) = (channel("room:a"), channel("room:b"));
-    for (place, id) in ["1", "2", "3"].iter().enumerate() {
-        assert_eq!(record(one(store, message(&a, id))).offset, place as u64 + 1);
+    for (index, id) in ["1", "2", "3"].iter().enumerate() {
+        assert_eq!(record(one(store, message(&a, id))).offset, index as u64 + 1);
     }
     let both = commit(store, &[message(&b, "4"), message(&a, "5"), message(&b, "6")]);
     let made: Vec<u64> = both.into_iter().map(|written| record(written).offset).collect();

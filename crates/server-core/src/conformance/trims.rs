@@ -130,7 +130,7 @@ fn lanes_end(store: &dyn Store) {
     trim(store, T0 + 1_001, &keep);
     assert!(matches!(
         one(store, laned("spoke", 1, message(&room, "again"))),
-        Written::Replayed(places) if places.len() == 1
+        Written::Replayed(refs) if refs.len() == 1
     ));
     assert_eq!(one(store, laned("new", 1, void())), Written::Done, "the silent one made room");
     assert!(full(one(store, laned("silent", 1, void()))));

@@ -351,8 +351,8 @@ proptest! {
                     readers.push(Reader { connection, slot, got: Vec::new(), pushed: 0 });
                 }
                 Step::GoLive { who, short_by } if !readers.is_empty() => {
-                    let place = usize::from(who) % readers.len();
-                    let reader = &mut readers[place];
+                    let index = usize::from(who) % readers.len();
+                    let reader = &mut readers[index];
                     // A session calls `go_live` only while it catches up.
                     if hub.live_top(&room(), reader.slot).is_none() {
                         reader.take_pushed();
@@ -364,8 +364,8 @@ proptest! {
                     }
                 }
                 Step::Detach(who) if !readers.is_empty() => {
-                    let place = usize::from(who) % readers.len();
-                    let reader = readers.swap_remove(place);
+                    let index = usize::from(who) % readers.len();
+                    let reader = readers.swap_remove(index);
                     hub.detach(&room(), reader.slot);
                 }
                 Step::GoLive { .. } | Step::Detach(_) => {}

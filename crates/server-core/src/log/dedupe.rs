@@ -5,7 +5,7 @@ use tidings_protocol::ErrorCode;
 use super::rows::{KeyRow, LaneRow, Rows};
 use crate::{
     service,
-    store::{Place, Refusal, Write, Written},
+    store::{RecordRef, Refusal, Write, Written},
 };
 
 /// Answers that are stored for each lane. A client repeats at most the intents that wait for an answer.
@@ -15,7 +15,7 @@ pub const ANSWERS_OF_A_LANE: u64 = 1_000;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FirstAnswer {
     /// It was stored here; empty where no record was to be made.
-    Stored(Vec<Place>),
+    Stored(Vec<RecordRef>),
     /// It was refused.
     Refused(ErrorCode),
 }
@@ -27,7 +27,7 @@ impl FirstAnswer {
         match written {
             Written::Refused(refusal) => Self::Refused(refusal.code),
             other => Self::Stored(
-                service::outcome(other).map(|outcome| outcome.places).unwrap_or_default(),
+                service::outcome(other).map(|outcome| outcome.refs).unwrap_or_default(),
             ),
         }
     }
@@ -36,7 +36,7 @@ impl FirstAnswer {
     #[must_use]
     pub fn repeated(&self) -> Written {
         match self {
-            Self::Stored(places) => Written::Replayed(places.clone()),
+            Self::Stored(refs) => Written::Replayed(refs.clone()),
             Self::Refused(code) => refused(*code, None),
         }
     }
@@ -94,8 +94,8 @@ impl Rows {
             row.at = wall;
             row.answers.insert(lane.seq, answer);
             self.changes.lanes.insert(name);
-            let place = (lane.user.clone(), lane.client_id.clone(), lane.seq);
-            self.changes.answers.insert(place);
+            let index = (lane.user.clone(), lane.client_id.clone(), lane.seq);
+            self.changes.answers.insert(index);
         }
     }
 }

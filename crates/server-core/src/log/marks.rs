@@ -5,7 +5,7 @@ use tidings_protocol::{ErrorCode, MarkSet, Offsets, UpTo, server::Marked};
 use super::rows::{Log, Rows, address};
 use crate::{
     inbox::recount,
-    store::{Lane, Mark, Place, Refusal, StoreError, Written},
+    store::{Lane, Mark, RecordRef, Refusal, StoreError, Written},
 };
 
 /// What came of marking a list of offsets.
@@ -57,7 +57,7 @@ impl Rows {
         self.settle(log.id, system.top)?;
         let counts = self.inbox(log.id)?.counts();
         if !changed {
-            let at = Place { channel, epoch: log.epoch, offset: log.top, id: String::new() };
+            let at = RecordRef { channel, epoch: log.epoch, offset: log.top, id: String::new() };
             return Ok(Written::Unchanged { at, counts: Some(counts) });
         }
         let record = self.append(&channel, &mark.id, mark.at, |log| Marked {

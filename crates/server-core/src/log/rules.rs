@@ -67,9 +67,9 @@ impl Rows {
     /// Makes a missing inbox. Its user sees the everyone-messages that come from now on.
     pub(super) fn open(&mut self, channel: &Channel) -> Result<Log, StoreError> {
         let (log, system) = (self.log(channel)?, self.system()?);
-        if let Entry::Vacant(place) = self.inboxes.entry(log.id) {
+        if let Entry::Vacant(index) = self.inboxes.entry(log.id) {
             let counts = SystemCounts { unread: 0, unseen: 0, at: system.top };
-            place.insert(Inbox { system_from: system.top, system: counts, ..Inbox::default() });
+            index.insert(Inbox { system_from: system.top, system: counts, ..Inbox::default() });
             self.changes.new_inboxes.insert(log.id);
         }
         Ok(log)

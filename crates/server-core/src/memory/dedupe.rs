@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tidings_protocol::ErrorCode;
 
-use crate::store::{IdempotencyKey, Lane, Place, Refusal, Write, Written};
+use crate::store::{IdempotencyKey, Lane, RecordRef, Refusal, Write, Written};
 
 /// Answers remembered per lane; a client repeats at most what it may have under way.
 const ANSWERS: usize = 1_000;
@@ -19,7 +19,7 @@ pub(super) struct Dedupe {
 struct Key {
     at: u64,
     fingerprint: [u8; 32],
-    places: Vec<Place>,
+    refs: Vec<RecordRef>,
 }
 
 #[derive(Clone, Debug)]
@@ -28,7 +28,7 @@ struct Seen {
     last: u64,
     /// At least one of its writes made a record.
     has_record: bool,
-    answers: BTreeMap<u64, Result<Vec<Place>, Refusal>>,
+    answers: BTreeMap<u64, Result<Vec<RecordRef>, Refusal>>,
 }
 
 impl Dedupe {
@@ -41,7 +41,7 @@ impl Dedupe {
     fn earlier_key(&self, key: &IdempotencyKey) -> Option<Written> {
         let first = self.keys.get(&(key.credential.clone(), key.key.clone()))?;
         Some(if first.fingerprint == key.fingerprint {
-            Written::Replayed(first.places.clone())
+            Written::Replayed(first.refs.clone())
         } else {
             Written::Refused(Refusal { code: ErrorCode::IdempotencyMismatch, expected: None })
         })
@@ -61,7 +61,7 @@ impl Dedupe {
             return Some(Written::Refused(Refusal { code: ErrorCode::Sequence, expected }));
         }
         Some(match seen.answers.get(&lane.seq) {
-            Some(Ok(places)) => Written::Replayed(places.clone()),
+            Some(Ok(refs)) => Written::Replayed(refs.clone()),
             Some(Err(refusal)) => Written::Refused(refusal.clone()),
             None => Written::Replayed(Vec::new()),
         })
@@ -72,11 +72,11 @@ impl Dedupe {
         let answer = match written {
             Written::Refused(refusal) => Err(refusal.clone()),
             other => {
-                Ok(crate::service::outcome(other).map(|outcome| outcome.places).unwrap_or_default())
+                Ok(crate::service::outcome(other).map(|outcome| outcome.refs).unwrap_or_default())
             }
         };
-        if let (Some(key), Ok(places)) = (&write.key, &answer) {
-            let entry = Key { at: wall, fingerprint: key.fingerprint, places: places.clone() };
+        if let (Some(key), Ok(refs)) = (&write.key, &answer) {
+            let entry = Key { at: wall, fingerprint: key.fingerprint, refs: refs.clone() };
             self.keys.insert((key.credential.clone(), key.key.clone()), entry);
         }
         if let Some(lane) = &write.lane {

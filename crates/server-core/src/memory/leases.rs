@@ -9,7 +9,7 @@ use crate::{
 };
 
 #[derive(Debug, Default)]
-pub(super) struct Places {
+pub(super) struct LeaseTable {
     users: BTreeMap<String, Vec<Taken>>,
     /// Ends of nodes' leases.
     nodes: BTreeMap<u64, u64>,
@@ -17,15 +17,15 @@ pub(super) struct Places {
     replaced: BTreeSet<ConnectionId>,
 }
 
-impl Places {
+impl LeaseTable {
     /// Nodes whose lease has ended give up their places.
     fn expire(&mut self, wall: u64) {
         let Self { users, nodes, replaced } = self;
         nodes.retain(|_, end| wall < *end);
         replaced.retain(|connection| nodes.contains_key(&connection.node));
-        users.retain(|_, places| {
-            places.retain(|taken| nodes.contains_key(&taken.connection.node));
-            !places.is_empty()
+        users.retain(|_, leases| {
+            leases.retain(|taken| nodes.contains_key(&taken.connection.node));
+            !leases.is_empty()
         });
     }
 }
@@ -33,13 +33,13 @@ impl Places {
 impl ConnectionLeases for MemoryStore {
     fn claim(&self, wall: u64, claims: &[Claim]) -> Result<Vec<Verdict>, StoreError> {
         let mut state = self.lock();
-        let places = &mut state.places;
-        places.expire(wall);
+        let leases = &mut state.leases;
+        leases.expire(wall);
         let give = |claim: &Claim| {
-            let verdict = decide(places.users.entry(claim.user.clone()).or_default(), claim);
+            let verdict = decide(leases.users.entry(claim.user.clone()).or_default(), claim);
             if let Verdict::Admitted { replaced } = verdict {
-                places.replaced.remove(&claim.connection);
-                places
+                leases.replaced.remove(&claim.connection);
+                leases
                     .replaced
                     .extend(replaced.filter(|older| older.node != claim.connection.node));
             }
@@ -50,24 +50,24 @@ impl ConnectionLeases for MemoryStore {
 
     fn leave(&self, connections: &[ConnectionId]) -> Result<(), StoreError> {
         let mut state = self.lock();
-        state.places.replaced.retain(|connection| !connections.contains(connection));
-        state.places.users.retain(|_, places| {
-            places.retain(|taken| !connections.contains(&taken.connection));
-            !places.is_empty()
+        state.leases.replaced.retain(|connection| !connections.contains(connection));
+        state.leases.users.retain(|_, leases| {
+            leases.retain(|taken| !connections.contains(&taken.connection));
+            !leases.is_empty()
         });
         Ok(())
     }
 
     fn renew(&self, wall: u64, node: u64, ttl_ms: u64) -> Result<Lease, StoreError> {
         let mut state = self.lock();
-        let places = &mut state.places;
-        places.expire(wall);
-        let known = places.nodes.insert(node, wall.saturating_add(ttl_ms)).is_some();
-        places.expire(wall);
+        let leases = &mut state.leases;
+        leases.expire(wall);
+        let known = leases.nodes.insert(node, wall.saturating_add(ttl_ms)).is_some();
+        leases.expire(wall);
         if !known {
             return Ok(Lease::Ended);
         }
-        let of_node = places.replaced.iter().filter(|connection| connection.node == node);
+        let of_node = leases.replaced.iter().filter(|connection| connection.node == node);
         Ok(Lease::Held { replaced: of_node.map(|connection| connection.number).collect() })
     }
 }

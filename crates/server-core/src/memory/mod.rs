@@ -56,7 +56,7 @@ struct State {
     /// Not part of the disk: a restart forgets tickets.
     tickets: BTreeMap<[u8; 32], Ticket>,
     /// Not part of the disk either.
-    places: leases::Places,
+    leases: leases::LeaseTable,
 }
 
 #[derive(Clone, Debug)]
@@ -105,7 +105,7 @@ impl MemoryStore {
                 tables,
                 synced,
                 tickets: BTreeMap::new(),
-                places: leases::Places::default(),
+                leases: leases::LeaseTable::default(),
             }),
             syncing,
         }

@@ -10,7 +10,7 @@ use super::{
     items::{Body, Inbox},
     log::Log,
 };
-use crate::store::{Draft, Lane, Mark, Op, Place, Record, Refusal, StoreError, Write, Written};
+use crate::store::{Draft, Lane, Mark, Op, Record, RecordRef, Refusal, StoreError, Write, Written};
 
 impl Tables {
     pub(super) fn write(&mut self, stored: u64, write: &Write) -> Result<Written, StoreError> {
@@ -158,7 +158,7 @@ impl Tables {
         let changed = self.apply(&mark.user, &covered, mark.set);
         let counts = self.counts(&mark.user);
         if !changed {
-            let at = Place {
+            let at = RecordRef {
                 channel,
                 epoch: inbox_head.epoch,
                 offset: inbox_head.top,

@@ -4,7 +4,7 @@ use tidings_protocol::{Counts, server};
 
 use crate::{
     refused::Refused,
-    store::{Lane, Place, Written},
+    store::{Lane, RecordRef, Written},
 };
 
 /// The outcome of a write that was not refused, for REST and `ack`.
@@ -12,7 +12,7 @@ use crate::{
 pub struct Outcome {
     /// The addresses of the records. For a mark that changed nothing, the inbox at its top. Empty
     /// for `void` and revocations.
-    pub places: Vec<Place>,
+    pub refs: Vec<RecordRef>,
     /// Counts after a mark. `None` for a repeat, whose counts are no longer known.
     pub counts: Option<Counts>,
     /// The answer is an earlier one, to the same key or lane position: `Idempotency-Replayed:
@@ -27,37 +27,35 @@ pub struct Outcome {
 pub fn outcome(written: &Written) -> Result<Outcome, Refused> {
     match written {
         Written::Records { records, counts } => {
-            let places = records.iter().map(|record| Place {
+            let refs = records.iter().map(|record| RecordRef {
                 channel: record.channel.clone(),
                 epoch: record.epoch,
                 offset: record.offset,
                 id: record.id.clone(),
             });
-            Ok(Outcome { places: places.collect(), counts: *counts, replayed: false })
+            Ok(Outcome { refs: refs.collect(), counts: *counts, replayed: false })
         }
         Written::Unchanged { at, counts } => {
-            Ok(Outcome { places: vec![at.clone()], counts: *counts, replayed: false })
+            Ok(Outcome { refs: vec![at.clone()], counts: *counts, replayed: false })
         }
-        Written::Replayed(places) => {
-            Ok(Outcome { places: places.clone(), counts: None, replayed: true })
-        }
+        Written::Replayed(refs) => Ok(Outcome { refs: refs.clone(), counts: None, replayed: true }),
         Written::Refused(refusal) => Err(refusal.clone().into()),
-        Written::Done => Ok(Outcome { places: Vec::new(), counts: None, replayed: false }),
+        Written::Done => Ok(Outcome { refs: Vec::new(), counts: None, replayed: false }),
     }
 }
 
 /// The `ack` of a request. `None` if it made no record (a `void`).
 #[must_use]
 pub fn ack(id: Option<u64>, lane: Option<&Lane>, outcome: &Outcome) -> Option<server::Ack> {
-    let place = outcome.places.first()?;
+    let record_ref = outcome.refs.first()?;
     Some(server::Ack {
         id,
         client_id: lane.map(|lane| lane.client_id.clone()),
         seq: lane.map(|lane| lane.seq),
-        channel: place.channel.clone(),
-        epoch: place.epoch,
-        offset: place.offset,
-        record_id: Some(place.id.clone()).filter(|id| !id.is_empty()),
+        channel: record_ref.channel.clone(),
+        epoch: record_ref.epoch,
+        offset: record_ref.offset,
+        record_id: Some(record_ref.id.clone()).filter(|id| !id.is_empty()),
         duplicate: outcome.replayed.then_some(true),
     })
 }

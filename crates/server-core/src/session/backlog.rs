@@ -124,8 +124,8 @@ impl Open {
 
     /// Wants a page for a subscription that catches up. One waiting page for each channel is
     /// enough.
-    pub(super) fn want_page(&mut self, place: usize) {
-        let Some(one) = self.subscriptions.get_mut(place) else { return };
+    pub(super) fn want_page(&mut self, index: usize) {
+        let Some(one) = self.subscriptions.get_mut(index) else { return };
         one.state = SubscriptionState::Waiting;
         let channel = one.channel.clone();
         if !self.backlog.holds(|want| want.is_page_of(&channel)) {

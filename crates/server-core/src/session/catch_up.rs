@@ -49,18 +49,18 @@ impl Open {
         head: Option<Head>,
         turn: &mut Turn<'_>,
     ) {
-        let Some(place) = self.subscriptions.iter().position(|one| one.channel == *channel) else {
+        let Some(index) = self.subscriptions.iter().position(|one| one.channel == *channel) else {
             return;
         };
         let head = head.unwrap_or(UNBORN);
-        let (cursor, from) = self.within_rights(place, since, head, turn);
-        let Some(one) = self.subscriptions.get_mut(place) else { return };
+        let (cursor, from) = self.within_rights(index, since, head, turn);
+        let Some(one) = self.subscriptions.get_mut(index) else { return };
         one.from = from;
         let start = Start::of(cursor, one.kept(head));
         let (offset, gap) = match (start, since) {
             (Start::Resume(offset), _) => (offset, None),
             // The inbox and `system:all` share one snapshot, so both start again.
-            (Start::Fresh(gap), _) if place < 2 => {
+            (Start::Fresh(gap), _) if index < 2 => {
                 return self.start_afresh(id, channel, gap, turn);
             }
             // Only the start of the same log is missing: continue right after the gap.
@@ -70,7 +70,7 @@ impl Open {
             // The client has no position in this log, so it continues from the top.
             (Start::Fresh(gap), _) => (head.top, gap),
         };
-        if let Some(one) = self.subscriptions.get_mut(place) {
+        if let Some(one) = self.subscriptions.get_mut(index) {
             // If the cursor was moved to the start of the user's right, the client can't go on from
             // its own cursor.
             let recovered = matches!(start, Start::Resume(_)) && cursor == cursor_of(since);
@@ -79,7 +79,7 @@ impl Open {
                 one.gap(gap, turn);
             }
         }
-        self.catch_up(place, turn);
+        self.catch_up(index, turn);
     }
 
     /// Limits a subscription to the user's rights. Returns the cursor to resume from, and the first
@@ -89,16 +89,16 @@ impl Open {
     /// proof names, or that this connection had; else from now on.
     fn within_rights(
         &self,
-        place: usize,
+        index: usize,
         since: Option<Since>,
         head: Head,
         turn: &Turn<'_>,
     ) -> (Option<Cursor>, Option<NonZeroU64>) {
         let cursor = cursor_of(since);
         let may_all = |one: &&Subscription| {
-            place < 2 || Caller::User(&self.who).check(&one.channel, Right::History).is_ok()
+            index < 2 || Caller::User(&self.who).check(&one.channel, Right::History).is_ok()
         };
-        let Some(one) = self.subscriptions.get(place).filter(|one| !may_all(one)) else {
+        let Some(one) = self.subscriptions.get(index).filter(|one| !may_all(one)) else {
             return (cursor, None);
         };
         // A right in a channel without a log carries over to the log that began later.
@@ -121,12 +121,12 @@ impl Open {
     }
 
     /// Reads the next page, or goes live if everything known was sent.
-    pub(super) fn catch_up(&mut self, place: usize, turn: &mut Turn<'_>) {
-        let Some(one) = self.subscriptions.get_mut(place) else { return };
+    pub(super) fn catch_up(&mut self, index: usize, turn: &mut Turn<'_>) {
+        let Some(one) = self.subscriptions.get_mut(index) else { return };
         if one.sent >= one.told {
             one.go_live(turn);
         } else {
-            self.want_page(place);
+            self.want_page(index);
         }
     }
 
@@ -144,14 +144,14 @@ impl Open {
             one.channel == *channel && one.state == SubscriptionState::Reading(request)
         };
         // Otherwise the page was requested by a subscription that has ended or was restarted.
-        let place = self.subscriptions.iter().position(wanted)?;
+        let index = self.subscriptions.iter().position(wanted)?;
         let head = head.unwrap_or(UNBORN);
         if let Some(gap) =
-            self.subscriptions.get(place).and_then(|one| missing(one.epoch, one.sent, head))
+            self.subscriptions.get(index).and_then(|one| missing(one.epoch, one.sent, head))
         {
-            return self.go_on_after(place, gap, head, turn);
+            return self.go_on_after(index, gap, head, turn);
         }
-        let one = self.subscriptions.get_mut(place)?;
+        let one = self.subscriptions.get_mut(index)?;
         if one.epoch != head.epoch {
             // The log has begun since the subscription: the client must know its epoch before its
             // first record.
@@ -165,7 +165,7 @@ impl Open {
             }
         }
         if more {
-            self.want_page(place);
+            self.want_page(index);
         } else {
             one.go_live(turn);
         }
@@ -175,13 +175,13 @@ impl Open {
     /// Records were lost between two pages: tells the client the gap, and continues after it.
     fn go_on_after(
         &mut self,
-        place: usize,
+        index: usize,
         gap: Gap,
         head: Head,
         turn: &mut Turn<'_>,
     ) -> Option<State> {
-        let one = self.subscriptions.get_mut(place)?;
-        if place < 2 {
+        let one = self.subscriptions.get_mut(index)?;
+        if index < 2 {
             let channel = one.channel.clone();
             self.start_afresh(None, &channel, Some(gap), turn);
             return None;
@@ -192,7 +192,7 @@ impl Open {
         }
         one.begin(None, &self.who.user, head, offset, false, turn);
         one.gap(gap, turn);
-        self.catch_up(place, turn);
+        self.catch_up(index, turn);
         None
     }
 
@@ -204,9 +204,9 @@ impl Open {
 
     pub(super) fn fell_behind(&mut self, channel: &Channel, slot: Slot) {
         if self.switching(channel, slot).is_some()
-            && let Some(place) = self.subscriptions.iter().position(|one| one.channel == *channel)
+            && let Some(index) = self.subscriptions.iter().position(|one| one.channel == *channel)
         {
-            self.want_page(place);
+            self.want_page(index);
         }
     }
 
@@ -223,12 +223,12 @@ impl Open {
                 && one.slot == Some(slot)
                 && matches!(one.state, SubscriptionState::Live | SubscriptionState::Switching)
         };
-        let Some(place) = self.subscriptions.iter().position(live) else { return };
-        if let Some(one) = self.subscriptions.get_mut(place) {
+        let Some(index) = self.subscriptions.iter().position(live) else { return };
+        if let Some(one) = self.subscriptions.get_mut(index) {
             one.sent = sent;
         }
         self.backlog.is_behind();
-        self.want_page(place);
+        self.want_page(index);
     }
 }
 

@@ -279,8 +279,8 @@ impl Open {
     }
 
     fn take(&mut self, request: Request) -> Option<Pending> {
-        let place = self.requests.iter().position(|(number, _)| *number == request)?;
-        let (_, pending) = self.requests.swap_remove(place);
+        let index = self.requests.iter().position(|(number, _)| *number == request)?;
+        let (_, pending) = self.requests.swap_remove(index);
         if self.requests.is_empty() {
             self.requests = Vec::new();
         }

@@ -165,12 +165,12 @@ impl Open {
     }
 
     fn unsubscribe(&mut self, id: Option<u64>, channel: Channel, turn: &mut Turn<'_>) {
-        if let Some(place) = self.subscriptions.iter().position(|one| one.channel == channel) {
-            if place < 2 {
+        if let Some(index) = self.subscriptions.iter().position(|one| one.channel == channel) {
+            if index < 2 {
                 let why = bad("inbox and system:all are part of every connection");
                 return turn.refuse(&why, about(id), Some(channel));
             }
-            self.subscriptions.remove(place).detach(turn);
+            self.subscriptions.remove(index).detach(turn);
             self.backlog.forget(|want| want.is_page_of(&channel));
         }
         turn.send(&server::Unsubscribed { id, channel, code: None });
@@ -240,7 +240,7 @@ impl Open {
         // first answer. Behind a hole, the `seq` was not consumed, so a final refusal would be
         // wrong.
         let outcome = match (&intent.kind, service::outcome(written)) {
-            (Kind::Refusal(why), Ok(outcome)) if outcome.places.is_empty() => {
+            (Kind::Refusal(why), Ok(outcome)) if outcome.refs.is_empty() => {
                 return turn.send(&intent.error(why));
             }
             (_, Err(why)) => return turn.send(&intent.error(&why)),

@@ -126,8 +126,8 @@ impl Open {
         let [inbox, system] = &starting.cursors;
         match [Start::of(*inbox, heads[0]), Start::of(*system, heads[1])] {
             [Start::Resume(inbox), Start::Resume(system)] => {
-                for (place, offset) in [inbox, system].into_iter().enumerate() {
-                    self.begin_one(&starting, place, heads[place], offset, true, turn);
+                for (index, offset) in [inbox, system].into_iter().enumerate() {
+                    self.begin_one(&starting, index, heads[index], offset, true, turn);
                 }
                 self.catch_up_pair(turn);
             }
@@ -162,11 +162,11 @@ impl Open {
     ) {
         let Step::Snapshot { heads } = &starting.step else { return };
         let cursors = [Cursor::new(snapshot.epoch, snapshot.offset), snapshot.system];
-        for (place, (head, cursor)) in heads.iter().zip(cursors).enumerate() {
+        for (index, (head, cursor)) in heads.iter().zip(cursors).enumerate() {
             // The snapshot is read after the heads, so it may be newer, but never older.
             let head = Head { epoch: cursor.epoch, top: head.top.max(cursor.offset), ..*head };
-            self.begin_one(starting, place, head, cursor.offset, false, turn);
-            if let (Some(gap), Some(one)) = (starting.gaps[place], self.subscriptions.get(place)) {
+            self.begin_one(starting, index, head, cursor.offset, false, turn);
+            if let (Some(gap), Some(one)) = (starting.gaps[index], self.subscriptions.get(index)) {
                 one.gap(gap, turn);
             }
         }
@@ -177,13 +177,13 @@ impl Open {
     fn begin_one(
         &mut self,
         starting: &Starting,
-        place: usize,
+        index: usize,
         head: Head,
         offset: u64,
         recovered: bool,
         turn: &mut Turn<'_>,
     ) {
-        if let Some(one) = self.subscriptions.get_mut(place) {
+        if let Some(one) = self.subscriptions.get_mut(index) {
             let asked = starting.asked.as_ref() == Some(&one.channel);
             let id = starting.id.filter(|_| asked);
             one.begin(id, &self.who.user, head, offset, recovered, turn);
@@ -191,8 +191,8 @@ impl Open {
     }
 
     fn catch_up_pair(&mut self, turn: &mut Turn<'_>) {
-        for place in 0..2 {
-            self.catch_up(place, turn);
+        for index in 0..2 {
+            self.catch_up(index, turn);
         }
     }
 

@@ -55,8 +55,8 @@ impl Open {
         let Wanted { mut pair, channels, .. } = wanted;
         let mut others = Vec::with_capacity(channels.len());
         for (channel, cursor) in channels {
-            match place(&channel, &self.who) {
-                Some(place) => pair[place] = cursor.or(pair[place]),
+            match index(&channel, &self.who) {
+                Some(index) => pair[index] = cursor.or(pair[index]),
                 None => others.push((channel, cursor)),
             }
         }
@@ -68,7 +68,7 @@ impl Open {
 }
 
 /// The channel's index in the pair of inbox and `system:all`.
-fn place(channel: &Channel, who: &Identity) -> Option<usize> {
+fn index(channel: &Channel, who: &Identity) -> Option<usize> {
     if channel.is_system() {
         Some(1)
     } else {

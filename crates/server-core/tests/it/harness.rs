@@ -327,7 +327,7 @@ impl Server {
         };
         let write = service::notify(&body, None, self.now.wall, &mut self.ids).unwrap();
         let written = self.commit(write);
-        service::outcome(&written).unwrap().places[0].offset
+        service::outcome(&written).unwrap().refs[0].offset
     }
 
     pub(crate) fn top(&self, channel: &str) -> u64 {

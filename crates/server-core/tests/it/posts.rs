@@ -27,7 +27,7 @@ fn an_address_says_where_to_go_on_before_the_user_is_known() {
         .collect();
     server.notify("u1");
     let mut peer = server.open();
-    let at = |place: usize, offset| Some(Cursor::new(epochs[place], offset));
+    let at = |index: usize, offset| Some(Cursor::new(epochs[index], offset));
     peer.want(Wanted {
         pair: [at(0, 1), at(1, 0)],
         channels: vec![(room(), None)],

@@ -55,11 +55,15 @@ pub(super) async fn publish(
         service::message(who.caller(), channel, data, lane, key, api.wall(), ids)
     })?;
     let outcome = service::outcome(&api.commit(who.principal(), write).await?)?;
-    let place = outcome.places.first().ok_or_else(|| {
+    let record_ref = outcome.refs.first().ok_or_else(|| {
         // The repeat is so late that its first answer is no longer stored.
         ApiError::new(ErrorCode::Conflict, "this `seq` was answered before; its answer is gone")
     })?;
-    let body = PublishedMessage { epoch: place.epoch, offset: place.offset, id: place.id.clone() };
+    let body = PublishedMessage {
+        epoch: record_ref.epoch,
+        offset: record_ref.offset,
+        id: record_ref.id.clone(),
+    };
     Ok(created(&body, outcome.replayed))
 }
 

@@ -42,7 +42,8 @@ pub(super) async fn list(
             let of = |item: &&tidings_protocol::Item| item.channel.is_system() == system;
             items.iter().filter(of).map(|item| item.offset).min().or(before)
         };
-        Place { inbox: lowest(false, inbox_before), system: lowest(true, system_before) }.encode()
+        PageCursor { inbox: lowest(false, inbox_before), system: lowest(true, system_before) }
+            .encode()
     });
     Ok(Json(InboxPage { items, counts, epoch: at.epoch, offset: at.offset, next }))
 }
@@ -56,8 +57,8 @@ pub(super) async fn mark(
     let intent = value.into();
     let write = api.with_ids(|ids| service::mark(&identity.user, intent, None, api.wall(), ids))?;
     let outcome = service::outcome(&api.commit(Principal::user(&identity.user), write).await?)?;
-    match (outcome.places.first(), outcome.counts) {
-        (Some(place), Some(counts)) => Ok(Json(MarkAnswer { counts, offset: place.offset })),
+    match (outcome.refs.first(), outcome.counts) {
+        (Some(cursor), Some(counts)) => Ok(Json(MarkAnswer { counts, offset: cursor.offset })),
         _ => Err(ApiError::new(ErrorCode::Internal, "")),
     }
 }
@@ -111,10 +112,10 @@ impl Ask {
                 ("type", kind) if ask.kinds.len() < KINDS => ask.kinds.push(kind.to_owned()),
                 ("type", _) => return bad(format!("at most {KINDS} types")),
                 ("before", text) => {
-                    let Some(place) = Place::decode(text) else {
+                    let Some(cursor) = PageCursor::decode(text) else {
                         return bad("`before` is what an earlier page gave as `next`".into());
                     };
-                    (ask.inbox_before, ask.system_before) = (place.inbox, place.system);
+                    (ask.inbox_before, ask.system_before) = (cursor.inbox, cursor.system);
                 }
                 ("limit", number) => match number.parse() {
                     Ok(limit) if (1..=page).contains(&limit) => ask.limit = limit,
@@ -132,12 +133,12 @@ const KINDS: usize = 20;
 
 /// The end of a page as an opaque text such as `i12.s3`, in characters that need no escapes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Place {
+struct PageCursor {
     inbox: Option<u64>,
     system: Option<u64>,
 }
 
-impl Place {
+impl PageCursor {
     fn encode(self) -> String {
         let part = |name: char, offset: Option<u64>| {
             offset.map_or_else(String::new, |offset| format!("{name}{offset}."))
@@ -146,17 +147,17 @@ impl Place {
     }
 
     fn decode(text: &str) -> Option<Self> {
-        let mut place = Self { inbox: None, system: None };
+        let mut cursor = Self { inbox: None, system: None };
         for part in text.split_terminator('.') {
             let offset =
                 |digits: &str| digits.parse().ok().filter(|offset| *offset <= limits::MAX_OFFSET);
             match part.split_at_checked(1)? {
-                ("i", digits) => place.inbox = Some(offset(digits)?),
-                ("s", digits) => place.system = Some(offset(digits)?),
+                ("i", digits) => cursor.inbox = Some(offset(digits)?),
+                ("s", digits) => cursor.system = Some(offset(digits)?),
                 _ => return None,
             }
         }
-        Some(place)
+        Some(cursor)
     }
 }
 
@@ -166,12 +167,12 @@ mod tests {
 
     #[test]
     fn a_place_survives_its_text() {
-        for place in [(Some(12), Some(3)), (None, Some(0)), (Some(1), None), (None, None)] {
-            let place = Place { inbox: place.0, system: place.1 };
-            assert_eq!(Place::decode(&place.encode()), Some(place));
+        for cursor in [(Some(12), Some(3)), (None, Some(0)), (Some(1), None), (None, None)] {
+            let cursor = PageCursor { inbox: cursor.0, system: cursor.1 };
+            assert_eq!(PageCursor::decode(&cursor.encode()), Some(cursor));
         }
         for text in ["x1.", "i", "i-1.", "i99999999999999999.", "é."] {
-            assert_eq!(Place::decode(text), None, "{text}");
+            assert_eq!(PageCursor::decode(text), None, "{text}");
         }
     }
 

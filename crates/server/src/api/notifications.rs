@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use tidings_protocol::rest::{PublishNotification, PublishResults, Stored};
 use tidings_server_core::{
     service::{self, Outcome},
-    store::Place,
+    store::RecordRef,
 };
 
 use super::{Api, Backend, IDEMPOTENCY_REPLAYED, body::Body};
@@ -30,13 +30,13 @@ pub(super) async fn publish(
 
 /// One entry for each record.
 pub(crate) fn results(outcome: &Outcome) -> PublishResults {
-    let stored = |place: &Place| Stored {
-        channel: place.channel.clone(),
-        epoch: place.epoch,
-        offset: place.offset,
-        notification_id: place.id.clone(),
+    let stored = |record_ref: &RecordRef| Stored {
+        channel: record_ref.channel.clone(),
+        epoch: record_ref.epoch,
+        offset: record_ref.offset,
+        notification_id: record_ref.id.clone(),
     };
-    PublishResults { results: outcome.places.iter().map(stored).collect() }
+    PublishResults { results: outcome.refs.iter().map(stored).collect() }
 }
 
 /// Status 201, with a header if the answer belongs to an earlier request.

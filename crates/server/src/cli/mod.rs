@@ -30,7 +30,7 @@ enum Command {
         #[arg(long)]
         user: String,
         #[command(flatten)]
-        place: Place,
+        folder: Folder,
     },
     /// Publish a notification.
     Publish(Publish),
@@ -52,7 +52,7 @@ enum Command {
         #[arg(long)]
         new_epochs: bool,
         #[command(flatten)]
-        place: Place,
+        folder: Folder,
     },
 }
 
@@ -65,12 +65,12 @@ struct Serve {
     #[arg(long)]
     listen: Option<SocketAddr>,
     #[command(flatten)]
-    place: Place,
+    folder: Folder,
 }
 
 /// Which data folder.
 #[derive(Debug, Args)]
-struct Place {
+struct Folder {
     /// The data folder [default: tidings-data]
     #[arg(long)]
     data: Option<PathBuf>,
@@ -79,7 +79,7 @@ struct Place {
     config: Option<PathBuf>,
 }
 
-impl Place {
+impl Folder {
     fn flags(self) -> Flags {
         Flags { data: self.data, config: self.config, ..Flags::default() }
     }
@@ -155,13 +155,13 @@ pub(crate) enum Failure {
 pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::Serve(serve) => {
-            let flags = Flags { dev: serve.dev, listen: serve.listen, ..serve.place.flags() };
+            let flags = Flags { dev: serve.dev, listen: serve.listen, ..serve.folder.flags() };
             serve::serve(&flags)
         }
-        Command::Token { user, place } => token::token(&user, &place.flags()),
+        Command::Token { user, folder } => token::token(&user, &folder.flags()),
         Command::Publish(publish) => on_runtime(call::publish(publish)),
         Command::Tail { user, channels, server } => on_runtime(tail::tail(user, channels, server)),
-        Command::Doctor { new_epochs, place } => doctor::doctor(new_epochs, &place.flags()),
+        Command::Doctor { new_epochs, folder } => doctor::doctor(new_epochs, &folder.flags()),
     }
 }
 

@@ -253,12 +253,12 @@ impl Doing {
 pub(super) struct Link {
     stream: TcpStream,
     peer: Peer,
-    _place: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Link {
-    pub(super) fn new(stream: TcpStream, peer: Peer, place: OwnedSemaphorePermit) -> Self {
-        Self { stream, peer, _place: place }
+    pub(super) fn new(stream: TcpStream, peer: Peer, permit: OwnedSemaphorePermit) -> Self {
+        Self { stream, peer, _permit: permit }
     }
 
     /// Checks whether the client stopped sending, with the waker of the connection's task. hyper

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use tidings_protocol::{Channel, Epoch, ErrorCode};
-use tidings_server_core::{log::FirstAnswer, store::Place};
+use tidings_server_core::{log::FirstAnswer, store::RecordRef};
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct AnswerRow {
@@ -27,8 +27,8 @@ pub(super) fn encode(answer: &FirstAnswer) -> serde_json::Result<String> {
             AnswerRow { refused: Some(code.as_str().to_owned()), ..AnswerRow::default() }
         }
         FirstAnswer::Stored(places) => {
-            let row = |place: &Place| {
-                let Place { channel, epoch, offset, id } = place.clone();
+            let row = |record_ref: &RecordRef| {
+                let RecordRef { channel, epoch, offset, id } = record_ref.clone();
                 PlaceRow { channel, epoch, offset, id }
             };
             AnswerRow { places: places.iter().map(row).collect(), refused: None }
@@ -45,9 +45,9 @@ pub(super) fn decode(text: &str) -> serde_json::Result<FirstAnswer> {
             FirstAnswer::Refused(ErrorCode::from_name(&name).unwrap_or(ErrorCode::Conflict))
         }
         None => {
-            let place =
-                |PlaceRow { channel, epoch, offset, id }| Place { channel, epoch, offset, id };
-            FirstAnswer::Stored(row.places.into_iter().map(place).collect())
+            let record_ref =
+                |PlaceRow { channel, epoch, offset, id }| RecordRef { channel, epoch, offset, id };
+            FirstAnswer::Stored(row.places.into_iter().map(record_ref).collect())
         }
     })
 }

@@ -16,13 +16,13 @@ pub struct Trail {
     /// A secret.
     session_token: String,
     /// The inbox, `system:all`, then the others in the order of the address.
-    places: Vec<Place>,
+    tracked: Vec<TrackedChannel>,
     /// A cursor has changed since the start.
     has_moved: bool,
 }
 
 #[derive(Debug)]
-struct Place {
+struct TrackedChannel {
     /// The channel in its JSON form, with quotes. Empty for the inbox while the user is unknown.
     name: Box<str>,
     cursor: Option<Cursor>,
@@ -50,11 +50,12 @@ impl Trail {
     #[must_use]
     pub fn new(pair: [Option<Cursor>; 2], channels: &[(Channel, Option<Cursor>)]) -> Self {
         let [inbox, system] = pair;
-        let mut places = Vec::with_capacity(2 + channels.len());
-        places.push(Place { name: Box::default(), cursor: inbox, after_the_gap: None });
-        places.push(Place::of(&Channel::system(), system));
-        places.extend(channels.iter().map(|(channel, cursor)| Place::of(channel, *cursor)));
-        Self { places, ..Self::default() }
+        let mut tracked = Vec::with_capacity(2 + channels.len());
+        tracked.push(TrackedChannel { name: Box::default(), cursor: inbox, after_the_gap: None });
+        tracked.push(TrackedChannel::of(&Channel::system(), system));
+        tracked
+            .extend(channels.iter().map(|(channel, cursor)| TrackedChannel::of(channel, *cursor)));
+        Self { tracked, ..Self::default() }
     }
 
     /// Adds the cursors of a `connect`. They win: an answer may end before all of these channels
@@ -62,9 +63,9 @@ impl Trail {
     #[must_use]
     pub fn with(mut self, cursors: &Channels<Cursor>) -> Self {
         for (channel, cursor) in cursors.iter() {
-            match self.place(channel) {
-                Some(place) => place.cursor = Some(*cursor),
-                None => self.places.push(Place::of(channel, Some(*cursor))),
+            match self.entry(channel) {
+                Some(entry) => entry.cursor = Some(*cursor),
+                None => self.tracked.push(TrackedChannel::of(channel, Some(*cursor))),
             }
         }
         self
@@ -86,8 +87,8 @@ impl Trail {
             }
             Some(ServerMessage::Subscribed(subscribed)) => return self.subscribed(&subscribed),
             Some(ServerMessage::Unsubscribed(left)) => {
-                if let Some(place) = self.place(&left.channel) {
-                    place.cursor = None;
+                if let Some(entry) = self.entry(&left.channel) {
+                    entry.cursor = None;
                     self.has_moved = true;
                 }
             }
@@ -102,10 +103,10 @@ impl Trail {
                 if is_of_pair(&gap.channel) {
                     return Passed::Opening;
                 }
-                if let Some(place) = self.place(&gap.channel)
-                    && let Some(cursor) = place.after_the_gap.take()
+                if let Some(entry) = self.entry(&gap.channel)
+                    && let Some(cursor) = entry.after_the_gap.take()
                 {
-                    place.cursor = Some(cursor);
+                    entry.cursor = Some(cursor);
                     self.has_moved = true;
                 }
             }
@@ -113,8 +114,8 @@ impl Trail {
             Some(ServerMessage::Expiring(_)) => return Passed::Reminder,
             // The client may not subscribe to this channel.
             Some(ServerMessage::Error(Error { channel: Some(channel), .. })) => {
-                if let Some(place) = self.place(&channel) {
-                    place.cursor = None;
+                if let Some(entry) = self.entry(&channel) {
+                    entry.cursor = None;
                     self.has_moved = true;
                 }
             }
@@ -135,10 +136,10 @@ impl Trail {
         let rest = frame.strip_prefix(br#"{"type":""#)?;
         let end = rest.iter().position(|byte| *byte == b'"')?;
         let rest = rest.get(end..)?.strip_prefix(br#"","channel":"#)?;
-        for place in &mut self.places {
-            let Some(rest) = rest.strip_prefix(place.name.as_bytes()) else { continue };
+        for entry in &mut self.tracked {
+            let Some(rest) = rest.strip_prefix(entry.name.as_bytes()) else { continue };
             let Some(digits) = rest.strip_prefix(br#","offset":"#) else { continue };
-            let cursor = place.cursor.as_mut()?;
+            let cursor = entry.cursor.as_mut()?;
             self.has_moved = true;
             let digits = digits.iter().take_while(|byte| byte.is_ascii_digit());
             cursor.offset = digits.fold(0, |sum: u64, digit| {
@@ -157,7 +158,7 @@ impl Trail {
 
     /// Cursors and session token as one text, for `id`.
     pub fn push_id(&self, out: &mut Vec<u8>) {
-        push_cursors(out, self.places.iter().map(|place| place.cursor));
+        push_cursors(out, self.tracked.iter().map(|entry| entry.cursor));
         out.push(b'~');
         out.extend_from_slice(self.session_token.as_bytes());
     }
@@ -168,7 +169,7 @@ impl Trail {
     pub fn head_for_address(&self, now: u64) -> Vec<u8> {
         let mut out = self.head(now);
         out.extend_from_slice(br#","cursor":""#);
-        push_cursors(&mut out, self.places.iter().map(|place| place.cursor));
+        push_cursors(&mut out, self.tracked.iter().map(|entry| entry.cursor));
         out.extend_from_slice(br#""}"#);
         out
     }
@@ -180,12 +181,12 @@ impl Trail {
         let mut out = self.head(now);
         out.extend_from_slice(br#","cursors":{"#);
         let mut first = true;
-        for place in &self.places {
-            let Some(cursor) = place.cursor else { continue };
+        for entry in &self.tracked {
+            let Some(cursor) = entry.cursor else { continue };
             if !std::mem::take(&mut first) {
                 out.push(b',');
             }
-            out.extend_from_slice(place.name.as_bytes());
+            out.extend_from_slice(entry.name.as_bytes());
             out.push(b':');
             out.extend_from_slice(cursor.to_json().as_bytes());
         }
@@ -210,11 +211,11 @@ impl Trail {
         let Ok(inbox) = Channel::inbox(&user_id) else { return };
         let name = name_of(&inbox);
         // The client knew its user id and named its inbox itself.
-        let named = self.places.iter().position(|place| place.name == name);
-        let named = named.map(|at| self.places.remove(at));
-        if let Some(place) = self.places.first_mut() {
-            place.name = name;
-            place.cursor = named.and_then(|named| named.cursor).or(place.cursor);
+        let named = self.tracked.iter().position(|entry| entry.name == name);
+        let named = named.map(|at| self.tracked.remove(at));
+        if let Some(entry) = self.tracked.first_mut() {
+            entry.name = name;
+            entry.cursor = named.and_then(|named| named.cursor).or(entry.cursor);
         }
     }
 
@@ -224,33 +225,33 @@ impl Trail {
         let Subscribed { channel, epoch, offset, recovered, top, proof, .. } = begun;
         let cursor = Some(Cursor { epoch: *epoch, offset: *offset, proof: *proof });
         let pair = is_of_pair(channel);
-        if self.place(channel).is_none() {
-            self.places.push(Place::of(channel, None));
+        if self.entry(channel).is_none() {
+            self.tracked.push(TrackedChannel::of(channel, None));
         }
-        let Some(place) = self.place(channel) else { return Passed::News };
+        let Some(entry) = self.entry(channel) else { return Passed::News };
         if *recovered {
             // A log without records has got its epoch: the client must know it before the first
             // record.
-            let is_born = place.cursor.is_some_and(|known| known.epoch != *epoch);
+            let is_born = entry.cursor.is_some_and(|known| known.epoch != *epoch);
             // The client may have stated its cursor in `connect`, which is unknown here; this is
             // the only trace of such a new log. The inbox and `system:all` always have an epoch.
-            let may_be = !pair && place.cursor.is_none() && *offset == 0 && *top > 0;
-            place.cursor = cursor;
+            let may_be = !pair && entry.cursor.is_none() && *offset == 0 && *top > 0;
+            entry.cursor = cursor;
             self.has_moved |= is_born || may_be;
             return if is_born || may_be { Passed::Opening } else { Passed::Greeting };
         }
-        if !pair && place.cursor.is_none() {
-            place.cursor = cursor;
+        if !pair && entry.cursor.is_none() {
+            entry.cursor = cursor;
             self.has_moved = true;
         } else if !pair {
-            place.after_the_gap = cursor;
+            entry.after_the_gap = cursor;
         }
         Passed::Opening
     }
 
     fn reach(&mut self, channel: &Channel, epoch: Option<Epoch>, offset: u64) {
-        let Some(place) = self.place(channel) else { return };
-        match (epoch, &mut place.cursor) {
+        let Some(entry) = self.entry(channel) else { return };
+        match (epoch, &mut entry.cursor) {
             (Some(epoch), cursor) => *cursor = Some(Cursor::new(epoch, offset)),
             (None, Some(cursor)) => cursor.offset = offset,
             (None, None) => {}
@@ -258,13 +259,13 @@ impl Trail {
         self.has_moved = true;
     }
 
-    fn place(&mut self, channel: &Channel) -> Option<&mut Place> {
+    fn entry(&mut self, channel: &Channel) -> Option<&mut TrackedChannel> {
         let name = name_of(channel);
-        self.places.iter_mut().find(|place| place.name == name)
+        self.tracked.iter_mut().find(|entry| entry.name == name)
     }
 }
 
-impl Place {
+impl TrackedChannel {
     fn of(channel: &Channel, cursor: Option<Cursor>) -> Self {
         Self { name: name_of(channel), cursor, after_the_gap: None }
     }
@@ -425,8 +426,8 @@ mod tests {
         let head = String::from_utf8(trail.head_for_connect(7)).unwrap();
         let told = cursors.replace("\"offset\":7", "\"offset\":8");
         let told = told.replace(r#""room:2":{"epoch":"bbbbbbbb","offset":2},"#, "");
-        for place in told.trim_matches(['{', '}']).split("},") {
-            assert!(head.contains(place), "{place} in {head}");
+        for entry in told.trim_matches(['{', '}']).split("},") {
+            assert!(head.contains(entry), "{entry} in {head}");
         }
         assert!(!head.contains("room:2"), "{head}");
     }

@@ -151,9 +151,10 @@ fn answer(store: &dyn Store, written: &Written) -> String {
             let counts = counts.map(|counts| shown(counts, top));
             format!("unchanged at {} {counts:?}", at.offset)
         }
-        Written::Replayed(places) => {
-            let places: Vec<_> = places.iter().map(|place| (&place.id, place.offset)).collect();
-            format!("replayed {places:?}")
+        Written::Replayed(refs) => {
+            let refs: Vec<_> =
+                refs.iter().map(|record_ref| (&record_ref.id, record_ref.offset)).collect();
+            format!("replayed {refs:?}")
         }
         other => format!("{other:?}"),
     }

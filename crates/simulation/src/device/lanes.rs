@@ -154,8 +154,8 @@ fn read_back(env: &mut Env, user: &str, mut lanes: Vec<Lane>) -> Vec<Lane> {
             if text.len() > 1 && env.strikes(env.faults.corrupt, Count::RowDamaged) {
                 let cut = 1 + env.rng.index(text.len() - 1);
                 *text = text.chars().take(cut).collect();
-                let place = (user.to_owned(), lane.name.clone(), *seq);
-                env.observe(Observation::Damaged { place });
+                let index = (user.to_owned(), lane.name.clone(), *seq);
+                env.observe(Observation::Damaged { key: index });
             }
         }
     }

@@ -1,7 +1,7 @@
 //! I1: an acknowledged record is in the log after any crash, once, at the offset of the
 //! acknowledgement.
 
-use tidings_server_core::store::Place;
+use tidings_server_core::store::RecordRef;
 
 use super::{Checker, Scene};
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
 
 /// Every record that was acknowledged to a publisher or an app.
 #[derive(Debug, Default)]
-pub(super) struct Acknowledged(Vec<Place>);
+pub(super) struct Acknowledged(Vec<RecordRef>);
 
 impl Checker for Acknowledged {
     fn invariant(&self) -> &'static str {
@@ -20,10 +20,15 @@ impl Checker for Acknowledged {
 
     fn observe(&mut self, _: &Scene<'_>, observation: &Observation) -> Result<(), String> {
         match observation {
-            Observation::Acknowledged { places, .. } => self.0.extend(places.iter().cloned()),
+            Observation::Acknowledged { refs, .. } => self.0.extend(refs.iter().cloned()),
             Observation::Answered { result: Ok(Some(stored)), .. } if !stored.id.is_empty() => {
                 let (channel, epoch) = (stored.channel.clone(), stored.epoch);
-                self.0.push(Place { channel, epoch, offset: stored.offset, id: stored.id.clone() });
+                self.0.push(RecordRef {
+                    channel,
+                    epoch,
+                    offset: stored.offset,
+                    id: stored.id.clone(),
+                });
             }
             _ => {}
         }
@@ -31,20 +36,20 @@ impl Checker for Acknowledged {
     }
 
     fn settled(&mut self, scene: &Scene<'_>) -> Result<(), String> {
-        for place in &self.0 {
-            let Some(head) = head(scene.store, &place.channel) else {
-                return Err(format!("{} is gone, with {place:?}", place.channel));
+        for record_ref in &self.0 {
+            let Some(head) = head(scene.store, &record_ref.channel) else {
+                return Err(format!("{} is gone, with {record_ref:?}", record_ref.channel));
             };
             // The operator restored the store, or retention removed the record: clients are told of
             // both.
-            if head.epoch != place.epoch || place.offset < head.first {
+            if head.epoch != record_ref.epoch || record_ref.offset < head.first {
                 continue;
             }
-            let log = log(scene.store, &place.channel);
-            let found = log.iter().filter(|record| record.id == place.id);
+            let log = log(scene.store, &record_ref.channel);
+            let found = log.iter().filter(|record| record.id == record_ref.id);
             let found: Vec<u64> = found.map(|record| record.offset).collect();
-            if found != [place.offset] {
-                return Err(format!("{place:?} was acknowledged and is at {found:?}"));
+            if found != [record_ref.offset] {
+                return Err(format!("{record_ref:?} was acknowledged and is at {found:?}"));
             }
         }
         Ok(())
@@ -59,12 +64,12 @@ mod tests {
     #[test]
     fn an_acknowledged_record_that_is_not_there_is_found() {
         let mut stage = Stage::new();
-        let place = stage.publish(0);
+        let record_ref = stage.publish(0);
         let mut checker = Acknowledged::default();
-        let told = |places| Observation::Acknowledged { publish: 0, places };
-        stage.observe(&mut checker, &told(vec![place.clone()])).unwrap();
+        let told = |refs| Observation::Acknowledged { publish: 0, refs };
+        stage.observe(&mut checker, &told(vec![record_ref.clone()])).unwrap();
         checker.settled(&stage.scene()).unwrap();
-        stage.observe(&mut checker, &told(vec![Place { offset: 2, ..place }])).unwrap();
+        stage.observe(&mut checker, &told(vec![RecordRef { offset: 2, ..record_ref }])).unwrap();
         checker.settled(&stage.scene()).unwrap_err();
     }
 }

@@ -126,11 +126,10 @@ fn is_true(
     };
     let model = Model::of(history, user, *offset, u64::MAX);
     if let Some(fact) = marked(log, *offset, id) {
-        let place = |place: &(bool, u64)| {
-            covers(fact.offsets.as_ref(), fact.up_to.as_ref(), place.0, place.1)
-        };
+        let item =
+            |item: &(bool, u64)| covers(fact.offsets.as_ref(), fact.up_to.as_ref(), item.0, item.1);
         let meant = |(_, thing): &(&(bool, u64), &crate::model::Thing)| ids.contains(&thing.id);
-        if fact.set != set || !model.items.iter().filter(|(at, _)| place(at)).all(|one| meant(&one))
+        if fact.set != set || !model.items.iter().filter(|(at, _)| item(at)).all(|one| meant(&one))
         {
             return Err(format!("{ids:?} were to be {set:?}, stored is {fact:?}"));
         }
@@ -151,8 +150,8 @@ fn is_true(
 
 /// The mark at an offset, if it has this id.
 fn marked<'a>(log: &'a crate::model::Log, offset: u64, id: &str) -> Option<&'a Marked> {
-    let place = usize::try_from(offset.checked_sub(1)?).ok()?;
-    match log.facts.get(place) {
+    let index = usize::try_from(offset.checked_sub(1)?).ok()?;
+    match log.facts.get(index) {
         Some(ServerMessage::Marked(marked)) if marked.id == id => Some(marked),
         _ => None,
     }
@@ -192,10 +191,11 @@ mod tests {
     #[test]
     fn a_message_stored_as_another_or_as_somebody_elses_is_found() {
         let mut stage = Stage::new();
-        let place = publish_as(&mut stage, "tab", 1, 1);
+        let record_ref = publish_as(&mut stage, "tab", 1, 1);
         let answered = |intent| {
-            let (channel, epoch, offset) = (place.channel.clone(), place.epoch, place.offset);
-            let stored = Stored { channel, epoch, offset, id: place.id.clone() };
+            let (channel, epoch, offset) =
+                (record_ref.channel.clone(), record_ref.epoch, record_ref.offset);
+            let stored = Stored { channel, epoch, offset, id: record_ref.id.clone() };
             Observation::Answered { page: PAGE, intent, result: Ok(Some(stored)) }
         };
         let says = |intent, message| {
@@ -219,12 +219,13 @@ mod tests {
     #[test]
     fn an_answer_that_something_else_was_stored_is_found() {
         let mut stage = Stage::new();
-        let place = stage.publish(0);
+        let record_ref = stage.publish(0);
         let said = |id: &str| {
-            let (channel, epoch, offset) = (place.channel.clone(), place.epoch, place.offset);
+            let (channel, epoch, offset) =
+                (record_ref.channel.clone(), record_ref.epoch, record_ref.offset);
             Ok(Some(Stored { channel, epoch, offset, id: id.to_owned() }))
         };
-        let item = match &stage.history.log(&place.channel).unwrap().facts[0] {
+        let item = match &stage.history.log(&record_ref.channel).unwrap().facts[0] {
             ServerMessage::Notification(note) => note.id.clone(),
             other => panic!("{other:?}"),
         };
@@ -237,6 +238,6 @@ mod tests {
         stage.observe(&mut checker, &answered(1, said(""))).unwrap_err();
         // A record with that id that is not a mark.
         stage.observe(&mut checker, &intended(2)).unwrap();
-        stage.observe(&mut checker, &answered(2, said(&place.id))).unwrap_err();
+        stage.observe(&mut checker, &answered(2, said(&record_ref.id))).unwrap_err();
     }
 }

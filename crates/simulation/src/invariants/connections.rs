@@ -18,19 +18,19 @@ const LEASES: u64 = 60_000;
 /// The open connections and their nodes.
 #[derive(Debug, Default)]
 pub(super) struct Connections {
-    open: BTreeMap<Conn, Place>,
+    open: BTreeMap<Conn, Admission>,
     failed_at: Option<u64>,
 }
 
 #[derive(Debug)]
-struct Place {
+struct Admission {
     node: usize,
     guest: Rc<Guest>,
     /// When a connection of the same page at another node replaced it.
     replaced_at: Option<u64>,
 }
 
-impl Place {
+impl Admission {
     /// It was replaced at another node, and its node may not know that yet: the bus loses messages.
     fn is_ghost(&self, now: u64) -> bool {
         self.replaced_at.is_some_and(|at| now <= at + RENEW)
@@ -51,24 +51,25 @@ impl Checker for Connections {
             Observation::Admitted { node, conn, guest, most } => {
                 // A node without a lease knows neither the order of connections nor their number.
                 let doubtful = self.failed_at.is_some_and(|at| scene.now < at + LEASES);
-                let of_page = |place: &&mut Place| {
-                    guest.instance.is_some() && place.guest.instance == guest.instance
+                let of_page = |admission: &&mut Admission| {
+                    guest.instance.is_some() && admission.guest.instance == guest.instance
                 };
-                for place in self.open.values_mut().filter(of_page) {
-                    let fresh = place.replaced_at.is_none() && place.node != *node;
-                    if !fresh && !place.is_ghost(scene.now) && !doubtful {
-                        let at = place.node;
+                for admission in self.open.values_mut().filter(of_page) {
+                    let fresh = admission.replaced_at.is_none() && admission.node != *node;
+                    if !fresh && !admission.is_ghost(scene.now) && !doubtful {
+                        let at = admission.node;
                         return Err(format!(
                             "an older connection of {conn}'s page is at node {at}"
                         ));
                     }
-                    place.replaced_at.get_or_insert(scene.now);
+                    admission.replaced_at.get_or_insert(scene.now);
                 }
                 let (node, guest) = (*node, guest.clone());
                 let user = guest.user.clone();
-                self.open.insert(*conn, Place { node, guest, replaced_at: None });
-                let counts =
-                    |place: &&Place| place.guest.user == user && !place.is_ghost(scene.now);
+                self.open.insert(*conn, Admission { node, guest, replaced_at: None });
+                let counts = |admission: &&Admission| {
+                    admission.guest.user == user && !admission.is_ghost(scene.now)
+                };
                 let mine = self.open.values().filter(counts).count();
                 if mine > *most && !doubtful {
                     return Err(format!("{user} has {mine} connections"));

@@ -128,9 +128,9 @@ mod tests {
     #[test]
     fn a_log_that_differs_from_what_was_told_is_found() {
         let mut stage = Stage::new();
-        let place = stage.publish(0);
+        let record_ref = stage.publish(0);
         let mut checker = Dense::default();
-        let begin = subscribed(place.epoch, 0);
+        let begin = subscribed(record_ref.epoch, 0);
         let other = notification("inbox:mina", 1, "not what is stored");
         stage.observe(&mut checker, &left(&[&begin, &other])).unwrap();
         checker.settled(&stage.scene()).unwrap_err();

@@ -72,17 +72,17 @@ fn compare(
     model: &Model,
     more: impl Fn(bool) -> bool,
 ) -> Result<(), String> {
-    for (place, thing) in listed {
-        let expected = model.items.get(place);
+    for (item_key, thing) in listed {
+        let expected = model.items.get(item_key);
         if expected != Some(thing) {
-            return Err(format!("{place:?} is {thing:?}, the log says {expected:?}"));
+            return Err(format!("{item_key:?} is {thing:?}, the log says {expected:?}"));
         }
     }
-    let has = |place: &(bool, u64)| listed.iter().any(|(listed, _)| listed == place);
-    if let Some((place, thing)) =
-        model.items.iter().find(|(place, _)| !more(place.0) && !has(place))
+    let has = |item_key: &(bool, u64)| listed.iter().any(|(listed, _)| listed == item_key);
+    if let Some((item_key, thing)) =
+        model.items.iter().find(|(item_key, _)| !more(item_key.0) && !has(item_key))
     {
-        return Err(format!("{place:?}, {thing:?}, is missing"));
+        return Err(format!("{item_key:?}, {thing:?}, is missing"));
     }
     match model.newest() {
         Some(newest) if !has(newest) => Err(format!("the newest, {newest:?}, is missing")),

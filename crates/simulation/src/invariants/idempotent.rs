@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tidings_protocol::ServerMessage;
-use tidings_server_core::store::Place;
+use tidings_server_core::store::RecordRef;
 
 use super::{Checker, Scene};
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
 
 /// First answers, by publish.
 #[derive(Debug, Default)]
-pub(super) struct Idempotent(BTreeMap<usize, Vec<Place>>);
+pub(super) struct Idempotent(BTreeMap<usize, Vec<RecordRef>>);
 
 impl Checker for Idempotent {
     fn invariant(&self) -> &'static str {
@@ -22,10 +22,10 @@ impl Checker for Idempotent {
     }
 
     fn observe(&mut self, _: &Scene<'_>, observation: &Observation) -> Result<(), String> {
-        if let Observation::Acknowledged { publish, places } = observation {
-            let first = self.0.entry(*publish).or_insert_with(|| places.clone());
-            if first != places {
-                return Err(format!("publish {publish} was answered {first:?}, then {places:?}"));
+        if let Observation::Acknowledged { publish, refs } = observation {
+            let first = self.0.entry(*publish).or_insert_with(|| refs.clone());
+            if first != refs {
+                return Err(format!("publish {publish} was answered {first:?}, then {refs:?}"));
             }
         }
         Ok(())
@@ -44,8 +44,8 @@ impl Checker for Idempotent {
                     // A message is stored once, however often its lane changed.
                     ServerMessage::Message(message) => match message_of(&message.data) {
                         Some(number) => {
-                            let place = (message.client_id.clone(), message.seq);
-                            said.insert(number) && lanes.insert(place)
+                            let lane_seq = (message.client_id.clone(), message.seq);
+                            said.insert(number) && lanes.insert(lane_seq)
                         }
                         None => titles.insert(publish_of(&message.data)),
                     },
@@ -90,8 +90,10 @@ mod tests {
         let mut stage = Stage::new();
         let [one, two] = [stage.publish(0), stage.publish(1)];
         let mut checker = Idempotent::default();
-        let told =
-            |place: &Place| Observation::Acknowledged { publish: 0, places: vec![place.clone()] };
+        let told = |record_ref: &RecordRef| Observation::Acknowledged {
+            publish: 0,
+            refs: vec![record_ref.clone()],
+        };
         stage.observe(&mut checker, &told(&one)).unwrap();
         stage.observe(&mut checker, &told(&one)).unwrap();
         stage.observe(&mut checker, &told(&two)).unwrap_err();

@@ -88,10 +88,10 @@ mod tests {
     #[test]
     fn a_message_that_comes_again_or_out_of_order_is_found() {
         let mut stage = Stage::new();
-        let places = [1, 2].map(|one| publish_as(&mut stage, "tab", one, one));
+        let refs = [1, 2].map(|one| publish_as(&mut stage, "tab", one, one));
         let mut checker = Once::default();
         let tells = |offset: u64| {
-            let id = places.get(offset as usize - 1).map_or("", |place| &place.id);
+            let id = refs.get(offset as usize - 1).map_or("", |record_ref| &record_ref.id);
             let message = MessageView {
                 key: offset,
                 id: Arc::from(id),

@@ -9,14 +9,14 @@ use super::{
     Checker, Scene,
     rows::{Answer, Row, Rows},
 };
-use crate::{observation::Observation, storage::Place, world::message_of};
+use crate::{observation::Observation, storage::RowKey, world::message_of};
 
 /// Persisted intents and their ends. User and content identify an intent.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
     rows: Rows,
     /// The lane and `seq` from which each was last to be sent.
-    last: BTreeMap<(String, String), Place>,
+    last: BTreeMap<(String, String), RowKey>,
     /// Intents whose rows can't be read any more.
     damaged: BTreeSet<(String, String)>,
     /// Errors shown, by user.
@@ -33,11 +33,12 @@ impl Checker for Kept {
             Observation::Kept { user, changes } => {
                 let new = self.rows.keep(user, changes).into_iter();
                 let new = new.filter(|(_, row)| !row.refused);
-                self.last.extend(new.map(|(place, row)| ((user.clone(), row.operation), place)));
+                self.last
+                    .extend(new.map(|(row_key, row)| ((user.clone(), row.operation), row_key)));
             }
-            Observation::Damaged { place } => {
-                let row = self.rows.at(place);
-                self.damaged.extend(row.map(|row| (place.0.clone(), row.operation.clone())));
+            Observation::Damaged { key: row_key } => {
+                let row = self.rows.at(row_key);
+                self.damaged.extend(row.map(|row| (row_key.0.clone(), row.operation.clone())));
             }
             Observation::Left { guest, messages, .. } => {
                 messages.iter().for_each(|one| self.rows.left(guest, one));
@@ -51,10 +52,10 @@ impl Checker for Kept {
     fn settled(&mut self, scene: &Scene<'_>) -> Result<(), String> {
         let stored = self.stored(scene);
         let mut refused: BTreeMap<&str, usize> = BTreeMap::new();
-        for (key, place) in &self.last {
+        for (key, row_key) in &self.last {
             let (user, operation) = key;
-            let is_message = self.rows.at(place).is_some_and(|row| row.message.is_some());
-            match self.rows.answer(place) {
+            let is_message = self.rows.at(row_key).is_some_and(|row| row.message.is_some());
+            match self.rows.answer(row_key) {
                 _ if self.damaged.contains(key) || stored.contains(key) => {}
                 None => return Err(format!("{user} had {operation} kept, and it has no end")),
                 Some(Answer::Record) => {
@@ -79,9 +80,9 @@ impl Checker for Kept {
 impl Kept {
     /// Intents that are in a log, from any lane and `seq`.
     fn stored(&self, scene: &Scene<'_>) -> BTreeSet<(String, String)> {
-        let (messages, places) = facts(scene);
-        let is_fact = |((_, lane, seq), row): &(&Place, &Row)| {
-            places.contains(&(lane.as_str(), *seq))
+        let (messages, row_keys) = facts(scene);
+        let is_fact = |((_, lane, seq), row): &(&RowKey, &Row)| {
+            row_keys.contains(&(lane.as_str(), *seq))
                 || row.message.is_some_and(|message| messages.contains(&message))
         };
         let facts = self.rows.iter().filter(is_fact);
@@ -91,7 +92,7 @@ impl Kept {
 
 /// Messages of apps, and places in lanes, that are in some log.
 fn facts<'a>(scene: &'a Scene<'_>) -> (BTreeSet<u64>, BTreeSet<(&'a str, u64)>) {
-    let (mut messages, mut places) = (BTreeSet::new(), BTreeSet::new());
+    let (mut messages, mut row_keys) = (BTreeSet::new(), BTreeSet::new());
     for fact in scene.history.logs().flat_map(|(_, log)| &log.facts) {
         let (lane, seq) = match fact {
             ServerMessage::Message(message) => {
@@ -101,9 +102,9 @@ fn facts<'a>(scene: &'a Scene<'_>) -> (BTreeSet<u64>, BTreeSet<(&'a str, u64)>) 
             ServerMessage::Marked(marked) => (&marked.client_id, marked.seq),
             _ => continue,
         };
-        places.extend(lane.as_deref().zip(seq));
+        row_keys.extend(lane.as_deref().zip(seq));
     }
-    (messages, places)
+    (messages, row_keys)
 }
 
 #[cfg(test)]

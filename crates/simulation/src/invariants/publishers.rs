@@ -35,17 +35,19 @@ impl Checker for Publishers {
             Observation::Sent { publish } => {
                 self.known.insert(*publish, self.tops.clone());
             }
-            Observation::Acknowledged { publish, places } => {
+            Observation::Acknowledged { publish, refs } => {
                 let known = self.known.remove(publish).unwrap_or_default();
-                for place in places {
-                    let log = (place.channel.clone(), place.epoch);
+                for record_ref in refs {
+                    let log = (record_ref.channel.clone(), record_ref.epoch);
                     if let Some(before) = known.get(&log)
-                        && *before >= place.offset
+                        && *before >= record_ref.offset
                     {
-                        return Err(format!("{place:?} was sent after {before} was acknowledged"));
+                        return Err(format!(
+                            "{record_ref:?} was sent after {before} was acknowledged"
+                        ));
                     }
                     let top = self.tops.entry(log).or_insert(0);
-                    *top = place.offset.max(*top);
+                    *top = record_ref.offset.max(*top);
                 }
             }
             Observation::Intended { page, intent, wish: Wish::Say { message, .. } } => {
@@ -131,9 +133,8 @@ mod tests {
         let mut stage = Stage::new();
         let [one, two] = [stage.publish(0), stage.publish(1)];
         let mut checker = Publishers::default();
-        let told = |publish, place: &tidings_server_core::store::Place| Observation::Acknowledged {
-            publish,
-            places: vec![place.clone()],
+        let told = |publish, record_ref: &tidings_server_core::store::RecordRef| {
+            Observation::Acknowledged { publish, refs: vec![record_ref.clone()] }
         };
         stage.observe(&mut checker, &Observation::Sent { publish: 0 }).unwrap();
         stage.observe(&mut checker, &told(0, &two)).unwrap();

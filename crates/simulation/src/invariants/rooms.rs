@@ -95,14 +95,14 @@ impl Rooms {
     /// sent it, and crashed before its browser had stored that.
     fn once(&self, view: &ChannelView) -> Result<(), String> {
         let mut said = BTreeSet::new();
-        let mut places = BTreeSet::new();
+        let mut refs = BTreeSet::new();
         for one in view.messages.iter() {
             let message = message_of(&one.data)
                 .filter(|message| one.offset.is_some() || !self.again.contains(message));
             if message.is_some_and(|message| !said.insert(message)) {
                 return Err(format!("{one:?} is there twice"));
             }
-            if one.offset.is_some_and(|offset| !places.insert(offset)) {
+            if one.offset.is_some_and(|offset| !refs.insert(offset)) {
                 return Err(format!("two messages are at the place of {one:?}"));
             }
         }

@@ -7,7 +7,7 @@ use tidings_protocol::{ClientMessage, Encode, Retry, ServerMessage};
 
 use crate::{
     observation::{Guest, OutboundMessage},
-    storage::Place,
+    storage::RowKey,
     world::message_of,
 };
 
@@ -52,9 +52,9 @@ pub(super) fn read(text: &str) -> Option<Row> {
 /// Every row that was ever stored, by lane and `seq`, and every final answer of a server.
 #[derive(Debug, Default)]
 pub(super) struct Rows {
-    kept: BTreeMap<Place, Row>,
+    kept: BTreeMap<RowKey, Row>,
     /// A row may reach the disk after its intent has its answer.
-    answers: BTreeMap<Place, Answer>,
+    answers: BTreeMap<RowKey, Answer>,
 }
 
 /// A server's answer to an intent.
@@ -70,23 +70,23 @@ pub(super) enum Answer {
 
 impl Rows {
     /// Notes the rows that are on the disk now.
-    pub(super) fn keep(&mut self, user: &str, changes: &[Change]) -> Vec<(Place, Row)> {
+    pub(super) fn keep(&mut self, user: &str, changes: &[Change]) -> Vec<(RowKey, Row)> {
         let mut new = Vec::new();
         for change in changes {
             let Change::Put { lane, seq, text } = change else { continue };
             let Some(row) = read(text) else { continue };
-            let place = (user.to_owned(), lane.clone(), *seq);
-            self.kept.insert(place.clone(), row.clone());
-            new.push((place, row));
+            let row_key = (user.to_owned(), lane.clone(), *seq);
+            self.kept.insert(row_key.clone(), row.clone());
+            new.push((row_key, row));
         }
         new
     }
 
-    pub(super) fn at(&self, place: &Place) -> Option<&Row> {
-        self.kept.get(place)
+    pub(super) fn at(&self, row_key: &RowKey) -> Option<&Row> {
+        self.kept.get(row_key)
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&Place, &Row)> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&RowKey, &Row)> {
         self.kept.iter()
     }
 
@@ -111,14 +111,14 @@ impl Rows {
         }
     }
 
-    pub(super) fn answer(&self, place: &Place) -> Option<Answer> {
-        self.answers.get(place).copied()
+    pub(super) fn answer(&self, row_key: &RowKey) -> Option<Answer> {
+        self.answers.get(row_key).copied()
     }
 
     /// Messages that were refused in some lane, or whose `seq` was given up.
     pub(super) fn refused(&self) -> impl Iterator<Item = u64> {
-        let refused = |(place, row): (&Place, &Row)| {
-            row.message.filter(|_| self.answer(place).is_some_and(|one| one != Answer::Record))
+        let refused = |(row_key, row): (&RowKey, &Row)| {
+            row.message.filter(|_| self.answer(row_key).is_some_and(|one| one != Answer::Record))
         };
         self.kept.iter().filter_map(refused)
     }

@@ -11,7 +11,7 @@ use tidings_server_core::{
     Identity, Ids, MemoryStore,
     memory::Syncing,
     service,
-    store::{Op, Place, Store, Write, Written},
+    store::{Op, RecordRef, Store, Write, Written},
 };
 
 use super::{Checker, Scene};
@@ -48,7 +48,7 @@ impl Stage {
     }
 
     /// Stores publish `number` for `mina`, as a backend without an idempotency key would.
-    pub(super) fn publish(&mut self, number: usize) -> Place {
+    pub(super) fn publish(&mut self, number: usize) -> RecordRef {
         let body = PublishNotification {
             to: Target { user: Some("mina".into()), ..Target::default() },
             kind: "like".into(),
@@ -60,12 +60,17 @@ impl Stage {
     }
 
     /// Stores a write that makes one record.
-    pub(super) fn write(&mut self, write: Write) -> Place {
+    pub(super) fn write(&mut self, write: Write) -> RecordRef {
         let written = self.store.commit(1, &[write]).unwrap().remove(0).unwrap();
         self.history.refresh(&self.store);
         let Written::Records { records, .. } = written else { panic!("no record: {written:?}") };
         let record = records[0].clone();
-        Place { channel: record.channel, epoch: record.epoch, offset: record.offset, id: record.id }
+        RecordRef {
+            channel: record.channel,
+            epoch: record.epoch,
+            offset: record.offset,
+            id: record.id,
+        }
     }
 
     pub(super) fn observe(
@@ -86,7 +91,7 @@ pub(super) fn room() -> Channel {
 }
 
 /// Stores a message of `mina` in the room, at a lane and `seq`.
-pub(super) fn publish_as(stage: &mut Stage, lane: &str, seq: u64, message: u64) -> Place {
+pub(super) fn publish_as(stage: &mut Stage, lane: &str, seq: u64, message: u64) -> RecordRef {
     stage.history.room(&stage.store, &room());
     let who = Identity {
         user: "mina".into(),

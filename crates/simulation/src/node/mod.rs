@@ -352,8 +352,8 @@ const fn polling(settings: &Settings) -> follow::Polling {
 #[must_use]
 pub fn hash_of(ticket: &str) -> [u8; 32] {
     let mut hash = [0; 32];
-    for (place, byte) in hash.iter_mut().zip(ticket.bytes()) {
-        *place = byte;
+    for (index, byte) in hash.iter_mut().zip(ticket.bytes()) {
+        *index = byte;
     }
     hash
 }

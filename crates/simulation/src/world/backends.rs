@@ -118,7 +118,7 @@ impl World {
                 continue;
             }
             self.env.tally.count(if outcome.replayed { Count::Replays } else { Count::Publishes });
-            self.env.observe(Observation::Acknowledged { publish, places: outcome.places });
+            self.env.observe(Observation::Acknowledged { publish, refs: outcome.refs });
             self.publishes[publish].acknowledged = true;
         }
     }

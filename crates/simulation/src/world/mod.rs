@@ -24,7 +24,7 @@ use crate::{
     model::History,
     node::{Node, Settings},
     observation::{Allowed, Observation, Page},
-    storage::{Place, Storage},
+    storage::{RowKey, Storage},
 };
 
 /// Most events of one world: more of them mean an endless loop.
@@ -281,13 +281,13 @@ impl World {
         let able = |device: &&Device| device.can_keep() && !device.is_impaired();
         for device in self.devices.iter().filter(able) {
             let storage = device.storage.borrow();
-            let waits = |(user, lane, _): &Place| {
+            let waits = |(user, lane, _): &RowKey| {
                 let holder = storage.holder(lane).unwrap_or(device.page);
                 *user == device.user && holder == device.page
             };
             // A third line holds the refusal, which waits for the app.
             let mut rows = storage.rows().filter(|(_, text)| text.lines().nth(2).is_none());
-            if let Some(((_, lane, seq), _)) = rows.find(|(place, _)| waits(place)) {
+            if let Some(((_, lane, seq), _)) = rows.find(|(index, _)| waits(index)) {
                 return Some(format!("{} has lane {lane} {seq} still to end", device.page));
             }
         }

@@ -11,7 +11,7 @@ use walrus::{
 
 use super::{
     graph::References,
-    plan::{Place, Plan, elements, places},
+    plan::{FunctionIndex, Plan, elements, indices},
 };
 
 /// The module name under which the deferred part imports items of the first part.
@@ -59,8 +59,8 @@ impl Plan {
     /// The whole module, for apps that load it at once.
     fn whole(&self, mut module: Module) -> anyhow::Result<Vec<u8>> {
         let (table, elements) = elements(&module)?;
-        let places = places(&module);
-        let alive = elements.into_iter().filter(|(_, id)| self.alive.contains(&places[id]));
+        let indices = indices(&module);
+        let alive = elements.into_iter().filter(|(_, id)| self.alive.contains(&indices[id]));
         set_elements(&mut module, table, alive.collect());
         Ok(bare(module))
     }
@@ -87,17 +87,18 @@ impl Plan {
             module.funcs.get_mut(ids[*split_point]).kind =
                 FunctionKind::Local(stub.local_func(arguments));
         }
-        let kept =
-            |place: &Place| self.startup.contains(place) || self.split_points.contains_key(place);
-        let place_of = places(&module);
+        let kept = |index: &FunctionIndex| {
+            self.startup.contains(index) || self.split_points.contains_key(index)
+        };
+        let index_of = indices(&module);
         let mut stays: Vec<_> =
-            elements.into_iter().filter(|(_, id)| self.startup.contains(&place_of[id])).collect();
-        stays.extend(self.shared.iter().map(|(place, slot)| (*slot, ids[*place])));
+            elements.into_iter().filter(|(_, id)| self.startup.contains(&index_of[id])).collect();
+        stays.extend(self.shared.iter().map(|(index, slot)| (*slot, ids[*index])));
         set_elements(&mut module, table, stays);
         self.grow(&mut module, table);
         self.keep_data(&mut module, false)?;
-        for (place, id) in ids.iter().enumerate() {
-            if !kept(&place) && matches!(module.funcs.get(*id).kind, FunctionKind::Local(_)) {
+        for (index, id) in ids.iter().enumerate() {
+            if !kept(&index) && matches!(module.funcs.get(*id).kind, FunctionKind::Local(_)) {
                 module.funcs.delete(*id);
             }
         }
@@ -117,14 +118,14 @@ impl Plan {
     /// numbers.
     fn deferred_part(&self, mut module: Module) -> anyhow::Result<Vec<u8>> {
         let ids: Vec<FunctionId> = module.funcs.iter().map(walrus::Function::id).collect();
-        let place_of = places(&module);
+        let index_of = indices(&module);
         let (table, elements) = elements(&module)?;
         module.start = None;
         let exports: Vec<_> = module.exports.iter().map(walrus::Export::id).collect();
         let names: BTreeMap<_, _> = module
             .exports
             .iter()
-            .map(|export| (place(&export.item), export.name.clone()))
+            .map(|export| (index(&export.item), export.name.clone()))
             .collect();
         for id in exports {
             module.exports.delete(id);
@@ -132,15 +133,15 @@ impl Plan {
         let mut filled: Vec<_> = elements
             .into_iter()
             .filter(|(_, id)| {
-                self.alive.contains(&place_of[id]) && !self.startup.contains(&place_of[id])
+                self.alive.contains(&index_of[id]) && !self.startup.contains(&index_of[id])
             })
             .collect();
-        filled.extend(self.split_points.iter().map(|(place, slot)| (*slot, ids[*place])));
+        filled.extend(self.split_points.iter().map(|(index, slot)| (*slot, ids[*index])));
         set_elements(&mut module, table, filled);
         self.grow(&mut module, table);
         self.keep_data(&mut module, true)?;
-        for (place, slot) in &self.shared {
-            let id = ids[*place];
+        for (index, slot) in &self.shared {
+            let id = ids[*index];
             let ty = module.funcs.get(id).ty();
             if let FunctionKind::Import(outside) = &module.funcs.get(id).kind {
                 module.imports.delete(outside.import);
@@ -149,9 +150,9 @@ impl Plan {
             module.funcs.get_mut(id).kind =
                 FunctionKind::Import(walrus::ImportedFunction { import, ty });
         }
-        for place in &self.startup {
-            let id = ids[*place];
-            if !self.shared.contains_key(place)
+        for index in &self.startup {
+            let id = ids[*index];
+            if !self.shared.contains_key(index)
                 && matches!(module.funcs.get(id).kind, FunctionKind::Local(_))
             {
                 module.funcs.delete(id);
@@ -205,8 +206,8 @@ impl Plan {
             let claims = [(&self.deferred_constants, true), (&self.startup_constants, false)];
             for (constants, claim) in claims {
                 for address in constants.iter().flat_map(|constant| constant.start..constant.end) {
-                    let place = address.checked_sub(start).map(|place| place as usize);
-                    if let Some(flag) = place.and_then(|place| of_deferred.get_mut(place)) {
+                    let index = address.checked_sub(start).map(|index| index as usize);
+                    if let Some(flag) = index.and_then(|index| of_deferred.get_mut(index)) {
                         *flag = claim;
                     }
                 }
@@ -230,20 +231,20 @@ impl Plan {
 fn runs(bytes: &[u8], of_deferred: &[bool], deferred: bool) -> Vec<(usize, usize)> {
     const HEADER: usize = 7;
     let mut runs: Vec<(usize, usize)> = Vec::new();
-    for (place, byte) in bytes.iter().enumerate() {
-        if of_deferred[place] != deferred || *byte == 0 {
+    for (index, byte) in bytes.iter().enumerate() {
+        if of_deferred[index] != deferred || *byte == 0 {
             continue;
         }
         match runs.last_mut() {
             // Only its own zeros: the first part's bytes may have changed by the time the deferred
             // part loads.
             Some((_, end))
-                if place - *end < HEADER
-                    && (*end..place).all(|gap| of_deferred[gap] == deferred) =>
+                if index - *end < HEADER
+                    && (*end..index).all(|gap| of_deferred[gap] == deferred) =>
             {
-                *end = place + 1
+                *end = index + 1
             }
-            _ => runs.push((place, place + 1)),
+            _ => runs.push((index, index + 1)),
         }
     }
     runs
@@ -279,7 +280,7 @@ enum Exported {
     Table(TableId),
 }
 
-fn place(item: &ExportItem) -> Exported {
+fn index(item: &ExportItem) -> Exported {
     match item {
         ExportItem::Function(id) => Exported::Function(*id),
         ExportItem::Global(id) => Exported::Global(*id),
@@ -290,8 +291,8 @@ fn place(item: &ExportItem) -> Exported {
 }
 
 fn export(module: &mut Module, item: ExportItem, name: &str) {
-    let wanted = place(&item);
-    if !module.exports.iter().any(|export| place(&export.item) == wanted) {
+    let wanted = index(&item);
+    if !module.exports.iter().any(|export| index(&export.item) == wanted) {
         module.exports.add(name, item);
     }
 }

@@ -48,11 +48,11 @@ struct Sections {
     symbols: Vec<Symbol>,
     names: BTreeMap<u32, String>,
     /// Kind of section (code or data), offset within it, symbol.
-    relocations: Vec<(Place, usize, u32)>,
+    relocations: Vec<(Section, usize, u32)>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum Section {
     Code,
     Data,
 }
@@ -78,18 +78,18 @@ impl References {
             .iter()
             .filter_map(|symbol| Some((sections.data_range(symbol)?, sections.constant(symbol)?)))
             .collect();
-        for (place, offset, symbol) in &sections.relocations {
+        for (section, offset, symbol) in &sections.relocations {
             let Some(target) = sections.target(*symbol)? else { continue };
             if let Target::Function(name) = &target {
                 references.addressed.insert(name.clone());
             }
-            match place {
-                Place::Code => {
+            match section {
+                Section::Code => {
                     let body = sections.bodies.partition_point(|body| body.end <= *offset);
                     let name = sections.name(sections.imported + u32::try_from(body)?)?;
                     references.of_functions.entry(name).or_default().insert(target);
                 }
-                Place::Data => {
+                Section::Data => {
                     let holders: Vec<_> =
                         in_data.iter().filter(|(range, _)| range.contains(offset)).collect();
                     if holders.is_empty() {
@@ -169,16 +169,16 @@ impl Sections {
                     KnownCustom::Reloc(relocations) => {
                         let id =
                             sections.get(relocations.section_index() as usize).map(|(id, _)| *id);
-                        let place = match id {
-                            Some(10) => Place::Code,
-                            Some(11) => Place::Data,
+                        let section = match id {
+                            Some(10) => Section::Code,
+                            Some(11) => Section::Data,
                             _ => continue,
                         };
                         for entry in relocations.entries() {
                             let entry = entry?;
                             if refers(entry.ty) {
                                 let offset = entry.offset as usize;
-                                found.relocations.push((place, offset, entry.index));
+                                found.relocations.push((section, offset, entry.index));
                             }
                         }
                     }

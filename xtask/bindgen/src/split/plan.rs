@@ -15,28 +15,28 @@ const SPLIT_POINTS: &str = "deferred";
 
 /// A function's index. All three modules are read from the same bytes, so an index is the same in
 /// each.
-pub(super) type Place = usize;
+pub(super) type FunctionIndex = usize;
 
 /// The functions and constants that can be reached from the module's exports.
 #[derive(Default)]
 struct Reached {
-    functions: BTreeSet<Place>,
+    functions: BTreeSet<FunctionIndex>,
     constants: BTreeSet<Constant>,
     /// Split points, behind which the search did not go on.
-    split_points: BTreeSet<Place>,
+    split_points: BTreeSet<FunctionIndex>,
 }
 
 /// The plan of a split.
 pub(super) struct Plan {
     /// All functions that can be called. The table has more: functions that wasm-bindgen only used
     /// to describe types.
-    pub(super) alive: BTreeSet<Place>,
+    pub(super) alive: BTreeSet<FunctionIndex>,
     /// Functions of the first part, including imports and split points.
-    pub(super) startup: BTreeSet<Place>,
+    pub(super) startup: BTreeSet<FunctionIndex>,
     /// Split points that the first part calls, with the table slots that the deferred part fills.
-    pub(super) split_points: BTreeMap<Place, u32>,
+    pub(super) split_points: BTreeMap<FunctionIndex, u32>,
     /// Functions of the first part that the deferred part calls, with their table slots.
-    pub(super) shared: BTreeMap<Place, u32>,
+    pub(super) shared: BTreeMap<FunctionIndex, u32>,
     /// Constants that the first part refers to.
     pub(super) startup_constants: BTreeSet<Constant>,
     /// Constants that only the deferred part refers to.
@@ -48,44 +48,45 @@ pub(super) struct Plan {
 impl Plan {
     pub(super) fn make(module: &Module, references: &References) -> anyhow::Result<Self> {
         let ids: Vec<FunctionId> = module.funcs.iter().map(walrus::Function::id).collect();
-        let place_of = places(module);
-        let name = |place: Place| module.funcs.get(ids[place]).name.clone().unwrap_or_default();
-        let mut named: BTreeMap<String, Place> = BTreeMap::new();
-        for place in 0..ids.len() {
-            named.insert(name(place), place);
+        let index_of = indices(module);
+        let name =
+            |index: FunctionIndex| module.funcs.get(ids[index]).name.clone().unwrap_or_default();
+        let mut named: BTreeMap<String, FunctionIndex> = BTreeMap::new();
+        for index in 0..ids.len() {
+            named.insert(name(index), index);
         }
-        let calls = calls(module, &ids, &place_of);
-        let is_split_point = |place: Place| is_split_point(&name(place));
-        let mut roots: Vec<Place> = Vec::new();
+        let calls = calls(module, &ids, &index_of);
+        let is_split_point = |index: FunctionIndex| is_split_point(&name(index));
+        let mut roots: Vec<FunctionIndex> = Vec::new();
         for export in module.exports.iter() {
             if let ExportItem::Function(id) = export.item {
-                roots.push(place_of[&id]);
+                roots.push(index_of[&id]);
             }
         }
-        roots.extend(module.start.map(|id| place_of[&id]));
+        roots.extend(module.start.map(|id| index_of[&id]));
         let (table, elements) = elements(module)?;
         for (_, id) in &elements {
-            let place = place_of[id];
+            let index = index_of[id];
             // A function whose address is never taken was put into the table by wasm-bindgen
             // itself.
-            if !references.addressed.contains(&name(place)) {
-                roots.push(place);
+            if !references.addressed.contains(&name(index)) {
+                roots.push(index);
             }
         }
 
         // Follows calls and references from the roots, but not past a function for which `stop` is
         // true.
-        let reach = |stop: &dyn Fn(Place) -> bool| {
+        let reach = |stop: &dyn Fn(FunctionIndex) -> bool| {
             let mut reached = Reached::default();
             let mut open = roots.clone();
             let mut ways: Vec<Target> = Vec::new();
             loop {
-                if let Some(place) = open.pop() {
-                    if stop(place) {
-                        reached.split_points.insert(place);
-                    } else if reached.functions.insert(place) {
-                        open.extend(&calls[place]);
-                        let targets = references.of_functions.get(&name(place));
+                if let Some(index) = open.pop() {
+                    if stop(index) {
+                        reached.split_points.insert(index);
+                    } else if reached.functions.insert(index) {
+                        open.extend(&calls[index]);
+                        let targets = references.of_functions.get(&name(index));
                         ways.extend(targets.into_iter().flatten().cloned());
                     }
                 } else if let Some(way) = ways.pop() {
@@ -127,10 +128,10 @@ impl Plan {
             slots += 1;
             slots - 1
         };
-        let split_points = entered.iter().map(|place| (*place, slot())).collect();
+        let split_points = entered.iter().map(|index| (*index, slot())).collect();
         let mut wanted = BTreeSet::new();
-        for place in alive.difference(&startup) {
-            wanted.extend(calls[*place].iter().filter(|called| {
+        for index in alive.difference(&startup) {
+            wanted.extend(calls[*index].iter().filter(|called| {
                 // Imports from outside are passed on, so that the deferred part imports only from
                 // the first.
                 let imported =
@@ -138,7 +139,7 @@ impl Plan {
                 imported || startup.contains(called)
             }));
         }
-        let shared = wanted.into_iter().map(|place| (place, slot())).collect();
+        let shared = wanted.into_iter().map(|index| (index, slot())).collect();
         let deferred_constants = references.constants.difference(&constants).cloned().collect();
         Ok(Self {
             alive,
@@ -161,28 +162,28 @@ fn is_split_point(name: &str) -> bool {
     module.split("::").skip(1).any(|part| part == SPLIT_POINTS)
 }
 
-pub(super) fn places(module: &Module) -> BTreeMap<FunctionId, Place> {
-    module.funcs.iter().enumerate().map(|(place, function)| (function.id(), place)).collect()
+pub(super) fn indices(module: &Module) -> BTreeMap<FunctionId, FunctionIndex> {
+    module.funcs.iter().enumerate().map(|(index, function)| (function.id(), index)).collect()
 }
 
 /// The functions that each function calls.
 fn calls(
     module: &Module,
     ids: &[FunctionId],
-    place_of: &BTreeMap<FunctionId, Place>,
-) -> Vec<BTreeSet<Place>> {
+    index_of: &BTreeMap<FunctionId, FunctionIndex>,
+) -> Vec<BTreeSet<FunctionIndex>> {
     struct Look<'a> {
-        place_of: &'a BTreeMap<FunctionId, Place>,
-        calls: BTreeSet<Place>,
+        index_of: &'a BTreeMap<FunctionId, FunctionIndex>,
+        calls: BTreeSet<FunctionIndex>,
     }
     impl Visitor<'_> for Look<'_> {
         fn visit_function_id(&mut self, id: &FunctionId) {
-            self.calls.insert(self.place_of[id]);
+            self.calls.insert(self.index_of[id]);
         }
     }
     ids.iter()
         .map(|id| {
-            let mut look = Look { place_of, calls: BTreeSet::new() };
+            let mut look = Look { index_of, calls: BTreeSet::new() };
             if let FunctionKind::Local(function) = &module.funcs.get(*id).kind {
                 dfs_in_order(&mut look, function, function.entry_block());
             }
@@ -205,8 +206,8 @@ pub(super) fn elements(module: &Module) -> anyhow::Result<(TableId, Vec<(u32, Fu
         };
         ensure!(found.is_none_or(|found| found == *table), "functions in two tables");
         found = Some(*table);
-        for (place, id) in items.iter().enumerate() {
-            all.push((start.cast_unsigned() + u32::try_from(place)?, *id));
+        for (index, id) in items.iter().enumerate() {
+            all.push((start.cast_unsigned() + u32::try_from(index)?, *id));
         }
     }
     Ok((found.context("no table of functions")?, all))

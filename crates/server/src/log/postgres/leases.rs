@@ -88,13 +88,13 @@ async fn claim(inner: &Inner, claims: &[Claim]) -> Result<Vec<Verdict>, StoreErr
         let users: Vec<&str> = claims.iter().map(|claim| claim.user.as_str()).collect();
         let statement = transaction.prepare_cached(PLACES).await?;
         let rows = transaction.query(&statement, &[&users]).await?;
-        let mut places: BTreeMap<String, Vec<Taken>> = BTreeMap::new();
+        let mut refs: BTreeMap<String, Vec<Taken>> = BTreeMap::new();
         for row in &rows {
             let node = row.get::<_, i64>(1).cast_unsigned();
             let connection = ConnectionId { node, number: row.get::<_, i64>(2).cast_unsigned() };
-            places.entry(row.get(0)).or_default().push(Taken { connection, instance: row.get(3) });
+            refs.entry(row.get(0)).or_default().push(Taken { connection, instance: row.get(3) });
         }
-        let verdict = |claim: &Claim| decide(places.entry(claim.user.clone()).or_default(), claim);
+        let verdict = |claim: &Claim| decide(refs.entry(claim.user.clone()).or_default(), claim);
         let verdicts: Vec<Verdict> = claims.iter().map(verdict).collect();
         let given: Vec<&Claim> = claims
             .iter()

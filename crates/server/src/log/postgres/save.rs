@@ -223,7 +223,7 @@ async fn new_items(client: &ClientWrapper, rows: &Rows) -> Result<(), Trouble> {
 async fn items(client: &ClientWrapper, rows: &Rows) -> Result<(), Trouble> {
     let marked = &rows.changes.items;
     let marked: Vec<_> =
-        marked.iter().filter_map(|place| Some((*place, *rows.items.get(place)?))).collect();
+        marked.iter().filter_map(|key| Some((*key, *rows.items.get(key)?))).collect();
     execute!(
         client,
         ITEMS,
@@ -258,7 +258,7 @@ async fn inboxes(client: &ClientWrapper, rows: &Rows) -> Result<(), Trouble> {
 async fn states(client: &ClientWrapper, rows: &Rows) -> Result<(), Trouble> {
     let changed = &rows.changes.states;
     let rows: Vec<_> =
-        changed.iter().filter_map(|place| Some((*place, *rows.states.get(place)?))).collect();
+        changed.iter().filter_map(|key| Some((*key, *rows.states.get(key)?))).collect();
     execute!(
         client,
         STATES,

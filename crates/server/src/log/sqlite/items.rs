@@ -109,14 +109,14 @@ impl Filter {
     fn new(channel: i64, query: &ItemQuery) -> Self {
         let mut filter = Self { sql: "i.channel = ?1".to_owned(), values: vec![channel.into()] };
         if !query.kinds.is_empty() {
-            let places: Vec<_> =
-                query.kinds.iter().map(|kind| filter.place(kind.clone().into())).collect();
-            filter.and(&format!("i.kind IN ({})", places.join(", ")));
+            let refs: Vec<_> =
+                query.kinds.iter().map(|kind| filter.bind(kind.clone().into())).collect();
+            filter.and(&format!("i.kind IN ({})", refs.join(", ")));
         }
         filter
     }
 
-    fn place(&mut self, value: Value) -> String {
+    fn bind(&mut self, value: Value) -> String {
         self.values.push(value);
         format!("?{}", self.values.len())
     }
@@ -127,8 +127,8 @@ impl Filter {
     }
 
     fn compare(&mut self, column: &str, operator: &str, value: impl Into<Value>) {
-        let place = self.place(value.into());
-        self.and(&format!("{column} {operator} {place}"));
+        let bind = self.bind(value.into());
+        self.and(&format!("{column} {operator} {bind}"));
     }
 }
 
@@ -143,7 +143,7 @@ fn own_items(db: &Connection, inbox: &Inbox, query: &ItemQuery) -> Result<Vec<It
     if let Some(archived) = query.archived {
         filter.compare("i.archived", "=", archived);
     }
-    let limit = filter.place((i64::from(query.limit) + 1).into());
+    let limit = filter.bind((i64::from(query.limit) + 1).into());
     let sql = format!(
         "SELECT i.\"offset\", i.id, i.kind, i.at, i.data, i.checksum, i.seen, i.read, i.archived
          FROM item i WHERE {} ORDER BY i.\"offset\" DESC LIMIT {limit}",
@@ -171,8 +171,8 @@ fn shared_items(db: &Connection, inbox: &Inbox, query: &ItemQuery) -> Result<Vec
         let column = format!("coalesce(s.archived, i.\"offset\" <= {archived_to})");
         filter.compare(&column, "=", archived);
     }
-    let owner = filter.place(inbox.id.into());
-    let limit = filter.place((i64::from(query.limit) + 1).into());
+    let owner = filter.bind(inbox.id.into());
+    let limit = filter.bind((i64::from(query.limit) + 1).into());
     let sql = format!(
         "SELECT i.\"offset\", i.id, i.kind, i.at, i.data, i.checksum, s.seen, s.read, s.archived
          FROM item i LEFT JOIN system_state s ON s.inbox = {owner} AND s.\"offset\" = i.\"offset\"

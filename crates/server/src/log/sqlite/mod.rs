@@ -70,7 +70,7 @@ impl Sqlite {
     fn reader(&self) -> Result<MutexGuard<'_, Connection>, StoreError> {
         let start = self.next_reader.fetch_add(1, Ordering::Relaxed);
         let order = || (0..self.readers.len()).map(|step| (start + step) % self.readers.len());
-        let free = order().find_map(|place| self.readers.get(place)?.try_lock().ok());
+        let free = order().find_map(|index| self.readers.get(index)?.try_lock().ok());
         let waited = || self.readers.get(start % self.readers.len().max(1));
         // A reader holds nothing between queries that a panic could have left half done.
         free.or_else(|| Some(waited()?.lock().unwrap_or_else(PoisonError::into_inner)))
