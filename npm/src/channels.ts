@@ -15,7 +15,7 @@ import {
 import { bytesOf, weakly } from './globals.js'
 import { listeners, type Listeners } from './listeners.js'
 import { unsayable } from './payload.js'
-import type { Plug, Plugged, Read } from './plug.js'
+import type { Internal, WithInternal, Read } from './internal.js'
 import { cell, type Call, type Cell, type Part } from './readable.js'
 import type { Channel, ChannelEvents, ChannelName, ChannelSnapshot, Json, Message, Tidings, TidingsEvents } from './types.js'
 
@@ -73,11 +73,11 @@ const NAME_BYTES = 128
  * This is an entry point of its own, so that apps without channels don't load it.
  */
 export function channel<const N extends ChannelName>(client: Tidings, name: N): Channel<N> {
-  let plug: Plug | undefined
-  ;(client as Partial<Plugged>)['~plug']?.((given) => (plug = given))
-  if (plug === undefined) throw invalid('`channel` takes a client that createTidings() made.')
-  if (plug.channels === undefined) plug.owner.parts.push((plug.channels = channels(plug.owner)))
-  return plug.channels.channel(name) as unknown as Channel<N>
+  let internal: Internal | undefined
+  ;(client as Partial<WithInternal>)['~internal']?.((given) => (internal = given))
+  if (internal === undefined) throw invalid('`channel` takes a client that createTidings() made.')
+  if (internal.channels === undefined) internal.owner.parts.push((internal.channels = channels(internal.owner)))
+  return internal.channels.channel(name) as unknown as Channel<N>
 }
 
 /** The channels of one client. */
@@ -159,7 +159,7 @@ function channels(owner: ChannelsOwner): Channels {
     return room
   }
 
-  owner.events.add('gap', (gap) => read.get(gap.channel)?.events.tell('gap', gap))
+  owner.events.add('gap', (gap) => read.get(gap.channel)?.events.emit('gap', gap))
 
   return {
     channel(name) {
@@ -184,7 +184,7 @@ function channels(owner: ChannelsOwner): Channels {
     message({ channel, message: entry }) {
       const room = read.get(channel)
       const made = entry.length > 1 ? message(entry, room?.known ?? new Map()) : undefined
-      return () => made && room?.events.tell('message', made)
+      return () => made && room?.events.emit('message', made)
     },
     again() {
       for (const [name, room] of read) {

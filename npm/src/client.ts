@@ -6,14 +6,14 @@ import type { InboundOp, JsonText } from './generated/ops.js'
 import { given } from './globals.js'
 import { inbox } from './inbox.js'
 import { intents } from './intents.js'
-import { development, telling, told } from './lazy.js'
+import { development, logging, arrivals } from './lazy.js'
 import { link as linked } from './link.js'
 import { listeners } from './listeners.js'
 import { load, type Bundled } from './loader.js'
-import { mailbox } from './mailbox.js'
+import { notificationQueue } from './notification-queue.js'
 import { check, checkUser, must } from './options.js'
 import { outbox } from './outbox.js'
-import type { Plug, Plugged, Read } from './plug.js'
+import type { Internal, WithInternal, Read } from './internal.js'
 import { cell, type Call, type Part } from './readable.js'
 import { randomName, settings } from './settings.js'
 import { storage } from './storage.js'
@@ -107,8 +107,8 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
     discard: (id) => void dispatch(ops.DISCARD_FAILED, id),
   })
 
-  const say = (heard: Partial<Connection>) =>
-    void telling().then(({ tell }) => tell(options, heard, base()), () => console.warn(heard.error))
+  const say = (connection: Partial<Connection>) =>
+    void logging().then(({ log }) => log(options, connection, base()), () => console.warn(connection.error))
   let was = CONNECTION
   const voice: Part = {
     refresh() {},
@@ -123,10 +123,10 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
 
   // ---- the core's side ----
 
-  const mail = mailbox({
+  const notifications = notificationQueue({
     call,
     parts,
-    letter(...[op, number, text]) {
+    read(...[op, number, text]) {
       if (op === ops.CHANGED) {
         version++
         // The parts announce the change themselves.
@@ -136,14 +136,14 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
         const item = list.item(parse(text))
         return () => item && arrived(item)
       }
-      if (op === ops.MESSAGE) return (plug.channels as Channels).message(parse(text))
+      if (op === ops.MESSAGE) return (internal.channels as Channels).message(parse(text))
       if (op === ops.GAP) {
         const gap = Object.freeze(parse(text))
-        return () => events.tell('gap', gap)
+        return () => events.emit('gap', gap)
       }
       if (op === ops.INTENT_FAILED) {
         const failed = parse(text)
-        return () => events.tell('failed', sent.failed(failed))
+        return () => events.emit('failed', sent.failed(failed))
       }
       if (op === ops.INTENT_DONE) {
         const stored = text ? parse(text) : undefined
@@ -161,9 +161,9 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
    */
   const arrived = (item: InboxItem) => {
     const { user: whose, durable } = state.readable.get()
-    const tell = () => events.tell('arrived', item)
+    const tell = () => events.emit('arrived', item)
     if (!whose || !durable || !events.has('arrived')) return tell()
-    told().then(({ claim }) => claim(saved.transact, whose, item.id)).then((mine) => mine && tell(), tell)
+    arrivals().then(({ claim }) => claim(saved.transact, whose, item.id)).then((mine) => mine && tell(), tell)
   }
 
   /** Resolves all waiting `signOut()` calls. */
@@ -192,15 +192,15 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
 
   const report = (problem: TidingsError) => {
     say({ error: problem })
-    events.tell('error', problem)
+    events.emit('error', problem)
   }
 
   const link = linked({
     tickets: asked,
     storage: saved,
-    heard: mail.heard,
+    receive: notifications.receive,
     url,
-    flush: mail.flush,
+    flush: notifications.flush,
     load() {
       // Fetch the first ticket while the core loads.
       if (wanted && user !== null && globalThis.navigator?.onLine !== false) asked.ahead(user)
@@ -212,13 +212,13 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
       // A change must be stored under its user: another user may sign in before it is sent.
       const whose = user ?? state.readable.get().user
       const outlives = options.storage !== 'memory' && (op === ops.MARK || op === ops.PUBLISH)
-      if (outlives && !whose && user !== null) void telling().then(({ unnamed }) => unnamed(options), () => {})
+      if (outlives && !whose && user !== null) void logging().then(({ unnamed }) => unnamed(options), () => {})
       return outlives && whose ? saved.note(whose, (instance ??= randomName()), ['~' + op, Date.now(), ...fields].join('\n')) : () => {}
     },
     born() {
       // In this order: the core must know the user before it subscribes or connects.
       tellUser()
-      plug.channels?.again()
+      internal.channels?.again()
       if (wanted) tellNow(ops.CONNECT)
     },
     late(problem, retryAt) {
@@ -247,7 +247,7 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
   /** Shows a connection state that this side knows without a core. */
   const show = (change: Partial<Connection>) => {
     state.put({ ...CONNECTION, user: user ?? null, ...change })
-    mail.flush()
+    notifications.flush()
   }
 
   const want = () => {
@@ -303,9 +303,9 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
       if (!send(intent)) promises.end(intent)?.reject(over ? closed() : invalid('Too many calls while the core loads.'))
     })
 
-  const plug: Plug = { owner: { ...owner, events, read, intend, dispatch, tellNow, parts } }
-  const tidings: Tidings & Plugged = {
-    '~plug': (take) => take(plug),
+  const internal: Internal = { owner: { ...owner, events, read, intend, dispatch, tellNow, parts } }
+  const tidings: Tidings & WithInternal = {
+    '~internal': (take) => take(internal),
     connection: state.readable,
     inbox: list.inbox,
     outbox: sent.outbox,

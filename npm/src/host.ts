@@ -42,7 +42,7 @@ export interface HostNeeds {
   readonly storage: Storage
   url(): string
   /** Receives the core's reports for the app. */
-  heard(...op: AppOp): void
+  receive(...op: AppOp): void
 }
 
 /** The functions of the core that its host needs. */
@@ -115,7 +115,7 @@ export function host(needs: HostNeeds, { tell, turn, more }: HostCore, signal: A
     turn,
     say(...asked) {
       const [op, number, text] = asked
-      if (op & TO_APP) needs.heard(...(asked as AppOp))
+      if (op & TO_APP) needs.receive(...(asked as AppOp))
       else if (op & TO_WORLD) {
         // Wipe here too, without waiting for the deferred part: the next load must not find the old
         // data.

@@ -5,7 +5,7 @@ type Fn = (event: never) => void
 /** The app's listeners by event. */
 export interface Listeners<Events> {
   add<E extends keyof Events>(event: E, fn: (event: Events[E]) => void): () => void
-  tell<E extends keyof Events>(event: E, value: Events[E]): void
+  emit<E extends keyof Events>(event: E, value: Events[E]): void
   /** Whether the event has a listener. */
   has(event: keyof Events): boolean
   clear(): void
@@ -20,7 +20,7 @@ export function listeners<Events>(call: Call): Listeners<Events> {
       entries.add(entry)
       return () => void entries.delete(entry)
     },
-    tell(event, value) {
+    emit(event, value) {
       for (const entry of [...entries]) {
         if (entry[0] === event && entries.has(entry)) call(entry[1] as (value: unknown) => void, value)
       }

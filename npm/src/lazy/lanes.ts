@@ -178,14 +178,14 @@ export function lanes(storage: Storage, unsaved: (error: unknown) => void, tell:
    * Another page announces a sign-out at once. The database holds it too, and every later write
    * checks it there.
    */
-  const heard = ({ key, newValue }: StorageEvent) => {
+  const onStorage = ({ key, newValue }: StorageEvent) => {
     if (key !== OVER) return
     for (const [user, count] of known) {
       const start = `${storage.owner(user)}\n`
       if (newValue?.startsWith(start) && newValue !== start + String(count)) over(user)
     }
   }
-  globalThis.addEventListener?.('storage', heard, { signal })
+  globalThis.addEventListener?.('storage', onStorage, { signal })
 
   const wipe = async (user: string, all: boolean) => {
     await storage.wipe(user)

@@ -14,7 +14,7 @@ export interface Requests {
 }
 
 /** The reason why a page opens no third stream; the client polls instead. */
-const CROWDED = 'other tabs hold as many streams as a browser has connections for by HTTP/1.1: serve Tidings by HTTP/2, or let WebSocket through'
+const STREAMS_TAKEN = 'other tabs hold as many streams as a browser has connections for by HTTP/1.1: serve Tidings by HTTP/2, or let WebSocket through'
 
 /**
  * Requests of one core. When the signal aborts the core is gone, and all requests are aborted.
@@ -55,7 +55,7 @@ export function requests(socket: () => string, tell: Tell, signal: AbortSignal):
       if (address === '') throw new Error()
       mine = await turn(address, path, control.signal)
       if (mine === undefined) {
-        why = CROWDED
+        why = STREAMS_TAKEN
         throw new Error()
       }
       const response = await fetch(address + mine.path, {

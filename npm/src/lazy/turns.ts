@@ -64,7 +64,7 @@ export function turns(signal: AbortSignal): (address: string, path: string, over
     const free = { path, end() {} }
     const waits = /^(sse|poll)\?(?!wait=0(&|$))/.exec(path)
     // Without locks the tabs can't take turns.
-    if (waits === null || globalThis.navigator?.locks === undefined || !isCrowded(address)) return free
+    if (waits === null || globalThis.navigator?.locks === undefined || !streamsAreTaken(address)) return free
     const { origin } = new URL(address)
     const end = await held(origin)
     if (end !== undefined) return { path, end }
@@ -81,7 +81,7 @@ export function turns(signal: AbortSignal): (address: string, path: string, over
  * Whether the browser limits its connections to this address: with HTTP/2 and later all requests
  * share one.
  */
-function isCrowded(address: string): boolean {
+function streamsAreTaken(address: string): boolean {
   if (address.startsWith('http:')) return true
   // Empty if the server does not let pages of other origins read the timing.
   const seen = performance.getEntriesByType('resource').filter(({ name }) => name.startsWith(address)) as PerformanceResourceTiming[]

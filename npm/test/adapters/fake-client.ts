@@ -61,7 +61,7 @@ export function live(items: readonly InboxItem[], over: Partial<InboxSnapshot> =
 /** A stand-in for the client, with values that a test sets. */
 export interface FakeClient extends Tidings {
   /** Gives `tidings/channels` access to the channels. */
-  '~plug'(take: (plug: unknown) => void): void
+  '~internal'(take: (internal: unknown) => void): void
   roomOf(name: string): TestReadable<ChannelSnapshot<Json>>
   readonly connection: TestReadable<Connection>
   readonly inbox: Inbox & TestReadable<InboxSnapshot>
@@ -128,7 +128,7 @@ export function fakeClient(): FakeClient {
       archiveAll: call('archiveAll'),
     },
     outbox: { ...readable({ pending: 0, failed: [] }), retry: call('retry'), discard: call('discard') },
-    '~plug': (take: (plug: unknown) => void) => take({ channels: { channel: roomOf } }),
+    '~internal': (take: (internal: unknown) => void) => take({ channels: { channel: roomOf } }),
     roomOf,
     on(event, fn) {
       const listener = (happened: never): void => fn(happened)

@@ -37,7 +37,7 @@ function world() {
   const turn = vi.fn()
   const needs = {
     url: () => 'ws://localhost:1/v1/ws',
-    heard() {},
+    receive() {},
     tickets: {},
     storage: {
       ...real,

@@ -2,7 +2,7 @@ import 'fake-indexeddb/auto'
 import { IDBFactory } from 'fake-indexeddb'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { lanes } from '../../src/lazy/lanes.js'
-import { claim } from '../../src/lazy/told.js'
+import { claim } from '../../src/lazy/arrivals.js'
 import { storage } from '../../src/storage.js'
 import {
   CLAIM_LANES,

@@ -17,7 +17,7 @@ test('what the file that makes requests does not come for ends, and the next one
     if (!there) throw new Error('not loaded')
     return { world: () => ask }
   })
-  const needs = { storage: {}, tickets: {}, url: () => '', heard: () => {} } as unknown as HostNeeds
+  const needs = { storage: {}, tickets: {}, url: () => '', receive: () => {} } as unknown as HostNeeds
   const { say } = host(needs, { tell, turn() {}, more() {} }, new AbortController().signal)
 
   say(REQUEST, 1, '{}')

@@ -6,7 +6,7 @@
 import type { Connection, TidingsOptions } from '../types.js'
 
 /** The most messages logged for one client; later ones add nothing new. */
-const SAID_MAX = 50
+const LOGGED_MAX = 50
 
 const OPTIONS = {
   url: 1,
@@ -25,17 +25,17 @@ const OPTIONS = {
 } satisfies Record<keyof TidingsOptions, 1>
 
 /** The messages already logged, by the options of each client. */
-const said = new WeakMap<TidingsOptions, Set<string>>()
+const logged = new WeakMap<TidingsOptions, Set<string>>()
 
 /** Writes a message to the app's logger or the console, once per client. */
 function once(options: TidingsOptions, text: string, ...more: unknown[]) {
-  let texts = said.get(options)
+  let texts = logged.get(options)
   if (texts === undefined) {
-    said.set(options, (texts = new Set()))
+    logged.set(options, (texts = new Set()))
     // A warning, not an error: a newer version may know the option.
     for (const name in options) if (!(name in OPTIONS)) once(options, `\`${name}\` is no option of createTidings: is it spelt as the documentation has it?`)
   }
-  if (text === '' || texts.has(text) || texts.size >= SAID_MAX) return
+  if (text === '' || texts.has(text) || texts.size >= LOGGED_MAX) return
   texts.add(text)
   ;(options.logger ?? console).warn(`tidings: ${text}`, ...more)
 }
@@ -49,7 +49,7 @@ export function unnamed(options: TidingsOptions): void {
  * Logs the problem, or the success. `base` is the server's address without any part that may be
  * secret.
  */
-export function tell(options: TidingsOptions, { error, status, user, transport }: Partial<Connection>, base: string): void {
+export function log(options: TidingsOptions, { error, status, user, transport }: Partial<Connection>, base: string): void {
   once(options, '')
   if (error) once(options, `${error.message} [${error.code}, url ${base || 'unknown'}] The client's explain() says what happens next, and ${error.docs} what to do.`, error)
   else if (status === 'connected') options.logger?.debug(`tidings: connected to ${base} as ${user} by ${transport}`)

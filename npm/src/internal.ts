@@ -6,7 +6,7 @@ export type Read = <R extends ReadOp>(...op: R) => Shape<Answers[R[0]]> | null
 type Shape<J> = J extends JsonText<infer T> ? T : never
 
 /** The connection between a client and its channels, whose code only apps with channels load. */
-export interface Plug {
+export interface Internal {
   readonly owner: ChannelsOwner
   /** Set once the app asks for a channel. */
   channels?: Channels
@@ -16,6 +16,6 @@ export interface Plug {
  * How a client gives access to its plug. A function works even if the app wraps or freezes the
  * client.
  */
-export interface Plugged {
-  '~plug'(take: (plug: Plug) => void): void
+export interface WithInternal {
+  '~internal'(take: (internal: Internal) => void): void
 }

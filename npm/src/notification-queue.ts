@@ -7,13 +7,13 @@ export interface Reader {
   /** The parts that may change after the core reports a change. */
   readonly parts: readonly Part[]
   /** Parses an entry. The returned function delivers it. */
-  letter(...op: AppOp): () => void
+  read(...op: AppOp): () => void
 }
 
 /** Queues the core's reports while it works, and delivers them afterwards. */
-export interface Mailbox {
+export interface NotificationQueue {
   /** Receives a report of the core: see `Host.say`. */
-  heard(...op: AppOp): void
+  receive(...op: AppOp): void
   /**
    * First all snapshots change in one step, then subscribers are called, then listeners and
    * promises. A callback may call the client again: the results are delivered in a further round,
@@ -22,25 +22,25 @@ export interface Mailbox {
   flush(): void
 }
 
-export function mailbox(reader: Reader): Mailbox {
-  const letters: (() => void)[] = []
+export function notificationQueue(reader: Reader): NotificationQueue {
+  const notifications: (() => void)[] = []
   let flushing = false
   return {
-    heard(...op) {
+    receive(...op) {
       // Parse at once: a later text may name an item of this one by its number alone. The core is
       // still running, so no error may reach it.
-      reader.call(() => letters.push(reader.letter(...op)), undefined)
+      reader.call(() => notifications.push(reader.read(...op)), undefined)
     },
     flush() {
       if (flushing) return
       flushing = true
       try {
         do {
-          const round = letters.splice(0)
+          const round = notifications.splice(0)
           for (const part of reader.parts) part.refresh()
           for (const part of reader.parts) part.notify()
-          for (const letter of round) reader.call(letter, undefined)
-        } while (letters.length > 0)
+          for (const read of round) reader.call(read, undefined)
+        } while (notifications.length > 0)
       } finally {
         flushing = false
       }
