@@ -17,7 +17,7 @@ use std::{
 /// pipe closes however the starter dies. The first argument is the signal. The second and third, a
 /// folder and a log, are removed, unless the starter wrote `keep` first: a starter that dies writes
 /// nothing.
-const KEEPER: &str = r#"signal=$1; folder=$2; log=$3; shift 3
+const SUPERVISOR: &str = r#"signal=$1; folder=$2; log=$3; shift 3
 "$@" & pid=$!
 word=$(cat)
 kill "-$signal" "$pid" 2> /dev/null
@@ -27,40 +27,40 @@ wait "$pid" 2> /dev/null
 /// A running program.
 #[derive(Debug)]
 pub(crate) struct Process {
-    keeper: Child,
+    supervisor: Child,
 }
 
 impl Process {
     /// Starts `command` and sends its output to `log`. The process is ended by `signal`. When the
     /// starter dies, `folder` and `log` are removed too.
     pub(crate) fn start(command: &Command, signal: &str, folder: &Path, log: &Path) -> Self {
-        let mut keeper = Command::new("sh");
-        keeper.args(["-c", KEEPER, "sh", signal]).arg(folder).arg(log);
-        keeper.arg(command.get_program()).args(command.get_args());
+        let mut supervisor = Command::new("sh");
+        supervisor.args(["-c", SUPERVISOR, "sh", signal]).arg(folder).arg(log);
+        supervisor.arg(command.get_program()).args(command.get_args());
         let log = fs::File::options().create(true).append(true).open(log).unwrap();
         let errors = log.try_clone().unwrap();
         // The keeper has to clean up after its starter, so it must survive a signal to the
         // starter's process group, such as Ctrl-C.
-        keeper.process_group(0);
+        supervisor.process_group(0);
         // The current folder may be one that the other user may not enter.
-        keeper.current_dir("/").stdin(Stdio::piped()).stdout(log).stderr(errors);
-        Self { keeper: keeper.spawn().expect("sh starts") }
+        supervisor.current_dir("/").stdin(Stdio::piped()).stdout(log).stderr(errors);
+        Self { supervisor: supervisor.spawn().expect("sh starts") }
     }
 
     /// Whether the program or its keeper has ended.
     pub(crate) fn has_ended(&mut self) -> bool {
-        self.keeper.try_wait().unwrap().is_some()
+        self.supervisor.try_wait().unwrap().is_some()
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        if let Some(mut pipe) = self.keeper.stdin.take() {
+        if let Some(mut pipe) = self.supervisor.stdin.take() {
             // Fails only if the keeper has ended.
             let _ = pipe.write_all(b"keep");
         }
         // Fails only if the keeper's end was already awaited.
-        let _ = self.keeper.wait();
+        let _ = self.supervisor.wait();
     }
 }
 

@@ -101,7 +101,7 @@ pub(crate) fn execute(_: DeferredLoaded, driver: &Driver, command: Command) {
         Command::Message { channel, message } => {
             ops::MESSAGE.with(0, json::arrived(&channel, &message))
         }
-        Command::Keep { user, number, changes } => {
+        Command::Persist { user, number, changes } => {
             ops::PERSIST_OUTBOX.with(number, json::changes(&user, &changes))
         }
         Command::Claim { user } => ops::CLAIM_LANES.with(0, user),

@@ -121,11 +121,11 @@ impl Context {
     /// return.
     fn put_away(&mut self) {
         self.save();
-        self.keep();
+        self.persist();
         let error = Error::new(ErrorCode::SignedOut, "");
         self.end_loads(&error);
         self.clear_channels(&error);
-        self.reset_keeper();
+        self.reset_persistence();
         let mut intents = self.take_outbox();
         if let Some(user) = self.account.user()
             && !intents.is_empty()
@@ -244,7 +244,7 @@ impl Context {
         let error = Error::new(ErrorCode::ClosedByApp, "");
         self.end_loads(&error);
         self.end_all_older(&error);
-        self.keep();
+        self.persist();
         let intents = self.take_outbox();
         self.refuse_all(&intents, ErrorCode::ClosedByApp);
         while let Some((_, intents)) = self.account.away.pop() {

@@ -95,7 +95,7 @@ impl Client {
         }
         let at = self.cx.now.wall;
         self.cx.outbox.push(intent, at, body);
-        self.cx.keep();
+        self.cx.persist();
         self.on(Input::Work);
     }
 

@@ -279,8 +279,8 @@ impl Client {
                 self.on(Input::CacheSettled);
                 self.on(Input::Work);
             }
-            Event::Kept { number } => {
-                self.cx.kept(*number);
+            Event::Persisted { number } => {
+                self.cx.persisted(*number);
                 self.on(Input::Work);
             }
             Event::LanesClaimed { user, lanes } => {
@@ -356,13 +356,13 @@ impl Client {
             Timer::Reopen => self.cx.reopen_due(),
             Timer::Cache => self.cx.caches_overdue(),
             Timer::Claim => {
-                if self.state.may_send() || !self.cx.keeper.may_send() {
+                if self.state.may_send() || !self.cx.persistence.may_send() {
                     self.cx.claim_due();
                 }
                 self.on(Input::Work);
             }
-            Timer::Keep => {
-                self.cx.keep_overdue();
+            Timer::Persist => {
+                self.cx.persist_overdue();
                 self.on(Input::Work);
             }
             Timer::Linger => self.cx.linger_due(),
@@ -417,7 +417,7 @@ impl Client {
             self.outbox = self.cx.outbox.snapshot();
         }
         self.cx.refresh_channels();
-        self.cx.keep();
+        self.cx.persist();
         self.tell_changes(before, outbox, out);
     }
 

@@ -153,7 +153,7 @@ pub enum Command {
     /// it by `Claim` until `Release`, or until this client has ended. The transaction comes after
     /// all earlier saves, because a dropped row belongs to a record that a cache shows. No command
     /// before a `Wipe` may take effect after it.
-    Keep {
+    Persist {
         /// The user.
         user: String,
         /// Comes back in the answer.

@@ -302,10 +302,10 @@ impl Connected {
 
     /// Sends everything that waits to be sent.
     fn work(&mut self, cx: &mut Context) {
-        cx.keep();
+        cx.persist();
         cx.channels_work();
         if !self.held {
-            let own = cx.keeper.may_send();
+            let own = cx.persistence.may_send();
             while let Some(text) = cx.outbox.next(cx.upcoming_request(), own, self.bytes) {
                 cx.next_request();
                 cx.ask(Command::Send { transport: self.transport, text });

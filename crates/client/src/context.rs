@@ -12,7 +12,7 @@ use crate::{
     deferred,
     fallback::Fallback,
     inbox::Inbox,
-    outbox::{ADOPTED, Intents, Keeper},
+    outbox::{ADOPTED, Intents, Persistence},
     requests::Requests,
     rng::Rng,
     storage::Store,
@@ -75,7 +75,7 @@ pub(crate) struct Context {
     pub(crate) inbox: Inbox,
     pub(crate) channels: Channels,
     pub(crate) outbox: Intents,
-    pub(crate) keeper: Keeper,
+    pub(crate) persistence: Persistence,
     pub(crate) store: Store,
     /// Present if all of the client's code is loaded.
     pub(crate) deferred: Option<DeferredLoaded>,
@@ -128,7 +128,7 @@ impl Context {
             inbox: Inbox::default(),
             channels: Channels::default(),
             outbox,
-            keeper: Keeper::new(config.storage && config.lanes),
+            persistence: Persistence::new(config.storage && config.lanes),
             store: Store::new(config.storage),
             deferred: config.whole.then(DeferredLoaded::is_there),
             trouble: None,
@@ -278,7 +278,7 @@ impl Context {
 
     /// Whether the shown data and the intents outlive the page.
     pub(crate) fn durable(&self) -> bool {
-        self.store.usable() && (self.keeper.usable() || !self.config.lanes)
+        self.store.usable() && (self.persistence.usable() || !self.config.lanes)
     }
 
     /// Moves the commands to the driver's buffer: first the machine's, then the changed snapshots,

@@ -266,7 +266,7 @@ pub enum Event {
     },
 
     /// All changes up to this `Keep` are on disk.
-    Kept {
+    Persisted {
         /// From `Keep`; it also answers the ones before.
         number: u64,
     },

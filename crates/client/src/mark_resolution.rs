@@ -47,7 +47,7 @@ impl Client {
             }
         }
         if any || self.cx.inbox.lookup.is_some() {
-            self.cx.keep();
+            self.cx.persist();
             self.on(Input::Work);
         }
     }

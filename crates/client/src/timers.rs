@@ -18,7 +18,7 @@ pub(crate) enum Timer {
     /// The server asked the client to leave by now.
     Goaway,
     /// Storage took too long to store an intent.
-    Keep,
+    Persist,
     /// A channel without readers is unsubscribed.
     Linger,
     /// Storage took too long: connect without a cache.
@@ -64,7 +64,7 @@ impl Timer {
         Self::Connect,
         Self::Credential,
         Self::Goaway,
-        Self::Keep,
+        Self::Persist,
         Self::Linger,
         Self::Load,
         Self::Lookup,

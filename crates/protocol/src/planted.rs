@@ -101,7 +101,9 @@ mod planting {
                 Self::ResumeOffByOne => {
                     ("resume off by one", "server-core `session/subscription.rs`")
                 }
-                Self::LaneWithoutLock => ("outbox lane without lock", "client `outbox/keep.rs`"),
+                Self::LaneWithoutLock => {
+                    ("outbox lane without lock", "client `outbox/persistence.rs`")
+                }
                 Self::CursorBeforeCache => ("cursor saved before cache", "client `storage.rs`"),
             }
         }

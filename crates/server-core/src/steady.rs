@@ -37,7 +37,7 @@ impl From<u64> for Moment {
 
 /// The clock's state that a store saves over restarts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Kept {
+pub struct Checkpoint {
     /// The steady time …
     pub steady: u64,
     /// … at this wall-clock time.
@@ -97,11 +97,11 @@ struct Absence {
 impl Steady {
     /// Continues from the saved state. Without a saved state, the clock begins with the wall clock.
     #[must_use]
-    pub fn start(kept: Option<Kept>, now: Now, doubts: Doubts) -> (Self, Option<News>) {
+    pub fn start(checkpoint: Option<Checkpoint>, now: Now, doubts: Doubts) -> (Self, Option<News>) {
         let mut clock = Self { doubts, now, steady: now.wall, absence: None };
-        let Some(kept) = kept else { return (clock, None) };
-        clock.steady = kept.steady;
-        let news = match now.wall.checked_sub(kept.wall) {
+        let Some(checkpoint) = checkpoint else { return (clock, None) };
+        clock.steady = checkpoint.steady;
+        let news = match now.wall.checked_sub(checkpoint.wall) {
             Some(away) if away <= doubts.step_ms => {
                 clock.steady = clock.steady.saturating_add(away);
                 None
@@ -110,14 +110,14 @@ impl Steady {
                 clock.absence = Some(Absence { away, since: now.mono });
                 clock.trust().or(Some(News::Doubted { away }))
             }
-            None if kept.wall - now.wall <= doubts.step_ms => None,
-            None => Some(News::Stepped { by: difference(now.wall, kept.wall) }),
+            None if checkpoint.wall - now.wall <= doubts.step_ms => None,
+            None => Some(News::Stepped { by: difference(now.wall, checkpoint.wall) }),
         };
         (clock, news)
     }
 
     /// Updates the clock from the current time and from the state that this or another node saved.
-    pub fn hear(&mut self, now: Now, kept: Option<Kept>) -> Option<News> {
+    pub fn hear(&mut self, now: Now, checkpoint: Option<Checkpoint>) -> Option<News> {
         let passed = now.mono.saturating_sub(self.now.mono);
         let by = difference(now.wall, self.now.wall.saturating_add(passed));
         self.steady = self.steady.saturating_add(passed);
@@ -132,7 +132,7 @@ impl Steady {
                 self.steady = self.steady.saturating_add(away);
             }
         }
-        self.follow(kept);
+        self.follow(checkpoint);
         let trusted = self.trust();
         trusted.or_else(|| stepped.then_some(News::Stepped { by }))
     }
@@ -151,18 +151,18 @@ impl Steady {
 
     /// The state to save. `None` while an absence is in doubt: saving would lose it.
     #[must_use]
-    pub fn kept(&self) -> Option<Kept> {
-        let kept = Kept { steady: self.steady, wall: self.now.wall };
-        self.absence.is_none().then_some(kept)
+    pub fn checkpoint(&self) -> Option<Checkpoint> {
+        let checkpoint = Checkpoint { steady: self.steady, wall: self.now.wall };
+        self.absence.is_none().then_some(checkpoint)
     }
 
     /// Takes over the time of another node that ran while this one did not.
-    fn follow(&mut self, kept: Option<Kept>) {
-        let Some(kept) = kept else { return };
-        if let Some(since) = self.now.wall.checked_sub(kept.wall)
+    fn follow(&mut self, checkpoint: Option<Checkpoint>) {
+        let Some(checkpoint) = checkpoint else { return };
+        if let Some(since) = self.now.wall.checked_sub(checkpoint.wall)
             && since <= self.doubts.step_ms
         {
-            let theirs = kept.steady.saturating_add(since);
+            let theirs = checkpoint.steady.saturating_add(since);
             if theirs > self.steady {
                 let more = theirs - self.steady;
                 self.steady = theirs;
@@ -202,8 +202,8 @@ mod tests {
         Steady::start(None, at(0, T0), DOUBTS).0
     }
 
-    fn back(kept: Kept, away: u64) -> (Steady, Option<News>) {
-        Steady::start(Some(kept), at(7, kept.wall + away), DOUBTS)
+    fn back(checkpoint: Checkpoint, away: u64) -> (Steady, Option<News>) {
+        Steady::start(Some(checkpoint), at(7, checkpoint.wall + away), DOUBTS)
     }
 
     #[test]
@@ -232,28 +232,28 @@ mod tests {
 
     #[test]
     fn a_short_absence_counts_at_once_and_a_long_one_once_the_clock_was_steady() {
-        let kept = begun().kept().unwrap();
-        let (clock, news) = back(kept, 10 * MINUTE);
+        let checkpoint = begun().checkpoint().unwrap();
+        let (clock, news) = back(checkpoint, 10 * MINUTE);
         assert_eq!((clock.moment().steady, news), (T0 + 10 * MINUTE, None));
-        let (mut clock, news) = back(kept, 3 * DAY);
+        let (mut clock, news) = back(checkpoint, 3 * DAY);
         assert_eq!(news, Some(News::Doubted { away: 3 * DAY }));
-        assert_eq!((clock.moment().steady, clock.kept()), (T0, None));
+        assert_eq!((clock.moment().steady, clock.checkpoint()), (T0, None));
         let later = DOUBTS.trust_ms;
         let news = clock.hear(at(7 + later, T0 + 3 * DAY + later), None);
         assert_eq!(news, Some(News::Trusted { away: 3 * DAY }));
         assert_eq!(clock.moment().steady, T0 + 3 * DAY + later);
-        assert!(clock.kept().is_some());
+        assert!(clock.checkpoint().is_some());
     }
 
     #[test]
     fn a_clock_that_is_wrong_at_start_and_set_right_afterwards_takes_nothing_along() {
-        let kept = begun().kept().unwrap();
-        let (mut clock, _) = back(kept, 400 * DAY);
+        let checkpoint = begun().checkpoint().unwrap();
+        let (mut clock, _) = back(checkpoint, 400 * DAY);
         clock.hear(at(7 + 3_000, T0 + MINUTE + 3_000), None);
         assert_eq!(clock.moment().steady, T0 + MINUTE + 3_000);
-        assert!(clock.kept().is_some());
+        assert!(clock.checkpoint().is_some());
         // A step from far ahead to less far ahead: the time of trust begins again.
-        let (mut clock, _) = back(kept, 400 * DAY);
+        let (mut clock, _) = back(checkpoint, 400 * DAY);
         let half = DOUBTS.trust_ms / 2;
         clock.hear(at(7 + half, T0 + 2 * DAY + half), None);
         assert_eq!(clock.hear(at(7 + DOUBTS.trust_ms, T0 + 2 * DAY + DOUBTS.trust_ms), None), None);
@@ -264,28 +264,28 @@ mod tests {
 
     #[test]
     fn a_clock_that_went_back_while_the_server_was_away_counts_nothing() {
-        let kept = begun().kept().unwrap();
-        let now = at(7, kept.wall - DAY);
-        let (clock, news) = Steady::start(Some(kept), now, DOUBTS);
+        let checkpoint = begun().checkpoint().unwrap();
+        let now = at(7, checkpoint.wall - DAY);
+        let (clock, news) = Steady::start(Some(checkpoint), now, DOUBTS);
         assert_eq!(news, Some(News::Stepped { by: -(DAY as i64) }));
         assert_eq!(clock.moment().steady, T0);
     }
 
     #[test]
     fn a_node_takes_over_what_another_one_knows() {
-        let kept = begun().kept().unwrap();
-        let (mut late, _) = back(kept, 3 * DAY);
-        let theirs = Kept { steady: T0 + 3 * DAY, wall: T0 + 3 * DAY };
+        let checkpoint = begun().checkpoint().unwrap();
+        let (mut late, _) = back(checkpoint, 3 * DAY);
+        let theirs = Checkpoint { steady: T0 + 3 * DAY, wall: T0 + 3 * DAY };
         assert_eq!(late.hear(at(7 + MINUTE, T0 + 3 * DAY + MINUTE), Some(theirs)), None);
         assert_eq!(late.moment().steady, T0 + 3 * DAY + MINUTE);
-        assert!(late.kept().is_some());
+        assert!(late.checkpoint().is_some());
     }
 
     #[test]
     fn doubts_of_no_length_believe_at_once() {
-        let kept = begun().kept().unwrap();
+        let checkpoint = begun().checkpoint().unwrap();
         let doubts = Doubts { trust_ms: 0, ..DOUBTS };
-        let (clock, news) = Steady::start(Some(kept), at(7, T0 + 400 * DAY), doubts);
+        let (clock, news) = Steady::start(Some(checkpoint), at(7, T0 + 400 * DAY), doubts);
         assert_eq!(news, Some(News::Trusted { away: 400 * DAY }));
         assert_eq!(clock.moment().steady, T0 + 400 * DAY);
     }

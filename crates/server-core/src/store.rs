@@ -15,7 +15,7 @@ use tidings_protocol::{
 
 use crate::{
     leases::ConnectionLeases,
-    steady::{Kept, Moment},
+    steady::{Checkpoint, Moment},
 };
 
 /// The epoch of a channel that has no log yet. No backend may give it to a log.
@@ -239,7 +239,7 @@ pub enum Op {
     /// Revokes credentials. Stored until `until`.
     Revoke(Revocation),
     /// Stores a text that would make a session token too long. The token names its hash.
-    Keep {
+    StoreClaims {
         /// SHA-256 of the text.
         hash: [u8; 32],
         /// The text.
@@ -248,7 +248,7 @@ pub enum Op {
         until: u64,
     },
     /// Saves the state from which the steady clock continues after a restart.
-    KeepClock(Kept),
+    SaveClock(Checkpoint),
     /// These channels have subscribers. Those without records since `before` count as used now. See
     /// [`in_use`].
     InUse {
@@ -433,8 +433,8 @@ pub enum Query {
     },
     /// [`Answer::Clock`].
     Clock,
-    /// [`Answer::Kept`]: the text stored under a hash.
-    Kept {
+    /// [`Answer::Checkpoint`]: the text stored under a hash.
+    Claims {
         /// The text's SHA-256.
         hash: [u8; 32],
     },
@@ -507,13 +507,13 @@ pub enum Answer {
     /// The state from which the steady clock continues.
     Clock {
         /// The state that was saved last, by any node.
-        kept: Option<Kept>,
+        checkpoint: Option<Checkpoint>,
         /// The wall clock of a store that nodes share, in milliseconds since 1970. It counts for
         /// all of them.
         wall: Option<u64>,
     },
     /// A stored text. `None`: it was never stored, or its life is over.
-    Kept(Option<Bytes>),
+    Claims(Option<Bytes>),
 }
 
 /// The store could not carry out a call.

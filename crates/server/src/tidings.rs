@@ -165,7 +165,7 @@ impl Builder {
             refusals: Arc::clone(&refusals),
         };
         let node = Node::start(settings, parts)?;
-        auth.keep_by(node.writer.clone());
+        auth.store_by(node.writer.clone());
         let seed = getrandom::u64().map_err(|error| std::io::Error::other(error.to_string()))?;
         let proxies = Arc::new(Proxies::new(config.trusted_proxies.clone()));
         let policy = RequestPolicy {

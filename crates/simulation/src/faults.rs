@@ -52,7 +52,7 @@ pub struct Faults {
     /// A save is aborted.
     pub save: u32,
     /// Of transactions on the outbox's rows, and of claims: aborted.
-    pub keep: u32,
+    pub persist: u32,
     /// Of the same transactions: it takes seconds, or never ends.
     pub hang: u32,
     /// A load fails, or has no answer at all.
@@ -89,7 +89,7 @@ impl Faults {
         hint_doubled: 0,
         hint_delay: 20,
         save: 0,
-        keep: 0,
+        persist: 0,
         hang: 0,
         load: 0,
         corrupt: 0,
@@ -142,7 +142,7 @@ impl Faults {
             hint_doubled: rng.chance(2_000),
             hint_delay: rng.between(1, 400),
             save: rng.chance(400),
-            keep: rng.chance(200),
+            persist: rng.chance(200),
             hang: rng.chance(400),
             load: rng.chance(2_000),
             corrupt: rng.chance(2_000),

@@ -113,7 +113,7 @@ pub enum Observation {
     /// A cache was written.
     Saved { page: Page, key: String, saved: Saved },
     /// Rows of a user's outbox are on disk.
-    Kept { user: String, changes: Vec<Change> },
+    Persisted { user: String, changes: Vec<Change> },
     /// A row can't be read any more.
     Damaged { key: RowKey },
     /// The app got a notification.

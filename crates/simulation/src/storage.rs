@@ -119,7 +119,7 @@ impl Storage {
     ///
     /// # Errors
     /// Another page holds the lock of a lane that is written to.
-    pub fn keep(&mut self, page: Page, user: &str, changes: &[Change]) -> Result<(), String> {
+    pub fn persist(&mut self, page: Page, user: &str, changes: &[Change]) -> Result<(), String> {
         for change in changes {
             if let Change::Put { lane, .. } = change
                 && !self.hold(page, lane)
@@ -242,13 +242,13 @@ mod tests {
     #[test]
     fn a_lane_is_claimed_once_its_page_is_dead() {
         let mut storage = Storage::default();
-        storage.keep(ONE, "mina", &[put("a", 2), put("a", 10)]).unwrap();
+        storage.persist(ONE, "mina", &[put("a", 2), put("a", 10)]).unwrap();
         assert_eq!(storage.claim(TWO, "mina"), []);
-        storage.keep(TWO, "mina", &[put("a", 3)]).unwrap_err();
+        storage.persist(TWO, "mina", &[put("a", 3)]).unwrap_err();
         storage.died(ONE);
         assert_eq!(storage.claim(TWO, "tom"), []);
         assert_eq!(seqs(&storage.claim(TWO, "mina")), [("a", vec![2, 10])]);
-        storage.keep(TWO, "mina", &[Change::Drop { lane: "a".into(), seq: 2 }]).unwrap();
+        storage.persist(TWO, "mina", &[Change::Drop { lane: "a".into(), seq: 2 }]).unwrap();
         storage.release(TWO, "a");
         assert_eq!(seqs(&storage.claim(ONE, "mina")), [("a", vec![10])]);
     }
@@ -257,7 +257,7 @@ mod tests {
     fn a_cut_of_power_takes_caches_that_were_not_synced_and_no_rows() {
         let mut storage = Storage::default();
         storage.save(&save(1, 1, &[]));
-        storage.keep(ONE, "mina", &[put("a", 1)]).unwrap();
+        storage.persist(ONE, "mina", &[put("a", 1)]).unwrap();
         storage.save(&save(1, 2, &[]));
         storage.save(&save(1, 3, &[]));
         storage.lose_power(1);

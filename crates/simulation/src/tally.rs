@@ -30,7 +30,7 @@ counts! {
         Messages = "messages that came to rooms"
         Intents = "intents made"
         Retries = "refused intents tried again"
-        Kept = "rows of outboxes kept and dropped"
+        Persisted = "rows of outboxes kept and dropped"
         Adopted = "lanes of dead pages adopted"
         Moved = "intents that came after a hole in their lane"
         Stored = "intents stored"

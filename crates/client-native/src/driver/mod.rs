@@ -274,8 +274,8 @@ impl Driver {
                 self.ask(Job::Save { key: user, cursors, over, text });
             }
             Command::Wipe { user, .. } => self.ask(Job::Wipe { user }),
-            Command::Keep { user, number, changes } => {
-                self.ask(Job::Keep { user, number, changes: changes.to_vec() });
+            Command::Persist { user, number, changes } => {
+                self.ask(Job::Persist { user, number, changes: changes.to_vec() });
             }
             Command::Claim { user } => self.ask(Job::Claim { user }),
             Command::Release { lane } => self.ask(Job::Release { lane }),

@@ -34,7 +34,7 @@ pub(crate) enum Job {
     Load { key: String },
     Save { key: String, cursors: Cursors, over: Vec<Epoch>, text: String },
     Wipe { user: String },
-    Keep { user: String, number: u64, changes: Vec<Change> },
+    Persist { user: String, number: u64, changes: Vec<Change> },
     Claim { user: String },
     Release { lane: String },
 }
@@ -110,10 +110,12 @@ impl Worker {
                 let wiped = self.caches.wipe(&user).and_then(|()| self.outbox.wipe(&user));
                 wiped.err().map(|error| storage_failed(&error))
             }
-            Job::Keep { user, number, changes } => Some(match self.outbox.keep(&user, &changes) {
-                Ok(()) => Event::Kept { number },
-                Err(error) => lanes_failed(&error),
-            }),
+            Job::Persist { user, number, changes } => {
+                Some(match self.outbox.persist(&user, &changes) {
+                    Ok(()) => Event::Persisted { number },
+                    Err(error) => lanes_failed(&error),
+                })
+            }
             Job::Claim { user } => Some(match self.outbox.claim(&user) {
                 Ok(lanes) => claimed(user, lanes),
                 Err(error) => lanes_failed(&error),

@@ -28,7 +28,7 @@ impl Outbox {
     }
 
     /// Applies all changes. After a crash, no row is lost and none is in two lanes.
-    pub(super) fn keep(&mut self, user: &str, changes: &[Change]) -> io::Result<()> {
+    pub(super) fn persist(&mut self, user: &str, changes: &[Change]) -> io::Result<()> {
         let mut lanes: BTreeMap<&str, Vec<Entry>> = BTreeMap::new();
         let mut gaining = BTreeSet::new();
         for change in changes {
@@ -207,15 +207,15 @@ pub(super) mod tests {
     fn rows_are_claimed_when_their_holder_is_gone_and_not_before() {
         let folder = Folder::new();
         let mut one = Outbox::open(folder.path()).unwrap();
-        one.keep("u1", &[put("a-1", 1, "x\ny"), put("a-1", 2, "z")]).unwrap();
-        one.keep("u1", &[gone("a-1", 1), put("a-1", 3, "w")]).unwrap();
+        one.persist("u1", &[put("a-1", 1, "x\ny"), put("a-1", 2, "z")]).unwrap();
+        one.persist("u1", &[gone("a-1", 1), put("a-1", 3, "w")]).unwrap();
         let mut two = Outbox::open(folder.path()).unwrap();
         assert_eq!(two.claim("u1").unwrap(), [], "its holder lives");
         assert_eq!(two.claim("u2").unwrap(), [], "another user's are another matter");
         drop(one);
         assert_eq!(rows(&two.claim("u1").unwrap()), ["a-1/2 z", "a-1/3 w"]);
         assert_eq!(two.claim("u1").unwrap(), [], "it holds them already");
-        two.keep("u1", &[gone("a-1", 2), gone("a-1", 3)]).unwrap();
+        two.persist("u1", &[gone("a-1", 2), gone("a-1", 3)]).unwrap();
         two.release("a-1");
         assert_eq!(fs::read_dir(folder.path().join("outbox/u1")).unwrap().count(), 0);
     }
@@ -224,7 +224,7 @@ pub(super) mod tests {
     fn a_torn_line_is_passed_over_and_swallows_nothing() {
         let folder = Folder::new();
         let mut one = Outbox::open(folder.path()).unwrap();
-        one.keep("u1", &[put("a-1", 1, "x"), put("a-1", 2, "y")]).unwrap();
+        one.persist("u1", &[put("a-1", 1, "x"), put("a-1", 2, "y")]).unwrap();
         drop(one);
         let path = folder.path().join("outbox/u1/a-1.log");
         let whole = fs::read(&path).unwrap();
@@ -236,7 +236,7 @@ pub(super) mod tests {
                 ["a-1/1 x", "a-1/2 y"]
                     .starts_with(&left.iter().map(|one| &**one).collect::<Vec<_>>())
             );
-            two.keep("u1", &[put("a-1", 3, "z")]).unwrap();
+            two.persist("u1", &[put("a-1", 3, "z")]).unwrap();
             drop(two);
             let mut three = Outbox::open(folder.path()).unwrap();
             assert_eq!(rows(&three.claim("u1").unwrap()).last().map(|row| &**row), Some("a-1/3 z"));
@@ -247,9 +247,9 @@ pub(super) mod tests {
     fn a_move_that_was_cut_off_leaves_each_row_in_one_lane() {
         let folder = Folder::new();
         let mut one = Outbox::open(folder.path()).unwrap();
-        one.keep("u1", &[put("a-1", 1, "x"), put("a-1", 2, "y")]).unwrap();
+        one.persist("u1", &[put("a-1", 1, "x"), put("a-1", 2, "y")]).unwrap();
         let before = fs::read(folder.path().join("outbox/u1/a-1.log")).unwrap();
-        one.keep("u1", &[put("a-2", 1, "y"), gone("a-1", 2)]).unwrap();
+        one.persist("u1", &[put("a-2", 1, "y"), gone("a-1", 2)]).unwrap();
         drop(one);
         // The process crashed between the two files.
         fs::write(folder.path().join("outbox/u1/a-1.log"), before).unwrap();
@@ -261,8 +261,8 @@ pub(super) mod tests {
     fn wiping_leaves_nothing_of_this_user() {
         let folder = Folder::new();
         let mut one = Outbox::open(folder.path()).unwrap();
-        one.keep("u1", &[put("a-1", 1, "x")]).unwrap();
-        one.keep("u2", &[put("b-1", 1, "x")]).unwrap();
+        one.persist("u1", &[put("a-1", 1, "x")]).unwrap();
+        one.persist("u2", &[put("b-1", 1, "x")]).unwrap();
         one.wipe("u1").unwrap();
         drop(one);
         let mut two = Outbox::open(folder.path()).unwrap();

@@ -126,7 +126,7 @@ read_ops! {
     /// It is read no more.
     UNSUBSCRIBE = 11 (channel: ChannelName) { Event::ChannelUnwanted { channel } }
     /// Everything up to this `PERSIST_OUTBOX` is on disk.
-    OUTBOX_PERSISTED = 12 (number: Number) { Event::Kept { number } }
+    OUTBOX_PERSISTED = 12 (number: Number) { Event::Persisted { number } }
     /// Answers `CLAIM_LANES`, and comes unasked where the page that held a lane is dead.
     LANES_CLAIMED = 13 (user: Line, rows: Rows) {
         Event::LanesClaimed { user, lanes: deferred::lanes(rows)?.into() }

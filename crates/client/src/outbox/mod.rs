@@ -4,11 +4,11 @@
 //! `seq` once and answers a repeat with the first answer, so after a cut the client simply sends
 //! every unanswered intent again. If the driver has storage, an intent is stored before it is sent,
 //! until it is answered. When a client ends, another client of the user adopts its lane and
-//! continues it ([`keep`](self::keep)).
+//! continues it ([`keep`](self::persistence)).
 
 mod hole;
 mod intent;
-mod keep;
+mod persistence;
 mod row;
 mod unresolved_mark;
 
@@ -28,7 +28,7 @@ use crate::{
 pub use row::written;
 
 pub(crate) use intent::{Body, Intent, Operation, Progress, Unresolved};
-pub(crate) use keep::Keeper;
+pub(crate) use persistence::Persistence;
 pub(crate) use unresolved_mark::{too_many, unknown_item};
 
 /// Most intents under way at once: fewer than the number at which a server stops reading (32).
@@ -42,7 +42,7 @@ struct Refused {
     shown: FailedIntent,
     intent: Intent,
     /// Whether storage knows that it was refused.
-    kept: bool,
+    persisted: bool,
 }
 
 /// The meaning of an `error` on an intent.
@@ -130,7 +130,7 @@ impl Intents {
         self.changes += 1;
         let intent = Intent { number, at, lane, seq, body, progress, doom: None };
         let shown = failure(&intent, at, error);
-        self.failed.push(Refused { shown: shown.clone(), intent, kept: false });
+        self.failed.push(Refused { shown: shown.clone(), intent, persisted: false });
         shown
     }
 
@@ -412,7 +412,7 @@ impl Intents {
         let intent = self.list.remove(index);
         self.changes += 1;
         let shown = failure(&intent, at, error);
-        self.failed.push(Refused { shown: shown.clone(), intent, kept: false });
+        self.failed.push(Refused { shown: shown.clone(), intent, persisted: false });
         shown
     }
 

@@ -20,7 +20,7 @@ impl Disk {
         let mut answers = Vec::new();
         for command in commands {
             match command {
-                Command::Keep { number, changes, .. } => {
+                Command::Persist { number, changes, .. } => {
                     for change in changes.iter().cloned() {
                         match change {
                             Change::Put { lane, seq, text } => {
@@ -32,7 +32,7 @@ impl Disk {
                             Change::Drop { lane, seq } => drop(self.rows.remove(&(lane, seq))),
                         }
                     }
-                    answers.push(Event::Kept { number: *number });
+                    answers.push(Event::Persisted { number: *number });
                 }
                 Command::Claim { user } => {
                     let mut lanes: Vec<Lane> = Vec::new();

@@ -237,7 +237,7 @@ fn a_move_is_one_transaction() {
     let sends = |command: &Command| matches!(command, Command::Send { .. });
     assert!(!rig.commands.iter().any(sends), "not before the rows have moved");
     let keep = rig.commands.iter().find_map(|command| match command {
-        Command::Keep { changes, .. } => Some(changes.clone()),
+        Command::Persist { changes, .. } => Some(changes.clone()),
         _ => None,
     });
     let [Change::Put { lane: to, seq: 1, .. }, Change::Drop { lane: from, seq: 1 }] =

@@ -182,7 +182,7 @@ fn an_echo_in_the_history_answers_what_a_dead_tab_left() {
 fn asked_of_storage(rig: &mut Rig) -> Vec<&'static str> {
     let word = |command: &Command| match command {
         Command::Save { user, .. } if user == "u1\troom:1" => Some("save"),
-        Command::Keep { changes, .. } => {
+        Command::Persist { changes, .. } => {
             let dropped = changes.iter().any(|change| matches!(change, Change::Drop { .. }));
             dropped.then_some("drop")
         }

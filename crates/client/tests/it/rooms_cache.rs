@@ -256,7 +256,7 @@ fn an_own_message_in_the_cache_and_in_the_outbox_of_a_dead_life_is_shown_once() 
         assert_eq!(rig.client.outbox().pending, 1);
         let dropped = Change::Drop { lane: "dead-1".into(), seq: 1 };
         let drops = |command: &Command| match command {
-            Command::Keep { changes, .. } => changes.contains(&dropped),
+            Command::Persist { changes, .. } => changes.contains(&dropped),
             _ => false,
         };
         assert!(rig.take().iter().any(drops), "its row is not needed any more");

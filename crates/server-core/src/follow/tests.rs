@@ -337,7 +337,7 @@ fn a_hole_that_was_trimmed_is_left_to_the_sessions() {
     write(&node.store, &room);
     let listener = node.listen(&room);
     let last = write_many(&node.store, &room, 3);
-    let keep = Retention {
+    let retention = Retention {
         records: 1,
         age_ms: 1 << 40,
         items: 9,
@@ -346,7 +346,7 @@ fn a_hole_that_was_trimmed_is_left_to_the_sessions() {
         empty_lanes_ms: 9,
         channels_ms: 1 << 40,
     };
-    node.store.trim(1.into(), &keep).unwrap();
+    node.store.trim(1.into(), &retention).unwrap();
     node.feed(Event::Hinted(vec![hint(&last)]));
     node.settle();
     assert_eq!((listener.got(), listener.lagged()), (vec![], vec![1]));

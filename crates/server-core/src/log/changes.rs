@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tidings_protocol::{Channel, Json};
 
 use crate::{
-    steady::Kept,
+    steady::Checkpoint,
     store::{Record, Revocation},
 };
 
@@ -65,9 +65,9 @@ pub struct Changes {
     /// New revocations, in order.
     pub revocations: Vec<Revocation>,
     /// Texts with their ends, by hash. Of several ends the latest counts.
-    pub kept: BTreeMap<[u8; 32], (Bytes, u64)>,
+    pub claims: BTreeMap<[u8; 32], (Bytes, u64)>,
     /// The clock's new state.
-    pub clock: Option<Kept>,
+    pub clock: Option<Checkpoint>,
     /// Channels in use, if they were last used before this time.
     pub in_use: Vec<(Vec<Channel>, u64)>,
 }

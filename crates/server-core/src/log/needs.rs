@@ -66,7 +66,11 @@ impl Needs {
                     self.inbox(channel);
                 }
             }
-            Op::Void | Op::Revoke(_) | Op::Keep { .. } | Op::KeepClock(_) | Op::InUse { .. } => {}
+            Op::Void
+            | Op::Revoke(_)
+            | Op::StoreClaims { .. }
+            | Op::SaveClock(_)
+            | Op::InUse { .. } => {}
         }
     }
 

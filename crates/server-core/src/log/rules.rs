@@ -42,13 +42,14 @@ impl Rows {
                 Written::Done
             }
             Op::Void => Written::Done,
-            Op::Keep { hash, text, until } => {
-                let kept = self.changes.kept.entry(*hash).or_insert_with(|| (text.clone(), *until));
-                kept.1 = kept.1.max(*until);
+            Op::StoreClaims { hash, text, until } => {
+                let claims =
+                    self.changes.claims.entry(*hash).or_insert_with(|| (text.clone(), *until));
+                claims.1 = claims.1.max(*until);
                 Written::Done
             }
-            Op::KeepClock(kept) => {
-                self.changes.clock = Some(*kept);
+            Op::SaveClock(checkpoint) => {
+                self.changes.clock = Some(*checkpoint);
                 Written::Done
             }
             Op::InUse { channels, before } => {

@@ -29,7 +29,7 @@ use crate::store::{
 };
 use crate::{
     leases::ConnectionLeases,
-    steady::{Kept, Moment},
+    steady::{Checkpoint, Moment},
 };
 
 /// When a commit reaches the disk that a crash leaves.
@@ -77,8 +77,8 @@ struct Tables {
     revocations: BTreeMap<u64, Revocation>,
     last_revocation: u64,
     /// Kept texts with their ends, by hash.
-    kept: BTreeMap<[u8; 32], (u64, Bytes)>,
-    clock: Option<Kept>,
+    claims: BTreeMap<[u8; 32], (u64, Bytes)>,
+    clock: Option<Checkpoint>,
     epochs: EpochSource,
 }
 

@@ -32,8 +32,10 @@ impl Tables {
                 Answer::Snapshot(Box::new(self.snapshot(user, *limit, *bytes)?))
             }
             Query::Items(query) => self.items(query),
-            Query::Clock => Answer::Clock { kept: self.clock, wall: None },
-            Query::Kept { hash } => Answer::Kept(self.kept.get(hash).map(|(_, text)| text.clone())),
+            Query::Clock => Answer::Clock { checkpoint: self.clock, wall: None },
+            Query::Claims { hash } => {
+                Answer::Claims(self.claims.get(hash).map(|(_, text)| text.clone()))
+            }
             Query::Revocations { after, limit } => {
                 let newer = self.revocations.range(after + 1..).take(*limit as usize);
                 Answer::Revocations(newer.map(|(number, one)| (*number, one.clone())).collect())

@@ -14,7 +14,7 @@ impl Tables {
         let (lanes, empty_lanes) = (since(retention.lanes_ms), since(retention.empty_lanes_ms));
         self.dedupe.trim(since(retention.keys_ms), lanes, empty_lanes);
         self.revocations.retain(|_, revocation| now.over() < revocation.until);
-        self.kept.retain(|_, (until, _)| now.over() < *until);
+        self.claims.retain(|_, (until, _)| now.over() < *until);
         self.trim_items(now, retention.items);
         for log in self.logs.values_mut() {
             log.trim(retention.records, since(retention.age_ms), now.steady);
@@ -30,14 +30,14 @@ impl Tables {
     }
 
     /// Removed items are a record too: clients and counts follow.
-    fn trim_items(&mut self, now: Moment, keep: u64) {
+    fn trim_items(&mut self, now: Moment, most: u64) {
         let users: Vec<String> = self.inboxes.keys().cloned().collect();
         for user in users {
             let (Some(inbox), Ok(channel)) = (self.inboxes.get_mut(&user), Channel::inbox(&user))
             else {
                 continue;
             };
-            let excess = (inbox.items.len() as u64).saturating_sub(keep);
+            let excess = (inbox.items.len() as u64).saturating_sub(most);
             let gone: Vec<u64> = inbox.items.keys().copied().take(excess as usize).collect();
             let Some(up_to) = gone.last().copied() else { continue };
             for offset in gone {

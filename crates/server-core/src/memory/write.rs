@@ -28,9 +28,9 @@ impl Tables {
                 Written::Done
             }
             Op::Void => Written::Done,
-            Op::Keep { hash, text, until } => {
-                let kept = self.kept.entry(*hash).or_insert_with(|| (*until, text.clone()));
-                kept.0 = kept.0.max(*until);
+            Op::StoreClaims { hash, text, until } => {
+                let claims = self.claims.entry(*hash).or_insert_with(|| (*until, text.clone()));
+                claims.0 = claims.0.max(*until);
                 Written::Done
             }
             Op::Revoke(revocation) => {
@@ -38,8 +38,8 @@ impl Tables {
                 self.revocations.insert(self.last_revocation, revocation.clone());
                 Written::Done
             }
-            Op::KeepClock(kept) => {
-                self.clock = Some(*kept);
+            Op::SaveClock(checkpoint) => {
+                self.clock = Some(*checkpoint);
                 Written::Done
             }
             Op::InUse { channels, before } => {

@@ -56,7 +56,7 @@ fn filled(server: &mut Server, own: u64, everyone: u64) {
 }
 
 fn retain(server: &Server, records: u64) {
-    let keep = Retention {
+    let retention = Retention {
         records,
         age_ms: 1 << 50,
         items: 1_000,
@@ -65,7 +65,7 @@ fn retain(server: &Server, records: u64) {
         empty_lanes_ms: 1 << 50,
         channels_ms: 1 << 50,
     };
-    server.store.trim(server.now.wall.into(), &keep).unwrap();
+    server.store.trim(server.now.wall.into(), &retention).unwrap();
 }
 
 #[test]
@@ -399,7 +399,7 @@ fn channels_of_two_users_do_not_mix() {
 fn forget_rooms(server: &mut Server) {
     retain(server, 0);
     server.pass(1_000);
-    let keep = Retention {
+    let retention = Retention {
         records: 100,
         age_ms: 1 << 50,
         items: 1_000,
@@ -408,7 +408,7 @@ fn forget_rooms(server: &mut Server) {
         empty_lanes_ms: 1 << 50,
         channels_ms: 100,
     };
-    server.store.trim(server.now.wall.into(), &keep).unwrap();
+    server.store.trim(server.now.wall.into(), &retention).unwrap();
 }
 
 #[test]

@@ -6,7 +6,7 @@
 //! | `api_key.rs` | backends' keys, stored as hashes, compared in constant time |
 //! | `ticket.rs` | one-time tickets: random, stored as hashes, spent by one atomic take |
 //! | `session_token.rs` | signed bearer tokens that reconnect a session |
-//! | `kept.rs` | rights that are too long for session tokens |
+//! | `stored_claims.rs` | rights that are too long for session tokens |
 //! | `jwt.rs`, `claims.rs`, `jwks.rs` | users' JWTs and their claims, with configured or fetched keys |
 //! | `bearer.rs` | the `Authorization` header |
 //! | `cookie.rs` | the session cookie, and when it counts |
@@ -21,10 +21,10 @@ pub(crate) mod cookie;
 mod guesses;
 pub(crate) mod jwks;
 mod jwt;
-mod kept;
 mod revoked;
 mod secrets;
 mod session_token;
+mod stored_claims;
 mod ticket;
 mod who;
 
@@ -47,9 +47,9 @@ use self::{
     bearer::Authorization,
     guesses::Guesses,
     jwt::Jwt,
-    kept::Remembered,
     revoked::Revoked,
     session_token::{Sealed, SessionKey},
+    stored_claims::Remembered,
 };
 use crate::{
     driver::{
@@ -268,9 +268,9 @@ impl Auth {
                 }
             },
         };
-        let Sealed { token, keep } = self.sessions.seal(&identity, Clock::wall(), &self.limits);
-        let session_token = match keep {
-            Some(keep) if !self.keep(&identity.user, &keep).await => String::new(),
+        let Sealed { token, to_store } = self.sessions.seal(&identity, Clock::wall(), &self.limits);
+        let session_token = match to_store {
+            Some(to_store) if !self.store(&identity.user, &to_store).await => String::new(),
             _ => token,
         };
         Ok(Identity { session_token, ..identity })

@@ -8,7 +8,7 @@ use sha2::Sha256;
 use tidings_protocol::{ErrorCode, Json, limits::CREDENTIAL_BYTES, rights::Rights};
 use tidings_server_core::{Identity, Limits, Refused};
 
-use super::{kept::Kept, secrets::Secret};
+use super::{secrets::Secret, stored_claims::StoredClaims};
 
 const PREFIX: &str = "st_";
 
@@ -21,7 +21,7 @@ pub(super) fn is_one(text: &str) -> bool {
 #[derive(Debug)]
 pub(super) struct Sealed {
     pub(super) token: String,
-    pub(super) keep: Option<Kept>,
+    pub(super) to_store: Option<StoredClaims>,
 }
 
 /// The content of a token.
@@ -68,18 +68,18 @@ impl SessionKey {
     pub(super) fn seal(&self, identity: &Identity, wall: u64, limits: &Limits) -> Sealed {
         let expires_at =
             identity.expires_at.unwrap_or_else(|| wall.saturating_add(limits.session_ms));
-        let keep = Kept::of(identity, expires_at);
-        let inline = keep.is_none();
+        let to_store = StoredClaims::of(identity, expires_at);
+        let inline = to_store.is_none();
         let claims = Claims {
             user: identity.user.clone(),
             info: identity.info.clone().filter(|_| inline),
             rights: inline.then(|| identity.rights.clone()),
-            kept: keep.as_ref().map(|keep| BASE64.encode(keep.hash)),
+            kept: to_store.as_ref().map(|to_store| BASE64.encode(to_store.hash)),
             session: identity.session.clone(),
             issued_at: identity.issued_at,
             expires_at,
         };
-        Sealed { token: self.sign(&claims).unwrap_or_default(), keep }
+        Sealed { token: self.sign(&claims).unwrap_or_default(), to_store }
     }
 
     fn sign(&self, claims: &Claims) -> Option<String> {
@@ -163,8 +163,8 @@ mod tests {
 
     #[test]
     fn a_token_re_enters_with_the_same_rights_and_end() {
-        let Sealed { token, keep } = key(1).seal(&identity(), 10, &Limits::default());
-        assert!(is_one(&token) && keep.is_none());
+        let Sealed { token, to_store } = key(1).seal(&identity(), 10, &Limits::default());
+        assert!(is_one(&token) && to_store.is_none());
         assert_eq!(key(1).open(&token, 999).unwrap(), Opened::Whole(identity()));
         assert_eq!(key(1).open(&token, 1_000).unwrap_err().code, ErrorCode::Expired);
     }

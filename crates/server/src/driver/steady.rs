@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tidings_server_core::{
     Now,
-    steady::{self, Doubts, Kept, Moment, News},
+    steady::{self, Checkpoint, Doubts, Moment, News},
     store::{Answer, Op, Query, Store, StoreError, Write},
 };
 
@@ -24,7 +24,7 @@ pub struct Steady {
 #[derive(Debug)]
 struct State {
     steady: steady::Steady,
-    written: Option<Kept>,
+    written: Option<Checkpoint>,
 }
 
 impl Steady {
@@ -33,10 +33,10 @@ impl Steady {
     /// # Errors
     /// The store can't be read.
     pub fn start(store: &dyn Store, clock: Clock, doubts: Doubts) -> Result<Self, StoreError> {
-        let (kept, now) = ask(store, clock)?;
-        let (steady, news) = steady::Steady::start(kept, now, doubts);
+        let (checkpoint, now) = ask(store, clock)?;
+        let (steady, news) = steady::Steady::start(checkpoint, now, doubts);
         tell(news);
-        let state = Arc::new(Mutex::new(State { steady, written: kept }));
+        let state = Arc::new(Mutex::new(State { steady, written: checkpoint }));
         Ok(Self { clock, state })
     }
 
@@ -58,34 +58,34 @@ impl Steady {
     /// # Errors
     /// The store can't be read.
     pub fn hear(&self, store: &dyn Store) -> Result<(Moment, Option<Write>), StoreError> {
-        let (kept, now) = ask(store, self.clock)?;
+        let (checkpoint, now) = ask(store, self.clock)?;
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        tell(state.steady.hear(now, kept));
-        let doubted = state.steady.kept().is_none();
+        tell(state.steady.hear(now, checkpoint));
+        let doubted = state.steady.checkpoint().is_none();
         metrics::gauge!("tidings_clock_doubted").set(f64::from(u8::from(doubted)));
-        let to_write = state.steady.kept().filter(|kept| match state.written {
+        let to_write = state.steady.checkpoint().filter(|checkpoint| match state.written {
             Some(written) => {
-                let jumped = kept.wall.abs_diff(written.wall) >= WRITE_EVERY;
-                jumped || kept.steady.abs_diff(written.steady) >= WRITE_EVERY
+                let jumped = checkpoint.wall.abs_diff(written.wall) >= WRITE_EVERY;
+                jumped || checkpoint.steady.abs_diff(written.steady) >= WRITE_EVERY
             }
             None => true,
         });
         if to_write.is_some() {
             state.written = to_write;
         }
-        let write = |kept| Write { key: None, lane: None, op: Op::KeepClock(kept) };
+        let write = |checkpoint| Write { key: None, lane: None, op: Op::SaveClock(checkpoint) };
         Ok((state.steady.moment(), to_write.map(write)))
     }
 }
 
 /// Reads the saved state and both clocks. A store that nodes share has a wall clock that counts for
 /// all of them.
-fn ask(store: &dyn Store, clock: Clock) -> Result<(Option<Kept>, Now), StoreError> {
+fn ask(store: &dyn Store, clock: Clock) -> Result<(Option<Checkpoint>, Now), StoreError> {
     let answer = store.read(&[Query::Clock])?.pop();
     let now = clock.now();
     match answer {
-        Some(Ok(Answer::Clock { kept, wall })) => {
-            Ok((kept, Now { wall: wall.unwrap_or(now.wall), ..now }))
+        Some(Ok(Answer::Clock { checkpoint, wall })) => {
+            Ok((checkpoint, Now { wall: wall.unwrap_or(now.wall), ..now }))
         }
         Some(Err(error)) => Err(error),
         _ => Err(StoreError::Unavailable("the store keeps no clock".to_owned())),

@@ -300,7 +300,7 @@ fn one_node_at_a_time_enforces_retention() {
         let batch: Vec<Write> = (0..20).map(|n| message(room, &n.to_string())).collect();
         nodes[0].commit(1, &batch).unwrap();
     }
-    let keep = Retention {
+    let retention = Retention {
         records: 5,
         age_ms: 1 << 40,
         items: 9,
@@ -311,10 +311,10 @@ fn one_node_at_a_time_enforces_retention() {
     };
     thread::scope(|scope| {
         for store in &nodes {
-            scope.spawn(|| while store.trim(2.into(), &keep).unwrap() {});
+            scope.spawn(|| while store.trim(2.into(), &retention).unwrap() {});
         }
     });
-    while nodes[0].trim(2.into(), &keep).unwrap() {}
+    while nodes[0].trim(2.into(), &retention).unwrap() {}
     for room in &rooms {
         assert_eq!(ids(&nodes[1], room).unwrap().len(), 5);
     }

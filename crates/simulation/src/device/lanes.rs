@@ -77,12 +77,12 @@ impl Device {
         let failed = |reason: &str| Event::LanesFailed { reason: reason.to_owned() };
         let event = if self.desk.lockless {
             failed("this page has no Web Locks")
-        } else if env.strikes(env.faults.keep, Count::LanesFailed) {
+        } else if env.strikes(env.faults.persist, Count::LanesFailed) {
             failed("AbortError")
         } else {
             match command {
-                Command::Keep { user, number, changes } => {
-                    self.keeps(env, user, &changes).unwrap_or(Event::Kept { number })
+                Command::Persist { user, number, changes } => {
+                    self.persist(env, user, &changes).unwrap_or(Event::Persisted { number })
                 }
                 Command::Claim { user } => {
                     let lanes = self.storage.borrow_mut().claim(self.page, &user);
@@ -102,14 +102,14 @@ impl Device {
         self.work(env);
     }
 
-    fn keeps(&self, env: &mut Env, user: String, changes: &[Change]) -> Option<Event> {
-        match self.storage.borrow_mut().keep(self.page, &user, changes) {
+    fn persist(&self, env: &mut Env, user: String, changes: &[Change]) -> Option<Event> {
+        match self.storage.borrow_mut().persist(self.page, &user, changes) {
             Ok(()) => {
-                env.tally.more(Count::Kept, changes.len() as u64);
+                env.tally.more(Count::Persisted, changes.len() as u64);
                 for change in changes {
                     env.tell(format_args!("{} has on its disk: {change:?}", self.page));
                 }
-                env.observe(Observation::Kept { user, changes: changes.to_vec() });
+                env.observe(Observation::Persisted { user, changes: changes.to_vec() });
                 None
             }
             Err(reason) => Some(Event::LanesFailed { reason }),
@@ -123,10 +123,10 @@ impl Device {
         self.desk.lockless = lockless;
         if stage == Stage::Working
             && !lockless
-            && let Some(Command::Keep { user, changes, .. }) = asked.pop_front()
+            && let Some(Command::Persist { user, changes, .. }) = asked.pop_front()
             && env.rng.hits(5_000)
         {
-            let _unheard = self.keeps(env, user, &changes);
+            let _unheard = self.persist(env, user, &changes);
         }
         self.storage.borrow_mut().died(self.page);
     }
@@ -135,12 +135,12 @@ impl Device {
     #[must_use]
     pub fn is_impaired(&self) -> bool {
         let lost = self.desk.stage == Stage::Hung || !self.client.connection().durable;
-        self.can_keep() && lost
+        self.can_persist() && lost
     }
 
     /// Whether its browser can store an outbox at all.
     #[must_use]
-    pub const fn can_keep(&self) -> bool {
+    pub const fn can_persist(&self) -> bool {
         self.config.storage && self.config.lanes && !self.desk.lockless
     }
 }

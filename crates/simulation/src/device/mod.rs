@@ -301,7 +301,9 @@ impl Device {
                 env.after(1, Due::Saves { page, save });
             }
             Command::Wipe { user, .. } => self.storage.borrow_mut().wipe(&user),
-            command @ (Command::Keep { .. } | Command::Claim { .. } | Command::Release { .. }) => {
+            command @ (Command::Persist { .. }
+            | Command::Claim { .. }
+            | Command::Release { .. }) => {
                 self.ask(env, command);
             }
             command => self.hear(env, command),

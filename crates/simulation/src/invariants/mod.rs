@@ -152,7 +152,7 @@ pub fn all() -> Vec<Box<dyn Checker>> {
         Box::<folds::Folds>::default(),
         Box::<bounds::Bounds>::default(),
         Box::<answers::Answers>::default(),
-        Box::<persisted::Kept>::default(),
+        Box::<persisted::Persisted>::default(),
         Box::<rooms::Rooms>::default(),
     ]
 }

@@ -13,7 +13,7 @@ use crate::{observation::Observation, storage::RowKey, world::message_of};
 
 /// Persisted intents and their ends. User and content identify an intent.
 #[derive(Debug, Default)]
-pub(super) struct Kept {
+pub(super) struct Persisted {
     rows: Rows,
     /// The lane and `seq` from which each was last to be sent.
     last: BTreeMap<(String, String), RowKey>,
@@ -23,15 +23,15 @@ pub(super) struct Kept {
     shown: BTreeMap<String, usize>,
 }
 
-impl Checker for Kept {
+impl Checker for Persisted {
     fn invariant(&self) -> &'static str {
         "I15"
     }
 
     fn observe(&mut self, _: &Scene<'_>, observation: &Observation) -> Result<(), String> {
         match observation {
-            Observation::Kept { user, changes } => {
-                let new = self.rows.keep(user, changes).into_iter();
+            Observation::Persisted { user, changes } => {
+                let new = self.rows.persist(user, changes).into_iter();
                 let new = new.filter(|(_, row)| !row.refused);
                 self.last
                     .extend(new.map(|(row_key, row)| ((user.clone(), row.operation), row_key)));
@@ -77,7 +77,7 @@ impl Checker for Kept {
     }
 }
 
-impl Kept {
+impl Persisted {
     /// Intents that are in a log, from any lane and `seq`.
     fn stored(&self, scene: &Scene<'_>) -> BTreeSet<(String, String)> {
         let (messages, row_keys) = facts(scene);
@@ -117,7 +117,7 @@ mod tests {
         world::words,
     };
 
-    fn keeps(seq: u64, message: u64) -> Observation {
+    fn persist(seq: u64, message: u64) -> Observation {
         let (channel, data) = (room(), words(message, 0));
         let sent = format!(
             r#"{{"type":"publish","channel":"{channel}","client_id":"tab","seq":{seq},"data":{}}}"#,
@@ -125,7 +125,7 @@ mod tests {
         );
         let text = format!("17\n{sent}");
         let changes = vec![Change::Put { lane: "tab".into(), seq, text }];
-        Observation::Kept { user: "mina".into(), changes }
+        Observation::Persisted { user: "mina".into(), changes }
     }
 
     fn refused(seq: u64) -> String {
@@ -137,8 +137,8 @@ mod tests {
     #[test]
     fn a_kept_intent_without_an_end_is_found() {
         let mut stage = Stage::new();
-        let mut checker = Kept::default();
-        stage.observe(&mut checker, &keeps(1, 1)).unwrap();
+        let mut checker = Persisted::default();
+        stage.observe(&mut checker, &persist(1, 1)).unwrap();
         checker.settled(&stage.scene()).unwrap_err();
         publish_as(&mut stage, "tab", 1, 1);
         checker.settled(&stage.scene()).unwrap();
@@ -147,22 +147,22 @@ mod tests {
     #[test]
     fn a_refusal_that_nobody_is_shown_is_found() {
         let stage = Stage::new();
-        let mut checker = Kept::default();
-        stage.observe(&mut checker, &keeps(1, 1)).unwrap();
+        let mut checker = Persisted::default();
+        stage.observe(&mut checker, &persist(1, 1)).unwrap();
         stage.observe(&mut checker, &left(&[&refused(1)])).unwrap();
         checker.settled(&stage.scene()).unwrap_err();
         stage.observe(&mut checker, &Observation::Failed { user: "mina".into() }).unwrap();
         checker.settled(&stage.scene()).unwrap();
         // It was tried again, without an end.
-        stage.observe(&mut checker, &keeps(2, 1)).unwrap();
+        stage.observe(&mut checker, &persist(2, 1)).unwrap();
         checker.settled(&stage.scene()).unwrap_err();
     }
 
     #[test]
     fn an_ack_without_a_record_is_found() {
         let stage = Stage::new();
-        let mut checker = Kept::default();
-        stage.observe(&mut checker, &keeps(1, 1)).unwrap();
+        let mut checker = Persisted::default();
+        stage.observe(&mut checker, &persist(1, 1)).unwrap();
         let ack = r#"{"type":"ack","client_id":"tab","seq":1,"channel":"room:a","epoch":"aaaaaaaa","offset":1,"record_id":"r"}"#;
         stage.observe(&mut checker, &left(&[ack])).unwrap();
         checker.settled(&stage.scene()).unwrap_err();

@@ -58,7 +58,7 @@ impl Checker for Publishers {
                 let of = self.said.iter().find(|(_, other)| **other == asked);
                 self.refused.extend(of.map(|(message, _)| *message));
             }
-            Observation::Kept { user, changes } => drop(self.rows.keep(user, changes)),
+            Observation::Persisted { user, changes } => drop(self.rows.persist(user, changes)),
             Observation::Left { guest, messages: said, .. } => {
                 said.iter().for_each(|one| self.rows.left(guest, one));
             }

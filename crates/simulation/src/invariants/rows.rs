@@ -52,7 +52,7 @@ pub(super) fn read(text: &str) -> Option<Row> {
 /// Every row that was ever stored, by lane and `seq`, and every final answer of a server.
 #[derive(Debug, Default)]
 pub(super) struct Rows {
-    kept: BTreeMap<RowKey, Row>,
+    rows: BTreeMap<RowKey, Row>,
     /// A row may reach the disk after its intent has its answer.
     answers: BTreeMap<RowKey, Answer>,
 }
@@ -70,24 +70,24 @@ pub(super) enum Answer {
 
 impl Rows {
     /// Notes the rows that are on the disk now.
-    pub(super) fn keep(&mut self, user: &str, changes: &[Change]) -> Vec<(RowKey, Row)> {
+    pub(super) fn persist(&mut self, user: &str, changes: &[Change]) -> Vec<(RowKey, Row)> {
         let mut new = Vec::new();
         for change in changes {
             let Change::Put { lane, seq, text } = change else { continue };
             let Some(row) = read(text) else { continue };
             let row_key = (user.to_owned(), lane.clone(), *seq);
-            self.kept.insert(row_key.clone(), row.clone());
+            self.rows.insert(row_key.clone(), row.clone());
             new.push((row_key, row));
         }
         new
     }
 
     pub(super) fn at(&self, row_key: &RowKey) -> Option<&Row> {
-        self.kept.get(row_key)
+        self.rows.get(row_key)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&RowKey, &Row)> {
-        self.kept.iter()
+        self.rows.iter()
     }
 
     /// Notes a final answer that was sent.
@@ -120,6 +120,6 @@ impl Rows {
         let refused = |(row_key, row): (&RowKey, &Row)| {
             row.message.filter(|_| self.answer(row_key).is_some_and(|one| one != Answer::Record))
         };
-        self.kept.iter().filter_map(refused)
+        self.rows.iter().filter_map(refused)
     }
 }

@@ -119,10 +119,10 @@ impl World {
     }
 
     /// Runs retention.
-    pub fn trim(&mut self, keep: &Retention) {
+    pub fn trim(&mut self, retention: &Retention) {
         self.env.tally.count(Count::Trims);
         self.history.refresh(&self.disk.memory);
-        let _again = self.disk.memory.trim(self.env.now.wall.into(), keep);
+        let _again = self.disk.memory.trim(self.env.now.wall.into(), retention);
         // Trimming writes records without hints, so a node must look at the logs again.
         if let Some(node) = self.some_node() {
             self.nodes[node].follow(&mut self.env, follow::Event::HintsLost);

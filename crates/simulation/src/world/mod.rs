@@ -278,7 +278,7 @@ impl World {
 
     /// A row that waits in an outbox although a living page could end it.
     fn left_over(&self) -> Option<String> {
-        let able = |device: &&Device| device.can_keep() && !device.is_impaired();
+        let able = |device: &&Device| device.can_persist() && !device.is_impaired();
         for device in self.devices.iter().filter(able) {
             let storage = device.storage.borrow();
             let waits = |(user, lane, _): &RowKey| {

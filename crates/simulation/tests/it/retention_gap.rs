@@ -4,7 +4,7 @@ use tidings_protocol::{Channel, rights::RightSet, server::GapReason};
 use tidings_server_core::{Limits, store::Retention};
 use tidings_simulation::{Faults, World};
 
-const KEEP: Retention = Retention {
+const KEEP_ALL: Retention = Retention {
     records: 3,
     age_ms: 1 << 40,
     items: 1_000,
@@ -26,7 +26,7 @@ fn one_who_was_away_beyond_retention_is_told_what_is_missing() {
         world.notify("mina");
     }
     world.run(20);
-    world.trim(&KEEP);
+    world.trim(&KEEP_ALL);
     world.settle(60_000);
     let gaps: Vec<_> = world.devices[phone]
         .seen
@@ -60,7 +60,7 @@ fn a_page_that_dies_before_it_heard_of_a_gap_leaves_it_to_the_next() {
             world.post(&hall);
         }
         world.run(20_000);
-        world.trim(&KEEP);
+        world.trim(&KEEP_ALL);
         // Two pages, one after the other; the first lives for a moment only.
         let mut told = Vec::new();
         for lives_for in [moment * 20, 60_000] {
@@ -82,7 +82,7 @@ fn items_that_retention_removes_go_from_every_list() {
         world.notify("mina");
     }
     world.settle(5_000);
-    world.trim(&Retention { items: 2, records: 1_000, ..KEEP });
+    world.trim(&Retention { items: 2, records: 1_000, ..KEEP_ALL });
     world.notify("mina");
     world.settle(60_000);
     let view = world.devices[phone].view();

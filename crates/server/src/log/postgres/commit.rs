@@ -115,7 +115,7 @@ fn ended(inner: &Inner, failure: Failure, writes: usize) -> Result<Answers, Stor
     if let Failure::Away(trouble) = &failure
         && trouble.is_full()
     {
-        inner.keeper.found_full();
+        inner.health_watch.found_full();
     }
     match failure {
         Failure::OneOfThem(trouble) if writes == 1 => Ok(vec![Err(trouble.into())]),

@@ -15,15 +15,15 @@
 //! | `read.rs`, `items.rs` | queries |
 //! | `tickets.rs`, `leases.rs`, `secrets.rs` | what nodes share besides the log |
 //! | `trim.rs` | retention, one node at a time |
-//! | `keeper.rs` | whether the database is there |
+//! | `health.rs` | whether the database is there |
 //!
 //! [`Store`] is called from the driver's threads and waits there; the work itself runs on a small runtime of the store's own,
 //! so it does not matter where the caller lives.
 
 mod commit;
 mod examine;
+mod health;
 mod items;
-mod keeper;
 mod leases;
 mod load;
 mod open;
@@ -58,7 +58,7 @@ use tidings_server_core::{
 };
 use tokio::{runtime::Runtime, time::timeout};
 
-use self::{commit::Known, keeper::Keeper};
+use self::{commit::Known, health::HealthWatch};
 use crate::log::touched::{Round, Touched};
 
 /// A store in a PostgreSQL database that other nodes use too.
@@ -71,7 +71,7 @@ pub struct Postgres {
 /// What work on the runtime shares.
 struct Inner {
     pool: Pool,
-    keeper: Keeper,
+    health_watch: HealthWatch,
     /// Channels that have a row, as far as this node knows.
     known: Known,
     ids: Mutex<Ids>,
@@ -113,7 +113,7 @@ impl Postgres {
         T: Send + 'static,
         F: Future<Output = Result<T, StoreError>> + Send + 'static,
     {
-        self.inner.keeper.health()?;
+        self.inner.health_watch.health()?;
         self.wait(|inner| {
             let (patience, watched) = (inner.patience, Arc::clone(&inner));
             let work = work(inner);
@@ -121,7 +121,7 @@ impl Postgres {
                 let late = || StoreError::Unavailable("PostgreSQL does not answer".to_owned());
                 // Twice: for a connection, and for the work on it, which has a limit of its own.
                 let result = timeout(2 * patience, work).await.unwrap_or_else(|_| Err(late()));
-                watched.keeper.note(result.as_ref().err());
+                watched.health_watch.note(result.as_ref().err());
                 result
             }
         })
@@ -142,14 +142,14 @@ impl Store for Postgres {
         stored: u64,
         writes: &[Write],
     ) -> Result<Vec<Result<Written, StoreError>>, StoreError> {
-        self.inner.keeper.health()?;
+        self.inner.health_watch.health()?;
         let writes = writes.to_vec();
         self.wait(|inner| async move {
             let result = commit::commit(&inner, stored, &writes).await;
             if let Ok(answers) = &result {
                 inner.touched.note(answers);
             }
-            inner.keeper.note(result.as_ref().err());
+            inner.health_watch.note(result.as_ref().err());
             result
         })
     }
@@ -174,7 +174,7 @@ impl Store for Postgres {
     }
 
     fn health(&self) -> Result<(), StoreError> {
-        self.inner.keeper.health()
+        self.inner.health_watch.health()
     }
 
     fn leases(&self) -> Option<&dyn ConnectionLeases> {

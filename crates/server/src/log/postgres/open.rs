@@ -16,7 +16,7 @@ use tokio_postgres::{Client, Config, NoTls, config::Host, config::SslMode};
 use super::{
     Inner, Postgres,
     commit::Known,
-    keeper::Keeper,
+    health::HealthWatch,
     row::words,
     schema, timeline,
     tls::Tls,
@@ -162,10 +162,10 @@ async fn open(connector: Connector, new_epochs: bool) -> Result<Arc<Inner>, Conn
     let pool = pool(config, tls, &connector)?;
     // The first connection of the pool looks at the timeline, like every other.
     let _first = pool.get().await.map_err(|error| ConnectError::Postgres(pool_words(&error)))?;
-    let keeper = Keeper::start(pool.clone(), connector.patience);
+    let health_watch = HealthWatch::start(pool.clone(), connector.patience);
     Ok(Arc::new(Inner {
         pool,
-        keeper,
+        health_watch,
         known: Known::default(),
         ids: Mutex::new(Ids::new(getrandom::u64()?)),
         touched: Touched::default(),

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use tidings_protocol::{Channel, Epoch};
 use tidings_server_core::{
     page::Fill,
-    steady::Kept,
+    steady::Checkpoint,
     store::{Answer, Head, Query, Record, Revocation, StoreError, Subject, begun_anew},
 };
 use tokio::time::error::Elapsed;
@@ -64,7 +64,7 @@ const PAIR: &str = "SELECT c.name, c.epoch, c.first, c.top, i.system_from FROM c
 const CLOCK: &str = "SELECT c.steady, c.wall, (extract(epoch FROM clock_timestamp()) * 1000)::int8
     FROM (SELECT 1) AS one LEFT JOIN (SELECT * FROM clock ORDER BY steady DESC LIMIT 1) c ON true";
 
-const KEPT: &str = "SELECT text FROM kept WHERE hash = $1";
+const CLAIMS: &str = "SELECT text FROM kept WHERE hash = $1";
 const REVOCATIONS: &str = "SELECT number, kind, subject, at, until FROM revocation
     WHERE number > $1 ORDER BY number LIMIT $2";
 
@@ -124,7 +124,7 @@ async fn simple(client: &ClientWrapper, query: &Query) -> Option<Result<Answer, 
         }
         Query::Inbox { user } => pair(client, user).await,
         Query::Clock => clock(client).await,
-        Query::Kept { hash } => kept(client, hash).await,
+        Query::Claims { hash } => claims(client, hash).await,
         Query::Revocations { after, limit } => revocations(client, *after, *limit).await,
         Query::Snapshot { .. } | Query::Items(_) => return None,
     })
@@ -236,17 +236,17 @@ async fn pair(client: &ClientWrapper, user: &str) -> Result<Answer, Trouble> {
 async fn clock(client: &ClientWrapper) -> Result<Answer, Trouble> {
     let statement = prepared(client, CLOCK).await?;
     let row = client.query_one(&statement, &[]).await?;
-    let kept = match (row.get::<_, Option<i64>>(0), row.get::<_, Option<i64>>(1)) {
-        (Some(steady), Some(wall)) => Some(Kept { steady: uint(steady)?, wall: uint(wall)? }),
+    let checkpoint = match (row.get::<_, Option<i64>>(0), row.get::<_, Option<i64>>(1)) {
+        (Some(steady), Some(wall)) => Some(Checkpoint { steady: uint(steady)?, wall: uint(wall)? }),
         _ => None,
     };
-    Ok(Answer::Clock { kept, wall: Some(uint(row.get(2))?) })
+    Ok(Answer::Clock { checkpoint, wall: Some(uint(row.get(2))?) })
 }
 
-async fn kept(client: &ClientWrapper, hash: &[u8; 32]) -> Result<Answer, Trouble> {
-    let statement = prepared(client, KEPT).await?;
+async fn claims(client: &ClientWrapper, hash: &[u8; 32]) -> Result<Answer, Trouble> {
+    let statement = prepared(client, CLAIMS).await?;
     let row = client.query_opt(&statement, &[&hash.as_slice()]).await?;
-    Ok(Answer::Kept(row.map(|row| row.get::<_, Vec<u8>>(0).into())))
+    Ok(Answer::Claims(row.map(|row| row.get::<_, Vec<u8>>(0).into())))
 }
 
 async fn revocations(client: &ClientWrapper, after: u64, limit: u32) -> Result<Answer, Trouble> {

@@ -61,7 +61,7 @@ const OLD_ANSWERS: &str = "DELETE FROM lane_answer a
     JOIN lane l ON l.username = t.username AND l.client_id = t.client_id
     WHERE a.lane = l.id AND a.seq <= t.seq";
 
-const KEPT: &str = "INSERT INTO kept (hash, text, until)
+const CLAIMS: &str = "INSERT INTO kept (hash, text, until)
     SELECT t.hash, t.text, t.until FROM unnest($1::bytea[], $2::bytea[], $3::int8[]) AS t (hash, text, until)
     ON CONFLICT (hash) DO UPDATE SET until = greatest(kept.until, excluded.until)";
 
@@ -120,8 +120,8 @@ pub(super) fn save<'a>(client: &'a ClientWrapper, rows: &'a Rows) -> Vec<Saving<
     if !changes.revocations.is_empty() {
         all.push(Box::pin(revocations(client, rows)));
     }
-    if !changes.kept.is_empty() {
-        all.push(Box::pin(kept(client, rows)));
+    if !changes.claims.is_empty() {
+        all.push(Box::pin(claims(client, rows)));
     }
     if changes.clock.is_some() {
         all.push(Box::pin(clock(client, rows)));
@@ -146,7 +146,7 @@ pub(super) async fn prepare(client: &ClientWrapper) -> Result<(), Trouble> {
         ANSWERS,
         OLD_ANSWERS,
         REVOCATIONS,
-        KEPT,
+        CLAIMS,
         CLOCK,
         IN_USE,
     ] {
@@ -335,11 +335,11 @@ async fn old_answers(client: &ClientWrapper, rows: &Rows) -> Result<(), Trouble>
     )
 }
 
-async fn kept(client: &ClientWrapper, rows: &Rows) -> Result<(), Trouble> {
-    let rows: Vec<_> = rows.changes.kept.iter().collect();
+async fn claims(client: &ClientWrapper, rows: &Rows) -> Result<(), Trouble> {
+    let rows: Vec<_> = rows.changes.claims.iter().collect();
     execute!(
         client,
-        KEPT,
+        CLAIMS,
         column(&rows, |(hash, _)| hash.as_slice()),
         column(&rows, |(_, (text, _))| &**text),
         column(&rows, |(_, (_, until))| int(*until))
@@ -347,8 +347,8 @@ async fn kept(client: &ClientWrapper, rows: &Rows) -> Result<(), Trouble> {
 }
 
 async fn clock(client: &ClientWrapper, rows: &Rows) -> Result<(), Trouble> {
-    let Some(kept) = rows.changes.clock else { return Ok(()) };
-    execute!(client, CLOCK, int(kept.steady), int(kept.wall))
+    let Some(checkpoint) = rows.changes.clock else { return Ok(()) };
+    execute!(client, CLOCK, int(checkpoint.steady), int(checkpoint.wall))
 }
 
 async fn in_use(client: &ClientWrapper, rows: &Rows) -> Result<(), Trouble> {

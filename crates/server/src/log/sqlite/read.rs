@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use tidings_protocol::{Channel, Epoch};
 use tidings_server_core::{
     page::Fill,
-    steady::Kept,
+    steady::Checkpoint,
     store::{Answer, Head, Query, Record, Revocation, StoreError, Subject, begun_anew},
 };
 
@@ -71,18 +71,18 @@ fn on_view(db: &Connection, query: &Query) -> Result<Answer, Trouble> {
         }
         Query::Items(query) => items::page(db, query)?,
         Query::Clock => {
-            let kept = db
+            let checkpoint = db
                 .prepare_cached("SELECT steady, wall FROM clock")?
-                .query_row([], |row| Ok(Kept { steady: uint(row, 0)?, wall: uint(row, 1)? }))
+                .query_row([], |row| Ok(Checkpoint { steady: uint(row, 0)?, wall: uint(row, 1)? }))
                 .optional()?;
-            Answer::Clock { kept, wall: None }
+            Answer::Clock { checkpoint, wall: None }
         }
-        Query::Kept { hash } => {
+        Query::Claims { hash } => {
             let text: Option<Vec<u8>> = db
                 .prepare_cached("SELECT text FROM kept WHERE hash = ?1")?
                 .query_row([hash.as_slice()], |row| row.get(0))
                 .optional()?;
-            Answer::Kept(text.map(Bytes::from))
+            Answer::Claims(text.map(Bytes::from))
         }
         Query::Revocations { after, limit } => {
             Answer::Revocations(revocations(db, *after, *limit)?)

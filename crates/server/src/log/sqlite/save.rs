@@ -4,7 +4,7 @@ use rusqlite::{Connection, params};
 use tidings_protocol::Channel;
 use tidings_server_core::{
     log::{ANSWERS_OF_A_LANE, FirstAnswer, NewItem, NewRecord, Rows},
-    steady::Kept,
+    steady::Checkpoint,
     store::{Head, Subject},
 };
 
@@ -198,14 +198,14 @@ fn others(db: &Connection, rows: &Rows) -> rusqlite::Result<()> {
         )?
         .execute((kind, subject, int(revocation.at), int(revocation.until)))?;
     }
-    for (hash, (text, until)) in &changes.kept {
+    for (hash, (text, until)) in &changes.claims {
         db.prepare_cached(
             "INSERT INTO kept (hash, text, until) VALUES (?1, ?2, ?3)
              ON CONFLICT (hash) DO UPDATE SET until = max(until, excluded.until)",
         )?
         .execute((hash.as_slice(), &**text, int(*until)))?;
     }
-    if let Some(Kept { steady, wall }) = changes.clock {
+    if let Some(Checkpoint { steady, wall }) = changes.clock {
         db.execute("DELETE FROM clock", [])?;
         db.prepare_cached("INSERT INTO clock (steady, wall) VALUES (?1, ?2)")?
             .execute((int(steady), int(wall)))?;

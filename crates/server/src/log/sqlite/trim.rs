@@ -226,9 +226,9 @@ fn trim_items(
     step: &mut Step<'_>,
     now: Moment,
     channel: &Swept,
-    keep: u64,
+    most: u64,
 ) -> rusqlite::Result<bool> {
-    let excess = channel.items.saturating_sub(keep);
+    let excess = channel.items.saturating_sub(most);
     if excess == 0 {
         return Ok(false);
     }

@@ -26,7 +26,7 @@ const PATIENCE: u64 = 2_000;
 
 /// State of the outbox's storage.
 #[derive(Debug)]
-pub(crate) struct Keeper {
+pub(crate) struct Persistence {
     /// Whether the driver stores intents, and has not failed.
     usable: bool,
     /// Whether a `Claim` has no answer yet.
@@ -40,7 +40,7 @@ pub(crate) struct Keeper {
     adopted: u64,
 }
 
-impl Keeper {
+impl Persistence {
     pub(crate) fn new(usable: bool) -> Self {
         Self { usable, claiming: false, claimed: false, last: 0, adopted: 0 }
     }
@@ -63,8 +63,8 @@ impl Context {
     /// When a log shows an intent, its row is done only after storage has that log. If the client
     /// ends in between, the next one has the intent or the record, and sending the intent again
     /// does no harm.
-    pub(crate) fn keep(&mut self) {
-        if !self.keeper.usable {
+    pub(crate) fn persist(&mut self) {
+        if !self.persistence.usable {
             self.outbox.go_without();
             return;
         }
@@ -76,12 +76,12 @@ impl Context {
             }
         }
         let Some(user) = self.account.user().map(String::from) else { return };
-        let number = self.keeper.last + 1;
-        let changes = self.outbox.unkept(number);
+        let number = self.persistence.last + 1;
+        let changes = self.outbox.unpersisted(number);
         if !changes.is_empty() {
-            self.keeper.last = number;
-            self.bring_forward(Timer::Keep, PATIENCE);
-            self.ask(Command::Keep { user, number, changes: changes.into() });
+            self.persistence.last = number;
+            self.bring_forward(Timer::Persist, PATIENCE);
+            self.ask(Command::Persist { user, number, changes: changes.into() });
         }
         for lane in self.outbox.take_idle() {
             self.ask(Command::Release { lane: String::from(&*lane) });
@@ -89,26 +89,26 @@ impl Context {
     }
 
     /// All changes up to this `Keep` are on disk.
-    pub(crate) fn kept(&mut self, number: u64) {
-        self.outbox.kept(number);
-        if number >= self.keeper.last {
-            self.timers.cancel(Timer::Keep);
+    pub(crate) fn persisted(&mut self, number: u64) {
+        self.outbox.persisted(number);
+        if number >= self.persistence.last {
+            self.timers.cancel(Timer::Persist);
         }
     }
 
     /// Storage did not answer in time: the intents that wait for it are sent all the same.
-    pub(crate) fn keep_overdue(&mut self) {
+    pub(crate) fn persist_overdue(&mut self) {
         self.report(Error::new(ErrorCode::Storage, "an intent was not kept in time"));
-        self.outbox.kept(u64::MAX);
+        self.outbox.persisted(u64::MAX);
     }
 
     /// Asks for the lanes that the user's ended clients left.
     pub(crate) fn claim(&mut self) {
         if let Some(user) = self.account.user().map(String::from)
-            && self.keeper.usable
-            && !self.keeper.claiming
+            && self.persistence.usable
+            && !self.persistence.claiming
         {
-            self.keeper.claiming = true;
+            self.persistence.claiming = true;
             self.set(Timer::Claim, PATIENCE);
             self.ask(Command::Claim { user });
         }
@@ -116,10 +116,10 @@ impl Context {
 
     /// It is time to ask for lanes again, or the last request has no answer.
     pub(crate) fn claim_due(&mut self) {
-        if self.keeper.claiming {
-            self.keeper.claiming = false;
+        if self.persistence.claiming {
+            self.persistence.claiming = false;
             // No answer: this client's own intents don't wait any longer.
-            self.keeper.claimed = true;
+            self.persistence.claimed = true;
             self.claim_later();
         } else {
             self.claim();
@@ -135,9 +135,9 @@ impl Context {
     /// there is no room, or that this version can't read, is released again.
     pub(crate) fn claimed(&mut self, user: &str, lanes: &[Lane]) {
         let ours = self.account.user() == Some(user);
-        if ours && self.keeper.claiming {
-            self.keeper.claiming = false;
-            self.keeper.claimed = true;
+        if ours && self.persistence.claiming {
+            self.persistence.claiming = false;
+            self.persistence.claimed = true;
             self.claim_later();
         }
         let inbox = Channel::inbox(user).ok();
@@ -150,7 +150,7 @@ impl Context {
             let foreign = lane.rows.iter().any(|(_, text)| row::is_foreign(text));
             match &inbox {
                 Some(inbox) if ours && !foreign && lane.rows.len() <= room => {
-                    self.outbox.adopt(lane, inbox, &mut self.keeper.adopted);
+                    self.outbox.adopt(lane, inbox, &mut self.persistence.adopted);
                 }
                 _ => self.ask(Command::Release { lane: lane.name.clone() }),
             }
@@ -161,7 +161,7 @@ impl Context {
 
     /// Intents can't be stored any more: the outbox goes on in memory.
     pub(crate) fn lanes_failed(&mut self, reason: &str) {
-        if self.keeper.usable {
+        if self.persistence.usable {
             self.report(Error::new(ErrorCode::Storage, reason));
         }
         self.forgo_lanes();
@@ -169,17 +169,17 @@ impl Context {
 
     /// The same, without a report.
     pub(crate) fn forgo_lanes(&mut self) {
-        self.keeper.usable = false;
+        self.persistence.usable = false;
         self.timers.cancel(Timer::Claim);
-        self.timers.cancel(Timer::Keep);
-        self.outbox.kept(u64::MAX);
-        self.keep();
+        self.timers.cancel(Timer::Persist);
+        self.outbox.persisted(u64::MAX);
+        self.persist();
     }
 
     /// The user changed: the lanes of the new user are not claimed yet.
-    pub(crate) fn reset_keeper(&mut self) {
-        self.keeper.claiming = false;
-        self.keeper.claimed = false;
+    pub(crate) fn reset_persistence(&mut self) {
+        self.persistence.claiming = false;
+        self.persistence.claimed = false;
         self.timers.cancel(Timer::Claim);
     }
 
@@ -194,7 +194,7 @@ impl Context {
 impl Intents {
     /// The changes for storage, as its request `number`: rows of new and refused intents, in order,
     /// and no rows that are done.
-    fn unkept(&mut self, number: u64) -> Vec<Change> {
+    fn unpersisted(&mut self, number: u64) -> Vec<Change> {
         let mut changes = Vec::new();
         for intent in &mut self.list {
             if intent.progress == Progress::New {
@@ -204,8 +204,8 @@ impl Intents {
             }
         }
         for refused in &mut self.failed {
-            if !refused.kept {
-                refused.kept = true;
+            if !refused.persisted {
+                refused.persisted = true;
                 hold(&mut self.held, &refused.intent.lane);
                 let (intent, shown) = (&refused.intent, &refused.shown);
                 changes.push(put(intent, row::text(intent, Some((shown.at, &shown.error)))));
@@ -218,7 +218,7 @@ impl Intents {
     }
 
     /// Storage has executed all requests up to this one.
-    fn kept(&mut self, number: u64) {
+    fn persisted(&mut self, number: u64) {
         for intent in &mut self.list {
             if let Progress::Storing(asked) = intent.progress
                 && asked <= number
@@ -311,7 +311,7 @@ impl Intents {
             let intent = Intent { number, at, lane, seq: *seq, body, progress, doom };
             if let Some((at, error)) = refused {
                 let shown = failure(&intent, at, error);
-                self.failed.push(Refused { shown, intent, kept: true });
+                self.failed.push(Refused { shown, intent, persisted: true });
             } else if let Some(index) = &mut index {
                 self.list.insert(*index, intent);
                 *index += 1;

@@ -20,7 +20,7 @@ const EVERY: Duration = Duration::from_secs(1);
 const AWAY: Duration = Duration::from_millis(250);
 
 /// Knows whether the database answers.
-pub(super) struct Keeper {
+pub(super) struct HealthWatch {
     shared: Arc<Shared>,
 }
 
@@ -33,7 +33,7 @@ struct Shared {
     ask: Notify,
 }
 
-impl Keeper {
+impl HealthWatch {
     /// Starts asking, on the runtime of the caller.
     pub(super) fn start(pool: Pool, patience: Duration) -> Self {
         let shared = Arc::new(Shared::default());

@@ -30,7 +30,7 @@ const REMEMBERED: usize = 10_000;
 
 /// A text to store.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Kept {
+pub(super) struct StoredClaims {
     pub(super) hash: [u8; 32],
     text: String,
     until: u64,
@@ -44,7 +44,7 @@ struct Text {
     info: Option<Json>,
 }
 
-impl Kept {
+impl StoredClaims {
     /// The rights and info that do not fit into the token. `None`: all of them fit.
     pub(super) fn of(identity: &Identity, expires_at: u64) -> Option<Self> {
         let rights = serde_json::to_string(&identity.rights).ok()?.len();
@@ -60,7 +60,7 @@ impl Kept {
 
     pub(super) fn write(&self) -> Write {
         let (hash, text) = (self.hash, self.text.clone().into());
-        Write { key: None, lane: None, op: Op::Keep { hash, text, until: self.until } }
+        Write { key: None, lane: None, op: Op::StoreClaims { hash, text, until: self.until } }
     }
 }
 
@@ -85,7 +85,7 @@ impl Auth {
             return complete(identity, text.as_bytes());
         }
         let whose = Principal::user(&identity.user);
-        let Answer::Kept(text) = self.readers.read(whose, Query::Kept { hash }).await? else {
+        let Answer::Claims(text) = self.readers.read(whose, Query::Claims { hash }).await? else {
             return Err(ErrorCode::Internal.into());
         };
         let text = text.ok_or_else(|| {
@@ -100,14 +100,14 @@ impl Auth {
 
     /// Makes rights durable before a token names them. `false`: that failed, and the client needs a
     /// ticket to reconnect.
-    pub(super) async fn keep(&self, user: &str, kept: &Kept) -> bool {
-        if self.remembered().has(kept) {
+    pub(super) async fn store(&self, user: &str, stored: &StoredClaims) -> bool {
+        if self.remembered().has(stored) {
             return true;
         }
         let Some(writer) = self.writer.get() else { return false };
-        match writer.commit(Principal::user(user), kept.write()).await {
+        match writer.commit(Principal::user(user), stored.write()).await {
             Ok(_) => {
-                self.remembered().written(kept);
+                self.remembered().written(stored);
                 true
             }
             Err(error) => {
@@ -122,7 +122,7 @@ impl Auth {
     }
 
     /// Sets the writer for rights that are too long for session tokens.
-    pub fn keep_by(&self, writer: Writer) {
+    pub fn store_by(&self, writer: Writer) {
         // Set once, at start.
         let _again = self.writer.set(writer);
     }
@@ -134,8 +134,8 @@ pub(super) struct Remembered(HashMap<[u8; 32], (u64, Box<str>)>);
 
 impl Remembered {
     /// Whether a text is already stored for long enough.
-    pub(super) fn has(&self, kept: &Kept) -> bool {
-        self.0.get(&kept.hash).is_some_and(|(until, _)| *until >= kept.until)
+    pub(super) fn has(&self, stored: &StoredClaims) -> bool {
+        self.0.get(&stored.hash).is_some_and(|(until, _)| *until >= stored.until)
     }
 
     pub(super) fn get(&self, hash: &[u8; 32]) -> Option<&str> {
@@ -151,8 +151,8 @@ impl Remembered {
         known.0 = known.0.max(until);
     }
 
-    pub(super) fn written(&mut self, kept: &Kept) {
-        self.add(kept.hash, kept.until, &kept.text);
+    pub(super) fn written(&mut self, stored: &StoredClaims) {
+        self.add(stored.hash, stored.until, &stored.text);
     }
 }
 
@@ -175,27 +175,27 @@ mod tests {
 
     #[test]
     fn short_rights_stay_and_long_ones_come_back_whole() {
-        assert_eq!(Kept::of(&identity(3), 5), None);
+        assert_eq!(StoredClaims::of(&identity(3), 5), None);
         let long = identity(40);
-        let kept = Kept::of(&long, 5).unwrap();
-        assert!(kept.until > 5 && kept.until.is_multiple_of(STEP_MS));
-        assert_eq!(complete(identity(0), kept.text.as_bytes()).unwrap(), long);
+        let stored = StoredClaims::of(&long, 5).unwrap();
+        assert!(stored.until > 5 && stored.until.is_multiple_of(STEP_MS));
+        assert_eq!(complete(identity(0), stored.text.as_bytes()).unwrap(), long);
         let wordy = Identity { info: Some(Json::string(&"x".repeat(500))), ..identity(1) };
-        assert!(Kept::of(&wordy, 5).is_some());
+        assert!(StoredClaims::of(&wordy, 5).is_some());
     }
 
     #[test]
     fn a_text_is_written_again_only_for_a_later_end() {
         let mut remembered = Remembered::default();
-        let kept = Kept::of(&identity(40), 5).unwrap();
-        assert!(!remembered.has(&kept));
-        remembered.written(&kept);
-        assert!(remembered.has(&kept));
-        assert!(remembered.has(&Kept::of(&identity(40), 6).unwrap()));
-        assert!(!remembered.has(&Kept::of(&identity(40), 3 * STEP_MS).unwrap()));
+        let stored = StoredClaims::of(&identity(40), 5).unwrap();
+        assert!(!remembered.has(&stored));
+        remembered.written(&stored);
+        assert!(remembered.has(&stored));
+        assert!(remembered.has(&StoredClaims::of(&identity(40), 6).unwrap()));
+        assert!(!remembered.has(&StoredClaims::of(&identity(40), 3 * STEP_MS).unwrap()));
         // The end of a text that was read is unknown.
         let mut other = Remembered::default();
-        other.add(kept.hash, 0, &kept.text);
-        assert!(!other.has(&kept) && other.get(&kept.hash).is_some());
+        other.add(stored.hash, 0, &stored.text);
+        assert!(!other.has(&stored) && other.get(&stored.hash).is_some());
     }
 }
