@@ -72,7 +72,7 @@ impl Batch {
         Self { all, news: all, ..Self::default() }
     }
 
-    /// Takes a message, as `crates/server` does (`transport/{trail,poll}.rs`).
+    /// Takes a message, as `crates/server` does (`transport/{cursor_tracker,poll}.rs`).
     fn take(&mut self, said: &OutboundMessage) {
         self.torn = false;
         match &said.message {

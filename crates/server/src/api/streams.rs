@@ -27,11 +27,11 @@ use crate::{
     transport::{
         Transport,
         address::Address,
+        cursor_tracker::CursorTracker,
         poll::{Bounds, LongPoll, Next, Wait},
         post::Post,
         refusal::{self, Asker},
         sse::{Sse, random_below},
-        trail::Trail,
     },
 };
 
@@ -55,16 +55,16 @@ pub(super) async fn stream(State(api): State<Api>, request: Request) -> Response
     let idle_ms = address.heartbeat_ms.unwrap_or(heartbeat);
     let idle_ms = Some(idle_ms.min(heartbeat).max(HEARTBEAT_LEAST_MS.min(heartbeat)));
     let wanted = address.wanted();
-    let (trail, stream) = match asker {
+    let (tracker, stream) = match asker {
         Asker::EventSource => {
-            (Some(Trail::new(wanted.pair, &wanted.channels)), session::Stream::Plain)
+            (Some(CursorTracker::new(wanted.pair, &wanted.channels)), session::Stream::Plain)
         }
         Asker::Fetch => (None, session::Stream::Told),
     };
     let wanted = Wanted { stream: Some(stream), ..wanted };
     let (answer, answered) = oneshot::channel();
     let peer = parts.extensions.get::<Peer>().cloned();
-    let transport = Sse::new(asker, trail, retry_ms, peer, answer);
+    let transport = Sse::new(asker, tracker, retry_ms, peer, answer);
     let opening = Opening {
         first_message: Some(FirstMessage::Connect(text)),
         wanted,
@@ -100,11 +100,11 @@ pub(super) async fn poll(State(api): State<Api>, request: Request) -> Response {
     };
     let until = Instant::now() + Duration::from_millis(within);
     let wanted = Wanted { again: true, ..address.wanted() };
-    let trail = Trail::new(wanted.pair, &wanted.channels).with(&cursors(&text));
+    let tracker = CursorTracker::new(wanted.pair, &wanted.channels).with(&cursors(&text));
     let (answer, answered) = oneshot::channel();
     let bounds = Bounds { until, bytes: streams.poll_bytes };
     let peer = parts.extensions.get::<Peer>().cloned();
-    let transport = LongPoll::new(next, wait, bounds, trail, peer, answer);
+    let transport = LongPoll::new(next, wait, bounds, tracker, peer, answer);
     let opening = Opening {
         first_message: Some(FirstMessage::Connect(text)),
         wanted,

@@ -9,10 +9,11 @@
 //! | `poll.rs` | one answer, once there is news |
 //! | `post.rs` | a client's messages by POST, for streams and polls |
 //! | `address.rs` | the parameters in the address of a stream or poll |
-//! | `trail.rs` | cursors, tracked as frames pass |
+//! | `cursor_tracker.rs` | cursors, tracked as frames pass |
 //! | `refusal.rs` | refusals by HTTP, as `EventSource` and `fetch` understand them |
 
 pub mod address;
+pub mod cursor_tracker;
 pub mod fragments;
 pub mod origin;
 pub mod poll;
@@ -21,7 +22,6 @@ pub mod refusal;
 pub mod request_policy;
 pub mod site;
 pub mod sse;
-pub mod trail;
 pub mod upgrade;
 pub mod ws;
 

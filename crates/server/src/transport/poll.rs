@@ -16,8 +16,8 @@ use tokio::{
 
 use super::{
     Broken, Incoming, Sign, Transport,
+    cursor_tracker::{self, CursorTracker, Passed},
     refusal::{self, Asker, is_last_word},
-    trail::{self, Passed, Trail},
 };
 use crate::{driver::clock::Clock, listen::Peer};
 
@@ -56,7 +56,7 @@ pub struct LongPoll {
     next: Next,
     wait: Wait,
     bounds: Bounds,
-    trail: Trail,
+    tracker: CursorTracker,
     /// `None` once the client stopped sending, or if the TCP connection is unknown.
     peer: Option<Peer>,
     lines: BytesMut,
@@ -74,7 +74,7 @@ impl LongPoll {
         next: Next,
         wait: Wait,
         bounds: Bounds,
-        trail: Trail,
+        tracker: CursorTracker,
         peer: Option<Peer>,
         answer: oneshot::Sender<Response>,
     ) -> Self {
@@ -83,7 +83,7 @@ impl LongPoll {
             next,
             wait,
             bounds,
-            trail,
+            tracker,
             peer,
             lines: BytesMut::new(),
             news: matches!(wait, Wait::All),
@@ -95,19 +95,19 @@ impl LongPoll {
     /// Whether the answer must end before this message: the answer already moves the client on, and
     /// would become too large with it.
     fn ends_before(&self, frame: &[u8]) -> bool {
-        let size = match trail::begins_a_channel(frame) {
+        let size = match cursor_tracker::begins_a_channel(frame) {
             // Together with the messages that belong to it, which take at most half of an answer.
             true => self.bounds.bytes / 2,
             false => frame.len() + 1,
         };
-        self.trail.has_moved() && !self.torn && self.lines.len() + size > self.bounds.bytes
+        self.tracker.has_moved() && !self.torn && self.lines.len() + size > self.bounds.bytes
     }
 
     fn answer(&mut self) {
         let Some(answer) = self.answer.take() else { return };
         let mut body = match self.next {
-            Next::Address => self.trail.head_for_address(Clock::wall()),
-            Next::Connect => self.trail.head_for_connect(Clock::wall()),
+            Next::Address => self.tracker.head_for_address(Clock::wall()),
+            Next::Connect => self.tracker.head_for_connect(Clock::wall()),
         };
         body.push(b'\n');
         body.extend_from_slice(&self.lines);
@@ -159,7 +159,7 @@ impl Transport for LongPoll {
             // Later messages are for the next poll.
             return Err(Broken);
         }
-        let passed = self.trail.pass(&frame);
+        let passed = self.tracker.pass(&frame);
         self.torn = passed == Passed::Opening;
         match passed {
             Passed::Greeting if self.wait == Wait::News => return Ok(()),

@@ -24,8 +24,8 @@ use tokio::{
 use super::{
     Broken, Incoming, Sign, Transport,
     address::ENDED,
+    cursor_tracker::CursorTracker,
     refusal::{self, Asker, is_last_word},
-    trail::Trail,
 };
 use crate::listen::Peer;
 
@@ -43,7 +43,7 @@ pub struct Sse {
     /// Written with the next flush.
     chunk: BytesMut,
     /// The client's cursors. `None`: the client keeps them itself, and events have no `id`.
-    trail: Option<Trail>,
+    tracker: Option<CursorTracker>,
     /// Buffer for the next event's `id`.
     id: Vec<u8>,
     retry_ms: u64,
@@ -88,7 +88,7 @@ impl Sse {
     #[must_use]
     pub fn new(
         asker: Asker,
-        trail: Option<Trail>,
+        tracker: Option<CursorTracker>,
         retry_ms: u64,
         peer: Option<Peer>,
         answer: oneshot::Sender<Response>,
@@ -99,7 +99,7 @@ impl Sse {
         let stage = Stage::Asked { answer, error: None };
         let chunk = BytesMut::new();
         let (id, doubts) = (Vec::new(), Doubts::default());
-        Self { asker, stage, chunk, trail, id, retry_ms, leaving: false, peer, doubts }
+        Self { asker, stage, chunk, tracker, id, retry_ms, leaving: false, peer, doubts }
     }
 
     /// The client is admitted: sends the head.
@@ -116,13 +116,13 @@ impl Sse {
     }
 
     fn event(&mut self, frame: &[u8]) {
-        if let Some(trail) = &mut self.trail {
-            trail.pass(frame);
+        if let Some(tracker) = &mut self.tracker {
+            tracker.pass(frame);
             self.id.clear();
             if is_last_word(frame) && ends_for_good(frame) {
                 self.id.extend_from_slice(ENDED.as_bytes());
             } else {
-                trail.push_id(&mut self.id);
+                tracker.push_id(&mut self.id);
             }
             self.chunk.reserve(self.id.len() + frame.len() + 16);
             self.chunk.put_slice(b"id: ");

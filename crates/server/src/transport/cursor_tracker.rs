@@ -11,7 +11,7 @@ use super::address::push_cursors;
 
 /// Cursors after the last message, and the credential for the next connection.
 #[derive(Debug, Default)]
-pub struct Trail {
+pub struct CursorTracker {
     session: String,
     /// A secret.
     session_token: String,
@@ -45,7 +45,7 @@ pub enum Passed {
     Reminder,
 }
 
-impl Trail {
+impl CursorTracker {
     /// Starts at the client's cursors of inbox, `system:all` and `channels`.
     #[must_use]
     pub fn new(pair: [Option<Cursor>; 2], channels: &[(Channel, Option<Cursor>)]) -> Self {
@@ -311,16 +311,17 @@ mod tests {
         Some(Cursor::new(Epoch::parse("aaaaaaaa").unwrap(), offset))
     }
 
-    fn trail(pair: [Option<Cursor>; 2], room: Option<Cursor>) -> Trail {
-        let mut trail = Trail::new(pair, &[(Channel::parse("room:\"1\"").unwrap(), room)]);
+    fn tracker(pair: [Option<Cursor>; 2], room: Option<Cursor>) -> CursorTracker {
+        let mut tracker =
+            CursorTracker::new(pair, &[(Channel::parse("room:\"1\"").unwrap(), room)]);
         let connected = r#"{"type":"connected","user_id":"u1","session":"s","session_token":"st_x","message":"","version":1,"heartbeat_ms":1,"timeout_ms":1,"now":1,"limits":{"message_bytes":1,"subscriptions":1,"page":1}}"#;
-        assert_eq!(trail.pass(connected.as_bytes()), Passed::Greeting);
-        trail
+        assert_eq!(tracker.pass(connected.as_bytes()), Passed::Greeting);
+        tracker
     }
 
-    fn id(trail: &Trail) -> String {
+    fn id(tracker: &CursorTracker) -> String {
         let mut id = Vec::new();
-        trail.push_id(&mut id);
+        tracker.push_id(&mut id);
         String::from_utf8(id).unwrap()
     }
 
@@ -332,8 +333,8 @@ mod tests {
 
     #[test]
     fn records_move_the_place_of_their_channel() {
-        let mut trail = trail([cursor(4), cursor(0)], cursor(7));
-        assert_eq!(id(&trail), "aaaaaaaa.4,aaaaaaaa.0,aaaaaaaa.7~st_x");
+        let mut tracker = tracker([cursor(4), cursor(0)], cursor(7));
+        assert_eq!(id(&tracker), "aaaaaaaa.4,aaaaaaaa.0,aaaaaaaa.7~st_x");
         for frame in [
             r#"{"type":"notification","channel":"inbox:u1","offset":5,"id":"a","kind":"k","at":1,"data":{}}"#,
             r#"{"type":"message","channel":"room:\"1\"","offset":12,"id":"a","at":1,"data":{"channel":"inbox:u1","offset":99}}"#,
@@ -341,58 +342,61 @@ mod tests {
             // A record in another JSON form.
             r#"{"type":"notification", "offset":6, "channel":"inbox:u1","id":"a","kind":"k","at":1,"data":{}}"#,
         ] {
-            assert_eq!(trail.pass(frame.as_bytes()), Passed::News, "{frame}");
+            assert_eq!(tracker.pass(frame.as_bytes()), Passed::News, "{frame}");
         }
-        assert_eq!(id(&trail), "aaaaaaaa.6,aaaaaaaa.3,aaaaaaaa.12~st_x");
-        trail.pass(br#"{"type":"refreshed","session_token":"st_y"}"#);
-        assert!(id(&trail).ends_with("~st_y"));
+        assert_eq!(id(&tracker), "aaaaaaaa.6,aaaaaaaa.3,aaaaaaaa.12~st_x");
+        tracker.pass(br#"{"type":"refreshed","session_token":"st_y"}"#);
+        assert!(id(&tracker).ends_with("~st_y"));
     }
 
     #[test]
     fn nothing_counts_before_the_client_was_told_what_it_missed() {
-        let mut trail = trail([cursor(4), cursor(0)], cursor(7));
-        let was = id(&trail);
+        let mut tracker = tracker([cursor(4), cursor(0)], cursor(7));
+        let was = id(&tracker);
         // Inbox and `system:all`: only the snapshot completes the new cursor.
         let inbox = format!("\"{INBOX}\"");
         assert_eq!(
-            trail.pass(subscribed(&inbox, "bbbbbbbb", 9, false).as_bytes()),
+            tracker.pass(subscribed(&inbox, "bbbbbbbb", 9, false).as_bytes()),
             Passed::Opening
         );
-        trail.pass(br#"{"type":"gap","channel":"inbox:u1","from":1,"to":9,"why":"epoch"}"#);
-        trail.pass(subscribed("\"system:all\"", "aaaaaaaa", 2, false).as_bytes());
-        assert_eq!(id(&trail), was);
-        trail.pass(br#"{"type":"snapshot","channel":"inbox:u1","epoch":"bbbbbbbb","offset":9,"system":{"epoch":"aaaaaaaa","offset":2},"counts":{"inbox":{"unread":0,"unseen":0},"system":{"unread":0,"unseen":0,"at":0}},"more":false,"system_more":false,"items":[]}"#);
-        assert_eq!(id(&trail), "bbbbbbbb.9,aaaaaaaa.2,aaaaaaaa.7~st_x");
+        tracker.pass(br#"{"type":"gap","channel":"inbox:u1","from":1,"to":9,"why":"epoch"}"#);
+        tracker.pass(subscribed("\"system:all\"", "aaaaaaaa", 2, false).as_bytes());
+        assert_eq!(id(&tracker), was);
+        tracker.pass(br#"{"type":"snapshot","channel":"inbox:u1","epoch":"bbbbbbbb","offset":9,"system":{"epoch":"aaaaaaaa","offset":2},"counts":{"inbox":{"unread":0,"unseen":0},"system":{"unread":0,"unseen":0,"at":0}},"more":false,"system_more":false,"items":[]}"#);
+        assert_eq!(id(&tracker), "bbbbbbbb.9,aaaaaaaa.2,aaaaaaaa.7~st_x");
         // Other channels: the gap does.
         let room = r#""room:\"1\"""#;
-        trail.pass(subscribed(room, "cccccccc", 9, false).as_bytes());
-        assert!(id(&trail).contains(",aaaaaaaa.7~"));
-        trail.pass(br#"{"type":"gap","channel":"room:\"1\"","from":1,"to":9,"why":"epoch"}"#);
-        assert!(id(&trail).contains(",cccccccc.9~"));
+        tracker.pass(subscribed(room, "cccccccc", 9, false).as_bytes());
+        assert!(id(&tracker).contains(",aaaaaaaa.7~"));
+        tracker.pass(br#"{"type":"gap","channel":"room:\"1\"","from":1,"to":9,"why":"epoch"}"#);
+        assert!(id(&tracker).contains(",cccccccc.9~"));
     }
 
     #[test]
     fn a_client_without_a_place_has_one_once_it_is_subscribed() {
-        let mut trail = trail([None, None], None);
-        assert_eq!(id(&trail), "-,-,-~st_x");
+        let mut tracker = tracker([None, None], None);
+        assert_eq!(id(&tracker), "-,-,-~st_x");
         let room = r#""room:\"1\"""#;
-        trail.pass(subscribed(room, "aaaaaaaa", 3, false).as_bytes());
-        assert_eq!(id(&trail), "-,-,aaaaaaaa.3~st_x");
-        assert_eq!(trail.pass(subscribed(room, "aaaaaaaa", 3, true).as_bytes()), Passed::Greeting);
-        assert_eq!(trail.pass(subscribed(room, "bbbbbbbb", 0, true).as_bytes()), Passed::Opening);
-        assert_eq!(id(&trail), "-,-,bbbbbbbb.0~st_x");
-        let head = String::from_utf8(trail.head_for_connect(7)).unwrap();
+        tracker.pass(subscribed(room, "aaaaaaaa", 3, false).as_bytes());
+        assert_eq!(id(&tracker), "-,-,aaaaaaaa.3~st_x");
+        assert_eq!(
+            tracker.pass(subscribed(room, "aaaaaaaa", 3, true).as_bytes()),
+            Passed::Greeting
+        );
+        assert_eq!(tracker.pass(subscribed(room, "bbbbbbbb", 0, true).as_bytes()), Passed::Opening);
+        assert_eq!(id(&tracker), "-,-,bbbbbbbb.0~st_x");
+        let head = String::from_utf8(tracker.head_for_connect(7)).unwrap();
         assert_eq!(
             head,
             r#"{"session":"s","session_token":"st_x","now":7,"cursors":{"room:\"1\"":{"epoch":"bbbbbbbb","offset":0}}}"#
         );
-        let head = String::from_utf8(trail.head_for_address(8)).unwrap();
+        let head = String::from_utf8(tracker.head_for_address(8)).unwrap();
         assert_eq!(
             head,
             r#"{"session":"s","session_token":"st_x","now":8,"cursor":"-,-,bbbbbbbb.0"}"#
         );
-        trail.pass(br#"{"type":"unsubscribed","channel":"room:\"1\"","code":"forbidden"}"#);
-        assert_eq!(id(&trail), "-,-,-~st_x");
+        tracker.pass(br#"{"type":"unsubscribed","channel":"room:\"1\"","code":"forbidden"}"#);
+        assert_eq!(id(&tracker), "-,-,-~st_x");
     }
 
     #[test]
@@ -400,30 +404,31 @@ mod tests {
         let room = r#""room:\"1\"""#;
         let begun = subscribed(room, "aaaaaaaa", 0, true);
         // The client stated its cursor in `connect`, which is unknown here.
-        let mut unknown = trail([None, None], None);
+        let mut unknown = tracker([None, None], None);
         assert_eq!(unknown.pass(begun.as_bytes()), Passed::Opening);
         // Here the cursor is known.
         let nowhere = Some(Cursor::new(Epoch::parse("AAAAAAAA").unwrap(), 0));
-        let mut known = trail([None, None], nowhere);
+        let mut known = tracker([None, None], nowhere);
         assert_eq!(known.pass(begun.as_bytes()), Passed::Opening);
         // The log has no records yet, so there is nothing to tell.
         let empty = begun.replace("\"top\":9", "\"top\":0");
-        let mut unknown = trail([None, None], None);
+        let mut unknown = tracker([None, None], None);
         assert_eq!(unknown.pass(empty.as_bytes()), Passed::Greeting);
     }
 
     #[test]
     fn what_connect_names_is_gone_on_from_though_the_answer_ends_before_it_was_told_of() {
-        let mut trail = Trail::new([None, None], &[]);
+        let mut tracker = CursorTracker::new([None, None], &[]);
         let cursors = r#"{"inbox:u1":{"epoch":"aaaaaaaa","offset":4},"room:1":{"epoch":"bbbbbbbb","offset":7},"room:2":{"epoch":"bbbbbbbb","offset":2},"system:all":{"epoch":"aaaaaaaa","offset":1}}"#;
-        trail = trail.with(&Decode::from_json(cursors).unwrap());
+        tracker = tracker.with(&Decode::from_json(cursors).unwrap());
         let connected = r#"{"type":"connected","user_id":"u1","session":"s","session_token":"st_x","message":"","version":1,"heartbeat_ms":1,"timeout_ms":1,"now":1,"limits":{"message_bytes":1,"subscriptions":1,"page":1}}"#;
-        trail.pass(connected.as_bytes());
-        assert!(!trail.has_moved());
-        trail.pass(br#"{"type":"message","channel":"room:1","offset":8,"id":"a","at":1,"data":1}"#);
-        assert!(trail.has_moved());
-        trail.pass(br#"{"type":"error","channel":"room:2","code":"forbidden","message":"","retry":"never"}"#);
-        let head = String::from_utf8(trail.head_for_connect(7)).unwrap();
+        tracker.pass(connected.as_bytes());
+        assert!(!tracker.has_moved());
+        tracker
+            .pass(br#"{"type":"message","channel":"room:1","offset":8,"id":"a","at":1,"data":1}"#);
+        assert!(tracker.has_moved());
+        tracker.pass(br#"{"type":"error","channel":"room:2","code":"forbidden","message":"","retry":"never"}"#);
+        let head = String::from_utf8(tracker.head_for_connect(7)).unwrap();
         let told = cursors.replace("\"offset\":7", "\"offset\":8");
         let told = told.replace(r#""room:2":{"epoch":"bbbbbbbb","offset":2},"#, "");
         for entry in told.trim_matches(['{', '}']).split("},") {
@@ -434,9 +439,9 @@ mod tests {
 
     #[test]
     fn reminders_wake_nobody() {
-        let mut trail = trail([None, None], None);
-        assert_eq!(trail.pass(br#"{"type":"expiring","expires_at":5}"#), Passed::Reminder);
-        assert_eq!(trail.pass(br#"{"type":"goaway","within_ms":5}"#), Passed::News);
-        assert_eq!(trail.pass(b"pong"), Passed::News);
+        let mut tracker = tracker([None, None], None);
+        assert_eq!(tracker.pass(br#"{"type":"expiring","expires_at":5}"#), Passed::Reminder);
+        assert_eq!(tracker.pass(br#"{"type":"goaway","within_ms":5}"#), Passed::News);
+        assert_eq!(tracker.pass(b"pong"), Passed::News);
     }
 }
