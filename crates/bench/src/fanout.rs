@@ -48,7 +48,7 @@ pub(crate) async fn run(
             let subject = Rc::new(Running::start(kind, binaries, cores).await?);
             let swarm = Swarm::open(&subject, args.subscribers, way).await?;
             let (tally, subscribers) = (&swarm.tally, u64::from(args.subscribers));
-            let request = subject.publish(To::Everyone, args.bytes);
+            let request = subject.publish(To::Broadcast, args.bytes);
             let requests = vec![request; PUBLISHERS];
             let (depth, pace) = if saturated {
                 (DEPTH, Pace::Free)

@@ -44,7 +44,7 @@ pub(crate) async fn run(
         let swarm = Swarm::open(&subject, args.connections, way).await?;
         let waiting = subject.settled_memory().await?;
         let mut http = Http::connect(subject.address).await?;
-        http.ask(&subject.publish(To::Everyone, args.bytes)).await?;
+        http.ask(&subject.publish(To::Broadcast, args.bytes)).await?;
         swarm.tally.reach(u64::from(args.connections)).await?;
         let woken = subject.settled_memory().await?;
         swarm.tally.intact()?;

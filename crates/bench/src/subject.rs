@@ -55,7 +55,7 @@ pub(crate) enum Way {
 /// The recipient of a publish.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum To {
-    Everyone,
+    Broadcast,
     /// The user with this number.
     User(u32),
 }
@@ -253,7 +253,7 @@ impl Running {
         match self.kind {
             Kind::Tidings | Kind::TidingsLimited | Kind::TidingsPostgres => {
                 let to = match to {
-                    To::Everyone => String::from(r#"{"everyone":true}"#),
+                    To::Broadcast => String::from(r#"{"everyone":true}"#),
                     To::User(number) => format!(r#"{{"user":"bench-{number}"}}"#),
                 };
                 let body = format!(r#"{{"to":{to},"type":"bench","title":"bench","data":{data}}}"#);

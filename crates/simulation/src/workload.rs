@@ -231,7 +231,7 @@ fn act(world: &mut World, rng: &mut Rng) {
             }
         }
         9..=10 => {
-            world.notify_everyone();
+            world.broadcast();
         }
         11 => {
             let users: Vec<String> = world.devices.iter().map(|one| one.user.clone()).collect();

@@ -160,7 +160,7 @@ fn a_snapshot_read_before_the_last_records_is_asked_for_again() {
     let mut rig = Rig::live_with(&["a"]);
     // A hole in `system:all` can't be filled, so a snapshot of both logs follows; the inbox goes on
     // meanwhile.
-    rig.receive(&says::everyone(2, "s2"));
+    rig.receive(&says::broadcast(2, "s2"));
     rig.receive(&says::subscribed("system:all", "system01", 2, 2, false));
     rig.receive(&says::notification(2, "b", 2));
     rig.take();

@@ -9,12 +9,12 @@
 
 mod arrivals;
 mod backoff_grows_and_resets;
+mod broadcasts;
 mod close_is_final;
 mod connect_flow;
 mod credential_is_refreshed;
 mod disk;
 mod early_marks;
-mod everyone_messages;
 mod fallback;
 mod fallback_networks;
 mod gaps_are_told;

@@ -39,7 +39,7 @@ enum Op {
     Mark([u64; 2], MarkSet),
     MarkUpTo([u64; 2], MarkSet),
     Notify,
-    NotifyEveryone,
+    Broadcast,
     /// The page is closed and opened again.
     Reload,
     Retain(u64),
@@ -53,7 +53,7 @@ fn set() -> impl Strategy<Value = MarkSet> {
 fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         8 => Just(Op::Notify),
-        5 => Just(Op::NotifyEveryone),
+        5 => Just(Op::Broadcast),
         12 => (1..6_usize).prop_map(Op::Deliver),
         3 => Just(Op::Drop),
         3 => Just(Op::Double),
@@ -232,7 +232,7 @@ impl World {
             }
             Op::MarkUpTo(up_to, set) => drop(self.server.mark(Covers::UpTo(up_to), set, None)),
             Op::Notify => self.server.notify(),
-            Op::NotifyEveryone => self.server.notify_everyone(),
+            Op::Broadcast => self.server.broadcast(),
             Op::Reload => {
                 self.server.cut();
                 let now = self.rig.now;

@@ -81,7 +81,7 @@ pub(crate) fn notification_at(offset: u64, id: &str, at: u64, counts: &str) -> S
     )
 }
 
-pub(crate) fn everyone(offset: u64, id: &str) -> String {
+pub(crate) fn broadcast(offset: u64, id: &str) -> String {
     let at = START + offset;
     format!(
         r#"{{"type":"notification","channel":"system:all","offset":{offset},"id":"{id}","kind":"system","at":{at},"data":{{"title":"{id}"}}}}"#

@@ -54,7 +54,7 @@ impl Server {
         self.append(Record::Note { id, at: self.clock });
     }
 
-    pub(crate) fn notify_everyone(&mut self) {
+    pub(crate) fn broadcast(&mut self) {
         self.clock += 7;
         self.truth.system.push((format!("s{}", self.truth.system.len() + 1), self.clock));
         self.pump();

@@ -23,7 +23,7 @@ fn text() -> impl Strategy<Value = String> {
         Just(says::snapshot(&["a", "b", "c"])),
         Just(says::snapshot(&[])),
         offset.clone().prop_map(|offset| says::notification(offset, "n", offset)),
-        offset.clone().prop_map(|offset| says::everyone(offset, "s")),
+        offset.clone().prop_map(|offset| says::broadcast(offset, "s")),
         (offset.clone(), offset.clone()).prop_map(|(offset, seq)| says::marked(
             offset, r#""up_to":{"inbox":9007199254740991,"system":4}"#, r#"{"read":true}"#,
             Some(("lane-1", seq)), &says::counts((9007199254740991, 0), (9007199254740991, 1, 3)))),

@@ -241,7 +241,7 @@ fn a_mark_that_waits_for_its_message_is_not_saved_away() {
     rig.receive(&says::marked(1, r#""up_to":{"system":1}"#, r#"{"read":true}"#, None, &counts));
     rig.advance(1_000);
     assert!(saves(&mut rig).is_empty());
-    rig.receive(&says::everyone(1, "s1"));
+    rig.receive(&says::broadcast(1, "s1"));
     rig.advance(250);
     assert_eq!(saves(&mut rig).len(), 1);
 }

@@ -307,7 +307,7 @@ fn a_lost_last_record_is_found_by_the_heartbeat() {
     rig.says(&says::connected("u1"));
     rig.says(&says::subscribed("inbox:u1", "inboxone", 1, 1, true));
     rig.says(&says::subscribed("system:all", "system01", 1, 0, true));
-    rig.says(&says::everyone(1, "news"));
+    rig.says(&says::broadcast(1, "news"));
     assert_eq!(rig.arrived(), ["news"]);
     assert_eq!(rig.client.connection().status, Status::Connected);
 }

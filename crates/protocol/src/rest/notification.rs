@@ -126,7 +126,7 @@ impl Target {
                     )
                 })
             }
-            (None, None, None, Some(true)) => Ok(Targets::Everyone),
+            (None, None, None, Some(true)) => Ok(Targets::Broadcast),
             _ => Err(BodyError::new(
                 "to",
                 "needs exactly one of `user`, `users`, `topic` and `everyone: true`",
@@ -143,7 +143,7 @@ pub enum Targets {
     /// A `topic:` channel.
     Topic(Channel),
     /// `system:all`.
-    Everyone,
+    Broadcast,
 }
 
 /// Parts of a notification's body.
@@ -240,7 +240,7 @@ mod tests {
             to(r#"{"topic":"news"}"#),
             Ok(Targets::Topic(Channel::parse("topic:news").unwrap()))
         );
-        assert_eq!(to(r#"{"everyone":true}"#), Ok(Targets::Everyone));
+        assert_eq!(to(r#"{"everyone":true}"#), Ok(Targets::Broadcast));
         for bad in [
             r#"{}"#,
             r#"{"everyone":false}"#,

@@ -17,7 +17,7 @@ pub(super) const CASES: &[Case] = &[
     ("a mark covers what exists only", marks_of_nothing),
     ("a mark of a foreign epoch is refused", foreign_epochs),
     ("a mark of everything is clipped to the tops", everything_is_clipped),
-    ("an everyone-message counts for each until marked", everyone),
+    ("an everyone-message counts for each until marked", broadcasts),
     ("a user sees the everyone-messages after their inbox was made", system_from),
     ("marks of one user leave another's alone", marks_are_per_user),
     ("marks in one batch fold in order", marks_fold_in_order),
@@ -142,7 +142,7 @@ fn everything_is_clipped(store: &dyn Store) {
     assert_eq!(counts(store, "u1").inbox, tally(3, 1));
 }
 
-fn everyone(store: &dyn Store) {
+fn broadcasts(store: &dyn Store) {
     let system = super::channel("system:all");
     commit(store, &[open("u1"), open("u2")]);
     assert_eq!(record(one(store, notify(&system, "e1", T0))).offset, 1);

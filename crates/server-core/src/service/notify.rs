@@ -27,7 +27,7 @@ pub fn notify(
             users.iter().map(|user| Channel::inbox(user)).collect::<Result<_, _>>()
         }
         Targets::Topic(channel) => Ok(vec![channel]),
-        Targets::Everyone => Ok(vec![Channel::system()]),
+        Targets::Broadcast => Ok(vec![Channel::system()]),
     }
     .map_err(|error| Refused::new(tidings_protocol::ErrorCode::BadRequest, error.as_str()))?;
     let drafts = channels.into_iter().map(|channel| {
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn everyone_is_one_record() {
+    fn a_broadcast_is_one_record() {
         let made = drafts(&to(Target { everyone: Some(true), ..Default::default() }));
         assert_eq!(made.len(), 1);
         assert!(made[0].channel.is_system());

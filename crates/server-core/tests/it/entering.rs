@@ -11,7 +11,7 @@ fn a_new_user_gets_connected_both_subscriptions_and_an_empty_snapshot() {
     let mut peer = server.connect("u1");
     assert_eq!(peer.types(), ["connected", "subscribed", "subscribed", "snapshot"]);
     server.notify("u1");
-    server.notify_everyone();
+    server.broadcast();
     assert_eq!(peer.types(), ["notification", "notification"]);
 }
 

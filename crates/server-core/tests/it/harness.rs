@@ -314,7 +314,7 @@ impl Server {
         self.publish(Target { user: Some(user.into()), ..Target::default() })
     }
 
-    pub(crate) fn notify_everyone(&mut self) -> u64 {
+    pub(crate) fn broadcast(&mut self) -> u64 {
         self.publish(Target { everyone: Some(true), ..Target::default() })
     }
 

@@ -211,7 +211,7 @@ fn a_credential_with_fewer_rights_reads_back_no_more_and_keeps_what_came_meanwhi
 fn of_everyone_messages_comes_what_was_said_after_the_inbox_was_made() {
     let mut server = Server::new();
     for _ in 0..3 {
-        server.notify_everyone();
+        server.broadcast();
     }
     let mut peer = server.connect("mina");
     let messages = peer.got();
@@ -224,7 +224,7 @@ fn of_everyone_messages_comes_what_was_said_after_the_inbox_was_made() {
     };
     let (own, system) = (said("inbox:mina"), said("system:all"));
     assert_eq!((system.first, system.top), (4, 3));
-    server.notify_everyone();
+    server.broadcast();
     let at = |offset| format!(r#"{{"epoch":"{}","offset":{offset}}}"#, system.epoch);
     let inbox = format!(r#""inbox:mina":{{"epoch":"{}","offset":0}}"#, own.epoch);
     for offset in 0..3 {

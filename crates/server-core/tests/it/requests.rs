@@ -215,7 +215,7 @@ fn history_pages_items_with_states_and_rooms_with_messages() {
         server.pass(1);
         server.notify("u1");
     }
-    server.notify_everyone();
+    server.broadcast();
     let mut peer = inside(&mut server, "u1+rooms");
     server.say(&mut peer, r#"{"type":"history","id":1,"channel":"inbox:u1","before":3,"limit":1}"#);
     match &peer.got()[..] {

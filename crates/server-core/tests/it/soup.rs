@@ -45,7 +45,7 @@ fn world(server: &mut Server, peer: &mut crate::harness::Peer, what: u8) {
             server.notify("u1");
         }
         6 => {
-            server.notify_everyone();
+            server.broadcast();
         }
         7 => peer.slow_store = true,
         8 => server.answer_store(peer),

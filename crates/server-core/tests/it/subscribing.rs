@@ -45,13 +45,13 @@ fn cursors(server: &mut Server, user: &str, inbox: u64, system: u64) -> String {
     )
 }
 
-fn filled(server: &mut Server, own: u64, everyone: u64) {
+fn filled(server: &mut Server, own: u64, broadcasts: u64) {
     drop(server.connect("u1"));
     for _ in 0..own {
         server.notify("u1");
     }
-    for _ in 0..everyone {
-        server.notify_everyone();
+    for _ in 0..broadcasts {
+        server.broadcast();
     }
 }
 
@@ -181,7 +181,7 @@ fn subscribing_the_inbox_without_a_cursor_gives_a_snapshot_of_the_pair() {
     assert_eq!(subscribed(&messages, "system:all").id, Some(5));
     assert_eq!(subscribed(&messages, "inbox:u1").id, None);
     server.notify("u1");
-    server.notify_everyone();
+    server.broadcast();
     let messages = peer.got();
     assert_eq!(
         (offsets(&messages, "inbox:u1"), offsets(&messages, "system:all")),

@@ -20,7 +20,7 @@ const USERS: [&str; 2] = ["u1", "u2"];
 #[derive(Clone, Debug)]
 enum Action {
     Notify { user: usize },
-    Everyone,
+    Broadcast,
     Open { user: usize },
     Mark { user: usize, inbox: Vec<u64>, system: Vec<u64>, set: MarkSet },
     MarkUpTo { user: usize, inbox: Option<u64>, system: Option<u64>, set: MarkSet },
@@ -40,7 +40,7 @@ fn action() -> impl Strategy<Value = Action> {
     let some = prop::option::of(offset.clone());
     prop_oneof![
         4 => user.clone().prop_map(|user| Action::Notify { user }),
-        3 => Just(Action::Everyone),
+        3 => Just(Action::Broadcast),
         1 => user.clone().prop_map(|user| Action::Open { user }),
         4 => (user.clone(), vec(offset.clone(), 0..4), vec(offset, 0..4), set.clone())
             .prop_map(|(user, inbox, system, set)| Action::Mark { user, inbox, system, set }),
@@ -80,7 +80,7 @@ fn write(action: &Action, id: &str, at: u64) -> Option<Write> {
         Action::Notify { user } => {
             Op::Notify(vec![draft(Channel::inbox(USERS[*user]).unwrap(), id, at)])
         }
-        Action::Everyone => Op::Notify(vec![draft(Channel::system(), id, at)]),
+        Action::Broadcast => Op::Notify(vec![draft(Channel::system(), id, at)]),
         Action::Open { user } => Op::OpenInbox { user: USERS[*user].to_owned() },
         Action::Mark { user, inbox, system, set } => {
             let offsets = Offsets { inbox: sorted(inbox), system: sorted(system) };

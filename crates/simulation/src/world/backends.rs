@@ -27,7 +27,7 @@ impl World {
     }
 
     /// Notifies every user.
-    pub fn notify_everyone(&mut self) -> usize {
+    pub fn broadcast(&mut self) -> usize {
         self.publish(Target { everyone: Some(true), ..Target::default() })
     }
 

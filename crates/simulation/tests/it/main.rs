@@ -1,11 +1,11 @@
 //! Scenarios of both cores together, one file each, and properties over many seeds.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+mod broadcasts;
 mod cut_while_marking;
 mod drain;
 mod duplicates;
 mod epoch_change;
-mod everyone;
 mod fallback;
 mod half_open;
 mod lost_last_message;

@@ -24,7 +24,7 @@ fn live_through(seed: u64, actions: u32, faults: Faults) -> World {
                 }
             }
             6..=7 => {
-                world.notify_everyone();
+                world.broadcast();
             }
             8..=12 => {
                 let mut items = ids(&mut world, device);

@@ -63,7 +63,7 @@ fn a_lost_last_message_is_found_on_a_stream_by_its_heartbeat() {
         world.settle(5_000);
         world.env.faults.lose = 10_000;
         if everyone {
-            world.notify_everyone();
+            world.broadcast();
         } else {
             world.notify("mina");
         }

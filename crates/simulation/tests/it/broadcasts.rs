@@ -9,7 +9,7 @@ fn an_everyone_message_reaches_all_and_is_read_by_each_alone() {
     let mut world = World::new(1, Faults::NONE);
     let [mina, tablet, tom] = ["mina", "mina", "tom"].map(|user| world.device(user));
     world.settle(5_000);
-    world.notify_everyone();
+    world.broadcast();
     world.notify("mina");
     world.settle(5_000);
     let counts: Vec<u64> =
@@ -38,7 +38,7 @@ fn everyone_messages_beyond_what_is_kept_are_loaded_and_marked_by_name() {
     world.settle(5_000);
     world.notify("mina");
     for _ in 0..12 {
-        world.notify_everyone();
+        world.broadcast();
     }
     world.settle(5_000);
     let all = ids(&mut world, desk);
@@ -64,7 +64,7 @@ fn everyone_messages_published_while_away_are_counted_on_return() {
     world.settle(5_000);
     world.cut(phone);
     for _ in 0..4 {
-        world.notify_everyone();
+        world.broadcast();
         world.notify("mina");
     }
     world.settle(60_000);
@@ -72,7 +72,7 @@ fn everyone_messages_published_while_away_are_counted_on_return() {
     world.mark_all(phone, READ);
     world.settle(60_000);
     assert_eq!(world.devices[phone].view().unread, 0);
-    world.notify_everyone();
+    world.broadcast();
     world.settle(60_000);
     assert_eq!(world.devices[phone].view().unread, 1);
 }
