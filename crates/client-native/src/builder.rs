@@ -11,7 +11,7 @@ use tokio::{
 use crate::{
     client::{Client, Shared},
     credential::{CredentialRequest, IntoCredential, Provider, provider},
-    driver::{Asking, Driver, Inlets, Outlets},
+    driver::{Asking, Driver, Inlets, Senders},
     endpoint::{Endpoint, EndpointError},
     state::State,
 };
@@ -195,8 +195,8 @@ impl Builder {
     /// Sets how many events a stream holds for a busy reader, rounded up to a power of two. Default
     /// 1,024, enough for a resume after an hour away. A reader that falls further behind gets
     /// [`crate::Lagged`].
-    pub fn buffer(mut self, happenings: usize) -> Self {
-        self.buffer = happenings;
+    pub fn buffer(mut self, events: usize) -> Self {
+        self.buffer = events;
         self
     }
 
@@ -242,23 +242,23 @@ impl Builder {
         let (inbox, inbox_reader) =
             watch::channel(core.inbox(&tidings_client_core::Filter::default()));
         let (outbox, outbox_reader) = watch::channel(core.outbox().clone());
-        let happenings = broadcast::Sender::new(buffer);
+        let events = broadcast::Sender::new(buffer);
         let (inputs, inputs_reader) = mpsc::channel(INPUTS);
         let wanted = Arc::new(Notify::new());
         let shared = Shared {
             connection: connection_reader,
             inbox: inbox_reader,
             outbox: outbox_reader,
-            happenings: happenings.downgrade(),
+            events: events.downgrade(),
             inputs,
             wanted: Arc::clone(&wanted),
             asked: AtomicBool::new(false),
         };
         let sender = shared.inputs.downgrade();
         let inlets = Inlets { inputs: inputs_reader, sender, wanted };
-        let outlets = Outlets { connection, inbox, outbox, happenings };
+        let senders = Senders { connection, inbox, outbox, events };
         let asking = Asking::new(provider);
-        let mut driver = Driver::new(core, endpoint, asking, state, inlets, outlets);
+        let mut driver = Driver::new(core, endpoint, asking, state, inlets, senders);
         if self.user != User::Unknown {
             driver.feed(Event::UserChanged(self.user));
         }

@@ -12,8 +12,8 @@ use tokio::sync::{Notify, broadcast, mpsc, oneshot, watch};
 
 use crate::{
     builder::Builder,
+    client_event::{ClientEvent, Lagged, events},
     driver::Input,
-    happening::{Happening, Lagged, happenings},
     inbox::Inbox,
     outbox::Outbox,
     room::Channel,
@@ -33,7 +33,7 @@ pub(crate) struct Shared {
     pub(crate) inbox: watch::Receiver<InboxView>,
     pub(crate) outbox: watch::Receiver<tidings_client_core::Outbox>,
     /// Weak, so that streams end with the task even if handles remain.
-    pub(crate) happenings: broadcast::WeakSender<Happening>,
+    pub(crate) events: broadcast::WeakSender<ClientEvent>,
     pub(crate) inputs: mpsc::Sender<Input>,
     /// Wakes the task on the first listener: that call can't wait for room in `inputs`.
     pub(crate) wanted: Arc<Notify>,
@@ -50,9 +50,9 @@ impl Shared {
     }
 
     /// Events from now on; none if the client has ended.
-    pub(crate) fn subscribe(&self) -> broadcast::Receiver<Happening> {
+    pub(crate) fn subscribe(&self) -> broadcast::Receiver<ClientEvent> {
         let nothing = || broadcast::channel(1).1;
-        self.happenings.upgrade().map_or_else(nothing, |sender| sender.subscribe())
+        self.events.upgrade().map_or_else(nothing, |sender| sender.subscribe())
     }
 
     pub(crate) async fn send(&self, input: Input) -> Result<(), Error> {
@@ -111,10 +111,10 @@ impl Client {
     }
 
     /// All events from now on, in order. Bounded like [`Inbox::arrived`]. Asks for a connection.
-    pub fn happenings(&self) -> impl Stream<Item = Result<Happening, Lagged>> + Send + use<> {
+    pub fn events(&self) -> impl Stream<Item = Result<ClientEvent, Lagged>> + Send + use<> {
         let receiver = self.shared.subscribe();
         self.shared.want();
-        happenings(receiver)
+        events(receiver)
     }
 
     /// Asks for a connection, also after [`Self::disconnect`] and after the client gave up.

@@ -9,8 +9,8 @@ use tokio::sync::{oneshot, watch};
 
 use crate::{
     client::{Shared, closed},
+    client_event::{ClientEvent, Lagged, events},
     driver::Input,
-    happening::{Happening, Lagged, happenings},
 };
 
 const READ: MarkSet = MarkSet { seen: None, read: Some(true), archived: None };
@@ -52,9 +52,9 @@ impl Inbox {
     pub fn arrived(&self) -> impl Stream<Item = Result<Arc<ItemView>, Lagged>> + Send + use<> {
         let receiver = self.shared.subscribe();
         self.shared.want();
-        happenings(receiver).filter_map(|happening| {
-            future::ready(match happening {
-                Ok(Happening::Arrived(item)) => Some(Ok(item)),
+        events(receiver).filter_map(|event| {
+            future::ready(match event {
+                Ok(ClientEvent::Arrived(item)) => Some(Ok(item)),
                 Ok(_) => None,
                 Err(lagged) => Some(Err(lagged)),
             })

@@ -30,7 +30,7 @@
 //! | the inbox now | [`Inbox::snapshot`] |
 //! | the inbox after each change | [`Inbox::changes`], a `watch`: the newest state, however slow the reader |
 //! | each notification once | [`Inbox::arrived`], a bounded stream that says when its reader was too slow |
-//! | all events in order (gaps, refusals too) | [`Client::happenings`] |
+//! | all events in order (gaps, refusals too) | [`Client::events`] |
 //! | items read, archived, restored | [`Inbox::mark_read`] and its siblings: shown at once, rolled back when refused |
 //! | rooms, chats, topics | [`Client::channel`]: [`Channel::subscribe`] reads, [`Channel::publish`] writes |
 //! | intents without an answer, or refused | [`Client::outbox`] |
@@ -48,10 +48,10 @@
 mod body;
 mod builder;
 mod client;
+mod client_event;
 mod credential;
 mod driver;
 mod endpoint;
-mod happening;
 mod inbox;
 mod outbox;
 mod room;
@@ -62,9 +62,9 @@ mod tls;
 pub use body::Body;
 pub use builder::{BuildError, Builder};
 pub use client::Client;
+pub use client_event::{ClientEvent, Lagged};
 pub use credential::{CredentialRequest, IntoCredential};
 pub use endpoint::EndpointError;
-pub use happening::{Happening, Lagged};
 pub use inbox::Inbox;
 pub use outbox::Outbox;
 pub use room::{Channel, Subscription};

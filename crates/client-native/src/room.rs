@@ -14,8 +14,8 @@ use tokio::sync::{oneshot, watch};
 
 use crate::{
     client::{Shared, closed},
+    client_event::{ClientEvent, Lagged, events},
     driver::Input,
-    happening::{Happening, Lagged, happenings},
     outbox::stored,
 };
 
@@ -50,15 +50,15 @@ impl Channel {
     /// `closed`. If the server refuses the user, [`ChannelView::status`] says so.
     pub async fn subscribe(&self) -> Result<Subscription, Error> {
         // Taken first, so that no event is missed in between.
-        let happenings = happenings(self.shared.subscribe());
+        let events = events(self.shared.subscribe());
         let (reply, answer) = oneshot::channel();
         self.shared.want();
         let channel = self.name.clone();
         self.shared.send(Input::Subscribe { channel: channel.clone(), reply }).await?;
         let view = answer.await.map_err(|_| closed())?;
-        let messages = happenings.filter_map(move |happening| {
-            std::future::ready(match happening {
-                Ok(Happening::Message { channel: at, message }) if at == channel => {
+        let messages = events.filter_map(move |event| {
+            std::future::ready(match event {
+                Ok(ClientEvent::Message { channel: at, message }) if at == channel => {
                     Some(Ok(message))
                 }
                 Ok(_) => None,

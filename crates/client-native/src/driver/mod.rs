@@ -24,7 +24,7 @@ use tokio::{
 use tracing::{debug, warn};
 
 use crate::{
-    Happening,
+    ClientEvent,
     endpoint::Endpoint,
     state::{Job, State},
 };
@@ -70,11 +70,11 @@ pub(crate) struct Inlets {
 }
 
 /// The sending side of the state that the app reads.
-pub(crate) struct Outlets {
+pub(crate) struct Senders {
     pub(crate) connection: watch::Sender<Connection>,
     pub(crate) inbox: watch::Sender<InboxView>,
     pub(crate) outbox: watch::Sender<Outbox>,
-    pub(crate) happenings: broadcast::Sender<Happening>,
+    pub(crate) events: broadcast::Sender<ClientEvent>,
 }
 
 /// The result of [`Driver::next`].
@@ -98,7 +98,7 @@ pub(crate) struct Driver {
     timer: Option<u64>,
     inputs: mpsc::Receiver<Input>,
     wanted: Arc<Notify>,
-    outlets: Outlets,
+    senders: Senders,
     /// Calls whose intents have no answer yet. The core's `outbox_max` bounds them, because the
     /// core at once answers the intents that it does not take.
     calls: BTreeMap<u64, oneshot::Sender<Answer>>,
@@ -114,7 +114,7 @@ impl Driver {
         asking: Asking,
         state: Option<State>,
         inlets: Inlets,
-        outlets: Outlets,
+        senders: Senders,
     ) -> Self {
         let Inlets { inputs, sender, wanted } = inlets;
         Self {
@@ -128,7 +128,7 @@ impl Driver {
             timer: None,
             inputs,
             wanted,
-            outlets,
+            senders,
             calls: BTreeMap::new(),
             last_intent: 0,
             commands: Vec::new(),
@@ -246,10 +246,10 @@ impl Driver {
             Command::AbortCredential { attempt } => self.asking.abort(attempt),
             Command::SetTimer { at } => self.timer = at,
             Command::Changed(readable) => self.show(readable),
-            Command::Arrived(item) => self.tell(Happening::Arrived(Arc::from(item))),
+            Command::Arrived(item) => self.emit(ClientEvent::Arrived(Arc::from(item))),
             Command::Gap { channel, from, to, why } => {
                 warn!(%channel, from, to, ?why, "records are missing");
-                self.tell(Happening::Gap { channel, from, to, why });
+                self.emit(ClientEvent::Gap { channel, from, to, why });
             }
             Command::Settled { intent, result } => {
                 if let Some(reply) = self.calls.remove(&intent) {
@@ -257,17 +257,17 @@ impl Driver {
                     let _ = reply.send(result);
                 }
             }
-            Command::Failed(failed) => self.tell(Happening::Failed(failed)),
+            Command::Failed(failed) => self.emit(ClientEvent::Failed(failed)),
             Command::Report(error) => {
                 warn!(code = error.code, "{}", error.message);
-                self.tell(Happening::Error(error));
+                self.emit(ClientEvent::Error(error));
             }
             Command::ChannelChanged(channel) => {
                 let view = self.core.channel(&channel);
                 self.channels.show(&channel, view);
             }
             Command::Message { channel, message } => {
-                self.tell(Happening::Message { channel, message: Arc::clone(&message) });
+                self.emit(ClientEvent::Message { channel, message: Arc::clone(&message) });
             }
             Command::Load { user } => self.ask(Job::Load { key: user }),
             Command::Save { user, cursors, over, text } => {
@@ -289,13 +289,13 @@ impl Driver {
     fn show(&mut self, readable: Readable) {
         match readable {
             Readable::Connection => {
-                self.outlets.connection.send_replace(self.core.connection().clone());
+                self.senders.connection.send_replace(self.core.connection().clone());
             }
             Readable::Inbox => {
-                self.outlets.inbox.send_replace(self.core.inbox(&Filter::default()));
+                self.senders.inbox.send_replace(self.core.inbox(&Filter::default()));
             }
             Readable::Outbox => {
-                self.outlets.outbox.send_replace(self.core.outbox().clone());
+                self.senders.outbox.send_replace(self.core.outbox().clone());
             }
         }
     }
@@ -308,9 +308,9 @@ impl Driver {
         }
     }
 
-    fn tell(&self, happening: Happening) {
+    fn emit(&self, event: ClientEvent) {
         // An error means that there is no listener.
-        let _ = self.outlets.happenings.send(happening);
+        let _ = self.senders.events.send(event);
     }
 }
 

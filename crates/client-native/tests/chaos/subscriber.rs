@@ -3,7 +3,7 @@
 use std::{pin::pin, time::Duration};
 
 use futures_util::StreamExt as _;
-use tidings_client::{Backoff, Body, Client, Happening, InboxStatus, TransportKind};
+use tidings_client::{Backoff, Body, Client, ClientEvent, InboxStatus, TransportKind};
 use tidings_protocol::{Channel, Epoch};
 use tokio::{sync::watch, task::JoinHandle};
 
@@ -58,13 +58,13 @@ impl Subscriber {
                 .unwrap()
         };
         let (sender, received) = watch::channel(Vec::new());
-        let mut happenings = Box::pin(client.happenings());
+        let mut events = Box::pin(client.events());
         let listener = name.clone();
         let listening = tokio::spawn(async move {
-            let mut happenings = pin!(&mut happenings);
-            while let Some(happening) = happenings.next().await {
-                match happening.unwrap() {
-                    Happening::Arrived(item) => {
+            let mut events = pin!(&mut events);
+            while let Some(event) = events.next().await {
+                match event.unwrap() {
+                    ClientEvent::Arrived(item) => {
                         let body: Body = Body::of(&item).unwrap();
                         let received = Received {
                             channel: item.key.channel.clone(),
@@ -76,7 +76,7 @@ impl Subscriber {
                         sender.send_modify(|all| all.push(received));
                     }
                     // A server that is down is reported; no other error may come.
-                    Happening::Error(error) => assert!(error.retry, "{listener}: {error}"),
+                    ClientEvent::Error(error) => assert!(error.retry, "{listener}: {error}"),
                     other => panic!("{listener}: {other:?}"),
                 }
             }

@@ -21,7 +21,7 @@ use std::{
 use futures_util::StreamExt as _;
 use serde::Deserialize;
 use serde_json::json;
-use tidings_client::{Body, Client, Happening, InboxStatus, Lagged, Status};
+use tidings_client::{Body, Client, ClientEvent, InboxStatus, Lagged, Status};
 use tokio::io::AsyncWriteExt as _;
 use tokio_tungstenite::tungstenite::Message;
 
@@ -105,8 +105,8 @@ async fn answers_a_mark_when_the_server_stored_it() {
 async fn rolls_back_a_mark_that_is_refused() {
     let server = Scripted::new().await;
     let client = server.client().build().unwrap();
-    let failed = client.happenings().filter_map(async |happening| match happening {
-        Ok(Happening::Failed(failed)) => Some(failed),
+    let failed = client.events().filter_map(async |event| match event {
+        Ok(ClientEvent::Failed(failed)) => Some(failed),
         _ => None,
     });
     let mut session = server.live().await;
@@ -206,7 +206,7 @@ async fn says_what_the_server_answered_instead_of_upgrading() {
 async fn says_goodbye_and_then_refuses_every_call() {
     let server = Scripted::new().await;
     let client = server.client().build().unwrap();
-    let mut happenings = pin!(client.happenings());
+    let mut events = pin!(client.events());
     let mut session = server.live_with(&client).await;
     let (inbox, closing) = (client.inbox(), tokio::spawn(client.close()));
     match session.frame().await {
@@ -215,7 +215,7 @@ async fn says_goodbye_and_then_refuses_every_call() {
     }
     assert_eq!(session.frame().await, None);
     patiently("the end", closing).await.unwrap();
-    assert_eq!(patiently("the streams' end", happenings.next()).await, None);
+    assert_eq!(patiently("the streams' end", events.next()).await, None);
     assert_eq!(inbox.mark_all_read().await.unwrap_err().code, "closed");
 }
 

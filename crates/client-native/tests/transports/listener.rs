@@ -7,8 +7,8 @@ use std::sync::{
 
 use futures_util::StreamExt as _;
 use tidings_client::{
-    Body, Builder, ChannelStatus, Client, Connection, Happening, InboxStatus, Status, Subscription,
-    TransportKind,
+    Body, Builder, ChannelStatus, Client, ClientEvent, Connection, InboxStatus, Status,
+    Subscription, TransportKind,
 };
 use tokio::{sync::watch, task::JoinHandle};
 
@@ -38,21 +38,21 @@ impl Listener {
     pub(crate) fn new(builder: Builder) -> Self {
         let client = builder.build().unwrap();
         let (sender, received) = watch::channel(Vec::new());
-        let mut happenings = Box::pin(client.happenings());
+        let mut events = Box::pin(client.events());
         let listening = tokio::spawn(async move {
-            while let Some(happening) = happenings.next().await {
-                let word = match happening.unwrap() {
-                    Happening::Arrived(item) => {
+            while let Some(event) = events.next().await {
+                let word = match event.unwrap() {
+                    ClientEvent::Arrived(item) => {
                         let body: Body = Body::of(&item).unwrap();
                         body.title
                     }
-                    Happening::Message { channel, message } => {
+                    ClientEvent::Message { channel, message } => {
                         format!("{channel}: {}", message.data.as_str())
                     }
                     // Every refusal is reported here, too.
-                    Happening::Failed(intent) => format!("failed: {}", intent.error.code),
+                    ClientEvent::Failed(intent) => format!("failed: {}", intent.error.code),
                     // A server that is down is reported; no other error may come.
-                    Happening::Error(error) if error.retry => continue,
+                    ClientEvent::Error(error) if error.retry => continue,
                     other => panic!("{other:?}"),
                 };
                 sender.send_modify(|all| all.push(word));

@@ -10,7 +10,7 @@ use tokio::sync::broadcast::{Receiver, error::RecvError};
 /// An event the app may react to. States (inbox, connection) are read elsewhere and never missed.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum Happening {
+pub enum ClientEvent {
     /// A notification arrived, live or by resume, but not in a snapshot: once for each record.
     Arrived(Arc<ItemView>),
     /// A message arrived in a channel with readers, live or by resume: once for each record.
@@ -47,12 +47,12 @@ pub struct Lagged {
 }
 
 /// The stream of events; it ends with the client.
-pub(crate) fn happenings(
-    receiver: Receiver<Happening>,
-) -> impl Stream<Item = Result<Happening, Lagged>> {
+pub(crate) fn events(
+    receiver: Receiver<ClientEvent>,
+) -> impl Stream<Item = Result<ClientEvent, Lagged>> {
     stream::unfold(receiver, |mut receiver| async move {
         let item = match receiver.recv().await {
-            Ok(happening) => Ok(happening),
+            Ok(event) => Ok(event),
             Err(RecvError::Lagged(missed)) => Err(Lagged { missed }),
             Err(RecvError::Closed) => return None,
         };
