@@ -87,19 +87,19 @@ pub enum Delivery {
 /// and puts each behind a lock. All calls are short and none blocks.
 #[derive(Debug)]
 pub struct Hub<S> {
-    topics: BTreeMap<Channel, Topic<S>>,
+    fan_outs: BTreeMap<Channel, ChannelFanOut<S>>,
     generation: u32,
 }
 
 impl<S> Default for Hub<S> {
     fn default() -> Self {
-        Self { topics: BTreeMap::new(), generation: 0 }
+        Self { fan_outs: BTreeMap::new(), generation: 0 }
     }
 }
 
 /// The state of a channel that has subscribers.
 #[derive(Debug)]
-struct Topic<S> {
+struct ChannelFanOut<S> {
     /// Epoch and newest offset that this hub delivered; unknown until the first record or live
     /// subscriber.
     top: Option<(Epoch, u64)>,
@@ -130,8 +130,8 @@ impl<S: Sink> Hub<S> {
     /// missed.
     pub fn attach(&mut self, channel: &Channel, sink: S) -> Slot {
         self.generation = self.generation.wrapping_add(1);
-        let topic = self.topics.entry(channel.clone()).or_insert_with(Topic::empty);
-        topic.insert(sink, self.generation)
+        let fan_out = self.fan_outs.entry(channel.clone()).or_insert_with(ChannelFanOut::empty);
+        fan_out.insert(sink, self.generation)
     }
 
     /// Everything up to `sent` was queued for this subscriber. Switches it to live if the log holds
@@ -139,33 +139,33 @@ impl<S: Sink> Hub<S> {
     ///
     /// `sent` may be above this hub's top: a reader of the log can be ahead of the fan-out.
     pub fn go_live(&mut self, channel: &Channel, slot: Slot, epoch: Epoch, sent: u64) -> GoLive {
-        let Some(topic) = self.topics.get_mut(channel) else { return GoLive::Behind };
-        if let Some(entry) = topic.entry(slot) {
+        let Some(fan_out) = self.fan_outs.get_mut(channel) else { return GoLive::Behind };
+        if let Some(entry) = fan_out.entry(slot) {
             entry.sent = CATCHING_UP;
         }
         // A hint counts only once: if the log does not have the hinted record, the subscriber must
         // not read for ever.
-        if topic.hinted.take().is_some_and(|(named, top)| named != epoch || top > sent) {
+        if fan_out.hinted.take().is_some_and(|(named, top)| named != epoch || top > sent) {
             return GoLive::Behind;
         }
-        let sent = match topic.top {
+        let sent = match fan_out.top {
             Some((known, top)) if planted::on(Planted::LiveWithoutLock) && known == epoch => {
                 top.max(sent)
             }
             _ => sent,
         };
-        match topic.top {
+        match fan_out.top {
             // Two readers saw different logs. All subscribers read again, which shows the current
             // log.
             Some((known, _)) if known != epoch && epoch != NO_LOG => {
-                topic.start_over(channel);
+                fan_out.start_over(channel);
                 return GoLive::Behind;
             }
             Some((known, top)) if known != epoch || top > sent => return GoLive::Behind,
             Some(_) => {}
-            None => topic.top = Some((epoch, sent)),
+            None => fan_out.top = Some((epoch, sent)),
         }
-        match topic.entry(slot) {
+        match fan_out.entry(slot) {
             Some(entry) => {
                 entry.sent = sent;
                 GoLive::Live
@@ -177,10 +177,10 @@ impl<S: Sink> Hub<S> {
     /// Removes a subscriber; an unknown slot is no error. The channel is removed with its last
     /// subscriber.
     pub fn detach(&mut self, channel: &Channel, slot: Slot) {
-        if let Some(topic) = self.topics.get_mut(channel) {
-            topic.remove(slot);
-            if topic.free.len() == topic.entries.len() {
-                self.topics.remove(channel);
+        if let Some(fan_out) = self.fan_outs.get_mut(channel) {
+            fan_out.remove(slot);
+            if fan_out.free.len() == fan_out.entries.len() {
+                self.fan_outs.remove(channel);
             }
         }
     }
@@ -188,24 +188,26 @@ impl<S: Sink> Hub<S> {
     /// A record became durable. Call it once for each record, in the order of commits. Doubled and
     /// early calls are harmless.
     pub fn committed(&mut self, record: &Record) -> Delivery {
-        let Some(topic) = self.topics.get_mut(&record.channel) else { return Delivery::Nothing };
-        match topic.top {
+        let Some(fan_out) = self.fan_outs.get_mut(&record.channel) else {
+            return Delivery::Nothing;
+        };
+        match fan_out.top {
             Some((epoch, top)) if epoch == record.epoch => {
                 if record.offset <= top {
                     return Delivery::Nothing;
                 }
                 // Without live subscribers a hole is harmless: all will read the log before they go
                 // live.
-                if record.offset > top + 1 && topic.has_live() {
+                if record.offset > top + 1 && fan_out.has_live() {
                     return Delivery::Hole { after: top };
                 }
             }
             // Another log: no subscriber has the record before this one.
-            Some(_) => topic.send_back(&record.channel),
+            Some(_) => fan_out.send_back(&record.channel),
             None => {}
         }
-        topic.top = Some((record.epoch, record.offset));
-        match topic.deliver(record) {
+        fan_out.top = Some((record.epoch, record.offset));
+        match fan_out.deliver(record) {
             0 => Delivery::Nothing,
             pushed => Delivery::Pushed(pushed),
         }
@@ -213,15 +215,15 @@ impl<S: Sink> Hub<S> {
 
     /// Takes a hint of how far a channel's log goes. `Hole` if this hub should read the log.
     pub fn hint(&mut self, hint: &Hint) -> Delivery {
-        let Some(topic) = self.topics.get_mut(&hint.channel) else { return Delivery::Nothing };
-        match topic.top {
+        let Some(fan_out) = self.fan_outs.get_mut(&hint.channel) else { return Delivery::Nothing };
+        match fan_out.top {
             Some((known, top)) if known == hint.epoch && hint.top <= top => Delivery::Nothing,
-            Some((known, top)) if topic.has_live() => match known == hint.epoch {
+            Some((known, top)) if fan_out.has_live() => match known == hint.epoch {
                 true => Delivery::Hole { after: top },
                 false => Delivery::OtherLog,
             },
             _ => {
-                topic.hinted = Some((hint.epoch, hint.top));
+                fan_out.hinted = Some((hint.epoch, hint.top));
                 Delivery::Nothing
             }
         }
@@ -229,11 +231,11 @@ impl<S: Sink> Hub<S> {
 
     /// Takes a channel's head, read from the log. `Hole` if this hub should read on.
     pub fn head(&mut self, channel: &Channel, head: Head) -> Delivery {
-        let Some(topic) = self.topics.get_mut(channel) else { return Delivery::Nothing };
-        match topic.top {
-            Some((known, _)) if known != head.epoch => topic.start_over(channel),
+        let Some(fan_out) = self.fan_outs.get_mut(channel) else { return Delivery::Nothing };
+        match fan_out.top {
+            Some((known, _)) if known != head.epoch => fan_out.start_over(channel),
             // The missing records are trimmed: each session tells its own client of the gap.
-            Some((_, top)) if head.first > top + 1 => topic.start_over(channel),
+            Some((_, top)) if head.first > top + 1 => fan_out.start_over(channel),
             Some(_) | None => {
                 let Head { epoch, top, .. } = head;
                 return self.hint(&Hint { channel: channel.clone(), epoch, top });
@@ -244,8 +246,8 @@ impl<S: Sink> Hub<S> {
 
     /// This hub can't fill the hole by itself: all subscribers read the log again.
     pub fn send_back(&mut self, channel: &Channel) {
-        if let Some(topic) = self.topics.get_mut(channel) {
-            topic.start_over(channel);
+        if let Some(fan_out) = self.fan_outs.get_mut(channel) {
+            fan_out.start_over(channel);
         }
     }
 
@@ -253,23 +255,23 @@ impl<S: Sink> Hub<S> {
     /// while the subscriber catches up.
     #[must_use]
     pub fn live_top(&self, channel: &Channel, slot: Slot) -> Option<u64> {
-        let topic = self.topics.get(channel)?;
-        let entry = topic.entries.get(slot.index as usize)?;
+        let fan_out = self.fan_outs.get(channel)?;
+        let entry = fan_out.entries.get(slot.index as usize)?;
         let live = entry.generation == slot.generation
             && entry.sink.is_some()
             && entry.sent != CATCHING_UP;
-        topic.top.filter(|_| live).map(|(_, top)| top)
+        fan_out.top.filter(|_| live).map(|(_, top)| top)
     }
 
     /// The number of channels that have subscribers.
     #[must_use]
     pub fn channels(&self) -> usize {
-        self.topics.len()
+        self.fan_outs.len()
     }
 
     /// Channels that have subscribers, for the regular poll of the log.
     pub fn listened(&self) -> impl Iterator<Item = &Channel> {
-        self.topics.keys()
+        self.fan_outs.keys()
     }
 }
 
@@ -295,7 +297,7 @@ impl<S: Sink> Hubs for Hub<S> {
     }
 }
 
-impl<S: Sink> Topic<S> {
+impl<S: Sink> ChannelFanOut<S> {
     const fn empty() -> Self {
         Self { top: None, hinted: None, entries: Vec::new(), free: Vec::new() }
     }
