@@ -17,7 +17,7 @@ pub(crate) struct Trip {
     /// Milliseconds of a round trip, averaged over the last few; 0: unknown.
     measured: u64,
     /// Attempts in a row that timed out.
-    overdue: u32,
+    timeouts: u32,
 }
 
 impl Trip {
@@ -30,17 +30,17 @@ impl Trip {
 
     /// An attempt timed out.
     pub(crate) fn ran_out(&mut self) {
-        self.overdue = (self.overdue + 1).min(DOUBLINGS_MAX);
+        self.timeouts = (self.timeouts + 1).min(DOUBLINGS_MAX);
     }
 
     /// A connection has caught up.
     pub(crate) fn got_through(&mut self) {
-        self.overdue = 0;
+        self.timeouts = 0;
     }
 
     /// How long to wait; `least` is enough for most networks.
     pub(crate) fn patience(self, least: u64) -> u64 {
-        let wanted = (least << self.overdue).max(TRIPS * self.measured);
+        let wanted = (least << self.timeouts).max(TRIPS * self.measured);
         wanted.min(PATIENCE_MAX).max(least)
     }
 

@@ -45,7 +45,7 @@ pub struct Account {
     /// In monotonic nanoseconds.
     paid_until: [AtomicU64; KINDS],
     /// Units not yet reported to other nodes.
-    untold: [AtomicU64; KINDS],
+    unreported: [AtomicU64; KINDS],
     /// Refusals not yet reported to the log.
     refused: [AtomicU64; KINDS],
     /// Requests with messages in progress.
@@ -121,11 +121,13 @@ impl Account {
     /// The use to report to other nodes, once it is more than a small part of a burst. It then
     /// counts as reported.
     #[must_use]
-    pub fn take_untold(&self, limits: &Limits) -> Option<Cost> {
-        let units = |kind: Kind| self.untold[kind.index()].load(Ordering::Relaxed);
+    pub fn take_unreported(&self, limits: &Limits) -> Option<Cost> {
+        let units = |kind: Kind| self.unreported[kind.index()].load(Ordering::Relaxed);
         let is_much =
             Kind::ALL.into_iter().any(|kind| units(kind) > limits.user.rate(kind).burst / PART);
-        is_much.then(|| Cost::new(self.untold.each_ref().map(|one| one.swap(0, Ordering::Relaxed))))
+        is_much.then(|| {
+            Cost::new(self.unreported.each_ref().map(|one| one.swap(0, Ordering::Relaxed)))
+        })
     }
 
     /// Refusals since the last call, by kind.
@@ -182,7 +184,7 @@ impl Account {
     fn note(&self, cost: Cost) {
         for kind in Kind::ALL {
             if cost.of(kind) > 0 {
-                self.untold[kind.index()].fetch_add(cost.of(kind), Ordering::Relaxed);
+                self.unreported[kind.index()].fetch_add(cost.of(kind), Ordering::Relaxed);
             }
         }
     }

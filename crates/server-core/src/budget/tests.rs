@@ -88,7 +88,7 @@ fn three_nodes_that_tell_each_other_let_about_one_rate_through() {
         for now in (second * 1_000..(second + 1) * 1_000).step_by(2) {
             passed += nodes.iter().filter(|node| said(node, now, &limits)).count();
         }
-        let told = nodes.each_ref().map(|node| node.take_untold(&limits));
+        let told = nodes.each_ref().map(|node| node.take_unreported(&limits));
         for (from, cost) in told.into_iter().enumerate() {
             for (_, node) in nodes.iter().enumerate().filter(|(to, _)| *to != from) {
                 let cost = cost.unwrap_or_default();
@@ -107,10 +107,10 @@ fn only_much_is_told_and_once() {
     for _ in 0..10 {
         said(&account, 0, &limits);
     }
-    assert_eq!(account.take_untold(&limits), None);
+    assert_eq!(account.take_unreported(&limits), None);
     said(&account, 0, &limits);
-    assert_eq!(account.take_untold(&limits), Some(Cost::new([11, 0, 0, 0, 0])));
-    assert_eq!(account.take_untold(&limits), None);
+    assert_eq!(account.take_unreported(&limits), Some(Cost::new([11, 0, 0, 0, 0])));
+    assert_eq!(account.take_unreported(&limits), None);
 }
 
 #[test]

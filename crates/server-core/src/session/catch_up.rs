@@ -123,7 +123,7 @@ impl Open {
     /// Reads the next page, or goes live if everything known was sent.
     pub(super) fn catch_up(&mut self, index: usize, turn: &mut Turn<'_>) {
         let Some(one) = self.subscriptions.get_mut(index) else { return };
-        if one.sent >= one.told {
+        if one.sent >= one.reported_top {
             one.go_live(turn);
         } else {
             self.want_page(index);

@@ -132,7 +132,7 @@ pub enum Command {
         slot: Slot,
     },
     /// [`crate::Hub::live_top`] of each subscription; answer `TopsRead` with the live ones.
-    Tops {
+    ReadTops {
         /// Comes back in the answer.
         id: Option<u64>,
         /// The subscriptions.

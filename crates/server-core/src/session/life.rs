@@ -26,7 +26,7 @@ pub(super) struct Life {
     issued_at: u64,
     expires_at: Option<u64>,
     /// `expiring` was sent for this credential.
-    told: bool,
+    warned: bool,
     /// The kind of stream, and the monotonic time of its end.
     stream: Option<(Stream, u64)>,
 }
@@ -42,7 +42,7 @@ impl Life {
         let most = turn.limits.stream_ms;
         let stream = stream.map(|stream| (stream, now + most - turn.ids.below(most / 4)));
         let life =
-            Self { last_seen: now, pinged_at: None, issued_at, expires_at, told: false, stream };
+            Self { last_seen: now, pinged_at: None, issued_at, expires_at, warned: false, stream };
         life.arm(turn);
         life
     }
@@ -59,7 +59,7 @@ impl Life {
 
     /// Takes over a new credential.
     pub(super) fn renew(&mut self, issued_at: u64, expires_at: Option<u64>, turn: &mut Turn<'_>) {
-        *self = Self { issued_at, expires_at, told: false, ..*self };
+        *self = Self { issued_at, expires_at, warned: false, ..*self };
         self.arm(turn);
     }
 
@@ -71,8 +71,8 @@ impl Life {
             if now.wall >= end.saturating_add(turn.limits.grace_ms) {
                 return Due::End(turn.close(&ErrorCode::Expired.into()));
             }
-            if !self.told && now.wall >= self.warn_at(turn) {
-                self.told = true;
+            if !self.warned && now.wall >= self.warn_at(turn) {
+                self.warned = true;
                 turn.send(&server::Expiring { expires_at: end });
             }
         }
@@ -106,7 +106,7 @@ impl Life {
             None => self.last_seen + turn.limits.idle_ms,
         };
         let end = self.expires_at.map(|end| {
-            let wall = if self.told {
+            let wall = if self.warned {
                 end.saturating_add(turn.limits.grace_ms)
             } else {
                 self.warn_at(turn)

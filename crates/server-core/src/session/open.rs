@@ -249,7 +249,7 @@ impl Open {
         // continue, even without the right to read back.
         for one in self.subscriptions.iter_mut().skip(2) {
             if Caller::User(&self.who).check(&one.channel, Right::History).is_err() {
-                one.from = one.from.or_else(|| NonZeroU64::new(one.told + 1));
+                one.from = one.from.or_else(|| NonZeroU64::new(one.reported_top + 1));
             }
         }
         for mut one in lost {

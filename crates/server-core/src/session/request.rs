@@ -123,7 +123,7 @@ impl Open {
     pub(super) fn ping(&self, id: Option<u64>, turn: &mut Turn<'_>) {
         let live = self.subscriptions.iter().filter(|one| one.state == SubscriptionState::Live);
         let of: Vec<_> = live.filter_map(|one| Some((one.channel.clone(), one.slot?))).collect();
-        turn.out.push(Command::Tops { id, of });
+        turn.out.push(Command::ReadTops { id, of });
     }
 
     /// Reports the tops that the client does not know yet. So the client notices the loss of a last
@@ -132,9 +132,9 @@ impl Open {
         let mut changed = Channels::default();
         for (channel, top) in tops {
             if let Some(one) = self.subscription(&channel)
-                && one.told != top
+                && one.reported_top != top
             {
-                one.told = top;
+                one.reported_top = top;
                 changed.insert(channel, top);
             }
         }

@@ -25,7 +25,7 @@ pub(super) struct Subscription {
     /// Last offset sent while catching up. While live, the hub counts.
     pub(super) sent: u64,
     /// Newest top that the client knows.
-    pub(super) told: u64,
+    pub(super) reported_top: u64,
     /// The first offset that the user may read. `None`: all of the log.
     pub(super) from: Option<NonZeroU64>,
     pub(super) state: SubscriptionState,
@@ -54,7 +54,7 @@ impl Subscription {
             slot: None,
             epoch: NO_LOG,
             sent: 0,
-            told: 0,
+            reported_top: 0,
             from: None,
             state: SubscriptionState::Starting,
         }
@@ -96,7 +96,7 @@ impl Subscription {
         self.epoch = head.epoch;
         let left_out = recovered && offset < head.top && planted::on(Planted::ResumeOffByOne);
         self.sent = offset + u64::from(left_out);
-        self.told = head.top.max(offset);
+        self.reported_top = head.top.max(offset);
         let (channel, epoch, first, top) =
             (self.channel.clone(), head.epoch, head.first, head.top.max(offset));
         let proof = self.from.zip(turn.proofs);

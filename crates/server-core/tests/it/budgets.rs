@@ -141,7 +141,7 @@ fn control_frames_are_held_to_the_rate_of_messages() {
     assert_eq!(frames, 99 + 20 + 1, "what is left of a burst, and the strikes");
     assert_eq!((peer.error().code.as_str(), peer.closed), ("flood", Some(CloseCode::FLOOD)));
     let account = server.account("u1");
-    assert!(account.take_untold(&server.limits).is_some_and(|cost| cost != Cost::default()));
+    assert!(account.take_unreported(&server.limits).is_some_and(|cost| cost != Cost::default()));
 }
 
 /// An outbox that was filled offline is sent over one connection, at the pace of this project's

@@ -207,7 +207,7 @@ impl Server {
                     });
                 }
                 Command::Detach { channel, slot } => self.hub.detach(&channel, slot),
-                Command::Tops { id, of } => {
+                Command::ReadTops { id, of } => {
                     let live = |(channel, slot): (Channel, Slot)| {
                         let top = self.hub.live_top(&channel, slot)?;
                         Some((channel, top))

@@ -116,7 +116,7 @@ impl Budgets {
         for part in &self.parts {
             for (user, account) in &lock(part).accounts {
                 if used.len() < TOLD_AT_ONCE
-                    && let Some(cost) = account.take_untold(&self.limits)
+                    && let Some(cost) = account.take_unreported(&self.limits)
                 {
                     used.push(BusMessage::Used { user: user.to_string(), cost });
                 }

@@ -38,7 +38,7 @@ impl Node {
                     });
                 }
                 Command::Detach { channel, slot } => self.hub.detach(&channel, slot),
-                Command::Tops { id, of } => {
+                Command::ReadTops { id, of } => {
                     let live = of.into_iter().filter_map(|(channel, slot)| {
                         let top = self.hub.live_top(&channel, slot)?;
                         Some((channel, top))

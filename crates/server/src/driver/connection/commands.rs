@@ -108,7 +108,7 @@ impl<T: Transport> Connection<T> {
                 });
             }
             Command::Detach { channel, slot } => node.shards.of(&channel).detach(&channel, slot),
-            Command::Tops { id, of } => {
+            Command::ReadTops { id, of } => {
                 let top = |(channel, slot): (_, _)| {
                     let top = node.shards.of(&channel).live_top(&channel, slot)?;
                     Some((channel, top))
