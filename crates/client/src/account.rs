@@ -188,7 +188,7 @@ impl Context {
         self.timers.cancel(Timer::SignOut);
         let discarded = self.forget();
         self.account.named = User::Nobody;
-        self.tell(Command::SignedOut { discarded });
+        self.emit(Command::SignedOut { discarded });
     }
 
     /// The ticket function said that no user is signed in: the session ended or was revoked. All

@@ -5,7 +5,7 @@ use tidings_protocol::{ErrorCode, Retry, client::Refresh, server};
 use crate::{Command, Credential, Error, context::Context, error::Failure, timers::Timer};
 
 /// Puts a credential into the fields of `connect` or `refresh`.
-pub(crate) fn carry(
+pub(crate) fn fill_in(
     credential: &Credential,
     ticket: &mut Option<String>,
     token: &mut Option<String>,
@@ -85,7 +85,7 @@ impl Refresher {
         let mut refresh = Refresh { id: Some(id), ticket: None, token: None };
         match result {
             Ok(Credential::SignedOut) => return Renewal::SignedOut,
-            Ok(credential) => carry(credential, &mut refresh.ticket, &mut refresh.token),
+            Ok(credential) => fill_in(credential, &mut refresh.ticket, &mut refresh.token),
             Err(reason) => {
                 cx.report(Error::new(ErrorCode::TicketFailed, reason));
                 self.later(cx);

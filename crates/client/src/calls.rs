@@ -150,7 +150,7 @@ impl Client {
             | Event::FailedRetried { intent, .. } => {
                 self.cx.refuse(*intent, ErrorCode::ClosedByApp, "");
             }
-            Event::SignOutRequested { .. } => self.cx.tell(Command::SignedOut { discarded: 0 }),
+            Event::SignOutRequested { .. } => self.cx.emit(Command::SignedOut { discarded: 0 }),
             _ => {}
         }
     }

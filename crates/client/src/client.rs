@@ -296,11 +296,11 @@ impl Client {
             }
             Event::RequestReceived { request, text } => {
                 self.cx.request_received(*request, text);
-                self.carry();
+                self.drive_requests();
             }
             Event::RequestEnded { request, reason } => {
                 self.cx.request_ended(*request, reason.as_deref());
-                self.carry();
+                self.drive_requests();
             }
             Event::TransportOpened { transport } => {
                 self.on(Input::Opened { transport: *transport })
@@ -375,9 +375,9 @@ impl Client {
     }
 
     /// Executes the state machine's commands to HTTP transports, and gives it the results.
-    fn carry(&mut self) {
+    fn drive_requests(&mut self) {
         loop {
-            let events = self.cx.carry();
+            let events = self.cx.drive_requests();
             if events.is_empty() {
                 return;
             }
@@ -411,7 +411,7 @@ impl Client {
         let before = self.cx.inbox.revision();
         self.refresh_inbox();
         self.refresh_loads();
-        self.carry();
+        self.drive_requests();
         let outbox = self.cx.outbox.differs_from(&self.outbox);
         if outbox {
             self.outbox = self.cx.outbox.snapshot();
@@ -448,7 +448,7 @@ impl Client {
     fn refresh_loads(&mut self) {
         let most = self.cx.config.items_max;
         if !self.cx.inbox.pager.is_idle() {
-            let (done, idle) = self.cx.inbox.settle_loads(most);
+            let (done, idle) = self.cx.inbox.complete_loads(most);
             for intent in done {
                 self.cx.settle(intent, None);
             }

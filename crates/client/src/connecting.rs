@@ -7,7 +7,7 @@ use tidings_protocol::{
 
 use crate::{
     Command, Credential, Error, TransportKind,
-    auth::carry,
+    auth::fill_in,
     connected::Connected,
     context::Context,
     ended::Ended,
@@ -132,7 +132,7 @@ impl Connecting {
         cx: &mut Context,
     ) -> State {
         let mut connect = greeting(cx.config.instance.clone(), cx);
-        carry(credential, &mut connect.ticket, &mut connect.token);
+        fill_in(credential, &mut connect.ticket, &mut connect.token);
         if let Some(fold) = cx.inbox.fold() {
             let cursors = connect.cursors.get_or_insert_default();
             for &log in &LOGS {

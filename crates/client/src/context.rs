@@ -104,7 +104,7 @@ pub(crate) struct Context {
     pub(crate) out: Vec<Command>,
     /// Events for the app. They follow the snapshots' changes, so that a handler never sees an
     /// older state than its event.
-    told: Vec<Command>,
+    emitted: Vec<Command>,
 }
 
 impl Context {
@@ -142,7 +142,7 @@ impl Context {
             numbers,
             reports: (0, 0),
             out: Vec::new(),
-            told: Vec::new(),
+            emitted: Vec::new(),
             config,
         }
     }
@@ -158,8 +158,8 @@ impl Context {
     }
 
     /// Adds an event for the app, to be delivered when its snapshots are up to date.
-    pub(crate) fn tell(&mut self, command: Command) {
-        self.told.push(command);
+    pub(crate) fn emit(&mut self, command: Command) {
+        self.emitted.push(command);
     }
 
     /// Ends a call of the app with an error code.
@@ -171,7 +171,7 @@ impl Context {
     /// more.
     pub(crate) fn refuse_with(&mut self, intent: u64, error: Error) {
         if intent < ADOPTED {
-            self.tell(Command::Settled { intent, result: Err(error) });
+            self.emit(Command::Settled { intent, result: Err(error) });
         }
     }
 
@@ -179,13 +179,13 @@ impl Context {
     pub(crate) fn failed(&mut self, failed: FailedIntent) {
         self.outbox.forget_failed(self.config.failed_max as usize);
         self.refuse_with(failed.id, failed.error.clone());
-        self.tell(Command::Failed(failed));
+        self.emit(Command::Failed(failed));
     }
 
     /// Ends a call of the app with success.
     pub(crate) fn settle(&mut self, intent: u64, stored: Option<Stored>) {
         if intent < ADOPTED {
-            self.tell(Command::Settled { intent, result: Ok(stored) });
+            self.emit(Command::Settled { intent, result: Ok(stored) });
         }
     }
 
@@ -199,7 +199,7 @@ impl Context {
         } else {
             return;
         }
-        self.tell(Command::Report(error));
+        self.emit(Command::Report(error));
     }
 
     /// Sets a deadline from now.
@@ -288,6 +288,6 @@ impl Context {
         for readable in changed.iter().flatten() {
             out.push(Command::Changed(*readable));
         }
-        out.append(&mut self.told);
+        out.append(&mut self.emitted);
     }
 }

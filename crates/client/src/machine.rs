@@ -147,7 +147,7 @@ impl State {
 
     /// The client makes no further attempt by itself.
     fn fail(error: Error, cx: &mut Context) -> Self {
-        cx.tell(crate::Command::Report(error.clone()));
+        cx.emit(crate::Command::Report(error.clone()));
         cx.trouble = Some(error);
         Self::Ended(Ended::Failed)
     }

@@ -117,7 +117,7 @@ impl Resume {
         } else {
             SubscriptionState::Broken(answer.top)
         };
-        self.settle(cx);
+        self.check_live(cx);
         true
     }
 
@@ -207,7 +207,7 @@ impl Resume {
         fold.hold(entry);
         // Read on another device before it came here: not news.
         if fresh && !view.read && !view.archived {
-            cx.tell(Command::Arrived(Box::new(view)));
+            cx.emit(Command::Arrived(Box::new(view)));
         }
         self.folded(cx);
         Ok(())
@@ -272,7 +272,7 @@ impl Resume {
         if cx.gap.as_ref() != Some(&index) {
             cx.gap = Some(index);
             let Gap { channel, from, to, why } = gap.clone();
-            cx.tell(Command::Gap { channel, from, to, why });
+            cx.emit(Command::Gap { channel, from, to, why });
         }
         match self.subscriptions[log as usize] {
             SubscriptionState::Asked | SubscriptionState::Broken(_) => Ok(()),
@@ -388,10 +388,10 @@ impl Resume {
     /// The fold went on, and nothing pending or paged is laid over it.
     pub(crate) fn go_on(&mut self, cx: &mut Context) {
         cx.save_soon();
-        self.settle(cx);
+        self.check_live(cx);
     }
 
-    fn settle(&mut self, cx: &mut Context) {
+    fn check_live(&mut self, cx: &mut Context) {
         for &log in &LOGS {
             if let Some(fold) = cx.inbox.fold() {
                 self.subscriptions[log as usize].reached(fold.cursor(log).offset);

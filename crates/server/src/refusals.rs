@@ -20,17 +20,17 @@ const MINUTE: u64 = 60_000;
 /// Writes refusals to the log.
 #[derive(Debug, Default)]
 pub(crate) struct Refusals {
-    told: Mutex<Told>,
+    recorded: Mutex<Recorded>,
     /// Set once an unknown proxy was logged.
     of_proxy: OnceLock<()>,
 }
 
 impl Refusals {
     /// A request or connection was refused.
-    pub(crate) fn tell(&self, code: ErrorCode, cause: &str, address: Option<IpAddr>, wall: u64) {
+    pub(crate) fn record(&self, code: ErrorCode, cause: &str, address: Option<IpAddr>, wall: u64) {
         let cause = if cause.is_empty() { code.advice() } else { cause };
         let cause: String = cause.chars().take(CHARS).collect();
-        let Some((cause, count)) = self.told().count(code, cause, wall) else { return };
+        let Some((cause, count)) = self.recorded().count(code, cause, wall) else { return };
         let address = address.map(|address| address.to_string()).unwrap_or_default();
         let code = code.as_str();
         match code {
@@ -42,7 +42,7 @@ impl Refusals {
 
     /// Requests seem to come through a proxy that the settings do not name. Logged only once,
     /// because any client may forge the forwarded address.
-    pub(crate) fn tell_of_proxy(&self, address: IpAddr) {
+    pub(crate) fn record_proxy(&self, address: IpAddr) {
         if self.of_proxy.set(()).is_ok() {
             tracing::warn!(
                 %address,
@@ -52,9 +52,9 @@ impl Refusals {
     }
 
     /// A share of a bound is used up.
-    pub(crate) fn tell_share(&self, cause: &str, whose: &Principal, wall: u64) {
-        let told = self.told().count(ErrorCode::Busy, cause.to_owned(), wall);
-        let Some((cause, count)) = told else { return };
+    pub(crate) fn record_share(&self, cause: &str, whose: &Principal, wall: u64) {
+        let recorded = self.recorded().count(ErrorCode::Busy, cause.to_owned(), wall);
+        let Some((cause, count)) = recorded else { return };
         let code = ErrorCode::Busy.as_str();
         match whose {
             Principal::Server => tracing::warn!(code, cause, count, "a share is used up"),
@@ -73,20 +73,20 @@ impl Refusals {
 
     /// Logs how many further refusals followed those of the last minutes.
     pub(crate) fn sum_up(&self, wall: u64) {
-        let due = self.told().due(wall);
+        let due = self.recorded().due(wall);
         for (code, cause, count) in due {
             tracing::warn!(code, cause, count, "refused, further times within the last minutes");
         }
     }
 
     /// The counts are consistent between calls, so a panic elsewhere does no harm.
-    fn told(&self) -> std::sync::MutexGuard<'_, Told> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    fn recorded(&self) -> std::sync::MutexGuard<'_, Recorded> {
+        self.recorded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[derive(Debug, Default)]
-struct Told(HashMap<(&'static str, String), Line>);
+struct Recorded(HashMap<(&'static str, String), Line>);
 
 #[derive(Debug)]
 struct Line {
@@ -96,7 +96,7 @@ struct Line {
     unsaid: u64,
 }
 
-impl Told {
+impl Recorded {
     /// Counts a refusal. Returns a line to write, if one is due: the cause, and the refusals since
     /// the last line.
     fn count(&mut self, code: ErrorCode, cause: String, wall: u64) -> Option<(String, u64)> {
@@ -147,37 +147,41 @@ impl Told {
 mod tests {
     use super::*;
 
-    fn count(told: &mut Told, cause: &str, wall: u64) -> Option<u64> {
-        told.count(ErrorCode::Unauthorized, cause.to_owned(), wall).map(|(_, count)| count)
+    fn count(recorded: &mut Recorded, cause: &str, wall: u64) -> Option<u64> {
+        recorded.count(ErrorCode::Unauthorized, cause.to_owned(), wall).map(|(_, count)| count)
     }
 
     #[test]
     fn a_cause_is_told_once_a_minute_with_how_often() {
-        let mut told = Told::default();
-        assert_eq!(count(&mut told, "no key", 1_000), Some(1));
-        assert_eq!(count(&mut told, "no key", 2_000), None);
-        assert_eq!(count(&mut told, "too old", 2_000), Some(1), "another cause has its own line");
-        assert_eq!(count(&mut told, "no key", 61_000), Some(2));
-        assert_eq!(count(&mut told, "no key", 10), Some(1), "the clock was set back");
+        let mut recorded = Recorded::default();
+        assert_eq!(count(&mut recorded, "no key", 1_000), Some(1));
+        assert_eq!(count(&mut recorded, "no key", 2_000), None);
+        assert_eq!(
+            count(&mut recorded, "too old", 2_000),
+            Some(1),
+            "another cause has its own line"
+        );
+        assert_eq!(count(&mut recorded, "no key", 61_000), Some(2));
+        assert_eq!(count(&mut recorded, "no key", 10), Some(1), "the clock was set back");
     }
 
     #[test]
     fn what_was_left_unsaid_is_summed_up() {
-        let mut told = Told::default();
+        let mut recorded = Recorded::default();
         for wall in [1_000, 2_000, 3_000] {
-            count(&mut told, "no key", wall);
+            count(&mut recorded, "no key", wall);
         }
-        assert_eq!(told.due(60_999), []);
-        assert_eq!(told.due(61_000), [("unauthorized", "no key".to_owned(), 2)]);
-        assert_eq!(told.due(121_000), []);
-        assert!(told.0.is_empty());
+        assert_eq!(recorded.due(60_999), []);
+        assert_eq!(recorded.due(61_000), [("unauthorized", "no key".to_owned(), 2)]);
+        assert_eq!(recorded.due(121_000), []);
+        assert!(recorded.0.is_empty());
     }
 
     #[test]
     fn memory_stays_bounded_whatever_strangers_say() {
-        let mut told = Told::default();
-        let said = (0..1_000).filter(|n| count(&mut told, &format!("{n}"), 1_000).is_some());
+        let mut recorded = Recorded::default();
+        let said = (0..1_000).filter(|n| count(&mut recorded, &format!("{n}"), 1_000).is_some());
         assert_eq!(said.count(), CAUSES + 1);
-        assert!(told.0.len() <= CAUSES + 1);
+        assert!(recorded.0.len() <= CAUSES + 1);
     }
 }

@@ -119,6 +119,6 @@ impl Shares {
         };
         let labels = [("share", bound.name()), ("of", of)];
         metrics::counter!("tidings_shares_hit_total", &labels).increment(1);
-        self.0.tell_share(bound.cause(full), whose, Clock::wall());
+        self.0.record_share(bound.cause(full), whose, Clock::wall());
     }
 }

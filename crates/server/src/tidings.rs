@@ -180,7 +180,7 @@ impl Builder {
             refusals: Arc::clone(&refusals),
         };
         let chores = [
-            tokio::spawn(budgets::tell(Arc::clone(&node), Arc::clone(&refusals))),
+            tokio::spawn(budgets::share_usage(Arc::clone(&node), Arc::clone(&refusals))),
             tokio::spawn(trim(Arc::clone(&node), config.clone())),
             tokio::spawn(metrics::upkeep()),
             tokio::spawn(sum_up(refusals)),
@@ -290,7 +290,7 @@ async fn trim(node: Arc<Node>, config: Config) {
                 }
             }
         }
-        node.follower.tell(Event::HintsLost);
+        node.follower.notify(Event::HintsLost);
     }
 }
 

@@ -226,8 +226,8 @@ impl Env {
     }
 
     /// Writes a line of the readable trace.
-    pub fn tell(&self, line: impl Display) {
-        self.trace.tell(self.now.mono, line);
+    pub fn narrate(&self, line: impl Display) {
+        self.trace.narrate(self.now.mono, line);
     }
 
     /// Whether a fault of this chance strikes; it is counted if it does.
@@ -275,7 +275,7 @@ impl Env {
         }
         if self.strikes(self.faults.tear, Count::Tear) {
             let torn: String = frame.chars().take(frame.chars().count() / 2).collect();
-            self.carry(conn, way, torn);
+            self.transmit(conn, way, torn);
             return self.cut(conn);
         }
         let record = way == Way::Down && messages_of(&frame).all(is_record);
@@ -283,17 +283,17 @@ impl Env {
             return;
         }
         if (record || is_intent(&frame)) && self.strikes(self.faults.double, Count::Double) {
-            self.carry(conn, way, frame.clone());
+            self.transmit(conn, way, frame.clone());
         }
         if record && self.strikes(self.faults.overtake, Count::Overtake) {
             // Not delivered in order, so that later frames arrive before it.
             let late = self.delay() + self.faults.delay.1;
             return self.after(late, Due::Arrives(conn, way, frame));
         }
-        self.carry(conn, way, frame);
+        self.transmit(conn, way, frame);
     }
 
-    fn carry(&mut self, conn: Conn, way: Way, frame: String) {
+    fn transmit(&mut self, conn: Conn, way: Way, frame: String) {
         let wait = self.in_order(conn, way);
         self.after(wait, Due::Arrives(conn, way, frame));
     }

@@ -40,7 +40,7 @@ impl Trace {
 
     /// Prints a line of the readable trace.
     #[allow(clippy::print_stdout, reason = "the reader's wish")]
-    pub fn tell(&self, now: u64, line: impl Display) {
+    pub fn narrate(&self, now: u64, line: impl Display) {
         if self.narrated {
             let ms = now - self.began;
             let line = short(&line.to_string());

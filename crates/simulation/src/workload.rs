@@ -106,7 +106,7 @@ pub fn live(seed: u64, narrated: bool) -> World {
         };
         world.run(pause);
     }
-    world.env.tell("all is well again");
+    world.env.narrate("all is well again");
     world.calm();
     // The result is in `violation`.
     if world.try_settle(PATIENCE).is_ok() {
@@ -254,7 +254,7 @@ fn act(world: &mut World, rng: &mut Rng) {
         18 => {
             world.devices[device].more(&mut world.env);
         }
-        _ => world.tell(device, Event::Woke),
+        _ => world.feed(device, Event::Woke),
     }
 }
 
@@ -293,35 +293,35 @@ fn inject_faults(world: &mut World, rates: FaultRates, rng: &mut Rng) {
     let node = rng.index(world.nodes.len());
     let cluster = world.nodes.len() > 1;
     if rng.hits(kill) && world.nodes[node].is_up() {
-        world.env.tell(format_args!("node {node} is killed"));
+        world.env.narrate(format_args!("node {node} is killed"));
         world.kill(node);
         let wait = rng.between(200, 5_000);
         world.env.after(wait, Due::Starts { node });
     }
     if cluster && rng.hits(store_crash) {
-        world.env.tell("the store dies");
+        world.env.narrate("the store dies");
         world.crash_store();
         let wait = rng.between(100, 3_000);
         world.disk.go_away(&mut world.env, wait);
     }
     if rng.hits(outage) {
         let wait = rng.between(100, 5_000);
-        world.env.tell(format_args!("the store is away for {wait} ms"));
+        world.env.narrate(format_args!("the store is away for {wait} ms"));
         world.disk.go_away(&mut world.env, wait);
     }
     if rng.hits(roll) {
-        world.env.tell(format_args!("node {node} drains"));
+        world.env.narrate(format_args!("node {node} drains"));
         world.roll(node, rng.between(0, 3_000));
     }
     if rng.hits(restore) {
-        world.env.tell("the store is restored");
+        world.env.narrate("the store is restored");
         world.restore();
         for node in 0..world.nodes.len() {
             world.env.after(1_000, Due::Starts { node });
         }
     }
     if rng.hits(trim) {
-        world.env.tell("retention runs");
+        world.env.narrate("retention runs");
         let (records, items) = (rng.between(1, 30), rng.between(3, 60));
         let age_ms = 1 << 40;
         world.trim(&Retention {
@@ -335,7 +335,7 @@ fn inject_faults(world: &mut World, rates: FaultRates, rng: &mut Rng) {
         });
     }
     if cluster && rng.hits(flush) {
-        world.env.tell("the bus loses everything");
+        world.env.narrate("the bus loses everything");
         world.flush_bus(rng.hits(5_000));
     }
     if rng.hits(revoke) {
@@ -343,14 +343,14 @@ fn inject_faults(world: &mut World, rates: FaultRates, rng: &mut Rng) {
         // Revoking a user ends the credentials issued before; wrong clocks make that time
         // meaningless.
         let everything = rates.step == 0 && rng.hits(5_000);
-        world.env.tell(format_args!("device {device} is revoked"));
+        world.env.narrate(format_args!("device {device} is revoked"));
         world.revoke(device, everything);
     }
     if rng.hits(rates.rights) {
         let user = world.devices[rng.index(world.devices.len())].user.clone();
         let (room, rights) = (channel(ROOMS[rng.index(ROOMS.len())]), rights(rng));
         world.env.tally.count(Count::Rights);
-        world.env.tell(format_args!("{user} may do {rights:?} in {room}"));
+        world.env.narrate(format_args!("{user} may do {rights:?} in {room}"));
         world.allow(&user, &room, rights);
     }
     inject_device_faults(world, rates, rng);
@@ -364,7 +364,7 @@ fn inject_device_faults(world: &mut World, rates: FaultRates, rng: &mut Rng) {
     if rng.hits(step) {
         let by = rng.between(0, 2 * HOUR) as i64 - HOUR as i64;
         world.env.tally.count(Count::ClockStep);
-        world.env.tell(format_args!("a clock is set wrong by {by} ms"));
+        world.env.narrate(format_args!("a clock is set wrong by {by} ms"));
         let node = rng.index(world.nodes.len());
         if rng.hits(5_000) {
             world.nodes[node].clock.step(by);
@@ -373,42 +373,44 @@ fn inject_device_faults(world: &mut World, rates: FaultRates, rng: &mut Rng) {
         }
     }
     if rng.hits(tab_crash) {
-        world.env.tell(format_args!("the tab of device {index} crashes"));
+        world.env.narrate(format_args!("the tab of device {index} crashes"));
         world.devices[index].crash(&mut world.env);
     }
     if rng.hits(browser_crash) {
-        world.env.tell(format_args!("the browser of device {index} crashes"));
+        world.env.narrate(format_args!("the browser of device {index} crashes"));
         world.crash_browser(index);
     }
     if rng.hits(reload) {
-        world.env.tell(format_args!("device {index} is reloaded"));
+        world.env.narrate(format_args!("device {index} is reloaded"));
         world.reload(index);
     }
     if rng.hits(freeze) {
         let ms = rng.between(100, 60_000);
         world.env.tally.count(Count::Freeze);
-        world.env.tell(format_args!("device {index} is frozen for {ms} ms"));
+        world.env.narrate(format_args!("device {index} is frozen for {ms} ms"));
         world.devices[index].frozen_until = world.env.now.mono + ms;
     }
     if rng.hits(offline) {
         world.env.tally.count(Count::Offline);
-        world.env.tell(format_args!("device {index} goes offline"));
-        world.tell(index, Event::WentOffline);
+        world.env.narrate(format_args!("device {index} goes offline"));
+        world.feed(index, Event::WentOffline);
         if rng.hits(5_000) {
             world.freeze(index);
         }
         world.run(rng.between(0, 3_000));
-        world.tell(index, Event::WentOnline);
+        world.feed(index, Event::WentOnline);
     }
     if rng.hits(network) && world.devices[index].steps_down() {
         let device = &mut world.devices[index];
         device.network.no_sockets = rng.hits(6_000);
         device.network.holds_back = [0, 0, 600, 1 << 20][rng.index(4)];
         let device = &world.devices[index];
-        world.env.tell(format_args!("device {index} is in another network: {:?}", device.network));
+        world
+            .env
+            .narrate(format_args!("device {index} is in another network: {:?}", device.network));
     }
     if rng.hits(cut) {
-        world.env.tell(format_args!("something happens to the link of device {index}"));
+        world.env.narrate(format_args!("something happens to the link of device {index}"));
         match rng.between(0, 3) {
             0 => world.cut(index),
             1 => world.freeze(index),

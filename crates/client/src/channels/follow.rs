@@ -51,7 +51,7 @@ impl Context {
         if let Some(room) = self.channels.rooms.get_mut(index) {
             room.take(record.offset, Some(message.clone()), &self.config);
         }
-        self.tell(Command::Message { channel: record.channel.clone(), message: message.into() });
+        self.emit(Command::Message { channel: record.channel.clone(), message: message.into() });
         self.watch();
         Ok(())
     }
@@ -96,7 +96,7 @@ impl Context {
         let from = room.missing_from(gap);
         let Gap { channel, to, why, .. } = gap.clone();
         if room.miss(GapView { from, to, why }) {
-            self.tell(Command::Gap { channel: channel.clone(), from, to, why });
+            self.emit(Command::Gap { channel: channel.clone(), from, to, why });
         }
         // Most come with a `subscribed` that has passed it already.
         match self.cursor_of(&channel).map(|cursor| cursor.offset) {

@@ -148,10 +148,10 @@ impl Inbox {
 
     /// Ends loads that have enough items or can't get more. Returns their calls, and whether no
     /// load is left.
-    pub(crate) fn settle_loads(&mut self, most: u32) -> (Vec<u64>, bool) {
+    pub(crate) fn complete_loads(&mut self, most: u32) -> (Vec<u64>, bool) {
         let all = self.fold.is_some() && self.next_page(most).is_none();
         let shown = &self.shown;
-        let done = self.pager.settle(all, &|filter| fitting(filter, shown));
+        let done = self.pager.complete(all, &|filter| fitting(filter, shown));
         (done, self.pager.is_idle())
     }
 

@@ -99,7 +99,7 @@ impl Pager {
     }
 
     /// Ends the loads that have enough items; `all`: no more can come. Returns their calls.
-    pub(crate) fn settle(&mut self, all: bool, shows: &dyn Fn(&Filter) -> usize) -> Vec<u64> {
+    pub(crate) fn complete(&mut self, all: bool, shows: &dyn Fn(&Filter) -> usize) -> Vec<u64> {
         let mut done = Vec::new();
         if self.request.is_some() {
             return done;

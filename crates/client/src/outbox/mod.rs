@@ -366,11 +366,11 @@ impl Intents {
     }
 
     /// Whether the app was told another state.
-    pub(crate) fn differs_from(&self, told: &Outbox) -> bool {
-        if told.pending as usize != self.unanswered() || told.failed.len() != self.failed.len() {
+    pub(crate) fn differs_from(&self, shown: &Outbox) -> bool {
+        if shown.pending as usize != self.unanswered() || shown.failed.len() != self.failed.len() {
             return true;
         }
-        self.failed.iter().zip(&told.failed).any(|(now, told)| now.shown.id != told.id)
+        self.failed.iter().zip(&shown.failed).any(|(now, shown)| now.shown.id != shown.id)
     }
 
     /// The outbox as the app sees it.

@@ -86,7 +86,7 @@ impl Requests {
 
 impl Context {
     /// Takes the commands that are for these transports, and answers what the machine has to hear.
-    pub(crate) fn carry(&mut self) -> Vec<(u64, TransportEvent)> {
+    pub(crate) fn drive_requests(&mut self) -> Vec<(u64, TransportEvent)> {
         for command in core::mem::take(&mut self.out) {
             match &command {
                 Command::OpenTransport { transport, kind }
@@ -97,7 +97,7 @@ impl Context {
                     self.requests.events.push((*transport, TransportEvent::Opened));
                 }
                 Command::Send { transport, text } => match self.requests.find(*transport) {
-                    Some(index) => self.carry_message(index, text),
+                    Some(index) => self.send_up(index, text),
                     None => self.ask(command),
                 },
                 Command::CloseTransport { transport, .. } => match self.requests.find(*transport) {
@@ -246,7 +246,7 @@ impl Context {
     }
 
     /// A message of the machine.
-    fn carry_message(&mut self, index: usize, text: &str) {
+    fn send_up(&mut self, index: usize, text: &str) {
         let Ok(mut reader) = Reader::check(text) else { return };
         let kind = reader.kind();
         let Some(link) = self.requests.links.get_mut(index) else { return };

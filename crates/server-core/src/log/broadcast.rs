@@ -105,7 +105,7 @@ impl Rows {
     }
 
     /// Counts the user's everyone-messages up to `top` anew.
-    pub(super) fn settle(&mut self, inbox: i64, top: u64) -> Result<(), StoreError> {
+    pub(super) fn recount(&mut self, inbox: i64, top: u64) -> Result<(), StoreError> {
         let row = *self.inbox(inbox)?;
         let above = |mark: u64| {
             let hidden = mark.max(row.archived_to).max(row.system_from);

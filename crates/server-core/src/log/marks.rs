@@ -54,7 +54,7 @@ impl Rows {
                 own.changed || shared.changed
             }
         };
-        self.settle(log.id, system.top)?;
+        self.recount(log.id, system.top)?;
         let counts = self.inbox(log.id)?.counts();
         if !changed {
             let at = RecordRef { channel, epoch: log.epoch, offset: log.top, id: String::new() };

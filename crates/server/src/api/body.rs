@@ -56,7 +56,7 @@ async fn read(body: axum::body::Body, api: &Api, limit: usize) -> Result<Bytes, 
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(error)) if is_over(&error) => {
             let detail = format!("a body has at most {limit} bytes");
-            api.policy.refusals.tell(ErrorCode::TooLarge, &detail, None, api.wall());
+            api.policy.refusals.record(ErrorCode::TooLarge, &detail, None, api.wall());
             Err(ApiError::new(ErrorCode::TooLarge, detail))
         }
         Ok(Err(_)) => {

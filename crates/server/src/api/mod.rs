@@ -76,7 +76,7 @@ impl Api {
             let own = origin::own_host(&parts.headers);
             let allowed = origin.to_str().is_ok_and(|origin| origins.allow(origin, own));
             if !allowed {
-                policy.tell_of_origin(parts);
+                policy.record_origin(parts);
             }
             allowed
         });

@@ -297,7 +297,7 @@ impl Auth {
             metrics::counter!("tidings_budget_refusals_total", "kind" => "tickets_waiting")
                 .increment(1);
             let cause = format!("{}: {credential:?}", refused.detail);
-            self.refusals.tell(refused.code, &cause, None, Clock::wall());
+            self.refusals.record(refused.code, &cause, None, Clock::wall());
         }
         issued
     }
@@ -324,7 +324,7 @@ impl Auth {
         };
         let (code, wall) = (refused.code, Clock::wall());
         metrics::counter!("tidings_auth_failures_total", "code" => code.as_str()).increment(1);
-        self.refusals.tell(code, &refused.detail, address, wall);
+        self.refusals.record(code, &refused.detail, address, wall);
         // An ended credential is no guess, and a credential that could not be checked is no
         // failure.
         let is_guess = matches!(code, ErrorCode::Unauthorized | ErrorCode::TicketInvalid)
@@ -337,7 +337,7 @@ impl Auth {
         let Some(slowed) = slowed else { return Err(refused) };
         let why = "too many wrong credentials came from this address: further wrong ones are told to wait, good ones are taken";
         if slowed.is_first {
-            self.refusals.tell(ErrorCode::Flood, why, Some(address), wall);
+            self.refusals.record(ErrorCode::Flood, why, Some(address), wall);
         }
         match offered {
             // These can't be guessed: it is an old one, and its client requests a new one after

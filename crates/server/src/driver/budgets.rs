@@ -163,7 +163,7 @@ fn lock(part: &Mutex<Part>) -> MutexGuard<'_, Part> {
 
 /// Each second, reports the use on this node to other nodes, and the refusals to the log and the
 /// metrics.
-pub(crate) async fn tell(node: Arc<Node>, refusals: Arc<Refusals>) {
+pub(crate) async fn share_usage(node: Arc<Node>, refusals: Arc<Refusals>) {
     let mut turns = interval(EVERY);
     loop {
         turns.tick().await;
@@ -175,7 +175,7 @@ pub(crate) async fn tell(node: Arc<Node>, refusals: Arc<Refusals>) {
             let kind = kind.as_str();
             metrics::counter!("tidings_budget_refusals_total", "kind" => kind).increment(count);
             let cause = format!("the {kind} of user {user:?} are used up");
-            refusals.tell(ErrorCode::Flood, &cause, None, Clock::wall());
+            refusals.record(ErrorCode::Flood, &cause, None, Clock::wall());
         }
     }
 }

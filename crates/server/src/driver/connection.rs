@@ -175,7 +175,7 @@ impl<T: Transport> Connection<T> {
     ) -> Self {
         let handle = Arc::new(ConnectionHandle::new(node.settings.limits.mailbox_bytes));
         if let Some(permit) = &permit {
-            permit.tell(&handle);
+            permit.attach(&handle);
         }
         Self {
             node,
@@ -225,7 +225,7 @@ impl<T: Transport> Connection<T> {
                 continue;
             }
             if !more {
-                self.transport.rest(|| self.session.is_settled());
+                self.transport.on_settled(|| self.session.is_settled());
             }
             let deadline = self.deadline.map(|at| self.node.clock.at(at));
             tokio::select! {

@@ -38,20 +38,20 @@ pub(super) struct Flaky {
     pub(super) claims: AtomicUsize,
     /// Reads it still answers.
     pub(super) reads: AtomicUsize,
-    told: mpsc::Sender<Asked>,
+    recorded: mpsc::Sender<Asked>,
 }
 
 impl Flaky {
-    /// A store that does not fail yet. It reports its calls to `told`.
-    pub(super) fn new(told: mpsc::Sender<Asked>) -> Self {
+    /// A store that does not fail yet. It reports its calls to `recorded`.
+    pub(super) fn new(recorded: mpsc::Sender<Asked>) -> Self {
         let for_ever = || AtomicUsize::new(usize::MAX);
         let store = MemoryStore::new(1, Syncing::BeforeTheAnswer);
-        Self { store, claims: for_ever(), reads: for_ever(), told }
+        Self { store, claims: for_ever(), reads: for_ever(), recorded }
     }
 
-    fn tell(&self, asked: Asked) {
+    fn record(&self, asked: Asked) {
         // The test may have ended.
-        let _ended = self.told.send(asked);
+        let _ended = self.recorded.send(asked);
     }
 
     fn fails(&self, left: &AtomicUsize) -> Result<(), StoreError> {
@@ -59,7 +59,7 @@ impl Flaky {
         if left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fewer).is_ok() {
             return Ok(());
         }
-        self.tell(Asked::Failed);
+        self.record(Asked::Failed);
         Err(StoreError::Unavailable("the test says so".to_owned()))
     }
 }
@@ -75,7 +75,7 @@ impl Store for Flaky {
 
     fn read(&self, queries: &[Query]) -> Result<Vec<Result<Answer, StoreError>>, StoreError> {
         self.fails(&self.reads)?;
-        self.tell(Asked::Read);
+        self.record(Asked::Read);
         self.store.read(queries)
     }
 
@@ -108,13 +108,13 @@ impl ConnectionLeases for Flaky {
         }
         let verdicts = self.store.claim(wall, claims)?;
         let numbers = claims.iter().map(|claim| claim.connection.number).collect();
-        self.tell(Asked::Claimed(numbers));
+        self.record(Asked::Claimed(numbers));
         Ok(verdicts)
     }
 
     fn leave(&self, connections: &[ConnectionId]) -> Result<(), StoreError> {
         self.store.leave(connections)?;
-        self.tell(Asked::Left);
+        self.record(Asked::Left);
         Ok(())
     }
 

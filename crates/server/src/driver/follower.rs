@@ -71,7 +71,7 @@ impl Follower {
     }
 
     /// Sends an event. Never waits.
-    pub fn tell(&self, event: Event) {
+    pub fn notify(&self, event: Event) {
         if self.events.try_send(event).is_err() {
             self.lost.store(true, Ordering::Relaxed);
         }
@@ -79,7 +79,7 @@ impl Follower {
 
     /// Sends a hint of how far a log goes.
     pub fn hint(&self, hint: Hint) {
-        self.tell(Event::Hinted(vec![hint]));
+        self.notify(Event::Hinted(vec![hint]));
     }
 }
 

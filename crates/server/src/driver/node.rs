@@ -233,12 +233,12 @@ fn listen(bus: &dyn Bus, ears: Ears, node: u64) {
     let Ears { follower, registry, budgets } = ears;
     bus.listen(Box::new(move |event| match event {
         BusEvent::Message(BusMessage::Hint(hint)) => follower.hint(hint),
-        BusEvent::Message(BusMessage::Revoked) => follower.tell(Event::RevocationHinted),
+        BusEvent::Message(BusMessage::Revoked) => follower.notify(Event::RevocationHinted),
         BusEvent::Message(BusMessage::Replaced(older)) if older.node == node => {
             registry.replace(older.number);
         }
         BusEvent::Message(BusMessage::Replaced(_)) => {}
         BusEvent::Message(BusMessage::Used { user, cost }) => budgets.used_elsewhere(&user, cost),
-        BusEvent::Missed => follower.tell(Event::HintsLost),
+        BusEvent::Missed => follower.notify(Event::HintsLost),
     }));
 }

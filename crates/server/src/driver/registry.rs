@@ -235,16 +235,16 @@ impl Registry {
     /// Ends the older connection of a page that connected to another node. Returns whether it is
     /// here.
     pub fn replace(&self, number: u64) -> bool {
-        self.tell(number, || Notice::Replaced)
+        self.notify(number, || Notice::Replaced)
     }
 
     /// Ends a connection that can't be counted any more; its client may reconnect here or
     /// elsewhere. Returns whether it is here.
     pub fn end(&self, number: u64) -> bool {
-        self.tell(number, || Notice::Stopping)
+        self.notify(number, || Notice::Stopping)
     }
 
-    fn tell(&self, number: u64, notice: impl Fn() -> Notice) -> bool {
+    fn notify(&self, number: u64, notice: impl Fn() -> Notice) -> bool {
         let book = self.lock();
         let hit = book.users.values().flatten().find(|entry| entry.number == number);
         if let Some(entry) = hit {
@@ -353,7 +353,7 @@ impl Book {
 impl ConnectionPermit {
     /// Sets the handle by which the connection is told to make room. If it already has to, it is
     /// told now.
-    pub fn tell(&self, handle: &Arc<ConnectionHandle>) {
+    pub fn attach(&self, handle: &Arc<ConnectionHandle>) {
         let mut book = self.registry.lock();
         match book.handles.get_mut(&self.number) {
             Some(of_place) => *of_place = Some(Arc::clone(handle)),
@@ -408,7 +408,7 @@ mod tests {
     fn enter(registry: &Arc<Registry>) -> (ConnectionPermit, Arc<ConnectionHandle>) {
         let permit = registry.enter("ws", None).unwrap();
         let handle = Arc::new(ConnectionHandle::new(1_000));
-        permit.tell(&handle);
+        permit.attach(&handle);
         (permit, handle)
     }
 
@@ -455,7 +455,7 @@ mod tests {
         let first = registry.enter("ws", None).unwrap();
         let _second = registry.enter("ws", None).unwrap();
         let handle = Arc::new(ConnectionHandle::new(1_000));
-        first.tell(&handle);
+        first.attach(&handle);
         assert!(has_to_go(&handle));
     }
 

@@ -35,7 +35,7 @@ impl Steady {
     pub fn start(store: &dyn Store, clock: Clock, doubts: Doubts) -> Result<Self, StoreError> {
         let (checkpoint, now) = ask(store, clock)?;
         let (steady, news) = steady::Steady::start(checkpoint, now, doubts);
-        tell(news);
+        log(news);
         let state = Arc::new(Mutex::new(State { steady, written: checkpoint }));
         Ok(Self { clock, state })
     }
@@ -60,7 +60,7 @@ impl Steady {
     pub fn hear(&self, store: &dyn Store) -> Result<(Moment, Option<Write>), StoreError> {
         let (checkpoint, now) = ask(store, self.clock)?;
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        tell(state.steady.hear(now, checkpoint));
+        log(state.steady.hear(now, checkpoint));
         let doubted = state.steady.checkpoint().is_none();
         metrics::gauge!("tidings_clock_doubted").set(f64::from(u8::from(doubted)));
         let to_write = state.steady.checkpoint().filter(|checkpoint| match state.written {
@@ -92,7 +92,7 @@ fn ask(store: &dyn Store, clock: Clock) -> Result<(Option<Checkpoint>, Now), Sto
     }
 }
 
-fn tell(news: Option<News>) {
+fn log(news: Option<News>) {
     match news {
         None => {}
         Some(News::Stepped { by }) => {

@@ -206,7 +206,7 @@ impl FanOut {
             }
             // Such a commit may have stored records without a hint, so the logs must be read.
             if doubtful {
-                self.follower.tell(Event::HintsLost);
+                self.follower.notify(Event::HintsLost);
             }
             if let Some(bus) = &self.bus {
                 bus.publish(&news);

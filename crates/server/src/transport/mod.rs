@@ -85,7 +85,7 @@ pub trait Transport: Send + 'static {
 
     /// The mailbox is written out. `settled` tells whether no work in progress would produce more;
     /// a transport with only one answer asks it before it answers.
-    fn rest(&mut self, settled: impl FnOnce() -> bool) {
+    fn on_settled(&mut self, settled: impl FnOnce() -> bool) {
         let _ = settled;
     }
 

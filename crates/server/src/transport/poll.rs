@@ -185,7 +185,7 @@ impl Transport for LongPoll {
         Ok(Sign::Given)
     }
 
-    fn rest(&mut self, settled: impl FnOnce() -> bool) {
+    fn on_settled(&mut self, settled: impl FnOnce() -> bool) {
         // Once the session is settled, no further message is to come: the last one may have no
         // second part, such as a room without a gap.
         if self.news && settled() {

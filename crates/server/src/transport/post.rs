@@ -154,7 +154,7 @@ impl Transport for Post {
         Ok(Sign::Given)
     }
 
-    fn rest(&mut self, settled: impl FnOnce() -> bool) {
+    fn on_settled(&mut self, settled: impl FnOnce() -> bool) {
         if self.lines.is_empty() && settled() {
             self.finish();
         }
@@ -199,7 +199,7 @@ mod tests {
             feed(&mut post, 3).await;
         }
         assert!(answered.try_recv().is_err());
-        post.rest(|| true);
+        post.on_settled(|| true);
         let body = answered.await.unwrap();
         assert_eq!(to_bytes(body, 100).await.unwrap(), "xxx\nxxx\n");
         assert!(matches!(post.receive().await, Incoming::Ended));
@@ -213,7 +213,7 @@ mod tests {
             for _ in 0..5 {
                 feed(&mut post, CHUNK - 1).await;
             }
-            post.rest(|| true);
+            post.on_settled(|| true);
         });
         let body = to_bytes(answered.await.unwrap(), all).await.unwrap();
         assert_eq!(body.len(), all);
@@ -241,7 +241,7 @@ mod tests {
             feed(&mut post, 9 * CHUNK).await;
             assert_eq!(post.answers.capacity(), 0, "nothing is held");
         }
-        post.rest(|| true);
+        post.on_settled(|| true);
         assert!(matches!(post.receive().await, Incoming::Ended));
     }
 }

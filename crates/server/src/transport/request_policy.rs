@@ -55,7 +55,7 @@ impl RequestPolicy {
     /// As [`Hosts::check`].
     pub(crate) fn is_asked(&self, parts: &Parts) -> Result<(), Refused> {
         self.hosts.check(parts).inspect_err(|refused| {
-            self.refusals.tell(refused.code, &refused.detail, self.address(parts), Clock::wall());
+            self.refusals.record(refused.code, &refused.detail, self.address(parts), Clock::wall());
         })
     }
 
@@ -63,18 +63,18 @@ impl RequestPolicy {
     pub(crate) fn admits(&self, parts: &Parts) -> bool {
         let admitted = self.origins.admit(&parts.headers);
         if !admitted {
-            self.tell_of_origin(parts);
+            self.record_origin(parts);
         }
         admitted
     }
 
-    pub(crate) fn tell_of_origin(&self, parts: &Parts) {
+    pub(crate) fn record_origin(&self, parts: &Parts) {
         let text =
             |name| parts.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()));
         let origin = text(header::ORIGIN).unwrap_or_default();
         let host = text(header::HOST).unwrap_or_default();
         let cause = format!("origin {origin} is not in `origins`, and no page of {host} itself");
-        self.refusals.tell(ErrorCode::OriginRefused, &cause, self.address(parts), Clock::wall());
+        self.refusals.record(ErrorCode::OriginRefused, &cause, self.address(parts), Clock::wall());
     }
 
     /// The client's address. Unknown if the app around the router does not provide one.
@@ -83,7 +83,7 @@ impl RequestPolicy {
             parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| *peer)
         })?;
         if self.proxies.misses(peer.ip(), &parts.headers) {
-            self.refusals.tell_of_proxy(peer.ip());
+            self.refusals.record_proxy(peer.ip());
         }
         Some(self.proxies.client(peer.ip(), &parts.headers))
     }

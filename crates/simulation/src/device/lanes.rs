@@ -107,7 +107,7 @@ impl Device {
             Ok(()) => {
                 env.tally.more(Count::Persisted, changes.len() as u64);
                 for change in changes {
-                    env.tell(format_args!("{} has on its disk: {change:?}", self.page));
+                    env.narrate(format_args!("{} has on its disk: {change:?}", self.page));
                 }
                 env.observe(Observation::Persisted { user, changes: changes.to_vec() });
                 None

@@ -318,7 +318,7 @@ impl Node {
                 }
             }
             self.start_writing(env, conn);
-            self.rest(env, conn);
+            self.on_settled(env, conn);
         }
     }
 

@@ -141,7 +141,7 @@ impl Node {
     }
 
     /// No work is under way any more: if the connection waits for one answer, it is sent now.
-    pub(super) fn rest(&mut self, env: &mut Env, conn: Conn) {
+    pub(super) fn on_settled(&mut self, env: &mut Env, conn: Conn) {
         if self.connections.get(&conn).is_some_and(Connection::is_at_rest) {
             self.answers(env, conn);
         }

@@ -43,7 +43,7 @@ impl World {
     }
 
     /// Gives a device's core an event.
-    pub fn tell(&mut self, device: usize, event: Event) {
+    pub fn feed(&mut self, device: usize, event: Event) {
         self.devices[device].feed(&mut self.env, event);
     }
 

@@ -19,7 +19,7 @@ impl World {
             self.violation = Some(Violation { invariant: "I7", what });
         }
         if self.env.trace.is_told() {
-            due.describe().into_iter().for_each(|line| self.env.tell(line));
+            due.describe().into_iter().for_each(|line| self.env.narrate(line));
         }
         let Some(due) = self.held_back(due) else { return };
         let Self { env, nodes, devices, routes, .. } = self;

@@ -311,7 +311,7 @@ impl World {
     pub fn try_settle(&mut self, ms: u64) -> Result<(), Violation> {
         self.quiet(ms);
         if self.violation.is_none() && self.mend_outboxes() {
-            self.env.tell("pages that could not keep their outbox are loaded again");
+            self.env.narrate("pages that could not keep their outbox are loaded again");
             self.quiet(ms);
         }
         self.judge();

@@ -87,7 +87,7 @@ fn a_page_that_its_own_late_request_replaced_goes_on_and_nobody_sees_it() {
         world.settle(5_000);
         world.run(15_000);
         delay(&mut world, 3_000);
-        world.tell(phone, Event::Woke);
+        world.feed(phone, Event::Woke);
         delay(&mut world, 1);
         world.read(phone, &room);
         world.run(2_000);

@@ -69,7 +69,7 @@ impl<T: Transport> Connection<T> {
             Command::PauseReading => self.flow.paused = true,
             Command::ResumeReading => self.flow.paused = false,
             Command::Close { code, reason } => {
-                self.tell(reason);
+                self.log_end(reason);
                 self.closing = Some((code, reason));
             }
             Command::Ping => self.later.ping = true,
@@ -123,7 +123,7 @@ impl<T: Transport> Connection<T> {
     }
 
     /// Logs connections that end because of their client's behaviour. Other ends are ordinary.
-    fn tell(&self, reason: &str) {
+    fn log_end(&self, reason: &str) {
         let Some(code) = ErrorCode::from_name(reason) else { return };
         let is_told = matches!(
             code,
@@ -136,7 +136,7 @@ impl<T: Transport> Connection<T> {
             return;
         }
         let cause = format!("{}: {}", T::NAME, code.advice());
-        self.node.refusals.tell(code, &cause, self.context.address, Clock::wall());
+        self.node.refusals.record(code, &cause, self.context.address, Clock::wall());
     }
 
     /// Counts the connection on this node.

@@ -5,8 +5,8 @@ use crate::driver::flaky::{Asked, Flaky};
 
 #[test]
 fn after_a_read_that_failed_it_reads_once_more_and_rests() {
-    let (told, asked) = mpsc::channel();
-    let store = Arc::new(Flaky::new(told));
+    let (asks, asked) = mpsc::channel();
+    let store = Arc::new(Flaky::new(asks));
     store.reads.store(0, Ordering::SeqCst);
     let (events, waiting) = mpsc::sync_channel(WAITING);
     let parts = Parts {

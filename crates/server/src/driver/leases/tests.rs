@@ -44,8 +44,8 @@ fn user(number: usize) -> String {
 
 #[test]
 fn who_lost_a_place_with_the_lease_is_counted_anew_though_the_store_fails_in_the_middle() {
-    let (told, asked) = mpsc::channel();
-    let store = Arc::new(Flaky::new(told));
+    let (asks, asked) = mpsc::channel();
+    let store = Arc::new(Flaky::new(asks));
     store.claims.store(1, Ordering::SeqCst);
     let registry = registry();
     let handle = Arc::new(ConnectionHandle::new(1_000));
@@ -93,8 +93,8 @@ fn who_lost_a_place_with_the_lease_is_counted_anew_though_the_store_fails_in_the
 
 #[tokio::test]
 async fn a_claim_that_can_not_be_kept_fails_alone() {
-    let (told, _asked) = mpsc::channel();
-    let store = Arc::new(Flaky::new(told));
+    let (asks, _asked) = mpsc::channel();
+    let store = Arc::new(Flaky::new(asks));
     let registry = registry();
     let leases = Leases::start(parts(&store, &registry)).unwrap();
     let claims = (1..=CONNECTIONS as u64).map(|number| {
@@ -111,8 +111,8 @@ async fn a_claim_that_can_not_be_kept_fails_alone() {
 
 #[test]
 fn a_connection_that_can_not_be_counted_anew_ends_and_holds_up_nobody() {
-    let (told, asked) = mpsc::channel();
-    let store = Arc::new(Flaky::new(told));
+    let (asks, asked) = mpsc::channel();
+    let store = Arc::new(Flaky::new(asks));
     let registry = registry();
     let handle = Arc::new(ConnectionHandle::new(1_000));
     let _seats: Vec<_> = (0..CONNECTIONS)
@@ -134,8 +134,8 @@ fn a_connection_that_can_not_be_counted_anew_ends_and_holds_up_nobody() {
 
 #[test]
 fn a_connection_that_was_replaced_elsewhere_ends_though_the_bus_lost_the_news() {
-    let (told, _asked) = mpsc::channel();
-    let store = Arc::new(Flaky::new(told));
+    let (asks, _asked) = mpsc::channel();
+    let store = Arc::new(Flaky::new(asks));
     let registry = registry();
     let handle = Arc::new(ConnectionHandle::new(1_000));
     let mut thread = Thread::new(parts(&store, &registry));

@@ -151,7 +151,7 @@ fn is_disk(cause: &rusqlite::Error) -> bool {
 
 impl Failure {
     /// Tells what it says of the disk. One that failed, or lied, is not written any more; a full one may have room again.
-    pub(super) fn tell(&self, condition: &Condition) {
+    pub(super) fn report(&self, condition: &Condition) {
         if self.cause.sqlite_error_code() == Some(ErrorCode::DiskFull) {
             condition.filled(Some(self.to_string()));
         } else if is_disk(&self.cause) {

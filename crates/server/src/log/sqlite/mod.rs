@@ -152,7 +152,7 @@ impl Sqlite {
                 Ok(answer)
             }
             Err(failure) => {
-                failure.tell(&self.condition);
+                failure.report(&self.condition);
                 Err(failure.into())
             }
         }

@@ -132,7 +132,7 @@ fn probe(writer: &Arc<Mutex<Writer>>, condition: &Arc<Condition>) -> impl Fn() +
         let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
         match writer.probe() {
             Ok(()) => condition.filled(None),
-            Err(failure) => failure.tell(&condition),
+            Err(failure) => failure.report(&condition),
         }
     }
 }
