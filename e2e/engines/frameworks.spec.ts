@@ -39,6 +39,6 @@ test.describe('the Svelte page', () => {
     await app.retryUntilLive()
     await app.isRoomLive()
     await app.allSent()
-    expect(await server.said('room:harbour')).toEqual([{ text: 'hello' }, { text: 'unsent' }])
+    expect(await server.messages('room:harbour')).toEqual([{ text: 'hello' }, { text: 'unsent' }])
   })
 })

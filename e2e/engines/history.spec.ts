@@ -40,5 +40,5 @@ test('a page that was left while it wrote does not keep the next one from what i
   await app.retryUntilLive()
   await app.isRoomLive()
   await app.allSent()
-  expect(await server.said('room:harbour')).toEqual([{ text: 'unsent' }])
+  expect(await server.messages('room:harbour')).toEqual([{ text: 'unsent' }])
 })

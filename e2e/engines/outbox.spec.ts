@@ -19,7 +19,7 @@ test('what was not sent is shown at once after a reload, and sent once', async (
   await app.isRoomLive()
   await app.allSent()
   await app.says(['one', 'two', 'three'])
-  expect(await server.said('room:harbour')).toEqual(['one', 'two', 'three'].map(text => ({ text })))
+  expect(await server.messages('room:harbour')).toEqual(['one', 'two', 'three'].map(text => ({ text })))
   await app.hasSaved('"publish\\', false)
 })
 
@@ -39,6 +39,6 @@ for (const end of ['crash', 'close'] as const) {
     await other.retryUntilLive()
     await other.says(['one', 'two'])
     await other.allSent()
-    expect(await server.said('room:harbour')).toEqual([{ text: 'one' }, { text: 'two' }])
+    expect(await server.messages('room:harbour')).toEqual([{ text: 'one' }, { text: 'two' }])
   })
 }

@@ -23,7 +23,7 @@ test('two tabs: a mark made in one is seen in the other, and what both say throu
     await tab.until('all messages', selector => document.querySelectorAll(selector).length, 10, '.message')
     await tab.allSent()
   }
-  const stored = (await server.said('room:harbour')).map(data => (data as { text: string }).text)
+  const stored = (await server.messages('room:harbour')).map(data => (data as { text: string }).text)
   expect([...stored].sort()).toEqual(lines.flat().sort())
   for (const own of lines) expect(stored.filter(text => own.includes(text)), 'what one tab says stays in its order').toEqual(own)
   for (const tab of tabs) await tab.says(stored)

@@ -90,9 +90,9 @@ export class Server {
   }
 
   /** The first hundred stored messages of a channel, in order. */
-  async said(channel: string): Promise<unknown[]> {
+  async messages(channel: string): Promise<unknown[]> {
     const response = await fetch(`${this.#messagesOf(channel)}?after=0&limit=100`, { headers: { Authorization: 'Bearer dev' } })
-    if (response.status !== 200) throw new Error(`said: ${response.status} ${await response.text()}`)
+    if (response.status !== 200) throw new Error(`messages: ${response.status} ${await response.text()}`)
     const { messages } = (await response.json()) as { messages: { data: unknown }[] }
     return messages.map(({ data }) => data)
   }

@@ -34,7 +34,7 @@ async function emptyPage(): Promise<{ url: string; stop: () => void }> {
 
 declare global {
   interface Window {
-    heard: { data: string; id: string }[]
+    received: { data: string; id: string }[]
     source: EventSource
     givenUp: number
   }
@@ -44,11 +44,11 @@ test("a browser's EventSource resumes by itself after kill -9, with nothing lost
   const empty = await emptyPage()
   await page.goto(empty.url)
   await page.evaluate(address => {
-    window.heard = []
+    window.received = []
     window.source = new EventSource(address)
-    window.source.onmessage = ({ data, lastEventId }) => window.heard.push({ data, id: lastEventId })
+    window.source.onmessage = ({ data, lastEventId }) => window.received.push({ data, id: lastEventId })
   }, `${server.url}/v1/sse?ticket=${await ticket(server)}`)
-  const messages = async () => (await page.evaluate(() => window.heard)).map(({ data }) => JSON.parse(data) as Message)
+  const messages = async () => (await page.evaluate(() => window.received)).map(({ data }) => JSON.parse(data) as Message)
   await expect.poll(async () => (await messages()).some(({ type }) => type === 'snapshot')).toBe(true)
 
   await publishThroughDeaths(server)
@@ -59,7 +59,7 @@ test("a browser's EventSource resumes by itself after kill -9, with nothing lost
   expect(await titles()).toEqual(TITLES)
   // There is one snapshot, so the client resumed and did not start again.
   expect((await messages()).filter(({ type }) => type === 'snapshot')).toHaveLength(1)
-  const ids = await page.evaluate(() => window.heard.map(({ id }) => id))
+  const ids = await page.evaluate(() => window.received.map(({ id }) => id))
   expect(ids.every(id => id.includes('~'))).toBe(true)
   await page.evaluate(() => window.source.close())
   empty.stop()
@@ -70,10 +70,10 @@ test("a browser's EventSource gives up where it should, and a page goes on with 
   await page.goto(empty.url)
   const open = (address: string) =>
     page.evaluate(address => {
-      window.heard = []
+      window.received = []
       window.givenUp = 0
       window.source = new EventSource(address)
-      window.source.onmessage = ({ data, lastEventId }) => window.heard.push({ data, id: lastEventId })
+      window.source.onmessage = ({ data, lastEventId }) => window.received.push({ data, id: lastEventId })
       window.source.onerror = () => {
         if (window.source.readyState === EventSource.CLOSED) window.givenUp += 1
       }
@@ -84,7 +84,7 @@ test("a browser's EventSource gives up where it should, and a page goes on with 
     await expect.poll(() => page.evaluate(() => window.givenUp)).toBe(1)
   }
   await open(`${server.url}/v1/sse?ticket=${await ticket(server)}`)
-  await expect.poll(() => page.evaluate(() => window.heard.length)).toBe(4)
+  await expect.poll(() => page.evaluate(() => window.received.length)).toBe(4)
   const revoked = await fetch(`${server.url}/v1/revocations`, {
     method: 'POST',
     headers: { Authorization: 'Bearer dev', 'Content-Type': 'application/json' },
@@ -93,12 +93,12 @@ test("a browser's EventSource gives up where it should, and a page goes on with 
   expect(revoked.status).toBe(202)
   // The stream ends, the client reconnects with the revoked credential, and gets 401.
   await expect.poll(() => page.evaluate(() => window.givenUp), { timeout: 30_000 }).toBe(1)
-  const last = await page.evaluate(() => window.heard.at(-1)!)
+  const last = await page.evaluate(() => window.received.at(-1)!)
   expect(JSON.parse(last.data)).toMatchObject({ type: 'error', code: 'revoked' })
   await server.publish({ to, title: 'meanwhile' })
   await open(`${server.url}/v1/sse?cursor=${last.id.split('~')[0]}&ticket=${await ticket(server)}`)
-  await expect.poll(() => page.evaluate(() => window.heard.length)).toBe(4)
-  const types = await page.evaluate(() => window.heard.map(({ data }) => (JSON.parse(data) as { type: string }).type))
+  await expect.poll(() => page.evaluate(() => window.received.length)).toBe(4)
+  const types = await page.evaluate(() => window.received.map(({ data }) => (JSON.parse(data) as { type: string }).type))
   expect(types).toEqual(['connected', 'subscribed', 'subscribed', 'notification'])
   await page.evaluate(() => window.source.close())
   empty.stop()
@@ -107,7 +107,7 @@ test("a browser's EventSource gives up where it should, and a page goes on with 
 test("a ticket for one origin opens an EventSource of its pages, named or the server's own, and of no others", async ({ page, server }) => {
   const empty = await emptyPage()
   const elsewhere = new URL(empty.url).origin
-  const heard = (origin: string) =>
+  const received = (origin: string) =>
     ticket(server, 'mina', origin).then(ticket =>
       page.evaluate(
         address =>
@@ -125,32 +125,32 @@ test("a ticket for one origin opens an EventSource of its pages, named or the se
     )
   // Any answer of the server is a page of its origin: browsers send no `Origin` from there.
   await page.goto(`${server.url}/healthz`)
-  expect(await heard(server.url)).toBe('connected')
-  expect(await heard(elsewhere)).toBe('refused')
+  expect(await received(server.url)).toBe('connected')
+  expect(await received(elsewhere)).toBe('refused')
   await page.goto(empty.url)
-  expect(await heard(elsewhere)).toBe('connected')
-  expect(await heard(server.url)).toBe('refused')
+  expect(await received(elsewhere)).toBe('connected')
+  expect(await received(server.url)).toBe('refused')
   empty.stop()
 })
 
 test("npm's eventsource resumes by itself after kill -9, with nothing lost and nothing doubled", async ({ server }) => {
   const source = new NpmEventSource(`${server.url}/v1/sse?ticket=${await ticket(server)}`)
-  const heard: Message[] = []
+  const received: Message[] = []
   const ids: string[] = []
   source.onmessage = ({ data, lastEventId }) => {
-    heard.push(JSON.parse(data as string) as Message)
+    received.push(JSON.parse(data as string) as Message)
     ids.push(lastEventId)
   }
-  await expect.poll(() => heard.some(({ type }) => type === 'snapshot')).toBe(true)
+  await expect.poll(() => received.some(({ type }) => type === 'snapshot')).toBe(true)
 
   await publishThroughDeaths(server)
 
   const titles = () =>
-    heard.filter(({ type }) => type === 'notification').map(({ data }) => (data as { title: string }).title)
+    received.filter(({ type }) => type === 'notification').map(({ data }) => (data as { title: string }).title)
   await expect.poll(() => titles().length, { timeout: 40_000 }).toBe(TITLES.length)
   source.close()
   expect(titles()).toEqual(TITLES)
-  expect(heard.filter(({ type }) => type === 'snapshot')).toHaveLength(1)
+  expect(received.filter(({ type }) => type === 'snapshot')).toHaveLength(1)
   // The client forgets the last id at an event without one, so each event has an id.
   expect(ids.every(id => id.includes('~'))).toBe(true)
 })

@@ -21,7 +21,7 @@ test('what was not sent is shown at once after a reload, connected or not, and s
   await room.isRoomLive()
   await room.allSent()
   await room.says(['one', 'two', 'three'])
-  expect(await server.said('room:harbour')).toEqual(['one', 'two', 'three'].map(text => ({ text })))
+  expect(await server.messages('room:harbour')).toEqual(['one', 'two', 'three'].map(text => ({ text })))
   await expect.poll(() => savedText(page), 'nothing is left to send').not.toContain('"publish\\')
 })
 
@@ -51,10 +51,10 @@ test('what a tab that crashed had not sent is taken over by another, shown at on
   await other.retryUntilLive()
   await other.isRoomLive()
   await other.allSent()
-  const said = (await server.said('room:harbour')).map(data => (data as { text: string }).text)
-  expect([...said].sort()).toEqual(['one', 'three', 'two'])
-  expect(said.indexOf('one')).toBeLessThan(said.indexOf('two'))
-  await other.says(said)
+  const stored = (await server.messages('room:harbour')).map(data => (data as { text: string }).text)
+  expect([...stored].sort()).toEqual(['one', 'three', 'two'])
+  expect(stored.indexOf('one')).toBeLessThan(stored.indexOf('two'))
+  await other.says(stored)
 })
 
 test('what a tab that crashed had not sent is sent by one that was open all the while', async ({ room, anotherRoom, server, network }) => {
@@ -71,7 +71,7 @@ test('what a tab that crashed had not sent is sent by one that was open all the 
   await other.retryUntilLive()
   await other.says(['one', 'two'])
   await other.allSent()
-  expect(await server.said('room:harbour')).toEqual([{ text: 'one' }, { text: 'two' }])
+  expect(await server.messages('room:harbour')).toEqual([{ text: 'one' }, { text: 'two' }])
 })
 
 test('a refusal in the middle holds nothing up; it is shown, over a reload too, until it is tried again or thrown away', EVERY_FRAMEWORK, async ({ room, server, network, page }) => {
@@ -89,7 +89,7 @@ test('a refusal in the middle holds nothing up; it is shown, over a reload too, 
   await room.isRoomLive()
   await room.says(['before', 'after'])
   await room.allSent()
-  expect(await server.said('room:harbour')).toEqual([{ text: 'before' }, { text: 'after' }])
+  expect(await server.messages('room:harbour')).toEqual([{ text: 'before' }, { text: 'after' }])
 
   await page.getByRole('link', { name: 'Notices' }).click()
   await room.isRoomLive()
@@ -109,7 +109,7 @@ test('a refusal in the middle holds nothing up; it is shown, over a reload too, 
   await page.reload()
   await room.isRoomLive()
   await room.says([])
-  expect(await server.said('room:notices')).toEqual([])
+  expect(await server.messages('room:notices')).toEqual([])
 })
 
 test('a mark that was not sent is still shown after a reload without a connection, and made once there is one', EVERY_FRAMEWORK, async ({ inbox, server, page }) => {
@@ -147,7 +147,7 @@ test.describe('a server that takes short messages only', () => {
     await room.says(['before', 'after', long])
     await room.hasMessage(long, 'failed')
     for (const text of ['before', 'after']) await room.hasMessage(text, 'sent')
-    expect(await server.said('room:harbour')).toEqual([{ text: 'before' }, { text: 'after' }])
+    expect(await server.messages('room:harbour')).toEqual([{ text: 'before' }, { text: 'after' }])
     await room.discard(long)
     await room.says(['before', 'after'])
   })

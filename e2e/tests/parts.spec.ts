@@ -51,10 +51,10 @@ test('a first part that did not load is asked for again, and what the page shows
     tries += 1
     return there ? route.continue() : route.abort()
   })
-  const said = page.waitForEvent('console', message => message.text().includes('[wasm_unavailable'))
+  const warned = page.waitForEvent('console', message => message.text().includes('[wasm_unavailable'))
   await inbox.open()
   await inbox.hasState('waiting')
-  expect((await said).text()).toContain('explain()')
+  expect((await warned).text()).toContain('explain()')
   there = true
   // The page has a sign that the network is back, so it tries at once.
   await page.evaluate(() => window.dispatchEvent(new Event('online')))

@@ -35,9 +35,9 @@ test('kill -9 amid what two tabs say: both show all of it, once, in one order', 
   const tabs = [room, other]
   const lines = tabs.map((_, tab) => Array.from({ length: 15 }, (_, at) => `tab ${tab}, line ${at}`))
   const talking = Promise.all(tabs.map((tab, at) => tab.say(...lines[at]!)))
-  for (const heard of [5, 15]) {
+  for (const received of [5, 15]) {
     // This many are stored, and the others are under way.
-    await expect.poll(async () => (await server.said('room:harbour')).length).toBeGreaterThanOrEqual(heard)
+    await expect.poll(async () => (await server.messages('room:harbour')).length).toBeGreaterThanOrEqual(received)
     await server.kill()
     await server.startAgain()
     await Promise.all(tabs.map(tab => tab.retryUntilLive()))
@@ -46,7 +46,7 @@ test('kill -9 amid what two tabs say: both show all of it, once, in one order', 
   await expect(room.texts).toHaveCount(30)
   for (const tab of tabs) await tab.allSent()
 
-  const stored = (await server.said('room:harbour')).map(data => (data as { text: string }).text)
+  const stored = (await server.messages('room:harbour')).map(data => (data as { text: string }).text)
   expect([...stored].sort()).toEqual(lines.flat().sort())
   for (const own of lines) expect(stored.filter(text => own.includes(text)), 'what one tab says stays in its order').toEqual(own)
   for (const tab of tabs) await tab.says(stored)
@@ -138,14 +138,14 @@ test('another user on the same page sees nothing of the first’s rooms, nor of 
   await room.say('Hello from Jun')
   await room.allSent()
   expect(await page.evaluate(() => (window as unknown as { leaks: string[] }).leaks)).toEqual([])
-  expect(await server.said('room:kitchen'), 'Jun’s connection carried nothing of Mina').toEqual([{ text: 'Secret of the kitchen' }])
+  expect(await server.messages('room:kitchen'), 'Jun’s connection carried nothing of Mina').toEqual([{ text: 'Secret of the kitchen' }])
 
   // The message waited for its author.
   await room.switchTo('Mina Park')
   await room.openRoomLive('kitchen')
   await room.says(['Secret of the kitchen', 'Unsent secret'])
   await room.allSent()
-  expect(await server.said('room:kitchen')).toEqual([{ text: 'Secret of the kitchen' }, { text: 'Unsent secret' }])
+  expect(await server.messages('room:kitchen')).toEqual([{ text: 'Secret of the kitchen' }, { text: 'Unsent secret' }])
 })
 
 test('signing out leaves nothing of rooms and outbox in the browser', EVERY_FRAMEWORK, async ({ room, server, network, page }) => {
@@ -170,5 +170,5 @@ test('signing out leaves nothing of rooms and outbox in the browser', EVERY_FRAM
   await room.retryUntilLive()
   await room.isRoomLive()
   await room.says(['Secret of the kitchen'])
-  expect(await server.said('room:kitchen')).toEqual([{ text: 'Secret of the kitchen' }])
+  expect(await server.messages('room:kitchen')).toEqual([{ text: 'Secret of the kitchen' }])
 })

@@ -23,8 +23,8 @@ import {
   type Tell,
   type WorldOp,
 } from './generated/ops.js'
-import { world } from './lazy.js'
-import type { Ask } from './lazy/world.js'
+import { io } from './lazy.js'
+import type { Ask } from './lazy/io.js'
 import type { Storage } from './storage.js'
 import type { Tickets } from './ticket.js'
 
@@ -120,7 +120,7 @@ export function host(needs: HostNeeds, { tell, turn, more }: HostCore, signal: A
         // Wipe here too, without waiting for the deferred part: the next load must not find the old
         // data.
         if (op === WIPE) storage.wipe(text, number > 0).catch(failed)
-        loading ??= world().then((module) => module.world(storage, failed, needs.url, tell, signal))
+        loading ??= io().then((module) => module.io(storage, failed, needs.url, tell, signal))
         loading.then(
           (ask) => ask(...(asked as WorldOp)),
           (error: unknown) => {

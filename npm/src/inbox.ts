@@ -1,5 +1,5 @@
 import { TidingsError } from './error.js'
-import { isText, record } from './foreign.js'
+import { isText, record } from './untrusted.js'
 import { SHOWS, type Mark, type RawInbox, type RawItem } from './generated/ops.js'
 import { weakly } from './globals.js'
 import { items } from './items.js'

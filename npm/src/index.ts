@@ -2,7 +2,7 @@
 
 import { chunk } from './chunk.js'
 import { client } from './client.js'
-import { saving, logging, world } from './lazy.js'
+import { saving, logging, io } from './lazy.js'
 import { unpack, type Bundled } from './loader.js'
 import type { Tidings, TidingsOptions } from './types.js'
 
@@ -14,7 +14,7 @@ const bundled: Bundled = {
   async deferred() {
     // Load the files that the rest of the core will need, so that they are there when the network
     // is gone.
-    const [packed] = await Promise.all([deferred(), saving(), world(), logging()])
+    const [packed] = await Promise.all([deferred(), saving(), io(), logging()])
     return unpack(packed.default)
   },
 }

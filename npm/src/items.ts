@@ -1,4 +1,4 @@
-import { isObject, record } from './foreign.js'
+import { isObject, record } from './untrusted.js'
 import type { RawItem } from './generated/ops.js'
 import { routeLink, safeLink } from './url.js'
 import type { InboxItem } from './types.js'

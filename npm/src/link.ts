@@ -2,7 +2,7 @@ import { failure, messageOf, TidingsError } from './error.js'
 import { DEFERRED, DEFERRED_LOADED, ONLINE, WOKE, type InboundOp, type ReadOp, type Tell } from './generated/ops.js'
 import type { Core } from './glue.js'
 import { host, type HostNeeds } from './host.js'
-import { world as worldOf } from './lazy.js'
+import { io as ioOf } from './lazy.js'
 import { lifecycle } from './lifecycle.js'
 import type { Loaded } from './loader.js'
 import type { Settings } from './settings.js'
@@ -166,7 +166,7 @@ export function link(needs: LinkNeeds): Link {
       try {
         // Load the storage code with the rest: the core's rows are written at once only if it is
         // loaded.
-        await Promise.all([loaded.deferred(), worldOf().catch(() => {})])
+        await Promise.all([loaded.deferred(), ioOf().catch(() => {})])
       } catch (error) {
         if (wait === SOON) needs.trouble(error as TidingsError)
         soon(() => void fetchDeferred(Math.min(wait * 2, PATIENCE)), wait, control.signal)

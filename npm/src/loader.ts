@@ -2,7 +2,7 @@
 
 import { messageOf, TidingsError } from './error.js'
 import * as glue from './glue.js'
-import { saving, source as elsewhere, logging, world } from './lazy.js'
+import { saving, source as elsewhere, logging, io } from './lazy.js'
 import type { WasmSource } from './types.js'
 
 
@@ -49,7 +49,7 @@ async function start(source: WasmSource | undefined, bundled: Bundled): Promise<
   const more = source === undefined ? bundled.deferred : undefined
   const code = source === undefined ? bundled.core() : elsewhere().then(({ fetched }) => fetched(source))
   // A core in one part needs the deferred files at once, because it starts whole.
-  if (more === undefined) await Promise.all([code, saving(), world(), logging()])
+  if (more === undefined) await Promise.all([code, saving(), io(), logging()])
   glue.initSync({ module: await compiled(await code) })
   let deferred: WebAssembly.Module | undefined
   let whole = more === undefined

@@ -1,5 +1,5 @@
 import { invalid } from './error.js'
-import { isObject, isText } from './foreign.js'
+import { isObject, isText } from './untrusted.js'
 import { TRANSPORTS } from './generated/ops.js'
 import { bytesOf } from './globals.js'
 import type { TidingsOptions } from './types.js'

@@ -4,7 +4,7 @@
  * written, because another tab may have written meanwhile.
  */
 
-import { isText, record } from './foreign.js'
+import { isText, record } from './untrusted.js'
 import { saving } from './lazy.js'
 
 const NAME = 'tidings'

@@ -1,5 +1,5 @@
 import { messageOf } from './error.js'
-import { isText, record } from './foreign.js'
+import { isText, record } from './untrusted.js'
 import { FAILURE, NOBODY, TICKET, TOKEN, type Given } from './generated/ops.js'
 import type { TidingsOptions } from './types.js'
 

@@ -1,7 +1,7 @@
 /** Links that are safe to follow, and the address of the socket. */
 
 import { failure, messageOf } from './error.js'
-import { isObject, isText, record } from './foreign.js'
+import { isObject, isText, record } from './untrusted.js'
 import type { TidingsOptions } from './types.js'
 
 /**

@@ -12,7 +12,7 @@ use crate::package;
 use crate::repo;
 use crate::steps::{Outcome, Steps};
 use crate::system;
-use crate::wasm::{self, Wish};
+use crate::wasm::{self, Goal};
 
 /// Builds the package and the server, then measures.
 pub(crate) fn measure(mut args: lexopt::Parser) -> Result<(), Failure> {
@@ -27,7 +27,7 @@ pub(crate) fn measure(mut args: lexopt::Parser) -> Result<(), Failure> {
     let log = repo::scratch().join("logs/first-inbox.log");
     Steps::new(1).run("Building the package and the server", &log, |step| {
         system::ensure(&[system::CHROMIUM], step)?;
-        wasm::build(Wish::Measured, step)?;
+        wasm::build(Goal::Measured, step)?;
         package::build(step)?;
         let mut cargo = Command::new("cargo");
         cargo.current_dir(repo::root());

@@ -27,7 +27,7 @@ use std::process::ExitCode;
 use failure::Failure;
 use lexopt::prelude::*;
 use steps::{Outcome, Steps};
-use wasm::Wish;
+use wasm::Goal;
 
 /// A command: its name, its arguments, its description.
 type Entry = (&'static str, &'static str, &'static str);
@@ -108,7 +108,7 @@ fn run() -> Result<bool, Failure> {
 
 fn build_wasm() -> Result<(), Failure> {
     let log = repo::scratch().join("logs/wasm.log");
-    Steps::new(1).run("Building the wasm", &log, |step| wasm::build(Wish::Soonest, step))?;
+    Steps::new(1).run("Building the wasm", &log, |step| wasm::build(Goal::Soonest, step))?;
     println!("npm/wasm, by route {}", wasm::route_of_result().as_deref().unwrap_or("unknown"));
     Ok(())
 }
@@ -116,7 +116,7 @@ fn build_wasm() -> Result<(), Failure> {
 fn build_package() -> Result<(), Failure> {
     let mut steps = Steps::new(2);
     let logs = repo::scratch().join("logs");
-    steps.run("Building the wasm", &logs.join("wasm.log"), |s| wasm::build(Wish::Soonest, s))?;
+    steps.run("Building the wasm", &logs.join("wasm.log"), |s| wasm::build(Goal::Soonest, s))?;
     steps.run("Building the npm package", &logs.join("package.log"), package::build)
 }
 
@@ -124,7 +124,7 @@ fn measure(update: bool) -> Result<(), Failure> {
     let log = repo::scratch().join("logs/size.log");
     let mut report = None;
     Steps::new(1).run("Measuring what a page loads", &log, |step| {
-        wasm::build(Wish::Measured, step)?;
+        wasm::build(Goal::Measured, step)?;
         package::build(step)?;
         report = Some(size::measure(step)?);
         Ok(Outcome::Done)

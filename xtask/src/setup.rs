@@ -10,7 +10,7 @@ use crate::steps::{Outcome, Steps};
 use crate::system::{
     self, CHROMEDRIVER, CHROMIUM, FIREFOX, NGINX, POSTGRESQL, REDIS, STRACE, WEBKIT, XVFB,
 };
-use crate::wasm::{Route, Wish};
+use crate::wasm::{Goal, Route};
 
 /// Prepares for `demo`, or for `test`, which also needs browsers.
 pub(crate) fn run(mut args: lexopt::Parser) -> Result<(), Failure> {
@@ -28,8 +28,8 @@ pub(crate) fn run(mut args: lexopt::Parser) -> Result<(), Failure> {
         node::check().map(|()| Outcome::Done)
     })?;
     steps.run("Finding a compiler for the browser", &logs.join("setup-wasm.log"), |step| {
-        let wish = if whole { Wish::Measured } else { Wish::Soonest };
-        Route::pick(wish, step).map(|route| Outcome::Said(route.name().to_owned()))
+        let goal = if whole { Goal::Measured } else { Goal::Soonest };
+        Route::pick(goal, step).map(|route| Outcome::Said(route.name().to_owned()))
     })?;
     steps.run("Installing npm packages", &logs.join("setup-npm.log"), |step| {
         let mut folders = vec![repo::root().join("npm")];

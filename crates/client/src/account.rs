@@ -169,7 +169,7 @@ impl Context {
     pub(crate) fn begin_sign_out(&mut self) {
         if !self.account.leaving {
             self.account.leaving = true;
-            self.set(Timer::SignOut, self.trip.patience(FAREWELL));
+            self.set(Timer::SignOut, self.round_trip.patience(FAREWELL));
         }
     }
 

@@ -65,7 +65,7 @@ impl Refresher {
         if self.step == Step::Resting {
             cx.timers.cancel(Timer::Refresh);
             self.step = Step::Fetching(cx.fetch_credential());
-            cx.set(Timer::Credential, cx.trip.patience(cx.config.credential_timeout));
+            cx.set(Timer::Credential, cx.round_trip.patience(cx.config.credential_timeout));
         }
     }
 

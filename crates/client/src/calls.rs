@@ -119,7 +119,7 @@ impl Client {
             self.cx.refuse(intent, ErrorCode::Flood, "");
             return;
         }
-        let patience = self.cx.trip.patience(self.cx.config.timeout);
+        let patience = self.cx.round_trip.patience(self.cx.config.timeout);
         self.cx.bring_forward(Timer::More, patience);
         self.on(Input::Work);
     }

@@ -10,9 +10,9 @@ use crate::{
     idle::Idle,
     machine::{Input, State},
     requests::TransportEvent,
+    round_trip::RoundTrip,
     startup::StartupQueue,
     timers::Timer,
-    trip::Trip,
 };
 
 /// The client. See the crate's documentation for its contract.
@@ -322,7 +322,7 @@ impl Client {
                 }
                 self.cx.world.online = true;
                 self.cx.fallback.reset();
-                self.cx.trip = Trip::default();
+                self.cx.round_trip = RoundTrip::default();
                 self.on(Input::Online);
             }
             Event::WentOffline => {

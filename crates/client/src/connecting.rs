@@ -35,7 +35,7 @@ impl Connecting {
     pub(crate) fn begin(cx: &mut Context) -> State {
         cx.began = cx.now.mono;
         let attempt = cx.fetch_credential();
-        cx.set(Timer::Connect, cx.trip.patience(cx.config.credential_timeout));
+        cx.set(Timer::Connect, cx.round_trip.patience(cx.config.credential_timeout));
         State::Connecting(Self::Fetching { attempt })
     }
 
@@ -66,7 +66,7 @@ impl Connecting {
                 state.message(text, cx)
             }
             (state, Input::Due(Timer::Connect, _)) => {
-                cx.trip.ran_out();
+                cx.round_trip.ran_out();
                 let code = match state {
                     Self::Fetching { .. } => ErrorCode::TicketTimeout,
                     _ => {
@@ -84,7 +84,7 @@ impl Connecting {
             }
             (state, Input::Online) => {
                 // The current step may have been lost with the previous network.
-                let patience = cx.trip.patience(cx.config.timeout);
+                let patience = cx.round_trip.patience(cx.config.timeout);
                 cx.bring_forward(Timer::Connect, patience);
                 State::Connecting(state)
             }

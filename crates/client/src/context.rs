@@ -15,9 +15,9 @@ use crate::{
     outbox::{ADOPTED, Intents, Persistence},
     requests::Requests,
     rng::Rng,
+    round_trip::RoundTrip,
     storage::Store,
     timers::{Timer, TimerTable},
-    trip::Trip,
 };
 
 /// Longest time, in milliseconds, that the network may delay a request that opens a connection.
@@ -70,7 +70,7 @@ pub(crate) struct Context {
     pub(crate) fallback: Fallback,
     pub(crate) requests: Requests,
     pub(crate) clock: Clock,
-    pub(crate) trip: Trip,
+    pub(crate) round_trip: RoundTrip,
     pub(crate) account: Account,
     pub(crate) inbox: Inbox,
     pub(crate) channels: Channels,
@@ -123,7 +123,7 @@ impl Context {
             fallback: Fallback::default(),
             requests: Requests::default(),
             clock: Clock::default(),
-            trip: Trip::default(),
+            round_trip: RoundTrip::default(),
             account: Account::default(),
             inbox: Inbox::default(),
             channels: Channels::default(),
@@ -210,14 +210,14 @@ impl Context {
 
     /// Sets a deadline for the peer's answer.
     pub(crate) fn await_answer(&mut self, timer: Timer) {
-        self.set(timer, self.trip.patience(self.config.timeout));
+        self.set(timer, self.round_trip.patience(self.config.timeout));
     }
 
     /// Takes the server's time from an answer to a request that was sent at `asked`.
     pub(crate) fn timed(&mut self, asked: u64, server: u64) {
         let took = self.now.mono.saturating_sub(asked);
         self.world.online = true;
-        self.trip.took(took);
+        self.round_trip.took(took);
         self.clock.learn(self.now, server, took);
     }
 

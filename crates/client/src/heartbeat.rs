@@ -50,7 +50,7 @@ impl Heartbeat {
     /// The interval is over.
     pub(crate) fn ping(&mut self, transport: u64, cx: &mut Context) {
         cx.set(Timer::Ping, self.interval);
-        let patience = cx.trip.patience(self.timeout);
+        let patience = cx.round_trip.patience(self.timeout);
         self.send(transport, patience, cx);
     }
 
@@ -61,7 +61,7 @@ impl Heartbeat {
             cx.renew(transport);
             return;
         }
-        let patience = cx.trip.patience(cx.config.probe_timeout);
+        let patience = cx.round_trip.patience(cx.config.probe_timeout);
         // A ping that is under way is answered as soon as a new one would be.
         match self.pinged {
             Some(at) if cx.now.mono.saturating_sub(at) < patience => {
@@ -91,7 +91,7 @@ impl Heartbeat {
     pub(crate) fn pong(&mut self, server: u64, cx: &mut Context) {
         match self.pinged.take() {
             Some(at) => cx.timed(at, server),
-            None => cx.clock.learn(cx.now, server, cx.trip.estimate()),
+            None => cx.clock.learn(cx.now, server, cx.round_trip.estimate()),
         }
     }
 

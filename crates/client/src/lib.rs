@@ -70,12 +70,12 @@ mod outbox;
 mod requests;
 mod resume;
 mod rng;
+mod round_trip;
 mod snapshot;
 mod startup;
 mod storage;
 mod subscription_state;
 mod timers;
-mod trip;
 mod upgrade;
 mod waiting;
 

@@ -309,7 +309,7 @@ impl Resume {
         for &log in &LOGS {
             match self.subscriptions[log as usize] {
                 SubscriptionState::Asked | SubscriptionState::Broken(_) => {
-                    cx.trip.ran_out();
+                    cx.round_trip.ran_out();
                     return Err(Failure::new(ErrorCode::Network, "a subscription had no answer"));
                 }
                 SubscriptionState::Behind(_) => self.repair(log, cx)?,
@@ -404,7 +404,7 @@ impl Resume {
         cx.timers.cancel(Timer::Sync);
         if !self.caught_up {
             self.caught_up = true;
-            cx.trip.got_through();
+            cx.round_trip.got_through();
             cx.set(Timer::Steady, cx.config.backoff.base);
         }
     }

@@ -156,7 +156,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_timer_has_its_own_place() {
+    fn every_timer_has_its_own_index() {
         for (index, timer) in Timer::ALL.into_iter().enumerate() {
             assert_eq!(timer as usize, index);
         }

@@ -19,7 +19,7 @@
 //! | [`service`] | the only write path: requests to writes, outcomes to answers |
 //! | [`store`] | the seam to durable storage |
 //! | [`page`] | where an answer of the store ends |
-//! | [`steady`] | the clock that decides when data is forgotten |
+//! | [`retention_clock`] | the clock that decides when data is forgotten |
 //! | [`log`] | the rules that decide a batch of writes, for SQL stores |
 //! | [`inbox`] | the fold of states and counts that every store applies |
 //! | [`memory`] | the reference store, with crashes |
@@ -46,10 +46,10 @@ pub mod page;
 pub mod principal;
 pub mod proof;
 mod refused;
+pub mod retention_clock;
 pub mod service;
 pub mod session;
 pub mod session_id;
-pub mod steady;
 pub mod store;
 
 pub use follow::Follow;
@@ -63,5 +63,5 @@ pub use now::Now;
 pub use principal::Principal;
 pub use proof::ProofKey;
 pub use refused::Refused;
+pub use retention_clock::RetentionClock;
 pub use session::Session;
-pub use steady::Steady;

@@ -15,7 +15,7 @@ use tidings_protocol::{
 
 use crate::{
     leases::ConnectionLeases,
-    steady::{Checkpoint, Moment},
+    retention_clock::{Checkpoint, Moment},
 };
 
 /// The epoch of a channel that has no log yet. No backend may give it to a log.
@@ -30,7 +30,7 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     /// the others. Returns one result for each of `writes`, in order. An outer error means that
     /// none of them is known to be stored.
     ///
-    /// `stored` is the time that the age of this data is counted from: [`crate::Steady::at`].
+    /// `stored` is the time that the age of this data is counted from: [`crate::RetentionClock::at`].
     ///
     /// # Errors
     /// [`StoreError::Unknown`] if the commit's fate is not known, else [`StoreError::Unavailable`].

@@ -93,7 +93,7 @@ struct Line {
     /// When the last line was written.
     at: u64,
     /// Refusals since then.
-    unsaid: u64,
+    suppressed: u64,
 }
 
 impl Recorded {
@@ -102,7 +102,7 @@ impl Recorded {
     fn count(&mut self, code: ErrorCode, cause: String, wall: u64) -> Option<(String, u64)> {
         let mut key = (code.as_str(), cause);
         if self.0.len() >= CAUSES && !self.0.contains_key(&key) {
-            self.0.retain(|_, line| line.unsaid > 0 || wall < line.at.saturating_add(MINUTE));
+            self.0.retain(|_, line| line.suppressed > 0 || wall < line.at.saturating_add(MINUTE));
             if self.0.len() >= CAUSES {
                 key.1 = "several causes".to_owned();
             }
@@ -110,17 +110,17 @@ impl Recorded {
         match self.0.get_mut(&key) {
             // After the clock was set back, the count starts again.
             Some(line) if wall >= line.at && wall < line.at.saturating_add(MINUTE) => {
-                line.unsaid += 1;
+                line.suppressed += 1;
                 None
             }
             Some(line) => {
-                let count = line.unsaid + 1;
-                *line = Line { at: wall, unsaid: 0 };
+                let count = line.suppressed + 1;
+                *line = Line { at: wall, suppressed: 0 };
                 Some((key.1, count))
             }
             None => {
                 let cause = key.1.clone();
-                self.0.insert(key, Line { at: wall, unsaid: 0 });
+                self.0.insert(key, Line { at: wall, suppressed: 0 });
                 Some((cause, 1))
             }
         }
@@ -132,11 +132,11 @@ impl Recorded {
             if wall < line.at.saturating_add(MINUTE) {
                 return true;
             }
-            if line.unsaid == 0 {
+            if line.suppressed == 0 {
                 return false;
             }
-            due.push((*code, cause.clone(), line.unsaid));
-            *line = Line { at: wall, unsaid: 0 };
+            due.push((*code, cause.clone(), line.suppressed));
+            *line = Line { at: wall, suppressed: 0 };
             true
         });
         due

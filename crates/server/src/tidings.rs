@@ -31,7 +31,7 @@ use crate::{
     auth::{self, Asker, Auth},
     bus::{Bus, BusError, Redis},
     config::{ConfigError, DEV_KEY, Keys},
-    driver::{Clock, Node, budgets, node, readers::Readers, steady::Steady},
+    driver::{Clock, Node, budgets, node, readers::Readers, retention_clock::RetentionClock},
     listen,
     log::{ConnectError, OpenError, Postgres, Sqlite},
     metrics,
@@ -141,7 +141,7 @@ impl Builder {
         let cookie =
             Some(auth_settings.cookie.as_str()).filter(|name| !name.is_empty()).map(Arc::from);
         let clock = Clock::start();
-        let steady = Steady::start(&*store, clock, config.doubts())?;
+        let steady = RetentionClock::start(&*store, clock, config.doubts())?;
         let (auth, revoked) = Auth::start(
             auth_settings,
             &*store,
@@ -297,9 +297,9 @@ async fn trim(node: Arc<Node>, config: Config) {
 /// Saves the steady clock, and marks the channels that have subscribers here.
 async fn prepare(node: &Arc<Node>, retention: &Retention) {
     let own = Arc::clone(node);
-    let heard = tokio::task::spawn_blocking(move || own.steady.hear(&*own.store)).await;
-    let (now, clock) = match heard {
-        Ok(Ok(heard)) => heard,
+    let reading = tokio::task::spawn_blocking(move || own.steady.hear(&*own.store)).await;
+    let (now, clock) = match reading {
+        Ok(Ok(reading)) => reading,
         Ok(Err(error)) => return tracing::warn!(%error, "the steady clock could not be read"),
         // The runtime ends.
         Err(_) => return,

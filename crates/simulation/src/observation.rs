@@ -57,7 +57,7 @@ pub struct OutboundMessage {
 
 /// A call of the app.
 #[derive(Clone, Debug)]
-pub enum Wish {
+pub enum AppRequest {
     /// Marks these items.
     Mark {
         /// The items.
@@ -125,7 +125,7 @@ pub enum Observation {
     /// The app shows a room; `most` is the limit of messages it may hold.
     Shown { page: Page, channel: Channel, view: Box<ChannelView>, most: usize },
     /// The app made a call.
-    Intended { page: Page, intent: u64, wish: Wish },
+    Intended { page: Page, intent: u64, request: AppRequest },
     /// The app's call ended.
     Answered { page: Page, intent: u64, result: Result<Option<Stored>, Error> },
     /// An app of a user shows that an intent was refused for good.

@@ -3,7 +3,7 @@ import { useChannel, useConnection, useTidings } from 'tidings/react'
 
 import { Composer } from './Composer'
 import { EmptyRoom } from './EmptyRoom'
-import { Heard } from './Heard'
+import { Announcer } from './Announcer'
 import { Message } from './Message'
 import { Refused } from './Refused'
 import { useAnchor } from './anchor'
@@ -76,7 +76,7 @@ export function Room({ channel, title }: { channel: `room:${string}`; title: str
           )}
         </div>
       )}
-      <Heard on={room.on} />
+      <Announcer on={room.on} />
       <p className="room-waiting" role="status">
         {waiting > 0 && status !== 'connected' && `${waiting} waiting for a connection`}
       </p>

@@ -5,7 +5,7 @@
 
 import { RESPONSE_CHUNK, RESPONSE_ENDED, RESPONSE_STARTED } from '../generated/lazy-ops.js'
 import type { RawRequest, Tell } from '../generated/ops.js'
-import { turns, type Turn } from './turns.js'
+import { streamSlots, type StreamSlot } from './stream-slots.js'
 
 /** Makes requests of one core, by number. */
 export interface Requests {
@@ -23,7 +23,7 @@ const STREAMS_TAKEN = 'other tabs hold as many streams as a browser has connecti
  */
 export function requests(socket: () => string, tell: Tell, signal: AbortSignal): Requests {
   const running = new Map<number, AbortController>()
-  const turn = turns(signal)
+  const turn = streamSlots(signal)
 
   signal.addEventListener('abort', () => {
     for (const number of [...running.keys()]) abort(number)
@@ -50,7 +50,7 @@ export function requests(socket: () => string, tell: Tell, signal: AbortSignal):
       forbidden ||= disposition === 'enforce' && effectiveDirective === 'connect-src' && originOf(blockedURI) === originOf(address)
     }
     globalThis.addEventListener?.('securitypolicyviolation', violated)
-    let mine: Turn | undefined
+    let mine: StreamSlot | undefined
     try {
       if (address === '') throw new Error()
       mine = await turn(address, path, control.signal)

@@ -4,7 +4,7 @@
  */
 
 import { failure, invalid } from '../error.js'
-import { isText } from '../foreign.js'
+import { isText } from '../untrusted.js'
 import type { Stored } from '../types.js'
 import { caller, type Call } from './call.js'
 import { firstInbox, type Page } from './inbox.js'

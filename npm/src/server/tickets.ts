@@ -1,5 +1,5 @@
 import { isTidingsError, messageOf } from '../error.js'
-import { isObject, isText, record } from '../foreign.js'
+import { isObject, isText, record } from '../untrusted.js'
 import { pages, type Asked } from './pages.js'
 import type { Identify, Identified, Identity, RouteOptions, ServerLogger, Ticket, TidingsServer } from './types.js'
 

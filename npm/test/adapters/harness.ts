@@ -22,7 +22,7 @@ export class Probe {
   /** How often each part was rendered. */
   readonly runs = { bell: 0, list: 0, unseen: 0 }
   /** The events of the listener. */
-  readonly heard: string[] = []
+  readonly received: string[] = []
   /**
    * Each state that the list rendered: items, unread of the same view, unread by `useUnreadCount`.
    */

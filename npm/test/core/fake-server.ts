@@ -29,7 +29,7 @@ export class FakeSocket extends EventTarget {
   send(text: string) {
     const message = JSON.parse(text) as Sent
     this.sent.push(message)
-    FakeServer.current?.heard(this, message)
+    FakeServer.current?.received(this, message)
     FakeServer.current?.changed()
   }
 
@@ -93,7 +93,7 @@ export class FakeServer {
     for (const check of [...this.waiting]) check()
   }
 
-  heard(socket: FakeSocket, message: Sent) {
+  received(socket: FakeSocket, message: Sent) {
     const answer = this.answers[message.type]
     // Networks answer later, never within the call.
     if (answer !== undefined) queueMicrotask(() => answer(socket, message))

@@ -71,7 +71,7 @@ test('rows are given up only after the cache that was to be saved before', async
   say(SAVE_CACHE, 0, cache('shows it'))
   say(PERSIST_OUTBOX, 1, JSON.stringify({ user: 'u1', changes: [['a-1', 1]] }))
   // Long enough for a row that would not wait: its transaction would come before the last of these.
-  await import('../../src/lazy/world.js')
+  await import('../../src/lazy/io.js')
   for (let look = 0; look < 10; look++) await real.load('u1')
   expect(done).toEqual([])
   letGo()

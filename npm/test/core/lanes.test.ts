@@ -50,7 +50,7 @@ function page() {
 const keep = (...changes: unknown[]) => JSON.stringify({ user: 'u1', changes })
 
 /** Waits until a page was told of these lanes. */
-const heard = ({ told }: { told: unknown[][] }, user: string, ...rows: LaneRows) => vi.waitFor(() => expect(told).toContainEqual([LANES_CLAIMED, user, JSON.stringify(rows)]), 10_000)
+const received = ({ told }: { told: unknown[][] }, user: string, ...rows: LaneRows) => vi.waitFor(() => expect(told).toContainEqual([LANES_CLAIMED, user, JSON.stringify(rows)]), 10_000)
 
 /** What a page was told is in lanes. */
 const rowsOf = ({ told }: { told: unknown[][] }) => told.flatMap(([, , rows]) => JSON.parse(String(rows)) as LaneRows)
@@ -63,7 +63,7 @@ test('rows of a page that lives are its own; of one that is dead, whoever claims
   await two.claim('u1')
   expect(two.told).toEqual([[LANES_CLAIMED, 'u1', '[]']])
   one.close()
-  await heard(two, 'u1', ['a-1', '2', 'y\nz'], ['a-1', '10', 'w'])
+  await received(two, 'u1', ['a-1', '2', 'y\nz'], ['a-1', '10', 'w'])
   await three.claim('u1')
   await three.claim('u2')
   await two.claim('u1')
@@ -78,7 +78,7 @@ test('a lane comes unasked the moment its page is dead, however long it takes to
   await one.keep(2, keep(['a-1', 2, 'y']))
   expect(two.told).toEqual([[LANES_CLAIMED, 'u1', '[]']])
   one.close()
-  await heard(two, 'u1', ['a-1', '1', 'x'], ['a-1', '2', 'y'])
+  await received(two, 'u1', ['a-1', '1', 'x'], ['a-1', '2', 'y'])
   expect(two.told).toHaveLength(2)
 })
 
@@ -88,10 +88,10 @@ test('of those that wait one has it, and when that one dies the next', async () 
   await two.claim('u1')
   await three.claim('u1')
   one.close()
-  await heard(two, 'u1', ['a-1', '1', 'x'])
+  await received(two, 'u1', ['a-1', '1', 'x'])
   expect(three.told).toEqual([[LANES_CLAIMED, 'u1', '[]']])
   two.close()
-  await heard(three, 'u1', ['a-1', '1', 'x'])
+  await received(three, 'u1', ['a-1', '1', 'x'])
 })
 
 test('a lane that is let go is taken over by whoever waits', async () => {
@@ -99,7 +99,7 @@ test('a lane that is let go is taken over by whoever waits', async () => {
   await one.keep(1, keep(['a-1', 1, 'x']))
   await two.claim('u1')
   await one.release('a-1')
-  await heard(two, 'u1', ['a-1', '1', 'x'])
+  await received(two, 'u1', ['a-1', '1', 'x'])
 })
 
 test('of a lane that nothing is left of, nothing is told, and it is not held', async () => {
@@ -134,7 +134,7 @@ test('waiting ends with what there is to wait for, with another user, and with t
   one.close()
   const three = page()
   await three.claim('u1')
-  await heard(three, 'u1', ['a-1', '2', 'y'])
+  await received(three, 'u1', ['a-1', '2', 'y'])
   expect(rowsOf(two).some(([lane]) => lane === 'a-1')).toBe(false)
 })
 
@@ -178,7 +178,7 @@ test('a lane that was let go is anybody’s, after what was asked before', async
   await one.release('a-1')
   await kept
   await two.claim('u1')
-  await heard(two, 'u1', ['a-1', '1', 'x'])
+  await received(two, 'u1', ['a-1', '1', 'x'])
 })
 
 test('without Web Locks nothing is kept, and it is said why', async () => {
@@ -245,7 +245,7 @@ test('what a page wrote down while it loaded is left to it while it lives, and t
   expect(two.told).toEqual([[LANES_CLAIMED, 'u2', '[]'], [LANES_CLAIMED, 'u1', '[]']])
   forget[0]?.()
   locks.kill('tidings:p')
-  await heard(two, 'u1', ['p', '2', 'y'])
+  await received(two, 'u1', ['p', '2', 'y'])
 })
 
 test('what was taken over in time leaves nothing, and its lock goes', async () => {

@@ -78,12 +78,12 @@ describe('a channel', () => {
     append('before')
     const { room, socket } = await joined()
     expect(texts(room.get())).toEqual(['before'])
-    const heard: unknown[] = []
-    room.on('message', ({ data, from }) => heard.push([data, from?.user, from?.self]))
+    const received: unknown[] = []
+    room.on('message', ({ data, from }) => received.push([data, from?.user, from?.self]))
     const [before] = room.get().messages
     socket.say(append({ text: 'hi' }))
     await server.until(() => room.get().messages.length === 2)
-    expect(heard).toEqual([[{ text: 'hi' }, 'u2', false]])
+    expect(received).toEqual([[{ text: 'hi' }, 'u2', false]])
     expect(room.get().messages[0], 'what did not change is the same object').toBe(before)
     expect(Object.isFrozen(room.get().messages[1]?.data)).toBe(true)
   })

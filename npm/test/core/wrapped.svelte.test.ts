@@ -67,16 +67,16 @@ describe.each(Object.entries(wraps))('through %s', (_, wrap) => {
     client.on('error', (error) => {
       throw error
     })
-    const heard: unknown[] = []
-    room.on('message', ({ data }) => heard.push(data))
+    const received: unknown[] = []
+    room.on('message', ({ data }) => received.push(data))
     const socket = await server.accept()
     await server.until(() => room.get().status === 'live' && client.inbox.get().status === 'live')
     for (const text of ['one', 'two']) {
-      const offset = heard.length + 1
+      const offset = received.length + 1
       socket.say({ type: 'message', channel: 'room:1', offset, id: `r${offset}`, at: offset, from: { user: 'u2' }, data: text })
       await server.until(() => room.get().messages.length === offset)
     }
-    expect(heard).toEqual(['one', 'two'])
+    expect(received).toEqual(['one', 'two'])
     expect(channel(client, 'room:1').get().messages.map(({ data }) => data)).toEqual(['one', 'two'])
     expect(channel(made, 'room:1').get(), 'the same room').toBe(room.get())
     socket.say(server.notification())

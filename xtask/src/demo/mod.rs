@@ -19,7 +19,7 @@ use crate::node;
 use crate::package::{self, Example};
 use crate::repo;
 use crate::steps::{Outcome, Step, Steps};
-use crate::wasm::{self, Wish};
+use crate::wasm::{self, Goal};
 use children::{Child, pause};
 
 /// How long the server stays down after a kill: long enough for pages to notice.
@@ -139,7 +139,7 @@ fn prepare(wanted: Wanted, steps: &mut Steps) -> Result<(), Failure> {
     }
     let logs = repo::scratch().join("logs");
     let log = |name: &str| logs.join(format!("{name}.log"));
-    steps.run("Building the wasm", &log("wasm"), |step| wasm::build(Wish::Soonest, step))?;
+    steps.run("Building the wasm", &log("wasm"), |step| wasm::build(Goal::Soonest, step))?;
     steps.run("Building the npm package", &log("package"), package::build)?;
     let title = format!("Building the {} example", example.framework());
     steps.run(&title, &log("example"), |step| package::build_example(example, step))?;

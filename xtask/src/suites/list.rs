@@ -16,7 +16,7 @@ use crate::system::{
     self, CHROMEDRIVER, CHROMIUM, FIREFOX, NGINX, POSTGRESQL, REDIS, STRACE, WEBKIT, XVFB,
 };
 use crate::types;
-use crate::wasm::{self, Wish};
+use crate::wasm::{self, Goal};
 
 /// A suite: its name, its subject, and the function that runs it.
 pub(crate) struct Suite {
@@ -58,7 +58,7 @@ pub(crate) const SUITES: [Suite; 16] = [
     suite("types", "generated TypeScript is current", |_| types::check().map(|()| Counts::one())),
     suite("wasm", "the browser module", |step| {
         node::check()?;
-        wasm::build(Wish::Measured, step).map(|_| Counts::one())
+        wasm::build(Goal::Measured, step).map(|_| Counts::one())
     }),
     suite("wasm-test", "the browser driver in Chromium", |step| {
         let succeeded = wasm::test(step)?;
@@ -149,7 +149,7 @@ fn npm_check(folder: &Path) -> Command {
 
 fn build_package(step: &mut Step) -> Result<(), Failure> {
     node::check()?;
-    wasm::build(Wish::Measured, step)?;
+    wasm::build(Goal::Measured, step)?;
     package::build(step).map(drop)
 }
 

@@ -13,8 +13,8 @@ use crate::node;
 use crate::repo;
 use crate::steps::{Outcome, Step};
 use crate::system;
+pub(crate) use route::{Goal, Route};
 use route::{Purpose, TARGET};
-pub(crate) use route::{Route, Wish};
 
 /// The files that a build leaves in npm/wasm.
 const RESULTS: [&str; 5] = [
@@ -37,15 +37,15 @@ pub(crate) fn route_of_result() -> Option<String> {
 }
 
 /// Builds module and glue, unless they are up to date.
-pub(crate) fn build(wish: Wish, step: &mut Step) -> Result<Outcome, Failure> {
+pub(crate) fn build(goal: Goal, step: &mut Step) -> Result<Outcome, Failure> {
     let _alone = repo::lock(step)?;
     let inputs = inputs()?;
-    if is_current(&inputs, wish) {
+    if is_current(&inputs, goal) {
         return Ok(Outcome::Unchanged);
     }
     let npm = repo::root().join("npm");
     node::install(&npm, step)?;
-    let route = Route::pick(wish, step)?;
+    let route = Route::pick(goal, step)?;
     step.retitle(route.about());
 
     step.run(route.cargo("rustc", Purpose::Ship).current_dir(repo::root()))?;
@@ -75,7 +75,7 @@ pub(crate) fn build(wish: Wish, step: &mut Step) -> Result<Outcome, Failure> {
 /// Runs the crate's browser tests; their results are in the step's log.
 pub(crate) fn test(step: &mut Step) -> Result<bool, Failure> {
     system::ensure(&[system::CHROMIUM, system::CHROMEDRIVER], step)?;
-    let route = Route::pick(Wish::Measured, step)?;
+    let route = Route::pick(Goal::Measured, step)?;
     let mut build = Command::new("cargo");
     build.current_dir(repo::root()).args(["build", "--package", "xtask-bindgen"]);
     step.run(build.args(["--features", "test-runner", "--bin", "xtask-wasm-test-runner"]))?;
@@ -90,13 +90,13 @@ pub(crate) fn test(step: &mut Step) -> Result<bool, Failure> {
     Ok(step.status(&mut test)?.success())
 }
 
-fn is_current(inputs: &str, wish: Wish) -> bool {
+fn is_current(inputs: &str, goal: Goal) -> bool {
     let Some(stamp) = stamp().content() else { return false };
     let Some((made_from, route)) = stamp.split_once(' ') else { return false };
     // A measurement does not take the module of another compiler if Debian's is installed.
     let route_fits = match std::env::var("TIDINGS_WASM_ROUTE") {
         Ok(asked) => asked == route,
-        Err(_) => wish == Wish::Soonest || route == "debian" || debian::Debian::find().is_none(),
+        Err(_) => goal == Goal::Soonest || route == "debian" || debian::Debian::find().is_none(),
     };
     made_from == inputs && route_fits && RESULTS.iter().all(|name| folder().join(name).is_file())
 }

@@ -31,7 +31,7 @@ pub(crate) enum Purpose {
 
 /// The preference between two compilers that are both installed.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Wish {
+pub(crate) enum Goal {
     /// The compiler that is ready soonest.
     Soonest,
     /// Debian's compiler if it is installed: the committed sizes were measured with it.
@@ -48,7 +48,7 @@ pub(crate) enum Route {
 
 impl Route {
     /// Picks a route and installs what it needs; reports it on the step's line.
-    pub(crate) fn pick(wish: Wish, step: &mut Step) -> Result<Self, Failure> {
+    pub(crate) fn pick(goal: Goal, step: &mut Step) -> Result<Self, Failure> {
         let asked = std::env::var("TIDINGS_WASM_ROUTE").ok();
         match asked.as_deref() {
             Some("debian") => return Debian::set_up(step).map(Self::Debian),
@@ -60,7 +60,7 @@ impl Route {
             }
             None => {}
         }
-        if wish == Wish::Measured
+        if goal == Goal::Measured
             && let Some(debian) = Debian::find()
         {
             return Ok(Self::Debian(debian));

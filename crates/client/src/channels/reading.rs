@@ -189,7 +189,7 @@ impl Context {
             let question = room.ask(id, repairs);
             self.next_request();
             self.send(transport, &question);
-            let patience = self.trip.patience(self.config.timeout);
+            let patience = self.round_trip.patience(self.config.timeout);
             self.bring_forward(Timer::Rooms, patience);
         }
     }
@@ -283,7 +283,7 @@ impl Context {
         if room.cursor.is_some() && !(room.older.has_more() && room.has_room(&self.config)) {
             self.settle(intent, None);
         } else if room.older.wait(intent) {
-            let patience = self.trip.patience(self.config.timeout);
+            let patience = self.round_trip.patience(self.config.timeout);
             self.bring_forward(Timer::Older, patience);
         } else {
             self.refuse(intent, ErrorCode::Flood, "");

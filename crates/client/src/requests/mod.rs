@@ -166,7 +166,7 @@ impl Context {
         let now = self.now.mono;
         if let Some(index) = self.requests.find(transport)
             && let Some(link) = self.requests.links.get(index)
-            && now.saturating_sub(link.opened) >= self.trip.patience(self.config.timeout)
+            && now.saturating_sub(link.opened) >= self.round_trip.patience(self.config.timeout)
         {
             self.enter(index, false);
         }
@@ -278,7 +278,7 @@ impl Context {
             self.requests.links.get(index).is_some_and(|link| link.drops_inbox_cursors);
         let (cursors, mut fresh) = self.followed(!drops_inbox_cursors);
         let request = self.requests.next();
-        let (now, patience) = (self.now.mono, self.trip.patience(self.config.timeout));
+        let (now, patience) = (self.now.mono, self.round_trip.patience(self.config.timeout));
         let Some(link) = self.requests.links.get_mut(index) else { return };
         let Some(connect) = &mut link.connect else { return };
         let mut pending_subscriptions: Vec<Channel> =
@@ -371,7 +371,7 @@ impl Context {
                     Some((session, now)) => {
                         *begun = true;
                         if let Some(now) = now {
-                            self.clock.learn(self.now, now, self.trip.estimate());
+                            self.clock.learn(self.now, now, self.round_trip.estimate());
                         }
                         link.entry = Some(session.token.clone());
                         link.session = session;

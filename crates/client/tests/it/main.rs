@@ -17,7 +17,7 @@ mod disk;
 mod early_marks;
 mod fallback;
 mod fallback_networks;
-mod gaps_are_told;
+mod gaps_are_reported;
 mod goaway_spreads;
 mod harness;
 mod heartbeat;

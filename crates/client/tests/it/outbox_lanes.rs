@@ -12,7 +12,7 @@ use crate::{
 };
 
 #[test]
-fn nothing_is_sent_before_it_is_kept() {
+fn nothing_is_sent_before_it_is_persisted() {
     let mut disk = Disk::default();
     let mut rig = born("one", &mut disk);
     rig.take();
@@ -31,7 +31,7 @@ fn nothing_is_sent_before_it_is_kept() {
 }
 
 #[test]
-fn a_crash_between_keeping_and_sending_loses_nothing() {
+fn a_crash_between_persisting_and_sending_loses_nothing() {
     let mut disk = Disk::default();
     let mut rig = born("one", &mut disk);
     rig.cut();

@@ -122,7 +122,7 @@ fn a_lane_without_room_waits_for_another_life() {
 }
 
 #[test]
-fn an_old_users_intents_stay_kept_for_their_return() {
+fn an_old_users_intents_stay_persisted_for_their_return() {
     let mut disk = Disk::default();
     let mut rig = born("one", &mut disk);
     rig.cut();

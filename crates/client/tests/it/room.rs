@@ -132,7 +132,7 @@ impl Rig {
     }
 
     /// The texts given to `on('message')` since the last call.
-    pub(crate) fn heard(&mut self) -> Vec<String> {
+    pub(crate) fn received(&mut self) -> Vec<String> {
         let told = |command: &Command| match command {
             Command::Message { message, .. } => Some(text(message)),
             _ => None,

@@ -74,7 +74,7 @@ fn a_room_goes_on_after_a_restart_where_it_was() {
     assert_eq!(since, Some(Since::Cursor(cursor)));
     rig.receive(&subscribed(id, "roomone1", 1, 4, 3, true));
     rig.receive(&message(4));
-    assert_eq!(rig.heard(), ["m4"], "only what this cursor has not seen");
+    assert_eq!(rig.received(), ["m4"], "only what this cursor has not seen");
 }
 
 /// Found by seed 1799001545: a page that died in between had saved that nothing was missing.

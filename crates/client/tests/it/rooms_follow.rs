@@ -23,7 +23,7 @@ fn messages_come_in_order_and_once() {
         rig.receive(&message(offset));
     }
     assert_eq!(rig.texts(), ["m1", "m2", "m3"]);
-    assert_eq!(rig.heard(), ["m1", "m2", "m3"]);
+    assert_eq!(rig.received(), ["m1", "m2", "m3"]);
     let from = rig.room().messages[0].from.clone().unwrap();
     assert_eq!((&*from.user, from.own), ("u2", false));
     assert_eq!(rig.client.duplicates(), 2);
@@ -52,7 +52,7 @@ fn a_room_opens_with_its_newest_page_and_goes_on_from_there() {
     rig.receive(&message(10));
     rig.receive(&page(id, "roomone1", 9, true, &[9, 8]));
     assert_eq!(rig.texts(), ["m8", "m9", "m10"]);
-    assert_eq!(rig.heard(), ["m10"], "what was there before has not just come");
+    assert_eq!(rig.received(), ["m10"], "what was there before has not just come");
     assert!(rig.room().has_more && !rig.room().loading_more);
 }
 
@@ -73,7 +73,7 @@ fn it_resumes_after_a_cut_where_it_was() {
     rig.receive(&message(2));
     rig.receive(&message(3));
     assert_eq!(rig.room().status, ChannelStatus::Live);
-    assert_eq!(rig.heard(), ["m2", "m3"]);
+    assert_eq!(rig.received(), ["m2", "m3"]);
 }
 
 /// The `subscribed` for a user without the right `history`.
@@ -161,7 +161,7 @@ fn what_is_not_for_this_user_and_what_is_of_tomorrow_counts_as_received() {
         r#"{"type":"state","channel":"room:1","offset":4,"id":"s","at":1,"key":"k","version":1,"data":1}"#,
     );
     rig.receive(&message(5));
-    assert_eq!(rig.heard(), ["m5"]);
+    assert_eq!(rig.received(), ["m5"]);
 }
 
 #[test]

@@ -28,7 +28,7 @@ fn an_own_message_shows_at_once_and_merges_with_its_echo() {
     let fact = rig.room().messages[0].clone();
     assert_eq!((fact.key, &*fact.id), (pending.key, "r1"), "the same to a list's eyes");
     assert_eq!(rig.ended(1), None);
-    assert_eq!(rig.heard(), ["m1"]);
+    assert_eq!(rig.received(), ["m1"]);
 }
 
 #[test]

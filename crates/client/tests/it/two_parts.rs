@@ -35,7 +35,7 @@ fn live(rig: &mut Rig, items: &[&str]) {
 }
 
 #[test]
-fn the_first_part_alone_shows_the_first_inbox() {
+fn the_startup_part_alone_shows_the_first_inbox() {
     let mut rig = first_part();
     live(&mut rig, &["a", "b"]);
     assert_eq!(rig.client.connection().status, Status::Connected);
@@ -50,7 +50,7 @@ fn the_first_part_alone_shows_the_first_inbox() {
 }
 
 #[test]
-fn the_first_part_shows_what_was_stored() {
+fn the_startup_part_shows_what_was_stored() {
     let mut rig = Rig::with(|config| {
         config.whole = false;
         config.storage = true;
@@ -66,7 +66,7 @@ fn the_first_part_shows_what_was_stored() {
 }
 
 #[test]
-fn what_waits_for_the_rest_happens_in_order_once_it_is_there() {
+fn what_waits_for_deferred_code_happens_in_order_once_it_is_loaded() {
     let mut rig = first_part();
     live(&mut rig, &["a"]);
     rig.receive(&says::notification(2, "n2", 2));
@@ -83,7 +83,7 @@ fn what_waits_for_the_rest_happens_in_order_once_it_is_there() {
 }
 
 #[test]
-fn of_a_frame_only_what_the_first_part_does_not_know_waits() {
+fn of_a_frame_only_what_the_startup_part_does_not_know_waits() {
     let mut rig = first_part();
     rig.event(Event::UserChanged(User::Named("u1".into())));
     rig.event(Event::ConnectRequested);
@@ -121,7 +121,7 @@ fn frames_beyond_the_bound_are_dropped_and_asked_for_again() {
 }
 
 #[test]
-fn a_user_who_changes_before_the_rest_is_there_sees_nothing_of_the_other() {
+fn a_user_who_changes_before_deferred_code_is_loaded_sees_nothing_of_the_other() {
     let mut rig = first_part();
     live(&mut rig, &["a"]);
     rig.mark(1, &["a"], READ);

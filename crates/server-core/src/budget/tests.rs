@@ -7,27 +7,27 @@ fn limits(burst: u64) -> Limits {
     limits
 }
 
-fn said(account: &Account, now: u64, limits: &Limits) -> bool {
+fn admits(account: &Account, now: u64, limits: &Limits) -> bool {
     account.take(now, Cost::message(0), limits).is_ok()
 }
 
 #[test]
 fn a_burst_passes_and_then_the_rate_holds() {
     let (account, limits) = (Account::default(), limits(3));
-    assert!((0..3).all(|_| said(&account, 1_000, &limits)));
-    assert!(!said(&account, 1_009, &limits));
-    assert!(said(&account, 1_010, &limits));
-    assert!(!said(&account, 1_010, &limits));
-    assert!((0..3).all(|_| said(&account, 5_000, &limits)) && !said(&account, 5_000, &limits));
+    assert!((0..3).all(|_| admits(&account, 1_000, &limits)));
+    assert!(!admits(&account, 1_009, &limits));
+    assert!(admits(&account, 1_010, &limits));
+    assert!(!admits(&account, 1_010, &limits));
+    assert!((0..3).all(|_| admits(&account, 5_000, &limits)) && !admits(&account, 5_000, &limits));
 }
 
 #[test]
 fn after_the_told_time_as_much_passes_as_a_client_sends_at_once() {
     let (account, limits) = (Account::default(), limits(1_000));
-    assert!((0..1_000).all(|_| said(&account, 7, &limits)));
+    assert!((0..1_000).all(|_| admits(&account, 7, &limits)));
     let used_up = account.take(7, Cost::message(0), &limits).unwrap_err();
     assert_eq!((used_up.kind, used_up.retry_after_ms), (Kind::Messages, 160));
-    assert!((0..16).all(|_| said(&account, 167, &limits)) && !said(&account, 167, &limits));
+    assert!((0..16).all(|_| admits(&account, 167, &limits)) && !admits(&account, 167, &limits));
 }
 
 #[test]
@@ -56,19 +56,19 @@ fn what_keeps_a_connection_alive_is_counted_and_makes_no_debt() {
     for _ in 0..1_000 {
         account.count(0, Cost::message(0), &limits);
     }
-    assert!(!said(&account, 0, &limits));
-    assert!(said(&account, 10, &limits), "a flood of pings costs no more than the burst");
+    assert!(!admits(&account, 0, &limits));
+    assert!(admits(&account, 10, &limits), "a flood of pings costs no more than the burst");
 }
 
 #[test]
 fn use_on_other_nodes_is_paid_off_before_more_is_let_through() {
     let (account, limits) = (Account::default(), limits(100));
     account.used_elsewhere(0, Cost::new([150, 0, 0, 0, 0]), &limits);
-    assert!(!said(&account, 500, &limits));
-    assert!(said(&account, 510, &limits));
+    assert!(!admits(&account, 500, &limits));
+    assert!(admits(&account, 510, &limits));
     // The debt of a user is bounded, even with extreme reports of other nodes.
     account.used_elsewhere(510, Cost::new([u64::MAX, 0, 0, 0, 0]), &limits);
-    assert!(!said(&account, 7_519, &limits) && said(&account, 7_520, &limits));
+    assert!(!admits(&account, 7_519, &limits) && admits(&account, 7_520, &limits));
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn a_debt_is_not_forgiven_by_what_is_counted_after_it() {
     let (account, limits) = (Account::default(), limits(100));
     account.used_elsewhere(0, Cost::new([200, 0, 0, 0, 0]), &limits);
     account.count(0, Cost::message(0), &limits);
-    assert!(!said(&account, 1_000, &limits) && said(&account, 1_010, &limits));
+    assert!(!admits(&account, 1_000, &limits) && admits(&account, 1_010, &limits));
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn three_nodes_that_tell_each_other_let_about_one_rate_through() {
     let mut passed = 0;
     for second in 0..60 {
         for now in (second * 1_000..(second + 1) * 1_000).step_by(2) {
-            passed += nodes.iter().filter(|node| said(node, now, &limits)).count();
+            passed += nodes.iter().filter(|node| admits(node, now, &limits)).count();
         }
         let told = nodes.each_ref().map(|node| node.take_unreported(&limits));
         for (from, cost) in told.into_iter().enumerate() {
@@ -105,10 +105,10 @@ fn three_nodes_that_tell_each_other_let_about_one_rate_through() {
 fn only_much_is_told_and_once() {
     let (account, limits) = (Account::default(), limits(640));
     for _ in 0..10 {
-        said(&account, 0, &limits);
+        admits(&account, 0, &limits);
     }
     assert_eq!(account.take_unreported(&limits), None);
-    said(&account, 0, &limits);
+    admits(&account, 0, &limits);
     assert_eq!(account.take_unreported(&limits), Some(Cost::new([11, 0, 0, 0, 0])));
     assert_eq!(account.take_unreported(&limits), None);
 }
@@ -116,8 +116,8 @@ fn only_much_is_told_and_once() {
 #[test]
 fn refusals_are_counted_by_kind() {
     let (account, limits) = (Account::default(), limits(1));
-    assert!(said(&account, 0, &limits));
-    assert!(!said(&account, 0, &limits) && !said(&account, 0, &limits));
+    assert!(admits(&account, 0, &limits));
+    assert!(!admits(&account, 0, &limits) && !admits(&account, 0, &limits));
     assert_eq!(account.take_refused(), [2, 0, 0, 0, 0]);
     assert_eq!(account.take_refused(), [0; KINDS]);
 }
@@ -126,7 +126,7 @@ fn refusals_are_counted_by_kind() {
 fn who_owes_nothing_is_even() {
     let (account, limits) = (Arc::new(Account::default()), limits(10));
     assert!(account.is_even(0));
-    assert!(said(&account, 0, &limits));
+    assert!(admits(&account, 0, &limits));
     assert!(!account.is_even(9) && account.is_even(10));
     let begin_request = account.begin_request(&limits).unwrap();
     assert!(!account.is_even(10));

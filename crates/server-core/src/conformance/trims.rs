@@ -7,7 +7,7 @@ use super::{
     one, records, snapshot,
 };
 use crate::{
-    steady::{Checkpoint, Moment},
+    retention_clock::{Checkpoint, Moment},
     store::{
         Answer, Head, IdempotencyKey, Lane, Op, Query, Retention, Revocation, Store, Subject,
         Write, Written, in_use,

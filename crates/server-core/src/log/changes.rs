@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tidings_protocol::{Channel, Json};
 
 use crate::{
-    steady::Checkpoint,
+    retention_clock::Checkpoint,
     store::{Record, Revocation},
 };
 

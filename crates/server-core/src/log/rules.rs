@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     inbox::{ItemState, recount},
-    steady::Moment,
+    retention_clock::Moment,
     store::{Draft, Lane, Op, Record, StoreError, Write, Written},
 };
 

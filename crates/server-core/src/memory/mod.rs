@@ -29,7 +29,7 @@ use crate::store::{
 };
 use crate::{
     leases::ConnectionLeases,
-    steady::{Checkpoint, Moment},
+    retention_clock::{Checkpoint, Moment},
 };
 
 /// When a commit reaches the disk that a crash leaves.

@@ -4,7 +4,7 @@ use tidings_protocol::{Channel, server::Trimmed};
 
 use super::Tables;
 use crate::{
-    steady::Moment,
+    retention_clock::Moment,
     store::{Retention, may_go},
 };
 

@@ -30,7 +30,7 @@ impl AwaitingConnect {
                 if ticket.len() <= CREDENTIAL_BYTES =>
             {
                 let credential = Credential::Ticket(ticket.to_owned());
-                Entering::begin(credential, nothing_said(), self.wanted, turn)
+                Entering::begin(credential, empty_connect(), self.wanted, turn)
             }
             Input::Happened(Event::TicketOffered { .. }) => turn.close(&Refused::new(
                 ErrorCode::TicketInvalid,
@@ -179,7 +179,7 @@ fn checked(connect: &Connect, turn: &Turn<'_>) -> Result<Credential, Refused> {
 }
 
 /// The `connect` that a ticket in the query stands for.
-const fn nothing_said() -> Connect {
+const fn empty_connect() -> Connect {
     Connect {
         id: None,
         version: VERSION,

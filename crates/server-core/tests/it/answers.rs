@@ -27,12 +27,12 @@ fn fill(server: &mut Server, room: &str, count: usize) {
 
 /// Sends `text` until the session stops reading, at most a hundred times. Returns how often.
 fn say_on(server: &mut Server, peer: &mut Peer, text: &str) -> usize {
-    let mut said = 0;
-    while !peer.paused && said < 100 {
+    let mut sent = 0;
+    while !peer.paused && sent < 100 {
         server.say(peer, text);
-        said += 1;
+        sent += 1;
     }
-    said
+    sent
 }
 
 #[test]
@@ -43,14 +43,14 @@ fn a_hundred_pages_asked_for_at_once_come_one_after_the_other() {
     let mut peer = server.connect("u1+rooms");
     peer.got();
     peer.stuck = true;
-    let said = say_on(&mut server, &mut peer, r#"{"type":"history","channel":"room:a"}"#);
-    assert_eq!(said, 1 + limits.outstanding, "one is made, and so many wait");
+    let sent = say_on(&mut server, &mut peer, r#"{"type":"history","channel":"room:a"}"#);
+    assert_eq!(sent, 1 + limits.outstanding, "one is made, and so many wait");
     let half = limits.mailbox_bytes / 2;
     assert!(peer.queued() >= LARGE && peer.queued() <= half + 1_000, "{} wait", peer.queued());
     peer.stuck = false;
     server.settle(&mut peer);
     let pages = peer.got();
-    assert_eq!(pages.len(), said);
+    assert_eq!(pages.len(), sent);
     for page in &pages {
         let ServerMessage::Page(page) = page else { panic!("{page:?}") };
         let got: Vec<_> = page.messages.as_ref().unwrap().iter().map(offset).collect();
@@ -130,8 +130,8 @@ fn answers_that_nobody_wants_any_more_count_as_under_way() {
     let mut peer = server.connect("u1");
     peer.got();
     peer.slow_store = true;
-    let said = say_on(&mut server, &mut peer, r#"{"type":"subscribe","channel":"inbox:u1"}"#);
-    assert_eq!(said, server.limits.outstanding);
+    let sent = say_on(&mut server, &mut peer, r#"{"type":"subscribe","channel":"inbox:u1"}"#);
+    assert_eq!(sent, server.limits.outstanding);
     server.answer_store(&mut peer);
     assert!(!peer.paused && peer.is_settled());
     let kinds = peer.types();

@@ -13,14 +13,14 @@ const ROOM: &str = "room:a";
 
 /// The start of a subscription, and the offsets that came with it.
 struct Begun {
-    said: Subscribed,
+    subscribed: Subscribed,
     gap: Option<(u64, u64, GapReason)>,
     got: Vec<u64>,
 }
 
 fn begun(peer: &mut Peer) -> Begun {
     let messages = peer.got();
-    let said = messages.iter().find_map(|message| match message {
+    let subscribed = messages.iter().find_map(|message| match message {
         ServerMessage::Subscribed(one) if one.channel.as_str() == ROOM => Some(one.clone()),
         _ => None,
     });
@@ -28,8 +28,8 @@ fn begun(peer: &mut Peer) -> Begun {
         ServerMessage::Gap(Gap { from, to, why, .. }) => Some((*from, *to, *why)),
         _ => None,
     });
-    let said = said.unwrap_or_else(|| panic!("no subscription: {messages:?}"));
-    Begun { said, gap, got: offsets(&messages, ROOM) }
+    let subscribed = subscribed.unwrap_or_else(|| panic!("no subscription: {messages:?}"));
+    Begun { subscribed, gap, got: offsets(&messages, ROOM) }
 }
 
 /// A backend publishes this many messages.
@@ -65,15 +65,15 @@ fn without_the_right_to_read_back_a_room_begins_now_and_goes_on_from_there() {
     let mut server = Server::new();
     write(&mut server, 5);
     let first = subscribe(&mut server, "mina+live", "");
-    assert_eq!((first.said.offset, first.got), (5, vec![]));
-    let (epoch, proof) = (first.said.epoch, first.said.proof);
+    assert_eq!((first.subscribed.offset, first.got), (5, vec![]));
+    let (epoch, proof) = (first.subscribed.epoch, first.subscribed.proof);
     assert!(proof.is_some());
     write(&mut server, 3);
     // From the last position, and also from the first one: the user may read these records again.
     for (at, got) in [(7, vec![8]), (5, vec![6, 7, 8])] {
         let again = subscribe(&mut server, "mina+live", &since(epoch, at, proof));
-        assert_eq!((again.said.recovered, again.gap, again.got), (true, None, got), "{at}");
-        assert_eq!(again.said.proof, proof, "it holds as long as the log");
+        assert_eq!((again.subscribed.recovered, again.gap, again.got), (true, None, got), "{at}");
+        assert_eq!(again.subscribed.proof, proof, "it holds as long as the log");
     }
 }
 
@@ -81,8 +81,8 @@ fn without_the_right_to_read_back_a_room_begins_now_and_goes_on_from_there() {
 fn whatever_cursor_is_claimed_nothing_from_before_comes() {
     let mut server = Server::new();
     write(&mut server, 5);
-    let proven = subscribe(&mut server, "mina+live", "").said;
-    let others = subscribe(&mut server, "tom+live", "").said.proof;
+    let proven = subscribe(&mut server, "mina+live", "").subscribed;
+    let others = subscribe(&mut server, "tom+live", "").subscribed.proof;
     let (epoch, room) = (proven.epoch, Channel::parse("room:b").unwrap());
     let elsewhere = Some(PROOFS.seal("mina", &room, epoch, 0));
     write(&mut server, 2);
@@ -90,18 +90,18 @@ fn whatever_cursor_is_claimed_nothing_from_before_comes() {
         // A proof grants the records after its offset. No gap is reported for records that the user
         // had no right to.
         let again = subscribe(&mut server, "mina+live", &since(epoch, at, proven.proof));
-        assert_eq!((again.said.offset, again.gap, again.got), (5, None, vec![6, 7]), "{at}");
-        assert!(!again.said.recovered, "it is not where the client said it was");
+        assert_eq!((again.subscribed.offset, again.gap, again.got), (5, None, vec![6, 7]), "{at}");
+        assert!(!again.subscribed.recovered, "it is not where the client said it was");
         for proof in [None, Some(Proof::NONE), others, elsewhere] {
             let again = subscribe(&mut server, "mina+live", &since(epoch, at, proof));
-            assert_eq!((again.said.offset, again.got), (7, vec![]), "{at} {proof:?}");
+            assert_eq!((again.subscribed.offset, again.got), (7, vec![]), "{at} {proof:?}");
         }
     }
     // A cursor from before the channel's first record is a claim, too.
     let unborn = Epoch::from_bits(0);
     for proof in [None, proven.proof] {
         let again = subscribe(&mut server, "mina+live", &since(unborn, 0, proof));
-        assert_eq!((again.said.offset, again.got), (7, vec![]), "{proof:?}");
+        assert_eq!((again.subscribed.offset, again.got), (7, vec![]), "{proof:?}");
     }
 }
 
@@ -109,13 +109,13 @@ fn whatever_cursor_is_claimed_nothing_from_before_comes() {
 fn one_who_had_a_cursor_and_lost_the_proof_is_told_what_is_missing() {
     let mut server = Server::new();
     write(&mut server, 5);
-    let first = subscribe(&mut server, "mina+live", "").said;
+    let first = subscribe(&mut server, "mina+live", "").subscribed;
     let nothing_missed = subscribe(&mut server, "mina+live", &since(first.epoch, 5, None));
-    assert_eq!((nothing_missed.said.recovered, nothing_missed.gap), (true, None));
+    assert_eq!((nothing_missed.subscribed.recovered, nothing_missed.gap), (true, None));
     write(&mut server, 3);
     let again = subscribe(&mut server, "mina+live", &since(first.epoch, 6, None));
     assert_eq!(again.gap, Some((7, 8, GapReason::Retention)));
-    assert_eq!(again.said.offset, 8);
+    assert_eq!(again.subscribed.offset, 8);
 }
 
 #[test]
@@ -133,25 +133,29 @@ fn the_first_record_is_asked_for_with_the_right_to_read_back_only() {
     peer.got();
     server.say(&mut peer, &first);
     let all = begun(&mut peer);
-    assert_eq!((all.got, all.said.proof), (vec![1, 2, 3], None));
+    assert_eq!((all.got, all.subscribed.proof), (vec![1, 2, 3], None));
 }
 
 #[test]
 fn one_who_was_there_before_the_first_record_has_it_all() {
     let mut server = Server::new();
-    let empty = subscribe(&mut server, "mina+live", "").said;
+    let empty = subscribe(&mut server, "mina+live", "").subscribed;
     write(&mut server, 2);
     let born = subscribe(&mut server, "mina+live", &since(empty.epoch, 0, empty.proof));
-    assert_eq!((born.said.recovered, born.gap, born.got), (true, None, vec![1, 2]));
-    let again = subscribe(&mut server, "mina+live", &since(born.said.epoch, 1, born.said.proof));
-    assert_eq!((again.said.recovered, again.got), (true, vec![2]));
+    assert_eq!((born.subscribed.recovered, born.gap, born.got), (true, None, vec![1, 2]));
+    let again = subscribe(
+        &mut server,
+        "mina+live",
+        &since(born.subscribed.epoch, 1, born.subscribed.proof),
+    );
+    assert_eq!((again.subscribed.recovered, again.got), (true, vec![2]));
 }
 
 #[test]
 fn cursors_of_connect_and_of_an_address_are_held_to_the_same() {
     let mut server = Server::new();
     write(&mut server, 4);
-    let first = subscribe(&mut server, "mina+live", "").said;
+    let first = subscribe(&mut server, "mina+live", "").subscribed;
     write(&mut server, 2);
     for (proof, got) in [(None, vec![]), (first.proof, vec![5, 6])] {
         let named = cursor(first.epoch, 0, proof);
@@ -174,7 +178,7 @@ fn a_repair_on_the_same_connection_needs_no_proof() {
     write(&mut server, 3);
     let mut peer = server.connect("mina+live");
     server.say(&mut peer, &format!(r#"{{"type":"subscribe","channel":"{ROOM}"}}"#));
-    let epoch = begun(&mut peer).said.epoch;
+    let epoch = begun(&mut peer).subscribed.epoch;
     write(&mut server, 2);
     server.settle(&mut peer);
     peer.got();
@@ -191,7 +195,7 @@ fn a_credential_with_fewer_rights_reads_back_no_more_and_keeps_what_came_meanwhi
     write(&mut server, 3);
     let mut peer = server.connect("mina+rooms");
     server.say(&mut peer, &format!(r#"{{"type":"subscribe","channel":"{ROOM}"}}"#));
-    let epoch = begun(&mut peer).said.epoch;
+    let epoch = begun(&mut peer).subscribed.epoch;
     server.say(&mut peer, r#"{"type":"refresh","token":"mina+live"}"#);
     write(&mut server, 2);
     server.settle(&mut peer);
@@ -215,14 +219,14 @@ fn of_everyone_messages_comes_what_was_said_after_the_inbox_was_made() {
     }
     let mut peer = server.connect("mina");
     let messages = peer.got();
-    let said = |channel: &str| {
+    let subscribed = |channel: &str| {
         let mut all = messages.iter().filter_map(|message| match message {
             ServerMessage::Subscribed(one) => Some(one.clone()),
             _ => None,
         });
         all.find(|one| one.channel.as_str() == channel).unwrap()
     };
-    let (own, system) = (said("inbox:mina"), said("system:all"));
+    let (own, system) = (subscribed("inbox:mina"), subscribed("system:all"));
     assert_eq!((system.first, system.top), (4, 3));
     server.broadcast();
     let at = |offset| format!(r#"{{"epoch":"{}","offset":{offset}}}"#, system.epoch);

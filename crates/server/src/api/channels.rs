@@ -21,7 +21,7 @@ use tidings_server_core::{
 };
 
 use super::{Api, Caller, body::Body, notifications::created};
-use crate::{auth::Who, error::ApiError};
+use crate::{auth::RestCaller, error::ApiError};
 
 pub(super) async fn publish(
     State(api): State<Api>,
@@ -32,18 +32,18 @@ pub(super) async fn publish(
 ) -> Result<Response, ApiError> {
     let channel = parse(channel)?;
     let most = api.limits().user_publish_bytes;
-    if !matches!(who, Who::Backend(_)) && bytes.len() > most {
+    if !matches!(who, RestCaller::Backend(_)) && bytes.len() > most {
         let detail = format!("a user's publish has at most {most} bytes");
         return Err(ApiError::new(ErrorCode::TooLarge, detail));
     }
     api.spend(&who, Cost::message(bytes.len()))?;
     let PublishMessage { data, client_id, seq } = value;
     let lane = match &who {
-        Who::User(identity) | Who::Session(identity) => {
+        RestCaller::User(identity) | RestCaller::Session(identity) => {
             service::lane(&identity.user, client_id, seq, api.limits().user_lanes)?
         }
-        Who::Backend(_) if client_id.is_none() && seq.is_none() => None,
-        Who::Backend(_) => {
+        RestCaller::Backend(_) if client_id.is_none() && seq.is_none() => None,
+        RestCaller::Backend(_) => {
             let detail =
                 "`client_id` and `seq` are for users: a backend sends an `Idempotency-Key`";
             return Err(ApiError::new(ErrorCode::BadRequest, detail));
@@ -132,9 +132,11 @@ pub(super) async fn history(
 
 /// The first offset that the caller may read. In `system:all`, a user has the messages that came
 /// after their inbox was made; none without an inbox.
-async fn theirs(api: &Api, who: &Who, channel: &Channel) -> Result<u64, ApiError> {
+async fn theirs(api: &Api, who: &RestCaller, channel: &Channel) -> Result<u64, ApiError> {
     let user = match who {
-        Who::User(identity) | Who::Session(identity) if channel.is_system() => &identity.user,
+        RestCaller::User(identity) | RestCaller::Session(identity) if channel.is_system() => {
+            &identity.user
+        }
         _ => return Ok(1),
     };
     match api.read(who.principal(), Query::Inbox { user: user.clone() }).await? {

@@ -166,7 +166,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_survives_its_text() {
+    fn a_cursor_survives_its_text() {
         for cursor in [(Some(12), Some(3)), (None, Some(0)), (Some(1), None), (None, None)] {
             let cursor = PageCursor { inbox: cursor.0, system: cursor.1 };
             assert_eq!(PageCursor::decode(&cursor.encode()), Some(cursor));

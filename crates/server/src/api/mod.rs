@@ -38,7 +38,7 @@ use tower_http::{
 };
 
 use crate::{
-    auth::{Auth, Who},
+    auth::{Auth, RestCaller},
     driver::Node,
     error::{ApiError, finish, unavailable},
     listen::Peer,
@@ -162,10 +162,10 @@ impl Api {
     }
 
     /// Takes a request's cost from the user's account. Backends have no account.
-    pub(crate) fn spend(&self, who: &Who, cost: Cost) -> Result<(), ApiError> {
+    pub(crate) fn spend(&self, who: &RestCaller, cost: Cost) -> Result<(), ApiError> {
         match who {
-            Who::Backend(_) => Ok(()),
-            Who::User(identity) | Who::Session(identity) => {
+            RestCaller::Backend(_) => Ok(()),
+            RestCaller::User(identity) | RestCaller::Session(identity) => {
                 Ok(self.node.budgets.spend(&identity.user, cost)?)
             }
         }
@@ -211,7 +211,7 @@ async fn open(State(api): State<Api>, request: Request) -> Response {
 }
 
 /// The caller, with a checked credential.
-pub(crate) struct Caller(pub(crate) Who);
+pub(crate) struct Caller(pub(crate) RestCaller);
 
 impl FromRequestParts<Api> for Caller {
     type Rejection = ApiError;
@@ -238,7 +238,7 @@ impl FromRequestParts<Api> for User {
 }
 
 /// A backend, with its API key.
-pub(crate) struct Backend(pub(crate) Who);
+pub(crate) struct Backend(pub(crate) RestCaller);
 
 impl FromRequestParts<Api> for Backend {
     type Rejection = ApiError;

@@ -2,7 +2,7 @@
 //!
 //! | file | content |
 //! |---|---|
-//! | `who.rs` | the caller of the REST API, and what that caller may do |
+//! | `rest_caller.rs` | the caller of the REST API, and what that caller may do |
 //! | `api_key.rs` | backends' keys, stored as hashes, compared in constant time |
 //! | `ticket.rs` | one-time tickets: random, stored as hashes, spent by one atomic take |
 //! | `session_token.rs` | signed bearer tokens that reconnect a session |
@@ -21,12 +21,12 @@ pub(crate) mod cookie;
 mod guesses;
 pub(crate) mod jwks;
 mod jwt;
+mod rest_caller;
 mod revoked;
 mod secrets;
 mod session_token;
 mod stored_claims;
 mod ticket;
-mod who;
 
 use std::{
     fmt::{self, Debug, Formatter},
@@ -56,7 +56,7 @@ use crate::{
         Authenticate, Clock, RequestContext,
         readers::Readers,
         request_context::{Ambient, Checked},
-        steady::Steady,
+        retention_clock::RetentionClock,
         writer::Writer,
     },
     refusals::Refusals,
@@ -68,9 +68,9 @@ pub use api_key::ApiKeys;
 pub(crate) use guesses::MOST as ADDRESSES;
 pub use jwt::{JwtKey, KeyError};
 pub(crate) use jwt::{Provider, random_id};
+pub use rest_caller::RestCaller;
 pub(crate) use revoked::by_session;
 pub use secrets::{Secret, secret};
-pub use who::Who;
 
 /// The keys and rules for checking credentials.
 #[derive(Debug)]
@@ -112,7 +112,7 @@ pub struct Auth {
     writer: OnceLock<Writer>,
     readers: Readers,
     limits: Arc<Limits>,
-    steady: Steady,
+    steady: RetentionClock,
 }
 
 impl Debug for Auth {
@@ -134,7 +134,7 @@ impl Auth {
         limits: Arc<Limits>,
         origins: Arc<Origins>,
         refusals: Arc<Refusals>,
-        steady: Steady,
+        steady: RetentionClock,
     ) -> Result<(Self, u64), StartError> {
         let Settings { api_keys, session_key, cookie, failures_per_minute, leeway_ms, .. } =
             settings;
@@ -170,7 +170,7 @@ impl Auth {
         method: &Method,
         headers: &HeaderMap,
         address: Option<IpAddr>,
-    ) -> Result<Who, Refused> {
+    ) -> Result<RestCaller, Refused> {
         let offered = match (Authorization::of(headers), cookie::find(headers, &self.cookie)) {
             (Authorization::Bearer(bearer), _) => Offered::of(bearer),
             (_, Some(cookie)) => Offered::of(cookie),
@@ -179,11 +179,11 @@ impl Auth {
         self.judged(address, offered, self.identify(method, headers).await)
     }
 
-    async fn identify(&self, method: &Method, headers: &HeaderMap) -> Result<Who, Refused> {
+    async fn identify(&self, method: &Method, headers: &HeaderMap) -> Result<RestCaller, Refused> {
         let bearer = match Authorization::of(headers) {
             Authorization::Bearer(bearer) => {
                 if let Some(name) = self.api_keys.name_of(bearer) {
-                    return Ok(Who::Backend(name));
+                    return Ok(RestCaller::Backend(name));
                 }
                 bearer
             }
@@ -201,8 +201,8 @@ impl Auth {
         }
         let identity = Box::new(self.bearer(bearer).await?);
         Ok(match session_token::is_one(bearer) {
-            true => Who::Session(identity),
-            false => Who::User(identity),
+            true => RestCaller::Session(identity),
+            false => RestCaller::User(identity),
         })
     }
 
@@ -432,7 +432,7 @@ pub fn dev_token(key: &Secret, user: &str) -> Result<String, Refused> {
 }
 
 /// Loads all stored revocations. Returns them with the number of the last one.
-fn load_revoked(store: &dyn Store, steady: &Steady) -> Result<(Revoked, u64), StartError> {
+fn load_revoked(store: &dyn Store, steady: &RetentionClock) -> Result<(Revoked, u64), StartError> {
     const PAGE: u32 = 1_000;
     let mut revoked = Revoked::default();
     let mut after = 0;

@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn signals_travel_as_lines() {
+    fn messages_travel_as_lines() {
         let channel = Channel::parse("room:a b/ü").unwrap();
         let hint = Hint { channel, epoch: Epoch::from_bits(7), top: (1 << 53) - 1 };
         let connection = ConnectionId { node: u64::MAX, number: 3 };

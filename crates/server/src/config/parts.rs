@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, thread, time::Duration};
 
-use tidings_server_core::{fair, steady::Doubts, store::Retention};
+use tidings_server_core::{fair, retention_clock::Doubts, store::Retention};
 
 use super::{Config, RetentionSettings};
 use crate::{

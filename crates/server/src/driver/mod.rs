@@ -12,7 +12,7 @@ pub mod clock;
 pub mod connection;
 pub mod connection_handle;
 #[cfg(test)]
-mod flaky;
+mod failing_store;
 pub mod follower;
 pub mod leases;
 pub mod node;
@@ -21,10 +21,10 @@ mod queue;
 pub mod readers;
 pub mod registry;
 pub mod request_context;
+pub mod retention_clock;
 pub mod shards;
 #[cfg(test)]
 mod sizes;
-pub mod steady;
 pub mod writer;
 
 pub use clock::Clock;

@@ -17,8 +17,8 @@ use super::{
     readers::Readers,
     registry::{Bounds, Registry},
     request_context::Authenticate,
+    retention_clock::RetentionClock,
     shards::Shards,
-    steady::Steady,
     writer::{FanOut, Writer},
 };
 use crate::{
@@ -69,7 +69,7 @@ pub struct Parts {
     /// The clocks.
     pub clock: Clock,
     /// The clock that decides when data is forgotten.
-    pub steady: Steady,
+    pub steady: RetentionClock,
     /// Reports used-up shares.
     pub shares: Shares,
     /// Refusals in the log.
@@ -98,7 +98,7 @@ pub struct Node {
     /// The clocks.
     pub clock: Clock,
     /// The clock that decides when data is forgotten.
-    pub steady: Steady,
+    pub steady: RetentionClock,
     /// Settings.
     pub settings: Settings,
     /// The log.

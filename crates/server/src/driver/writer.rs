@@ -24,8 +24,8 @@ use super::{
     connection_handle::{ConnectionHandle, Notice},
     follower::Follower,
     queue::{Queue, Server},
+    retention_clock::RetentionClock,
     shards::Shards,
-    steady::Steady,
 };
 use crate::{
     bus::{Bus, BusMessage},
@@ -80,7 +80,7 @@ impl Writer {
     pub fn start(
         store: &Arc<dyn Store>,
         fan_out: FanOut,
-        steady: Steady,
+        steady: RetentionClock,
         bounds: Bounds,
         shares: Shares,
     ) -> std::io::Result<Self> {
@@ -140,7 +140,7 @@ impl Asker {
 
 fn commit(
     store: &dyn Store,
-    steady: &Steady,
+    steady: &RetentionClock,
     waiting: &Server<Job>,
     done: &mpsc::SyncSender<Answered>,
 ) {

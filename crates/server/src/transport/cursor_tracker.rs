@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn records_move_the_place_of_their_channel() {
+    fn records_move_the_cursor_of_their_channel() {
         let mut tracker = tracker([cursor(4), cursor(0)], cursor(7));
         assert_eq!(id(&tracker), "aaaaaaaa.4,aaaaaaaa.0,aaaaaaaa.7~st_x");
         for frame in [

@@ -49,7 +49,7 @@ fn hint(top: u64) -> BusMessage {
     BusMessage::Hint(Hint { channel, epoch: Epoch::from_bits(7), top })
 }
 
-fn every_signal_reaches_the_others_and_not_oneself(make: &dyn Fn() -> Node) {
+fn every_message_reaches_the_others_and_not_oneself(make: &dyn Fn() -> Node) {
     let nodes = [make(), make(), make()];
     let all =
         [hint(1), BusMessage::Revoked, BusMessage::Replaced(ConnectionId { node: 1, number: 2 })];
@@ -65,7 +65,7 @@ fn every_signal_reaches_the_others_and_not_oneself(make: &dyn Fn() -> Node) {
     assert!(nodes.iter().all(|node| node.bus.is_up()));
 }
 
-fn many_signals_arrive_or_it_is_said_that_some_did_not(make: &dyn Fn() -> Node) {
+fn many_messages_arrive_or_it_is_said_that_some_did_not(make: &dyn Fn() -> Node) {
     let (teller, listener) = (make(), make());
     for top in 1..=2_000 {
         teller.tell(top);
@@ -93,8 +93,8 @@ fn a_node_that_has_gone_is_told_nothing(make: &dyn Fn() -> Node) {
 }
 
 fn keeps_the_contract(make: &dyn Fn() -> Node) {
-    every_signal_reaches_the_others_and_not_oneself(make);
-    many_signals_arrive_or_it_is_said_that_some_did_not(make);
+    every_message_reaches_the_others_and_not_oneself(make);
+    many_messages_arrive_or_it_is_said_that_some_did_not(make);
     a_node_that_has_gone_is_told_nothing(make);
 }
 

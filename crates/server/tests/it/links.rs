@@ -121,7 +121,7 @@ async fn a_stream_whose_peer_stops_speaking_goes_on() {
 }
 
 #[tokio::test]
-async fn a_stream_whose_peer_is_gone_gives_its_place_back() {
+async fn a_stream_whose_peer_is_gone_gives_its_permit_back() {
     let server = Server::with(|config| {
         config.limits.connections_per_user = 1;
         config.limits.heartbeat_ms = 600_000;

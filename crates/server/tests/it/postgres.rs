@@ -389,7 +389,7 @@ fn a_password_is_bound_to_tls_where_the_url_asks_for_it() {
 }
 
 #[test]
-fn a_place_that_can_not_be_kept_is_the_claims_own_fault() {
+fn a_lease_that_can_not_be_stored_is_the_claims_own_fault() {
     let store = open();
     store.renew(1, 1, 600_000).unwrap();
     let claim = |number, instance: &str| Claim {

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tidings_server::log::Sqlite;
 use tidings_server_core::{
-    steady::Moment,
+    retention_clock::Moment,
     store::{Answer, Op, Query, Retention, Store, StoreError, Ticket, Write, Written},
 };
 use tokio::{

@@ -13,7 +13,7 @@ use tidings_protocol::{Channel, Epoch, Json};
 use tidings_server::log::{OpenError, Sqlite};
 use tidings_server_core::{
     conformance,
-    steady::Moment,
+    retention_clock::Moment,
     store::{Answer, Draft, Op, Query, Retention, Store, StoreError, Ticket, Write, Written},
 };
 

@@ -10,7 +10,7 @@ use serde_json::json;
 use tempfile::TempDir;
 use tidings_server::log::Sqlite;
 use tidings_server_core::{
-    steady::Moment,
+    retention_clock::Moment,
     store::{Answer, Query, Retention, Store, StoreError, Ticket, Write, Written},
 };
 

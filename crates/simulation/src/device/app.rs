@@ -11,7 +11,7 @@ use tidings_protocol::{Channel, Json, MarkSet};
 use super::Device;
 use crate::{
     env::Env,
-    observation::{Observation, Wish},
+    observation::{AppRequest, Observation},
     tally::Count,
     world::message_of,
 };
@@ -19,16 +19,16 @@ use crate::{
 impl Device {
     /// Marks items; returns the intent's number.
     pub fn mark(&mut self, env: &mut Env, targets: MarkTargets, set: MarkSet) -> u64 {
-        let wish = Wish::Mark { targets: targets.clone(), set };
-        let intent = self.intend(env, wish);
+        let request = AppRequest::Mark { targets: targets.clone(), set };
+        let intent = self.intend(env, request);
         self.feed(env, Event::MarkRequested { intent, targets, set });
         intent
     }
 
     /// Publishes a message in a room; returns the intent's number.
     pub fn say(&mut self, env: &mut Env, channel: Channel, message: u64, data: Json) -> u64 {
-        let wish = Wish::Say { channel: channel.clone(), message };
-        let intent = self.intend(env, wish);
+        let request = AppRequest::Say { channel: channel.clone(), message };
+        let intent = self.intend(env, request);
         self.feed(env, Event::PublishRequested { intent, channel, data });
         intent
     }
@@ -43,7 +43,7 @@ impl Device {
         };
         if let Some((id, message)) = self.client.outbox().failed.iter().rev().find_map(shown) {
             env.tally.count(Count::Retries);
-            let intent = self.intend(env, Wish::Again { message });
+            let intent = self.intend(env, AppRequest::Again { message });
             self.feed(env, Event::FailedRetried { id, intent });
         }
     }
@@ -58,7 +58,7 @@ impl Device {
     /// Loads older items.
     pub fn more(&mut self, env: &mut Env) -> u64 {
         env.tally.count(Count::Loads);
-        let intent = self.intend(env, Wish::Older);
+        let intent = self.intend(env, AppRequest::Older);
         self.feed(env, Event::MoreRequested { filter: everything(), intent });
         intent
     }
@@ -66,7 +66,7 @@ impl Device {
     /// Loads older messages of a room.
     pub fn older(&mut self, env: &mut Env, channel: Channel) -> u64 {
         env.tally.count(Count::Loads);
-        let intent = self.intend(env, Wish::Older);
+        let intent = self.intend(env, AppRequest::Older);
         self.feed(env, Event::OlderRequested { channel, intent });
         intent
     }
@@ -101,11 +101,11 @@ impl Device {
         self.reads.insert(channel);
     }
 
-    fn intend(&mut self, env: &mut Env, wish: Wish) -> u64 {
+    fn intend(&mut self, env: &mut Env, request: AppRequest) -> u64 {
         env.tally.count(Count::Intents);
         self.intents += 1;
         let (page, intent) = (self.page, self.intents);
-        env.observe(Observation::Intended { page, intent, wish });
+        env.observe(Observation::Intended { page, intent, request });
         intent
     }
 

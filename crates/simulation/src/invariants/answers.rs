@@ -12,7 +12,7 @@ use tidings_protocol::{
 use super::{Checker, Scene};
 use crate::{
     model::{History, Model, covers},
-    observation::{Observation, Page, Wish},
+    observation::{AppRequest, Observation, Page},
     world::message_of,
 };
 
@@ -20,10 +20,10 @@ use crate::{
 /// were persisted.
 #[derive(Debug, Default)]
 pub(super) struct Answers {
-    open: BTreeMap<(Page, u64), Wish>,
+    open: BTreeMap<(Page, u64), AppRequest>,
     answered: BTreeSet<(Page, u64)>,
     /// The user that published a message.
-    said: BTreeMap<u64, String>,
+    published: BTreeMap<u64, String>,
     users: BTreeMap<Page, String>,
 }
 
@@ -38,26 +38,28 @@ impl Checker for Answers {
                 self.open.retain(|(other, _), _| other.device != page.device);
                 self.users.insert(*page, user.clone());
             }
-            Observation::Intended { page, intent, wish } => {
-                if let (Wish::Say { message, .. }, Some(user)) = (wish, self.users.get(page)) {
-                    self.said.insert(*message, user.clone());
+            Observation::Intended { page, intent, request } => {
+                if let (AppRequest::Say { message, .. }, Some(user)) =
+                    (request, self.users.get(page))
+                {
+                    self.published.insert(*message, user.clone());
                 }
-                self.open.insert((*page, *intent), wish.clone());
+                self.open.insert((*page, *intent), request.clone());
             }
             Observation::Answered { page, intent, result } => {
                 if !self.answered.insert((*page, *intent)) {
                     return Err(format!("intent {intent} of {page} was answered twice"));
                 }
                 let asked = self.open.remove(&(*page, *intent));
-                if let (Some(wish), Ok(Some(stored))) = (asked, result) {
-                    match &wish {
-                        Wish::Mark { targets, set } => {
+                if let (Some(request), Ok(Some(stored))) = (asked, result) {
+                    match &request {
+                        AppRequest::Mark { targets, set } => {
                             is_true(scene.history, targets, *set, stored)
                         }
-                        Wish::Say { channel, message } => {
+                        AppRequest::Say { channel, message } => {
                             is_said(scene.history, channel, *message, stored)
                         }
-                        Wish::Again { .. } | Wish::Older => Ok(()),
+                        AppRequest::Again { .. } | AppRequest::Older => Ok(()),
                     }
                     .map_err(|why| format!("intent {intent} of {page}: {why}"))?;
                 }
@@ -71,7 +73,7 @@ impl Checker for Answers {
         for fact in scene.history.logs().flat_map(|(_, log)| &log.facts) {
             if let ServerMessage::Message(fact) = fact
                 && let Some(message) = message_of(&fact.data)
-                && let Some(user) = self.said.get(&message)
+                && let Some(user) = self.published.get(&message)
                 && fact.from.as_ref().map(|from| &from.user) != Some(user)
             {
                 return Err(format!("{user} said message {message}, stored is {fact:?}"));
@@ -168,8 +170,8 @@ mod tests {
     const READ: MarkSet = MarkSet { seen: None, read: Some(true), archived: None };
 
     fn intended(intent: u64) -> Observation {
-        let wish = Wish::Mark { targets: MarkTargets::All, set: READ };
-        Observation::Intended { page: PAGE, intent, wish }
+        let request = AppRequest::Mark { targets: MarkTargets::All, set: READ };
+        Observation::Intended { page: PAGE, intent, request }
     }
 
     fn answered(intent: u64, result: Result<Option<Stored>, Error>) -> Observation {
@@ -199,8 +201,8 @@ mod tests {
             Observation::Answered { page: PAGE, intent, result: Ok(Some(stored)) }
         };
         let says = |intent, message| {
-            let wish = Wish::Say { channel: room(), message };
-            Observation::Intended { page: PAGE, intent, wish }
+            let request = AppRequest::Say { channel: room(), message };
+            Observation::Intended { page: PAGE, intent, request }
         };
         let judged = |user: &str, message| {
             let mut checker = Answers::default();
@@ -220,7 +222,7 @@ mod tests {
     fn an_answer_that_something_else_was_stored_is_found() {
         let mut stage = Stage::new();
         let record_ref = stage.publish(0);
-        let said = |id: &str| {
+        let published = |id: &str| {
             let (channel, epoch, offset) =
                 (record_ref.channel.clone(), record_ref.epoch, record_ref.offset);
             Ok(Some(Stored { channel, epoch, offset, id: id.to_owned() }))
@@ -232,12 +234,12 @@ mod tests {
         let mut checker = Answers::default();
         // The answer says that nothing had to change, but the item is unread.
         let targets = MarkTargets::Items(vec![item]);
-        let wish = Wish::Mark { targets, set: READ };
-        let asks = Observation::Intended { page: PAGE, intent: 1, wish };
+        let request = AppRequest::Mark { targets, set: READ };
+        let asks = Observation::Intended { page: PAGE, intent: 1, request };
         stage.observe(&mut checker, &asks).unwrap();
-        stage.observe(&mut checker, &answered(1, said(""))).unwrap_err();
+        stage.observe(&mut checker, &answered(1, published(""))).unwrap_err();
         // A record with that id that is not a mark.
         stage.observe(&mut checker, &intended(2)).unwrap();
-        stage.observe(&mut checker, &answered(2, said(&record_ref.id))).unwrap_err();
+        stage.observe(&mut checker, &answered(2, published(&record_ref.id))).unwrap_err();
     }
 }

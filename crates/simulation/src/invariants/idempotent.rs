@@ -32,7 +32,7 @@ impl Checker for Idempotent {
     }
 
     fn settled(&mut self, scene: &Scene<'_>) -> Result<(), String> {
-        let (mut lanes, mut said) = (BTreeSet::new(), BTreeSet::new());
+        let (mut lanes, mut published) = (BTreeSet::new(), BTreeSet::new());
         for (channel, log) in scene.history.logs() {
             let mut titles = BTreeSet::new();
             for fact in &log.facts {
@@ -45,7 +45,7 @@ impl Checker for Idempotent {
                     ServerMessage::Message(message) => match message_of(&message.data) {
                         Some(number) => {
                             let lane_seq = (message.client_id.clone(), message.seq);
-                            said.insert(number) && lanes.insert(lane_seq)
+                            published.insert(number) && lanes.insert(lane_seq)
                         }
                         None => titles.insert(publish_of(&message.data)),
                     },

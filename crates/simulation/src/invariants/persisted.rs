@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kept_intent_without_an_end_is_found() {
+    fn a_persisted_intent_without_an_end_is_found() {
         let mut stage = Stage::new();
         let mut checker = Persisted::default();
         stage.observe(&mut checker, &persist(1, 1)).unwrap();

@@ -8,7 +8,7 @@ use tidings_protocol::{Channel, Epoch, ServerMessage};
 
 use super::{Checker, Scene, rows::Rows};
 use crate::{
-    observation::{Observation, Page, Wish},
+    observation::{AppRequest, Observation, Page},
     world::message_of,
 };
 
@@ -19,7 +19,7 @@ pub(super) struct Publishers {
     /// The tops that a publish's sender knew when it first sent it.
     known: BTreeMap<usize, BTreeMap<(Channel, Epoch), u64>>,
     /// The page and intent that published a message. Later intents have higher numbers.
-    said: BTreeMap<u64, (Page, u64)>,
+    published: BTreeMap<u64, (Page, u64)>,
     rows: Rows,
     /// Messages that were refused: a retry gives them another position.
     refused: BTreeSet<u64>,
@@ -50,17 +50,17 @@ impl Checker for Publishers {
                     *top = record_ref.offset.max(*top);
                 }
             }
-            Observation::Intended { page, intent, wish: Wish::Say { message, .. } } => {
-                self.said.insert(*message, (*page, *intent));
+            Observation::Intended { page, intent, request: AppRequest::Say { message, .. } } => {
+                self.published.insert(*message, (*page, *intent));
             }
             Observation::Answered { page, intent, result: Err(_) } => {
                 let asked = (*page, *intent);
-                let of = self.said.iter().find(|(_, other)| **other == asked);
+                let of = self.published.iter().find(|(_, other)| **other == asked);
                 self.refused.extend(of.map(|(message, _)| *message));
             }
             Observation::Persisted { user, changes } => drop(self.rows.persist(user, changes)),
-            Observation::Left { guest, messages: said, .. } => {
-                said.iter().for_each(|one| self.rows.left(guest, one));
+            Observation::Left { guest, messages: published, .. } => {
+                published.iter().for_each(|one| self.rows.left(guest, one));
             }
             _ => {}
         }
@@ -77,7 +77,7 @@ impl Checker for Publishers {
                     ServerMessage::Marked(marked) => (&marked.client_id, marked.seq),
                     ServerMessage::Message(message) => {
                         if let Some(number) = message_of(&message.data)
-                            && let Some((page, _)) = self.said.get(&number)
+                            && let Some((page, _)) = self.published.get(&number)
                             && !refused.contains(&number)
                             && let Some(last) = pages.insert(*page, number)
                             && last > number
@@ -114,9 +114,9 @@ mod tests {
         let mut stage = Stage::new();
         let mut checker = Publishers::default();
         for (intent, message) in [(1, 1), (2, 2)] {
-            let wish = Wish::Say { channel: room(), message };
+            let request = AppRequest::Say { channel: room(), message };
             stage
-                .observe(&mut checker, &Observation::Intended { page: PAGE, intent, wish })
+                .observe(&mut checker, &Observation::Intended { page: PAGE, intent, request })
                 .unwrap();
         }
         publish_as(&mut stage, "one", 1, 2);

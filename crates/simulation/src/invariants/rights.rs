@@ -59,13 +59,13 @@ impl Checker for Rights {
                 self.follows.retain(|(other, _)| other != conn);
                 self.only_since.retain(|(other, _), _| other != conn);
             }
-            Observation::Left { conn, guest, messages: said } => {
+            Observation::Left { conn, guest, messages: published } => {
                 let (sessions, since) = self.sessions.entry(*conn).or_default();
                 if sessions.last() != Some(&guest.session) {
                     sessions.push(guest.session.clone());
                     *since = scene.now;
                 }
-                for one in said {
+                for one in published {
                     self.in_rooms(*conn, guest, one)?;
                     self.told(scene, guest, one)?;
                 }
@@ -95,11 +95,11 @@ impl Rights {
         &mut self,
         conn: Conn,
         guest: &Guest,
-        said: &OutboundMessage,
+        published: &OutboundMessage,
     ) -> Result<(), String> {
         let sessions = self.sessions.get(&conn).map(|(sessions, _)| sessions.clone());
         let sessions = sessions.unwrap_or_default();
-        let (channel, right) = match &said.message {
+        let (channel, right) = match &published.message {
             ServerMessage::Unsubscribed(ended) => {
                 self.follows.remove(&(conn, ended.channel.clone()));
                 return Ok(());
@@ -118,13 +118,13 @@ impl Rights {
         }
         let key = (conn, channel.clone());
         let follows = self.follows.contains(&key);
-        if matches!(said.message, ServerMessage::Message(_)) && !follows {
+        if matches!(published.message, ServerMessage::Message(_)) && !follows {
             return Err(format!("{} was told of {channel}, which it does not follow", guest.user));
         }
         if !self.may(&sessions, channel, right) {
             return Err(format!("{} has no right to {right:?} in {channel}", guest.user));
         }
-        match &said.message {
+        match &published.message {
             ServerMessage::Subscribed(begun) => {
                 self.begins(&key, guest, begun, self.may(&sessions, channel, Right::History))?;
                 self.follows.insert(key);
@@ -181,8 +181,13 @@ impl Rights {
     }
 
     /// No inbox of another user, and nothing long after a revocation.
-    fn told(&self, scene: &Scene<'_>, guest: &Guest, said: &OutboundMessage) -> Result<(), String> {
-        let Some(channel) = channel_of(&said.message) else { return Ok(()) };
+    fn told(
+        &self,
+        scene: &Scene<'_>,
+        guest: &Guest,
+        published: &OutboundMessage,
+    ) -> Result<(), String> {
+        let Some(channel) = channel_of(&published.message) else { return Ok(()) };
         if channel.inbox_user().is_some_and(|user| user != guest.user) {
             return Err(format!("{} was told of {channel}", guest.user));
         }
@@ -269,10 +274,10 @@ mod tests {
             .observe(&mut checker, &Observation::PostAdmitted { conn: CONN, guest: before })
             .unwrap();
         let ack = |session| match left(&[ACK]) {
-            Observation::Left { conn, messages: said, .. } => Observation::Left {
+            Observation::Left { conn, messages: published, .. } => Observation::Left {
                 conn,
                 guest: crate::invariants::testing::guest(session, "p"),
-                messages: said,
+                messages: published,
             },
             other => other,
         };

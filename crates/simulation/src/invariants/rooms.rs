@@ -16,7 +16,7 @@ use tidings_protocol::{
 
 use super::{Checker, End, Scene};
 use crate::{
-    observation::{Observation, Wish},
+    observation::{AppRequest, Observation},
     storage::Saved,
     world::message_of,
 };
@@ -40,7 +40,9 @@ impl Checker for Rooms {
                 self.missing.entry(channel.clone()).or_default().push((*from, *to));
                 Ok(())
             }
-            Observation::Intended { wish: Wish::Again { message: Some(message) }, .. } => {
+            Observation::Intended {
+                request: AppRequest::Again { message: Some(message) }, ..
+            } => {
                 self.again.insert(*message);
                 Ok(())
             }
@@ -94,12 +96,12 @@ impl Rooms {
     /// hung may stand beside its first try, which is refused or as the disk has it. The page had
     /// sent it, and crashed before its browser had stored that.
     fn once(&self, view: &ChannelView) -> Result<(), String> {
-        let mut said = BTreeSet::new();
+        let mut published = BTreeSet::new();
         let mut refs = BTreeSet::new();
         for one in view.messages.iter() {
             let message = message_of(&one.data)
                 .filter(|message| one.offset.is_some() || !self.again.contains(message));
-            if message.is_some_and(|message| !said.insert(message)) {
+            if message.is_some_and(|message| !published.insert(message)) {
                 return Err(format!("{one:?} is there twice"));
             }
             if one.offset.is_some_and(|offset| !refs.insert(offset)) {

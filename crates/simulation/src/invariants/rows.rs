@@ -91,8 +91,8 @@ impl Rows {
     }
 
     /// Notes a final answer that was sent.
-    pub(super) fn left(&mut self, guest: &Guest, said: &OutboundMessage) {
-        let (lane, seq, answer) = match &said.message {
+    pub(super) fn left(&mut self, guest: &Guest, published: &OutboundMessage) {
+        let (lane, seq, answer) = match &published.message {
             ServerMessage::Ack(ack) => {
                 let answer = if ack.record_id.is_some() { Answer::Record } else { Answer::Nothing };
                 (&ack.client_id, ack.seq, answer)

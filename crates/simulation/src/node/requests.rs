@@ -65,7 +65,7 @@ impl Node {
                 self.listens(env, conn, address, carrier, &asked.body);
                 env.after(within, Due::PollEnds { conn });
             }
-            _ => self.visited(env, conn, path, asked),
+            _ => self.post(env, conn, path, asked),
         }
     }
 
@@ -94,7 +94,7 @@ impl Node {
         self.feed(env, conn, Event::Received { text });
     }
 
-    fn visited(&mut self, env: &mut Env, conn: Conn, path: &str, asked: &Asked) {
+    fn post(&mut self, env: &mut Env, conn: Conn, path: &str, asked: &Asked) {
         env.tally.count(Count::Posts);
         let entered = asked.bearer.as_deref().ok_or_else(|| ErrorCode::Unauthorized.into());
         let grant = match entered.and_then(|token| self.enter_again(env, token)) {

@@ -223,8 +223,8 @@ impl World {
             return;
         }
         let posts = asked.path.starts_with("sessions/");
-        let heard = !self.env.is_dead(conn, Way::Down);
-        if posts && heard && self.env.strikes(self.env.faults.double, Count::Twice) {
+        let answered = !self.env.is_dead(conn, Way::Down);
+        if posts && answered && self.env.strikes(self.env.faults.double, Count::Twice) {
             self.env.make_twice(conn, asked.clone());
         }
         match self.some_node() {

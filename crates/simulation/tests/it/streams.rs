@@ -42,7 +42,7 @@ fn delay(world: &mut World, ms: u64) {
 /// Found by seeds 1796090992, 1796091636, 1796091901 and 1796092786: a server can't see that a
 /// stream has no reader any more.
 #[test]
-fn a_stream_that_nobody_hears_holds_its_place_for_minutes_and_not_for_ever() {
+fn a_stream_that_nobody_reads_holds_its_permit_for_minutes_and_not_for_ever() {
     let mut world = world(1, 1);
     let phone = device(&mut world, Sse);
     world.settle(5_000);
@@ -104,7 +104,7 @@ fn a_page_that_its_own_late_request_replaced_goes_on_and_nobody_sees_it() {
 
 /// Found by seed 1796096942, where a request was given up before it arrived.
 #[test]
-fn a_request_that_is_given_up_on_its_way_holds_no_place() {
+fn a_request_that_is_given_up_on_its_way_holds_no_permit() {
     let mut world = world(4, 1);
     delay(&mut world, 3_000);
     let phone = device(&mut world, Sse);

@@ -39,7 +39,7 @@ function Clock(): ReactNode {
 }
 
 function Listener({ probe, greeting = '' }: { probe: Probe; greeting?: string | undefined }): ReactNode {
-  useTidingsEvent('arrived', ({ id }) => probe.heard.push(`${greeting}${id}`))
+  useTidingsEvent('arrived', ({ id }) => probe.received.push(`${greeting}${id}`))
   return null
 }
 

@@ -44,7 +44,7 @@ export function client({ act, mount }: Harness): void {
     it('one connection opens with one ticket, and everything is shown and told once', async () => {
       const { page } = await openWithOne('u1')
       expect([shown('connection'), shown('unread'), titles()]).toEqual(['connected', '1', ['Title 1']])
-      expect(page.probe.heard).toEqual(['n1'])
+      expect(page.probe.received).toEqual(['n1'])
       expect(server.sockets).toHaveLength(1)
       expect(ticket.mock.calls.map(([{ user }]) => user)).toEqual(['u1'])
     })

@@ -18,7 +18,7 @@ export function events({ act, mount }: Harness): void {
       await act(() => client.raise('arrived', item('a')))
       await page.set({ greeting: 'second ' })
       await act(() => client.raise('arrived', item('b')))
-      expect(page.probe.heard).toEqual(['first a', 'second b'])
+      expect(page.probe.received).toEqual(['first a', 'second b'])
       expect(on).toHaveBeenCalledTimes(listened)
     })
 
@@ -26,7 +26,7 @@ export function events({ act, mount }: Harness): void {
       const page = await mount(client)
       await page.unmount()
       client.raise('arrived', item('a'))
-      expect(page.probe.heard).toEqual([])
+      expect(page.probe.received).toEqual([])
     })
   })
 

@@ -1,12 +1,12 @@
 //! Tests with a store that can't be read for a while.
 
 use super::*;
-use crate::driver::flaky::{Asked, Flaky};
+use crate::driver::failing_store::{Asked, FailingStore};
 
 #[test]
 fn after_a_read_that_failed_it_reads_once_more_and_rests() {
     let (asks, asked) = mpsc::channel();
-    let store = Arc::new(Flaky::new(asks));
+    let store = Arc::new(FailingStore::new(asks));
     store.reads.store(0, Ordering::SeqCst);
     let (events, waiting) = mpsc::sync_channel(WAITING);
     let parts = Parts {

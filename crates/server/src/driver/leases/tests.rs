@@ -8,7 +8,7 @@ use super::*;
 use crate::{
     driver::{
         connection_handle::{ConnectionHandle, Notice},
-        flaky::{Asked, Flaky, UNFIT},
+        failing_store::{Asked, FailingStore, UNFIT},
         registry::{Arrival, Bounds},
     },
     shares::Shares,
@@ -21,7 +21,7 @@ const CONNECTIONS: usize = 2 * TOGETHER + 10;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A node without a bus, whose lease outlives the test.
-fn parts(store: &Arc<Flaky>, registry: &Arc<Registry>) -> Parts {
+fn parts(store: &Arc<FailingStore>, registry: &Arc<Registry>) -> Parts {
     Parts {
         store: Arc::clone(store) as _,
         registry: Arc::clone(registry),
@@ -45,7 +45,7 @@ fn user(number: usize) -> String {
 #[test]
 fn who_lost_a_place_with_the_lease_is_counted_anew_though_the_store_fails_in_the_middle() {
     let (asks, asked) = mpsc::channel();
-    let store = Arc::new(Flaky::new(asks));
+    let store = Arc::new(FailingStore::new(asks));
     store.claims.store(1, Ordering::SeqCst);
     let registry = registry();
     let handle = Arc::new(ConnectionHandle::new(1_000));
@@ -92,9 +92,9 @@ fn who_lost_a_place_with_the_lease_is_counted_anew_though_the_store_fails_in_the
 }
 
 #[tokio::test]
-async fn a_claim_that_can_not_be_kept_fails_alone() {
+async fn a_claim_that_can_not_be_stored_fails_alone() {
     let (asks, _asked) = mpsc::channel();
-    let store = Arc::new(Flaky::new(asks));
+    let store = Arc::new(FailingStore::new(asks));
     let registry = registry();
     let leases = Leases::start(parts(&store, &registry)).unwrap();
     let claims = (1..=CONNECTIONS as u64).map(|number| {
@@ -112,7 +112,7 @@ async fn a_claim_that_can_not_be_kept_fails_alone() {
 #[test]
 fn a_connection_that_can_not_be_counted_anew_ends_and_holds_up_nobody() {
     let (asks, asked) = mpsc::channel();
-    let store = Arc::new(Flaky::new(asks));
+    let store = Arc::new(FailingStore::new(asks));
     let registry = registry();
     let handle = Arc::new(ConnectionHandle::new(1_000));
     let _seats: Vec<_> = (0..CONNECTIONS)
@@ -135,7 +135,7 @@ fn a_connection_that_can_not_be_counted_anew_ends_and_holds_up_nobody() {
 #[test]
 fn a_connection_that_was_replaced_elsewhere_ends_though_the_bus_lost_the_news() {
     let (asks, _asked) = mpsc::channel();
-    let store = Arc::new(Flaky::new(asks));
+    let store = Arc::new(FailingStore::new(asks));
     let registry = registry();
     let handle = Arc::new(ConnectionHandle::new(1_000));
     let mut thread = Thread::new(parts(&store, &registry));

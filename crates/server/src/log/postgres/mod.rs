@@ -53,7 +53,7 @@ use deadpool_postgres::Pool;
 use tidings_server_core::{
     Ids,
     leases::ConnectionLeases,
-    steady::Moment,
+    retention_clock::Moment,
     store::{Answer, Query, Retention, Store, StoreError, Ticket, Write, Written},
 };
 use tokio::{runtime::Runtime, time::timeout};

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use tidings_protocol::{Channel, Epoch};
 use tidings_server_core::{
     page::Fill,
-    steady::Checkpoint,
+    retention_clock::Checkpoint,
     store::{Answer, Head, Query, Record, Revocation, StoreError, Subject, begun_anew},
 };
 use tokio::time::error::Elapsed;

@@ -8,7 +8,7 @@ use tidings_protocol::Channel;
 use tidings_server_core::{
     inbox::ItemState,
     log::Needs,
-    steady::Moment,
+    retention_clock::Moment,
     store::{Retention, StoreError, may_go},
 };
 use tokio::time::timeout;

@@ -35,7 +35,7 @@ use std::sync::{
 use bytes::Bytes;
 use rusqlite::Connection;
 use tidings_server_core::{
-    steady::Moment,
+    retention_clock::Moment,
     store::{Answer, Query, Retention, Store, StoreError, Ticket, Write, Written},
 };
 

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use tidings_protocol::{Channel, Epoch};
 use tidings_server_core::{
     page::Fill,
-    steady::Checkpoint,
+    retention_clock::Checkpoint,
     store::{Answer, Head, Query, Record, Revocation, StoreError, Subject, begun_anew},
 };
 

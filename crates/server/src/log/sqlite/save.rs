@@ -4,7 +4,7 @@ use rusqlite::{Connection, params};
 use tidings_protocol::Channel;
 use tidings_server_core::{
     log::{ANSWERS_OF_A_LANE, FirstAnswer, NewItem, NewRecord, Rows},
-    steady::Checkpoint,
+    retention_clock::Checkpoint,
     store::{Head, Subject},
 };
 

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension as _, Params, Row, params};
 use tidings_protocol::Channel;
 use tidings_server_core::{
     log::Needs,
-    steady::Moment,
+    retention_clock::Moment,
     store::{Retention, may_go},
 };
 

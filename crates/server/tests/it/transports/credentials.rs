@@ -5,9 +5,9 @@ use http::Method;
 use serde_json::json;
 
 use super::{
+    connect_request::{ConnectRequest, Kind, Offer},
     http::enter,
     link::Link,
-    wish::{Kind, Offer, Wish},
 };
 use crate::harness::{Process, Server, created, text};
 
@@ -83,9 +83,9 @@ async fn many_rights_come_back_with_a_short_id_after_a_restart() {
     let body =
         json!({ "user": "u".repeat(128), "channels": grants, "info": { "name": "n".repeat(900) } });
     let ticket = created(server.backend("/v1/tickets").json(&body)).await;
-    let wish = Wish { channels: rooms.clone(), instance: None };
+    let request = ConnectRequest { channels: rooms.clone(), instance: None };
     let offer = Offer::Ticket(text(&ticket["ticket"]));
-    let mut link = Link::open(Kind::EventSource, server.at, offer, wish.clone()).await;
+    let mut link = Link::open(Kind::EventSource, server.at, offer, request.clone()).await;
     let mut begun = 0;
     while begun < 22 {
         begun += usize::from(link.next().await["type"] == "subscribed");
@@ -102,7 +102,7 @@ async fn many_rights_come_back_with_a_short_id_after_a_restart() {
     drop(server);
     let server = Process::start(folder.path());
     publish(&server, 2).await;
-    let mut link = Link::open(Kind::EventSource, server.at, Offer::Resume(resume), wish).await;
+    let mut link = Link::open(Kind::EventSource, server.at, Offer::Resume(resume), request).await;
     assert_eq!(link.until("message").await["offset"], 2);
     // Without the ticket, its rights still apply.
     let foreign = link.say(json!({ "type": "history", "channel": "room:other" })).await;

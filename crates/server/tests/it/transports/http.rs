@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::{
+    connect_request::{ConnectRequest, Ended, Kind, Offer},
     link::Link,
-    wish::{Ended, Kind, Offer, Wish},
 };
 use crate::{
     bad_input::patient,
@@ -15,7 +15,7 @@ use crate::{
 
 pub(super) async fn enter(server: &Server, kind: Kind, user: &str) -> Link {
     let offer = Offer::Ticket(server.ticket(user, json!({})).await);
-    let mut link = Link::open(kind, server.at, offer, Wish::default()).await;
+    let mut link = Link::open(kind, server.at, offer, ConnectRequest::default()).await;
     link.until("snapshot").await;
     link
 }
@@ -228,7 +228,7 @@ async fn a_stream_ends_in_time_and_goes_on_where_it_was() {
         server.notify("mina", "between").await;
         // Its room is free, although the client did not say that it left.
         let offer = Offer::Resume(resume);
-        let mut link = Link::open(kind, server.at, offer, Wish::default()).await;
+        let mut link = Link::open(kind, server.at, offer, ConnectRequest::default()).await;
         assert_eq!(link.until("notification").await["data"]["title"], "between", "{kind:?}");
         within("its end", link.end()).await;
     }
@@ -261,7 +261,8 @@ async fn a_reader_that_takes_nothing_is_let_go_with_its_link() {
     within("a free place", async {
         loop {
             let offer = Offer::Ticket(server.ticket("mina", json!({})).await);
-            let mut again = Link::open(Kind::EventSource, server.at, offer, Wish::default()).await;
+            let mut again =
+                Link::open(Kind::EventSource, server.at, offer, ConnectRequest::default()).await;
             if again.maybe().await.is_some_and(|message| message["type"] == "connected") {
                 break;
             }
@@ -314,7 +315,7 @@ async fn a_poll_takes_what_is_too_much_for_one_answer_in_several() {
         server.notify("mina", &number.to_string()).await;
     }
     let offer = Offer::Resume(resume);
-    let mut link = Link::open(Kind::FetchedPoll, server.at, offer, Wish::default()).await;
+    let mut link = Link::open(Kind::FetchedPoll, server.at, offer, ConnectRequest::default()).await;
     link.hear("connected").await;
     for _ in 0..2 {
         link.hear("subscribed").await;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::Message;
 
-use super::wish::{Ended, Kind, Offer, Resume, Wish};
+use super::connect_request::{ConnectRequest, Ended, Kind, Offer, Resume};
 use crate::harness::{Server, Socket, http, text, within};
 
 pub(crate) struct Link {
@@ -17,7 +17,7 @@ pub(crate) struct Link {
     at: SocketAddr,
     /// Shared, so that requests follow each other on one TCP connection.
     http: reqwest::Client,
-    wish: Wish,
+    request: ConnectRequest,
     resume: Resume,
     received: VecDeque<Value>,
     carrier: Carrier,
@@ -42,7 +42,12 @@ enum Carrier {
 
 impl Link {
     /// Connects. [`Link::end`] returns a refusal.
-    pub(crate) async fn open(kind: Kind, at: SocketAddr, offer: Offer, wish: Wish) -> Self {
+    pub(crate) async fn open(
+        kind: Kind,
+        at: SocketAddr,
+        offer: Offer,
+        request: ConnectRequest,
+    ) -> Self {
         let resume = match &offer {
             Offer::Ticket(ticket) => Resume { ticket: ticket.clone(), ..Resume::default() },
             Offer::Resume(resume) | Offer::Again(resume, _) => resume.clone(),
@@ -51,7 +56,7 @@ impl Link {
             kind,
             at,
             http: http(),
-            wish,
+            request,
             resume,
             received: VecDeque::new(),
             carrier: Carrier::None,
@@ -210,17 +215,17 @@ impl Link {
     /// Disconnects. Returns the state for a reconnect, and the received messages that the test has
     /// not read.
     pub(crate) fn leave(mut self) -> (Resume, Vec<Value>) {
-        let mut unheard = Vec::new();
+        let mut unread = Vec::new();
         while let Some(message) = self.received.pop_front() {
             match id_of(&message) {
                 Some(id) => self.resume.place = id,
                 None => {
                     self.note(&message);
-                    unheard.push(message);
+                    unread.push(message);
                 }
             }
         }
-        (std::mem::take(&mut self.resume), unheard)
+        (std::mem::take(&mut self.resume), unread)
     }
 
     /// Sends a message and returns its answer.

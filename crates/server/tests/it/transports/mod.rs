@@ -1,5 +1,6 @@
 //! One suite for all transports: the same scenarios over WebSocket, streams and polls.
 
+mod connect_request;
 mod credentials;
 mod http;
 mod link;
@@ -7,12 +8,11 @@ mod nodes;
 mod polls;
 mod reading_back;
 mod scenarios;
-mod wish;
 
 macro_rules! over {
     ($($kind:ident $name:ident,)*) => { $(
         mod $name {
-            use super::{scenarios, wish::Kind};
+            use super::{scenarios, connect_request::Kind};
 
             suite! { $kind
                 receives_what_is_published_live
@@ -20,7 +20,7 @@ macro_rules! over {
                 resumes_after_kill_9_with_nothing_lost_or_doubled
                 goes_on_with_a_new_ticket_and_its_cursors
                 receives_records_larger_than_any_buffer
-                is_told_of_a_gap
+                is_notified_of_a_gap
                 ends_when_revoked
                 ends_when_expired
                 is_refused_over_the_limit

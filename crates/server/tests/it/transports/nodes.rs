@@ -4,8 +4,8 @@ use serde_json::json;
 use tidings_backing::Redis;
 
 use super::{
+    connect_request::{ConnectRequest, Kind, Offer},
     link::Link,
-    wish::{Kind, Offer, Wish},
 };
 use crate::{
     cluster::nodes,
@@ -17,7 +17,7 @@ use crate::{
 async fn enter(server: &Server, kind: Kind, grants: serde_json::Value) -> Link {
     let ticket = server.ticket("mina", json!({ "channels": grants })).await;
     let mut link =
-        Link::open(kind, server.at, Offer::Ticket(ticket), Wish::channels(&[ROOM])).await;
+        Link::open(kind, server.at, Offer::Ticket(ticket), ConnectRequest::channels(&[ROOM])).await;
     let (mut begun, mut snapshot) = (0, false);
     while begun < 3 || !snapshot {
         match link.next().await["type"].as_str().unwrap() {

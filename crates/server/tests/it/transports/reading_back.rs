@@ -6,8 +6,8 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::{
+    connect_request::{ConnectRequest, Kind, Offer, Resume},
     link::Link,
-    wish::{Kind, Offer, Resume, Wish},
 };
 use crate::harness::{Server, answered, created, refused};
 
@@ -34,7 +34,7 @@ async fn ticket(server: &Server) -> String {
 
 /// Connects, and waits for the room's `subscribed`, which is returned.
 async fn begin(server: &Server, kind: Kind, offer: Offer) -> (Link, Value) {
-    let mut link = Link::open(kind, server.at, offer, Wish::channels(&[ROOM])).await;
+    let mut link = Link::open(kind, server.at, offer, ConnectRequest::channels(&[ROOM])).await;
     loop {
         let begun = link.until("subscribed").await;
         if begun["channel"] == ROOM {
@@ -63,9 +63,9 @@ async fn no_cursor_that_is_made_up_brings_what_was_there_before() {
             let offer = Offer::Again(resume.clone(), ticket(&server).await);
             let (link, begun) = begin(&server, kind, offer).await;
             assert_eq!((&begun["offset"], &begun["recovered"]), (&json!(top), &json!(false)));
-            let (place, unheard) = link.leave();
-            let told = unheard.iter().any(|message| message["type"] == "message");
-            assert!(!told, "{kind:?} {proof}: {unheard:?}");
+            let (place, unread) = link.leave();
+            let told = unread.iter().any(|message| message["type"] == "message");
+            assert!(!told, "{kind:?} {proof}: {unread:?}");
 
             // With the session token, as a returning client: `Last-Event-ID`, and the next poll.
             let token = place.token.clone();
@@ -97,8 +97,8 @@ async fn what_came_since_the_first_subscription_comes_after_every_absence() {
         let mut top = write(&server).await["offset"].as_u64().unwrap();
         assert_eq!(link.until("message").await["offset"], top);
         for again in [false, true] {
-            let (resume, unheard) = link.leave();
-            assert!(!unheard.iter().any(|message| message["type"] == "message"));
+            let (resume, unread) = link.leave();
+            assert!(!unread.iter().any(|message| message["type"] == "message"));
             for _ in 0..2 {
                 write(&server).await;
             }
@@ -172,14 +172,14 @@ async fn of_everyone_messages_nothing_comes_from_before_the_inbox_was_made() {
         let snapshot = server.connect("mina").await;
         drop(snapshot);
         let offer = Offer::Ticket(server.ticket("mina", json!({})).await);
-        let mut link = Link::open(kind, server.at, offer, Wish::default()).await;
+        let mut link = Link::open(kind, server.at, offer, ConnectRequest::default()).await;
         let inbox = link.until("snapshot").await;
         let (mut resume, _) = link.leave();
         let own = inbox["epoch"].as_str().unwrap();
         resume.cursors.insert("system:all".into(), json!({ "epoch": epoch, "offset": 0 }));
         resume.place = format!("{own}.{},{epoch}.0", inbox["offset"]);
         let offer = Offer::Again(resume, server.ticket("mina", json!({})).await);
-        let mut link = Link::open(kind, server.at, offer, Wish::default()).await;
+        let mut link = Link::open(kind, server.at, offer, ConnectRequest::default()).await;
         loop {
             let message = link.next().await;
             assert_ne!(message["type"], "notification", "{kind:?}: {message}");

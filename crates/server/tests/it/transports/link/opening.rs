@@ -7,7 +7,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use super::{Carrier, Link, ended};
 use crate::{
     harness::{Socket, text, text_of, within},
-    transports::wish::{Ended, Kind, Offer},
+    transports::connect_request::{Ended, Kind, Offer},
 };
 
 impl Link {
@@ -15,7 +15,7 @@ impl Link {
         let request = format!("ws://{}/v1/ws", self.at).into_client_request().unwrap();
         let mut socket = Socket::open(self.at, request).await.unwrap();
         socket.say(self.connect(offer)).await;
-        for channel in &self.wish.channels {
+        for channel in &self.request.channels {
             if !self.resume.cursors.contains_key(channel) {
                 socket.say(json!({ "type": "subscribe", "channel": channel })).await;
             }
@@ -69,13 +69,13 @@ impl Link {
 
     /// The address with its channels: as a list if no name holds a comma, else one by one.
     fn address(&self, path: &str, more: &str) -> String {
-        let names = &self.wish.channels;
+        let names = &self.request.channels;
         let mut query: Vec<String> = if names.iter().any(|name| name.contains(',')) {
             names.iter().map(|name| format!("channel={}", escaped(name))).collect()
         } else {
             vec![format!("channels={}", escaped(&names.join(",")))]
         };
-        query.extend(self.wish.instance.iter().map(|name| format!("instance={name}")));
+        query.extend(self.request.instance.iter().map(|name| format!("instance={name}")));
         query.push(more.to_owned());
         format!("http://{}/v1/{path}?{}", self.at, query.join("&"))
     }
@@ -93,7 +93,7 @@ impl Link {
                 connect["cursors"] = json!(resume.cursors);
             }
         }
-        if let Some(instance) = &self.wish.instance {
+        if let Some(instance) = &self.request.instance {
             connect["instance"] = json!(instance);
         }
         connect

@@ -4,8 +4,8 @@ use serde_json::json;
 
 use super::{
     super::{
+        connect_request::{ConnectRequest, Ended, Kind, Offer},
         link::Link,
-        wish::{Ended, Kind, Offer, Wish},
     },
     enter, open, ticket,
 };
@@ -16,15 +16,16 @@ use crate::{
 
 pub(in super::super) async fn ends_when_revoked(kind: Kind) {
     let server = Server::start().await;
-    let mut link = enter(&server, kind, "mina", Wish::default()).await;
+    let mut link = enter(&server, kind, "mina", ConnectRequest::default()).await;
     let revoke = server.backend("/v1/revocations").json(&json!({ "user": "mina" }));
     assert_eq!(revoke.send().await.unwrap().status(), 202);
     assert_eq!(link.end().await, Ended::told("ticket", "revoked"));
     let (resume, _) = link.leave();
-    let mut link = Link::open(kind, server.at, Offer::Resume(resume), Wish::default()).await;
+    let mut link =
+        Link::open(kind, server.at, Offer::Resume(resume), ConnectRequest::default()).await;
     assert_eq!(link.end().await, Ended::told("ticket", "revoked"));
     // A credential that is issued later is valid.
-    enter(&server, kind, "mina", Wish::default()).await;
+    enter(&server, kind, "mina", ConnectRequest::default()).await;
 }
 
 pub(in super::super) async fn ends_when_expired(kind: Kind) {
@@ -33,7 +34,7 @@ pub(in super::super) async fn ends_when_expired(kind: Kind) {
         config.limits.grace_ms = 100;
     })
     .await;
-    let mut link = open(&server, kind, "mina", Wish::default()).await;
+    let mut link = open(&server, kind, "mina", ConnectRequest::default()).await;
     let mut expires_at = None;
     let mut warned = false;
     while let Some(message) = link.maybe().await {
@@ -50,20 +51,21 @@ pub(in super::super) async fn ends_when_expired(kind: Kind) {
     // Polls are warned with their next answer, which may be the refusal itself.
     assert!(warned || matches!(kind, Kind::AddressedPoll | Kind::FetchedPoll));
     let (resume, _) = link.leave();
-    let mut link = Link::open(kind, server.at, Offer::Resume(resume), Wish::default()).await;
+    let mut link =
+        Link::open(kind, server.at, Offer::Resume(resume), ConnectRequest::default()).await;
     assert_eq!(link.end().await, Ended::refused(kind, "ticket", "expired"));
 }
 
 pub(in super::super) async fn is_refused_over_the_limit(kind: Kind) {
     let server = Server::with(|config| config.limits.connections_per_user = 1).await;
     let first = server.connect("mina").await;
-    let mut second = open(&server, kind, "mina", Wish::default()).await;
+    let mut second = open(&server, kind, "mina", ConnectRequest::default()).await;
     assert_eq!(second.end().await, Ended::told("backoff", "connections"));
-    let _other = enter(&server, kind, "tom", Wish::default()).await;
+    let _other = enter(&server, kind, "tom", ConnectRequest::default()).await;
     drop(first);
     within("a free place", async {
         loop {
-            let mut again = open(&server, kind, "mina", Wish::default()).await;
+            let mut again = open(&server, kind, "mina", ConnectRequest::default()).await;
             if again.maybe().await.is_some_and(|message| message["type"] == "connected") {
                 break;
             }
@@ -72,22 +74,22 @@ pub(in super::super) async fn is_refused_over_the_limit(kind: Kind) {
     .await;
     let full = Server::with(|config| config.limits.connections = 1).await;
     let _first = full.connect("mina").await;
-    let mut second = open(&full, kind, "tom", Wish::default()).await;
+    let mut second = open(&full, kind, "tom", ConnectRequest::default()).await;
     assert_eq!(second.end().await, Ended::told("backoff", "busy"));
 }
 
 pub(in super::super) async fn is_replaced_by_its_own_page(kind: Kind) {
     let server = Server::start().await;
-    let mut older = enter(&server, kind, "mina", Wish::instance("page")).await;
-    let mut other = enter(&server, kind, "mina", Wish::instance("another")).await;
-    let mut newer = enter(&server, kind, "mina", Wish::instance("page")).await;
+    let mut older = enter(&server, kind, "mina", ConnectRequest::instance("page")).await;
+    let mut other = enter(&server, kind, "mina", ConnectRequest::instance("another")).await;
+    let mut newer = enter(&server, kind, "mina", ConnectRequest::instance("page")).await;
     assert_eq!(older.end().await, Ended::told("never", "replaced"));
     if kind == Kind::EventSource {
         // Otherwise it would reconnect by itself, and replace the other one in turn.
         let (resume, _) = older.leave();
         assert_eq!(resume.place, "ended");
         let again = Offer::Resume(resume);
-        let mut again = Link::open(kind, server.at, again, Wish::instance("page")).await;
+        let mut again = Link::open(kind, server.at, again, ConnectRequest::instance("page")).await;
         assert_eq!(again.end().await, Ended { retry: "never", code: None });
     }
     server.notify("mina", "still here").await;
@@ -98,7 +100,7 @@ pub(in super::super) async fn is_replaced_by_its_own_page(kind: Kind) {
 
 pub(in super::super) async fn is_sent_away_by_a_drain(kind: Kind) {
     let mut server = Server::with(|config| config.drain_ms = 600).await;
-    let mut link = enter(&server, kind, "mina", Wish::default()).await;
+    let mut link = enter(&server, kind, "mina", ConnectRequest::default()).await;
     server.drain();
     match kind {
         // A poll that arrives after the drain began is refused.
@@ -154,17 +156,18 @@ pub(in super::super) async fn is_refused_from_a_foreign_page(kind: Kind) {
 pub(in super::super) async fn is_told_what_is_wrong_with_its_first_words(kind: Kind) {
     let server = patient().await;
     let bad = Offer::Ticket("tk_none".to_owned());
-    let mut link = Link::open(kind, server.at, bad, Wish::default()).await;
+    let mut link = Link::open(kind, server.at, bad, ConnectRequest::default()).await;
     assert_eq!(link.end().await, Ended::refused(kind, "ticket", "ticket_invalid"));
-    let long = Wish::instance(&"x".repeat(65));
+    let long = ConnectRequest::instance(&"x".repeat(65));
     let mut link = Link::open(kind, server.at, ticket(&server, "mina").await, long).await;
     assert_eq!(link.end().await, Ended::refused(kind, "never", "bad_request"));
     // The first client spends it.
     let once = ticket(&server, "mina").await;
-    let mut first = Link::open(kind, server.at, once.clone(), Wish::default()).await;
+    let mut first = Link::open(kind, server.at, once.clone(), ConnectRequest::default()).await;
     first.hear("connected").await;
-    let mut second = Link::open(kind, server.at, once, Wish::default()).await;
+    let mut second = Link::open(kind, server.at, once, ConnectRequest::default()).await;
     assert_eq!(second.end().await, Ended::refused(kind, "ticket", "ticket_invalid"));
-    let mut none = Link::open(kind, server.at, Offer::Ticket(String::new()), Wish::default()).await;
+    let mut none =
+        Link::open(kind, server.at, Offer::Ticket(String::new()), ConnectRequest::default()).await;
     assert_eq!(none.end().await.retry, "ticket");
 }

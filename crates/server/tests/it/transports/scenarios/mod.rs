@@ -1,15 +1,15 @@
 //! Scenarios that every transport must pass.
 
 mod ending;
-mod hearing;
-mod saying;
+mod receiving;
+mod sending;
 
 use serde_json::json;
 
-pub(super) use self::{ending::*, hearing::*, saying::*};
+pub(super) use self::{ending::*, receiving::*, sending::*};
 use super::{
+    connect_request::{ConnectRequest, Kind, Offer},
     link::Link,
-    wish::{Kind, Offer, Wish},
 };
 use crate::harness::Server;
 
@@ -18,14 +18,14 @@ async fn ticket(server: &Server, user: &str) -> Offer {
     Offer::Ticket(server.ticket(user, json!({ "channels": all })).await)
 }
 
-async fn open(server: &Server, kind: Kind, user: &str, wish: Wish) -> Link {
-    Link::open(kind, server.at, ticket(server, user).await, wish).await
+async fn open(server: &Server, kind: Kind, user: &str, request: ConnectRequest) -> Link {
+    Link::open(kind, server.at, ticket(server, user).await, request).await
 }
 
 /// A connected client that was greeted.
-async fn enter(server: &Server, kind: Kind, user: &str, wish: Wish) -> Link {
-    let rooms = wish.channels.len();
-    let mut link = open(server, kind, user, wish).await;
+async fn enter(server: &Server, kind: Kind, user: &str, request: ConnectRequest) -> Link {
+    let rooms = request.channels.len();
+    let mut link = open(server, kind, user, request).await;
     let connected = link.hear("connected").await;
     assert_eq!(connected["user_id"], user);
     // Inbox and `system:all` come together, each room once it is read.

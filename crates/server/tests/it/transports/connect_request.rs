@@ -64,12 +64,12 @@ impl Ended {
 
 /// A client's wishes besides its credential.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Wish {
+pub(crate) struct ConnectRequest {
     pub(crate) channels: Vec<String>,
     pub(crate) instance: Option<String>,
 }
 
-impl Wish {
+impl ConnectRequest {
     pub(crate) fn channels(names: &[&str]) -> Self {
         Self { channels: names.iter().map(|&name| name.to_owned()).collect(), instance: None }
     }

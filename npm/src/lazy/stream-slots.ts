@@ -17,7 +17,7 @@ const MOMENT = 250
 const KEPT = 1_000
 
 /** A request that may be made now with this path. `end` must be called after it. */
-export interface Turn {
+export interface StreamSlot {
   readonly path: string
   end(): void
 }
@@ -26,7 +26,7 @@ export interface Turn {
  * Turns of one core. The function resolves when a request to the address may be made, and with
  * `undefined` where it would open one stream too many.
  */
-export function turns(signal: AbortSignal): (address: string, path: string, over: AbortSignal) => Promise<Turn | undefined> {
+export function streamSlots(signal: AbortSignal): (address: string, path: string, over: AbortSignal) => Promise<StreamSlot | undefined> {
   // Turns that are held, but have no request at the moment.
   const kept: { readonly name: string; end(): void }[] = []
 

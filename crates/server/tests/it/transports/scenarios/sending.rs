@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::{
     super::{
+        connect_request::{ConnectRequest, Kind, Offer},
         link::Link,
-        wish::{Kind, Offer, Wish},
     },
     enter,
 };
@@ -16,7 +16,7 @@ use crate::{
 
 pub(in super::super) async fn says_what_it_wants_and_is_answered(kind: Kind) {
     let server = Server::start().await;
-    let mut link = enter(&server, kind, "mina", Wish::channels(&[ROOM])).await;
+    let mut link = enter(&server, kind, "mina", ConnectRequest::channels(&[ROOM])).await;
     let pong = link.say(json!({ "type": "ping" })).await;
     assert_eq!(pong["type"], "pong");
     let publish = json!({
@@ -60,7 +60,7 @@ pub(in super::super) async fn is_told_when_it_floods(kind: Kind) {
         config.limits.flood_strikes = 2;
     })
     .await;
-    let mut link = enter(&server, kind, "mina", Wish::default()).await;
+    let mut link = enter(&server, kind, "mina", ConnectRequest::default()).await;
     // `connect` counts if it takes the same way as the messages.
     let free = if kind == Kind::WebSocket { 2 } else { 3 };
     for _ in 0..free {
@@ -90,7 +90,7 @@ pub(in super::super) async fn renews_its_credential(kind: Kind) {
     let server = Server::start().await;
     let short = json!({ "session_ttl_ms": 20_000 });
     let offer = Offer::Ticket(server.ticket("mina", short).await);
-    let mut link = Link::open(kind, server.at, offer, Wish::default()).await;
+    let mut link = Link::open(kind, server.at, offer, ConnectRequest::default()).await;
     let ends = link.hear("connected").await["expires_at"].as_u64();
     link.until("snapshot").await;
     let fresh = server.ticket("mina", json!({})).await;
@@ -109,7 +109,8 @@ pub(in super::super) async fn renews_its_credential(kind: Kind) {
         resume.place = format!("{place}~{}", resume.token);
     }
     server.notify("mina", "after").await;
-    let mut link = Link::open(kind, server.at, Offer::Resume(resume), Wish::default()).await;
+    let mut link =
+        Link::open(kind, server.at, Offer::Resume(resume), ConnectRequest::default()).await;
     let connected = link.hear("connected").await;
     assert_eq!(connected["expires_at"], refreshed["expires_at"]);
     assert_eq!(link.until("notification").await["offset"], 2);

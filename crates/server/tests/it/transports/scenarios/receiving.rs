@@ -5,8 +5,8 @@ use tempfile::TempDir;
 
 use super::{
     super::{
+        connect_request::{ConnectRequest, Kind, Offer},
         link::Link,
-        wish::{Kind, Offer, Wish},
     },
     enter,
 };
@@ -17,8 +17,8 @@ use crate::{
 
 pub(in super::super) async fn receives_what_is_published_live(kind: Kind) {
     let server = Server::start().await;
-    let mut link = enter(&server, kind, "mina", Wish::default()).await;
-    let mut other = enter(&server, kind, "tom", Wish::default()).await;
+    let mut link = enter(&server, kind, "mina", ConnectRequest::default()).await;
+    let mut other = enter(&server, kind, "tom", ConnectRequest::default()).await;
     for number in 1..=3 {
         server.notify("mina", &number.to_string()).await;
     }
@@ -32,7 +32,8 @@ pub(in super::super) async fn receives_what_is_published_live(kind: Kind) {
 
 pub(in super::super) async fn hears_rooms_it_names_and_no_others(kind: Kind) {
     let server = Server::start().await;
-    let mut link = enter(&server, kind, "mina", Wish::channels(&["room:a,b", ROOM])).await;
+    let mut link =
+        enter(&server, kind, "mina", ConnectRequest::channels(&["room:a,b", ROOM])).await;
     let publish = async |room: &str, data: u64| {
         let room = room.replace(',', "%2C");
         let path = format!("/v1/channels/{room}/messages");
@@ -47,7 +48,7 @@ pub(in super::super) async fn hears_rooms_it_names_and_no_others(kind: Kind) {
     assert_eq!((&record["offset"], &record["data"]), (&json!(2), &json!(3)));
     // A room without a right is refused by name, and the rest goes on.
     let none = Offer::Ticket(server.ticket("mina", json!({ "channels": [] })).await);
-    let mut link = Link::open(kind, server.at, none, Wish::channels(&[ROOM])).await;
+    let mut link = Link::open(kind, server.at, none, ConnectRequest::channels(&[ROOM])).await;
     // In any order: messages published before the snapshot are in it.
     let (mut refused, mut greeted) = (false, false);
     while !(refused && greeted) {
@@ -77,7 +78,7 @@ pub(in super::super) async fn resumes_after_kill_9_with_nothing_lost_or_doubled(
     let grants = json!([{ "pattern": "room:*", "allow": ["subscribe"] }]);
     let body = json!({ "user": "mina", "channels": grants });
     let ticket = created(server.backend("/v1/tickets").json(&body)).await;
-    let wish = Wish::channels(&[ROOM]);
+    let request = ConnectRequest::channels(&[ROOM]);
     let mut offer = Offer::Ticket(text(&ticket["ticket"]));
     let mut received: [Vec<u64>; 2] = Default::default();
     let mut hear = |message: &Value| match message["type"].as_str().unwrap() {
@@ -88,7 +89,7 @@ pub(in super::super) async fn resumes_after_kill_9_with_nothing_lost_or_doubled(
     };
     let mut published = 0;
     for life in 0..3 {
-        let mut link = Link::open(kind, server.at, offer, wish.clone()).await;
+        let mut link = Link::open(kind, server.at, offer, request.clone()).await;
         let mut begun = 0;
         while begun < 3 {
             let message = link.next().await;
@@ -110,15 +111,15 @@ pub(in super::super) async fn resumes_after_kill_9_with_nothing_lost_or_doubled(
             records += usize::from(message["offset"].is_u64() && message["id"].is_string());
             hear(&message);
         }
-        let (resume, unheard) = link.leave();
-        unheard.iter().for_each(&mut hear);
+        let (resume, unread) = link.leave();
+        unread.iter().for_each(&mut hear);
         drop(server);
         server = Process::start(folder.path());
         published += 1;
         publish(&server, published).await;
         offer = Offer::Resume(resume);
     }
-    let mut link = Link::open(kind, server.at, offer, wish).await;
+    let mut link = Link::open(kind, server.at, offer, request).await;
     published += 1;
     publish(&server, published).await;
     let (mut inbox, mut room) = (false, false);
@@ -134,13 +135,13 @@ pub(in super::super) async fn resumes_after_kill_9_with_nothing_lost_or_doubled(
 
 pub(in super::super) async fn goes_on_with_a_new_ticket_and_its_cursors(kind: Kind) {
     let server = Server::start().await;
-    let mut link = enter(&server, kind, "mina", Wish::default()).await;
+    let mut link = enter(&server, kind, "mina", ConnectRequest::default()).await;
     server.notify("mina", "1").await;
     assert_eq!(link.titles(1, 1).await, ["1"]);
     let (resume, _) = link.leave();
     server.notify("mina", "2").await;
     let again = Offer::Again(resume, server.ticket("mina", json!({})).await);
-    let mut link = Link::open(kind, server.at, again, Wish::default()).await;
+    let mut link = Link::open(kind, server.at, again, ConnectRequest::default()).await;
     link.hear("connected").await;
     for _ in 0..2 {
         assert_eq!(link.hear("subscribed").await["recovered"], true);
@@ -157,14 +158,15 @@ pub(in super::super) async fn receives_records_larger_than_any_buffer(kind: Kind
         let body = json!({ "to": to, "type": "note", "title": title, "data": data });
         created(server.backend("/v1/notifications").json(&body)).await;
     };
-    let mut link = enter(&server, kind, "mina", Wish::default()).await;
+    let mut link = enter(&server, kind, "mina", ConnectRequest::default()).await;
     publish("1").await;
     assert_eq!(link.titles(1, 1).await, ["1"], "live");
     let (resume, _) = link.leave();
     for title in ["2", "3"] {
         publish(title).await;
     }
-    let mut link = Link::open(kind, server.at, Offer::Resume(resume), Wish::default()).await;
+    let mut link =
+        Link::open(kind, server.at, Offer::Resume(resume), ConnectRequest::default()).await;
     let mut titles = Vec::new();
     while titles.len() < 2 {
         titles.push(text(&link.until("notification").await["data"]["title"]));
@@ -180,14 +182,14 @@ pub(in super::super) async fn receives_records_larger_than_any_buffer(kind: Kind
         );
     }
     let offer = Offer::Ticket(server.ticket("mina", json!({})).await);
-    let mut link = Link::open(kind, server.at, offer, Wish::default()).await;
+    let mut link = Link::open(kind, server.at, offer, ConnectRequest::default()).await;
     let snapshot = link.until("snapshot").await;
     assert_eq!((&snapshot["items"][0]["offset"], &snapshot["more"]), (&json!(3), &json!(true)));
 }
 
-pub(in super::super) async fn is_told_of_a_gap(kind: Kind) {
+pub(in super::super) async fn is_notified_of_a_gap(kind: Kind) {
     let server = Server::start().await;
-    let mut link = enter(&server, kind, "mina", Wish::channels(&[ROOM])).await;
+    let mut link = enter(&server, kind, "mina", ConnectRequest::channels(&[ROOM])).await;
     let publish = async |number: u64| {
         let body = json!({ "data": number });
         created(server.backend("/v1/channels/room:42/messages").json(&body)).await
@@ -207,8 +209,8 @@ pub(in super::super) async fn is_told_of_a_gap(kind: Kind) {
     resume.place = resume.place.replacen(&epoch, "zzzzzzzz", 1);
     resume.cursors.get_mut(ROOM).unwrap()["epoch"] = json!("zzzzzzzz");
     publish(2).await;
-    let wish = Wish::channels(&[ROOM]);
-    let mut link = Link::open(kind, server.at, Offer::Resume(resume), wish.clone()).await;
+    let request = ConnectRequest::channels(&[ROOM]);
+    let mut link = Link::open(kind, server.at, Offer::Resume(resume), request.clone()).await;
     link.hear("connected").await;
     let mut gap = Value::Null;
     while gap.is_null() {
@@ -228,7 +230,7 @@ pub(in super::super) async fn is_told_of_a_gap(kind: Kind) {
     // The gap is reported once: after a reconnect there is none.
     let (resume, _) = link.leave();
     publish(4).await;
-    let mut link = Link::open(kind, server.at, Offer::Resume(resume), wish).await;
+    let mut link = Link::open(kind, server.at, Offer::Resume(resume), request).await;
     loop {
         let message = link.next().await;
         assert_ne!(message["type"], "gap");
@@ -244,7 +246,7 @@ const RECORDS: u64 = 400;
 
 pub(in super::super) async fn misses_nothing_when_it_reads_late(kind: Kind) {
     let server = Server::with(|config| config.limits.mailbox_bytes = 128 * 1024).await;
-    let mut link = enter(&server, kind, "mina", Wish::default()).await;
+    let mut link = enter(&server, kind, "mina", ConnectRequest::default()).await;
     let filler = "x".repeat(32 * 1024);
     for number in 1..=RECORDS {
         let title = number.to_string();

@@ -7,7 +7,7 @@ use tidings_server_core::{Identity, Principal, Refused, service::Caller};
 
 /// The caller of the REST API.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Who {
+pub enum RestCaller {
     /// A backend, by the name of its key.
     Backend(Arc<str>),
     /// A user, by a JWT.
@@ -17,7 +17,7 @@ pub enum Who {
     Session(Box<Identity>),
 }
 
-impl Who {
+impl RestCaller {
     /// The caller, for the core's service.
     #[must_use]
     pub fn caller(&self) -> Caller<'_> {

@@ -13,7 +13,7 @@ export type Ask = (...op: WorldOp) => void
  * The services of one core until the signal aborts. `unsaved` receives the reason why a cache was
  * not written.
  */
-export function world(storage: Storage, unsaved: (error: unknown) => void, socket: () => string, tell: Tell, signal: AbortSignal): Ask {
+export function io(storage: Storage, unsaved: (error: unknown) => void, socket: () => string, tell: Tell, signal: AbortSignal): Ask {
   const ask = lanes(storage, unsaved, tell, signal)
   const { make, abort } = requests(socket, tell, signal)
   return (...asked) => {

@@ -2,7 +2,7 @@ import { afterEach, expect, test, vi } from 'vitest'
 import { host, type HostNeeds } from '../../src/host.js'
 import { PERSIST_OUTBOX, REQUEST, RESPONSE_ENDED, STORAGE_FAILED } from '../../src/generated/ops.js'
 
-const WORLD = '../../src/lazy/world.js'
+const WORLD = '../../src/lazy/io.js'
 
 /** Only a broken run reaches this limit. */
 const PATIENCE = { timeout: 20_000 }
@@ -15,7 +15,7 @@ test('what the file that makes requests does not come for ends, and the next one
   let there = false
   vi.doMock(WORLD, () => {
     if (!there) throw new Error('not loaded')
-    return { world: () => ask }
+    return { io: () => ask }
   })
   const needs = { storage: {}, tickets: {}, url: () => '', receive: () => {} } as unknown as HostNeeds
   const { say } = host(needs, { tell, turn() {}, more() {} }, new AbortController().signal)

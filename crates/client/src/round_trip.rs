@@ -13,14 +13,14 @@ const DOUBLINGS_MAX: u32 = 2;
 
 /// The measured state of the network.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Trip {
+pub(crate) struct RoundTrip {
     /// Milliseconds of a round trip, averaged over the last few; 0: unknown.
     measured: u64,
     /// Attempts in a row that timed out.
     timeouts: u32,
 }
 
-impl Trip {
+impl RoundTrip {
     /// Takes the time of a round trip. A single outlier, as after a frozen page, fades soon.
     pub(crate) fn took(&mut self, ms: u64) {
         let ms = ms.clamp(1, PATIENCE_MAX);
@@ -56,42 +56,42 @@ mod tests {
 
     #[test]
     fn a_quick_link_changes_no_deadline_and_a_slow_one_lengthens_it() {
-        let mut trip = Trip::default();
-        assert_eq!(trip.patience(2_000), 2_000);
-        trip.took(80);
-        assert_eq!(trip.patience(2_000), 2_000);
-        trip.took(5_920);
-        assert_eq!((trip.estimate(), trip.patience(2_000)), (3_000, 12_000));
+        let mut round_trip = RoundTrip::default();
+        assert_eq!(round_trip.patience(2_000), 2_000);
+        round_trip.took(80);
+        assert_eq!(round_trip.patience(2_000), 2_000);
+        round_trip.took(5_920);
+        assert_eq!((round_trip.estimate(), round_trip.patience(2_000)), (3_000, 12_000));
     }
 
     #[test]
     fn what_was_slow_once_is_soon_forgotten() {
-        let mut trip = Trip::default();
-        trip.took(100);
-        trip.took(3_600_000);
-        assert!(trip.patience(2_000) <= 60_000);
+        let mut round_trip = RoundTrip::default();
+        round_trip.took(100);
+        round_trip.took(3_600_000);
+        assert!(round_trip.patience(2_000) <= 60_000);
         for _ in 0..7 {
-            trip.took(100);
+            round_trip.took(100);
         }
-        assert_eq!(trip.patience(2_000), 2_000);
+        assert_eq!(round_trip.patience(2_000), 2_000);
     }
 
     #[test]
     fn attempts_that_run_out_of_time_get_more_until_one_gets_through() {
-        let mut trip = Trip::default();
+        let mut round_trip = RoundTrip::default();
         let given = [0; 4].map(|_| {
-            trip.ran_out();
-            trip.patience(10_000)
+            round_trip.ran_out();
+            round_trip.patience(10_000)
         });
         assert_eq!(given, [20_000, 40_000, 40_000, 40_000]);
-        trip.took(100);
-        assert_eq!(trip.patience(10_000), 40_000, "the link may be quick, and narrow");
-        trip.got_through();
-        assert_eq!(trip.patience(10_000), 10_000);
+        round_trip.took(100);
+        assert_eq!(round_trip.patience(10_000), 40_000, "the link may be quick, and narrow");
+        round_trip.got_through();
+        assert_eq!(round_trip.patience(10_000), 10_000);
     }
 
     #[test]
     fn a_wish_beyond_the_bound_is_kept() {
-        assert_eq!(Trip::default().patience(3_600_000), 3_600_000);
+        assert_eq!(RoundTrip::default().patience(3_600_000), 3_600_000);
     }
 }

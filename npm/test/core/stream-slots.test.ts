@@ -1,6 +1,6 @@
 // Turns of tabs at holding connections. e2e/tests/tabs.spec.ts tests them in real browsers.
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { turns } from '../../src/lazy/turns.js'
+import { streamSlots } from '../../src/lazy/stream-slots.js'
 
 /** The Web Locks of one browser: exclusive ones, as far as turns use them. */
 function locks() {
@@ -33,7 +33,7 @@ afterEach(() => {
   vi.unstubAllGlobals()
 })
 
-const tab = () => turns(NEVER)
+const tab = () => streamSlots(NEVER)
 const SSE = 'sse?heartbeat=25000'
 const POLL = 'poll?wait=25000&channel=room%3A1'
 

@@ -10,7 +10,7 @@ use tidings_server_core::{
     MemoryStore,
     leases::{Claim, ConnectionId, ConnectionLeases, Lease, Verdict},
     memory::Syncing,
-    steady::Moment,
+    retention_clock::Moment,
     store::{Answer, Query, Retention, Store, StoreError, Ticket, Write, Written},
 };
 
@@ -32,7 +32,7 @@ pub(super) enum Asked {
 
 /// A store in memory that serves some calls this many times, and then fails.
 #[derive(Debug)]
-pub(super) struct Flaky {
+pub(super) struct FailingStore {
     pub(super) store: MemoryStore,
     /// Batches of claims it still takes.
     pub(super) claims: AtomicUsize,
@@ -41,7 +41,7 @@ pub(super) struct Flaky {
     recorded: mpsc::Sender<Asked>,
 }
 
-impl Flaky {
+impl FailingStore {
     /// A store that does not fail yet. It reports its calls to `recorded`.
     pub(super) fn new(recorded: mpsc::Sender<Asked>) -> Self {
         let for_ever = || AtomicUsize::new(usize::MAX);
@@ -64,7 +64,7 @@ impl Flaky {
     }
 }
 
-impl Store for Flaky {
+impl Store for FailingStore {
     fn commit(
         &self,
         wall: u64,
@@ -100,7 +100,7 @@ impl Store for Flaky {
     }
 }
 
-impl ConnectionLeases for Flaky {
+impl ConnectionLeases for FailingStore {
     fn claim(&self, wall: u64, claims: &[Claim]) -> Result<Vec<Verdict>, StoreError> {
         self.fails(&self.claims)?;
         if claims.iter().any(|claim| claim.user == UNFIT) {

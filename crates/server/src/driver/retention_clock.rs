@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tidings_server_core::{
     Now,
-    steady::{self, Checkpoint, Doubts, Moment, News},
+    retention_clock::{self, Checkpoint, Doubts, Moment, News},
     store::{Answer, Op, Query, Store, StoreError, Write},
 };
 
@@ -16,25 +16,25 @@ const WRITE_EVERY: u64 = 300_000;
 
 /// The steady clock of this process. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Steady {
+pub struct RetentionClock {
     clock: Clock,
     state: Arc<Mutex<State>>,
 }
 
 #[derive(Debug)]
 struct State {
-    steady: steady::Steady,
+    steady: retention_clock::RetentionClock,
     written: Option<Checkpoint>,
 }
 
-impl Steady {
+impl RetentionClock {
     /// Continues from the state in the store. Blocks on the store.
     ///
     /// # Errors
     /// The store can't be read.
     pub fn start(store: &dyn Store, clock: Clock, doubts: Doubts) -> Result<Self, StoreError> {
         let (checkpoint, now) = ask(store, clock)?;
-        let (steady, news) = steady::Steady::start(checkpoint, now, doubts);
+        let (steady, news) = retention_clock::RetentionClock::start(checkpoint, now, doubts);
         log(news);
         let state = Arc::new(Mutex::new(State { steady, written: checkpoint }));
         Ok(Self { clock, state })

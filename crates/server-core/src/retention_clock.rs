@@ -13,7 +13,7 @@ use crate::Now;
 /// The two times of one moment, as a store gets them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Moment {
-    /// The time for ages: [`Steady::at`].
+    /// The time for ages: [`RetentionClock::at`].
     pub steady: u64,
     /// Milliseconds since 1970, as the wall clock says.
     pub wall: u64,
@@ -77,7 +77,7 @@ pub enum News {
 
 /// The clock. One for each node.
 #[derive(Clone, Debug)]
-pub struct Steady {
+pub struct RetentionClock {
     doubts: Doubts,
     /// The time at the last update.
     now: Now,
@@ -94,7 +94,7 @@ struct Absence {
     since: u64,
 }
 
-impl Steady {
+impl RetentionClock {
     /// Continues from the saved state. Without a saved state, the clock begins with the wall clock.
     #[must_use]
     pub fn start(checkpoint: Option<Checkpoint>, now: Now, doubts: Doubts) -> (Self, Option<News>) {
@@ -198,12 +198,12 @@ mod tests {
         Now { mono, wall }
     }
 
-    fn begun() -> Steady {
-        Steady::start(None, at(0, T0), DOUBTS).0
+    fn begun() -> RetentionClock {
+        RetentionClock::start(None, at(0, T0), DOUBTS).0
     }
 
-    fn back(checkpoint: Checkpoint, away: u64) -> (Steady, Option<News>) {
-        Steady::start(Some(checkpoint), at(7, checkpoint.wall + away), DOUBTS)
+    fn back(checkpoint: Checkpoint, away: u64) -> (RetentionClock, Option<News>) {
+        RetentionClock::start(Some(checkpoint), at(7, checkpoint.wall + away), DOUBTS)
     }
 
     #[test]
@@ -266,7 +266,7 @@ mod tests {
     fn a_clock_that_went_back_while_the_server_was_away_counts_nothing() {
         let checkpoint = begun().checkpoint().unwrap();
         let now = at(7, checkpoint.wall - DAY);
-        let (clock, news) = Steady::start(Some(checkpoint), now, DOUBTS);
+        let (clock, news) = RetentionClock::start(Some(checkpoint), now, DOUBTS);
         assert_eq!(news, Some(News::Stepped { by: -(DAY as i64) }));
         assert_eq!(clock.moment().steady, T0);
     }
@@ -285,7 +285,7 @@ mod tests {
     fn doubts_of_no_length_believe_at_once() {
         let checkpoint = begun().checkpoint().unwrap();
         let doubts = Doubts { trust_ms: 0, ..DOUBTS };
-        let (clock, news) = Steady::start(Some(checkpoint), at(7, T0 + 400 * DAY), doubts);
+        let (clock, news) = RetentionClock::start(Some(checkpoint), at(7, T0 + 400 * DAY), doubts);
         assert_eq!(news, Some(News::Trusted { away: 400 * DAY }));
         assert_eq!(clock.moment().steady, T0 + 400 * DAY);
     }
