@@ -1,5 +1,5 @@
-//! Checks what the documentation says about the repository: links, commands, figures, and that
-//! copies are equal.
+//! Checks what the documentation says about the repository: links, paths, commands, figures, that
+//! copies are equal, and that no name has a retired word.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::Counts;
+use super::{Counts, names};
 use crate::failure::Failure;
 use crate::package::Example;
 use crate::repo;
@@ -25,15 +25,21 @@ const DEFERRED_MARKS: (&str, &str) = ("<!-- deferred -->", "<!-- /deferred -->")
 const COPIES: [&str; 6] =
     ["public", "server", "server.mjs", "src/api.ts", "src/styles", "src/tidings.d.ts"];
 
-/// Four checks: links, commands, sizes, and the examples' copies.
+/// Six checks: links, paths, commands, sizes, the examples' copies, and retired words.
 pub(crate) fn run(step: &mut Step) -> Result<Counts, Failure> {
     let pages = listed(["*.md"])?;
+    let files = listed(["*"])?.iter().map(|file| repo::shown(file)).collect();
     let mut links = Vec::new();
+    let mut paths = Vec::new();
     let mut commands = Vec::new();
     for page in &pages {
         let text = repo::read(page)?;
         let name = repo::shown(page);
         links.extend(dead_links(page, &text).map(|link| format!("{name}: no file {link}")));
+        if names::is_about_the_repository(&name) {
+            let dead = names::dead_paths(&text, &files);
+            paths.extend(dead.map(|path| format!("{name}: no file `{path}`")));
+        }
         let unknown = commands_in(&text).filter(|word| !is_command(word));
         commands.extend(unknown.map(|word| format!("{name}: no command `cargo xtask {word}`")));
     }
@@ -48,7 +54,8 @@ pub(crate) fn run(step: &mut Step) -> Result<Counts, Failure> {
         .collect();
 
     let mut counts = Counts::default();
-    for found in [links, commands, figures, different_copies()?] {
+    let retired = names::retired(&files)?;
+    for found in [links, paths, commands, figures, different_copies()?, retired] {
         counts.add(if found.is_empty() { Counts::one() } else { Counts::failed_one() });
         for line in found {
             step.note(&line)?;
@@ -122,7 +129,7 @@ fn wrong_size(text: &str, (open, close): (&str, &str), committed: &str) -> Optio
 }
 
 /// Lines outside fenced code.
-fn prose(text: &str) -> impl Iterator<Item = &str> {
+pub(super) fn prose(text: &str) -> impl Iterator<Item = &str> {
     let mut fenced = false;
     text.lines().filter(move |line| {
         let fence = line.trim_start().starts_with("```");

@@ -75,7 +75,7 @@ pub(crate) const SUITES: [Suite; 16] = [
     suite("engines", "the same scenarios in Chromium, Firefox and WebKit", engines),
     suite("conformance", "the WebSocket protocol, by an outside suite", conformance::run),
     suite("contract", "the REST surface against its description", contract::run),
-    suite("docs", "links, commands and figures in the documentation", docs::run),
+    suite("docs", "links, paths and figures in the documentation, and names", docs::run),
 ];
 
 fn rust(step: &mut Step) -> Result<Counts, Failure> {

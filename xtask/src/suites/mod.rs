@@ -6,6 +6,7 @@ mod counts;
 mod deny;
 mod docs;
 mod list;
+mod names;
 
 use std::time::Instant;
 
