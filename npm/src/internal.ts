@@ -1,7 +1,7 @@
 import type { Channels, ChannelsOwner } from './channels.js'
 import type { Answers, JsonText, ReadOp } from './generated/ops.js'
 
-/** Reads from the core; nothing where it is not there, or has no answer yet. */
+/** Reads from the core; `null` without a core, or while it has no answer. */
 export type Read = <R extends ReadOp>(...op: R) => Shape<Answers[R[0]]> | null
 type Shape<J> = J extends JsonText<infer T> ? T : never
 

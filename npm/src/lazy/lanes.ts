@@ -27,8 +27,8 @@ export type StorageOp = Exclude<WorldOp, [op: typeof REQUEST | typeof ABORT_REQU
 
 /**
  * Handles the core's storage operations one after the other: it puts and deletes rows, claims the
- * lanes that no page holds, waits for the others, and releases lanes. Caches are written in the same
- * order. So a row is deleted only after the cache with its result was saved, and no late write
+ * lanes that no page holds, waits for the others, and releases lanes. Caches are written in the
+ * same order. So a row is deleted only after the cache with its result was saved, and no late write
  * restores data after a wipe.
  */
 export type Ask = (...op: StorageOp) => Promise<void>

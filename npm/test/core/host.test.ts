@@ -154,7 +154,7 @@ test('a timer that is early enough is left alone, an earlier one takes its place
   vi.advanceTimersByTime(10)
   expect(turn).toHaveBeenCalledTimes(1)
   expect(vi.getTimerCount()).toBe(0)
-  // What is further away than a browser can wait is waited for in pieces.
+  // A delay longer than the browser's limit is split.
   say(SET_TIMER, at(2 ** 40), '')
   vi.advanceTimersByTime(2 ** 31 - 2)
   expect(turn).toHaveBeenCalledTimes(1)

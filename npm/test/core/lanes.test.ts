@@ -49,10 +49,10 @@ function page() {
 
 const keep = (...changes: unknown[]) => JSON.stringify({ user: 'u1', changes })
 
-/** Waits until a page was told of these lanes. */
+/** Waits until a page has reported these lanes. */
 const received = ({ told }: { told: unknown[][] }, user: string, ...rows: LaneRows) => vi.waitFor(() => expect(told).toContainEqual([LANES_CLAIMED, user, JSON.stringify(rows)]), 10_000)
 
-/** What a page was told is in lanes. */
+/** All rows that a page has reported. */
 const rowsOf = ({ told }: { told: unknown[][] }) => told.flatMap(([, , rows]) => JSON.parse(String(rows)) as LaneRows)
 
 test('rows of a page that lives are its own; of one that is dead, whoever claims them first', async () => {

@@ -93,7 +93,8 @@ test('a body is told in pieces, as they come, wherever it is cut, and characters
   }
   make().make(1, { path: 'sse', bearer: null, body: '{}' })
   await hear(RESPONSE_CHUNK)
-  // Each byte only after what came before was told, as far as it makes a character.
+  // Send each byte only after the bytes before it were reported, as far as they make whole
+  // characters.
   for (let at = 1; at < bytes.length; at += 1) {
     write(bytes.subarray(at, at + 1))
     const whole = new TextDecoder().decode(bytes.subarray(0, at + 1), { stream: true })
@@ -125,7 +126,7 @@ test('an aborted request ends at the server, and nothing more is told of it', as
   ask.abort(1)
   await vi.waitFor(() => expect(closed).toEqual(['/rt/v1/one']), PATIENCE)
   expect(told.some(([what]) => what === RESPONSE_ENDED)).toBe(false)
-  // The core is gone.
+  // Abort, as if the core were gone.
   life.abort()
   await vi.waitFor(() => expect(closed).toEqual(['/rt/v1/one', '/rt/v1/two']), PATIENCE)
   expect(told.some(([what]) => what === RESPONSE_ENDED)).toBe(false)
