@@ -3,8 +3,8 @@
 //!
 //! The bundle is made as an app would make it (esbuild, minified, split), from one line that
 //! imports `createTidings`. Every file of the bundle is downloaded, so every file counts. Files
-//! made from `dist/deferred.js` and `dist/lazy` are requested only after the first inbox is shown; an
-//! e2e test checks that.
+//! made from `dist/deferred.js` and `dist/lazy` are requested only after the first inbox is shown;
+//! an e2e test checks that.
 
 use std::fs;
 use std::io::Write as _;

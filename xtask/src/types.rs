@@ -1,4 +1,5 @@
-//! `cargo xtask types`: generates TypeScript from the Rust types of the wire and of the browser's border.
+//! `cargo xtask types`: generates TypeScript from the Rust types of the wire and of the browser's
+//! border.
 
 use std::path::PathBuf;
 use std::process::Command;

@@ -109,9 +109,9 @@ pub enum Command {
     },
 
     // ---- code ----
-    /// Load the deferred part of the client's code, and answer with `DeferredLoaded`. Only for drivers
-    /// that set [`Config::whole`](crate::Config::whole) to false; the client holds all events
-    /// meanwhile.
+    /// Load the deferred part of the client's code, and answer with `DeferredLoaded`. Only for
+    /// drivers that set [`Config::whole`](crate::Config::whole) to false; the client holds all
+    /// events meanwhile.
     LoadDeferred,
 
     // ---- storage ----

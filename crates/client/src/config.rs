@@ -81,8 +81,8 @@ pub struct Config {
     /// Whether shown and stored data stays when the ticket function says that no user is signed in.
     /// Default: it is deleted.
     pub keep_signed_out: bool,
-    /// Whether all of the client's code is loaded. If not, the client asks with `LoadDeferred` for the
-    /// part that a first connection does not need. Default: true.
+    /// Whether all of the client's code is loaded. If not, the client asks with `LoadDeferred` for
+    /// the part that a first connection does not need. Default: true.
     pub whole: bool,
 }
 

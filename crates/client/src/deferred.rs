@@ -3,8 +3,8 @@
 //!
 //! Browsers load the client in two parts ([`startup`](crate::startup) describes the first one). The
 //! build removes from the first part all code that is called only through functions of a module
-//! named `deferred`. So every such function takes a [`DeferredLoaded`], which a client has only when that code is
-//! loaded: code that does not wait for it does not compile.
+//! named `deferred`. So every such function takes a [`DeferredLoaded`], which a client has only
+//! when that code is loaded: code that does not wait for it does not compile.
 
 use crate::{Client, Command, Config, Event, Now};
 

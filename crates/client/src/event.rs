@@ -346,8 +346,8 @@ pub enum Event {
     /// The page was shown, focused, restored from the back/forward cache or resumed: probe the
     /// connection.
     Woke,
-    /// All of the client's code is loaded: the answer to `LoadDeferred`. The client handles the held
-    /// events.
+    /// All of the client's code is loaded: the answer to `LoadDeferred`. The client handles the
+    /// held events.
     DeferredLoaded,
     /// The driver itself failed (such as by a trap in another instance): the client fails with
     /// `internal`.

@@ -20,8 +20,8 @@ use super::{
 pub(crate) struct Reach {
     /// All items from this offset on are loaded.
     pub(crate) before: u64,
-    /// The merged list holds every item of this log down to this position; [`SortKey::BOTTOM`]: there
-    /// are no older items.
+    /// The merged list holds every item of this log down to this position; [`SortKey::BOTTOM`]:
+    /// there are no older items.
     pub(crate) floor: SortKey,
 }
 

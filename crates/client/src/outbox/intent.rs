@@ -35,8 +35,8 @@ pub(crate) enum Operation {
         epochs: [Epoch; 2],
     },
     Publish(Json),
-    /// A mark whose items are not known yet. It keeps its `seq`, and becomes a [`Operation::Mark`] once
-    /// they are known.
+    /// A mark whose items are not known yet. It keeps its `seq`, and becomes a [`Operation::Mark`]
+    /// once they are known.
     UnresolvedMark {
         targets: MarkTargets,
         set: MarkSet,

@@ -23,8 +23,8 @@ pub trait Bus: Debug + Send + Sync + 'static {
     /// other nodes' polls find its content.
     fn publish(&self, messages: &[BusMessage]);
 
-    /// Starts to listen. `on_event` is called for each event, from a thread of the bus, and must not
-    /// block. Called once.
+    /// Starts to listen. `on_event` is called for each event, from a thread of the bus, and must
+    /// not block. Called once.
     fn listen(&self, on_event: Box<dyn Fn(BusEvent) + Send + Sync>);
 
     /// Whether messages arrive now. Answers from known state and never waits.

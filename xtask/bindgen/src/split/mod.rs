@@ -1,10 +1,10 @@
 //! Splits the module in two: the code that a page runs until its first inbox is shown, and the
 //! deferred part, which loads later.
 //!
-//! The split is drawn in Rust: code that is called only through a function of a module named `deferred`
-//! may load later. Such a function takes a token that exists only when the code is loaded
-//! (crates/client/src/deferred.rs). Everything that can't be reached without such a function moves to
-//! the deferred part: code, constants, and entries of the function table.
+//! The split is drawn in Rust: code that is called only through a function of a module named
+//! `deferred` may load later. Such a function takes a token that exists only when the code is
+//! loaded (crates/client/src/deferred.rs). Everything that can't be reached without such a function
+//! moves to the deferred part: code, constants, and entries of the function table.
 //!
 //! Both parts are one program. They share memory, table and stack. The first part calls the
 //! deferred part through table slots, which are empty until it loads; the deferred part finds

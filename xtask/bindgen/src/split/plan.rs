@@ -153,7 +153,8 @@ impl Plan {
     }
 }
 
-/// Whether a function belongs to a module named `deferred`: `crate::deferred::f` or `<crate::deferred::T>::f`.
+/// Whether a function belongs to a module named `deferred`: `crate::deferred::f` or
+/// `<crate::deferred::T>::f`.
 fn is_split_point(name: &str) -> bool {
     let readable = format!("{:#}", rustc_demangle::demangle(name));
     let path = readable.trim_start_matches('<');
