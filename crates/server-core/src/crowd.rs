@@ -5,9 +5,12 @@
 //! leaves this table. A connection that says nothing waits the longest here, whether or not it
 //! shares its address with others.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+};
 
-use crate::fair::{Bounds, Full};
+use crate::fair::{Bounds, Fair, Full, Turned};
 
 /// The unauthenticated connections, by key and by how long they have been silent.
 #[derive(Debug)]
@@ -16,8 +19,9 @@ pub struct Crowd<K> {
     /// (silent since, number) by key, the longest silent first. Most keys have one connection; a
     /// map of maps would cost hundreds of bytes for each.
     keys: BTreeMap<K, Vec<(u64, u64)>>,
-    /// Keys by the number of their connections.
-    sizes: BTreeSet<(usize, K)>,
+    /// Keys by the number of their connections, then by their longest silent one: the last makes
+    /// room. By the number alone, a new connection of a key that sorts high would.
+    sizes: BTreeSet<(usize, Reverse<u64>, K)>,
     /// Each connection's key, and since when it is silent.
     refs: BTreeMap<u64, (K, u64)>,
     next: u64,
@@ -34,6 +38,15 @@ pub struct Leaver<K> {
     pub full: Full,
 }
 
+/// What made room, of a table of connections and the queue before it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Room<K, T> {
+    /// A connection of the table.
+    Left(Leaver<K>),
+    /// A job of the queue.
+    Shed(Turned<K, T>),
+}
+
 impl<K: Clone + Ord> Crowd<K> {
     /// An empty table.
     #[must_use]
@@ -46,7 +59,7 @@ impl<K: Clone + Ord> Crowd<K> {
     /// which is already removed.
     pub fn enter(&mut self, number: u64, key: K) -> Option<Leaver<K>> {
         self.leave(number);
-        let here = self.keys.get(&key).map_or(0, Vec::len);
+        let here = self.count(&key);
         let leaver = if here >= self.bounds.each.max(1) {
             self.oldest(key.clone(), Full::Share)
         } else if self.refs.len() >= self.bounds.total.max(1) {
@@ -69,12 +82,12 @@ impl<K: Clone + Ord> Crowd<K> {
     pub fn leave(&mut self, number: u64) -> Option<K> {
         let (key, since) = self.refs.remove(&number)?;
         if let Some(of_key) = self.keys.get_mut(&key) {
-            let before = of_key.len();
+            let before = size(of_key);
             if let Ok(at) = of_key.binary_search_by_key(&since, |(since, _)| *since) {
                 of_key.remove(at);
             }
-            let after = of_key.len();
-            if after == 0 {
+            let after = size(of_key);
+            if of_key.is_empty() {
                 self.keys.remove(&key);
             }
             self.measure(key.clone(), before, after);
@@ -85,8 +98,28 @@ impl<K: Clone + Ord> Crowd<K> {
     /// Removes a connection to make room: the longest silent one of the key that has the most
     /// connections.
     pub fn make_room(&mut self) -> Option<Leaver<K>> {
-        let (_, key) = self.sizes.last()?;
+        let (_, _, key) = self.sizes.last()?;
         self.oldest(key.clone(), Full::All)
+    }
+
+    /// Makes room of what the connections here and those in the queue before hold together. The key
+    /// with the most of both makes room, where it has more: its longest silent connection here, or
+    /// its newest in the queue. An honest burst in the queue is small beside a flood that is here,
+    /// and a new connection here is small beside a flood in the queue.
+    pub fn make_room_with<T>(&mut self, queue: &mut Fair<K, T>) -> Option<Room<K, T>> {
+        let both = |key: &&K| self.count(key) + queue.waiting(key);
+        let here = self.sizes.last().map(|(_, _, key)| key);
+        let waiting = queue.longest().map(|(key, _)| key);
+        let most = waiting.into_iter().chain(here).max_by_key(both)?.clone();
+        match self.count(&most) >= queue.waiting(&most) {
+            true => self.oldest(most, Full::All).map(Room::Left),
+            false => queue.shed(most).map(Room::Shed),
+        }
+    }
+
+    /// How many connections of this key are here.
+    fn count(&self, key: &K) -> usize {
+        self.keys.get(key).map_or(0, Vec::len)
     }
 
     /// How many connections are here.
@@ -110,21 +143,30 @@ impl<K: Clone + Ord> Crowd<K> {
     fn put(&mut self, number: u64, key: K) {
         self.next += 1;
         let of_key = self.keys.entry(key.clone()).or_default();
-        let before = of_key.len();
-        of_key.reserve_exact(1.max(before / 2));
+        let before = size(of_key);
+        of_key.reserve_exact(1.max(of_key.len() / 2));
         of_key.push((self.next, number));
+        let after = size(of_key);
         self.refs.insert(number, (key.clone(), self.next));
-        self.measure(key, before, before + 1);
+        self.measure(key, before, after);
     }
 
-    fn measure(&mut self, key: K, before: usize, after: usize) {
-        let mut size = (before, key);
-        self.sizes.remove(&size);
-        size.0 = after;
-        if after > 0 {
-            self.sizes.insert(size);
+    fn measure(&mut self, key: K, before: Option<Size>, after: Option<Size>) {
+        if let Some((count, since)) = before {
+            self.sizes.remove(&(count, since, key.clone()));
+        }
+        if let Some((count, since)) = after {
+            self.sizes.insert((count, since, key));
         }
     }
+}
+
+/// The number of a key's connections, and since when the first has been silent.
+type Size = (usize, Reverse<u64>);
+
+/// `None`: the key has no connections.
+fn size(of_key: &[(u64, u64)]) -> Option<Size> {
+    of_key.first().map(|(since, _)| (of_key.len(), Reverse(*since)))
 }
 
 #[cfg(test)]
@@ -132,6 +174,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::fair::Share;
 
     fn crowd(each: usize, total: usize) -> Crowd<&'static str> {
         Crowd::new(Bounds { each, total })
@@ -163,6 +206,54 @@ mod tests {
         assert_eq!(gone(crowd.enter(3, "two")), Some((1, Full::All)));
         assert_eq!(crowd.leave(0), Some("one"));
         assert_eq!(crowd.enter(4, "three"), None);
+    }
+
+    #[test]
+    fn where_each_key_has_as_many_the_longest_silent_makes_room_whatever_it_is_called() {
+        let mut crowd = crowd(9, 3);
+        for (number, key) in (0..).zip(["b", "a", "c"]) {
+            assert_eq!(crowd.enter(number, key), None);
+        }
+        assert_eq!(gone(crowd.enter(3, "zz")), Some((0, Full::All)));
+        crowd.spoke(1);
+        assert_eq!(gone(crowd.enter(4, "z")), Some((2, Full::All)));
+    }
+
+    #[test]
+    fn of_those_here_and_those_who_wait_the_key_with_most_of_both_makes_room() {
+        let each = Share { waiting: Some(9), weight: 1, at_once: usize::MAX };
+        let mut queue = Fair::new(99, move |_: &&str| each);
+        let mut crowd = crowd(9, 99);
+        assert_eq!(crowd.make_room_with(&mut queue), None);
+        for number in 0..4 {
+            queue.push("office", number);
+        }
+        for number in 10..13 {
+            crowd.enter(number, "flood");
+            queue.push("flood", number);
+        }
+        crowd.enter(20, "one");
+        queue.push("two", 0);
+        let order =
+            std::iter::from_fn(|| crowd.make_room_with(&mut queue)).map(|room| match room {
+                Room::Left(left) => ("here", left.key, left.number),
+                Room::Shed(shed) => ("waiting", shed.key, shed.job),
+            });
+        let order: Vec<_> = order.collect();
+        // The flood has six, and goes down to the office's four; then both go down.
+        let expected = [
+            ("here", "flood", 10),
+            ("waiting", "flood", 12),
+            ("here", "flood", 11),
+            ("waiting", "office", 3),
+            ("waiting", "flood", 11),
+            ("waiting", "office", 2),
+            ("here", "flood", 12),
+            ("waiting", "office", 1),
+            ("here", "one", 20),
+        ];
+        assert_eq!(order, expected);
+        assert_eq!(queue.len(), 3, "each that waits alone keeps its turn");
     }
 
     #[test]

@@ -91,7 +91,7 @@ impl<K: Clone + Ord, T> Fair<K, T> {
     /// Adds a job. Returns the job that was turned away for it, which may be the new one.
     pub fn push(&mut self, key: K, job: T) -> Option<Turned<K, T>> {
         let share = (self.share)(&key);
-        let waiting = self.queues.get(&key).map_or(0, |queue| queue.waiting.len());
+        let waiting = self.waiting(&key);
         if share.waiting.is_some_and(|most| waiting >= most) {
             return Some(Turned { key, job, full: Full::Share });
         }
@@ -142,6 +142,24 @@ impl<K: Clone + Ord, T> Fair<K, T> {
         self.len -= 1;
         self.measure(key.clone(), length + 1, length);
         Some((key, job))
+    }
+
+    /// Removes the newest job of this key, whose resources are needed.
+    pub fn shed(&mut self, key: K) -> Option<Turned<K, T>> {
+        self.give_way(key)
+    }
+
+    /// The key with the longest queue of several jobs, and its length. A key with one job keeps it.
+    /// `None`: no key that gives way has several.
+    #[must_use]
+    pub fn longest(&self) -> Option<(&K, usize)> {
+        let (length, key) = self.lengths.last()?;
+        (*length > 1).then_some((key, *length))
+    }
+
+    /// The number of jobs of this key in the queue.
+    pub fn waiting(&self, key: &K) -> usize {
+        self.queues.get(key).map_or(0, |queue| queue.waiting.len())
     }
 
     /// A job of this key has ended.
@@ -300,6 +318,28 @@ mod tests {
     }
 
     #[test]
+    fn the_key_with_most_sheds_its_newest_and_none_sheds_its_only_one() {
+        let waiting = |key: &&str| (*key != "proxy").then_some(9);
+        let mut fair = Fair::new(99, move |key| Share { waiting: waiting(key), ..share(9, 1) });
+        for number in 0..3 {
+            fair.push("proxy", number);
+            fair.push("many", number);
+        }
+        fair.push("zone", 0);
+        for newest in [2, 1] {
+            let (longest, _) = fair.longest().unwrap();
+            let shed = fair.shed(longest).unwrap();
+            assert_eq!((shed.key, shed.job, shed.full), ("many", newest, Full::All));
+        }
+        assert_eq!(
+            fair.longest(),
+            None,
+            "a proxy's are many clients', and the others have one each"
+        );
+        assert_eq!(fair.len(), 5);
+    }
+
+    #[test]
     fn a_key_has_only_so_many_under_way() {
         let mut fair = Fair::new(9, |_: &&str| Share { at_once: 1, ..share(9, 1) });
         fair.push("many", 0);
@@ -329,7 +369,7 @@ mod tests {
         /// Holds the queue against its promises: no job is lost or doubled, order is kept within a
         /// key, bounds are kept, and keys without jobs are forgotten.
         #[test]
-        fn holds_its_promises(actions in prop::collection::vec((0..4_u8, 0..3_u8), 0..200)) {
+        fn holds_its_promises(actions in prop::collection::vec((0..4_u8, 0..4_u8), 0..200)) {
             let bounds = Bounds { each: 4, total: 6 };
             let mut fair = Fair::new(bounds.total, move |_| Share { at_once: 2, ..share(bounds.each, 2) });
             let mut waiting: BTreeMap<u8, VecDeque<usize>> = BTreeMap::new();
@@ -356,6 +396,18 @@ mod tests {
                             prop_assert_eq!(left, None);
                         }
                     },
+                    2 => {
+                        let most = waiting.values().map(VecDeque::len).max().unwrap_or_default();
+                        let longest = fair.longest().map(|(key, length)| (*key, length));
+                        prop_assert_eq!(longest.map(|(_, length)| length), Some(most).filter(|most| *most > 1));
+                        let shed = longest.and_then(|(key, _)| fair.shed(key));
+                        prop_assert_eq!(shed.is_some(), longest.is_some());
+                        if let Some(shed) = shed {
+                            let jobs = waiting.entry(shed.key).or_default();
+                            prop_assert_eq!(jobs.len(), most);
+                            prop_assert_eq!(jobs.pop_back(), Some(shed.job));
+                        }
+                    }
                     _ => {
                         if let Some(key) = under_way.pop() {
                             fair.done(&key);

@@ -48,6 +48,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         accept_rate: 10_000,
         waiting: fair::Bounds { each: 1_000, total: 1_000 },
         links: 1_000,
+        files: 2_000,
         strangers: fair::Bounds { each: 1_000, total: 1_000 },
         links_per_user: 1_000,
     };

@@ -37,6 +37,7 @@ pub mod bus;
 pub mod config;
 pub mod driver;
 pub mod error;
+mod files;
 pub mod listen;
 pub mod log;
 pub mod metrics;

@@ -13,7 +13,6 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
-use rustix::io::Errno;
 use socket2::SockRef;
 use tidings_server_core::{
     Principal,
@@ -22,15 +21,16 @@ use tidings_server_core::{
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore, watch},
-    time::{Instant, sleep, sleep_until, timeout_at},
+    time::{Instant, sleep_until, timeout_at},
 };
 use tower::{ServiceExt as _, service_fn};
 
 use self::{
-    link::{Answer, Link, Patience},
-    lobby::Lobby,
+    link::{Answer, Held, Link, Patience},
+    lobby::{Gave, Lobby},
 };
 use crate::{
+    files,
     proxies::Proxies,
     shares::{Bound, Shares},
 };
@@ -57,6 +57,9 @@ pub struct Bounds {
     pub waiting: fair::Bounds,
     /// TCP connections at once, WebSockets and those in their first request included.
     pub links: usize,
+    /// Open files that TCP connections may hold, those in the queue included. The last one is kept
+    /// for the next connection.
+    pub files: usize,
     /// Of those, the unauthenticated ones: of one address, and in all. The longest silent one makes
     /// room.
     pub strangers: fair::Bounds,
@@ -82,6 +85,10 @@ pub(crate) const LINK_BUFFER: usize = 64 * 1024;
 /// stuck.
 #[cfg(target_os = "linux")]
 const UNSENT: u32 = 64 * 1024;
+
+/// How long the connection with the last file may hold it without a credential. A client sends one
+/// within moments.
+const TIME_TO_SHOW: Duration = Duration::from_secs(1);
 
 /// The state that all TCP connections obey.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,6 +156,7 @@ pub async fn serve(
 struct Arrived {
     stream: TcpStream,
     address: SocketAddr,
+    file: OwnedSemaphorePermit,
 }
 
 /// A TCP connection that was accepted.
@@ -156,7 +164,7 @@ struct Taken {
     whose: Principal,
     stream: TcpStream,
     address: SocketAddr,
-    permit: OwnedSemaphorePermit,
+    held: Held,
 }
 
 impl Taken {
@@ -184,7 +192,7 @@ async fn speak(
     bounds: Bounds,
     mut house: watch::Receiver<House>,
 ) {
-    let Taken { stream, address, permit, .. } = taken;
+    let Taken { stream, address, held, .. } = taken;
     let far = peer.clone();
     let app = service_fn(move |mut request: http::Request<hyper::body::Incoming>| {
         far.begin();
@@ -201,7 +209,7 @@ async fn speak(
         .half_close(true)
         .max_buf_size(LINK_BUFFER)
         .serve_connection(
-            TokioIo::new(Link::new(stream, peer.clone(), permit)),
+            TokioIo::new(Link::new(stream, peer.clone(), held)),
             TowerToHyperService::new(app),
         )
         .with_upgrades();
@@ -278,9 +286,14 @@ struct Acceptor {
     gate: Gate,
     waiting: Fair<Principal, Arrived>,
     links: Arc<Semaphore>,
+    files: Arc<Semaphore>,
     lobby: Arc<Lobby>,
     /// A connection is already being closed to make room for the next one.
     is_asked: bool,
+    /// When a connection is closed next for its file.
+    asks_for_file_at: Instant,
+    /// No connection is accepted before: the last one failed for want of a file.
+    rests_until: Instant,
     pace: Pace,
 }
 
@@ -288,13 +301,18 @@ impl Acceptor {
     fn new(listener: TcpListener, bounds: Bounds, gate: Gate) -> Self {
         let fair::Bounds { each, total } = bounds.waiting;
         let lobby = lobby::Bounds { strangers: bounds.strangers, per_user: bounds.links_per_user };
+        // More would never be used, and a semaphore has a largest size.
+        let files = bounds.files.min(bounds.links.saturating_add(total).saturating_add(1));
         Self {
             listener,
             waiting: Fair::new(total, move |whose: &Principal| whose.links(each)),
             links: Arc::new(Semaphore::new(bounds.links)),
+            files: Arc::new(Semaphore::new(files)),
             lobby: Lobby::new(lobby, gate.shares.clone()),
             gate,
             is_asked: false,
+            asks_for_file_at: Instant::now(),
+            rests_until: Instant::now(),
             pace: Pace::new(bounds.accept_rate),
         }
     }
@@ -303,41 +321,86 @@ impl Acceptor {
     /// take turns. Cancel-safe.
     async fn next(&mut self, house: &watch::Sender<House>) -> Taken {
         loop {
+            let file = self.next_file();
             let mut permit = None;
             if !self.waiting.is_empty() {
                 permit = Arc::clone(&self.links).try_acquire_owned().ok();
                 if permit.is_none() {
-                    become_(house, House::Open, House::Full);
                     self.is_asked = self.is_asked || self.lobby.make_room();
                 }
             }
-            // Connections may be idle for longer again once none waits for a place.
-            if self.waiting.is_empty() || permit.is_some() {
-                become_(house, House::Full, House::Open);
-            }
             let is_full = !self.waiting.is_empty() && permit.is_none();
+            let needs_file = file.is_none();
+            // Connections may be idle for longer again once none waits for a place.
+            match is_full || needs_file {
+                true => become_(house, House::Open, House::Full),
+                false => become_(house, House::Full, House::Open),
+            }
             tokio::select! {
-                arrived = accept(&self.listener, &self.lobby) => self.queue(arrived),
+                arrived = accept(&self.listener, self.rests_until), if !needs_file => {
+                    match (arrived, file) {
+                        (Ok((stream, address)), Some(file)) => {
+                            self.queue(Arrived { stream, address, file });
+                        }
+                        (Err(error), _) => self.rest_after(&error),
+                        (Ok(_), None) => {}
+                    }
+                }
                 () = self.pace.wait(), if permit.is_some() => {
                     self.is_asked = false;
-                    if let Some((whose, arrived, permit)) = permit.and_then(|permit| self.pop(permit)) {
-                        let Arrived { stream, address } = arrived;
-                        return Taken { whose, stream, address, permit };
+                    if let Some(taken) = permit.and_then(|permit| self.pop(permit)) {
+                        return taken;
                     }
                 }
                 () = async { drop(self.links.acquire().await) }, if is_full => {}
+                () = async { drop(self.files.acquire().await) }, if needs_file => {}
+                () = sleep_until(self.asks_for_file_at), if needs_file => {}
             }
         }
     }
 
+    /// A file for the next connection. If connections hold all files they may, an unauthenticated
+    /// or a queued one is closed.
+    fn next_file(&mut self) -> Option<OwnedSemaphorePermit> {
+        let free = |files: &Arc<Semaphore>| Arc::clone(files).try_acquire_owned().ok();
+        let file = free(&self.files);
+        let now = Instant::now();
+        if file.is_some() || now < self.asks_for_file_at {
+            return file;
+        }
+        if self.lobby.give_a_file(&mut self.waiting) == Some(Gave::Now) {
+            return free(&self.files);
+        }
+        // One is closed per accepted connection. If there is none, the connection with the last
+        // file gets time to send a credential.
+        self.asks_for_file_at = now + TIME_TO_SHOW;
+        None
+    }
+
+    /// A connection could not be accepted. The system may have fewer files than this process may
+    /// open.
+    fn rest_after(&mut self, error: &io::Error) {
+        let rest =
+            match files::are_out(error) && self.lobby.give_a_file(&mut self.waiting).is_some() {
+                true => Duration::from_millis(1),
+                // Out of files or memory: other connections must end first.
+                false => {
+                    tracing::warn!(%error, "no link could be taken");
+                    Duration::from_millis(100)
+                }
+            };
+        self.rests_until = Instant::now() + rest;
+    }
+
     /// A connection that waits already.
     fn waiting(&mut self) -> Option<Taken> {
-        while let Some(Ok((stream, address))) = self.listener.accept().now_or_never() {
-            self.queue(Arrived { stream, address });
+        while let Some(file) = self.next_file()
+            && let Some(Ok((stream, address))) = self.listener.accept().now_or_never()
+        {
+            self.queue(Arrived { stream, address, file });
         }
         let permit = Arc::clone(&self.links).try_acquire_owned().ok()?;
-        let (whose, Arrived { stream, address }, permit) = self.pop(permit)?;
-        Some(Taken { whose, stream, address, permit })
+        self.pop(permit)
     }
 
     /// Queues a connection. If there is no room, it or another one is closed; its client
@@ -347,40 +410,26 @@ impl Acceptor {
             true => Principal::Server,
             false => Principal::address(Some(arrived.address.ip())),
         };
+        self.asks_for_file_at = Instant::now();
         if let Some(Turned { key, full, .. }) = self.waiting.push(whose, arrived) {
             self.gate.shares.hit(Bound::Accept, full, &key);
         }
     }
 
-    fn pop(
-        &mut self,
-        permit: OwnedSemaphorePermit,
-    ) -> Option<(Principal, Arrived, OwnedSemaphorePermit)> {
-        let (whose, arrived) = self.waiting.pop()?;
+    fn pop(&mut self, permit: OwnedSemaphorePermit) -> Option<Taken> {
+        let (whose, Arrived { stream, address, file }) = self.waiting.pop()?;
         self.waiting.done(&whose);
-        Some((whose, arrived, permit))
+        Some(Taken { whose, stream, address, held: Held { _permit: permit, _file: file } })
     }
 }
 
 /// The next connection from the listener.
-async fn accept(listener: &TcpListener, lobby: &Lobby) -> Arrived {
-    loop {
-        match listener.accept().await {
-            Ok((stream, address)) => return Arrived { stream, address },
-            Err(error) if is_out_of_files(&error) && lobby.give_a_file() => {
-                sleep(Duration::from_millis(1)).await;
-            }
-            // Out of file descriptors or memory: other connections must end first.
-            Err(error) => {
-                tracing::warn!(%error, "no link could be taken");
-                sleep(Duration::from_millis(100)).await;
-            }
-        }
-    }
-}
-
-fn is_out_of_files(error: &io::Error) -> bool {
-    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
+async fn accept(
+    listener: &TcpListener,
+    rests_until: Instant,
+) -> io::Result<(TcpStream, SocketAddr)> {
+    sleep_until(rests_until).await;
+    listener.accept().await
 }
 
 fn become_(house: &watch::Sender<House>, from: House, to: House) {

@@ -3,10 +3,6 @@
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tidings_server::Config;
 
-/// Files that a server needs besides those for TCP connections and the database: its log, its
-/// listener, a connection to Redis, and some to identity providers.
-const OTHERS: u64 = 64;
-
 /// Open files that the settings need, and the limit of the system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Files {
@@ -18,8 +14,8 @@ impl Files {
     /// Raises the soft limit to the needed number, up to the hard limit.
     pub(super) fn raise(config: &Config) -> Self {
         let links = (config.limits.links + config.limits.accept_queue) as u64;
-        let store = (config.store.connections + config.store.readers) as u64;
-        let needed = links.saturating_add(store).saturating_add(OTHERS);
+        // One more is kept for the next connection.
+        let needed = links.saturating_add(1).saturating_add(config.other_files());
         let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
         // `None` means no limit.
         let most = maximum.unwrap_or(u64::MAX);

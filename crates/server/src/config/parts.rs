@@ -71,6 +71,7 @@ impl Config {
                 total: limits.accept_queue,
             },
             links: limits.links,
+            files: self.files_of_links(),
             strangers: self.strangers(),
             links_per_user: limits.links_per_user,
         }

@@ -406,6 +406,7 @@ fn the_page_of_limits_names_each_with_its_default() {
     known.sort();
     assert_eq!(rows(settings), known);
     let mut bounds = [
+        ("open files that links leave to the store and the rest", crate::files::OTHERS),
         ("a user's `info`, bytes", limits::INFO_BYTES),
         ("user id, bytes", limits::USER_BYTES),
         ("name of a channel, bytes", limits::NAME_BYTES),

@@ -248,17 +248,24 @@ impl Doing {
     }
 }
 
-/// A TCP stream that records its activity, and holds its permit among the TCP connections.
+/// A connection's parts of the bounds on all connections.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub(super) _permit: OwnedSemaphorePermit,
+    pub(super) _file: OwnedSemaphorePermit,
+}
+
+/// A TCP stream that records its activity, and holds its permits among the TCP connections.
 #[derive(Debug)]
 pub(super) struct Link {
     stream: TcpStream,
     peer: Peer,
-    _permit: OwnedSemaphorePermit,
+    _held: Held,
 }
 
 impl Link {
-    pub(super) fn new(stream: TcpStream, peer: Peer, permit: OwnedSemaphorePermit) -> Self {
-        Self { stream, peer, _permit: permit }
+    pub(super) fn new(stream: TcpStream, peer: Peer, held: Held) -> Self {
+        Self { stream, peer, _held: held }
     }
 
     /// Checks whether the client stopped sending, with the waker of the connection's task. hyper

@@ -8,8 +8,8 @@ use std::{
 
 use tidings_server_core::{
     Principal,
-    crowd::{Crowd, Leaver},
-    fair,
+    crowd::{Crowd, Leaver, Room},
+    fair::{self, Fair, Turned},
 };
 
 use super::link::{Peer, Shared};
@@ -37,6 +37,15 @@ struct Inside {
     users: Crowd<Principal>,
     links: HashMap<u64, Weak<Shared>>,
     next: u64,
+}
+
+/// When a file that was given up is free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Gave {
+    /// It is free.
+    Now,
+    /// When the evicted connection has ended.
+    Soon,
 }
 
 /// A connection's entry in the table.
@@ -71,21 +80,27 @@ impl Lobby {
 
     /// All TCP connections are in use. Returns whether an unauthenticated one makes room.
     pub(super) fn make_room(&self) -> bool {
-        self.make_room_in(Bound::Links)
-    }
-
-    /// The process may open no more files. Returns whether an unauthenticated connection gives up
-    /// its own.
-    pub(super) fn give_a_file(&self) -> bool {
-        self.make_room_in(Bound::Files)
-    }
-
-    fn make_room_in(&self, bound: Bound) -> bool {
         let mut inside = self.lock();
         let leaver = inside.strangers.make_room();
         let makes_room = leaver.is_some();
-        self.send_away(inside, bound, leaver);
+        self.send_away(inside, Bound::Links, leaver);
         makes_room
+    }
+
+    /// Connections hold all files they may: closes one of the queue, which frees its file at once, or
+    /// evicts an unauthenticated one.
+    pub(super) fn give_a_file<T>(&self, waiting: &mut Fair<Principal, T>) -> Option<Gave> {
+        let mut inside = self.lock();
+        match inside.strangers.make_room_with(waiting)? {
+            Room::Left(leaver) => {
+                self.send_away(inside, Bound::Files, Some(leaver));
+                Some(Gave::Soon)
+            }
+            Room::Shed(Turned { key, full, .. }) => {
+                self.shares.hit(Bound::Files, full, &key);
+                Some(Gave::Now)
+            }
+        }
     }
 
     fn send_away(
@@ -167,8 +182,14 @@ mod tests {
             lobby.enter(Principal::address(None), peer);
         }
         peers[0].known(&Principal::user("mina"));
-        assert!(lobby.give_a_file());
+        let mut waiting = Fair::new(9, |whose: &Principal| whose.links(9));
+        assert_eq!(lobby.give_a_file(&mut waiting), Some(Gave::Soon));
         assert_eq!(peers.each_ref().map(Peer::is_evicted), [false, true]);
-        assert!(!lobby.give_a_file(), "nobody is left who could");
+        assert_eq!(lobby.give_a_file(&mut waiting), None, "nobody is left who could");
+        for link in 0..2 {
+            waiting.push(Principal::address(None), link);
+        }
+        assert_eq!(lobby.give_a_file(&mut waiting), Some(Gave::Now));
+        assert_eq!(lobby.give_a_file(&mut waiting), None, "a link that waits alone has its turn");
     }
 }

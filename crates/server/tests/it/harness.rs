@@ -78,6 +78,7 @@ impl Server {
                 accept_rate: 100,
                 waiting: fair::Bounds { each: 100, total: 100 },
                 links: 100,
+                files: 2_000,
                 strangers: fair::Bounds { each: 100, total: 100 },
                 links_per_user: 100,
             };

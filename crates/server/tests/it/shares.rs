@@ -2,7 +2,7 @@
 //! still served.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     net::{Ipv4Addr, SocketAddr},
     sync::{
         Arc, Condvar, Mutex,
@@ -193,10 +193,114 @@ async fn silent_links_make_room_where_all_are_taken() {
             std::mem::forget(socket(server.at, STRANGER).await);
         }
     }
-    let mut members = members(&server, 20).await;
+    // Each comes with a link of the backend, which stays. All together leave room for a figure.
+    let mut members = members(&server, 15).await;
     are_served(&server, &mut members).await;
     let hits = figure(server.at, "tidings_shares_hit_total{share=\"links\",of=\"all\"}").await;
     assert!(hits.is_some());
+}
+
+/// The binary where this process may open so many files.
+#[cfg(target_os = "linux")]
+fn with_files(folder: &TempDir, files: u64, settings: &str) -> Process {
+    let mut command = std::process::Command::new("sh");
+    let program = env!("CARGO_BIN_EXE_tidings");
+    command.arg("-c").arg(format!("ulimit -n {files}; exec \"{program}\" \"$@\"")).arg("sh");
+    Process::serve_by(command, folder.path(), settings)
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn who_floods_gives_the_files_and_those_of_other_addresses_come_in() {
+    let folder = TempDir::new().unwrap();
+    // The queue of new links is slow, so that the flood waits in it.
+    let settings = "[limits]\nlinks = 300\nconnections = 300\naccept_per_second = 50\nheader_timeout_ms = 600000";
+    let server = with_files(&folder, 100, settings);
+    let came = Arc::new(AtomicUsize::new(0));
+    let flood: Vec<_> = (0..4)
+        .map(|_| {
+            let (at, came) = (server.at, Arc::clone(&came));
+            tokio::spawn(async move {
+                let mut held = VecDeque::new();
+                loop {
+                    held.push_back(link(at, STRANGER).await);
+                    came.fetch_add(1, Ordering::SeqCst);
+                    if held.len() > 50 {
+                        held.pop_front();
+                    }
+                }
+            })
+        })
+        .collect();
+    within("a flood", async {
+        while came.load(Ordering::SeqCst) < 200 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let mut members = come(&server, 10, |number| number).await;
+    are_served(&server, &mut members).await;
+    flood.iter().for_each(tokio::task::JoinHandle::abort);
+    assert!(figure(server.at, "tidings_shares_hit_total{share=\"files\"").await.is_some());
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn silent_links_give_their_files_where_there_are_no_more() {
+    let folder = TempDir::new().unwrap();
+    let settings = "[limits]\nlinks = 300\nconnections = 300\nheader_timeout_ms = 600000";
+    let server = with_files(&folder, 100, settings);
+    let mut strangers = Vec::new();
+    for _ in 0..200 {
+        strangers.push(link(server.at, STRANGER).await);
+    }
+    // Until those that are left have left the queue: this one is behind them, or closed for them.
+    within("their turn", async { while !is_healthy(server.at, STRANGER).await {} }).await;
+    // Those of the strangers' address are let in too: links that are silent longer go first.
+    let mut members = members(&server, 10).await;
+    are_served(&server, &mut members).await;
+    assert!(figure(server.at, "tidings_shares_hit_total{share=\"files\"").await.is_some());
+}
+
+/// Whether a request of this address is answered.
+#[cfg(target_os = "linux")]
+async fn is_healthy(at: SocketAddr, from: u8) -> bool {
+    let mut link = link(at, from).await;
+    link.write_all(HEALTH).await.is_ok() && is_answered(&mut link).await
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_asked_on_open_links_is_stored_and_read_where_no_file_can_be_opened() {
+    use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
+
+    let folder = TempDir::new().unwrap();
+    let server = Process::serve(folder.path(), "");
+    let publish =
+        json!({ "to": { "user": "mina" }, "type": "note", "title": "stored" }).to_string();
+    let publish = format!(
+        "POST /v1/notifications HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer dev\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{publish}",
+        publish.len()
+    );
+    let (mut socket, _) = server.connect("mina").await;
+    let mut link = link(server.at, 1).await;
+    // So that it is taken, and known.
+    link.write_all(publish.as_bytes()).await.unwrap();
+    assert!(within("an answer", is_answered(&mut link)).await);
+    let id = Pid::from_raw(i32::try_from(server.id()).unwrap());
+    // Servers leave the hard limit as it is.
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    let before = prlimit(id, Resource::Nofile, Rlimit { current: Some(0), maximum }).unwrap();
+    let newcomer = tokio::spawn(is_healthy(server.at, 2));
+    for _ in 0..100 {
+        link.write_all(publish.as_bytes()).await.unwrap();
+        assert!(within("an answer", is_answered(&mut link)).await);
+    }
+    assert_eq!(socket.titles(101).await, vec!["stored"; 101]);
+    prlimit(id, Resource::Nofile, before).unwrap();
+    assert!(within("its turn", newcomer).await.unwrap());
+    let (_, snapshot) = server.connect("mina").await;
+    assert_eq!(snapshot["counts"]["inbox"]["unread"], 101);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -46,9 +46,9 @@ impl Writer {
         self.transaction(|step| {
             let together = savepoint(step, |db| apply(db, stored, writes));
             match together {
-                // A disk error concerns all writes.
+                // An error of the disk, or a lack of open files, concerns all writes.
                 Ok(_) => together,
-                Err(ref cause) if is_disk(cause) => together,
+                Err(ref cause) if is_disk(cause) || is_unopened(cause) => together,
                 Err(_) => one_by_one(step, stored, writes),
             }
         })
@@ -116,7 +116,7 @@ fn one_by_one(step: &mut Step<'_>, stored: u64, writes: &[Write]) -> rusqlite::R
     for write in writes {
         match savepoint(step, |db| apply(db, stored, std::slice::from_ref(write))) {
             Ok(answer) => answers.extend(answer),
-            Err(cause) if is_disk(&cause) => return Err(cause),
+            Err(cause) if is_disk(&cause) || is_unopened(&cause) => return Err(cause),
             Err(cause) => answers.push(Err(StoreError::Unavailable(cause.to_string()))),
         }
     }
@@ -143,10 +143,15 @@ fn is_disk(cause: &rusqlite::Error) -> bool {
                 | ErrorCode::DiskFull
                 | ErrorCode::DatabaseCorrupt
                 | ErrorCode::NotADatabase
-                | ErrorCode::CannotOpen
                 | ErrorCode::ReadOnly
         )
     )
+}
+
+/// A file could not be opened: the process may have too many. That says nothing of what was written
+/// before, so the next commit may be tried. A file that is gone is found by [`Condition::look`].
+fn is_unopened(cause: &rusqlite::Error) -> bool {
+    cause.sqlite_error_code() == Some(ErrorCode::CannotOpen)
 }
 
 impl Failure {
@@ -207,6 +212,17 @@ mod tests {
     fn limit_pages(store: &Sqlite, pages: u32) {
         let sql = format!("PRAGMA max_page_count = {pages}");
         store.writer().unwrap().db.query_row(&sql, [], |_| Ok(())).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_could_not_be_opened_ends_one_commit_and_not_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Sqlite::open(folder.path()).unwrap();
+        let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CANTOPEN);
+        let failure = Failure::from(rusqlite::Error::SqliteFailure(code, None));
+        failure.report(&store.condition);
+        assert!(matches!(StoreError::from(failure), StoreError::Unavailable(_)));
+        say(&store, 1).unwrap();
     }
 
     #[test]

@@ -15,16 +15,19 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::{condition::Condition, open::OpenError};
-use crate::private;
+use crate::{files, private};
 
 /// Name of the database in its folder.
 pub(super) const DATABASE: &str = "tidings.db";
 const LOCK: &str = "lock";
 const PROOF: &str = "commits";
+
+/// How long the proof may wait for a file to open before nothing is stored any more.
+const LATEST_PROOF: Duration = Duration::from_secs(60);
 
 /// Takes the folder for this process, as long as the file lives. The kernel lets go even of a killed process.
 pub(super) fn lock(folder: &Path) -> Result<File, OpenError> {
@@ -167,6 +170,7 @@ impl Drop for Proof {
 impl Shared {
     fn run(&self, probe: impl Fn()) {
         let mut written = self.commits.load(Ordering::Relaxed);
+        let mut lateness = Lateness::default();
         loop {
             let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
             let (ended, _) = self
@@ -188,11 +192,61 @@ impl Shared {
                 if result.is_ok() {
                     written = commits;
                 }
-                self.condition.proved(result);
+                if let Some(result) = lateness.judge(result, Instant::now()) {
+                    self.condition.proved(result);
+                }
             }
             if last {
                 return;
             }
         }
+    }
+}
+
+/// A proof that waits for a file to open. It is late by a second as a rule; a little later it still
+/// proves what it is for, and nothing has to stop for it.
+#[derive(Debug, Default)]
+struct Lateness {
+    since: Option<Instant>,
+}
+
+impl Lateness {
+    /// What is told of this try. `None`: the next one may succeed.
+    fn judge(&mut self, tried: io::Result<()>, now: Instant) -> Option<io::Result<()>> {
+        match &tried {
+            Err(error) if files::are_out(error) => {
+                if self.since.is_none() {
+                    tracing::warn!(%error, "the proof file waits: this process can open no more files");
+                }
+                let since = *self.since.get_or_insert(now);
+                (now.duration_since(since) >= LATEST_PROOF).then_some(tried)
+            }
+            _ => {
+                self.since = None;
+                Some(tried)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::io::Errno;
+
+    use super::*;
+
+    #[test]
+    fn a_proof_may_be_late_for_lack_of_open_files_and_for_nothing_else() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let none_left = || Err(io::Error::from(Errno::MFILE));
+        let mut lateness = Lateness::default();
+        assert!(lateness.judge(none_left(), at(0)).is_none());
+        assert!(lateness.judge(none_left(), at(59)).is_none());
+        assert!(lateness.judge(Ok(()), at(60)).is_some_and(|told| told.is_ok()));
+        assert!(lateness.judge(none_left(), at(61)).is_none(), "since then, and not before");
+        assert!(lateness.judge(none_left(), at(121)).is_some_and(|told| told.is_err()));
+        let full = Err(io::Error::from(Errno::NOSPC));
+        assert!(lateness.judge(full, at(122)).is_some_and(|told| told.is_err()));
     }
 }

@@ -141,6 +141,8 @@ fn reader(database: &Path) -> rusqlite::Result<Mutex<Connection>> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let db = Connection::open_with_flags(database, flags)?;
     prepare(&db)?;
+    // SQLite opens the WAL at a connection's first read. There may be no file left by then.
+    db.query_row("SELECT number FROM commits", [], |_| Ok(()))?;
     Ok(Mutex::new(db))
 }
 
