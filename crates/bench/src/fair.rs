@@ -26,7 +26,7 @@ use tokio::{
 use crate::{
     BenchError,
     args::{Args, Bench},
-    http::Http,
+    http::{Http, post},
     machine::Cores,
     report::{Figure, Report, Unit},
     socket::{self, Socket},
@@ -51,6 +51,9 @@ const HOLDERS: usize = 8;
 /// Connections on which one user reads an inbox.
 const READING: usize = 256;
 
+/// Connections on which one user publishes, each time under another `client_id`.
+const PUBLISHING: usize = 64;
+
 /// The attack on the server during a round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Attack {
@@ -61,6 +64,30 @@ enum Attack {
     Silence,
     /// One user reads an inbox on many connections.
     Reads,
+    /// One user publishes on many connections, in a new lane each time.
+    Lanes,
+}
+
+impl Attack {
+    /// What honest users do meanwhile, and how it is called.
+    const fn measured(self) -> &'static str {
+        match self {
+            Self::Storm | Self::Silence | Self::Reads => "connect",
+            Self::Lanes => "a user's publish",
+        }
+    }
+
+    /// The durations of what honest users do.
+    async fn measure(
+        self,
+        subject: &Rc<Running>,
+        time: Duration,
+    ) -> Result<Vec<Duration>, BenchError> {
+        match self {
+            Self::Storm | Self::Silence | Self::Reads => connects(subject, time).await,
+            Self::Lanes => publishes(subject, time).await,
+        }
+    }
 }
 
 pub(crate) async fn run(
@@ -77,26 +104,28 @@ pub(crate) async fn run(
         (Attack::Storm, "3,000 links a second of a stranger"),
         (Attack::Silence, "2,000 silent sockets of a stranger"),
         (Attack::Reads, "256 links of one user's reads"),
+        (Attack::Lanes, "64 links of one user's new lanes"),
     ] {
-        let step = Step::begin(format!("{label}: connects beside {what}"));
+        let measured = attack.measured();
+        let step = Step::begin(format!("{label}: {measured}, beside {what}"));
         let subject = Rc::new(Running::start(Kind::TidingsLimited, binaries, cores).await?);
         let seconds = Duration::from_secs(args.seconds.div_ceil(ROUNDS).into());
         let (mut alone, mut beside) = (Vec::new(), Vec::new());
         let mut done = 0;
-        connects(&subject, Duration::from_secs(1)).await?;
+        attack.measure(&subject, Duration::from_secs(1)).await?;
         for _ in 0..ROUNDS {
-            alone.extend(connects(&subject, seconds).await?);
+            alone.extend(attack.measure(&subject, seconds).await?);
             let attacker = Attacker::start(&subject, attack).await?;
-            beside.extend(connects(&subject, seconds).await?);
+            beside.extend(attack.measure(&subject, seconds).await?);
             done += attacker.stop()?;
         }
-        eprintln!("  the attack came to {done} links or reads");
+        eprintln!("  the attack came to {done} links, reads or publishes");
         for (subject, latencies) in [("tidings", &mut alone), ("tidings, attacked", &mut beside)] {
             latencies.sort_unstable();
             for percent in [50, 99] {
                 let last = latencies.len().saturating_sub(1);
                 let latency = latencies.get(last * percent / 100).copied().unwrap_or_default();
-                let metric = format!("connect, beside {what}, p{percent}");
+                let metric = format!("{measured}, beside {what}, p{percent}");
                 let figure = Figure::of(latency.as_secs_f64() * 1_000.0);
                 report.add(&metric, Unit::Milliseconds, subject, figure);
             }
@@ -135,6 +164,45 @@ async fn connects(subject: &Rc<Running>, time: Duration) -> Result<Vec<Duration>
     Ok(all)
 }
 
+/// The duration of each publish of users over REST, in a lane of their own. A publish that fails
+/// fails the bench.
+async fn publishes(subject: &Rc<Running>, time: Duration) -> Result<Vec<Duration>, BenchError> {
+    /// Each round has lanes of its own, which begin with their first `seq`.
+    static ROUND: AtomicU64 = AtomicU64::new(0);
+    let end = Instant::now() + time;
+    let client_id = format!("page-{}", ROUND.fetch_add(1, Ordering::Relaxed));
+    let mut users = JoinSet::new();
+    for user in 1..=USERS {
+        let (subject, client_id) = (Rc::clone(subject), client_id.clone());
+        users.spawn_local(async move {
+            let token = subject.token(&format!("bench-{user}")).await?;
+            let mut http = Http::connect(subject.address).await?;
+            let mut took = Vec::new();
+            let mut seq = 0;
+            while Instant::now() < end {
+                seq += 1;
+                let request = lane_publish(&token, &client_id, seq);
+                let began = Instant::now();
+                http.ask(&request).await?;
+                took.push(began.elapsed());
+                sleep(PAUSE).await;
+            }
+            Ok(took)
+        });
+    }
+    let mut all = Vec::new();
+    while let Some(took) = users.join_next().await {
+        all.extend(took.map_err(|error| BenchError::Subject(format!("a user: {error}")))??);
+    }
+    Ok(all)
+}
+
+fn lane_publish(token: &str, client_id: &str, seq: u64) -> Vec<u8> {
+    let body = format!(r#"{{"data":"hello","client_id":"{client_id}","seq":{seq}}}"#);
+    let credential = format!("Authorization: Bearer {token}\r\n");
+    post("/v1/channels/room:bench/messages", &credential, &body)
+}
+
 /// A thread that attacks until it is stopped.
 struct Attacker {
     stop: Arc<AtomicBool>,
@@ -157,9 +225,10 @@ impl Attacker {
                     Attack::Storm => 1,
                     Attack::Silence => HOLDERS,
                     Attack::Reads => READING,
+                    Attack::Lanes => PUBLISHING,
                 };
                 let mut actions = JoinSet::new();
-                for _ in 0..at_once {
+                for number in 0..at_once {
                     let (until, count) = (Arc::clone(&until), Arc::clone(&count));
                     let token = token.clone();
                     actions.spawn_local(async move {
@@ -167,6 +236,7 @@ impl Attacker {
                             Attack::Storm => storm(address, &until, &count).await,
                             Attack::Silence => silence(address, &until, &count).await,
                             Attack::Reads => reads(address, &token, &until, &count).await,
+                            Attack::Lanes => lanes(address, &token, number, &until, &count).await,
                         }
                     });
                 }
@@ -235,5 +305,22 @@ async fn reads(address: SocketAddr, token: &str, stop: &AtomicBool, count: &Atom
             return;
         }
         count.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+async fn lanes(
+    address: SocketAddr,
+    token: &str,
+    number: usize,
+    stop: &AtomicBool,
+    count: &AtomicU64,
+) {
+    let Ok(mut http) = Http::connect(address).await else { return };
+    while !stop.load(Ordering::Relaxed) {
+        let client_id = format!("{number}-{}", count.fetch_add(1, Ordering::Relaxed));
+        let request = lane_publish(token, &client_id, 1);
+        if http.send(&request).await.is_err() || http.receive().await.is_err() {
+            return;
+        }
     }
 }

@@ -26,9 +26,8 @@ pub const NO_LOG: Epoch = Epoch::from_bits(0);
 ///
 /// A driver calls `commit` from one place at a time; the other methods may run at the same time.
 pub trait Store: std::fmt::Debug + Send + Sync + 'static {
-    /// Commits a batch durably. Each write has its own savepoint, so a failed write does not affect
-    /// the others. Returns one result for each of `writes`, in order. An outer error means that
-    /// none of them is known to be stored.
+    /// Commits a batch durably. A failed write does not affect the others. Returns one result for
+    /// each of `writes`, in order. An outer error means that none of them is known to be stored.
     ///
     /// `stored` is the time that the age of this data is counted from: [`crate::RetentionClock::at`].
     ///

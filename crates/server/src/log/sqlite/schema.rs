@@ -70,6 +70,18 @@ mod tests {
     }
 
     #[test]
+    fn lanes_of_an_older_version_stay_as_long_as_they_did() {
+        let mut db = memory();
+        apply(&mut db, &MIGRATIONS[..3]).unwrap();
+        db.execute("INSERT INTO lane (user, client_id, last, at) VALUES ('u', 'c', 1, 1)", [])
+            .unwrap();
+        migrate(&mut db).unwrap();
+        let has_record: bool =
+            db.query_row("SELECT has_record FROM lane", [], |row| row.get(0)).unwrap();
+        assert!(has_record, "as a lane with a record");
+    }
+
+    #[test]
     fn an_edited_migration_is_refused() {
         let mut db = memory();
         apply(&mut db, &[("0001_a", "CREATE TABLE a (x INTEGER) STRICT")]).unwrap();
