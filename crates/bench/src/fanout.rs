@@ -49,7 +49,7 @@ pub(crate) async fn run(
             let swarm = Swarm::open(&subject, args.subscribers, way).await?;
             let (tally, subscribers) = (&swarm.tally, u64::from(args.subscribers));
             let request = subject.publish(To::Broadcast, args.bytes);
-            let requests = vec![request; PUBLISHERS];
+            let requests = vec![vec![request]; PUBLISHERS];
             let (depth, pace) = if saturated {
                 (DEPTH, Pace::Free)
             } else {

@@ -69,10 +69,11 @@ impl Measured {
     }
 }
 
-/// Publishes each of `requests` on its own connection, with `depth` requests in flight on each.
+/// Publishes each of `requests` on its own connection, in turns, with `depth` requests in flight on
+/// each.
 pub(crate) async fn publish(
     subject: &Running,
-    requests: Vec<Vec<u8>>,
+    requests: Vec<Vec<Vec<u8>>>,
     depth: usize,
     pace: Pace,
     seconds: u32,
@@ -80,9 +81,9 @@ pub(crate) async fn publish(
 ) -> Result<Measured, BenchError> {
     let ledger = Rc::new(Ledger::default());
     let mut publishers = JoinSet::new();
-    for request in requests {
+    for requests in requests {
         let http = Http::connect(subject.address).await?;
-        publishers.spawn_local(publisher(http, request, depth, pace.clone(), Rc::clone(&ledger)));
+        publishers.spawn_local(publisher(http, requests, depth, pace.clone(), Rc::clone(&ledger)));
     }
     sleep(WARM_UP).await;
     let before = Sample::take(subject, &ledger, &received)?;
@@ -141,12 +142,13 @@ impl Sample {
 
 async fn publisher(
     mut http: Http,
-    request: Vec<u8>,
+    requests: Vec<Vec<u8>>,
     depth: usize,
     pace: Pace,
     ledger: Rc<Ledger>,
 ) -> Result<(), BenchError> {
     let mut sent = VecDeque::with_capacity(depth);
+    let mut requests = requests.iter().cycle();
     loop {
         while sent.len() < depth && !ledger.stopped.get() {
             if let Pace::Delivered { window, subscribers, tally } = &pace {
@@ -155,7 +157,9 @@ async fn publisher(
             }
             ledger.sent.set(ledger.sent.get() + 1);
             sent.push_back(Instant::now());
-            http.send(&request).await?;
+            if let Some(request) = requests.next() {
+                http.send(request).await?;
+            }
         }
         let Some(began) = sent.pop_front() else { return Ok(()) };
         let answer = http.receive().await?;

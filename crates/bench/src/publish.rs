@@ -6,6 +6,8 @@
 //! body to a file and calls `fdatasync` for each publish (`node ws, fdatasync`). PostgreSQL, where
 //! used, shares the server's core.
 
+use std::rc::Rc;
+
 use crate::{
     BenchError,
     args::{Args, Bench},
@@ -13,7 +15,8 @@ use crate::{
     machine::Cores,
     report::{Figure, Report, Unit},
     step::Step,
-    subject::{Binaries, Kind, Running, To},
+    subject::{Binaries, Kind, Running, To, Way},
+    swarm::Swarm,
 };
 
 pub(crate) async fn run(
@@ -37,7 +40,8 @@ pub(crate) async fn run(
         let step = Step::begin(format!("{label}: {} publishers to {name}", args.publishers));
         let subject = Running::start(kind, binaries, cores).await?;
         let users = 0..args.publishers;
-        let requests = users.map(|user| subject.publish(To::User(user), args.bytes)).collect();
+        let requests =
+            users.map(|user| vec![subject.publish(To::User(user), args.bytes)]).collect();
         let nobody = || 0;
         let measured =
             load::publish(&subject, requests, 1, Pace::Free, args.seconds, nobody).await?;
@@ -51,5 +55,38 @@ pub(crate) async fn run(
         }
         step.end();
     }
+    listened(args, binaries, cores, label, report).await
+}
+
+/// The same to users of whom each listens: publishers take turns with them, so that each commit is
+/// about other inboxes than the one before.
+async fn listened(
+    args: &Args,
+    binaries: &Binaries,
+    cores: &Cores,
+    label: &str,
+    report: &mut Report,
+) -> Result<(), BenchError> {
+    if !args.wants(&[Bench::Publish]) {
+        return Ok(());
+    }
+    let (users, publishers) = (args.subscribers, args.publishers.min(args.subscribers));
+    let what = format!("publish to {users} users who listen, {publishers} at once");
+    let step = Step::begin(format!("{label}: {what}"));
+    let subject = Rc::new(Running::start(Kind::Tidings, binaries, cores).await?);
+    let swarm = Swarm::open(&subject, users, Way::JoinedFrames).await?;
+    let theirs = |first| (first..users).step_by(publishers as usize);
+    let request = |user| subject.publish(To::User(user), args.bytes);
+    let requests = (0..publishers).map(|first| theirs(first).map(request).collect()).collect();
+    let received = || swarm.tally.messages();
+    let measured = load::publish(&subject, requests, 1, Pace::Free, args.seconds, received).await?;
+    swarm.tally.reach(measured.total).await?;
+    swarm.tally.intact()?;
+    let figure = Figure::of(measured.published).shares(&measured);
+    report.add(&what, Unit::PerSecond, "tidings", figure);
+    let cpu = measured.server / 100.0 / measured.published * 1e6;
+    report.add(&format!("CPU of a {what}"), Unit::Microseconds, "tidings", Figure::of(cpu));
+    swarm.close().await;
+    step.end();
     Ok(())
 }
