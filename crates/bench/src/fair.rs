@@ -11,7 +11,7 @@ use std::{
     rc::Rc,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
     thread::{self, JoinHandle},
     time::Duration,
@@ -38,6 +38,8 @@ use crate::{
 const USERS: u8 = 8;
 /// A user's pause between two connects, so that users alone do not keep the server busy.
 const PAUSE: Duration = Duration::from_millis(20);
+/// Users of one address that connect in turn: one alone would use up `limits.user_open_burst`.
+const IN_TURN: u32 = 16;
 /// Rounds with the attack, and as many without.
 const ROUNDS: u32 = 3;
 /// The attacker's address.
@@ -138,6 +140,7 @@ pub(crate) async fn run(
 /// The duration of each connect, from the TCP connection to the snapshot. A connect that fails
 /// fails the bench.
 async fn connects(subject: &Rc<Running>, time: Duration) -> Result<Vec<Duration>, BenchError> {
+    static CONNECTS: AtomicU32 = AtomicU32::new(0);
     let end = Instant::now() + time;
     let mut users = JoinSet::new();
     for user in 1..=USERS {
@@ -147,7 +150,9 @@ async fn connects(subject: &Rc<Running>, time: Duration) -> Result<Vec<Duration>
             let mut http = Http::connect(subject.address).await?;
             let mut took = Vec::new();
             while Instant::now() < end {
-                let greeting = subject.greet(&mut http, user.into(), Way::JoinedFrames).await?;
+                let turn = CONNECTS.fetch_add(1, Ordering::Relaxed) % IN_TURN;
+                let user = u32::from(user) + turn * u32::from(USERS);
+                let greeting = subject.greet(&mut http, user, Way::JoinedFrames).await?;
                 let began = Instant::now();
                 let link = socket::link(subject.address, Some(from)).await?;
                 let _open = Socket::over(link, subject.address, &greeting).await?;
