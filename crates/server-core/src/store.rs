@@ -29,7 +29,8 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     /// Commits a batch durably. A failed write does not affect the others. Returns one result for
     /// each of `writes`, in order. An outer error means that none of them is known to be stored.
     ///
-    /// `stored` is the time that the age of this data is counted from: [`crate::RetentionClock::at`].
+    /// `stored` is the time that the age of this data is counted from:
+    /// [`crate::RetentionClock::at`].
     ///
     /// # Errors
     /// [`StoreError::Unknown`] if the commit's fate is not known, else [`StoreError::Unavailable`].
@@ -432,7 +433,7 @@ pub enum Query {
     },
     /// [`Answer::Clock`].
     Clock,
-    /// [`Answer::Checkpoint`]: the text stored under a hash.
+    /// [`Answer::Claims`]: the text stored under a hash.
     Claims {
         /// The text's SHA-256.
         hash: [u8; 32],

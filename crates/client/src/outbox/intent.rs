@@ -35,7 +35,7 @@ pub(crate) enum Operation {
         epochs: [Epoch; 2],
     },
     Publish(Json),
-    /// A mark whose items are not known yet. It keeps its `seq`, and becomes a [`Operation::Mark`]
+    /// A mark whose items are not known yet. It keeps its `seq`, and becomes an [`Operation::Mark`]
     /// once they are known.
     UnresolvedMark {
         targets: MarkTargets,

@@ -21,7 +21,7 @@ use crate::{
 /// The `type` that tells a stored wish from a message.
 pub(super) const TYPE: &str = "wish";
 
-/// The result of [`Intents::grant`].
+/// The result of [`Intents::resolve_marks`].
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Resolved {
     /// Whether some wishes became marks or ended.
