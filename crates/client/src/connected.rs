@@ -159,6 +159,7 @@ impl Connected {
             Input::Busy { transport, after } if transport == self.transport => {
                 self.hold(after, cx);
                 cx.outbox.recall();
+                cx.pages_lost(after);
             }
             Input::Closed { transport, .. }
             | Input::Opened { transport }
@@ -215,6 +216,7 @@ impl Connected {
                 self.work(cx);
             }
             Timer::Goaway => return Err(End::Goaway),
+            Timer::Pages => self.work(cx),
             Timer::Ping => self.heartbeat.ping(self.transport, cx),
             Timer::Refresh => self.refresher.begin(cx),
             Timer::Rooms => {
@@ -318,6 +320,7 @@ impl Connected {
             self.seek(cx);
         }
         if self.is_live()
+            && cx.may_ask_for_pages()
             && cx.inbox.pager.wants_page()
             && let Some((log, before)) = cx.inbox.next_page(cx.config.items_max)
             && let Some(fold) = cx.inbox.fold()
@@ -414,6 +417,7 @@ impl Connected {
         cx.timers.cancel(Timer::Goaway);
         cx.outbox.recall();
         cx.inbox.pager.cut();
+        cx.timers.cancel(Timer::Pages);
         cx.timers.cancel(Timer::Lookup);
         if let Some(lookup) = &mut cx.inbox.lookup {
             lookup.cut();

@@ -67,6 +67,7 @@ mod inbox;
 mod machine;
 mod mark_resolution;
 mod outbox;
+mod pages;
 mod requests;
 mod resume;
 mod rng;

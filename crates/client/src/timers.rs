@@ -31,6 +31,8 @@ pub(crate) enum Timer {
     More,
     /// Older messages of a channel took too long.
     Older,
+    /// The pause after a refused page is over.
+    Pages,
     /// Sends a ping.
     Ping,
     /// A POST of messages had no answer.
@@ -56,7 +58,7 @@ pub(crate) enum Timer {
 }
 
 impl Timer {
-    pub(crate) const ALL: [Self; 25] = [
+    pub(crate) const ALL: [Self; 26] = [
         Self::Answer,
         Self::Cache,
         Self::Claim,
@@ -71,6 +73,7 @@ impl Timer {
         Self::Lost,
         Self::More,
         Self::Older,
+        Self::Pages,
         Self::Ping,
         Self::Post,
         Self::Refresh,

@@ -132,10 +132,7 @@ impl Context {
         for index in 0..self.channels.rooms.len() {
             let Some(room) = self.channels.rooms.get_mut(index) else { continue };
             if room.older.take_answer(error.id) {
-                if error.retry == Retry::Never {
-                    room.older.bar();
-                }
-                self.end_older(index, Some(&Error::of_server(error)));
+                self.older_refused(index, error);
                 return true;
             }
             // Where subscribing means to open a stream again, an answer names the channel and no question.
@@ -169,6 +166,9 @@ impl Context {
     /// Asks for the pages that are wanted.
     pub(crate) fn channels_work(&mut self) {
         let Some((transport, limit)) = self.channels.link else { return };
+        if !self.may_ask_for_pages() {
+            return;
+        }
         for index in 0..self.channels.rooms.len() {
             let id = self.upcoming_request();
             let Some(room) = self.channels.rooms.get_mut(index) else { continue };

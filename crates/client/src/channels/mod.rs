@@ -41,6 +41,17 @@ pub(crate) struct Channels {
 }
 
 impl Channels {
+    pub(crate) fn room_mut(&mut self, index: usize) -> Option<&mut Room> {
+        self.rooms.get_mut(index)
+    }
+
+    /// The requests for pages that are under way have no answer.
+    pub(crate) fn cut_pages(&mut self) {
+        for room in &mut self.rooms {
+            room.older.cut();
+        }
+    }
+
     fn find(&self, channel: &Channel) -> Option<usize> {
         self.rooms.iter().position(|room| room.channel == *channel)
     }

@@ -1,6 +1,6 @@
 //! `loadMore` of a channel: one page at a time, for all that wait.
 
-use crate::Error;
+use crate::{Error, pages::REFUSALS_MAX};
 
 /// Calls that can wait for one page.
 const CALLS_MAX: usize = 64;
@@ -19,6 +19,8 @@ pub(crate) struct Older {
     calls: Vec<u64>,
     /// The request that is out.
     request: Option<u64>,
+    /// Refusals of the page that is wanted.
+    refusals: u8,
     /// Why the last call failed.
     pub(crate) error: Option<Error>,
 }
@@ -27,6 +29,7 @@ impl Older {
     /// The channel is followed from after `offset` on, and its log begins at `first`: what is there is worth a page.
     pub(crate) fn begin(&mut self, offset: u64, first: u64) {
         self.request = None;
+        self.refusals = 0;
         self.reached(offset.saturating_add(1), first <= offset);
         self.first = self.more;
     }
@@ -56,6 +59,9 @@ impl Older {
     /// Somebody wants older messages. `false`: too many wait already.
     pub(crate) fn wait(&mut self, call: u64) -> bool {
         self.error = None;
+        if !self.is_wanted() {
+            self.refusals = 0;
+        }
         let room = self.calls.len() < CALLS_MAX;
         if room {
             self.calls.push(call);
@@ -83,6 +89,12 @@ impl Older {
             self.request = None;
         }
         ours
+    }
+
+    /// The page was refused for now. Returns whether it is still wanted.
+    pub(crate) fn outlasts(&mut self) -> bool {
+        self.refusals = self.refusals.saturating_add(1);
+        self.refusals <= REFUSALS_MAX
     }
 
     /// The connection is gone, and the request with it.

@@ -303,7 +303,7 @@ impl Context {
     }
 
     /// Ends what waits for older messages of a channel.
-    pub(super) fn end_older(&mut self, index: usize, error: Option<&Error>) {
+    pub(crate) fn end_older(&mut self, index: usize, error: Option<&Error>) {
         let Some(room) = self.channels.rooms.get_mut(index) else { return };
         room.needs_refresh = true;
         let calls = room.older.end();

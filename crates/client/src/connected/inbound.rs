@@ -139,7 +139,7 @@ impl Connected {
             Some(Refusal::Stale) => {}
             None if self.refresher.refused(error, cx)? => {}
             None if cx.inbox.pager.take_answer(error.id) => {
-                cx.end_loads(&Error::of_server(error));
+                cx.page_refused(error);
             }
             None if cx.lookup_refused(error) => {}
             None if cx.room_refused(error) => {}

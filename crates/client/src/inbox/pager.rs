@@ -1,7 +1,7 @@
 //! `loadMore`: one page request at a time for all waiting views.
 
 use super::drop_where;
-use crate::{Error, Filter};
+use crate::{Error, Filter, pages::REFUSALS_MAX};
 
 /// Most pages that one `loadMore` fetches in search of items for its view.
 const PAGES_MAX: u32 = 10;
@@ -39,6 +39,8 @@ pub(crate) type LoadState = (usize, u64);
 pub(crate) struct Pager {
     loads: Vec<Load>,
     request: Option<Request>,
+    /// Refusals of pages for the loads under way.
+    refusals: u8,
     errors: Vec<(Filter, Error)>,
     /// The offset below which the last page was requested.
     pub(crate) below: u64,
@@ -58,6 +60,9 @@ impl Pager {
                 load.calls.push(call);
             }
             return room;
+        }
+        if self.loads.is_empty() {
+            self.refusals = 0;
         }
         let room = self.loads.len() < LOADS_MAX;
         if room {
@@ -86,6 +91,15 @@ impl Pager {
             self.request = None;
         }
         ours
+    }
+
+    /// A page was refused for now. Returns whether the loads wait for another answer.
+    pub(crate) fn outlasts(&mut self) -> bool {
+        self.refusals = self.refusals.saturating_add(1);
+        for load in &mut self.loads {
+            load.pages = load.pages.saturating_sub(1);
+        }
+        self.refusals <= REFUSALS_MAX
     }
 
     /// The connection ended, and the request with it; the views go on waiting.

@@ -248,3 +248,63 @@ fn nothing_older_is_settled_at_once() {
     assert!(done(&rig, 1));
     assert!(!rig.inbox().loading_more);
 }
+
+/// Refuses the request for a page, as a server does that gets too many.
+fn flood(rig: &mut Rig, asked: &History, after_ms: u64) {
+    let fields = format!(r#""id":{},"retry_after_ms":{after_ms},"#, asked.id.unwrap());
+    rig.receive(&says::error(&fields, "flood", "backoff"));
+}
+
+fn refused(rig: &Rig, number: u64) -> Option<String> {
+    rig.commands.iter().find_map(|command| match command {
+        Command::Settled { intent, result: Err(error) } if *intent == number => {
+            Some(error.code.clone())
+        }
+        _ => None,
+    })
+}
+
+#[test]
+fn a_page_that_is_refused_for_now_is_asked_for_again() {
+    let mut rig = rig();
+    more(&mut rig, 1);
+    let asked = history(&mut rig);
+    // Longer than a page may take.
+    flood(&mut rig, &asked, 20_000);
+    for _ in 0..19 {
+        rig.advance(1_000);
+        rig.receive(&says::pong(""));
+    }
+    assert!(rig.inbox().loading_more && refused(&rig, 1).is_none());
+    let history_sent = |rig: &mut Rig| {
+        rig.sent().iter().any(|message| matches!(message, ClientMessage::History(_)))
+    };
+    assert!(!history_sent(&mut rig), "not before the server wants it");
+    rig.advance(2_000);
+    let asked = history(&mut rig);
+    rig.receive(&page(&asked, 10, false, &[says::item("inbox:u1", 6, "i6", false)]));
+    let asked = history(&mut rig);
+    rig.receive(&page(&asked, 10, false, &[]));
+    assert!(done(&rig, 1));
+    assert_eq!(rig.inbox().error, None);
+}
+
+#[test]
+fn a_load_learns_of_the_refusal_that_does_not_end() {
+    let mut rig = rig();
+    more(&mut rig, 1);
+    for _ in 0..3 {
+        let asked = history(&mut rig);
+        flood(&mut rig, &asked, 1_000);
+        rig.advance(2_000);
+    }
+    assert_eq!(refused(&rig, 1), None);
+    let asked = history(&mut rig);
+    flood(&mut rig, &asked, 1_000);
+    assert_eq!(refused(&rig, 1).as_deref(), Some("flood"));
+    // A new call has its own.
+    more(&mut rig, 2);
+    let asked = history(&mut rig);
+    flood(&mut rig, &asked, 60_000);
+    assert_eq!(refused(&rig, 2).as_deref(), Some("flood"), "nobody waits a minute for a page");
+}

@@ -145,3 +145,57 @@ fn a_topics_notifications_are_read_back_as_messages_of_nobody() {
     let from: Vec<_> = rig.room().messages.iter().map(|one| one.from.is_some()).collect();
     assert_eq!(from, [true, false]);
 }
+
+/// Refuses a page, as a server does that gets too many requests.
+fn flood(rig: &mut Rig, id: u64) {
+    let fields = format!(r#""id":{id},"retry_after_ms":2000,"#);
+    rig.receive(&says::error(&fields, "flood", "backoff"));
+}
+
+#[test]
+fn a_page_that_is_refused_for_now_is_asked_for_again() {
+    let mut rig = opened(|_| {});
+    older(&mut rig, 1);
+    let (id, _) = rig.asked_for_page();
+    flood(&mut rig, id);
+    rig.advance(1_999);
+    assert!(rig.sent().is_empty() && rig.room().loading_more);
+    rig.advance(1_001);
+    let (id, before) = rig.asked_for_page();
+    assert_eq!(before, Some(8));
+    rig.receive(&page(id, "roomone1", 9, false, &[7]));
+    assert_eq!(
+        (rig.ended(1), rig.texts()),
+        (Some(Ok(None)), ["m7", "m8", "m9"].map(Into::into).into())
+    );
+}
+
+#[test]
+fn the_first_page_that_is_refused_for_now_comes_too() {
+    let mut rig = Rig::live();
+    rig.want(ROOM);
+    let (id, _) = rig.asked_to_subscribe();
+    rig.receive(&subscribed(id, "roomone1", 1, 9, 9, false));
+    let (id, _) = rig.asked_for_page();
+    flood(&mut rig, id);
+    rig.advance(3_000);
+    let (id, _) = rig.asked_for_page();
+    rig.receive(&page(id, "roomone1", 9, true, &[9, 8]));
+    assert_eq!(rig.texts(), ["m8", "m9"]);
+}
+
+#[test]
+fn a_refusal_that_does_not_end_is_told() {
+    let mut rig = opened(|_| {});
+    older(&mut rig, 1);
+    for _ in 0..3 {
+        let (id, _) = rig.asked_for_page();
+        flood(&mut rig, id);
+        rig.advance(3_000);
+    }
+    assert_eq!(rig.ended(1), None);
+    let (id, _) = rig.asked_for_page();
+    flood(&mut rig, id);
+    assert_eq!(rig.ended(1).unwrap().unwrap_err().code, "flood");
+    assert_eq!(rig.room().error.unwrap().code, "flood");
+}

@@ -1,6 +1,6 @@
 //! Messages that the client sends in POST requests.
 
-use tidings_client_core::{Command, Event, Status};
+use tidings_client_core::{Command, Event, Filter, Status};
 use tidings_protocol::ClientMessage;
 
 use crate::{
@@ -89,6 +89,32 @@ fn a_server_that_is_busy_gets_it_again_later() {
         assert_eq!(seqs(&rig.asked("sessions/").messages()), [1]);
         assert_eq!(settled(&rig), []);
     }
+}
+
+/// What the server did not take is not answered: a `loadMore` ran out of time.
+#[test]
+fn a_page_that_a_busy_server_did_not_hear_of_is_asked_for_again() {
+    let mut rig = Rig::streaming(&["a"]);
+    let lists_more = says::snapshot_of(
+        "inboxone",
+        1,
+        ("system01", 0),
+        &says::counts((1, 1), (0, 0, 0)),
+        (true, false),
+        &[says::item("inbox:u1", 1, "a", false)],
+    );
+    rig.says(&says::subscribed("inbox:u1", "inboxone", 1, 1, false));
+    rig.says(&lists_more);
+    rig.event(Event::MoreRequested { filter: Filter::default(), intent: 1 });
+    let post = rig.asked("sessions/").number;
+    let status = 503;
+    rig.event(Event::RequestAnswered { request: post, status, retry_after_ms: Some(3_000) });
+    rig.piece(post, r#"{"code":"busy"}"#);
+    rig.request_ended(post, None);
+    rig.advance(2_999);
+    assert!(!rig.asks("sessions/"));
+    rig.advance(1_001);
+    assert!(rig.asked("sessions/").body.contains("history"));
 }
 
 #[test]
