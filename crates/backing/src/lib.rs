@@ -16,10 +16,12 @@
 )]
 
 mod nginx;
+mod port;
 mod postgres;
 mod process;
 mod redis;
 
 pub use nginx::Nginx;
+pub use port::free_port;
 pub use postgres::Postgres;
 pub use redis::Redis;

@@ -9,8 +9,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::process::{
-    Process, find, folder, free_port, is_alive, is_root, last_words, output, pid_in, signal,
+use crate::{
+    free_port,
+    process::{Process, find, folder, is_alive, is_root, last_words, output, pid_in, signal},
 };
 
 /// Much longer than a start takes, crash recovery included.

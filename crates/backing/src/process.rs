@@ -3,7 +3,6 @@
 use std::{
     env, fs,
     io::Write as _,
-    net::TcpListener,
     os::unix::{
         fs::MetadataExt as _,
         process::{CommandExt as _, ExitStatusExt as _},
@@ -62,11 +61,6 @@ impl Drop for Process {
         // Fails only if the keeper's end was already awaited.
         let _ = self.supervisor.wait();
     }
-}
-
-/// A port that is free now.
-pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// A path for a temporary folder. The folder is not created.

@@ -10,7 +10,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::process::{Process, find, folder, free_port, is_alive, last_words, pid_in, signal};
+use crate::{
+    free_port,
+    process::{Process, find, folder, is_alive, last_words, pid_in, signal},
+};
 
 /// Much longer than a start takes.
 const START: Duration = Duration::from_secs(60);

@@ -2,13 +2,13 @@
 
 use std::{
     env,
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
 
+use tidings_backing::free_port;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 /// Far longer than a start takes, even on a busy machine.
@@ -46,10 +46,13 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn new(binary: PathBuf) -> Self {
-        // The port is freed at once; it stays the server's as long as no other process asks for
-        // this very port.
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        Self { binary, folder: Folder::new(), port, running: None, settings: Vec::new() }
+        Self {
+            binary,
+            folder: Folder::new(),
+            port: free_port(),
+            running: None,
+            settings: Vec::new(),
+        }
     }
 
     /// A node on a store and a bus that other nodes share.
