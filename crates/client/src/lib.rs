@@ -75,7 +75,7 @@ mod round_trip;
 mod snapshot;
 mod startup;
 mod storage;
-mod subscription_state;
+mod subscription;
 mod timers;
 mod upgrade;
 mod waiting;

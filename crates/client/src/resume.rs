@@ -5,7 +5,7 @@
 //! the server said it can't go on from the cursor, or where it leads forward.
 
 use tidings_protocol::{
-    Channel, Channels, ErrorCode,
+    Channel, Channels,
     client::{Cursor, Since, Subscribe},
     planted::{self, Planted},
     server::{Gap, Marked, Notification, Skip, Snapshot, Subscribed, Trimmed},
@@ -16,7 +16,9 @@ use crate::{
     context::Context,
     error::Failure,
     inbox::{self, LOGS, Log},
-    subscription_state::{REPAIRS_MAX, SubscriptionState, Verdict},
+    subscription::{
+        Subscription, SubscriptionState, Verdict, confused, continues, elsewhere, news_of,
+    },
     timers::Timer,
 };
 
@@ -35,8 +37,7 @@ pub(crate) enum Fit {
 #[derive(Debug)]
 pub(crate) struct Resume {
     transport: u64,
-    subscriptions: [SubscriptionState; 2],
-    repairs: u8,
+    subscriptions: [Subscription; 2],
     /// Both logs were at their tops once.
     caught_up: bool,
     /// Where the server was told to go on, and more came over another connection since.
@@ -48,13 +49,7 @@ type Step = Result<(), Failure>;
 impl Resume {
     pub(crate) fn begin(transport: u64, cx: &mut Context) -> Self {
         cx.await_answer(Timer::Sync);
-        Self {
-            transport,
-            subscriptions: [SubscriptionState::Asked; 2],
-            repairs: 0,
-            caught_up: false,
-            named: None,
-        }
+        Self { transport, subscriptions: [Subscription::ASKED; 2], caught_up: false, named: None }
     }
 
     /// The list followed the logs before, over another transport; the server was told to go on from where it is `named`.
@@ -87,8 +82,7 @@ impl Resume {
 
     fn awaits_snapshot(&self) -> bool {
         let [inbox, system] = self.subscriptions;
-        matches!(inbox, SubscriptionState::Broken(_))
-            || matches!(system, SubscriptionState::Broken(_))
+        inbox.awaits_snapshot() || system.awaits_snapshot()
     }
 
     pub(crate) fn subscribed(&mut self, answer: &Subscribed, cx: &mut Context) -> Step {
@@ -99,7 +93,7 @@ impl Resume {
             }
             Ok(())
         } else {
-            Err(confused("a subscription was resumed elsewhere than asked"))
+            Err(elsewhere())
         }
     }
 
@@ -107,16 +101,15 @@ impl Resume {
     pub(crate) fn takes(&mut self, answer: &Subscribed, cx: &mut Context) -> bool {
         let Some(log) = log_of(&answer.channel, cx) else { return true };
         let held = held(&answer.channel, cx);
-        let resumed =
-            held.is_some_and(|held| held.epoch == answer.epoch && answer.offset <= held.offset);
-        if answer.recovered && !resumed {
+        let at = Cursor::new(answer.epoch, answer.offset);
+        if answer.recovered && !held.is_some_and(|held| continues(held, at)) {
             return false;
         }
-        self.subscriptions[log as usize] = if answer.recovered {
+        self.subscriptions[log as usize].answered(if answer.recovered {
             SubscriptionState::Behind(answer.top)
         } else {
             SubscriptionState::Broken(answer.top)
-        };
+        });
         self.check_live(cx);
         true
     }
@@ -154,8 +147,7 @@ impl Resume {
             let mut back = false;
             for &log in &LOGS {
                 let (held, stated) = (fold.cursor(log), stated[log as usize]);
-                let broken =
-                    matches!(self.subscriptions[log as usize], SubscriptionState::Broken(_));
+                let broken = self.subscriptions[log as usize].awaits_snapshot();
                 back |= !broken && (held.epoch != stated.epoch || held.offset > stated.offset);
             }
             if back && self.awaits_snapshot() {
@@ -171,10 +163,8 @@ impl Resume {
 
     /// Starts from a snapshot that leads forward.
     pub(crate) fn begin_at(&mut self, snapshot: &Snapshot, cx: &mut Context) {
-        for &log in &LOGS {
-            if let SubscriptionState::Broken(top) = self.subscriptions[log as usize] {
-                self.subscriptions[log as usize] = SubscriptionState::Behind(top);
-            }
+        for subscription in &mut self.subscriptions {
+            subscription.mended();
         }
         cx.inbox.start(snapshot, cx.config.keep);
         cx.gap = None;
@@ -249,9 +239,7 @@ impl Resume {
         let Some(cursor) = cx.inbox.fold().map(|fold| fold.cursor(log).offset) else {
             return Ok(());
         };
-        // The part that was passed before is nothing new.
-        let from = skip.from.max(cursor.saturating_add(1)).min(skip.to);
-        if self.next(&skip.channel, from, cx)?.is_some()
+        if self.next(&skip.channel, news_of(skip, cursor), cx)?.is_some()
             && let Some(fold) = cx.inbox.fold_mut()
         {
             fold.skip(log, skip.to);
@@ -274,11 +262,11 @@ impl Resume {
             let Gap { channel, from, to, why } = gap.clone();
             cx.emit(Command::Gap { channel, from, to, why });
         }
-        match self.subscriptions[log as usize] {
-            SubscriptionState::Asked | SubscriptionState::Broken(_) => Ok(()),
-            // Out of the blue: counts and list may have changed with what is missing.
-            SubscriptionState::Behind(_) | SubscriptionState::Live => self.start_over(cx),
+        if self.subscriptions[log as usize].follows() {
+            // No answer began with it: counts and list may have changed with the missing records.
+            return self.start_over(cx);
         }
+        Ok(())
     }
 
     /// A pong says how far a live log is: a lost last record shows here and nowhere else.
@@ -292,8 +280,8 @@ impl Resume {
     /// Whether a log that is followed has got further than its fold, with nothing on its way.
     pub(crate) fn is_behind(&self, channel: &Channel, top: u64, cx: &Context) -> bool {
         let Some(log) = log_of(channel, cx) else { return false };
-        let behind = cx.inbox.fold().is_some_and(|fold| fold.cursor(log).offset < top);
-        behind && self.subscriptions[log as usize].follows()
+        let Some(fold) = cx.inbox.fold() else { return false };
+        self.subscriptions[log as usize].lacks(fold.cursor(log).offset, top)
     }
 
     /// The server ended a subscription.
@@ -307,13 +295,9 @@ impl Resume {
     /// Nothing came for too long.
     pub(crate) fn overdue(&mut self, cx: &mut Context) -> Step {
         for &log in &LOGS {
-            match self.subscriptions[log as usize] {
-                SubscriptionState::Asked | SubscriptionState::Broken(_) => {
-                    cx.round_trip.ran_out();
-                    return Err(Failure::new(ErrorCode::Network, "a subscription had no answer"));
-                }
-                SubscriptionState::Behind(_) => self.repair(log, cx)?,
-                SubscriptionState::Live => {}
+            let overdue = self.subscriptions[log as usize].overdue();
+            if overdue.inspect_err(|_| cx.round_trip.ran_out())? {
+                self.repair(log, cx)?;
             }
         }
         Ok(())
@@ -344,7 +328,6 @@ impl Resume {
                 return Ok(None);
             }
         }
-        self.repairs = 0;
         Ok(Some(log))
     }
 
@@ -360,16 +343,12 @@ impl Resume {
     }
 
     fn subscribe(&mut self, log: Log, since: Option<Since>, cx: &mut Context) -> Step {
-        self.repairs += 1;
-        if self.repairs > REPAIRS_MAX {
-            return Err(confused("the same records are missing again and again"));
-        }
         let channel = match (log, cx.inbox.fold()) {
             (Log::Inbox, Some(fold)) => fold.channel.clone(),
             (Log::Inbox, None) => return Err(confused("no inbox to subscribe")),
             (Log::System, _) => Channel::system(),
         };
-        self.subscriptions[log as usize] = SubscriptionState::Asked;
+        self.subscriptions[log as usize].repair()?;
         cx.await_answer(Timer::Sync);
         let id = Some(cx.next_request());
         cx.send(self.transport, &Subscribe { id, channel, since });
@@ -397,7 +376,8 @@ impl Resume {
                 self.subscriptions[log as usize].reached(fold.cursor(log).offset);
             }
         }
-        if !matches!(self.subscriptions, [SubscriptionState::Live, SubscriptionState::Live]) {
+        let [inbox, system] = self.subscriptions;
+        if !(inbox.is_live() && system.is_live()) {
             cx.await_answer(Timer::Sync);
             return;
         }
@@ -428,8 +408,4 @@ pub(crate) fn log_of(channel: &Channel, cx: &Context) -> Option<Log> {
     }
     let user = channel.inbox_user()?;
     (cx.account.user() == Some(user)).then_some(Log::Inbox)
-}
-
-fn confused(detail: &str) -> Failure {
-    Failure::new(ErrorCode::Internal, detail)
 }

@@ -13,7 +13,7 @@ use crate::{
     Command, Error, GapView, MessageView, Stored,
     context::Context,
     error::Failure,
-    subscription_state::{REPAIRS_MAX, SubscriptionState, Verdict},
+    subscription::{Subscription, Verdict, elsewhere, news_of},
     timers::Timer,
 };
 
@@ -31,14 +31,14 @@ impl Context {
         // since was not taken, so that its gap is not all that is missing.
         let ours = match answer.id {
             Some(id) => id == room.asked,
-            None => expected || room.subscription() != Some(SubscriptionState::Asked),
+            None => expected || !room.is_asked(),
         };
         if room.subscription().is_none() || !ours {
             return Ok(());
         }
         let at = Cursor { epoch: answer.epoch, offset: answer.offset, proof: answer.proof };
         if !room.subscribed(at, answer.first, answer.top, answer.recovered) {
-            return Err(confused("a subscription was resumed elsewhere than asked"));
+            return Err(elsewhere());
         }
         self.watch();
         Ok(())
@@ -75,22 +75,16 @@ impl Context {
         Ok(())
     }
 
-    /// The part of a range that was passed before is nothing new.
     pub(crate) fn room_skip(&mut self, skip: &Skip) -> Step {
-        match self.cursor_of(&skip.channel) {
-            Some(cursor) => {
-                let from = skip.from.max(cursor.offset.saturating_add(1)).min(skip.to);
-                self.room_passed(&skip.channel, from, skip.to)
-            }
-            None => Ok(()),
-        }
+        let Some(cursor) = self.cursor_of(&skip.channel) else { return Ok(()) };
+        self.room_passed(&skip.channel, news_of(skip, cursor.offset), skip.to)
     }
 
     pub(crate) fn room_gap(&mut self, gap: &Gap) -> Step {
         let Some(index) = self.channels.find(&gap.channel) else { return Ok(()) };
         let Some(room) = self.channels.rooms.get_mut(index) else { return Ok(()) };
         // Before its answer, it is of the subscription before, and from another place.
-        if room.subscription().is_none_or(|subscription| subscription == SubscriptionState::Asked) {
+        if room.subscription().is_none() || room.is_asked() {
             return Ok(());
         }
         let from = room.missing_from(gap);
@@ -109,8 +103,10 @@ impl Context {
 
     /// A pong says how far a log is: a lost last record shows here and nowhere else.
     pub(crate) fn room_top(&mut self, channel: &Channel, top: u64) -> Step {
-        match self.channels.find(channel) {
-            Some(index) if self.cursor_of(channel).is_some_and(|cursor| cursor.offset < top) => {
+        let Some(index) = self.channels.find(channel) else { return Ok(()) };
+        let Some(room) = self.channels.rooms.get(index) else { return Ok(()) };
+        match (room.subscription(), room.cursor) {
+            (Some(subscription), Some(cursor)) if subscription.lacks(cursor.offset, top) => {
                 self.repair(index)
             }
             _ => Ok(()),
@@ -137,8 +133,7 @@ impl Context {
             }
             // Where subscribing means to open a stream again, an answer names the channel and no question.
             let of_channel = error.id.is_none() && error.channel.as_ref() == Some(&room.channel);
-            let of_question = error.id == Some(room.asked)
-                && room.subscription() == Some(SubscriptionState::Asked);
+            let of_question = error.id == Some(room.asked) && room.is_asked();
             if of_question || (of_channel && room.subscription().is_some()) {
                 // What may be tried again is, by the timer that waits for the answer.
                 if error.retry == Retry::Never {
@@ -172,9 +167,7 @@ impl Context {
         for index in 0..self.channels.rooms.len() {
             let id = self.upcoming_request();
             let Some(room) = self.channels.rooms.get_mut(index) else { continue };
-            if room.older.wants_page()
-                && room.subscription().is_some_and(SubscriptionState::follows)
-            {
+            if room.older.wants_page() && room.subscription().is_some_and(Subscription::follows) {
                 if !room.older.has_more() {
                     self.end_older(index, None);
                     continue;
@@ -192,12 +185,10 @@ impl Context {
     /// Nothing came for too long.
     pub(crate) fn rooms_overdue(&mut self) -> Step {
         for index in 0..self.channels.rooms.len() {
-            match self.channels.rooms.get(index).and_then(room::Room::subscription) {
-                Some(SubscriptionState::Asked) => {
-                    return Err(Failure::new(ErrorCode::Network, "a subscription had no answer"));
-                }
-                Some(SubscriptionState::Behind(_)) => self.repair(index)?,
-                _ => {}
+            let subscription = self.channels.rooms.get(index).and_then(room::Room::subscription);
+            let Some(subscription) = subscription else { continue };
+            if subscription.overdue().inspect_err(|_| self.round_trip.ran_out())? {
+                self.repair(index)?;
             }
         }
         Ok(())
@@ -239,8 +230,9 @@ impl Context {
     /// Whether a record is the next one of a channel. A copy is dropped; a hole is repaired.
     fn next_of(&mut self, channel: &Channel, offset: u64) -> Result<Option<usize>, Failure> {
         let Some(index) = self.channels.find(channel) else { return Ok(None) };
-        let Some(room) = self.channels.rooms.get(index) else { return Ok(None) };
-        let (Some(subscription), Some(cursor)) = (room.subscription(), room.cursor) else {
+        let Some(room) = self.channels.rooms.get_mut(index) else { return Ok(None) };
+        let cursor = room.cursor;
+        let (ChannelState::Joined(subscription), Some(cursor)) = (&mut room.state, cursor) else {
             return Ok(None);
         };
         match subscription.judge(cursor.offset, offset) {
@@ -255,13 +247,11 @@ impl Context {
     /// Subscribes again from the cursor.
     fn repair(&mut self, index: usize) -> Step {
         let Some(room) = self.channels.rooms.get(index) else { return Ok(()) };
-        if let ChannelState::Joined(subscription, repairs) = room.state
+        if let Some(mut subscription) = room.subscription()
             && subscription.follows()
         {
-            if repairs >= REPAIRS_MAX {
-                return Err(confused("the same records are missing again and again"));
-            }
-            self.join(index, repairs + 1);
+            subscription.repair()?;
+            self.subscribe(index, subscription);
         }
         Ok(())
     }
@@ -278,7 +268,7 @@ impl Context {
     /// Minds the time as long as some channel is not where its server said it would be.
     fn watch(&mut self) {
         let behind = |room: &room::Room| {
-            room.subscription().is_some_and(|subscription| subscription != SubscriptionState::Live)
+            room.subscription().is_some_and(|subscription| !subscription.is_live())
         };
         if self.channels.rooms.iter().any(behind) {
             self.await_answer(Timer::Rooms);
@@ -286,8 +276,4 @@ impl Context {
             self.timers.cancel(Timer::Rooms);
         }
     }
-}
-
-fn confused(detail: &str) -> Failure {
-    Failure::new(ErrorCode::Internal, detail)
 }

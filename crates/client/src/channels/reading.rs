@@ -7,7 +7,10 @@ use tidings_protocol::{
 };
 
 use super::room::{self, ChannelState, Room};
-use crate::{Command, Error, context::Context, inbox::LOGS, storage::VERSION, timers::Timer};
+use crate::{
+    Command, Error, context::Context, inbox::LOGS, storage::VERSION, subscription::Subscription,
+    timers::Timer,
+};
 
 /// Milliseconds a channel waits for its cache.
 const PATIENCE: u64 = 2_000;
@@ -175,18 +178,23 @@ impl Context {
             }
             room.state = ChannelState::Away;
         }
-        self.join(index, 0);
+        if self
+            .channels
+            .rooms
+            .get(index)
+            .is_some_and(|room| matches!(room.state, ChannelState::Away))
+        {
+            self.subscribe(index, Subscription::ASKED);
+        }
     }
 
-    /// Asks to follow a channel from where it is.
-    pub(super) fn join(&mut self, index: usize, repairs: u8) {
+    /// Asks to follow a channel from its cursor.
+    pub(super) fn subscribe(&mut self, index: usize, subscription: Subscription) {
         let id = self.upcoming_request();
         if let Some((transport, _)) = self.channels.link
             && let Some(room) = self.channels.rooms.get_mut(index)
-            && matches!(room.state, ChannelState::Away | ChannelState::Joined(..))
-            && (repairs > 0 || room.subscription().is_none())
         {
-            let question = room.ask(id, repairs);
+            let question = room.ask(id, subscription);
             self.next_request();
             self.send(transport, &question);
             let patience = self.round_trip.patience(self.config.timeout);

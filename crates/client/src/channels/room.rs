@@ -10,8 +10,9 @@ use tidings_protocol::{
 
 use super::older::Older;
 use crate::{
-    Author, ChannelStatus, ChannelView, Error, GapView, MessageView, config::Config,
-    subscription_state::SubscriptionState,
+    Author, ChannelStatus, ChannelView, Error, GapView, MessageView,
+    config::Config,
+    subscription::{Subscription, SubscriptionState, continues},
 };
 
 /// A channel nobody has written to yet has this epoch. Its first record names another, and nothing is lost by that.
@@ -24,8 +25,8 @@ pub(crate) fn is_unborn(cursor: Cursor) -> bool {
 pub(crate) enum ChannelState {
     /// Not on this connection, or there is none.
     Away,
-    /// On this connection. The number counts repairs in a row.
-    Joined(SubscriptionState, u8),
+    /// On this connection.
+    Joined(Subscription),
     /// Storage has not said yet from where to go on.
     Loading,
     /// Nothing was done yet.
@@ -91,7 +92,7 @@ impl Room {
 
     pub(crate) fn status(&self) -> ChannelStatus {
         match self.state {
-            ChannelState::Joined(SubscriptionState::Live, _) => ChannelStatus::Live,
+            ChannelState::Joined(subscription) if subscription.is_live() => ChannelStatus::Live,
             ChannelState::Refused(_) => ChannelStatus::Refused,
             _ if self.cursor.is_some() => ChannelStatus::CatchingUp,
             _ => ChannelStatus::Joining,
@@ -99,17 +100,23 @@ impl Room {
     }
 
     /// Its leg, where it is followed on this connection.
-    pub(crate) fn subscription(&self) -> Option<SubscriptionState> {
+    pub(crate) fn subscription(&self) -> Option<Subscription> {
         match self.state {
-            ChannelState::Joined(subscription, _) => Some(subscription),
+            ChannelState::Joined(subscription) => Some(subscription),
             _ => None,
         }
     }
 
-    /// Asks to follow it from where it is; `repairs` in a row.
-    pub(crate) fn ask(&mut self, id: u64, repairs: u8) -> Subscribe {
+    /// Whether the last `subscribe` has no answer yet.
+    pub(crate) fn is_asked(&self) -> bool {
+        let state = self.subscription().map(Subscription::state);
+        state == Some(SubscriptionState::Asked)
+    }
+
+    /// Asks to follow it from its cursor.
+    pub(crate) fn ask(&mut self, id: u64, subscription: Subscription) -> Subscribe {
         self.asked = id;
-        self.state = ChannelState::Joined(SubscriptionState::Asked, repairs);
+        self.state = ChannelState::Joined(subscription);
         self.needs_refresh = true;
         let (channel, since) = (self.channel.clone(), self.resumes_from().map(Since::Cursor));
         Subscribe { id: Some(id), channel, since }
@@ -128,12 +135,13 @@ impl Room {
         }
         let was = self.cursor;
         if let Some(held) = self.cursor {
-            let same = held.epoch == at.epoch || is_unborn(held);
-            if recovered && (!same || at.offset > held.offset) {
+            // The first record names the log that a cursor of offset 0 is in.
+            let held = if is_unborn(held) { Cursor { epoch: at.epoch, ..held } } else { held };
+            if recovered && !continues(held, at) {
                 return false;
             }
             // Below what is held, the same epoch is another log, too: the server knows nothing of what came after.
-            if !same || (!recovered && at.offset < held.offset) {
+            if held.epoch != at.epoch || (!recovered && at.offset < held.offset) {
                 self.start_over(held.epoch);
             }
         }
@@ -153,13 +161,10 @@ impl Room {
         if fresh {
             self.older.begin(at.offset, first);
         }
-        let mut subscription = SubscriptionState::Behind(top);
+        let mut subscription = self.subscription().unwrap_or(Subscription::ASKED);
+        subscription.answered(SubscriptionState::Behind(top));
         subscription.reached(self.cursor.map_or(0, |cursor| cursor.offset));
-        let repairs = match self.state {
-            ChannelState::Joined(_, repairs) => repairs,
-            _ => 0,
-        };
-        self.state = ChannelState::Joined(subscription, repairs);
+        self.state = ChannelState::Joined(subscription);
         self.changed();
         true
     }
@@ -190,9 +195,8 @@ impl Room {
             cursor.offset = to;
         }
         self.moved_from = None;
-        if let ChannelState::Joined(subscription, repairs) = &mut self.state {
+        if let ChannelState::Joined(subscription) = &mut self.state {
             subscription.reached(to);
-            *repairs = 0;
         }
         if let Some(message) = message {
             self.bytes += message.data.len();
