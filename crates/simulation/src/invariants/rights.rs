@@ -158,10 +158,12 @@ impl Rights {
             .since
             .entry((user, channel, begun.epoch))
             .or_insert_with(|| at_birth.unwrap_or(begun.top));
-        // A message that leaves later may have been made earlier.
+        // A message that leaves later may have been made earlier: a subscription from before the
+        // first record, too.
         if begun.offset >= begun.top {
             *since = begun.top.min(*since);
         }
+        *since = at_birth.unwrap_or(*since).min(*since);
         if may_all {
             self.only_since.remove(key);
             return Ok(());
@@ -261,6 +263,30 @@ mod tests {
             stage.observe(&mut checker, &begun(5)).unwrap();
             stage.observe(&mut checker, &record(6)).unwrap();
             assert_eq!(stage.observe(&mut checker, &record(5)).is_ok(), may);
+        }
+    }
+
+    /// Seed 1799320022: two pages of a user subscribed around the first record, and the answer to the
+    /// earlier one left later.
+    #[test]
+    fn one_who_came_before_the_first_record_may_read_it_whichever_answer_leaves_first() {
+        let begun = |epoch, top, offset, recovered| {
+            left(&[&format!(
+                r#"{{"type":"subscribed","channel":"room:a","epoch":"{epoch}","first":1,"top":{top},"offset":{offset},"recovered":{recovered}}}"#
+            )])
+        };
+        for before in [true, false] {
+            let stage = Stage::new();
+            let mut checker = Rights::default();
+            stage
+                .observe(&mut checker, &granted(RightSet::default().with(Right::Subscribe)))
+                .unwrap();
+            stage.observe(&mut checker, &begun("aaaaaaaa", 1, 1, false)).unwrap();
+            if before {
+                stage.observe(&mut checker, &begun("AAAAAAAA", 0, 0, false)).unwrap();
+            }
+            let goes_on = stage.observe(&mut checker, &begun("aaaaaaaa", 1, 0, true));
+            assert_eq!(goes_on.is_ok(), before);
         }
     }
 
