@@ -1,3 +1,4 @@
+import { chunk } from './chunk.js'
 import { messageOf } from './error.js'
 import {
   ABORT_CREDENTIAL,
@@ -120,7 +121,7 @@ export function host(needs: HostNeeds, { tell, turn, more }: HostCore, signal: A
         // Wipe here too, without waiting for the deferred part: the next load must not find the old
         // data.
         if (op === WIPE) storage.wipe(text, number > 0).catch(failed)
-        loading ??= io().then((module) => module.io(storage, failed, needs.url, tell, signal))
+        loading ??= io().then((module) => module.io({ storage, chunk, url: needs.url, unsaved: failed }, tell, signal))
         loading.then(
           (ask) => ask(...(asked as WorldOp)),
           (error: unknown) => {
