@@ -62,7 +62,7 @@ const EMPTY: ChannelSnapshot<never> = Object.freeze({
   error: null,
 })
 
-const NAME = /^(?!inbox:|system:)[a-z][a-z0-9_-]{0,31}:[^\p{Cc}]+$/u
+const NAME = /^(?!inbox:|system:)[a-z][a-z0-9_-]{0,31}:[^\p{Cc}*]+$/u
 /** The longest name in bytes; user ids have the same limit. */
 const NAME_BYTES = 128
 
@@ -164,7 +164,7 @@ function channels(owner: ChannelsOwner): Channels {
   return {
     channel(name) {
       if (typeof name !== 'string' || !NAME.test(name) || bytesOf(name.slice(name.indexOf(':') + 1)) > NAME_BYTES) {
-        throw invalid('A channel is named `namespace:name`, such as `room:42`; the inbox has readables of its own.')
+        throw invalid('A channel is named `namespace:name`, such as `room:42`, without `*` and control characters; the inbox has readables of its own.')
       }
       let room = read.get(name) ?? shared.get(name)?.deref()
       if (room === undefined) {

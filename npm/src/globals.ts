@@ -16,7 +16,10 @@ export function weakly<T extends object>(value: T): Pick<WeakRef<T>, 'deref'> {
   return Weak ? new Weak(value) : { deref: () => value }
 }
 
-/** The UTF-8 bytes of a text. `Infinity` for half of a surrogate pair, which can't be sent. */
+/**
+ * The UTF-8 bytes of a name. `Infinity` for a control character, which no name has, and for half of
+ * a surrogate pair, which can't be sent.
+ */
 export function bytesOf(text: string): number {
-  return /\p{Cs}/u.test(text) ? Infinity : encodeURIComponent(text).replace(/%../g, 'b').length
+  return /[\p{Cs}\p{Cc}]/u.test(text) ? Infinity : encodeURIComponent(text).replace(/%../g, 'b').length
 }

@@ -29,7 +29,7 @@ export function check(options: TidingsOptions): void {
 /** User ids have the server's limits. */
 export function checkUser(user: unknown): void {
   const fine = user === null || (isText(user) && bytesOf(user) <= 128)
-  must(fine, 'user', 'a user id of 1 to 128 bytes, or null')
+  must(fine, 'user', 'a user id of 1 to 128 bytes, no control characters, or null')
 }
 
 function within(least: number, value: unknown, option: string, most = 2 ** 31): void {

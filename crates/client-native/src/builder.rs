@@ -3,6 +3,7 @@
 use std::{future::Future, path::PathBuf, sync::Arc, sync::atomic::AtomicBool, time::Duration};
 
 use tidings_client_core::{Backoff, Config, Event, TransportKind, User};
+use tidings_protocol::address::{AddressError, check_user};
 use tokio::{
     runtime::Handle,
     sync::{Notify, broadcast, mpsc, watch},
@@ -35,6 +36,9 @@ pub enum BuildError {
     /// There is no transport, a transport is given twice, or it does not exist outside a browser.
     #[error("transports: {0}; name some of Ws, Sse and Poll, each once, the best first")]
     Transports(&'static str),
+    /// The user id is not one: 1 to 128 bytes without control characters.
+    #[error("the user id: {0}")]
+    User(AddressError),
     /// The call is not inside a tokio runtime.
     #[error("build() must be called within a tokio runtime, on which the client's task will run")]
     NoRuntime,
@@ -218,6 +222,9 @@ impl Builder {
         if let Some((name, _)) = bounds.into_iter().find(|(_, zero)| *zero) {
             return Err(BuildError::Zero(name));
         }
+        if let User::Named(user) = &self.user {
+            check_user(user).map_err(BuildError::User)?;
+        }
         if let Some(what) = wrong_with(&config.transports) {
             return Err(BuildError::Transports(what));
         }
@@ -307,6 +314,16 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn refuses_to_change_to_a_user_that_cannot_be() {
+        let client = ready().build().unwrap();
+        for wrong in ["", "u1\troom:1"] {
+            let refused = client.set_user(Some(wrong.into())).await.unwrap_err();
+            assert_eq!(refused.code, "invalid_argument", "{wrong:?}");
+        }
+        client.set_user(Some("u1".into())).await.unwrap();
+    }
+
+    #[tokio::test]
     async fn says_which_setting_is_wrong() {
         let bare = Client::builder("http://127.0.0.1:1").build();
         assert_eq!(bare.err(), Some(BuildError::TicketMissing));
@@ -319,6 +336,10 @@ mod tests {
             assert!(matches!(built.err(), Some(BuildError::Transports(_))), "{wrong:?}");
         }
         assert!(ready().transports([TransportKind::Poll, TransportKind::Ws]).build().is_ok());
+        for wrong in ["", "u1\troom:1", "u1\nu2", &"x".repeat(129)] {
+            let built = ready().user(wrong).build();
+            assert!(matches!(built.err(), Some(BuildError::User(_))), "{wrong:?}");
+        }
         let scheme = Client::builder("ftp://x").ticket(async || String::new()).build();
         assert!(matches!(scheme.err(), Some(BuildError::Endpoint(EndpointError::Scheme(_)))));
     }

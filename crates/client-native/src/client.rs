@@ -7,7 +7,10 @@ use std::sync::{
 
 use futures_util::Stream;
 use tidings_client_core::{Connection, Error, Event, InboxView, User};
-use tidings_protocol::ErrorCode;
+use tidings_protocol::{
+    ErrorCode,
+    address::{AddressError, check_user},
+};
 use tokio::sync::{Notify, broadcast, mpsc, oneshot, watch};
 
 use crate::{
@@ -147,8 +150,13 @@ impl Client {
     /// one step.
     ///
     /// # Errors
+    /// `invalid_argument`: the user id is empty, has more than 128 bytes or a control character.
     /// `closed`.
     pub async fn set_user(&self, user: Option<String>) -> Result<(), Error> {
+        if let Some(user) = &user {
+            let invalid = |why: AddressError| Error::new(ErrorCode::InvalidArgument, why.as_str());
+            check_user(user).map_err(invalid)?;
+        }
         let user = user.map_or(User::Nobody, User::Named);
         self.shared.send(Input::Event(Event::UserChanged(user))).await
     }

@@ -71,6 +71,7 @@ describe('a channel', () => {
     expect(client.connection.get().status).toBe('idle')
     expect(() => channel(client, 'inbox:u1')).toThrow('inbox')
     expect(() => channel(client, '42' as never)).toThrow('namespace:name')
+    for (const name of ['room:*', 'room:a*b', 'room:a\nb'] as const) expect(() => channel(client, name), name).toThrow('without `*`')
     expect(() => channel({} as Tidings, 'room:1')).toThrow('createTidings')
   })
 
