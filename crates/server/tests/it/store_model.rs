@@ -9,12 +9,18 @@ use tidings_server::log::Sqlite;
 use tidings_server_core::{
     MemoryStore,
     memory::Syncing,
-    store::{Answer, Draft, ItemQuery, Lane, Mark, Op, Query, Retention, Store, Write, Written},
+    store::{
+        Answer, Draft, IdempotencyKey, ItemQuery, Lane, Mark, Op, Query, Retention, Store, Write,
+        Written,
+    },
 };
 
 use crate::postgres;
 
 const USERS: [&str; 2] = ["u1", "u2"];
+/// One lane more than a user may have.
+const LANES: [&str; 3] = ["a", "b", "c"];
+const MOST_LANES: u64 = 2;
 
 /// An operation.
 #[derive(Clone, Debug)]
@@ -24,7 +30,9 @@ enum Action {
     Open { user: usize },
     Mark { user: usize, inbox: Vec<u64>, system: Vec<u64>, set: MarkSet },
     MarkUpTo { user: usize, inbox: Option<u64>, system: Option<u64>, set: MarkSet },
-    Say { user: usize, seq: u64 },
+    Say { place: (usize, usize, u64) },
+    Void { place: (usize, usize, u64) },
+    Keyed { key: u8, body: u8 },
     Trim { records: u64, items: u64 },
 }
 
@@ -38,6 +46,7 @@ fn action() -> impl Strategy<Value = Action> {
         archived,
     });
     let some = prop::option::of(offset.clone());
+    let place = (user.clone(), 0..LANES.len(), 1_u64..5);
     prop_oneof![
         4 => user.clone().prop_map(|user| Action::Notify { user }),
         3 => Just(Action::Broadcast),
@@ -46,7 +55,9 @@ fn action() -> impl Strategy<Value = Action> {
             .prop_map(|(user, inbox, system, set)| Action::Mark { user, inbox, system, set }),
         4 => (user.clone(), some.clone(), some, set)
             .prop_map(|(user, inbox, system, set)| Action::MarkUpTo { user, inbox, system, set }),
-        1 => (user, 1_u64..6).prop_map(|(user, seq)| Action::Say { user, seq }),
+        3 => place.clone().prop_map(|place| Action::Say { place }),
+        2 => place.prop_map(|place| Action::Void { place }),
+        1 => (0_u8..3, 0_u8..2).prop_map(|(key, body)| Action::Keyed { key, body }),
         1 => (0_u64..20, 0_u64..10).prop_map(|(records, items)| Action::Trim { records, items }),
     ]
 }
@@ -54,6 +65,11 @@ fn action() -> impl Strategy<Value = Action> {
 fn draft(channel: Channel, id: &str, at: u64) -> Draft {
     let data = Json::string(id);
     Draft { channel, id: id.to_owned(), kind: "like".into(), at, data }
+}
+
+fn lane_of((user, lane, seq): (usize, usize, u64)) -> Lane {
+    let client_id = LANES[lane].to_owned();
+    Lane { user: USERS[user].to_owned(), client_id, seq, most: MOST_LANES }
 }
 
 /// The operation as a write. `None` for a trim.
@@ -75,7 +91,11 @@ fn write(action: &Action, id: &str, at: u64) -> Option<Write> {
             set,
         })
     };
-    let mut lane = None;
+    let say = || {
+        let draft = draft(Channel::parse("room:a").unwrap(), id, at);
+        Op::Message { draft, from: None }
+    };
+    let (mut key, mut lane) = (None, None);
     let op = match action {
         Action::Notify { user } => {
             Op::Notify(vec![draft(Channel::inbox(USERS[*user]).unwrap(), id, at)])
@@ -89,19 +109,22 @@ fn write(action: &Action, id: &str, at: u64) -> Option<Write> {
         Action::MarkUpTo { user, inbox, system, set } => {
             mark(*user, *set, None, Some(UpTo { inbox: *inbox, system: *system }))
         }
-        Action::Say { user, seq } => {
-            lane = Some(Lane {
-                user: USERS[*user].into(),
-                client_id: "lane".into(),
-                seq: *seq,
-                most: 10,
-            });
-            let draft = draft(Channel::parse("room:a").unwrap(), id, at);
-            Op::Message { draft, from: None }
+        Action::Say { place } => {
+            lane = Some(lane_of(*place));
+            say()
+        }
+        Action::Void { place } => {
+            lane = Some(lane_of(*place));
+            Op::Void
+        }
+        Action::Keyed { key: name, body } => {
+            let (credential, name) = ("c".to_owned(), name.to_string());
+            key = Some(IdempotencyKey { credential, key: name, fingerprint: [*body; 32] });
+            say()
         }
         Action::Trim { .. } => return None,
     };
-    Some(Write { key: None, lane, op })
+    Some(Write { key, lane, op })
 }
 
 /// The counts that a client shows once it has everything up to `top`.
@@ -236,9 +259,9 @@ fn play(store: &dyn Store, actions: &[Action]) -> Result<(), TestCaseError> {
                     records: *records,
                     items: *items,
                     age_ms: 1_000_000,
-                    keys_ms: 1_000_000,
-                    lanes_ms: 1_000_000,
-                    empty_lanes_ms: 1_000_000,
+                    keys_ms: 15,
+                    lanes_ms: 15,
+                    empty_lanes_ms: 5,
                     channels_ms: 5,
                 };
                 for store in [store, &reference] {
