@@ -53,7 +53,7 @@ impl PublishNotification {
         if self.url.as_ref().is_some_and(|url| !is_safe_link(url)) {
             return Err(BodyError::new(
                 "url",
-                "must be an http(s) link with a host and no user's name, or a relative one",
+                "must be an http(s) link with a host and no user's name, or a relative one whose path does not become `//host` without its dots",
             ));
         }
         if self.data.as_ref().is_some_and(|data| data.is_deeper_than(PAYLOAD_DEPTH)) {
@@ -209,8 +209,30 @@ fn is_safe_link(url: &str) -> bool {
         (Some("http:" | "https:"), Some((_, rest))) => {
             first(rest).is_some_and(|host| !host.is_empty() && !host.contains('@'))
         }
-        (scheme, _) => !url.starts_with("//") && scheme.is_some_and(|text| !text.contains(':')),
+        (scheme, _) => !becomes_host(url) && scheme.is_some_and(|text| !text.contains(':')),
     }
+}
+
+/// Whether the path of a relative link is `//host` once its dot segments are removed (WHATWG URL,
+/// path state). Apps pass paths to routers, for which that is a host. Clients drop such links.
+fn becomes_host(link: &str) -> bool {
+    let path = link.split(['?', '#']).next().unwrap_or_default();
+    let mut segments = path.strip_prefix('/').unwrap_or(path).split('/').peekable();
+    let mut kept = Vec::new();
+    while let Some(segment) = segments.next() {
+        let dots = segment.to_ascii_lowercase().replace("%2e", ".");
+        let is_dots = matches!(dots.as_str(), "." | "..");
+        if dots == ".." {
+            kept.pop();
+        }
+        // A path that ends in dots ends in a slash.
+        match (is_dots, segments.peek()) {
+            (true, Some(_)) => {}
+            (true, None) => kept.push(""),
+            (false, _) => kept.push(segment),
+        }
+    }
+    kept.len() > 1 && kept.first() == Some(&"")
 }
 
 #[cfg(test)]
@@ -281,6 +303,10 @@ mod tests {
             "?q=1",
             "/",
             "/a//b?to=//c",
+            "/a/../b",
+            "/a/..",
+            "/a/b/../../?q=/x/..//host",
+            "a/./b/",
             "https://a.example/@x?y=z@w",
             "http://[::1]:80/",
         ] {
@@ -307,6 +333,12 @@ mod tests {
             "https://bank.example@evil.example",
             "http://bank.example:pw@evil.example/",
             "/\t/evil.example",
+            "/x/..//evil.example",
+            "x/..//evil.example",
+            ".//evil.example",
+            "/x/%2E%2e//evil.example",
+            "/x/y/.././..//evil.example",
+            "/x/..//",
         ] {
             assert_eq!(
                 field(&PublishNotification { url: Some(bad.into()), ..paid() }),
