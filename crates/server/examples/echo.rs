@@ -66,7 +66,7 @@ async fn echo(mut socket: Ws) {
             Ok(message @ (Message::Text(_) | Message::Binary(_))) => socket.send(message).await,
             // Pongs are sent automatically.
             Ok(_) => Ok(()),
-            Err(code) => return socket.close(code, "").await,
+            Err(fault) => return socket.close(fault.close(), "").await,
         };
         if sent.is_err() {
             return socket.close(CloseCode::INTERNAL, "").await;

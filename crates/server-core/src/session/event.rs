@@ -15,6 +15,15 @@ use crate::{
 /// Number of a request to the store, unique on its connection until it is answered.
 pub type Request = u32;
 
+/// By how much a message exceeds a limit of the transport.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Excess {
+    /// It has at least so many bytes.
+    Bytes(usize),
+    /// It has more frames than these, which are allowed.
+    Frames(u32),
+}
+
 /// An event.
 #[derive(Debug)]
 pub enum Event<'a> {
@@ -29,8 +38,8 @@ pub enum Event<'a> {
         /// Its text.
         text: &'a str,
     },
-    /// A frame was larger than the transport allows.
-    TooLarge,
+    /// A message was larger than the transport allows.
+    TooLarge(Excess),
     /// A text frame was not UTF-8.
     NotUtf8,
     /// A binary frame came; this protocol has none.

@@ -7,7 +7,7 @@ use tidings_protocol::{
     planted::{self, Planted},
 };
 
-use super::{Command, Event, turn::Turn};
+use super::{Command, Event, Excess, turn::Turn};
 use crate::{
     Limits, Refused,
     budget::{self, Cost, Kind},
@@ -76,7 +76,7 @@ impl Guard {
             Event::Replaced | Event::Revoked if planted::on(Planted::StaleSessionNotFenced) => {
                 return Verdict::Pass(Input::Happened(event));
             }
-            Event::TooLarge => ErrorCode::TooLarge,
+            Event::TooLarge(excess) => return Verdict::Close(too_large(connecting, excess, turn)),
             Event::NotUtf8 => ErrorCode::InvalidUtf8,
             Event::Stalled => ErrorCode::SlowConsumer,
             Event::Replaced => ErrorCode::Replaced,
@@ -94,9 +94,9 @@ impl Guard {
     }
 
     fn received<'a>(&mut self, connecting: bool, text: &str, turn: &mut Turn<'_>) -> Verdict<'a> {
-        let most = if connecting { turn.limits.connect_bytes } else { turn.limits.message_bytes };
+        let (_, most) = most_bytes(connecting, turn);
         if text.len() > most {
-            return Verdict::Close(ErrorCode::TooLarge.into());
+            return Verdict::Close(too_large(connecting, Excess::Bytes(text.len()), turn));
         }
         if let Err(flood) = self.own_rate(turn) {
             if self.strikes > turn.limits.flood_strikes {
@@ -207,6 +207,28 @@ impl Guard {
         self.paid_until = paid_until;
         Ok(())
     }
+}
+
+/// The size limit of the next message, and its setting.
+const fn most_bytes(connecting: bool, turn: &Turn<'_>) -> (&'static str, usize) {
+    match connecting {
+        true => ("limits.connect_bytes", turn.limits.connect_bytes),
+        false => ("limits.message_bytes", turn.limits.message_bytes),
+    }
+}
+
+/// The refusal of an oversized message, which names its size and the limit.
+fn too_large(connecting: bool, excess: Excess, turn: &Turn<'_>) -> Refused {
+    let detail = match excess {
+        Excess::Bytes(size) => {
+            let (setting, most) = most_bytes(connecting, turn);
+            format!("a message may have {most} bytes (`{setting}`), this one has {size} or more")
+        }
+        Excess::Frames(most) => {
+            format!("a message may have {most} frames (`limits.fragments`), this one has more")
+        }
+    };
+    Refused::new(ErrorCode::TooLarge, detail)
 }
 
 #[cfg(test)]

@@ -43,7 +43,7 @@ mod turn;
 mod wanted;
 
 pub use command::{Command, Credential};
-pub use event::{Event, Request};
+pub use event::{Event, Excess, Request};
 pub use guard::Guard;
 pub use wanted::{Stream, Wanted};
 

@@ -1,7 +1,7 @@
 //! From open to `connected`.
 
 use tidings_protocol::{CloseCode, ErrorCode, ServerMessage};
-use tidings_server_core::session::{Command, Event};
+use tidings_server_core::session::{Command, Event, Excess};
 
 use crate::harness::Server;
 
@@ -128,7 +128,7 @@ fn a_session_that_ends_leaves_the_hub_before_its_transport_does() {
         (Event::Revoked, CloseCode::REVOKED),
         (Event::Stopping, CloseCode::RESTART),
         (Event::NoRoom, CloseCode::TRY_LATER),
-        (Event::TooLarge, CloseCode::TOO_LARGE),
+        (Event::TooLarge(Excess::Frames(64)), CloseCode::TOO_LARGE),
         (Event::NotUtf8, CloseCode::INVALID_UTF8),
         (Event::Stalled, CloseCode::SLOW_CONSUMER),
     ] {

@@ -12,10 +12,10 @@ fn a_message_over_the_size_ends_the_connection() {
     peer.got();
     let text = format!(r#"{{"type":"void","client_id":"{}","seq":1}}"#, "x".repeat(10 * 1024));
     server.say(&mut peer, &text);
-    assert_eq!(
-        (peer.error().code.as_str(), peer.closed),
-        ("too_large", Some(CloseCode::TOO_LARGE))
-    );
+    let error = peer.error();
+    assert_eq!((error.code.as_str(), peer.closed), ("too_large", Some(CloseCode::TOO_LARGE)));
+    let (most, size) = ("10240 bytes (`limits.message_bytes`)", text.len().to_string());
+    assert!(error.message.contains(most) && error.message.contains(&size), "{}", error.message);
 }
 
 #[test]

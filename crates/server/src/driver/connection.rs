@@ -335,7 +335,7 @@ impl<T: Transport> Connection<T> {
             Incoming::Text(text) => self.hear_text(&text),
             Incoming::Binary => self.feed(Event::BinaryReceived),
             Incoming::Life => self.feed(Event::ControlReceived),
-            Incoming::TooLarge => self.feed(Event::TooLarge),
+            Incoming::TooLarge(excess) => self.feed(Event::TooLarge(excess)),
             Incoming::NotUtf8 => self.feed(Event::NotUtf8),
             Incoming::HungUp => self.feed(Event::HungUp),
             Incoming::Ended => return Some(End::Gone),

@@ -24,7 +24,10 @@ pub struct Counted<S> {
 
 /// The reason for the failure.
 #[derive(Clone, Copy, Debug)]
-pub struct TooManyFragments;
+pub struct TooManyFragments {
+    /// Allowed frames.
+    pub most: u32,
+}
 
 impl Display for TooManyFragments {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -52,8 +55,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
         if let Some(fresh) = buffer.filled().get(before..) {
             self.headers.pass(fresh);
         }
-        if self.headers.fragments > self.most {
-            return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, TooManyFragments)));
+        let most = self.most;
+        if self.headers.largest > most {
+            let cause = TooManyFragments { most };
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, cause)));
         }
         read
     }
@@ -95,6 +100,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
 struct Headers {
     /// Frames of the current message.
     fragments: u32,
+    /// Frames of the longest message so far. One read may hold a message from its first frame to its
+    /// last, so the current count alone would miss it.
+    largest: u32,
     /// Bytes of the payload still to skip.
     left: u64,
     /// The header so far.
@@ -148,7 +156,9 @@ impl Headers {
         let control = first & 0x08 != 0;
         if !control {
             let last = first & 0x80 != 0;
-            self.fragments = if last { 0 } else { self.fragments.saturating_add(1) };
+            let fragments = self.fragments.saturating_add(1);
+            self.largest = self.largest.max(fragments);
+            self.fragments = if last { 0 } else { fragments };
         }
     }
 }
@@ -201,6 +211,15 @@ mod tests {
         for chunk in [1, 2, 3, 7, 1_024, usize::MAX] {
             assert_eq!(fragments(&frames, chunk), 3, "{chunk}");
         }
+    }
+
+    #[test]
+    fn a_message_that_ends_within_one_read_is_counted_with_its_last_frame() {
+        let mut headers = Headers::default();
+        let part = |number: usize| frame(if number == 0 { TEXT } else { MORE }, number == 64, 0);
+        headers.pass(&(0..65).flat_map(part).collect::<Vec<_>>());
+        headers.pass(&frame(TEXT, true, 3));
+        assert_eq!((headers.fragments, headers.largest), (0, 65));
     }
 
     #[test]

@@ -27,6 +27,7 @@ pub mod ws;
 
 use bytes::Bytes;
 use tidings_protocol::CloseCode;
+use tidings_server_core::session::Excess;
 
 /// An input of a connection.
 #[derive(Debug)]
@@ -37,8 +38,8 @@ pub enum Incoming {
     Binary,
     /// A ping or pong.
     Life,
-    /// A frame larger than allowed. The transport can't go on reading.
-    TooLarge,
+    /// A message larger than allowed. The transport can't go on reading.
+    TooLarge(Excess),
     /// A text frame that is not UTF-8. The transport can't go on reading.
     NotUtf8,
     /// The client takes no more answers; its earlier messages must still be carried out.

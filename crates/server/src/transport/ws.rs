@@ -5,6 +5,7 @@ use futures_util::{SinkExt, StreamExt};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use tidings_protocol::CloseCode;
+use tidings_server_core::session::Excess;
 use tokio_tungstenite::{
     WebSocketStream,
     tungstenite::{
@@ -68,7 +69,7 @@ impl Ws {
 
     /// The next message, ping or pong. `Err` is the code with which the connection must be closed.
     /// `None`: it ended.
-    pub async fn message(&mut self) -> Option<Result<Message, CloseCode>> {
+    pub async fn message(&mut self) -> Option<Result<Message, Fault>> {
         loop {
             return match self.0.next().await? {
                 // Reading until the end completes the close handshake.
@@ -125,10 +126,10 @@ impl Transport for Ws {
             Some(Ok(Message::Text(text))) => Incoming::Text(text.as_str().into()),
             Some(Ok(Message::Binary(_))) => Incoming::Binary,
             Some(Ok(_)) => Incoming::Life,
-            Some(Err(CloseCode::TOO_LARGE)) => Incoming::TooLarge,
-            Some(Err(CloseCode::INVALID_UTF8)) => Incoming::NotUtf8,
-            Some(Err(code)) => {
-                self.close(code, "").await;
+            Some(Err(Fault::TooLarge(excess))) => Incoming::TooLarge(excess),
+            Some(Err(Fault::NotUtf8)) => Incoming::NotUtf8,
+            Some(Err(fault @ Fault::Protocol)) => {
+                self.close(fault.close(), "").await;
                 Incoming::Ended
             }
             None => Incoming::Ended,
@@ -172,17 +173,46 @@ fn broken(error: tungstenite::Error) -> Broken {
     Broken
 }
 
-/// The close code for a violated rule. `None`: the connection itself is gone.
-fn fault(error: &tungstenite::Error) -> Option<CloseCode> {
-    use tungstenite::Error;
-    match error {
-        Error::Io(error) if error.get_ref().is_some_and(|inner| inner.is::<TooManyFragments>()) => {
-            Some(CloseCode::TOO_LARGE)
+/// The rule that a client violated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// A message is too large.
+    TooLarge(Excess),
+    /// A text is not UTF-8.
+    NotUtf8,
+    /// A frame violates the WebSocket protocol.
+    Protocol,
+}
+
+impl Fault {
+    /// The code with which the connection must be closed.
+    #[must_use]
+    pub const fn close(self) -> CloseCode {
+        match self {
+            Self::TooLarge(_) => CloseCode::TOO_LARGE,
+            Self::NotUtf8 => CloseCode::INVALID_UTF8,
+            Self::Protocol => CloseCode::PROTOCOL,
         }
-        Error::Capacity(_) => Some(CloseCode::TOO_LARGE),
-        Error::Utf8(_) => Some(CloseCode::INVALID_UTF8),
-        Error::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => None,
-        Error::Protocol(_) => Some(CloseCode::PROTOCOL),
+    }
+}
+
+/// The violated rule. `None`: the connection itself is gone.
+fn fault(error: &tungstenite::Error) -> Option<Fault> {
+    use tungstenite::{
+        Error,
+        error::{CapacityError, ProtocolError},
+    };
+    match error {
+        Error::Io(error) => {
+            let TooManyFragments { most } = *error.get_ref()?.downcast_ref::<TooManyFragments>()?;
+            Some(Fault::TooLarge(Excess::Frames(most)))
+        }
+        Error::Capacity(CapacityError::MessageTooLong { size, .. }) => {
+            Some(Fault::TooLarge(Excess::Bytes(*size)))
+        }
+        Error::Utf8(_) => Some(Fault::NotUtf8),
+        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => None,
+        Error::Protocol(_) => Some(Fault::Protocol),
         _ => None,
     }
 }

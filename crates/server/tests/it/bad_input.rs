@@ -5,6 +5,7 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tidings_protocol::limits::PAYLOAD_DEPTH;
 use tidings_server::config::JwtSetting;
+use tokio::io::AsyncWriteExt as _;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::harness::{Bystander, End, Server, refused, text};
@@ -205,6 +206,10 @@ async fn frames_that_break_the_rules_end_their_connection_only() {
 
     let mut socket = server.connect("mina").await;
     socket.say_text(&"x".repeat(1 << 20)).await;
+    let error = socket.hear("error").await;
+    let message = error["message"].as_str().unwrap();
+    assert!(message.contains("10240 bytes (`limits.message_bytes`)"), "{error}");
+    assert!(message.contains(&(1 << 20).to_string()), "{error}");
     assert_eq!(socket.end().await.close, 1009, "a frame over every limit");
     bystander.is_unharmed(&server, "a frame over every limit").await;
 
@@ -222,6 +227,29 @@ async fn frames_that_break_the_rules_end_their_connection_only() {
     }
     assert_eq!(socket.end().await, too_large(), "fragments without end");
     bystander.is_unharmed(&server, "fragments without end").await;
+
+    // All frames of a message in one write, which the server reads at once.
+    for (frames, is_read) in [(64, true), (65, false)] {
+        let mut socket = server.connect("mina").await;
+        let ping = br#"{"type":"ping"}"#;
+        let mut bytes = Vec::new();
+        for number in 0..frames {
+            let part = if number == 0 { &ping[..] } else { b"" };
+            let last = if number == frames - 1 { 0x80 } else { 0 };
+            let kind = if number == 0 { 1 } else { 0 };
+            bytes.extend([last | kind, 0x80 | part.len() as u8, 0, 0, 0, 0]);
+            bytes.extend(part);
+        }
+        socket.raw().write_all(&bytes).await.unwrap();
+        if is_read {
+            socket.hear("pong").await;
+            continue;
+        }
+        let error = socket.hear("error").await;
+        let message = error["message"].as_str().unwrap();
+        assert!(message.contains("64 frames (`limits.fragments`)"), "{error}");
+        assert_eq!(socket.end().await.close, 1009);
+    }
 
     let mut socket = server.connect("mina").await;
     for (number, part) in [br#"{"ty"#.as_slice(), br#"pe":"#, br#""ping"}"#].into_iter().enumerate()
