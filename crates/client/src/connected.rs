@@ -11,7 +11,7 @@ use tidings_protocol::{
 };
 
 use crate::{
-    Command, TransportKind,
+    TransportKind,
     auth::{Refresher, Renewal},
     connecting::Connecting,
     context::Context,
@@ -310,7 +310,7 @@ impl Connected {
             let own = cx.persistence.may_send();
             while let Some(text) = cx.outbox.next(cx.upcoming_request(), own, self.bytes) {
                 cx.next_request();
-                cx.ask(Command::Send { transport: self.transport, text });
+                cx.send_text(self.transport, text);
             }
             if cx.outbox.in_flight() && cx.timers.at(Timer::Answer).is_none() {
                 cx.await_answer(Timer::Answer);
@@ -385,8 +385,7 @@ impl Connected {
         // Intents without an answer are sent again on the new transport; the server answers a
         // repeat with the first answer.
         self.let_go_of_answers(cx);
-        let code = CloseCode::NORMAL.0;
-        cx.ask(Command::CloseTransport { transport: self.transport, code });
+        cx.close_transport(self.transport);
         *self = Self::new(transport, kind, greeting, cx);
         self.resume.goes_on(was_live, named, cx);
         self.greeted(greeting, cx);
@@ -398,8 +397,7 @@ impl Connected {
 
     pub(crate) fn leave(&mut self, cx: &mut Context) {
         self.let_go(cx);
-        let code = CloseCode::NORMAL.0;
-        cx.ask(Command::CloseTransport { transport: self.transport, code });
+        cx.close_transport(self.transport);
     }
 
     fn let_go(&mut self, cx: &mut Context) {

@@ -105,8 +105,7 @@ impl Connecting {
     }
 
     pub(crate) fn open(kind: TransportKind, credential: &Credential, cx: &mut Context) -> State {
-        let transport = cx.next_transport();
-        cx.ask(Command::OpenTransport { transport, kind });
+        let transport = cx.open_transport(kind);
         cx.await_answer(Timer::Connect);
         let credential = Box::new(credential.clone());
         State::Connecting(Self::Opening { transport, kind, credential })
@@ -162,7 +161,7 @@ impl Connecting {
                     // cache is shown.
                     cx.end_loads(&Error::new(ErrorCode::UserMismatch, ""));
                     cx.inbox.clear();
-                    cx.ask(Command::CloseTransport { transport, code: CloseCode::NORMAL.0 });
+                    cx.close_transport(transport);
                     return State::failed(Failure::new(ErrorCode::UserMismatch, ""), cx);
                 }
                 cx.timed(sent, connected.now);
@@ -187,7 +186,7 @@ impl Connecting {
             Self::Opening { transport, .. }
             | Self::Loading { transport, .. }
             | Self::Greeting { transport, .. } => {
-                cx.ask(Command::CloseTransport { transport, code: CloseCode::NORMAL.0 });
+                cx.close_transport(transport);
             }
         }
     }

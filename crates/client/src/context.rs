@@ -1,10 +1,10 @@
 //! State that all states of the machine share: settings, clocks, deadlines, the inbox, the outbox,
 //! and the commands so far.
 
-use tidings_protocol::{Channel, Encode, ErrorCode};
+use tidings_protocol::{Channel, CloseCode, Encode, ErrorCode};
 
 use crate::{
-    Command, Config, DeferredLoaded, Error, FailedIntent, Now, Readable, Stored,
+    Command, Config, DeferredLoaded, Error, FailedIntent, Now, Readable, Stored, TransportKind,
     account::Account,
     backoff::Failures,
     channels::Channels,
@@ -154,7 +154,41 @@ impl Context {
 
     /// Sends a message.
     pub(crate) fn send(&mut self, transport: u64, message: &dyn Encode) {
-        self.ask(Command::Send { transport, text: message.to_json() });
+        self.send_text(transport, message.to_json());
+    }
+
+    /// Sends a message that is text already.
+    pub(crate) fn send_text(&mut self, transport: u64, text: String) {
+        self.queue(transport, Command::Send { transport, text });
+    }
+
+    /// Opens a new transport.
+    pub(crate) fn open_transport(&mut self, kind: TransportKind) -> u64 {
+        let transport = self.next_transport();
+        let command = Command::OpenTransport { transport, kind };
+        match kind {
+            TransportKind::Sse | TransportKind::Poll => self.requests.commands.push(command),
+            TransportKind::Ws | TransportKind::Relay => self.ask(command),
+        }
+        transport
+    }
+
+    /// Closes a transport.
+    pub(crate) fn close_transport(&mut self, transport: u64) {
+        let code = CloseCode::NORMAL.0;
+        if !self.requests.carries(transport) {
+            self.parted = Some(self.now.mono);
+        }
+        self.queue(transport, Command::CloseTransport { transport, code });
+    }
+
+    /// The driver carries a transport, or HTTP requests do.
+    fn queue(&mut self, transport: u64, command: Command) {
+        if self.requests.carries(transport) {
+            self.requests.commands.push(command);
+        } else {
+            self.ask(command);
+        }
     }
 
     /// Adds an event for the app, to be delivered when its snapshots are up to date.
@@ -227,7 +261,7 @@ impl Context {
         self.timers.bring_forward(timer, self.now.mono, delay);
     }
 
-    pub(crate) fn next_transport(&mut self) -> u64 {
+    fn next_transport(&mut self) -> u64 {
         self.numbers.transport += 1;
         self.numbers.transport
     }

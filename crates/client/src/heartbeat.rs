@@ -5,7 +5,7 @@
 
 use tidings_protocol::{ErrorCode, server::Connected};
 
-use crate::{Command, context::Context, error::Failure, timers::Timer};
+use crate::{context::Context, error::Failure, timers::Timer};
 
 /// The message as text: it is sent more often than any other.
 const PING: &str = "{\"type\":\"ping\"}";
@@ -74,7 +74,7 @@ impl Heartbeat {
     fn send(&mut self, transport: u64, patience: u64, cx: &mut Context) {
         self.pinged = Some(cx.now.mono);
         cx.bring_forward(Timer::Silence, patience);
-        cx.ask(Command::Send { transport, text: String::from(PING) });
+        cx.send_text(transport, String::from(PING));
     }
 
     /// Any data is a sign of life.

@@ -5,10 +5,10 @@
 //! current session token and all cursors. The connection has an instance name of its own, so that
 //! the server does not end the current connection before the new one is known to work.
 
-use tidings_protocol::{Channels, CloseCode, client::Cursor, server};
+use tidings_protocol::{Channels, client::Cursor, server};
 
 use crate::{
-    Command, TransportKind, connected::Connected, connecting::greeting, context::Context,
+    TransportKind, connected::Connected, connecting::greeting, context::Context,
     inbound::InboundMessage, machine::Input, timers::Timer,
 };
 
@@ -44,9 +44,8 @@ impl Upgrade {
 
     fn begin(cx: &mut Context) -> Self {
         let (level, kind) = cx.fallback.higher(&cx.config);
-        let transport = cx.next_transport();
         cx.await_answer(Timer::Upgrade);
-        cx.ask(Command::OpenTransport { transport, kind });
+        let transport = cx.open_transport(kind);
         Self { transport, kind, level, named: Channels::default() }
     }
 }
@@ -124,7 +123,7 @@ impl Connected {
     pub(crate) fn give_up_upgrade(&mut self, cx: &mut Context) {
         cx.timers.cancel(Timer::Upgrade);
         if let Some(Upgrade { transport, .. }) = self.upgrade.take() {
-            cx.ask(Command::CloseTransport { transport, code: CloseCode::NORMAL.0 });
+            cx.close_transport(transport);
         }
     }
 }

@@ -59,6 +59,9 @@ pub(crate) enum TransportEvent {
 #[derive(Debug, Default)]
 pub(crate) struct Requests {
     links: Vec<Link>,
+    /// What the machine asked of these transports, in its order. It is done when the machine has
+    /// finished its step: a stream is opened from the cursors that the step leaves.
+    pub(crate) commands: Vec<Command>,
     /// Last number given out.
     last: u64,
     events: Vec<(u64, TransportEvent)>,
@@ -68,6 +71,15 @@ impl Requests {
     /// Nothing is carried by requests.
     pub(crate) fn is_idle(&self) -> bool {
         self.links.is_empty()
+    }
+
+    /// Whether a transport is made of requests.
+    pub(crate) fn carries(&self, transport: u64) -> bool {
+        let opens = |command: &Command| match command {
+            Command::OpenTransport { transport: opened, .. } => *opened == transport,
+            _ => false,
+        };
+        self.find(transport).is_some() || self.commands.iter().any(opens)
     }
 
     fn find(&self, transport: u64) -> Option<usize> {
@@ -85,32 +97,27 @@ impl Requests {
 }
 
 impl Context {
-    /// Takes the commands that are for these transports, and answers what the machine has to hear.
+    /// Does what the machine asked of these transports, and answers what the machine has to hear.
     pub(crate) fn drive_requests(&mut self) -> Vec<(u64, TransportEvent)> {
-        for command in core::mem::take(&mut self.out) {
+        for command in core::mem::take(&mut self.requests.commands) {
             match &command {
-                Command::OpenTransport { transport, kind }
-                    if matches!(kind, TransportKind::Sse | TransportKind::Poll) =>
-                {
+                Command::OpenTransport { transport, kind } => {
                     let interval = self.config.heartbeat.min(self.fallback.heartbeat);
                     self.requests.links.push(Link::new(*transport, *kind, interval));
                     self.requests.events.push((*transport, TransportEvent::Opened));
                 }
-                Command::Send { transport, text } => match self.requests.find(*transport) {
-                    Some(index) => self.send_up(index, text),
-                    None => self.ask(command),
-                },
-                Command::CloseTransport { transport, .. } => match self.requests.find(*transport) {
-                    Some(index) => {
+                Command::Send { transport, text } => {
+                    if let Some(index) = self.requests.find(*transport) {
+                        self.send_up(index, text);
+                    }
+                }
+                Command::CloseTransport { transport, .. } => {
+                    if let Some(index) = self.requests.find(*transport) {
                         self.abort(index);
                         self.requests.links.remove(index);
                     }
-                    None => {
-                        self.parted = Some(self.now.mono);
-                        self.ask(command);
-                    }
-                },
-                _ => self.ask(command),
+                }
+                _ => {}
             }
         }
         for index in 0..self.requests.links.len() {
