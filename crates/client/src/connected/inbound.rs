@@ -135,7 +135,7 @@ impl Connected {
                 self.answered(cx);
             }
             Some(Refusal::Mended) => self.work(cx),
-            Some(Refusal::DeferredValue) => self.hold(error.retry_after_ms, cx),
+            Some(Refusal::Retry) => self.hold(error.retry_after_ms, cx),
             Some(Refusal::Stale) => {}
             None if self.refresher.refused(error, cx)? => {}
             None if cx.inbox.pager.take_answer(error.id) => {

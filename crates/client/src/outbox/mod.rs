@@ -53,7 +53,7 @@ pub(crate) enum Refusal {
     /// The lane had a hole, which is closed now: send again.
     Mended,
     /// Send again later.
-    DeferredValue,
+    Retry,
     /// The error answers an earlier send; the answer to the last one is still to come.
     Stale,
 }
@@ -318,7 +318,7 @@ impl Intents {
             }
             None => {
                 self.recall_from(index);
-                Refusal::DeferredValue
+                Refusal::Retry
             }
         })
     }
