@@ -35,7 +35,9 @@
 //! | `backoff`, `timers`, `clock`, `rng` | retries; one table of deadlines; server time and sleep; jitter |
 //! | `inbound` | the messages that a client handles |
 //! | `heartbeat`, `auth` | signs of life; credentials and their refresh |
-//! | `subscription_state`, `resume` | each log's subscription: duplicates dropped, holes repaired, gaps reported |
+//! | `subscription` | the rules of following a log, for all channels: duplicates dropped, holes repaired |
+//! | `resume` | the inbox's two logs on one connection: snapshots, gaps, moves to another transport |
+//! | `pages` | pages that the server refuses for now |
 //! | `inbox` | the fold of the logs, pages below it, pending marks on top, views |
 //! | `channels` | rooms, chats, topics: messages in order, pages of older ones, own messages until they are in the log |
 //! | `outbox` | intents until they are in the log: order, answers, rollback; stored, and adopted from clients that ended |

@@ -15,6 +15,13 @@ fn since(offset: u64) -> Option<Since> {
     Some(Since::Cursor(Cursor::new(Epoch::parse("roomone1").unwrap(), offset)))
 }
 
+/// The connection is cut, and the next one is greeted.
+fn reconnect(rig: &mut Rig) {
+    rig.cut();
+    rig.reopen();
+    rig.receive(&says::connected("u1"));
+}
+
 #[test]
 fn messages_come_in_order_and_once() {
     let mut rig = Rig::in_room();
@@ -101,17 +108,13 @@ fn a_proof_goes_with_the_cursor_and_the_last_one_counts() {
     assert_eq!(since, with(6, one), "a hole is repaired by it");
     rig.receive(&proven(id, 8, 6, true, two));
     rig.receive(&message(7));
-    rig.cut();
-    rig.reopen();
-    rig.receive(&says::connected("u1"));
+    reconnect(&mut rig);
     let (id, since) = rig.asked_to_subscribe();
     assert_eq!(since, with(7, two));
     // With the right `history` there is none.
     rig.receive(&subscribed(id, "roomone1", 1, 8, 7, true));
     rig.take();
-    rig.cut();
-    rig.reopen();
-    rig.receive(&says::connected("u1"));
+    reconnect(&mut rig);
     assert_eq!(rig.asked_to_subscribe().1, self::since(7));
 }
 
@@ -168,9 +171,7 @@ fn what_is_not_for_this_user_and_what_is_of_tomorrow_counts_as_received() {
 fn retention_is_told_and_what_is_there_stays() {
     let mut rig = Rig::in_room();
     rig.receive(&message(1));
-    rig.cut();
-    rig.reopen();
-    rig.receive(&says::connected("u1"));
+    reconnect(&mut rig);
     let (id, _) = rig.asked_to_subscribe();
     rig.receive(&subscribed(id, "roomone1", 6, 7, 5, false));
     rig.receive(&says::gap("room:1", 2, 5, "retention"));
@@ -211,9 +212,7 @@ fn what_the_subscription_before_a_repair_says_of_itself_is_not_its_answer() {
 fn another_log_is_begun_afresh() {
     let mut rig = Rig::in_room();
     rig.receive(&message(1));
-    rig.cut();
-    rig.reopen();
-    rig.receive(&says::connected("u1"));
+    reconnect(&mut rig);
     let (id, _) = rig.asked_to_subscribe();
     rig.receive(&subscribed(id, "roomtwo2", 1, 1, 1, false));
     rig.receive(&says::gap("room:1", 1, 1, "epoch"));
@@ -250,9 +249,7 @@ fn without_the_right_it_is_refused_and_asked_again_with_the_next_credential() {
     assert_eq!(room.error.unwrap().code, "forbidden");
     assert_eq!(rig.client.connection().status, Status::Connected);
     rig.take();
-    rig.cut();
-    rig.reopen();
-    rig.receive(&says::connected("u1"));
+    reconnect(&mut rig);
     rig.asked_to_subscribe();
     assert_eq!(rig.room().status, ChannelStatus::Joining);
 }
@@ -336,9 +333,7 @@ fn a_room_that_was_empty_and_began_elsewhere_has_something_older() {
     rig.want(ROOM);
     let (id, _) = rig.asked_to_subscribe();
     rig.receive(&subscribed(id, "AAAAAAAA", 1, 0, 0, false));
-    rig.cut();
-    rig.reopen();
-    rig.receive(&says::connected("u1"));
+    reconnect(&mut rig);
     let (id, _) = rig.asked_to_subscribe();
     rig.receive(&subscribed(id, "roomone1", 1, 4, 4, false));
     assert_eq!(rig.asked_for_page().1, Some(5));
@@ -366,9 +361,7 @@ fn a_gap_that_had_not_come_when_the_connection_ended_comes_on_the_next() {
     let mut rig = Rig::in_room();
     rig.receive(&message(1));
     let moved_on = |rig: &mut Rig| {
-        rig.cut();
-        rig.reopen();
-        rig.receive(&says::connected("u1"));
+        reconnect(rig);
         let (id, cursor) = rig.asked_to_subscribe();
         assert_eq!(cursor, since(1));
         rig.receive(&subscribed(id, "roomone1", 6, 7, 5, false));
@@ -377,9 +370,7 @@ fn a_gap_that_had_not_come_when_the_connection_ended_comes_on_the_next() {
     moved_on(&mut rig);
     rig.receive(&says::gap("room:1", 2, 5, "retention"));
     assert_eq!(rig.room().gap.map(|gap| (gap.from, gap.to)), Some((2, 5)));
-    rig.cut();
-    rig.reopen();
-    rig.receive(&says::connected("u1"));
+    reconnect(&mut rig);
     assert_eq!(rig.asked_to_subscribe().1, since(5), "once it is told, it goes on after it");
 }
 
@@ -387,14 +378,10 @@ fn a_gap_that_had_not_come_when_the_connection_ended_comes_on_the_next() {
 fn a_server_that_can_go_on_after_all_misses_nothing() {
     let mut rig = Rig::in_room();
     rig.receive(&message(1));
-    rig.cut();
-    rig.reopen();
-    rig.receive(&says::connected("u1"));
+    reconnect(&mut rig);
     let (id, _) = rig.asked_to_subscribe();
     rig.receive(&subscribed(id, "roomone1", 6, 7, 5, false));
-    rig.cut();
-    rig.reopen();
-    rig.receive(&says::connected("u1"));
+    reconnect(&mut rig);
     let (id, _) = rig.asked_to_subscribe();
     rig.receive(&subscribed(id, "roomone1", 1, 3, 1, true));
     rig.receive(&message(2));
@@ -407,16 +394,12 @@ fn a_server_that_can_go_on_after_all_misses_nothing() {
 fn a_server_that_goes_on_elsewhere_without_a_gap_is_followed_from_its_next_record() {
     let mut rig = Rig::in_room();
     rig.receive(&message(1));
-    rig.cut();
-    rig.reopen();
-    rig.receive(&says::connected("u1"));
+    reconnect(&mut rig);
     let (id, _) = rig.asked_to_subscribe();
     rig.receive(&subscribed(id, "roomone1", 6, 5, 5, false));
     assert_eq!(rig.room().status, ChannelStatus::Live);
     rig.receive(&message(6));
-    rig.cut();
-    rig.reopen();
-    rig.receive(&says::connected("u1"));
+    reconnect(&mut rig);
     assert_eq!(rig.asked_to_subscribe().1, since(6));
     assert_eq!(rig.room().gap, None);
 }
