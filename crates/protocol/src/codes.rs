@@ -160,32 +160,32 @@ error_codes! {
     TicketInvalid = "ticket_invalid", App, Ticket, Some(CloseCode::UNAUTHORIZED), 401, "The ticket is unknown, spent or too old: get a new one for each attempt.";
     Expired = "expired", App, Ticket, Some(CloseCode::EXPIRED), 401, "The credential has ended: get a new ticket, or refresh before it ends.";
     Revoked = "revoked", App, Ticket, Some(CloseCode::REVOKED), 401, "The backend revoked the credential: the user has to sign in again.";
-    UserMismatch = "user_mismatch", App, Never, Some(CloseCode::USER_MISMATCH), 403, "The credential is another user's: ask for a ticket of the user who is signed in.";
+    UserMismatch = "user_mismatch", App, Never, Some(CloseCode::USER_MISMATCH), 403, "The credential is another user's: get a ticket of the signed-in user.";
     Forbidden = "forbidden", App, Never, Some(CloseCode::FORBIDDEN), 403, "The credential does not grant this: add a grant to the ticket's or token's `channels`.";
     OriginRefused = "origin_refused", App, Never, None, 403, "Add the page's origin to the server's `origins`.";
     // Messages and requests.
     BadRequest = "bad_request", App, Never, Some(CloseCode::BAD_REQUEST), 400, "The message or request is malformed or in the wrong place.";
     UnknownType = "unknown_type", App, Never, None, 400, "The server does not know this message type: it may be older than the client.";
-    UnknownChannel = "unknown_channel", App, Never, None, 404, "No channel is called so: a name is `namespace:name`.";
+    UnknownChannel = "unknown_channel", App, Never, None, 404, "No channel has this name: a name is `namespace:name`.";
     Version = "version", App, Never, Some(CloseCode::VERSION), 400, "The server does not speak this protocol version: update the client or the server.";
     TooLarge = "too_large", App, Backoff, Some(CloseCode::TOO_LARGE), 413, "Send less: the message is over the size limit and was dropped.";
     InvalidUtf8 = "invalid_utf8", App, Backoff, Some(CloseCode::INVALID_UTF8), 400, "Send UTF-8 text.";
     Subscriptions = "subscriptions", App, Never, None, 400, "Leave a channel first: the connection holds as many as the server allows.";
     Sequence = "sequence", App, Backoff, None, 409, "The lane has a hole before this `seq`: move unanswered intents to a new lane.";
-    EpochMismatch = "epoch_mismatch", Server, Never, None, 409, "The offsets speak of a log that was replaced: load the list again.";
+    EpochMismatch = "epoch_mismatch", Server, Never, None, 409, "The offsets are of a log that was replaced: load the list again.";
     Conflict = "conflict", App, Never, None, 409, "The value was set meanwhile: read it and set it again.";
     // Limits.
     SlowConsumer = "slow_consumer", Network, Backoff, Some(CloseCode::SLOW_CONSUMER), 503, "The connection did not take its data in time; it resumes where it was.";
-    Timeout = "timeout", Network, Backoff, Some(CloseCode::TIMEOUT), 408, "Say `connect` within the deadline, and answer pings.";
+    Timeout = "timeout", Network, Backoff, Some(CloseCode::TIMEOUT), 408, "Send `connect` in time, and answer pings.";
     Flood = "flood", App, Backoff, Some(CloseCode::FLOOD), 429, "Send less often.";
-    Full = "full", App, Backoff, None, 429, "Too many of these are there already: try again when some are gone.";
+    Full = "full", App, Backoff, None, 429, "Too many of these exist already: try again when some are gone.";
     Connections = "connections", App, Backoff, Some(CloseCode::CONNECTIONS), 429, "Close other connections of this user, or raise the server's limit.";
     Replaced = "replaced", App, Never, Some(CloseCode::REPLACED), 409, "A newer connection of the same instance took over; nothing to do.";
     // The server's state.
     Restart = "restart", Server, Backoff, Some(CloseCode::RESTART), 503, "The server restarts; clients come back by themselves.";
     Busy = "busy", Server, Backoff, Some(CloseCode::TRY_LATER), 503, "The server has no room for this just now, and stored nothing of it: wait, then try again.";
-    StorageUnavailable = "storage_unavailable", Server, Backoff, Some(CloseCode::TRY_LATER), 503, "The server's store is away: try again with the same key.";
-    Internal = "internal", Server, Backoff, Some(CloseCode::INTERNAL), 500, "Something broke: report the request id to whoever runs the server.";
+    StorageUnavailable = "storage_unavailable", Server, Backoff, Some(CloseCode::TRY_LATER), 503, "The server's store is down: try again with the same key.";
+    Internal = "internal", Server, Backoff, Some(CloseCode::INTERNAL), 500, "The server failed: report the request id to its operator.";
     // REST.
     IdempotencyMismatch = "idempotency_mismatch", App, Never, None, 422, "This Idempotency-Key was used for another body: use a new key.";
     IdempotencyInFlight = "idempotency_in_flight", App, Backoff, None, 409, "The first request with this Idempotency-Key is still running: try again soon.";
@@ -198,7 +198,7 @@ error_codes! {
     MaxAttempts = "max_attempts", Network, Never, None, 500, "All attempts failed: call connect() to start again.";
     Network = "network", Network, Backoff, None, 500, "The server can't be reached: check the connection and the url.";
     OutboxFull = "outbox_full", App, Backoff, None, 500, "Too many calls wait for an answer: wait for some, or connect.";
-    SignedOut = "signed_out", App, Never, None, 500, "Nobody is signed in: set a user first.";
+    SignedOut = "signed_out", App, Never, None, 500, "No user is signed in: set one first.";
     Storage = "storage", Browser, Backoff, None, 500, "The browser gives no storage (private mode or quota): state lasts as long as the page.";
     TicketFailed = "ticket_failed", App, Backoff, None, 500, "The app's ticket function failed: see the error's cause.";
     TicketTimeout = "ticket_timeout", App, Backoff, None, 500, "The app's ticket function took too long: it must settle within its deadline.";
