@@ -255,7 +255,7 @@ async fn speak(
                 return;
             }
             () = peer.cut_off() => {
-                tracing::debug!("a link was cut: its reader took nothing, or others needed its place");
+                tracing::debug!("a link was closed: its client read nothing, or the server needed its place for others");
                 return;
             }
             () = peer.asked_to_look() => {}
@@ -268,7 +268,7 @@ async fn speak(
                 _ if peer.is_stuck() => {
                     metrics::counter!("tidings_slow_consumers_total", "transport" => "http")
                         .increment(1);
-                    tracing::debug!("a link whose reader took nothing of an answer was cut");
+                    tracing::debug!("a link was closed: its client read nothing of an answer");
                     return;
                 }
                 _ => {

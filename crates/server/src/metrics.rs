@@ -64,50 +64,65 @@ fn describe() {
     describe_counter!("tidings_frames_received_total", "Messages from clients, by transport.");
     describe_counter!("tidings_records_total", "Records that became durable.");
     describe_counter!("tidings_deliveries_total", "Records queued for live subscribers.");
-    describe_counter!("tidings_opened_total", "Connections begun, by transport; each poll is one.");
+    describe_counter!(
+        "tidings_opened_total",
+        "Connections opened, by transport; each poll counts as one."
+    );
     describe_counter!("tidings_refused_total", "Connections refused, by transport and code.");
     describe_counter!(
         "tidings_budget_refusals_total",
-        "What users asked for above their budgets, by kind."
+        "Calls of users above their budgets, by kind."
     );
     describe_counter!("tidings_auth_failures_total", "Credentials refused, by code.");
-    describe_counter!("tidings_shares_hit_total", "Times a share was used up, by share and whose.");
+    describe_counter!(
+        "tidings_shares_hit_total",
+        "Times a share was used up, by share and holder (address, user, key, all)."
+    );
     describe_counter!(
         "tidings_slow_consumers_total",
-        "Connections that took nothing in time, by transport."
+        "Connections closed because their client read too slowly, by transport."
     );
     describe_counter!("tidings_requests_total", "REST requests, by route and status.");
     describe_histogram!(
         "tidings_request_seconds",
         Unit::Seconds,
-        "From a REST request to its answer, by route."
+        "Time from a REST request to its answer, by route."
     );
     describe_histogram!(
         "tidings_publish_seconds",
         Unit::Seconds,
-        "From a write that is asked for to its records in every live subscriber's queue."
+        "Time from a write request to its records in every live subscriber's queue."
     );
     describe_histogram!(
         "tidings_store_commit_seconds",
         Unit::Seconds,
-        "One commit of the log, its sync included."
+        "Time of one commit of the log, with its sync."
     );
     describe_histogram!(
         "tidings_store_read_seconds",
         Unit::Seconds,
-        "One question to the log, by a connection that catches up or by REST."
+        "Time of one read of the log, by a connection that catches up or by REST."
     );
     describe_gauge!("tidings_store_up", "1 while PostgreSQL answers.");
     describe_counter!("tidings_store_reconnects_total", "Times PostgreSQL came back.");
     describe_gauge!("tidings_bus_up", "1 while Redis answers.");
     describe_counter!("tidings_bus_reconnects_total", "Times the connection to Redis broke.");
-    describe_counter!("tidings_bus_signals_total", "Signals between nodes, by way (in, out).");
-    describe_counter!("tidings_bus_lost_total", "Signals that found no room on their way out.");
-    describe_counter!("tidings_hole_reads_total", "Pages read because records were missing here.");
-    describe_counter!("tidings_polled_channels_total", "Heads of logs asked for by polls.");
+    describe_counter!(
+        "tidings_bus_signals_total",
+        "Messages between nodes, by direction (in, out)."
+    );
+    describe_counter!(
+        "tidings_bus_lost_total",
+        "Messages to other nodes that were dropped because the queue was full."
+    );
+    describe_counter!(
+        "tidings_hole_reads_total",
+        "Pages read because records of other nodes were missing."
+    );
+    describe_counter!("tidings_polled_channels_total", "Channels whose newest offset was polled.");
     describe_counter!(
         "tidings_poll_finds_total",
-        "Channels of which a poll found what no hint told."
+        "Channels in which a poll found records without a hint."
     );
     describe_histogram!("tidings_store_commit_writes", "Writes in one commit.");
 }

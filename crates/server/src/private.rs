@@ -106,8 +106,10 @@ pub(crate) fn tighten(folder: &Path) -> io::Result<()> {
     for one in open_to_others(folder)? {
         let mode = if one.path == folder { FOLDER } else { FILE };
         match fs::set_permissions(&one.path, fs::Permissions::from_mode(mode)) {
-            Ok(()) => tracing::warn!(%one, "others could read this; it is the server's own now"),
-            Err(error) => tracing::warn!(%one, %error, "others can read this: change its mode"),
+            Ok(()) => tracing::warn!(%one, "other users could read this: closed to them now"),
+            Err(error) => {
+                tracing::warn!(%one, %error, "other users can read this: run chmod as its owner")
+            }
         }
     }
     Ok(())

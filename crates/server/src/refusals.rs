@@ -46,7 +46,7 @@ impl Refusals {
         if self.of_proxy.set(()).is_ok() {
             tracing::warn!(
                 %address,
-                "a proxy at this address forwards clients' addresses and is not in `trusted_proxies`: all its clients have one share of each limit by address"
+                "a proxy at this address forwards clients' addresses and is not in `trusted_proxies`: all its clients share one limit by address"
             );
         }
     }

@@ -48,7 +48,7 @@ impl Bound {
                 | Self::Files
                 | Self::UserLinks,
                 _,
-            ) => "others need the place",
+            ) => "the server needed the place for other connections",
         }
     }
 
@@ -62,12 +62,14 @@ impl Bound {
                 "`limits.accept_queue`: new links of the address with most of them are closed"
             }
             (Self::Strangers, Full::Share) => {
-                "`limits.unauthenticated_per_address`: whoever has been silent longest is closed. If it is a proxy, name it in `trusted_proxies`"
+                "`limits.unauthenticated_per_address`: its link that has been silent longest is closed. If it is a proxy, name it in `trusted_proxies`"
             }
             (Self::Strangers, Full::All) => {
-                "`limits.unauthenticated`: of the address with most, whoever has been silent longest is closed"
+                "`limits.unauthenticated`: of the address with most, the link that has been silent longest is closed"
             }
-            (Self::Connections, _) => "`limits.connections`: further connections are told `busy`",
+            (Self::Connections, _) => {
+                "`limits.connections`: further connections are answered `busy`"
+            }
             (Self::Links, _) => {
                 "`limits.links`: links without a credential are closed, of the address with most first"
             }
@@ -75,19 +77,19 @@ impl Bound {
                 "the process may open no more files (`ulimit -n`): links without a credential are closed"
             }
             (Self::UserLinks, _) => {
-                "`limits.links_per_user`: the user's link that rested longest is closed"
+                "`limits.links_per_user`: the user's link that has been idle longest is closed"
             }
             (Self::Reads, Full::Share) => {
                 "`store.read_queue_each`: further reads are answered `busy`"
             }
             (Self::Reads, Full::All) => {
-                "`store.read_queue`: whoever has most reads waiting is answered `busy`"
+                "`store.read_queue`: the caller with most waiting reads is answered `busy`"
             }
             (Self::Writes, Full::Share) => {
                 "`store.write_queue_each`: further writes are answered `busy`"
             }
             (Self::Writes, Full::All) => {
-                "`store.write_queue`: whoever has most writes waiting is answered `busy`"
+                "`store.write_queue`: the caller with most waiting writes is answered `busy`"
             }
         }
     }

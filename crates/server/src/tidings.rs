@@ -307,7 +307,7 @@ async fn prepare(node: &Arc<Node>, retention: &Retention) {
     let listened = (&*node.shards).listened();
     for write in clock.into_iter().chain(in_use(&listened, now, retention)) {
         if let Err(error) = node.writer.commit(Principal::Server, write).await {
-            return tracing::warn!(%error, "what retention goes by could not be written");
+            return tracing::warn!(%error, "the clock of retention could not be stored");
         }
     }
 }

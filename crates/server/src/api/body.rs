@@ -60,7 +60,8 @@ async fn read(body: axum::body::Body, api: &Api, limit: usize) -> Result<Bytes, 
             Err(ApiError::new(ErrorCode::TooLarge, detail))
         }
         Ok(Err(_)) => {
-            let detail = "the body ended before its `Content-Length`, or its chunks are none";
+            let detail =
+                "the body ended before its `Content-Length`, or its chunked encoding is invalid";
             Err(ApiError::new(ErrorCode::BadRequest, detail))
         }
         Err(_) => {

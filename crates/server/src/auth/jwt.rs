@@ -245,13 +245,15 @@ impl Jwt {
         let header = Header::parse(token.header)?;
         let claims = BASE64.decode(token.claims).map_err(|_| no_jwt())?;
         let claims: Claims = serde_json::from_slice(&claims).map_err(|error| {
-            refused(format!("the token's claims are no good JSON object: {error}"))
+            refused(format!("the token's claims are not a valid JSON object: {error}"))
         })?;
         let rules = self.signer(&token, &header, claims.issuer()?.as_deref()).await?;
         claims.check_audience(rules)?;
         let identity = claims.identity(rules, wall)?;
         match self.is_anothers(&identity.user, rules) {
-            true => Err(refused("the token's `sub` begins as ids of another provider's users do")),
+            true => {
+                Err(refused("the token's `sub` begins with the `user_prefix` of another provider"))
+            }
             false => Ok(identity),
         }
     }

@@ -14,7 +14,7 @@ pub(super) fn doctor(new_epochs: bool, flags: &Flags) -> Result<(), Failure> {
     for warning in config.warnings(std::env::var("TIDINGS_API_KEY").ok().as_deref()) {
         println!("warning     {warning}");
     }
-    println!("settings    good");
+    println!("settings    valid");
     let files = Files::raise(&config);
     if files.suffice() {
         println!("open files  {} needed, allowed", files.needed);
@@ -39,7 +39,7 @@ pub(super) fn doctor(new_epochs: bool, flags: &Flags) -> Result<(), Failure> {
         report.channels, report.records, report.items, report.commits
     );
     if new_epochs {
-        println!("epochs      new; clients start fresh");
+        println!("epochs      new; clients reload all data");
     }
     store.health().map_err(|error| Failure::Refused(error.to_string()))?;
     if !report.damage.is_empty() {
@@ -50,7 +50,7 @@ pub(super) fn doctor(new_epochs: bool, flags: &Flags) -> Result<(), Failure> {
             "the log is damaged: restore the folder from a backup, then run `tidings doctor --new-epochs`".to_owned(),
         ));
     }
-    println!("checksums   good");
+    println!("checksums   valid");
     Ok(())
 }
 
@@ -59,13 +59,13 @@ fn access(before: &[OpenToOthers], after: &[OpenToOthers]) {
     for one in before {
         match after.contains(one) {
             true => println!(
-                "access      others can read {one}: it could not be changed, so change its mode"
+                "access      other users can read {one}, and its mode could not be changed: run chmod as its owner"
             ),
-            false => println!("access      others could read {one}: it is the server's own now"),
+            false => println!("access      other users could read {one}: closed to them now"),
         }
     }
     if before.is_empty() {
-        println!("access      nobody but the server's user and root");
+        println!("access      only the server's user and root");
     }
 }
 
@@ -79,10 +79,10 @@ fn shared(new_epochs: bool, connector: &Connector) -> Result<(), Failure> {
         println!("{line}");
     }
     if new_epochs {
-        println!("epochs      new; clients start fresh");
+        println!("epochs      new; clients reload all data");
     }
     if report.damage.is_empty() {
-        println!("log         checksums good, offsets dense");
+        println!("log         checksums valid, offsets without gaps");
         return Ok(());
     }
     for line in &report.damage {

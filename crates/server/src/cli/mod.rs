@@ -24,9 +24,9 @@ pub(crate) struct Cli {
 enum Command {
     /// Run a server.
     Serve(Serve),
-    /// Print a user's JWT, good for a day on a --dev server with the same data folder.
+    /// Print a JWT for a user, valid for a day on a --dev server with the same data folder.
     Token {
-        /// Whose.
+        /// The user id that the JWT names.
         #[arg(long)]
         user: String,
         #[command(flatten)]
@@ -34,21 +34,22 @@ enum Command {
     },
     /// Publish a notification.
     Publish(Publish),
-    /// Print what a user's connection receives, one message a line.
+    /// Connect as a user and print the messages received, one a line.
     Tail {
-        /// Whose inbox.
+        /// The user id whose inbox to follow.
         #[arg(long)]
         user: String,
-        /// Channels besides the inbox and system:all, such as room:42.
+        /// A channel to follow besides the inbox and system:all, such as room:42; may be given
+        /// several times.
         #[arg(long = "channel")]
         channels: Vec<String>,
         #[command(flatten)]
         server: Server,
     },
-    /// Check settings and data folder of a server that is not running.
+    /// Check the settings and the data folder or database. A server with a data folder must be
+    /// stopped first.
     Doctor {
-        /// Give every channel a new epoch: after the data folder was restored from a backup.
-        /// Clients start fresh.
+        /// Give every channel a new epoch, after a restore from a backup. Clients reload all data.
         #[arg(long)]
         new_epochs: bool,
         #[command(flatten)]
@@ -58,23 +59,24 @@ enum Command {
 
 #[derive(Debug, Args)]
 struct Serve {
-    /// For development: API key `dev`, tokens for anybody, pages of this machine. On loopback only.
+    /// Run for development: the API key is `dev`, `POST /dev/tokens` returns a JWT for any user,
+    /// and pages of this machine may connect. Listens on loopback only.
     #[arg(long)]
     dev: bool,
-    /// Where to listen [default: 127.0.0.1:8787]
+    /// The address and port to listen on [default: 127.0.0.1:8787]
     #[arg(long)]
     listen: Option<SocketAddr>,
     #[command(flatten)]
     folder: Folder,
 }
 
-/// Which data folder.
+/// The data folder and the settings file.
 #[derive(Debug, Args)]
 struct Folder {
     /// The data folder [default: tidings-data]
     #[arg(long)]
     data: Option<PathBuf>,
-    /// A settings file.
+    /// The settings file.
     #[arg(long)]
     config: Option<PathBuf>,
 }
@@ -88,44 +90,44 @@ impl Folder {
 #[derive(Debug, Args)]
 #[command(group = clap::ArgGroup::new("to").required(true))]
 struct Publish {
-    /// To one user; may be given several times.
+    /// The user id of a recipient; may be given several times.
     #[arg(long, group = "to")]
     user: Vec<String>,
-    /// To the subscribers of a topic.
+    /// Send to the subscribers of this topic.
     #[arg(long, group = "to")]
     topic: Option<String>,
-    /// To everyone.
+    /// Send to all users.
     #[arg(long, group = "to")]
     everyone: bool,
     /// The app's name for this sort of notification.
     #[arg(long = "type", default_value = "message")]
     kind: String,
-    /// One line.
+    /// The title: one line of text.
     #[arg(long)]
     title: String,
-    /// A few more.
+    /// More lines of text below the title.
     #[arg(long)]
     message: Option<String>,
-    /// Where it leads: http(s) or relative.
+    /// The page it links to: http(s) or relative.
     #[arg(long)]
     url: Option<String>,
-    /// JSON for the app.
+    /// Other data for the app, as JSON.
     #[arg(long)]
     data: Option<String>,
-    /// Idempotency-Key: the same key publishes once.
+    /// The Idempotency-Key: repeated publishes with the same key are stored once.
     #[arg(long)]
     key: Option<String>,
     #[command(flatten)]
     server: Server,
 }
 
-/// Which server, and how to be let in.
+/// The server to call, and the credential.
 #[derive(Debug, Args)]
 struct Server {
-    /// Its address.
+    /// The URL of the server.
     #[arg(long, default_value = "http://127.0.0.1:8787")]
     server: String,
-    /// An API key; the default is that of --dev servers.
+    /// The API key; the default works with --dev servers.
     #[arg(long, env = "TIDINGS_API_KEY", hide_env_values = true, default_value = "dev")]
     api_key: String,
 }

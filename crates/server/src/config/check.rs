@@ -41,7 +41,7 @@ impl Config {
         });
         for (key, texts) in own.into_iter().chain(others) {
             if let Some(text) = texts.iter().find(|text| text.is_empty() || text.trim() != **text) {
-                let why = format!("holds {text:?}: it is compared exactly, and no token says that");
+                let why = format!("holds {text:?}: it is compared exactly, so no token can match");
                 return refused(key, why);
             }
         }
@@ -51,7 +51,7 @@ impl Config {
         if !auth.cookie.bytes().all(is_token) {
             return refused(
                 "auth.cookie",
-                format!("is {:?}, which no cookie is named", auth.cookie),
+                format!("is {:?}, which is not a valid cookie name", auth.cookie),
             );
         }
         if !auth.cookie.is_empty() {
@@ -60,7 +60,7 @@ impl Config {
             };
             if let Some(origin) = self.origins.iter().find(anybodys) {
                 let why = format!(
-                    "needs `origins` by name: with {origin:?} every page could speak for the user"
+                    "needs `origins` by name: with {origin:?} every page could act as the user"
                 );
                 return refused("auth.cookie", why);
             }
@@ -83,9 +83,9 @@ impl Config {
         let mut warn = |text: &str| warnings.push(text.to_owned());
         if !self.dev {
             if self.origins.iter().any(|origin| origin == "*") {
-                warn("`origins` lets every page in");
+                warn("`origins` accepts pages of every site: name your own");
                 if self.origins.len() > 1 {
-                    warn("`origins` names pages besides \"*\", which means nothing");
+                    warn("`origins` names pages besides \"*\": they have no effect");
                 }
             }
             if self.auth.api_keys.is_empty() && api_key.is_none_or(str::is_empty) {
@@ -105,24 +105,24 @@ impl Config {
             }
             if !verifies && (!self.auth.issuer.is_empty() || !self.auth.audience.is_empty()) {
                 warn(
-                    "`auth.issuer` and `auth.audience` are looked at in JWTs only, and neither `auth.jwt` nor `auth.jwks_url` is set",
+                    "`auth.issuer` and `auth.audience` apply to JWTs only, and neither `auth.jwt` nor `auth.jwks_url` is set",
                 );
             }
             if !self.dev_hosts.is_empty() {
-                warn("`dev_hosts` is looked at with --dev only");
+                warn("`dev_hosts` has an effect with --dev only");
             }
         }
         let sites: Vec<_> = self.origins.iter().filter_map(|origin| Site::parse(origin)).collect();
         if sites.iter().any(Site::is_anybodys) {
-            warn("`origins` names \"null\" or \"file://\": any site can make pages of those");
+            warn(
+                "`origins` names \"null\" or \"file://\": any site can make pages with that origin",
+            );
         }
         if (1..sites.len()).any(|at| sites[..at].contains(&sites[at])) {
             warn("`origins` names one page twice");
         }
         if self.trusted_proxies.iter().any(|network| network.is_everybody()) {
-            warn(
-                "`trusted_proxies` trusts everybody: whoever reaches this server can claim any address",
-            );
+            warn("`trusted_proxies` trusts every address: any client can claim any address");
         }
         let plain = |url: &str| {
             reqwest::Url::parse(url).is_ok_and(|url| {
@@ -132,18 +132,18 @@ impl Config {
         };
         if self.auth.all_providers().any(|one| plain(&one.jwks_url)) {
             warn(
-                "a `jwks_url` is plain HTTP: whoever is on the way can put keys of their own there",
+                "a `jwks_url` is plain HTTP: an attacker on the network can replace its keys. Use https://",
             );
         }
         let prefixes: Vec<_> = self.auth.all_providers().map(|one| one.user_prefix).collect();
         if (1..prefixes.len()).any(|at| prefixes[..at].contains(&prefixes[at])) {
             warn(
-                "two of `auth.providers` have one `user_prefix`: each speaks for the users of the other",
+                "two of `auth.providers` have one `user_prefix`: each can issue tokens for the users of the other",
             );
         }
         if !self.store.ca_file.as_os_str().is_empty() && !self.store.url.0.contains("sslmode=") {
             warn(
-                "`store.ca_file` is looked at only where `store.url` asks for TLS (sslmode=require)",
+                "`store.ca_file` has an effect only if `store.url` asks for TLS (sslmode=require)",
             );
         }
         warnings.extend(self.shares_that_are_all());
@@ -177,7 +177,7 @@ impl Config {
         ];
         let all = shares.into_iter().filter(|((_, each), (_, total))| each >= total);
         all.map(|((share, _), (total, _))| {
-            format!("`{share}` is not below `{total}`: one alone can take all of it")
+            format!("`{share}` is not below `{total}`: a single caller can use it up")
         })
     }
 }
@@ -218,15 +218,18 @@ fn check_api_keys(keys: &[ApiKeySetting]) -> Result<(), ConfigError> {
         }
         // Idempotency keys are stored under this name.
         if !names.insert(name) {
-            return refused("auth.api_keys.name", format!("{name:?} is there twice"));
+            return refused("auth.api_keys.name", format!("{name:?} is used twice"));
         }
         let hash = sha256.to_ascii_lowercase();
         if hash == HASH_OF_NOTHING {
-            let why = format!("of {name:?} is that of an empty text: hash the key itself");
+            let why = format!("of {name:?} is the hash of an empty text: hash the key itself");
             return refused("auth.api_keys.sha256", why);
         }
         if !hashes.insert(hash) {
-            return refused("auth.api_keys.sha256", format!("of {name:?} is another key's, too"));
+            return refused(
+                "auth.api_keys.sha256",
+                format!("of {name:?} is the hash of another key, too"),
+            );
         }
     }
     Ok(())
@@ -235,7 +238,8 @@ fn check_api_keys(keys: &[ApiKeySetting]) -> Result<(), ConfigError> {
 fn check_jwt(keys: &[JwtSetting]) -> Result<(), ConfigError> {
     for key in keys {
         if key.kid.as_ref().is_some_and(String::is_empty) {
-            let why = "holds an empty `kid`: leave it out for tokens of any".to_owned();
+            let why =
+                "holds an empty `kid`: leave it out to accept tokens with any `kid`".to_owned();
             return Err(ConfigError::Value("auth.jwt", why));
         }
     }
@@ -264,13 +268,13 @@ fn check_providers(auth: &AuthSettings) -> Result<(), ConfigError> {
     let mut issuers = HashSet::new();
     for one in auth.all_providers() {
         if one.issuer.is_empty() {
-            let why = "must be there with `auth.providers`, for each of them and for the keys beside them: \
-                       else one could issue tokens in the name of another";
+            let why = "must be set for each of `auth.providers` and for the keys beside them: \
+                       else one provider could issue tokens in the name of another";
             return refused("auth.issuer", why.to_owned());
         }
         for issuer in one.issuer {
             if !issuers.insert(issuer.clone()) {
-                return refused("auth.issuer", format!("{issuer:?} is two providers'"));
+                return refused("auth.issuer", format!("{issuer:?} is named by two providers"));
             }
         }
     }

@@ -63,7 +63,7 @@ pub enum ConfigError {
     Value(&'static str, String),
     /// `--dev` with an address that other machines can reach.
     #[error(
-        "--dev opens this server to everybody who can reach it, so it listens on loopback only: {0} is not"
+        "--dev gives every client all rights, so the server listens on loopback only: {0} is not a loopback address"
     )]
     PublicDev(SocketAddr),
 }
@@ -186,8 +186,7 @@ impl Config {
         }
         if url.is_empty() && !self.bus.url.0.is_empty() {
             let why =
-                "needs `store.url`: servers that share no log have nothing to tell each other"
-                    .to_owned();
+                "needs `store.url`: servers without a shared log have no use for a bus".to_owned();
             return Err(ConfigError::Value("bus.url", why));
         }
         if self.store.connections < 2 {

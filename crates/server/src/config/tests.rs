@@ -149,11 +149,11 @@ fn wrong_settings_say_which_and_why() {
         ),
         (
             "[[auth.api_keys]]\nname = \"a\"\nsha256 = \"aa\"\n[[auth.api_keys]]\nname = \"a\"\nsha256 = \"bb\"",
-            "there twice",
+            "is used twice",
         ),
         (
             "[[auth.api_keys]]\nname = \"a\"\nsha256 = \"aa\"\n[[auth.api_keys]]\nname = \"b\"\nsha256 = \"AA\"",
-            "another key's",
+            "the hash of another key",
         ),
         ("[[auth.jwt]]\nalgorithm = \"HS256\"\nkid = \"\"\nsecret = \"x\"", "kid"),
         ("[log]\nformat = \"xml\"", "format"),
@@ -304,21 +304,21 @@ fn what_may_hurt_is_said_at_start() {
     let told = |file: &str| load(file, &[]).unwrap().warnings(key);
     assert_eq!(told(""), [""; 0]);
     for (file, text) in [
-        ("origins = [\"*\"]", "lets every page in"),
-        ("origins = [\"*\", \"https://a.example\"]", "means nothing"),
+        ("origins = [\"*\"]", "accepts pages of every site"),
+        ("origins = [\"*\", \"https://a.example\"]", "have no effect"),
         ("origins = [\"null\"]", "any site can make"),
         ("origins = [\"https://a.example\", \"https://A.example:443\"]", "twice"),
         ("dev_hosts = [\"box.example\"]", "with --dev only"),
-        ("trusted_proxies = [\"0.0.0.0/0\"]", "trusts everybody"),
+        ("trusted_proxies = [\"0.0.0.0/0\"]", "trusts every address"),
         ("[auth]\njwks_url = \"http://idp.example/keys\"", "plain HTTP"),
         ("[auth]\njwks_url = \"https://idp.example/keys\"", "made for other services"),
-        ("[auth]\nissuer = [\"https://idp.example\"]", "looked at in JWTs only"),
+        ("[auth]\nissuer = [\"https://idp.example\"]", "apply to JWTs only"),
         (
             "[auth]\nissuer = [\"a\"]\njwks_url = \"https://a/\"\n[[auth.providers]]\nissuer = [\"b\"]\nuser_prefix = \"\"\njwks_url = \"https://b/\"",
-            "speaks for the users of the other",
+            "can issue tokens for the users of the other",
         ),
         ("[store]\nurl = \"postgres://db/t\"\nca_file = \"/ca.pem\"", "store.ca_file"),
-        ("[limits]\naccept_queue = 4096", "one alone can take all"),
+        ("[limits]\naccept_queue = 4096", "a single caller can use it up"),
         ("[limits]\nunauthenticated_per_address = 20000", "`limits.unauthenticated_per_address`"),
         ("[limits]\nconnections_per_user = 100000", "`limits.connections_per_user`"),
         ("[store]\nread_queue_each = 16384", "`store.read_queue_each`"),
@@ -349,9 +349,9 @@ fn several_providers_have_issuers_of_their_own_and_say_what_their_users_are_call
         (provider("\"a\"", ""), "user_prefix"),
         (provider("", "user_prefix = \"\""), "auth.issuer"),
         (provider("\"\"", "user_prefix = \"\""), "auth.providers.issuer"),
-        (format!("{a}{a}"), "\"a\" is two providers'"),
+        (format!("{a}{a}"), "\"a\" is named by two providers"),
         (format!("{first}{a}"), "in the name of another"),
-        (format!("{first}issuer = [\"a\"]\n{a}"), "\"a\" is two providers'"),
+        (format!("{first}issuer = [\"a\"]\n{a}"), "\"a\" is named by two providers"),
         (provider("\"a\"", "user_prefix = \"a\\n\""), "auth.providers.user_prefix"),
         ("[[auth.providers]]\nissuer = [\"a\"]\nuser_prefix = \"\"".to_owned(), "needs keys"),
     ] {

@@ -138,7 +138,7 @@ impl Thread {
             let event = match self.parts.store.read(&queries) {
                 Ok(answers) => Event::Read { request, answers },
                 Err(error) => {
-                    tracing::debug!(%error, "what others wrote could not be read yet");
+                    tracing::debug!(%error, "records of other nodes could not be read yet");
                     Event::ReadFailed { request }
                 }
             };

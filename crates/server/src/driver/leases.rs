@@ -321,7 +321,7 @@ impl Thread {
                         self.parts.registry.end(claim.connection.number);
                     }
                     Err(error) => {
-                        tracing::debug!(%error, "connections could not be counted anew yet");
+                        tracing::debug!(%error, "connections could not be recounted yet");
                         self.claim_at = Instant::now() + AGAIN;
                         return;
                     }

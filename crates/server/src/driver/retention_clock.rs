@@ -102,11 +102,11 @@ fn log(news: Option<News>) {
         Some(News::Doubted { away }) => {
             tracing::warn!(
                 away_ms = away,
-                "by the wall clock the server was away for long: what is kept ages by that once the clock was steady for retention.clock_trust_ms"
+                "by the wall clock the server was away for long: the time counts for retention once the clock was steady for retention.clock_trust_ms"
             );
         }
         Some(News::Trusted { away }) => {
-            tracing::info!(away_ms = away, "the time away counts for what is kept");
+            tracing::info!(away_ms = away, "the time away counts for retention");
         }
     }
 }

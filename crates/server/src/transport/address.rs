@@ -69,12 +69,13 @@ impl Address {
             }
         }
         if let Some(id) = headers.get("last-event-id") {
-            let id = id.to_str().map_err(|_| bad("`Last-Event-ID` is none of this server's"))?;
+            let id =
+                id.to_str().map_err(|_| bad("`Last-Event-ID` was not issued by this server"))?;
             if id == ENDED {
                 return Err(Refused::new(ErrorCode::Replaced, "this stream has ended for good"));
             }
             if id.len() > ID_BYTES {
-                return Err(bad("`Last-Event-ID` is none of this server's"));
+                return Err(bad("`Last-Event-ID` was not issued by this server"));
             }
             let (places, token) = id.split_once('~').unwrap_or((id, ""));
             cursor = Some(places.to_owned());
@@ -218,7 +219,7 @@ fn cursors(text: &str) -> Result<Vec<Option<Cursor>>, Refused> {
     places
         .take(CHANNELS + 3)
         .collect::<Option<_>>()
-        .ok_or_else(|| bad("the cursor is none of this server's"))
+        .ok_or_else(|| bad("the cursor was not issued by this server"))
 }
 
 /// Sets a parameter that has one value. Two values are refused: the server does not guess which one

@@ -258,7 +258,7 @@ async fn no_provider_speaks_for_anothers_users() {
         (token(b'a', "b".into(), "1"), "signature is not valid"),
         (token(b'a', "c".into(), "1"), "is not accepted"),
         (token(b'a', Value::Null, "1"), "has no `iss`"),
-        (token(b'a', "a".into(), "b|1"), "another provider's users"),
+        (token(b'a', "a".into(), "b|1"), "`user_prefix` of another provider"),
         (token(b'b', "b".into(), ""), "must be a user id"),
     ] {
         let refused = jwt.verify(&token, Clock::wall()).await.unwrap_err();

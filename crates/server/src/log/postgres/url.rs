@@ -123,7 +123,7 @@ fn fate(name: &str, value: &str) -> Fate {
         }
         "sslcrl" | "sslcrldir" => Fate::Refused("is not supported: revocation lists are not read"),
         "require_auth" => Fate::Refused(
-            "is not supported: with sslmode=require and channel_binding=require nobody between can learn the password",
+            "is not supported: with sslmode=require and channel_binding=require no attacker on the network can learn the password",
         ),
         "passfile" | "service" | "servicefile" => {
             Fate::Refused("is not read: write what it says into the URL, in TIDINGS_STORE_URL")

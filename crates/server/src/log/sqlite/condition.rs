@@ -31,7 +31,7 @@ impl Condition {
     /// Nothing is written any more.
     pub(super) fn fail(&self, why: &str) {
         if self.failed.set(why.to_owned()).is_ok() {
-            tracing::error!(why, "the log stopped writing; repair what is wrong, then restart");
+            tracing::error!(why, "the log stopped writing: repair the cause, then restart");
         }
     }
 
