@@ -205,7 +205,7 @@ impl Context {
             self.ask(Command::Wipe { user, all: false });
         }
         if discarded > 0 {
-            let detail = "the ticket function said so, and what was not sent yet is thrown away";
+            let detail = "the ticket function named no user: unsent changes were discarded";
             self.report(Error::new(ErrorCode::SignedOut, detail));
         }
     }

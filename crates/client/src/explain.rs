@@ -13,12 +13,12 @@ pub(crate) fn explain(state: &State, cx: &Context, now: Now) -> String {
     let mut text = String::from(match status {
         Status::Closed => "Closed by close(): create a new client.",
         Status::Connected if state.is_live() => "Connected and up to date.",
-        Status::Connected => "Connected, catching up with what was missed.",
+        Status::Connected => "Connected, loading missed messages.",
         Status::Connecting => "Connecting.",
         Status::Failed => "Gave up; connect() starts again.",
-        Status::Idle => "Not connected, because nothing asks for a connection.",
+        Status::Idle => "Not connected: nothing asks for a connection.",
         Status::Offline => "The browser says there is no network; tries again",
-        Status::SignedOut => "Not connected, because nobody is signed in.",
+        Status::SignedOut => "Not connected: no user is signed in.",
         Status::Waiting => "Not connected; tries again",
     });
     if let Some(at) = state.retry_at() {

@@ -55,8 +55,7 @@ impl Client {
     /// The app signs out with unsent intents while there is no connection: reports what signing out
     /// waits for, and retries at once.
     pub(crate) fn hurry_out(&mut self) {
-        let detail =
-            "signing out waits up to 5 s to send what is unsent; with `discard` it does not";
+        let detail = "sign-out waits up to 5 s to send changes; `discard` skips that";
         self.cx.report(Error::new(ErrorCode::Network, detail));
         if self.state.retry_at().is_some() {
             self.on(Input::RetryNow);

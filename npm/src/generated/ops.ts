@@ -68,7 +68,7 @@ export type Mark = 'seen' | 'read' | 'unread' | 'archived' | 'unarchived'
 export const TICKET = 0
 /** A JWT. */
 export const TOKEN = 1
-/** Nothing: nobody is signed in. */
+/** Nothing: no user is signed in. */
 export const NOBODY = 2
 /** It failed; the text says why. */
 export const FAILURE = 3
@@ -193,7 +193,7 @@ export const ERROR = 37
 export const INTENT_DONE = 38
 /** The intent was refused. */
 export const INTENT_REFUSED = 39
-/** Signing out is done, and so many unsent intents were thrown away. */
+/** Signing out is done, and so many unsent intents were discarded. */
 export const SIGNED_OUT = 40
 /** Write a cache. */
 export const SAVE_CACHE = 64

@@ -154,7 +154,7 @@ impl Open {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
         loop {
             if self.queue.len() > QUEUE {
-                let reason = format!("the link took none of {QUEUE} messages");
+                let reason = format!("the network took none of the last {QUEUE} messages");
                 return Poll::Ready(self.closed(ABNORMAL, reason));
             }
             self.poll_write(cx);

@@ -104,9 +104,7 @@ impl Ledger {
         if stored != expected {
             let (lost, more) = (expected.difference(&stored), stored.difference(&expected));
             let (lost, more): (Vec<_>, Vec<_>) = (lost.take(3).collect(), more.take(3).collect());
-            return Err(format!(
-                "the list lacks {lost:?} and has {more:?} that nobody was told of"
-            ));
+            return Err(format!("the list lacks {lost:?} and has {more:?} that no event reported"));
         }
         Ok(())
     }

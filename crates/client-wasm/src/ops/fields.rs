@@ -15,7 +15,7 @@ pub const MARKS: &[&str] = &["seen", "read", "unread", "archived", "unarchived"]
 pub const GIVEN: &[(&str, &str)] = &[
     ("TICKET", "A one-time ticket."),
     ("TOKEN", "A JWT."),
-    ("NOBODY", "Nothing: nobody is signed in."),
+    ("NOBODY", "Nothing: no user is signed in."),
     ("FAILURE", "It failed; the text says why."),
 ];
 

@@ -247,7 +247,7 @@ said_ops! {
     INTENT_DONE = 6 (intent; stored: Option<JsonText<RawStored>>)
     /// The intent was refused.
     INTENT_REFUSED = 7 (intent; error: JsonText<RawError>)
-    /// Signing out is done, and so many unsent intents were thrown away.
+    /// Signing out is done, and so many unsent intents were discarded.
     SIGNED_OUT = 8 (discarded;)
 }
 

@@ -283,7 +283,7 @@ impl Context {
     /// `loadMore` of a channel.
     pub(crate) fn older(&mut self, channel: &Channel, intent: u64) {
         let Some(index) = self.channels.find(channel) else {
-            self.refuse(intent, ErrorCode::NotFound, "nobody reads this channel");
+            self.refuse(intent, ErrorCode::NotFound, "this channel is not subscribed");
             return;
         };
         let Some(room) = self.channels.rooms.get_mut(index) else { return };

@@ -98,7 +98,7 @@ impl Context {
 
     /// Storage did not answer in time: the intents that wait for it are sent all the same.
     pub(crate) fn persist_overdue(&mut self) {
-        self.report(Error::new(ErrorCode::Storage, "an intent was not kept in time"));
+        self.report(Error::new(ErrorCode::Storage, "an intent was not saved in time"));
         self.outbox.persisted(u64::MAX);
     }
 
@@ -300,7 +300,7 @@ impl Intents {
             // A row that can't be read still has its `seq`, which a `void` must give up: the lane
             // would have a hole otherwise.
             let doom = row.is_none().then(|| {
-                let detail = "an intent of an earlier visit can't be read any more";
+                let detail = "a saved intent of an older page is unreadable";
                 Box::new(Error::new(ErrorCode::Storage, detail))
             });
             let (at, body, refused) = match row {

@@ -34,7 +34,7 @@ const ADDRESS_MAX: usize = 20;
 /// Milliseconds between a wish to follow another channel and doing so: pages ask for several at once.
 const GATHER: u64 = 20;
 /// Something else than a server answered, such as a network that wants its users to sign in.
-const FOREIGN: &str = "the answer to a poll is none of a Tidings server";
+const FOREIGN: &str = "the poll's answer is not of a Tidings server";
 /// What a transport that simply ended is closed with.
 const ABNORMAL: u16 = CloseCode::ABNORMAL.0;
 
