@@ -365,7 +365,7 @@ export function client(options: TidingsOptions, bundled: Bundled): Tidings {
 /** Explains the state while there is no core, or only its first part. */
 function explained({ status, error }: Connection): string {
   if (error !== null) return `${error.message} connect() tries again.`
-  if (status === 'signed-out') return 'Nobody is signed in: setUser() connects.'
+  if (status === 'signed-out') return 'Signed out: setUser() connects.'
   if (status === 'closed') return closed().message
   return status === 'idle' ? 'Nobody subscribed, or called connect().' : `It is ${status}.`
 }

@@ -144,7 +144,7 @@ function route({ issue, logger }: Needs, passes: Passes, { origins }: RouteOptio
       logger.error(`tidings: no ticket: the function given to ticketHandler threw: ${messageOf(thrown)}`, thrown)
       return problem(500, 'internal', 'The app failed to say who asks: its log says why.', shared)
     }
-    if (who === null) return problem(401, 'unauthorized', 'Nobody is signed in.', shared)
+    if (who === null) return problem(401, 'unauthorized', 'No user is signed in.', shared)
     try {
       return { status: 200, headers: { ...JSON_BODY, ...shared }, body: await issue(who) }
     } catch (thrown) {
@@ -159,7 +159,7 @@ function route({ issue, logger }: Needs, passes: Passes, { origins }: RouteOptio
 function named(given: Identified): Identity | null {
   const { user } = given ?? {}
   if (user === undefined || user === null || user === '') return null
-  if (!isText(user)) throw new TypeError('`user` must be a user id, or null when nobody is signed in')
+  if (!isText(user)) throw new TypeError('`user` must be a user id, or null when no user is signed in')
   return { ...given, user }
 }
 
