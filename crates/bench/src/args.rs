@@ -6,55 +6,55 @@ use clap::{Parser, ValueEnum};
 
 /// Benches of Tidings beside a Node `ws` server, in one run on one machine.
 #[derive(Debug, Parser)]
-#[command(name = "cargo xtask bench")]
+#[command(name = "bench", bin_name = "cargo xtask bench")]
 pub(crate) struct Args {
-    /// What to measure. Default: everything.
-    #[arg(long, value_enum, num_args = 1.., value_name = "WHAT")]
+    /// The benches to run. Default: all.
+    #[arg(long, value_enum, num_args = 1.., value_name = "BENCH")]
     pub(crate) only: Vec<Bench>,
-    /// Runs of each; the median counts.
+    /// Runs of each bench; the median is reported.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=25))]
     pub(crate) runs: u32,
-    /// Idle connections.
+    /// Number of idle connections.
     #[arg(long, default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(100..=50_000))]
     pub(crate) connections: u32,
-    /// Subscribers of the fan-out.
+    /// Number of subscribers in the fan-out bench.
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=50_000))]
     pub(crate) subscribers: u32,
-    /// Bytes of the app's payload, in fan-out and publish.
+    /// Size of the app's payload in bytes, in the fan-out and publish benches.
     #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=4_096))]
     pub(crate) bytes: u32,
-    /// Publishers at once, in the publish bench.
+    /// Number of concurrent publishers in the publish bench.
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=256))]
     pub(crate) publishers: u32,
-    /// Seconds measured for each figure, after one of warming up.
+    /// Measured seconds for each figure, after a second of warm-up.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=60))]
     pub(crate) seconds: u32,
-    /// A server binary. Default: this workspace's, built in release mode.
+    /// The server binary. Default: this workspace's, built in release mode.
     #[arg(long)]
     pub(crate) server: Option<PathBuf>,
-    /// Where the figures go as JSON.
+    /// The file to write the figures to, as JSON.
     #[arg(long, default_value = "target/bench/latest.json")]
     pub(crate) json: PathBuf,
-    /// A file whose table of figures is written anew, between `<!-- bench -->` and `<!-- /bench
-    /// -->`; needs everything measured.
+    /// The file in which to replace the table of figures, between `<!-- bench -->` and
+    /// `<!-- /bench -->`. Needs all benches.
     #[arg(long, value_name = "README.md", conflicts_with = "only")]
     pub(crate) readme: Option<PathBuf>,
 }
 
-/// What can be measured.
+/// The benches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Bench {
-    /// Memory of connections that wait.
+    /// Memory of idle connections.
     Idle,
-    /// Deliveries of everyone-messages over WebSocket, and the CPU of each.
+    /// Broadcast deliveries per second over WebSocket, and the CPU time of each.
     Fanout,
-    /// The same as server-sent events, beside WebSocket.
+    /// Broadcast deliveries per second over server-sent events, compared with WebSocket.
     Sse,
-    /// Durable publishes.
+    /// Durable publishes per second.
     Publish,
-    /// Durable publishes on PostgreSQL, beside SQLite.
+    /// Durable publishes per second on PostgreSQL, compared with SQLite.
     Postgres,
-    /// Connects of users while somebody attacks, beside the same without.
+    /// Connect latency of users during an attack, compared with none.
     Fair,
 }
 
