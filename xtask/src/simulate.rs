@@ -18,7 +18,7 @@ const SHIPPED: [&str; 3] = ["crates/server", "crates/client-wasm", "crates/clien
 
 /// `cargo xtask simulate …`, with the simulation's own options.
 pub(crate) fn run(args: &[OsString]) -> Result<(), Failure> {
-    let planted = args.iter().any(|arg| arg == "--planted" || arg == "--plant");
+    let planted = args.iter().any(|arg| arg.to_string_lossy().starts_with("--plant"));
     crate::cargo::in_the_open(simulation(planted).args(args))
 }
 

@@ -6,6 +6,7 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
 };
 
+use clap::Parser;
 use tidings_simulation::{
     run::{self, Outcome},
     tally::Tally,
@@ -14,61 +15,39 @@ use tidings_simulation::{
 /// Broken seeds that are reported before the program stops.
 const BROKEN_MAX: usize = 20;
 
-/// The command line.
-#[derive(Debug)]
-enum Asked {
-    /// A range of seeds.
-    Seeds { start: u64, seeds: u64 },
-    /// One seed, with its trace; with a planted fault, if one is named.
-    Replay { seed: u64, plant: Option<String> },
-    /// Every planted fault, each until it is caught.
-    Planted { start: u64, seeds: u64 },
+/// Tests both cores in virtual time. Each seed is one world with its own faults.
+#[derive(Debug, Parser)]
+#[command(name = "simulate", bin_name = "cargo xtask simulate")]
+struct Args {
+    /// Number of seeds to run [default: 1000, or up to 500 for each fault with --planted]
+    #[arg(long, value_name = "N")]
+    seeds: Option<u64>,
+    /// The first seed.
+    #[arg(long, value_name = "SEED", default_value_t = 0)]
+    start: u64,
+    /// Run one seed and print its trace.
+    #[arg(long, value_name = "SEED", conflicts_with_all = ["planted", "seeds", "start"])]
+    replay: Option<u64>,
+    /// Plant this fault in the replayed seed.
+    #[arg(long, value_name = "FAULT", requires = "replay")]
+    plant: Option<String>,
+    /// Plant each known fault in turn, and run seeds until one of them catches it.
+    #[arg(long)]
+    planted: bool,
 }
 
 /// Number of seeds after which every kind of event must have occurred.
 const ENOUGH: u64 = 1_000;
 
-const USAGE: &str =
-    "simulate [--seeds N] [--start S] | --replay SEED [--plant FAULT] | --planted [--seeds N]";
-
 fn main() -> ExitCode {
-    let asked = match asked(std::env::args().skip(1)) {
-        Ok(asked) => asked,
-        Err(why) => {
-            println!("{why}\n{USAGE}");
-            return ExitCode::from(2);
-        }
-    };
-    let holds = match asked {
-        Asked::Replay { seed, plant: Some(name) } => plant(&name) && replay(seed),
-        Asked::Replay { seed, plant: None } => replay(seed),
-        Asked::Seeds { start, seeds } => simulate(start, seeds),
-        Asked::Planted { start, seeds } => planted(start, seeds),
+    let Args { seeds, start, replay: seed, plant: fault, planted: with_faults } = Args::parse();
+    let holds = match (seed, fault) {
+        (Some(seed), Some(name)) => plant(&name) && replay(seed),
+        (Some(seed), None) => replay(seed),
+        (None, _) if with_faults => planted(start, seeds.unwrap_or(500)),
+        (None, _) => simulate(start, seeds.unwrap_or(1_000)),
     };
     if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-}
-
-fn asked(mut words: impl Iterator<Item = String>) -> Result<Asked, String> {
-    let (mut start, mut seeds, mut replay, mut plant, mut planted) = (0, None, None, None, false);
-    while let Some(word) = words.next() {
-        let mut number = || {
-            let value = words.next().and_then(|value| value.parse().ok());
-            value.ok_or_else(|| format!("`{word}` wants a number"))
-        };
-        match word.as_str() {
-            "--seeds" => seeds = Some(number()?),
-            "--start" => start = number()?,
-            "--replay" => replay = Some(number()?),
-            "--plant" => plant = words.next(),
-            "--planted" => planted = true,
-            _ => return Err(format!("what is `{word}`?")),
-        }
-    }
-    Ok(match (replay, planted) {
-        (Some(seed), _) => Asked::Replay { seed, plant },
-        (None, true) => Asked::Planted { start, seeds: seeds.unwrap_or(500) },
-        (None, false) => Asked::Seeds { start, seeds: seeds.unwrap_or(1_000) },
-    })
 }
 
 /// Runs one seed with a readable trace.
@@ -116,7 +95,7 @@ fn simulate(start: u64, seeds: u64) -> bool {
     }
     let broken = outcome.broken.len() as u64;
     if outcome.seeds >= ENOUGH && outcome.tally.missing().next().is_some() {
-        println!("{ENOUGH} seeds in which something never happens prove nothing of it");
+        println!("some events never happened: {ENOUGH} seeds without an event don't test it");
         return false;
     }
     let held = outcome.seeds - broken;
@@ -144,7 +123,7 @@ fn plant(name: &str) -> bool {
     let fault = Planted::ALL.iter().find(|fault| fault.name() == name);
     if fault.is_none() {
         let names: Vec<&str> = Planted::ALL.iter().map(|fault| fault.name()).collect();
-        println!("no planted fault `{name}`: {}", names.join(", "));
+        println!("no planted fault is named `{name}`; the names are {}", names.join(", "));
     }
     planted::plant(fault.copied());
     fault.is_some()
@@ -152,7 +131,7 @@ fn plant(name: &str) -> bool {
 
 #[cfg(not(feature = "planted-faults"))]
 fn planted(_: u64, _: u64) -> bool {
-    println!("planted faults are in no ordinary build: --features planted-faults");
+    println!("planted faults need a build with `--features planted-faults`");
     false
 }
 
@@ -204,4 +183,26 @@ fn clock() -> std::time::Instant {
 fn speed(seeds: u64, since: &std::time::Instant) -> String {
     let seconds = since.elapsed().as_secs_f64();
     format!("{:.0} seeds per second in {seconds:.0} s", seeds as f64 / seconds.max(0.001))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory as _, error::ErrorKind};
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent_and_has_a_help() {
+        Args::command().debug_assert();
+        let kind = |words: &[&str]| {
+            let words = ["simulate"].iter().chain(words);
+            Args::try_parse_from(words).map_err(|error| error.kind())
+        };
+        assert_eq!(kind(&["--help"]).unwrap_err(), ErrorKind::DisplayHelp);
+        assert_eq!(kind(&["--seed"]).unwrap_err(), ErrorKind::UnknownArgument);
+        assert_eq!(kind(&["--plant", "x"]).unwrap_err(), ErrorKind::MissingRequiredArgument);
+        assert_eq!(kind(&["--planted", "--replay", "1"]).unwrap_err(), ErrorKind::ArgumentConflict);
+        assert_eq!(kind(&["--replay", "7", "--plant", "x"]).unwrap().replay, Some(7));
+        assert_eq!(kind(&["--start", "5", "--seeds", "2"]).unwrap().seeds, Some(2));
+    }
 }

@@ -116,7 +116,7 @@ fn is_true(
         return Ok(());
     }
     let (Some(log), Some(user)) = (history.log(channel), channel.inbox_user()) else {
-        return Err(format!("{stored:?} is no inbox of anybody"));
+        return Err(format!("{stored:?} is no user's inbox"));
     };
     let MarkTargets::Items(ids) = targets else {
         let other = |fact: &Marked| fact.set != set || fact.up_to.is_none();

@@ -59,7 +59,10 @@ impl Checker for Dense {
             for record in log {
                 let key = (channel.clone(), record.epoch, record.offset);
                 if self.bodies.get(&key).is_some_and(|told| told.as_bytes() != &record.frame[..]) {
-                    return Err(format!("{channel} {} is not what was told", record.offset));
+                    return Err(format!(
+                        "{channel} {} differs from the delivered record",
+                        record.offset
+                    ));
                 }
             }
         }

@@ -22,7 +22,7 @@ impl Epochs {
             return Ok(());
         }
         if self.left.contains(&(channel.clone(), epoch)) {
-            return Err(format!("{channel} is told by {epoch}, which was left"));
+            return Err(format!("{channel} was delivered by {epoch}, a replaced epoch"));
         }
         let known = self.now.entry(channel.clone()).or_insert(epoch);
         if *known != epoch {

@@ -32,7 +32,7 @@ impl Checker for Folds {
 
 fn check(scene: &Scene<'_>, page: Page, user: &str, saved: &Saved) -> Result<(), String> {
     let snapshot = Snapshot::from_json(saved.text.get(1..).unwrap_or_default())
-        .map_err(|error| format!("{page} saved what is no snapshot: {error}: {}", saved.text))?;
+        .map_err(|error| format!("{page} saved an invalid snapshot: {error}: {}", saved.text))?;
     let [(epoch, inbox), (_, system)] = saved.cursors;
     if scene.history.epoch(&snapshot.channel) != Some(epoch) {
         // The log has another epoch by now.

@@ -52,7 +52,7 @@ impl Checker for Idempotent {
                     _ => true,
                 };
                 if !first {
-                    return Err(format!("{channel} has twice what was asked for once: {fact:?}"));
+                    return Err(format!("{channel} has one publish twice: {fact:?}"));
                 }
             }
         }

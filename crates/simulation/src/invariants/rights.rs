@@ -119,7 +119,7 @@ impl Rights {
         let key = (conn, channel.clone());
         let follows = self.follows.contains(&key);
         if matches!(published.message, ServerMessage::Message(_)) && !follows {
-            return Err(format!("{} was told of {channel}, which it does not follow", guest.user));
+            return Err(format!("{} received {channel} without a subscription", guest.user));
         }
         if !self.may(&sessions, channel, right) {
             return Err(format!("{} has no right to {right:?} in {channel}", guest.user));
@@ -133,7 +133,7 @@ impl Rights {
                 if let Some(since) = self.only_since.get(&key).filter(|at| record.offset <= **at) {
                     let (user, at) = (&guest.user, record.offset);
                     return Err(format!(
-                        "{user} was told {at} of {channel}, and may read what came after {since}"
+                        "{user} received {at} of {channel}, and may read records after {since} only"
                     ));
                 }
             }
@@ -191,14 +191,14 @@ impl Rights {
     ) -> Result<(), String> {
         let Some(channel) = channel_of(&published.message) else { return Ok(()) };
         if channel.inbox_user().is_some_and(|user| user != guest.user) {
-            return Err(format!("{} was told of {channel}", guest.user));
+            return Err(format!("{} received another user's {channel}", guest.user));
         }
         let late = |(since, revocation): &&(u64, Revocation)| {
             hits(revocation, guest) && scene.now > since.max(&self.failed_at) + BOUND
         };
         if let Some((since, revocation)) = self.revoked.iter().find(late) {
             let late = scene.now - since;
-            return Err(format!("{guest:?} was told of {channel} {late} ms after {revocation:?}"));
+            return Err(format!("{guest:?} received {channel} {late} ms after {revocation:?}"));
         }
         Ok(())
     }

@@ -126,7 +126,7 @@ fn without_holes(told: &[(u64, u64)], offsets: &[u64], to: u64) -> Result<(), St
     let held: BTreeSet<u64> = offsets.iter().copied().collect();
     let is_told = |offset: &u64| told.iter().any(|(from, to)| (from..=to).contains(&offset));
     match (*first..=to).find(|offset| !held.contains(offset) && !is_told(offset)) {
-        Some(hole) => Err(format!("{hole} is missing below {to}, and nobody was told")),
+        Some(hole) => Err(format!("{hole} is missing below {to}, and no gap was reported")),
         None => Ok(()),
     }
 }
