@@ -42,12 +42,12 @@ const COMMANDS: [Entry; 12] = [
     (
         "setup",
         "[demo|test]",
-        "install what a command needs, or say what is missing (default: test)",
+        "install a command's requirements, or name the missing ones (default: test)",
     ),
     ("wasm", "", "build crates/client-wasm into npm/wasm"),
     ("package", "", "build npm/dist, the wasm inside"),
     ("types", "[--check]", "generate npm/src/generated from the Rust types"),
-    ("size", "[--update]", "measure what a page loads at its first connect"),
+    ("size", "[--update]", "measure the bytes that a page loads until its first connect"),
     (
         "first-inbox",
         "[--runs N]",
@@ -57,10 +57,10 @@ const COMMANDS: [Entry; 12] = [
     (
         "simulate",
         "[--seeds N] [--start S] [--replay SEED] [--planted]",
-        "live through both cores' worlds, one a seed, with every fault there is",
+        "test both cores in virtual time, each seed with its own faults (--help: all options)",
     ),
     ("fuzz", "[--seconds N]", "run every fuzz target for a while (needs cargo-fuzz)"),
-    ("help", "", "this text"),
+    ("help", "", "print this help"),
 ];
 
 fn main() -> ExitCode {

@@ -34,7 +34,7 @@ pub(crate) fn check() -> Result<(), Failure> {
 pub(crate) fn install(folder: &Path, step: &mut Step) -> Result<bool, Failure> {
     let lock = folder.join("package-lock.json");
     if !lock.is_file() {
-        let what = format!("{}, which pins what to install", repo::shown(&lock));
+        let what = format!("{}, which pins the packages to install", repo::shown(&lock));
         let fix = "npm install --package-lock-only, and commit the file".to_owned();
         return Err(Failure::Missing { what, fix });
     }

@@ -52,7 +52,7 @@ impl Generated {
         }
         let same = committed.lines().zip(generated.lines()).take_while(|(a, b)| a == b).count();
         Err(Failure::Check(format!(
-            "{} is not what the Rust types say, from line {} on: run `cargo xtask types`",
+            "{} differs from the Rust types, from line {} on: run `cargo xtask types`",
             self.path,
             same + 1
         )))
