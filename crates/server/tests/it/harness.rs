@@ -287,6 +287,13 @@ impl Socket {
         self.say_message(Message::Frame(Frame::message(part.to_vec(), kind, last))).await;
     }
 
+    /// Waits until the server counts the connection, which is after the answer to the upgrade.
+    pub(crate) async fn entered(&mut self) {
+        self.say_message(Message::Ping(Default::default())).await;
+        let frame = self.frame().await;
+        assert!(matches!(frame, Some(Message::Pong(_))), "{frame:?}");
+    }
+
     /// The next frame, pings included. `None` at the connection's end.
     pub(crate) async fn frame(&mut self) -> Option<Message> {
         within("a frame", self.0.next()).await?.ok()

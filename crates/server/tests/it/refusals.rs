@@ -157,7 +157,9 @@ async fn a_share_that_is_used_up_has_one_line_with_its_setting_and_whose_it_is()
     let open = async || {
         let mut request = format!("ws://{}/v1/ws", server.at).into_client_request().unwrap();
         request.headers_mut().insert("x-forwarded-for", "203.0.113.7".parse().unwrap());
-        Socket::open(server.at, request).await.unwrap()
+        let mut socket = Socket::open(server.at, request).await.unwrap();
+        socket.entered().await;
+        socket
     };
     let mut sockets = Vec::new();
     for _ in 0..6 {

@@ -363,7 +363,9 @@ async fn all_who_come_at_once_are_taken() {
 async fn forwarded(at: SocketAddr, client: &str) -> Socket {
     let mut request = format!("ws://{at}/v1/ws").into_client_request().unwrap();
     request.headers_mut().insert("x-forwarded-for", client.parse().unwrap());
-    Socket::over(link(at, 9).await, request).await.unwrap()
+    let mut socket = Socket::over(link(at, 9).await, request).await.unwrap();
+    socket.entered().await;
+    socket
 }
 
 #[tokio::test(flavor = "multi_thread")]
