@@ -37,7 +37,7 @@ pub(super) fn encode(answer: &FirstAnswer) -> serde_json::Result<String> {
     serde_json::to_string(&row)
 }
 
-/// The answer of which this is the text.
+/// Reads an answer from its text.
 pub(super) fn decode(text: &str) -> serde_json::Result<FirstAnswer> {
     let row: AnswerRow = serde_json::from_str(text)?;
     Ok(match row.refused {

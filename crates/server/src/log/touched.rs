@@ -1,4 +1,4 @@
-//! Which channels may hold too much by now.
+//! Channels that may exceed retention by now.
 
 use std::{
     collections::BTreeSet,
@@ -8,21 +8,22 @@ use std::{
 use tidings_protocol::Channel;
 use tidings_server_core::store::{Retention, StoreError, Written};
 
-/// Channels remembered to have been written to.
+/// Most channels that are remembered as written to.
 const REMEMBERED: usize = 100_000;
 
-/// Where a look at all channels is: once after each start, because nobody knows what was written before it, and when more is to go than
-/// before.
+/// The progress of a pass over all channels. One pass follows each start, because the channels
+/// written to before it are unknown. Another pass follows a change of retention, or more writes
+/// than are remembered.
 #[derive(Debug, Default)]
 pub(super) struct Round {
-    /// What it looks for.
+    /// The retention of this pass.
     retention: Option<Retention>,
-    /// Id of the last channel looked at.
+    /// Id of the last channel that was checked.
     after: Option<i64>,
 }
 
 impl Round {
-    /// Where to go on; `None`: all were looked at.
+    /// The id after which the pass continues. `None`: all channels were checked.
     pub(super) fn after(&mut self, touched: &Touched, retention: &Retention) -> Option<i64> {
         if self.retention.as_ref() != Some(retention) || touched.overflown() {
             self.retention = Some(retention.clone());
@@ -31,25 +32,25 @@ impl Round {
         self.after
     }
 
-    /// Everything up to here was looked at; `None`: everything.
+    /// All channels up to this id were checked. `None`: the pass is complete.
     pub(super) fn goes_on(&mut self, after: Option<i64>) {
         self.after = after;
     }
 }
 
-/// Channels that were written to since they were looked at: only they can hold too much.
+/// Channels with new records since their last check. Only these can exceed retention.
 #[derive(Debug, Default)]
 pub(super) struct Touched(Mutex<Names>);
 
 #[derive(Debug, Default)]
 struct Names {
     channels: BTreeSet<Channel>,
-    /// More than are remembered: all are to be looked at.
+    /// More channels than are remembered were written to: all must be checked.
     overflown: bool,
 }
 
 impl Touched {
-    /// These were committed.
+    /// Adds the channels of committed records.
     pub(super) fn note(&self, answers: &[Result<Written, StoreError>]) {
         let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for answer in answers {
@@ -66,7 +67,7 @@ impl Touched {
         }
     }
 
-    /// Some of them, which are to be looked at now.
+    /// Takes some of the channels, to check them now.
     pub(super) fn some(&self, most: usize) -> Vec<Channel> {
         let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let some: Vec<_> = names.channels.iter().take(most).cloned().collect();
@@ -76,24 +77,24 @@ impl Touched {
         some
     }
 
-    /// There is more to do in this one.
+    /// Puts a channel back that needs another step.
     pub(super) fn again(&self, channel: Channel) {
         let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         names.channels.insert(channel);
     }
 
-    /// What was taken was not looked at after all: then all are to be.
+    /// A check failed after its channels were taken, so all channels must be checked.
     pub(super) fn lost(&self) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).overflown = true;
     }
 
-    /// All are to be looked at; told once.
+    /// Whether all channels must be checked. The answer is given once.
     fn overflown(&self) -> bool {
         let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::take(&mut names.overflown)
     }
 
-    /// Nothing was written.
+    /// Whether no channel was written to.
     pub(super) fn is_empty(&self) -> bool {
         let names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         names.channels.is_empty() && !names.overflown

@@ -1,4 +1,4 @@
-//! A batch of writes as one transaction, and what its failure means.
+//! A batch of writes as one transaction, and the meaning of its failures.
 
 use std::{
     collections::{BTreeSet, HashSet},
@@ -24,26 +24,27 @@ use super::{
     save,
 };
 
-/// How often a batch is tried that the database gave up for others' sake.
+/// How often a batch is tried if the database rolls it back because of other transactions.
 const TRIES: u32 = 5;
 
-/// Channels remembered to have a row: more than a node serves in a minute, and 10 MB at most.
+/// Most channels that are remembered to have a row: more than a node serves in a minute, in at most
+/// 10 MB.
 const KNOWN: usize = 100_000;
 
 pub(super) type Answers = Vec<Result<Written, StoreError>>;
 
-/// Channels that have a row, so that nothing is inserted in vain.
+/// Channels that are known to have a row. They need no insert.
 #[derive(Debug, Default)]
 pub(super) struct Known(Mutex<HashSet<Channel>>);
 
 impl Known {
-    /// Those of `channels` that may have no row, in order.
+    /// The channels of `channels` that may have no row, in order.
     pub(super) fn missing<'a>(&self, channels: &'a BTreeSet<Channel>) -> Vec<&'a str> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         channels.iter().filter(|channel| !known.contains(*channel)).map(Channel::as_str).collect()
     }
 
-    /// Their rows are committed.
+    /// The rows of these channels are committed.
     fn learn(&self, channels: BTreeSet<Channel>) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= KNOWN {
@@ -52,20 +53,20 @@ impl Known {
         known.extend(channels);
     }
 
-    /// They have none after all: the database is another one, or was emptied.
+    /// These channels have no row after all: the database is another one, or was emptied.
     pub(super) fn forget(&self, channels: &BTreeSet<Channel>) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.retain(|channel| !channels.contains(channel));
     }
 }
 
-/// How a transaction ended that did not end well.
+/// The failure of a transaction.
 enum Failure {
-    /// Nothing is stored, and the same again may succeed.
+    /// Nothing is stored, and the same batch may succeed now.
     Passing(Trouble),
-    /// Nothing is stored: one of the writes can't be, whichever it is.
+    /// Nothing is stored. One write of the batch can't be stored; it is not known which.
     OneOfThem(Trouble),
-    /// Nothing is stored: the database is away.
+    /// Nothing is stored. The database is not available.
     Away(Trouble),
     /// `COMMIT` was sent, and no answer came.
     Unknown(String),
@@ -110,7 +111,8 @@ pub(super) async fn commit(
     }
 }
 
-/// A failure of all: one that is a write's own fault is its answer.
+/// Turns a failure into the answer of the batch. The failure of a single write is that write's
+/// answer.
 fn ended(inner: &Inner, failure: Failure, writes: usize) -> Result<Answers, StoreError> {
     if let Failure::Away(trouble) = &failure
         && trouble.is_full()
@@ -129,11 +131,12 @@ fn ended(inner: &Inner, failure: Failure, writes: usize) -> Result<Answers, Stor
 #[derive(Clone, Copy)]
 enum All {
     Together,
-    /// Each in a savepoint.
+    /// Each in a savepoint of its own.
     OneByOne,
 }
 
-/// One transaction on one connection, which is given up when it does not end in time.
+/// One transaction on one connection. The connection is dropped if the transaction does not end in
+/// time.
 async fn attempt(
     inner: &Inner,
     stored: u64,
@@ -154,7 +157,7 @@ async fn attempt(
     match result {
         Ok(Ok(answers)) => Ok(answers),
         Ok(Err(failure @ (Failure::Passing(_) | Failure::OneOfThem(_)))) => {
-            // What can't even be rolled back is not used again.
+            // A connection that can't even roll back is not used again.
             if client.batch_execute("ROLLBACK").await.is_err() {
                 drop(Object::take(client));
             }
@@ -167,6 +170,7 @@ async fn attempt(
         Err(_) => {
             drop(Object::take(client));
             let why = "PostgreSQL does not answer".to_owned();
+            // Once `COMMIT` may have been sent, silence proves nothing: the writes may be stored.
             Err(match sent.load(Ordering::Relaxed) {
                 true => Failure::Unknown(why),
                 false => Failure::Away(Trouble::Store(StoreError::Unavailable(why))),
@@ -185,6 +189,7 @@ async fn together(
     load::prepare(client).await?;
     save::prepare(client).await?;
     let needs = Needs::of(writes);
+    // `join!` polls in this order, so `BEGIN` is sent before the locks, in the same round trip.
     let (begun, rows) =
         tokio::join!(client.batch_execute("BEGIN"), load::load(client, &inner.known, &needs));
     begun?;
@@ -195,14 +200,16 @@ async fn together(
     Ok(answers)
 }
 
-/// Stores and commits in one round trip. A statement that fails makes `COMMIT` a rollback.
+/// Stores and commits in one round trip. A statement that fails turns `COMMIT` into a rollback.
 async fn finish(client: &ClientWrapper, rows: &Rows, sent: &AtomicBool) -> Result<(), Failure> {
     sent.store(true, Ordering::Relaxed);
+    // Polled, and so sent, in this order: all changes, then `COMMIT`. No answer is awaited between
+    // them.
     let saving = save::save(client, rows);
     let (saved, committed) = tokio::join!(join_all(saving), client.batch_execute("COMMIT"));
     if let Some(trouble) = saved.into_iter().find_map(Result::err) {
         return Err(match trouble {
-            // No answer came from the database itself: it may have all of it.
+            // This error did not come from the database, which may have committed everything.
             Trouble::Postgres(error) if error.as_db_error().is_none() => {
                 Failure::Unknown(words(&error))
             }
@@ -220,7 +227,7 @@ async fn one_by_one(
     sent: &AtomicBool,
 ) -> Result<Answers, Failure> {
     client.batch_execute("BEGIN").await?;
-    // All locks first, in the order in which everybody takes them.
+    // All locks first, in the order that all nodes use. Locks taken write by write could deadlock.
     let all = Needs::of(writes);
     if load::load(client, &inner.known, &all).await?.is_none() {
         return Err(unloaded());

@@ -1,4 +1,4 @@
-//! What `tidings doctor` looks at: everything, while servers go on.
+//! The checks of `tidings doctor`: all rows, while servers go on.
 
 use futures_util::TryStreamExt as _;
 use tidings_protocol::Channel;
@@ -11,15 +11,15 @@ use super::{
 };
 use crate::log::checksum;
 
-/// Damage that is listed; more is only found by whoever restores a backup.
+/// Most lines of damage in a report.
 const LISTED: usize = 20;
 
-/// What a database holds.
+/// The result of the checks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Findings {
-    /// What an operator should know, a line each.
+    /// Facts that an operator should know, a line each.
     pub notes: Vec<String>,
-    /// What is wrong, in words; at most twenty lines.
+    /// The damage found, in words; at most twenty lines.
     pub damage: Vec<String>,
 }
 
@@ -59,7 +59,7 @@ async fn examine(inner: &Inner) -> Result<Findings, Trouble> {
             findings.damage.push(line);
         }
     };
-    // Streamed: the log may be larger than memory.
+    // Streamed, because the log may be larger than memory.
     let none: [&str; 0] = [];
     let records = client
         .query_raw(
@@ -90,7 +90,7 @@ async fn examine(inner: &Inner) -> Result<Findings, Trouble> {
         let (name, first, top): (&str, i64, i64) = (row.get(0), row.get(1), row.get(2));
         note(format!("{name}: offsets {first} to {top} are not all there"));
     }
-    // Its timeout is off: not for others.
+    // This connection has no statement timeout, so it must not return to the pool.
     drop(deadpool_postgres::Object::take(client));
     Ok(findings)
 }

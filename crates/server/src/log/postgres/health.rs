@@ -1,4 +1,4 @@
-//! Whether the database is there: asked each second, and told at once when a call failed.
+//! Whether the database is available. It is checked each second, and at once after a call failed.
 
 use std::{
     sync::{
@@ -14,9 +14,9 @@ use tokio::{sync::Notify, time::timeout};
 
 use super::open::pool_words;
 
-/// How often it is asked.
+/// Time between two checks.
 const EVERY: Duration = Duration::from_secs(1);
-/// How often while it is away: what waits for it should wait no longer than it must.
+/// Time between two checks while the database is away, so that waiting calls go on soon.
 const AWAY: Duration = Duration::from_millis(250);
 
 /// Knows whether the database answers.
@@ -26,22 +26,22 @@ pub(super) struct HealthWatch {
 
 #[derive(Default)]
 struct Shared {
-    /// Why not, if it does not.
+    /// The error of the last check, if it failed.
     trouble: RwLock<Option<StoreError>>,
-    /// A write found no room: to answer questions is not enough then.
+    /// A write found no room. The next checks write, because a query alone succeeds on a full disk.
     full: AtomicBool,
     ask: Notify,
 }
 
 impl HealthWatch {
-    /// Starts asking, on the runtime of the caller.
+    /// Starts the checks, on the runtime of the caller.
     pub(super) fn start(pool: Pool, patience: Duration) -> Self {
         let shared = Arc::new(Shared::default());
         drop(tokio::spawn(run(pool, patience, Arc::clone(&shared))));
         Self { shared }
     }
 
-    /// What the last word was.
+    /// The result of the last check.
     pub(super) fn health(&self) -> Result<(), StoreError> {
         match &*self.shared.trouble.read().unwrap_or_else(PoisonError::into_inner) {
             Some(why) => Err(why.clone()),
@@ -49,13 +49,13 @@ impl HealthWatch {
         }
     }
 
-    /// The database has no room for what is written.
+    /// The database had no room for a write.
     pub(super) fn found_full(&self) {
         self.shared.full.store(true, Ordering::Relaxed);
         self.shared.ask.notify_one();
     }
 
-    /// A call ended like this: one that failed is looked into at once.
+    /// Notes the result of a call. A failure leads to a check at once.
     pub(super) fn note(&self, failed: Option<&StoreError>) {
         if let Some(StoreError::Unavailable(_) | StoreError::Unknown(_)) = failed {
             self.shared.ask.notify_one();
@@ -81,7 +81,7 @@ async fn run(pool: Pool, patience: Duration, shared: Arc<Shared>) {
         metrics::gauge!("tidings_store_up").set(f64::from(u8::from(is_there)));
         *shared.trouble.write().unwrap_or_else(PoisonError::into_inner) = trouble;
         let wait = if is_there { EVERY } else { AWAY };
-        // Asked early or in time, the answer is the same question.
+        // The timeout and the wakeup both lead to the next check.
         let _ = timeout(wait, shared.ask.notified()).await;
     }
 }
@@ -89,7 +89,7 @@ async fn run(pool: Pool, patience: Duration, shared: Arc<Shared>) {
 async fn ask(pool: &Pool, full: &AtomicBool) -> Result<(), String> {
     let client = pool.get().await.map_err(|error| pool_words(&error))?;
     let failed = |error: tokio_postgres::Error| super::row::words(&error);
-    // A standby that was a primary a moment ago answers too, and can't be written.
+    // A former primary that is a standby now answers too, and can't be written to.
     let sql = "SELECT pg_is_in_recovery()";
     let statement = client.prepare_cached(sql).await.map_err(failed)?;
     let row = client.query_one(&statement, &[]).await.map_err(failed)?;
@@ -106,9 +106,9 @@ async fn ask(pool: &Pool, full: &AtomicBool) -> Result<(), String> {
     Ok(())
 }
 
-/// Writes more than a row and takes it back.
+/// Writes more than a row, and rolls it back.
 async fn try_room(client: &ClientWrapper) -> Result<(), tokio_postgres::Error> {
-    // Random, so that it is stored as long as it is.
+    // Random bytes can't be compressed, so they take their full size.
     let text = "SELECT string_agg(sha256(random()::text::bytea), '') FROM generate_series(1, 2000)";
     let insert = format!("INSERT INTO kept (hash, text, until) SELECT '\\x00'::bytea, ({text}), 0");
     let tried = client.batch_execute(&format!("BEGIN; {insert}; ROLLBACK")).await;

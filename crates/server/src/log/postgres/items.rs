@@ -26,8 +26,8 @@ const INBOX: &str = "SELECT c.id, c.epoch, c.first, c.top, s.id, s.epoch, s.firs
     FROM inbox i JOIN channel c ON c.id = i.channel JOIN channel s ON s.name = 'system:all'
     WHERE c.name = $1";
 
-/// Of what would be over the size, one row comes, which says that there is more. An item's body is a part of its size, so nothing is
-/// missing that fits.
+/// Of the rows over the byte limit the first one is returned, as a sign that more follow. The sum
+/// counts bodies only. A body is smaller than its item, so no item that fits is left out.
 const OWN: &str = "SELECT \"offset\", id, kind, at, data, checksum, seen, read, archived FROM (
         SELECT page.*,
             sum(octet_length(data)) OVER (ORDER BY \"offset\" DESC) - octet_length(data) AS before,
@@ -60,7 +60,7 @@ const SHARED: &str = "SELECT \"offset\", id, kind, at, data, checksum, seen, rea
         ) page
     ) s WHERE s.before <= $7 OR s.place <= 2 ORDER BY \"offset\" DESC";
 
-/// A user's inbox as one view has it.
+/// A user's inbox on one view.
 struct Inbox {
     id: i64,
     channel: Channel,
@@ -70,7 +70,7 @@ struct Inbox {
     row: log::Inbox,
 }
 
-/// Answers what takes several statements on one view.
+/// Answers the queries that take several statements on one view.
 pub(super) async fn answer(inner: &Inner, query: &Query) -> Result<Answer, StoreError> {
     let client = connection(inner).await?;
     let work = async {
@@ -140,7 +140,7 @@ async fn page(client: &ClientWrapper, query: &ItemQuery) -> Result<Answer, Troub
     })
 }
 
-/// `None` when it was never made.
+/// `None` if the inbox was never made.
 async fn inbox(client: &ClientWrapper, user: &str) -> Result<Option<Inbox>, Trouble> {
     let channel = log::address(user)?;
     let statement = prepared(client, INBOX).await?;
@@ -166,7 +166,7 @@ async fn inbox(client: &ClientWrapper, user: &str) -> Result<Option<Inbox>, Trou
     }))
 }
 
-/// One more than fits of each channel, then the newest of both.
+/// Reads one item more than fits from each channel, then takes the newest of both.
 async fn find(client: &ClientWrapper, inbox: &Inbox, query: &ItemQuery) -> Result<Newest, Trouble> {
     let (own, shared) = (prepared(client, OWN).await?, prepared(client, SHARED).await?);
     let own_before = int(query.inbox_before.unwrap_or(u64::MAX));

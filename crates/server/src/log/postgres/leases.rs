@@ -1,4 +1,5 @@
-//! Places of connections: rows that count as long as their node's lease lives, by the database's clock.
+//! Leases of connections: rows that count while their node's lease is valid, by the database's
+//! clock.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +26,8 @@ const TAKE: &str = "INSERT INTO seat (node, number, username, instance)
     ON CONFLICT (node, number) DO UPDATE SET username = excluded.username,
         instance = excluded.instance";
 
-/// A place that a connection at another node took is nobody's until it is given back: no user has an empty name.
+/// A connection that was replaced from another node belongs to no user until its own node deletes
+/// the row. No user has an empty name.
 const REPLACE: &str = "UPDATE seat s SET username = '', instance = NULL
     FROM unnest($1::int8[], $2::int8[]) AS t (node, number)
     WHERE s.node = t.node AND s.number = t.number";
@@ -35,8 +37,9 @@ const REPLACED: &str = "SELECT number FROM seat WHERE username = '' AND node = $
 const LEAVE: &str = "DELETE FROM seat s USING unnest($1::int8[], $2::int8[]) AS t (node, number)
     WHERE s.node = t.node AND s.number = t.number";
 
-/// A lease that ended takes its places along, or they would count again with the next one. One that ends in far future was given while
-/// the database's clock was ahead: a node that lives renews it.
+/// Deletes ended leases with their connections, which would count again with the node's next lease.
+/// A lease with an end in the far future was given while the database's clock was ahead; a running
+/// node renews it.
 const END: &str = "WITH ended AS (DELETE FROM node WHERE ends <= clock_timestamp()
         OR ends >= clock_timestamp() + interval '1 day' OR id = $1 AND $2 RETURNING id)
     DELETE FROM seat s USING ended WHERE s.node = ended.id";
@@ -78,7 +81,8 @@ async fn claim(inner: &Inner, claims: &[Claim]) -> Result<Vec<Verdict>, StoreErr
     let mut client = connection(inner).await?;
     let claim = async {
         let transaction = client.transaction().await?;
-        // One user's claims are decided one after the other, on whichever node; all nodes lock in the same order.
+        // One user's claims are decided one after the other, across all nodes. All nodes lock in
+        // the same order, so they can't deadlock.
         let mut turns: Vec<i64> =
             claims.iter().map(|claim| turn("seat", &claim.user, "")).collect();
         turns.sort_unstable();
@@ -113,7 +117,7 @@ async fn claim(inner: &Inner, claims: &[Claim]) -> Result<Vec<Verdict>, StoreErr
             given.iter().map(|claim| claim.instance.as_deref()).collect();
         let statement = transaction.prepare_cached(TAKE).await?;
         transaction.execute(&statement, &[&nodes, &numbers, &users, &instances]).await?;
-        // After the new ones: a batch may hold both a place and what replaces it.
+        // After the inserts: a batch may hold both a connection and its replacement.
         for (replaced, change) in [(own, LEAVE), (others, REPLACE)] {
             let (nodes, numbers) = columns(replaced.into_iter().map(|(older, _)| older));
             if !nodes.is_empty() {

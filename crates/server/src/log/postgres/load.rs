@@ -19,8 +19,9 @@ use crate::log::{answer, gone, new_epoch};
 
 const TURNS: &str = "SELECT pg_advisory_xact_lock(turn) FROM unnest($1::int8[]) AS turn";
 
-/// In the order of names, like the locks: two nodes that make the same channels wait, and never for one another.
-/// One that may go has had no records since ever: it goes with the next trim if it gets none. One that went goes on as it is remembered.
+/// Inserts in the order of names, in which rows are locked too: two nodes that make the same
+/// channels can't deadlock. A channel that may be removed starts with `empty_since` 0, so the next
+/// trim removes it if it got no record. A removed channel continues with its remembered epoch.
 const MAKE: &str = "INSERT INTO channel (name, epoch, first, top, at, empty_since)
     SELECT t.name, coalesce(g.epoch, t.epoch), CASE WHEN g.hash IS NULL THEN 1 ELSE 2 END,
         CASE WHEN g.hash IS NULL THEN 0 ELSE 1 END, 0,
@@ -38,7 +39,7 @@ const KEYS: &str = "SELECT i.credential, i.key, i.fingerprint, i.answer
     FROM idempotency i JOIN unnest($1::text[], $2::text[]) AS t (credential, key)
     ON i.credential = t.credential AND i.key = t.key";
 
-/// Users of whom a lane is new.
+/// Counts the lanes of each user with a new lane.
 const LANE_COUNTS: &str = "SELECT u.username,
         (SELECT count(*) FROM (SELECT FROM lane l WHERE l.username = u.username LIMIT u.most) AS one)
     FROM (
@@ -71,7 +72,8 @@ const ITEMS_TO: &str = "SELECT i.channel, i.\"offset\", i.seen, i.read, i.archiv
 
 type Value<'a> = &'a (dyn ToSql + Sync);
 
-/// Locks what the writes are about and reads it. `None`: a channel this node took for known has no row, so all is to be done again.
+/// Locks and reads the rows that the writes need. `None`: a channel that this node took for known
+/// has no row, so the batch must be tried again.
 pub(super) async fn load(
     client: &ClientWrapper,
     known: &Known,
@@ -87,7 +89,7 @@ pub(super) async fn load(
         .collect::<Result<Vec<String>, getrandom::Error>>()
         .map_err(|error| Trouble::damaged(error.to_string()))?;
     let logs: Vec<&str> = needs.logs.iter().map(Channel::as_str).collect();
-    // Only looked at: an everyone-message must not wait for all inboxes that are being opened.
+    // Read without a lock. Otherwise a broadcast would wait for all inboxes that are being opened.
     let looked_at: Vec<&str> = match needs.system && !needs.logs.contains(&Channel::system()) {
         true => vec![Channel::SYSTEM],
         false => Vec::new(),
@@ -105,7 +107,8 @@ pub(super) async fn load(
     let to_names: Vec<&str> = needs.items_to.keys().map(Channel::as_str).collect();
     let to_offsets: Vec<i64> = needs.items_to.values().map(|offset| int(*offset)).collect();
 
-    // Polled in this order, so sent in this order: locks first. Each statement sees what was committed before it began.
+    // Statements are sent in the order in which they are polled: locks first. Each statement sees
+    // the commits before its own start, so the reads see the rows as locked.
     let turns: [Value<'_>; 1] = [&turns];
     let hashes: Vec<i64> = unknown.iter().map(|name| gone::hash(name)).collect();
     let made: [Value<'_>; 3] = [&unknown, &epochs, &hashes];
@@ -178,7 +181,8 @@ async fn ask(
     Ok(client.query(&statement, values).await?)
 }
 
-/// Prepares everything on a connection, so that later statements are sent at once, in the order in which they are asked for.
+/// Prepares all statements on a connection. Later statements are then sent at once, in the order of
+/// their calls.
 pub(super) async fn prepare(client: &ClientWrapper) -> Result<(), Trouble> {
     for sql in [TURNS, MAKE, LOCK, LOOK, KEYS, LANES, LANE_COUNTS, INBOXES, STATES, ITEMS, ITEMS_TO]
     {

@@ -1,24 +1,25 @@
 //! The log of many nodes: one PostgreSQL database.
 //!
-//! A batch of writes is one transaction in two round trips, whatever its size. The first locks the rows it is about, in sorted order, and
-//! loads them; then everything is decided in memory; the second stores what changed and commits. Where that fails because of
-//! one write, the batch is done again write by write, each in a savepoint.
+//! A batch of writes of any size is one transaction in two round trips. The first locks the needed
+//! rows in sorted order and loads them. Then all writes are decided in memory. The second stores
+//! the changes and commits. If that fails because of one write, the batch is repeated write by
+//! write, each in a savepoint.
 //!
-//! | file | what |
+//! | file | content |
 //! |---|---|
-//! | `open.rs`, `tls.rs` | the URL, the pool, what each connection is told first |
+//! | `open.rs`, `tls.rs` | the URL, the pool, the session settings of a connection |
 //! | `schema.rs` | migrations, one node at a time |
 //! | `timeline.rs` | new epochs on another database |
-//! | `commit.rs` | a batch as one transaction, and what its failure means |
+//! | `commit.rs` | a batch as one transaction, and the meaning of its failures |
 //! | `load.rs`, `save.rs` | rows ↔ memory; the decisions are in [`tidings_server_core::log`] |
 //! | `turns.rs` | locks for rows that may not exist yet |
 //! | `read.rs`, `items.rs` | queries |
-//! | `tickets.rs`, `leases.rs`, `secrets.rs` | what nodes share besides the log |
+//! | `tickets.rs`, `leases.rs`, `secrets.rs` | state that nodes share besides the log |
 //! | `trim.rs` | retention, one node at a time |
-//! | `health.rs` | whether the database is there |
+//! | `health.rs` | whether the database is available |
 //!
-//! [`Store`] is called from the driver's threads and waits there; the work itself runs on a small runtime of the store's own,
-//! so it does not matter where the caller lives.
+//! The driver's threads call [`Store`] and wait there. The work runs on a small runtime of the
+//! store's own, so a caller needs none.
 
 mod commit;
 mod examine;
@@ -64,21 +65,21 @@ use crate::log::touched::{Round, Touched};
 /// A store in a PostgreSQL database that other nodes use too.
 pub struct Postgres {
     inner: Arc<Inner>,
-    /// Taken when dropped: a runtime can't be waited for wherever a store is dropped.
+    /// Taken on drop. A store may be dropped in async code, which must not wait for a runtime.
     runtime: Option<Runtime>,
 }
 
-/// What work on the runtime shares.
+/// State that all work on the runtime shares.
 struct Inner {
     pool: Pool,
     health_watch: HealthWatch,
     /// Channels that have a row, as far as this node knows.
     known: Known,
     ids: Mutex<Ids>,
-    /// Channels this node wrote to.
+    /// Channels that this node wrote to.
     touched: Touched,
     round: Mutex<Round>,
-    /// How long any one call may take before the connection is given up.
+    /// How long a call may take before its connection is dropped.
     patience: Duration,
 }
 
@@ -101,13 +102,13 @@ impl Postgres {
         let (sender, answer) = mpsc::sync_channel(1);
         let work = work(Arc::clone(&self.inner));
         runtime.spawn(async move {
-            // Whoever waited has gone: nothing is owed to them.
+            // The send fails if the caller no longer waits. It needs no answer then.
             let _ = sender.send(work.await);
         });
         answer.recv().unwrap_or_else(|_| Err(gone()))
     }
 
-    /// The same for work that changes nothing, or nothing that matters: it ends in time, or as unavailable.
+    /// The same for calls without a lasting change. A call that takes too long ends as unavailable.
     fn wait_shortly<T, F>(&self, work: impl FnOnce(Arc<Inner>) -> F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -119,7 +120,8 @@ impl Postgres {
             let work = work(inner);
             async move {
                 let late = || StoreError::Unavailable("PostgreSQL does not answer".to_owned());
-                // Twice: for a connection, and for the work on it, which has a limit of its own.
+                // Twice the patience: once for a connection, and once for the work, which has its
+                // own limit.
                 let result = timeout(2 * patience, work).await.unwrap_or_else(|_| Err(late()));
                 watched.health_watch.note(result.as_ref().err());
                 result

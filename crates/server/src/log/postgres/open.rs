@@ -1,4 +1,4 @@
-//! Opening a database: the URL, the pool, the schema, and what each connection is told before it is used.
+//! Opens a database: the URL, the pool, the schema, and the session settings of each connection.
 
 use std::{
     fmt::{self, Debug, Formatter},
@@ -29,16 +29,16 @@ use crate::log::touched::Touched;
 pub struct Connector {
     /// `postgres://user:password@host/database?sslmode=require`. A secret.
     pub url: String,
-    /// PEM file of authorities to trust instead of the system's.
+    /// PEM file of the authorities to trust instead of the system's.
     pub ca_file: Option<PathBuf>,
     /// Most connections.
     pub connections: usize,
-    /// How long any one call may take.
+    /// How long a call may take.
     pub patience: Duration,
 }
 
 impl Debug for Connector {
-    /// The URL stays out of logs.
+    /// The URL holds a password, so it stays out of logs.
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connector").field("connections", &self.connections).finish_non_exhaustive()
     }
@@ -48,27 +48,27 @@ impl Debug for Connector {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
-    /// The URL is none.
+    /// The URL is not valid.
     #[error("`store.url` is no PostgreSQL URL such as postgres://user@host/database: {0}")]
     Url(String),
-    /// The URL asks for what this client can't give, or does not know.
+    /// The URL asks for something that this client does not support.
     #[error("`store.url` can't be used: {0}")]
     Parameter(String),
     /// TLS can't be set up.
     #[error("no TLS to PostgreSQL: {0}")]
     Tls(String),
-    /// It can't be reached, or refuses.
+    /// The database can't be reached, or refuses.
     #[error("PostgreSQL can't be used: {0}")]
     Postgres(String),
-    /// It can't hold every text.
+    /// The database can't store every text.
     #[error("the database keeps texts as {0}: make one with ENCODING 'UTF8'")]
     Encoding(String),
-    /// Its schema was made by an edited or foreign build.
+    /// The schema was made by an edited or foreign build.
     #[error(
         "the database's migration {0} is not the one this build has: use the build that made it"
     )]
     ForeignMigration(String),
-    /// Its schema is of a later version.
+    /// The schema is of a later version.
     #[error("the database has {newest} migrations, this build knows {known}: use a newer build")]
     NewerDatabase {
         /// Migrations the database has.
@@ -93,8 +93,9 @@ impl From<getrandom::Error> for ConnectError {
     }
 }
 
-/// What every connection is told first. Acknowledged means durable, whatever the database's default; a node that vanished with its
-/// network must not hold locks until the kernel notices.
+/// Session settings, applied before a connection is used. A commit is answered only when it is
+/// durable, even if the database's default is weaker. A node that lost its network must not hold
+/// locks until the kernel notices.
 const SESSION: &str = "
     SELECT set_config('synchronous_commit', 'on', false)
         WHERE current_setting('synchronous_commit') <> 'remote_apply';
@@ -106,7 +107,8 @@ const SESSION: &str = "
     SET tcp_keepalives_count = 3;";
 
 impl Postgres {
-    /// Opens the log in a database, whose tables are made when missing. Waits; not to be called where futures run.
+    /// Opens the log in a database, and makes missing tables. Blocks the thread, so async code must
+    /// not call it.
     ///
     /// Channels get new epochs when the database shows that acknowledged records may be gone.
     ///
@@ -116,7 +118,8 @@ impl Postgres {
         Self::open_as(connector, false)
     }
 
-    /// Opens it and gives every channel a new epoch: for a database that was restored from a copy.
+    /// Opens the log and gives every channel a new epoch: for a database that was restored from a
+    /// copy.
     ///
     /// # Errors
     /// As [`Postgres::open`].
@@ -135,7 +138,7 @@ impl Postgres {
         let (sender, opened) = std::sync::mpsc::sync_channel(1);
         let connector = connector.clone();
         runtime.spawn(async move {
-            // Nobody waits any more: the process ends.
+            // The send fails if the caller no longer waits: the process ends.
             let _ = sender.send(open(connector, new_epochs).await);
         });
         let gone = |_| ConnectError::System("the store's runtime ended".to_owned());
@@ -160,7 +163,8 @@ async fn open(connector: Connector, new_epochs: bool) -> Result<Arc<Inner>, Conn
     }
     warn_of_risks(&client).await?;
     let pool = pool(config, tls, &connector)?;
-    // The first connection of the pool looks at the timeline, like every other.
+    // The pool checks the timeline on each new connection. This one is made now, so that the epochs
+    // are right before the first call.
     let _first = pool.get().await.map_err(|error| ConnectError::Postgres(pool_words(&error)))?;
     let health_watch = HealthWatch::start(pool.clone(), connector.patience);
     Ok(Arc::new(Inner {
@@ -202,7 +206,7 @@ fn settings(connector: &Connector) -> Result<(Config, Option<Tls>), ConnectError
 }
 
 async fn connect(config: &Config, tls: Option<Tls>) -> Result<Client, ConnectError> {
-    // Its errors reach the client's calls.
+    // The errors of the connection reach the client's calls.
     Ok(match tls {
         Some(tls) => {
             let (client, connection) = config.connect(tls).await?;
@@ -247,7 +251,8 @@ async fn session(client: &Client, patience: Duration) -> Result<(), ConnectError
     Ok(client.batch_execute(&timeout).await?)
 }
 
-/// Another encoding lacks characters, and whose name or message has one is refused for ever.
+/// Other encodings lack characters. Names and messages with such a character would always be
+/// refused.
 async fn check_encoding(client: &Client) -> Result<(), ConnectError> {
     let row = client.query_one("SELECT current_setting('server_encoding')", &[]).await?;
     match row.get(0) {
@@ -256,7 +261,7 @@ async fn check_encoding(client: &Client) -> Result<(), ConnectError> {
     }
 }
 
-/// Settings of the database that break the promise of `stored`.
+/// Warns of settings of the database that break the promise of `stored`.
 async fn warn_of_risks(client: &Client) -> Result<(), ConnectError> {
     let row = client
         .query_one("SELECT current_setting('fsync'), current_setting('full_page_writes')", &[])

@@ -1,4 +1,4 @@
-//! Queries, each on one view: a statement of its own, or a transaction that sees one state of the database.
+//! Queries, each on one view: a single statement, or a transaction on one state of the database.
 
 use bytes::Bytes;
 use deadpool_postgres::{ClientWrapper, Object};
@@ -19,15 +19,15 @@ use super::{
 };
 use crate::log::{checksum, gone};
 
-/// Channels that went have no row.
+/// Removed channels have no row, but a remembered epoch.
 const HEADS: &str = "SELECT c.name, c.epoch, c.first, c.top FROM channel c WHERE c.name = ANY($1)
     UNION ALL SELECT t.name, g.epoch, 2, 1 FROM unnest($1::text[], $2::int8[]) AS t (name, hash)
     JOIN gone g ON g.hash = t.hash WHERE NOT EXISTS (SELECT 1 FROM channel c WHERE c.name = t.name)";
 
 const GONE: &str = "SELECT epoch FROM gone WHERE hash = $1";
 
-/// A page and the head it belongs to, in one statement and so on one view. Of what would be over the size, one row comes, which
-/// says that there is more.
+/// A page and its channel's head, in one statement and so on one view. Of the rows over the byte
+/// limit the first one is returned, as a sign that more follow.
 const AFTER: &str = "SELECT c.epoch, c.first, c.top, r.\"offset\", r.id, r.frame, r.checksum
     FROM channel c LEFT JOIN LATERAL (
         SELECT s.* FROM (
@@ -60,7 +60,7 @@ const BEFORE: &str = "SELECT c.epoch, c.first, c.top, r.\"offset\", r.id, r.fram
 const PAIR: &str = "SELECT c.name, c.epoch, c.first, c.top, i.system_from FROM channel c, inbox i
     JOIN channel own ON own.id = i.channel WHERE c.name = ANY($1) AND own.name = $2";
 
-/// The database's own clock counts for all nodes, however wrong one of theirs is.
+/// The database's clock counts for all nodes, even if the clock of one node is wrong.
 const CLOCK: &str = "SELECT c.steady, c.wall, (extract(epoch FROM clock_timestamp()) * 1000)::int8
     FROM (SELECT 1) AS one LEFT JOIN (SELECT * FROM clock ORDER BY steady DESC LIMIT 1) c ON true";
 
@@ -68,7 +68,7 @@ const CLAIMS: &str = "SELECT text FROM kept WHERE hash = $1";
 const REVOCATIONS: &str = "SELECT number, kind, subject, at, until FROM revocation
     WHERE number > $1 ORDER BY number LIMIT $2";
 
-/// Answers all. Those of one statement are sent together, and answered in one round trip.
+/// Answers all queries. Queries of one statement are sent together, in one round trip.
 pub(super) async fn answer(
     inner: &Inner,
     queries: &[Query],
@@ -93,7 +93,7 @@ pub(super) async fn connection(inner: &Inner) -> Result<Object, StoreError> {
     inner.pool.get().await.map_err(|error| StoreError::Unavailable(pool_words(&error)))
 }
 
-/// What a transaction came to. A connection whose transaction did not end is not used again.
+/// The result of a transaction. A connection whose transaction did not end is not used again.
 pub(super) fn settled<T>(
     client: Object,
     result: Result<Result<T, Trouble>, Elapsed>,
@@ -111,7 +111,7 @@ pub(super) fn settled<T>(
     }
 }
 
-/// The answer of one statement; `None` for what takes several.
+/// The answer to a query of one statement. `None`: the query takes several.
 async fn simple(client: &ClientWrapper, query: &Query) -> Option<Result<Answer, Trouble>> {
     Some(match query {
         Query::Heads(channels) => heads(client, channels).await,
@@ -146,7 +146,7 @@ async fn heads(client: &ClientWrapper, channels: &[Channel]) -> Result<Answer, T
     Ok(Answer::Heads(channels.iter().map(|one| found.get(one.as_str()).copied()).collect()))
 }
 
-/// Columns of `epoch, first, top` from `at` on.
+/// Reads the columns `epoch, first, top`, starting at `at`.
 pub(super) fn head(row: &Row, at: usize) -> Result<Head, Trouble> {
     Ok(Head {
         epoch: epoch(row.get(at))?,
@@ -169,7 +169,7 @@ async fn page(
     records(client, channel, &rows, limit, bytes).await
 }
 
-/// Rows of a head and a record each; a single one without a record where there is none.
+/// Rows of a head and a record each. A channel without records has one row without a record.
 async fn records(
     client: &ClientWrapper,
     channel: &Channel,

@@ -6,16 +6,17 @@ use tidings_protocol::Epoch;
 use tidings_server_core::store::StoreError;
 use tokio_postgres::error::SqlState;
 
-/// Why something could not be done.
+/// The reason of a failure.
 #[derive(Debug)]
 pub(super) enum Trouble {
-    /// The database, or the way to it.
+    /// The database or the connection to it failed.
     Postgres(tokio_postgres::Error),
-    /// Whatever a store says.
+    /// The store itself found an error.
     Store(StoreError),
 }
 
-/// A number for PostgreSQL, whose integers are signed. Offsets stay below 2^53; anything above means "without end".
+/// A number for PostgreSQL, whose integers are signed. Offsets stay below 2^53; a larger number
+/// means "without end".
 pub(super) fn int(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
@@ -31,7 +32,7 @@ pub(super) fn epoch(text: &str) -> Result<Epoch, Trouble> {
     Epoch::parse(text).map_err(|error| Trouble::damaged(error.to_string()))
 }
 
-/// An error with what caused it, which `tokio_postgres` does not say by itself.
+/// An error with its cause, which `tokio_postgres` leaves out.
 pub(super) fn words(error: &tokio_postgres::Error) -> String {
     match error.source() {
         Some(cause) => format!("{error}: {cause}"),
@@ -44,7 +45,8 @@ impl Trouble {
         Self::Store(StoreError::Unavailable(why))
     }
 
-    /// The database gave up the transaction for others' sake: the same again may succeed.
+    /// The database rolled the transaction back because of other transactions. The same one may
+    /// succeed now.
     pub(super) fn is_passing(&self) -> bool {
         let Self::Postgres(error) = self else { return false };
         error.code().is_some_and(|code| {
@@ -58,7 +60,7 @@ impl Trouble {
         error.code() == Some(&SqlState::DISK_FULL)
     }
 
-    /// The database is not there, or goes away, or has no room: no write's own fault.
+    /// The database is not available, or has no room. No write is at fault.
     pub(super) fn is_absence(&self) -> bool {
         let Self::Postgres(error) = self else { return true };
         let Some(code) = error.code() else { return true };

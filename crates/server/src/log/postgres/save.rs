@@ -1,4 +1,4 @@
-//! Stores what a batch changed, a statement a table.
+//! Stores the changes of a batch, with one statement per table.
 
 use std::pin::Pin;
 
@@ -12,7 +12,7 @@ use tidings_server_core::{
 use super::row::{Trouble, int};
 use crate::log::{answer, checksum};
 
-/// The oldest record changes with the first one only: no index knows of the others.
+/// Only the first record of an empty channel sets `oldest`. Later records change no indexed column.
 const LOGS: &str = "UPDATE channel c SET top = t.top, at = t.at,
         oldest = coalesce(c.oldest, $4::int8), empty_since = NULL
     FROM unnest($1::int8[], $2::int8[], $3::int8[]) AS t (id, top, at) WHERE c.id = t.id";
@@ -68,7 +68,7 @@ const CLAIMS: &str = "INSERT INTO kept (hash, text, until)
 const CLOCK: &str =
     "WITH old AS (DELETE FROM clock) INSERT INTO clock (steady, wall) VALUES ($1, $2)";
 
-/// Whoever holds a row writes to its channel: it is used anyway.
+/// Skips locked rows: the holder of the lock writes to the channel, which counts as use.
 const IN_USE: &str = "UPDATE channel c SET empty_since = $3 FROM (
         SELECT id FROM channel WHERE name = ANY($1) AND empty_since < $2
         ORDER BY name FOR NO KEY UPDATE SKIP LOCKED
@@ -82,10 +82,10 @@ const REVOCATIONS: &str = "WITH numbers AS (
     FROM numbers n, unnest($1::text[], $2::text[], $3::int8[], $4::int8[])
         WITH ORDINALITY AS t (kind, subject, at, until, place)";
 
-/// One statement under way.
+/// One statement in progress.
 pub(super) type Saving<'a> = Pin<Box<dyn Future<Output = Result<(), Trouble>> + Send + 'a>>;
 
-/// Everything that changed as statements, to be polled in order: that is the order in which they are sent.
+/// The statements for all changes. They are sent in the order in which they are polled.
 pub(super) fn save<'a>(client: &'a ClientWrapper, rows: &'a Rows) -> Vec<Saving<'a>> {
     let changes = &rows.changes;
     let mut all: Vec<Saving<'a>> = Vec::new();
@@ -132,7 +132,8 @@ pub(super) fn save<'a>(client: &'a ClientWrapper, rows: &'a Rows) -> Vec<Saving<
     all
 }
 
-/// Prepares everything on a connection, so that statements are sent in the order in which they are polled.
+/// Prepares all statements on a connection, so that they are sent in the order in which they are
+/// polled.
 pub(super) async fn prepare(client: &ClientWrapper) -> Result<(), Trouble> {
     for sql in [
         LOGS,
@@ -163,7 +164,7 @@ macro_rules! execute {
     }};
 }
 
-/// A column of what is changed.
+/// One column of the changed rows.
 fn column<'a, T: 'a, C>(rows: &'a [T], of: impl Fn(&'a T) -> C) -> Vec<C> {
     rows.iter().map(of).collect()
 }

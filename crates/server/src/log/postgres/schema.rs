@@ -1,11 +1,13 @@
-//! Migrations: numbered SQL files, applied once each, whose hashes the database remembers. Nodes that start at once take turns.
+//! Migrations: numbered SQL files. Each is applied once, and the database remembers its hash. Nodes
+//! that start together take turns.
 
 use sha2::{Digest as _, Sha256};
 use tokio_postgres::Client;
 
 use super::{open::ConnectError, timeline::TURN};
 
-/// Every migration in order. A released one is never edited: that would fork the databases that have it.
+/// Every migration in order. A released file is never edited: databases that already have it would
+/// differ from new ones.
 const MIGRATIONS: &[(&str, &str)] = &[
     ("0001_log", include_str!("../../../migrations/postgres/0001_log.sql")),
     ("0002_kept", include_str!("../../../migrations/postgres/0002_kept.sql")),
@@ -14,14 +16,14 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0005_lanes", include_str!("../../../migrations/postgres/0005_lanes.sql")),
 ];
 
-/// Brings a database up to date, all or nothing.
+/// Brings a database up to date. Applies all missing migrations or none.
 pub(super) async fn migrate(client: &mut Client) -> Result<(), ConnectError> {
     apply(client, MIGRATIONS).await
 }
 
 async fn apply(client: &mut Client, migrations: &[(&str, &str)]) -> Result<(), ConnectError> {
     let transaction = client.transaction().await?;
-    // Held until the commit: what another node has migrated meanwhile is seen below.
+    // Held until the commit. The loop below then sees the migrations of other nodes.
     transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&TURN]).await?;
     transaction
         .batch_execute(

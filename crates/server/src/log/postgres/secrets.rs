@@ -1,11 +1,11 @@
-//! Signing keys that all nodes share: made by whichever node comes first.
+//! Signing keys that all nodes share. The first node makes them.
 
 use tidings_server_core::store::StoreError;
 
 use super::{Postgres, read::connection, row::Trouble};
 
 impl Postgres {
-    /// The key of this name; `fresh` if there is none yet. All nodes get the same.
+    /// The key of this name, or `fresh` if there is none yet. All nodes get the same key.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].

@@ -1,4 +1,5 @@
-//! One-time tickets by the hash of their secret. Whichever node is shown one, it is spent by one atomic delete; the database's clock says when it ends.
+//! One-time tickets by the hash of their secret. One atomic delete spends a ticket, on any node.
+//! The database's clock decides when it expires.
 
 use bytes::Bytes;
 use tidings_server_core::store::{Share, StoreError, TICKETS, Ticket, USERS_TICKETS};
@@ -10,13 +11,15 @@ use super::{
     turns::turn,
 };
 
-/// Parts of a large share. Each is counted and locked by itself, so that one ticket costs a count of one part and waits for few others. They fill evenly,
-/// for a ticket's part is drawn by its hash: a share is full from about nine tenths on, and never above its bound.
+/// Parts of a large share. Each part is counted and locked alone, so that a ticket costs one small
+/// count and waits for few others. The hash of a ticket chooses its part, so parts fill evenly: a
+/// share is full from about nine tenths of its bound, and never above it.
 const PARTS: u64 = 64;
 /// Smaller shares have one part.
 const LARGE: u64 = 6_400;
 
-/// Answers which bound is reached: 0, none, and the ticket is kept; 1, the credential's; 2, the user's.
+/// Answers which bound is reached. 0: none, and the ticket is stored; 1: the credential's; 2: the
+/// user's.
 const PUT: &str = "SELECT put_ticket($1, $2, $3, $4, $5, $6, $7, $8, $9)";
 
 const TAKE: &str = "DELETE FROM ticket WHERE hash = $1 RETURNING granted, ends > clock_timestamp()";
@@ -30,12 +33,12 @@ pub(super) async fn put(inner: &Inner, ticket: &Ticket) -> Result<(), StoreError
     if !user.is_empty() {
         turns.push(turn("tickets of a user", of, user));
     }
-    // In one order, so that no two wait for each other.
+    // In one order, so that two nodes can't deadlock.
     turns.sort_unstable();
     let client = connection(inner).await?;
     let put = async {
         let statement = client.prepare_cached(PUT).await?;
-        // Far ends don't fit the database's time; a century does.
+        // The far end of a long life does not fit the database's time type; a century does.
         let ttl = int(*ttl_ms).min(100 * 366 * 86_400_000) as f64;
         let (part, most, users_most) = (int(part), int(most.div_ceil(parts)), int(users_most));
         let row = client

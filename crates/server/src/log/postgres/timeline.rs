@@ -1,22 +1,24 @@
-//! Whether this is the database the epochs were made in.
+//! Detects whether the epochs were made in another database than this one.
 //!
-//! A promoted standby, a recovery to a point in time and a dump that was loaded elsewhere have another timeline or system number. Each may lack
-//! acknowledged records, so all channels get new epochs and clients start fresh. Looked at on every new connection, before it is used:
-//! nobody can write to a new timeline under the old epochs. (A copy of the data folder that is started again shows nothing of
-//! the kind; that is what `tidings doctor --new-epochs` is for.)
+//! A promoted standby, a recovery to a point in time and a dump in another database have another
+//! timeline or system number. Each may lack acknowledged records, so all channels get new epochs
+//! and clients start fresh. Each new connection is checked before it is used, so no node writes to
+//! a new timeline under the old epochs. (A copy of the data folder has the same timeline and
+//! number. It needs `tidings doctor --new-epochs`.)
 
 use tokio_postgres::Client;
 
 use super::open::ConnectError;
 use crate::log::new_epoch;
 
-/// Advisory lock for what one node does while the others wait.
+/// Advisory lock for work that one node does while the others wait.
 pub(super) const TURN: i64 = 0x7469_6469_6e67_7301;
 
-/// Channels that are renamed in one statement.
+/// Channels that get a new epoch in one statement.
 const CHANNELS: usize = 10_000;
 
-/// The database's own word on who it is. The timeline is the first part of a WAL file's name; the control file's lags behind a promotion.
+/// The identity of the database. The timeline is the first part of a WAL file's name; the one in
+/// the control file lags behind a promotion.
 const WHO: &str = "SELECT (SELECT system_identifier FROM pg_control_system())::text,
     ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int8";
 
@@ -31,7 +33,7 @@ pub(super) async fn check(client: &mut Client) -> Result<(), ConnectError> {
     settle(client, &system, timeline, Renaming::IfOther).await
 }
 
-/// Gives new epochs, whatever the database says of itself.
+/// Gives new epochs even to the same database.
 pub(super) async fn rename_all(client: &mut Client) -> Result<(), ConnectError> {
     let row = client.query_one(WHO, &[]).await?;
     settle(client, row.get(0), row.get(1), Renaming::Always).await

@@ -1,4 +1,4 @@
-//! TLS to PostgreSQL, by rustls: certificates are always verified, name included.
+//! TLS to PostgreSQL, by rustls. Certificates and their names are always verified.
 
 use std::{
     io,
@@ -25,7 +25,7 @@ impl Tls {
     /// Trusts the authorities of a PEM file, or those of the system.
     ///
     /// # Errors
-    /// In words, for whoever set it up.
+    /// A text for the operator.
     pub(super) fn new(ca_file: Option<&Path>) -> Result<Self, String> {
         let mut roots = RootCertStore::empty();
         match ca_file {
@@ -51,13 +51,13 @@ impl Tls {
             .map_err(|error| error.to_string())?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        // Servers that are spoken to without a word before TLS (sslnegotiation=direct) insist on it.
+        // With `sslnegotiation=direct` a server requires this ALPN name.
         config.alpn_protocols = vec![b"postgresql".to_vec()];
         Ok(Self(Arc::new(config)))
     }
 }
 
-/// One connection to be.
+/// A connection that is about to be made.
 pub(super) struct Connect {
     connector: TlsConnector,
     name: ServerName<'static>,
@@ -98,7 +98,8 @@ impl<S> tokio_postgres::tls::TlsStream for Encrypted<S>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    /// The hash of the server's certificate (RFC 5929, 4), so that a password that was sent to another end of TLS is of no use there.
+    /// The hash of the server's certificate (RFC 5929, 4). It binds the password to this TLS
+    /// connection, so that a man in the middle can't pass it on.
     fn channel_binding(&self) -> ChannelBinding {
         let (_, session) = self.0.get_ref();
         let certificate = session.peer_certificates().and_then(<[_]>::first);
@@ -108,8 +109,8 @@ where
     }
 }
 
-/// A certificate's hash, by the function of its signature; that of one with an older function is SHA-256's. `None`: its signature has none,
-/// such as Ed25519's.
+/// The hash of a certificate, by the hash function of its signature; SHA-256 if that is MD5 or
+/// SHA-1. `None`: the signature names no hash function, such as Ed25519.
 fn end_point(certificate: &[u8]) -> Option<Vec<u8>> {
     const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01];
     const ECDSA: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04];
@@ -122,7 +123,7 @@ fn end_point(certificate: &[u8]) -> Option<Vec<u8>> {
         (Some([4 | 5 | 11]), _) | (_, Some([1] | [3, 2])) => 256,
         (Some([12]), _) | (_, Some([3, 3])) => 384,
         (Some([13]), _) | (_, Some([3, 4])) => 512,
-        // RSASSA-PSS names its function, or means SHA-1.
+        // The parameters of RSASSA-PSS name the hash function. The default is SHA-1.
         (Some([10]), _) => {
             let (parameters, _) = element(parameters, 0x30)?;
             match element(parameters, 0xa0) {
@@ -147,7 +148,7 @@ fn end_point(certificate: &[u8]) -> Option<Vec<u8>> {
     })
 }
 
-/// The content of a DER element with this tag, and what comes behind it.
+/// The content of a DER element with this tag, and the bytes behind it.
 fn element(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     let (first, rest) = der.split_first()?;
     let (length, rest) = rest.split_first()?;
@@ -200,7 +201,7 @@ mod tests {
         [&[tag, 0x82][..], &length, content].concat()
     }
 
-    /// A certificate's frame: three hundred bytes that are signed, how, and a signature.
+    /// The outline of a certificate: three hundred signed bytes, the algorithm, and a signature.
     fn certificate(oid: &[u8], parameters: &[u8]) -> Vec<u8> {
         let algorithm = [wrapped(0x06, oid), parameters.to_vec()].concat();
         let parts = [wrapped(0x30, &[0; 300]), wrapped(0x30, &algorithm), wrapped(0x03, &[0; 9])];

@@ -1,5 +1,6 @@
-//! Retention, a bounded amount a step, by one node at a time. What is due is found by an index, or known because this node wrote there; all
-//! channels are looked at once after a node's start, for what one wrote that has died since.
+//! Retention, a bounded amount a step, by one node at a time. An index finds the channels that are
+//! due; each node also knows the channels that it wrote to. After its start a node checks all
+//! channels once, because another node may have ended before it trimmed its own.
 
 use std::sync::PoisonError;
 
@@ -22,30 +23,30 @@ use super::{
 };
 use crate::log::{gone, new_epoch};
 
-/// Advisory lock of the node that sweeps.
+/// Advisory lock of the node that trims.
 const SWEEP: i64 = 0x7469_6469_6e67_7302;
 
-/// Channels that something is done in, in one step.
+/// Channels that are trimmed in one step.
 const CHANNELS: usize = 20;
 
-/// Channels this node wrote to that are asked about in one step.
+/// Channels written to by this node that are checked in one step.
 const NAMES: usize = 500;
 
-/// Rows of channels that are passed over in one step, where all are looked at.
+/// Rows of channels that a pass over all channels skips in one step.
 const PASSED: i64 = 5_000;
 
-/// Rows removed in one step per channel or table.
+/// Rows that are removed in one step, per channel or table.
 const ROWS: u64 = 500;
 
-/// A channel under the broom.
+/// A channel to trim.
 struct Swept {
     id: i64,
     name: Channel,
-    /// Items too many, if it is an inbox.
+    /// Number of items over the bound, if it is an inbox.
     excess: u64,
 }
 
-/// `true`: there is more to look at.
+/// One step. `true`: more is left to check.
 pub(super) async fn step(
     inner: &Inner,
     now: Moment,
@@ -57,7 +58,7 @@ pub(super) async fn step(
         let mine = client.query_one("SELECT pg_try_advisory_xact_lock($1)", &[&SWEEP]).await?;
         let more = match mine.get(0) {
             true => sweep(inner, &client, now, retention).await?,
-            // Another node's turn: it does not know what this one wrote.
+            // Another node trims now. It does not know the channels that this node wrote to.
             false => !inner.touched.is_empty(),
         };
         client.batch_execute("COMMIT").await?;
@@ -87,12 +88,12 @@ async fn sweep(
     more |= next.is_some();
     more |= !unfinished.is_empty();
     unfinished.into_iter().for_each(|channel| inner.touched.again(channel));
-    // After the channels: whoever writes takes its locks in this order.
+    // After the channels, because writes lock in this order too.
     more |= trim_tables(db, now, retention).await?;
     Ok(more | forget_channels(db, now, retention).await?)
 }
 
-/// Channels of which more is to go, and where the look at all goes on.
+/// Channels that need another step, and the id after which the pass over all channels continues.
 async fn sweep_channels(
     inner: &Inner,
     db: &ClientWrapper,
@@ -143,7 +144,7 @@ async fn due(
     swept(&rows)
 }
 
-/// These.
+/// Those of the named channels that exceed retention.
 async fn named(
     db: &ClientWrapper,
     names: &[Channel],
@@ -161,8 +162,8 @@ async fn named(
     swept(&db.query(&statement, &[&names, &items, &records]).await?)
 }
 
-/// The next channels of which something is to go, or whose row does not say when: those an older version wrote to meanwhile. All others
-/// are passed over by the database itself.
+/// The next channels of the pass that exceed retention, or have no due time in their row: a server
+/// of an older version wrote to them. The database itself skips all others.
 async fn some_channels(
     db: &ClientWrapper,
     after: i64,
@@ -201,7 +202,7 @@ fn swept(rows: &[Row]) -> Result<Vec<Swept>, Trouble> {
     rows.iter().map(swept).collect()
 }
 
-/// In the order in which writers lock them.
+/// Locks channels in the order of writers, so that they can't deadlock.
 async fn lock(db: &ClientWrapper, channels: &[Swept]) -> Result<(), Trouble> {
     let ids: Vec<i64> = channels.iter().map(|channel| channel.id).collect();
     let lock = "SELECT 1 FROM channel WHERE id = ANY($1) ORDER BY name FOR NO KEY UPDATE";
@@ -221,7 +222,8 @@ async fn trim_records(
     let (kept_first, top) = (uint(row.get(0))?, uint(row.get(1))?);
     let kept = top + 1 - kept_first;
     let by_count = kept_first + kept.saturating_sub(retention.records);
-    // Times never go back within a channel: everything before the first record that is young enough goes.
+    // Times never go back within a channel. All records before the first one that is young enough
+    // are removed.
     let statement = db
         .prepare_cached(
             "SELECT \"offset\" FROM record WHERE channel = $1 AND \"offset\" >= $2 AND at >= $3
@@ -242,7 +244,7 @@ async fn trim_records(
     Ok(first < wanted)
 }
 
-/// Writes down from where the channel has records now, and when it is due next.
+/// Stores the channel's first record, and its next due time.
 async fn note(db: &ClientWrapper, now: Moment, channel: &Swept, first: u64) -> Result<(), Trouble> {
     let statement = db
         .prepare_cached(
@@ -258,7 +260,8 @@ async fn note(db: &ClientWrapper, now: Moment, channel: &Swept, first: u64) -> R
     Ok(())
 }
 
-/// Channels whose records have been gone for long. Whoever holds a row writes to its channel: it stays.
+/// Removes channels without records for long. A locked row stays, because the holder of the lock
+/// writes to the channel.
 async fn forget_channels(
     db: &ClientWrapper,
     now: Moment,
@@ -275,6 +278,7 @@ async fn forget_channels(
         .await?;
     let empty = db.query(&statement, &[&since(retention.channels_ms), &int(ROWS)]).await?;
     let hashes: Vec<i64> = empty.iter().map(|row| gone::hash(row.get(0))).collect();
+    // A new epoch, so that a client of the removed log does not take the next log for its own.
     let epochs = hashes
         .iter()
         .map(|_| Ok(new_epoch(getrandom::u64()?).as_str().to_owned()))
@@ -299,7 +303,7 @@ async fn forget_channels(
     Ok(hashes.len() as u64 == ROWS || forgotten == ROWS)
 }
 
-/// Removed items are a record too: clients and counts follow.
+/// Removes the oldest items. The removal is a record of its own, so that clients and counts follow.
 async fn trim_items(
     inner: &Inner,
     db: &ClientWrapper,
@@ -343,7 +347,7 @@ async fn trim_items(
     Ok(excess > ROWS)
 }
 
-/// What has a time of its own. `true`: a bound was met, more is left.
+/// Trims the tables whose rows have their own time. `true`: a bound was reached, and more is left.
 async fn trim_tables(
     db: &ClientWrapper,
     now: Moment,

@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use sha2::{Digest as _, Sha256};
 use tidings_server_core::log::Needs;
 
-/// The locks in the order in which every node takes them.
+/// The locks, in the order that every node uses.
 pub(super) fn of(needs: &Needs) -> Vec<i64> {
     let keys = needs.keys.iter().map(|(credential, key)| turn("key", credential, key));
-    // The first lock is the user's, whose lanes are counted. Servers of older versions take only
-    // the lane's own.
+    // The first lock is the user's: the user's lanes are counted under it. Servers of older
+    // versions take only the lane's own.
     let lanes = needs
         .lanes
         .keys()
@@ -18,7 +18,8 @@ pub(super) fn of(needs: &Needs) -> Vec<i64> {
     turns.into_iter().collect()
 }
 
-/// A number that all nodes derive alike. Two names with the same number only wait for one another.
+/// The number of a lock, the same on all nodes. Two names with the same number only wait for one
+/// another.
 pub(super) fn turn(kind: &str, one: &str, two: &str) -> i64 {
     let mut hasher = Sha256::new();
     for part in [kind, one, two] {

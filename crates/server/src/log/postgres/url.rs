@@ -1,5 +1,6 @@
-//! A database's URL as people paste it: parameters of libpq that mean something here are heeded, those that would need what this client
-//! has not are refused by name, and so are other drivers' own. Nothing is passed over that somebody relies on.
+//! Reads a database's URL as people paste it. Parameters of libpq that this client supports are
+//! applied. Parameters that it can't support, and those of other drivers, are refused by name. No
+//! parameter is ignored that an operator may rely on.
 
 use std::path::PathBuf;
 
@@ -10,24 +11,24 @@ use tokio_postgres::{
 
 use super::{open::ConnectError, row::words};
 
-/// What a URL says.
+/// The content of a URL.
 pub(super) struct Location {
     pub(super) config: Config,
     /// From `sslrootcert`.
     pub(super) ca_file: Option<PathBuf>,
 }
 
-/// What becomes of a parameter.
+/// How a parameter is treated.
 enum Fate {
-    /// The client knows it, under this name.
+    /// The client supports it under this name.
     Known(&'static str),
-    /// It asks for what is done anyway.
+    /// It asks for the behaviour that the client has anyway.
     Done,
-    /// Authorities to trust.
+    /// It names authorities to trust.
     Authorities,
-    /// How much TLS.
+    /// It chooses how TLS is used.
     Tls(SslMode),
-    /// It can't be: why, or what to write.
+    /// It is refused, with the reason or the right value.
     Refused(&'static str),
 }
 
@@ -38,7 +39,7 @@ pub(super) fn read(url: &str) -> Result<Location, ConnectError> {
         Some(at) => (&url[..behind + at], &url[behind + at + 1..]),
         None => (url, ""),
     };
-    // "Use TLS if it happens to be there" protects from nobody who could take it away.
+    // An attacker on the network can suppress optional TLS, so `prefer` counts as `disable`.
     let mut mode = SslMode::Disable;
     let mut ca_file = None;
     let mut kept = Vec::new();
@@ -88,11 +89,12 @@ fn fate(name: &str, value: &str) -> Fate {
         "keepalives_count" | "keepalives_retries" => Fate::Known("keepalives_retries"),
         "target_session_attrs" => match value {
             "any" | "read-write" => Fate::Known("target_session_attrs"),
-            // The same, but for a standby that was not promoted yet, to which nothing can be written.
+            // The same, except for a standby that is not promoted yet. That one can't be written
+            // to.
             "primary" => Fate::Done,
             _ => Fate::Refused("must be any, read-write or primary: the server writes"),
         },
-        // Certificates are always verified here, so the stricter words mean the same.
+        // Certificates are always verified here, so the stricter values mean the same.
         "sslmode" => match value {
             "require" | "verify-ca" | "verify-full" => Fate::Tls(SslMode::Require),
             "disable" | "allow" | "prefer" => Fate::Tls(SslMode::Disable),
@@ -149,7 +151,7 @@ fn fate(name: &str, value: &str) -> Fate {
     }
 }
 
-/// A plus is a plus here, unlike in forms.
+/// Decodes a value. A plus stays a plus, unlike in forms.
 fn decoded(raw: &str) -> String {
     let raw = raw.replace('+', "%2B");
     let mut pairs = form_urlencoded::parse(raw.as_bytes());

@@ -15,12 +15,12 @@ use super::{condition::Condition, load::load, row::int, save::save};
 #[derive(Debug)]
 pub(super) struct Writer {
     db: Connection,
-    /// Commits so far, as the database has it.
+    /// Number of commits so far, as stored in the database.
     commits: u64,
     pub(super) ids: Ids,
 }
 
-/// A transaction did not end well; nothing of it is known to be stored.
+/// A transaction failed. It is not known to be stored.
 #[derive(Debug)]
 pub(super) struct Failure {
     cause: rusqlite::Error,
@@ -54,7 +54,7 @@ impl Writer {
         })
     }
 
-    /// Whether the disk has room again for more than a row: writes it, and takes it back.
+    /// Checks whether the disk has room for more than a row again: writes 64 KiB, and deletes them.
     pub(super) fn probe(&mut self) -> Result<(), Failure> {
         const ROOM: i64 = 64 * 1024;
         let hash = [0_u8; 32];
@@ -69,7 +69,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Runs one transaction and makes it durable, its number included. One that changed nothing costs no sync.
+    /// Runs one transaction and makes it durable with its number. A transaction without changes
+    /// costs no sync.
     pub(super) fn transaction<T>(
         &mut self,
         work: impl FnOnce(&mut Step<'_>) -> rusqlite::Result<T>,
@@ -82,6 +83,8 @@ impl Writer {
         let answer = work(&mut step).map_err(before)?;
         let Step { transaction, .. } = step;
         let changed = transaction.total_changes() != changes;
+        // The number is stored in the same transaction as the changes: the proof file repeats it,
+        // and must never be ahead of the database.
         let number = self.commits + u64::from(changed);
         if changed {
             transaction
@@ -95,7 +98,7 @@ impl Writer {
     }
 }
 
-/// What a transaction works with.
+/// The tools of a transaction.
 pub(super) struct Step<'a> {
     pub(super) transaction: Transaction<'a>,
     pub(super) ids: &'a mut Ids,
@@ -148,14 +151,15 @@ fn is_disk(cause: &rusqlite::Error) -> bool {
     )
 }
 
-/// A file could not be opened: the process may have too many. That says nothing of what was written
-/// before, so the next commit may be tried. A file that is gone is found by [`Condition::look`].
+/// A file could not be opened: the process may have too many. Earlier commits are not in doubt, so
+/// the next commit may be tried. [`Condition::look`] finds a missing file.
 fn is_unopened(cause: &rusqlite::Error) -> bool {
     cause.sqlite_error_code() == Some(ErrorCode::CannotOpen)
 }
 
 impl Failure {
-    /// Tells what it says of the disk. One that failed, or lied, is not written any more; a full one may have room again.
+    /// Reports the failure to `condition`. A failed disk is not written to any more; a full one may
+    /// have room again.
     pub(super) fn report(&self, condition: &Condition) {
         if self.cause.sqlite_error_code() == Some(ErrorCode::DiskFull) {
             condition.filled(Some(self.to_string()));
@@ -208,7 +212,7 @@ mod tests {
         store.commit(1, &[message("room:a", id)])?.remove(0).map(drop)
     }
 
-    /// As many pages as this at most: a disk of that size.
+    /// Limits the database to this many pages, like a disk of that size.
     fn limit_pages(store: &Sqlite, pages: u32) {
         let sql = format!("PRAGMA max_page_count = {pages}");
         store.writer().unwrap().db.query_row(&sql, [], |_| Ok(())).unwrap();

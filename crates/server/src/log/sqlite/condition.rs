@@ -1,4 +1,4 @@
-//! Whether the log can be written: what one place finds out, every other knows.
+//! Whether the log can be written. Each part of the store reports here, and all parts see it.
 
 use std::{
     io,
@@ -9,16 +9,17 @@ use tidings_server_core::store::StoreError;
 
 use super::folder::Files;
 
-/// What stands in the way of writing, if anything does.
+/// The obstacles to writing.
 #[derive(Debug)]
 pub(super) struct Condition {
     files: Files,
-    /// Why nothing may be written any more. After a failed fsync the kernel may have dropped the pages it could not write, so a second one
-    /// that succeeds proves nothing: only a restart, which reads the log again, goes on.
+    /// The reason why no write is possible any more. After a failed fsync the kernel may have
+    /// dropped the pages that it could not write. A second fsync that succeeds proves nothing. Only
+    /// a restart helps, which reads the log again.
     failed: OnceLock<String>,
     /// The disk was full at the last write.
     full: Mutex<Option<String>>,
-    /// The proof file could not be written the last time.
+    /// The last write of the proof file failed.
     unproven: Mutex<Option<String>>,
 }
 
@@ -28,14 +29,14 @@ impl Condition {
         Self { files, failed: OnceLock::new(), full, unproven }
     }
 
-    /// Nothing is written any more.
+    /// Stops all writing for good.
     pub(super) fn fail(&self, why: &str) {
         if self.failed.set(why.to_owned()).is_ok() {
             tracing::error!(why, "the log stopped writing: repair the cause, then restart");
         }
     }
 
-    /// The disk had no room, or has some again.
+    /// The disk is full, or has room again.
     pub(super) fn filled(&self, why: Option<String>) {
         let mut full = self.full.lock().unwrap_or_else(PoisonError::into_inner);
         match (&why, &*full) {
@@ -48,7 +49,7 @@ impl Condition {
         *full = why;
     }
 
-    /// The proof file was written, or could not be.
+    /// Notes the result of writing the proof file.
     pub(super) fn proved(&self, result: io::Result<()>) {
         let why = result.err().map(|error| error.to_string());
         let mut unproven = self.unproven.lock().unwrap_or_else(PoisonError::into_inner);
@@ -62,13 +63,15 @@ impl Condition {
         self.full.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
-    /// Whether a commit may be tried: a full disk is found out by trying.
+    /// Whether a commit may be tried. A full disk does not prevent it: only a try shows that there
+    /// is room again.
     pub(super) fn may_write(&self) -> Result<(), StoreError> {
         self.sound()?;
         self.proven()
     }
 
-    /// Whether what is written stays: looks at the files. A look costs microseconds, a commit's sync milliseconds.
+    /// Whether written data stays: checks that the files are the same. A check costs microseconds,
+    /// the sync of a commit milliseconds.
     pub(super) fn look(&self) -> Result<(), StoreError> {
         if let Some(why) = self.files.missing() {
             self.fail(&why);
@@ -76,7 +79,7 @@ impl Condition {
         self.sound()
     }
 
-    /// What was found so far; never waits.
+    /// The obstacles found so far. Never waits.
     pub(super) fn health(&self) -> Result<(), StoreError> {
         self.may_write()?;
         match &*self.full.lock().unwrap_or_else(PoisonError::into_inner) {

@@ -1,4 +1,4 @@
-//! What `tidings doctor` looks at: everything.
+//! The checks of `tidings doctor`: all rows.
 
 use rusqlite::{Connection, Row};
 use tidings_server_core::store::StoreError;
@@ -6,21 +6,21 @@ use tidings_server_core::store::StoreError;
 use super::{Sqlite, read::Trouble, row::uint};
 use crate::log::checksum;
 
-/// Damage that is listed; more is only counted by whoever restores a backup.
+/// Most lines of damage in a report.
 const LISTED: usize = 20;
 
-/// What a folder holds.
+/// The result of the checks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// Channels.
+    /// Number of channels.
     pub channels: u64,
-    /// Records.
+    /// Number of records.
     pub records: u64,
-    /// Items.
+    /// Number of items.
     pub items: u64,
-    /// Commits.
+    /// Number of commits.
     pub commits: u64,
-    /// What is wrong, in words; at most twenty lines.
+    /// The damage found, in words; at most twenty lines.
     pub damage: Vec<String>,
 }
 

@@ -1,9 +1,10 @@
-//! What lies beside the database: the lock, and the proof of how far the log came.
+//! The files beside the database: the lock, and the proof of the newest commit.
 //!
-//! A database that was restored from a copy looks sound, but acknowledged records may be gone. So a file beside it
-//! repeats the number of commits each second, never ahead of the database. A number above the database's, or none at
-//! all, is evidence of a loss: the channels get new epochs and clients start fresh. (A whole folder that was restored
-//! brings its file along; that is what `tidings doctor --new-epochs` is for.)
+//! A database that was restored from a copy looks sound, but acknowledged records may be gone. So a
+//! file beside it repeats the number of commits each second, never ahead of the database. A number
+//! above the database's, or no number at all, is evidence of a loss: the channels get new epochs
+//! and clients start fresh. (A restored folder brings its old proof along. It needs `tidings doctor
+//! --new-epochs`.)
 
 use std::{
     fs::{self, File},
@@ -26,10 +27,11 @@ pub(super) const DATABASE: &str = "tidings.db";
 const LOCK: &str = "lock";
 const PROOF: &str = "commits";
 
-/// How long the proof may wait for a file to open before nothing is stored any more.
+/// How long the proof may wait for a file to open before writes stop.
 const LATEST_PROOF: Duration = Duration::from_secs(60);
 
-/// Takes the folder for this process, as long as the file lives. The kernel lets go even of a killed process.
+/// Locks the folder for this process, as long as the file is open. The kernel releases the lock
+/// even of a killed process.
 pub(super) fn lock(folder: &Path) -> Result<File, OpenError> {
     let path = folder.join(LOCK);
     let file = private::options().truncate(false).open(&path)?;
@@ -41,8 +43,9 @@ pub(super) fn lock(folder: &Path) -> Result<File, OpenError> {
     }
 }
 
-/// Makes the database's file when it is missing: SQLite gives its own to everybody, and the files beside it the same mode. Only to be
-/// called before SQLite has it open, for closing any other handle lets go of its locks.
+/// Makes the database's file if it is missing. SQLite would make it readable for all users, and
+/// gives the files beside it the same mode. Call this only before SQLite opens the file: closing
+/// another handle of the process releases SQLite's locks.
 pub(super) fn make_database(folder: &Path) -> io::Result<PathBuf> {
     let path = folder.join(DATABASE);
     let file = private::options().truncate(false).open(&path)?;
@@ -50,10 +53,10 @@ pub(super) fn make_database(folder: &Path) -> io::Result<PathBuf> {
     Ok(path)
 }
 
-/// The number in the proof file; `None` when there is none, or no number in it.
+/// The number in the proof file. `None`: there is no file, or no number in it.
 ///
 /// # Errors
-/// There is one and it can't be read, which proves nothing.
+/// The file exists and can't be read, which proves nothing.
 pub(super) fn proven(folder: &Path) -> io::Result<Option<u64>> {
     match fs::read(folder.join(PROOF)) {
         Ok(bytes) => Ok(str::from_utf8(&bytes).ok().and_then(|text| text.trim().parse().ok())),
@@ -62,7 +65,7 @@ pub(super) fn proven(folder: &Path) -> io::Result<Option<u64>> {
     }
 }
 
-/// Writes the proof file, whole or not at all.
+/// Writes the proof file, completely or not at all.
 pub(super) fn prove(folder: &Path, commits: u64) -> io::Result<()> {
     let draft = folder.join("commits.new");
     let mut file = private::options().truncate(true).open(&draft)?;
@@ -73,15 +76,16 @@ pub(super) fn prove(folder: &Path, commits: u64) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// The files a server works with, by device and number. What is written to a file that was removed or replaced is gone with the
-/// process, and a lock that was removed keeps nobody else out.
+/// The files of a running server, by device and inode. Data written to a removed or replaced file
+/// is lost with the process, and a removed lock file keeps no other process out.
 #[derive(Debug)]
 pub(super) struct Files(Vec<(PathBuf, (u64, u64))>);
 
 impl Files {
-    /// Those that are there now, to be called when all are open.
+    /// Notes the files as they are now. All must be open.
     pub(super) fn note(folder: &Path) -> io::Result<Self> {
-        // Whoever makes another -shm works apart from this process, on the same database.
+        // A process with another -shm file does not coordinate with this process, and writes to the
+        // same database.
         let [wal, shm] = ["wal", "shm"].map(|kind| format!("{DATABASE}-{kind}"));
         let mut files = Vec::new();
         for name in [DATABASE, &wal, &shm, LOCK] {
@@ -91,7 +95,7 @@ impl Files {
         Ok(Self(files))
     }
 
-    /// What is not as it was.
+    /// The first file that was removed or replaced.
     pub(super) fn missing(&self) -> Option<String> {
         let changed = |(path, before): &(PathBuf, (u64, u64))| match identity(path) {
             Ok(now) if now == *before => None,
@@ -106,8 +110,8 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
     fs::metadata(path).map(|about| (about.dev(), about.ino()))
 }
 
-/// Keeps the proof file up to date from a thread of its own, so that no commit waits for it, and looks after what stands in the way of
-/// writing.
+/// A thread that keeps the proof file up to date, so that no commit waits for it. It also checks
+/// whether an obstacle to writing is gone.
 #[derive(Debug)]
 pub(super) struct Proof {
     shared: Arc<Shared>,
@@ -117,12 +121,12 @@ pub(super) struct Proof {
 #[derive(Debug)]
 struct Shared {
     folder: PathBuf,
-    /// The newest commit known to be durable.
+    /// The newest commit that is durable.
     commits: AtomicU64,
     ended: Mutex<bool>,
     end: Condvar,
     condition: Arc<Condition>,
-    /// Held as long as anything writes here.
+    /// Held as long as this process writes to the folder.
     _lock: File,
 }
 
@@ -161,7 +165,7 @@ impl Drop for Proof {
         self.shared.end.notify_all();
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread {
-            // It only fails when it panicked, and then there is nothing left to wait for.
+            // The join fails only if the thread panicked. Nothing is left to wait for then.
             let _ = thread.join();
         }
     }
@@ -179,7 +183,7 @@ impl Shared {
                 .unwrap_or_else(PoisonError::into_inner);
             let last = *ended;
             drop(ended);
-            // Nothing is proven of somebody else's folder.
+            // The folder's files are not this server's any more, so no proof is written.
             if self.condition.look().is_err() {
                 return;
             }
@@ -203,15 +207,15 @@ impl Shared {
     }
 }
 
-/// A proof that waits for a file to open. It is late by a second as a rule; a little later it still
-/// proves what it is for, and nothing has to stop for it.
+/// The proof waits for a file to open. It is a second late anyway. A little later it still proves
+/// as much, so writes go on.
 #[derive(Debug, Default)]
 struct Lateness {
     since: Option<Instant>,
 }
 
 impl Lateness {
-    /// What is told of this try. `None`: the next one may succeed.
+    /// The result to report for this try. `None`: the next try may succeed.
     fn judge(&mut self, tried: io::Result<()>, now: Instant) -> Option<io::Result<()>> {
         match &tried {
             Err(error) if files::are_out(error) => {

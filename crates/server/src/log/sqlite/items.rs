@@ -16,7 +16,7 @@ use super::{
 };
 use crate::log::{checksum, counts_at};
 
-/// A user's inbox as one view has it.
+/// A user's inbox on one view.
 #[derive(Debug)]
 pub(super) struct Inbox {
     id: i64,
@@ -27,7 +27,7 @@ pub(super) struct Inbox {
     row: log::Inbox,
 }
 
-/// `None` when it was never made.
+/// `None` if the inbox was never made.
 pub(super) fn inbox(db: &Connection, user: &str) -> Result<Option<Inbox>, Trouble> {
     let missing = |_| Trouble::Store(StoreError::Unavailable("no user id".to_owned()));
     let channel = Channel::inbox(user).map_err(missing)?;
@@ -92,7 +92,7 @@ pub(super) fn page(db: &Connection, query: &ItemQuery) -> Result<Answer, Trouble
     })
 }
 
-/// One more than fits of each channel, then the newest of both.
+/// Reads one item more than fits from each channel, then takes the newest of both.
 fn find(db: &Connection, inbox: &Inbox, query: &ItemQuery) -> Result<Newest, Trouble> {
     let mut items = own_items(db, inbox, query)?;
     items.extend(shared_items(db, inbox, query)?);
@@ -190,7 +190,8 @@ fn shared_items(db: &Connection, inbox: &Inbox, query: &ItemQuery) -> Result<Vec
     })
 }
 
-/// Rows of `offset, id, kind, at, data, checksum` and then the state, verified; up to the first that does not fit.
+/// Reads rows of `offset, id, kind, at, data, checksum` and then the state, and verifies them. Ends
+/// with the first one that does not fit.
 fn collect(
     db: &Connection,
     sql: &str,

@@ -97,9 +97,10 @@ impl Loaded {
         Ok(())
     }
 
-    /// A channel that was removed continues with the log that began then.
+    /// A channel that was removed continues with the log that began at its removal.
     fn new_log(&mut self, db: &Connection, channel: &Channel) -> rusqlite::Result<Log> {
-        // SQLite seeds its randomness from the operating system. An epoch is an identity, no secret.
+        // SQLite seeds its random numbers from the operating system. An epoch is an identity, not a
+        // secret.
         let (last, random): (i64, i64) = db
             .prepare_cached("SELECT coalesce(max(id), 0), random() FROM channel")?
             .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
@@ -178,7 +179,7 @@ pub(super) fn inbox(db: &Connection, channel: i64) -> rusqlite::Result<Option<In
     .optional()
 }
 
-/// A user's own states of everyone-messages.
+/// A user's own states of broadcasts.
 fn states(db: &Connection, inbox: i64) -> rusqlite::Result<Vec<(u64, ItemState)>> {
     db.prepare_cached("SELECT \"offset\", seen, read, archived FROM system_state WHERE inbox = ?1")?
         .query_map([inbox], state)?

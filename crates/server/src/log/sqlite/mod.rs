@@ -1,17 +1,17 @@
 //! The embedded log: SQLite in one folder.
 //!
-//! | file | what |
+//! | file | content |
 //! |---|---|
 //! | `schema.rs` | migrations, each with a checksum |
 //! | `folder.rs` | the lock and the proof file beside the database |
-//! | `condition.rs` | whether it can be written |
+//! | `condition.rs` | whether the log can be written |
 //! | `open.rs` | connections and their pragmas; new epochs |
 //! | `commit.rs` | a batch as one transaction |
 //! | `load.rs`, `save.rs` | rows ↔ memory; the decisions are in [`tidings_server_core::log`] |
 //! | `read.rs`, `items.rs` | queries |
 //! | `trim.rs` | retention |
-//! | `examine.rs` | what `tidings doctor` verifies |
-//! | `tickets.rs` | one-time tickets, in memory: a restart forgets them, no fsync per connect |
+//! | `examine.rs` | the checks of `tidings doctor` |
+//! | `tickets.rs` | one-time tickets, in memory: a restart forgets them, and no connect costs a sync |
 
 mod commit;
 mod condition;
@@ -45,7 +45,7 @@ pub use open::OpenError;
 use self::{commit::Writer, condition::Condition, folder::Proof, tickets::Tickets, trim::Sweep};
 use crate::log::touched::Touched;
 
-/// A log in a folder of its own: database, lock file, and the file that proves how far it came.
+/// A log in its own folder: the database, a lock file, and the file that proves the newest commit.
 #[derive(Debug)]
 pub struct Sqlite {
     writer: Arc<Mutex<Writer>>,
@@ -60,7 +60,7 @@ pub struct Sqlite {
 
 impl Sqlite {
     fn writer(&self) -> Result<MutexGuard<'_, Writer>, StoreError> {
-        // A panic mid-transaction leaves a writer whose state nobody knows.
+        // After a panic in a transaction the writer's state is unknown.
         self.writer
             .lock()
             .map_err(|_| StoreError::Unavailable("the writer broke; restart".to_owned()))
@@ -72,7 +72,7 @@ impl Sqlite {
         let order = || (0..self.readers.len()).map(|step| (start + step) % self.readers.len());
         let free = order().find_map(|index| self.readers.get(index)?.try_lock().ok());
         let waited = || self.readers.get(start % self.readers.len().max(1));
-        // A reader holds nothing between queries that a panic could have left half done.
+        // A reader has no state between queries, so a panic leaves nothing half done.
         free.or_else(|| Some(waited()?.lock().unwrap_or_else(PoisonError::into_inner)))
             .ok_or_else(|| StoreError::Unavailable("no reader".to_owned()))
     }
@@ -108,7 +108,7 @@ impl Store for Sqlite {
     }
 
     fn trim(&self, now: Moment, retention: &Retention) -> Result<bool, StoreError> {
-        // Also where the proof can't be written: what is removed makes room.
+        // Runs even if the proof file can't be written, because it frees room.
         self.condition.look()?;
         self.tickets().trim();
         let mut sweep = self.sweep.lock().unwrap_or_else(PoisonError::into_inner);
@@ -128,11 +128,11 @@ impl Store for Sqlite {
 
 impl Sqlite {
     fn tickets(&self) -> MutexGuard<'_, Tickets> {
-        // Its maps are whole between any two calls.
+        // The maps are consistent between any two calls.
         self.tickets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// After a commit: repeats its number in the proof file, or stops for good when the disk failed.
+    /// Ends a transaction. A commit advances the proof; a failure of the disk stops all writing.
     fn settle<T>(
         &self,
         writer: &Writer,
@@ -141,10 +141,11 @@ impl Sqlite {
     ) -> Result<T, StoreError> {
         match answer {
             Ok(answer) => {
-                // Into which file? Before the answer, for it promises that the record stays.
+                // The answer promises that the record stays. So check first that the files in the
+                // folder are still those that the commit went to.
                 let stays = self.condition.look();
                 stays.map_err(|error| StoreError::Unknown(error.to_string()))?;
-                // One that changed nothing needed no room.
+                // A transaction without changes does not prove that there is room.
                 if writer.commits() > before {
                     self.condition.filled(None);
                 }

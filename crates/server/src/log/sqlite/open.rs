@@ -1,4 +1,4 @@
-//! Opening a folder: its lock, its schema, its connections, and whether its channels are still the same.
+//! Opens a folder: its lock, its schema, its connections, and the check for lost records.
 
 use std::{
     io,
@@ -23,25 +23,25 @@ use crate::{
     private,
 };
 
-/// Connections that read; more than the machine's cores would only queue elsewhere.
+/// Connections that read. More than the machine's cores would only queue elsewhere.
 const READERS: usize = 4;
 
-/// Prepared statements a connection keeps: more than there are in this folder.
+/// Prepared statements that a connection caches: more than this module has.
 const STATEMENTS: usize = 64;
 
 /// A data folder can't be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// Another process has it.
+    /// Another process uses the folder.
     #[error("another server uses the data folder {}; stop it first, or give this one a folder of its own with --data", .0.display())]
     Locked(PathBuf),
-    /// Its schema was made by an edited or foreign build.
+    /// The schema was made by an edited or foreign build.
     #[error(
         "the database's migration {0} is not the one this build has: use the build that made it"
     )]
     ForeignMigration(String),
-    /// Its schema is of a later version.
+    /// The schema is of a later version.
     #[error("the database has {newest} migrations, this build knows {known}: use a newer build")]
     NewerDatabase {
         /// Migrations the database has.
@@ -61,7 +61,7 @@ pub enum OpenError {
 }
 
 impl Sqlite {
-    /// Opens the log in a folder, which is made when missing.
+    /// Opens the log in a folder, and makes the folder if it is missing.
     ///
     /// Channels get new epochs when the folder shows that acknowledged records may be gone.
     ///
@@ -71,7 +71,8 @@ impl Sqlite {
         Self::open_as(folder.as_ref(), false)
     }
 
-    /// Opens it and gives every channel a new epoch: for a folder that was restored from a backup.
+    /// Opens the log and gives every channel a new epoch: for a folder that was restored from a
+    /// backup.
     ///
     /// # Errors
     /// As [`Sqlite::open`].
@@ -124,11 +125,11 @@ impl Sqlite {
     }
 }
 
-/// Finds out whether a full disk has room again.
+/// Checks whether a full disk has room again.
 fn probe(writer: &Arc<Mutex<Writer>>, condition: &Arc<Condition>) -> impl Fn() + Send + use<> {
     let (writer, condition) = (Arc::clone(writer), Arc::clone(condition));
     move || {
-        // One that broke in the middle is told by every commit.
+        // A writer that panicked is reported by every commit, so not here.
         let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
         match writer.probe() {
             Ok(()) => condition.filled(None),
@@ -141,7 +142,7 @@ fn reader(database: &Path) -> rusqlite::Result<Mutex<Connection>> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let db = Connection::open_with_flags(database, flags)?;
     prepare(&db)?;
-    // SQLite opens the WAL at a connection's first read. There may be no file left by then.
+    // SQLite opens the WAL at a connection's first read. The process may be out of files by then.
     db.query_row("SELECT number FROM commits", [], |_| Ok(()))?;
     Ok(Mutex::new(db))
 }
@@ -152,7 +153,7 @@ fn prepare(db: &Connection) -> rusqlite::Result<()> {
     db.pragma_update(None, "temp_store", "MEMORY")
 }
 
-/// Each log becomes another one: clients compare epochs for equality only.
+/// Gives each log a new identity. Clients compare epochs for equality only.
 fn give_new_epochs(db: &mut Connection, commits: u64) -> Result<u64, OpenError> {
     let transaction = db.transaction()?;
     {

@@ -38,7 +38,7 @@ impl From<Trouble> for StoreError {
 }
 
 pub(super) fn answer(db: &mut Connection, query: &Query) -> Result<Answer, StoreError> {
-    // A deferred transaction: everything in it sees the log as it was at its first statement.
+    // A deferred transaction: all its statements see the log as it was at the first one.
     let view = db.transaction().map_err(Trouble::from)?;
     let answer = on_view(&view, query)?;
     view.finish().map_err(Trouble::from)?;
@@ -90,7 +90,7 @@ fn on_view(db: &Connection, query: &Query) -> Result<Answer, Trouble> {
     })
 }
 
-/// A channel's row id and where its log stands. One that went has no row, and the id of none.
+/// A channel's row id and head. A removed channel has no row: its id is 0.
 pub(super) fn head(db: &Connection, channel: &str) -> rusqlite::Result<Option<(i64, Head)>> {
     let known = db
         .prepare_cached("SELECT id, epoch, first, top FROM channel WHERE name = ?1")?
@@ -105,7 +105,7 @@ pub(super) fn head(db: &Connection, channel: &str) -> rusqlite::Result<Option<(i
     }
 }
 
-/// The epoch of a channel that went.
+/// The epoch of a removed channel.
 pub(super) fn gone(db: &Connection, channel: &str) -> rusqlite::Result<Option<Epoch>> {
     db.prepare_cached("SELECT epoch FROM gone WHERE hash = ?1")?
         .query_row([gone::hash(channel)], |row| epoch(row, 0))

@@ -3,7 +3,8 @@
 use rusqlite::{Row, types::Type};
 use tidings_protocol::Epoch;
 
-/// A number for SQLite, whose integers are signed. Offsets stay below 2^53; anything above means "without end".
+/// A number for SQLite, whose integers are signed. Offsets stay below 2^53; a larger number means
+/// "without end".
 pub(super) fn int(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }

@@ -1,4 +1,4 @@
-//! Saves what a batch changed.
+//! Saves the changes of a batch.
 
 use rusqlite::{Connection, params};
 use tidings_protocol::Channel;
@@ -22,7 +22,7 @@ pub(super) fn save(db: &Connection, loaded: &Loaded) -> rusqlite::Result<()> {
     others(db, rows)
 }
 
-/// Channels get a row with their first record, or with an inbox, which needs `system:all` too.
+/// A channel gets a row with its first record or its inbox. An inbox needs `system:all` too.
 fn new_channels(db: &Connection, Loaded { rows, new }: &Loaded) -> rusqlite::Result<()> {
     let changes = &rows.changes;
     for (channel, Head { epoch, first, top }) in new {
@@ -64,7 +64,7 @@ fn records(db: &Connection, rows: &Rows) -> rusqlite::Result<()> {
             &record.frame[..],
             sum
         ])?;
-        // A statement of its own, because the other records change no index of channels.
+        // A statement of its own: only a channel's first record changes the index by `oldest`.
         if rows.logs.get(&record.channel).is_some_and(|log| log.first == record.offset) {
             db.prepare_cached("UPDATE channel SET oldest = ?2, empty_since = NULL WHERE id = ?1")?
                 .execute(params![channel, int(*stored)])?;

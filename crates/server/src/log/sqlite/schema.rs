@@ -1,11 +1,12 @@
-//! Migrations: numbered SQL files, applied once each, whose hashes the database remembers.
+//! Migrations: numbered SQL files. Each is applied once, and the database remembers its hash.
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 use sha2::{Digest as _, Sha256};
 
 use super::open::OpenError;
 
-/// Every migration in order. A released one is never edited: that would fork the databases that have it.
+/// Every migration in order. A released file is never edited: databases that already have it would
+/// differ from new ones.
 const MIGRATIONS: &[(&str, &str)] = &[
     ("0001_log", include_str!("../../../migrations/sqlite/0001_log.sql")),
     ("0002_kept", include_str!("../../../migrations/sqlite/0002_kept.sql")),

@@ -1,4 +1,5 @@
-//! One-time tickets by the hash of their secret. Their lives are counted by the monotonic clock: they end with the process anyway.
+//! One-time tickets by the hash of their secret. The monotonic clock counts their lifetimes,
+//! because no ticket outlasts the process.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -14,9 +15,9 @@ const FAR: Duration = Duration::from_secs(100 * 366 * 86_400);
 #[derive(Debug, Default)]
 pub(super) struct Tickets {
     waiting: HashMap<[u8; 32], Waiting>,
-    /// The same by end, so that the oldest go first.
+    /// The same tickets by end, so that the oldest are removed first.
     ends: BTreeSet<(Instant, [u8; 32])>,
-    /// How many wait, by credential and by user.
+    /// Number of unused tickets, by credential and by user.
     of: HashMap<Box<str>, u64>,
     of_user: HashMap<Box<str>, u64>,
 }
@@ -84,7 +85,7 @@ fn count(counts: &HashMap<Box<str>, u64>, name: &str) -> u64 {
     counts.get(name).copied().unwrap_or_default()
 }
 
-/// One less; a name that has none is not kept.
+/// Subtracts one, and removes a name that has none left.
 fn forget(counts: &mut HashMap<Box<str>, u64>, name: &str) {
     if let Some(count) = counts.get_mut(name) {
         *count -= 1;

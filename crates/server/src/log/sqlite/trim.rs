@@ -1,5 +1,5 @@
-//! Retention, a bounded amount a step. What is due is found by an index, or known because something was written there: an idle server has
-//! nothing to look at, however many channels it holds.
+//! Retention, a bounded amount a step. An index finds the channels that are due; channels with new
+//! records are remembered. An idle server has nothing to check, even with many channels.
 
 use rusqlite::{Connection, OptionalExtension as _, Params, Row, params};
 use tidings_protocol::Channel;
@@ -20,20 +20,21 @@ use crate::log::{
     touched::{Round, Touched},
 };
 
-/// Channels looked at in one step.
+/// Channels that are checked in one step.
 const CHANNELS: usize = 200;
 
-/// Rows of channels that are passed over in one step, where all are looked at.
+/// Rows of channels that a pass over all channels skips in one step.
 const PASSED: i64 = 5_000;
 
-/// Rows removed in one step per channel or table: a step holds up the writer for some milliseconds at most.
+/// Rows that are removed in one step, per channel or table. A step holds up the writer for some
+/// milliseconds at most.
 const ROWS: u64 = 500;
 
-/// Where retention is.
+/// The progress of retention.
 #[derive(Debug, Default)]
 pub(super) struct Sweep(Round);
 
-/// A channel under the broom.
+/// A channel to trim.
 struct Swept {
     id: i64,
     name: Channel,
@@ -41,7 +42,7 @@ struct Swept {
     top: u64,
     oldest: Option<i64>,
     empty_since: Option<i64>,
-    /// Items, if it is an inbox.
+    /// Number of items, if it is an inbox.
     items: u64,
 }
 
@@ -50,7 +51,7 @@ const SWEPT: &str =
      FROM channel c LEFT JOIN inbox i ON i.channel = c.id";
 
 impl Sweep {
-    /// `true`: there is more to look at.
+    /// One step. `true`: more is left to check.
     pub(super) fn step(
         &mut self,
         step: &mut Step<'_>,
@@ -81,7 +82,7 @@ impl Sweep {
         Ok(more | self.look_at_some(step, touched, now, retention)?)
     }
 
-    /// The next of all channels.
+    /// Trims the next channels of the pass over all channels.
     fn look_at_some(
         &mut self,
         step: &mut Step<'_>,
@@ -102,7 +103,7 @@ impl Sweep {
         let end = if all { after + PASSED } else { after };
         for channel in channels {
             if trim(step, now, &channel, retention)? {
-                // The same channel first in the next step.
+                // The next step begins with the same channel.
                 self.0.goes_on(Some(after));
                 return Ok(true);
             }
@@ -134,7 +135,7 @@ fn swept(db: &Connection, sql: &str, values: impl Params) -> rusqlite::Result<Ve
     Ok(rows.into_iter().flatten().collect())
 }
 
-/// `true`: more of this channel is to go.
+/// Trims one channel. `true`: more is left.
 fn trim(
     step: &mut Step<'_>,
     now: Moment,
@@ -151,7 +152,7 @@ fn trim_records(
     channel: &Swept,
     retention: &Retention,
 ) -> rusqlite::Result<bool> {
-    // Trimmed items made records meanwhile.
+    // Trimmed items have made new records since the channel was read.
     let top = db
         .prepare_cached("SELECT top FROM channel WHERE id = ?1")?
         .query_row([channel.id], |row| uint(row, 0))?
@@ -159,7 +160,8 @@ fn trim_records(
     let kept = top + 1 - channel.first;
     let by_count = channel.first + kept.saturating_sub(retention.records);
     let oldest = now.steady.saturating_sub(retention.age_ms);
-    // Times may jump, offsets don't: everything before the first record that is young enough goes.
+    // Times may jump, offsets don't. All records before the first one that is young enough are
+    // removed.
     let young = db
         .prepare_cached(
             "SELECT \"offset\" FROM record WHERE channel = ?1 AND \"offset\" >= ?2 AND at >= ?3 ORDER BY \"offset\" LIMIT 1",
@@ -176,7 +178,7 @@ fn trim_records(
     Ok(first < wanted)
 }
 
-/// Writes down from where the channel has records now, and when it is due next.
+/// Stores the channel's first record, and its next due time.
 fn note(db: &Connection, now: Moment, channel: &Swept, first: u64) -> rusqlite::Result<()> {
     let oldest: Option<i64> = db
         .prepare_cached("SELECT at FROM record WHERE channel = ?1 AND \"offset\" = ?2")?
@@ -195,7 +197,7 @@ fn note(db: &Connection, now: Moment, channel: &Swept, first: u64) -> rusqlite::
     Ok(())
 }
 
-/// Channels whose records have been gone for long.
+/// Removes channels without records for long.
 fn forget_channels(db: &Connection, now: Moment, retention: &Retention) -> rusqlite::Result<bool> {
     let since = |age: u64| int(now.steady.saturating_sub(age));
     let empty = db
@@ -221,7 +223,7 @@ fn forget_channels(db: &Connection, now: Moment, retention: &Retention) -> rusql
     Ok(empty.len() as u64 == ROWS || forgotten as u64 == ROWS)
 }
 
-/// Removed items are a record too: clients and counts follow.
+/// Removes the oldest items. The removal is a record of its own, so that clients and counts follow.
 fn trim_items(
     step: &mut Step<'_>,
     now: Moment,
@@ -255,7 +257,7 @@ fn trim_items(
     Ok(excess > ROWS)
 }
 
-/// What has a time of its own. `true`: a bound was met, more is left.
+/// Trims the tables whose rows have their own time. `true`: a bound was reached, and more is left.
 fn trim_tables(db: &Connection, now: Moment, retention: &Retention) -> rusqlite::Result<bool> {
     let since = |age: u64| int(now.steady.saturating_sub(age));
     let keys = db
