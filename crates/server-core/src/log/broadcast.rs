@@ -1,5 +1,5 @@
-//! States of everyone-messages. Each message is stored once for all users. A user has three
-//! watermarks, and a row for each message with a state that they don't imply.
+//! States of broadcasts, the messages to everyone. Each is stored once for all users. A user has
+//! three watermarks, and a row for each broadcast whose state differs from them.
 
 use tidings_protocol::{MarkSet, SystemCounts};
 
@@ -10,7 +10,7 @@ use super::{
 use crate::{inbox::ItemState, store::StoreError};
 
 impl Inbox {
-    /// The state of a message without a row of its own.
+    /// The state of a broadcast without a row of its own.
     #[must_use]
     pub const fn implied(&self, offset: u64) -> ItemState {
         ItemState {
@@ -78,7 +78,8 @@ impl Rows {
             (set.read, before.read_to),
             (set.archived, before.archived_to),
         ];
-        // Clearing a flag resets its watermark: messages above `to` keep the flag in rows of their own.
+        // Clearing a flag resets its watermark. Broadcasts above `to` must keep the flag, so they
+        // get rows of their own first.
         let highest =
             undone.iter().filter(|(flag, _)| *flag == Some(false)).map(|(_, mark)| *mark).max();
         for offset in to + 1..=highest.unwrap_or(0).min(system.top) {
@@ -96,7 +97,8 @@ impl Rows {
         row.read_to = moved(set.read, before.read_to);
         row.archived_to = moved(set.archived, before.archived_to);
         self.changes.inboxes.insert(inbox);
-        // Arithmetic only, and it ends at the first one: nothing is read for messages without a row.
+        // Whether a broadcast without a row of its own changed. This compares offsets with the
+        // watermarks, reads no row, and ends at the first change.
         Ok(changed
             || (before.system_from + 1..=to).any(|offset| {
                 before.implied(offset).after(set) != before.implied(offset)
@@ -104,13 +106,15 @@ impl Rows {
             }))
     }
 
-    /// Counts the user's everyone-messages up to `top` anew.
+    /// Counts the user's broadcasts up to `top` again.
     pub(super) fn recount(&mut self, inbox: i64, top: u64) -> Result<(), StoreError> {
         let row = *self.inbox(inbox)?;
         let above = |mark: u64| {
             let hidden = mark.max(row.archived_to).max(row.system_from);
             top.saturating_sub(hidden)
         };
+        // Counts by the watermarks alone, then corrects each broadcast with a state of its own. The
+        // cost depends on such rows only, not on the number of broadcasts.
         let (mut unread, mut unseen) = (above(row.read_to), above(row.seen_to));
         if row.system_from < top {
             for ((_, offset), state) in

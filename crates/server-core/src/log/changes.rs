@@ -1,4 +1,4 @@
-//! What the rules decided, for a store to save in one transaction.
+//! The decisions of the rules, which a store saves in one transaction.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -38,8 +38,8 @@ pub struct NewRecord {
     pub record: Record,
 }
 
-/// The names of changed rows, and new rows. A store saves the rows as [`Rows`](super::Rows) holds
-/// them in the end.
+/// The names of changed rows, and new rows. A store saves the final state of the rows in
+/// [`Rows`](super::Rows).
 #[derive(Debug, Default)]
 pub struct Changes {
     /// Channels with new records.
@@ -54,7 +54,7 @@ pub struct Changes {
     pub new_items: Vec<NewItem>,
     /// Marked items.
     pub items: BTreeSet<(i64, u64)>,
-    /// Users' own states of everyone-messages, new or changed.
+    /// Users' own states of broadcasts, new or changed.
     pub states: BTreeSet<(i64, u64)>,
     /// New idempotency keys.
     pub keys: BTreeSet<(String, String)>,
@@ -64,7 +64,7 @@ pub struct Changes {
     pub answers: BTreeSet<(String, String, u64)>,
     /// New revocations, in order.
     pub revocations: Vec<Revocation>,
-    /// Texts with their ends, by hash. Of several ends the latest counts.
+    /// Texts of claims with their ends, by hash. Of several ends the latest counts.
     pub claims: BTreeMap<[u8; 32], (Bytes, u64)>,
     /// The clock's new state.
     pub clock: Option<Checkpoint>,

@@ -1,4 +1,4 @@
-//! What makes a repeat answer the first answer: idempotency keys and outbox lanes.
+//! Idempotency keys and outbox lanes: a repeated write gets the answer of the first one.
 
 use tidings_protocol::ErrorCode;
 
@@ -14,9 +14,9 @@ pub const ANSWERS_OF_A_LANE: u64 = 1_000;
 /// The first answer to a key or lane position, which a repeat gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FirstAnswer {
-    /// It was stored here; empty where no record was to be made.
+    /// References to its records. Empty if the write made no record.
     Stored(Vec<RecordRef>),
-    /// It was refused.
+    /// The write was refused.
     Refused(ErrorCode),
 }
 
@@ -43,7 +43,8 @@ impl FirstAnswer {
 }
 
 impl Rows {
-    /// The answer of an earlier write of the same key or lane position, or why it can't be one.
+    /// The answer to a repeat, or the reason why the write is not possible. `None`: the write is
+    /// new.
     pub(super) fn earlier(&self, write: &Write) -> Option<Written> {
         if let Some(key) = &write.key
             && let Some(row) = self.keys.get(&(key.credential.clone(), key.key.clone()))
@@ -58,17 +59,21 @@ impl Rows {
             let theirs = self.lane_counts.get(&lane.user).copied().unwrap_or_default();
             return (theirs >= lane.most).then(|| refused(ErrorCode::Full, None));
         };
+        // The next position of the lane: a new write.
         if lane.seq == row.last + 1 {
             return None;
         }
+        // A gap: an earlier intent has not arrived, and a lane keeps its order.
         if lane.seq > row.last {
             return Some(refused(ErrorCode::Sequence, Some(row.last + 1)));
         }
+        // The position is consumed, even if its answer is no longer stored: the write must not be
+        // stored twice.
         let first = row.answers.get(&lane.seq);
         Some(first.map_or_else(|| Written::Replayed(Vec::new()), FirstAnswer::repeated))
     }
 
-    /// Remembers the answer, in the transaction of what was written.
+    /// Stores the answer in the same transaction as the write.
     pub(super) fn remember(&mut self, wall: u64, write: &Write, written: &Written) {
         if write.key.is_none() && write.lane.is_none() {
             return;
@@ -77,6 +82,8 @@ impl Rows {
         if let Some(key) = &write.key
             && !matches!(written, Written::Refused(_))
         {
+            // Only a successful write uses up its key. A lane position, below, is consumed by a
+            // refusal too.
             let name = (key.credential.clone(), key.key.clone());
             let fingerprint = key.fingerprint.to_vec();
             self.keys

@@ -1,4 +1,4 @@
-//! Marks: states of items, the counts that follow, and the record that says so.
+//! Marks: new states of items, their counts, and the record of the mark.
 
 use tidings_protocol::{ErrorCode, MarkSet, Offsets, UpTo, server::Marked};
 
@@ -8,12 +8,12 @@ use crate::{
     store::{Lane, Mark, RecordRef, Refusal, StoreError, Written},
 };
 
-/// What came of marking a list of offsets.
+/// The result of marking a list of offsets.
 #[derive(Debug, Default)]
 pub(super) struct Outcome {
-    /// Those that are items of the user.
+    /// The offsets that are items of the user.
     pub(super) covered: Vec<u64>,
-    /// At least one state is another now.
+    /// At least one state has changed.
     pub(super) changed: bool,
 }
 
@@ -29,6 +29,7 @@ impl Rows {
                 expected: None,
             }));
         }
+        // A mark covers only records that exist now. Later ones must stay unread.
         let up_to = mark.up_to.map(|up_to| UpTo {
             inbox: up_to.inbox.map(|offset| offset.min(log.top)),
             system: up_to.system.map(|offset| offset.min(system.top)),
@@ -101,7 +102,7 @@ impl Rows {
         Ok(changed)
     }
 
-    /// Whether the state of a loaded item changed.
+    /// Returns whether the state of a loaded item changed.
     fn set_state(&mut self, inbox: i64, offset: u64, set: MarkSet) -> Result<bool, StoreError> {
         let Some(state) = self.items.get_mut(&(inbox, offset)) else { return Ok(false) };
         let before = *state;

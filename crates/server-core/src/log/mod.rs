@@ -1,19 +1,19 @@
 //! The rules of the log, once for all SQL stores.
 //!
-//! A store asks [`Needs::of`] which rows a batch is about, loads them as [`Rows`], has each write
-//! decided by [`Rows::write`], and saves [`Rows::changes`] in one transaction. The rules do no I/O.
-//! The reference store in [`memory`](crate::memory) shares nothing with them, so that a test can
-//! compare both.
+//! A store asks [`Needs::of`] for the rows of a batch, loads them as [`Rows`], calls
+//! [`Rows::write`] for each write, and saves [`Rows::changes`] in one transaction. The rules do no
+//! I/O. The reference store in [`memory`](crate::memory) shares no code with them, so that a test
+//! can compare both.
 //!
 //! | file | content |
 //! |---|---|
-//! | `needs.rs` | which rows a batch is about |
+//! | `needs.rs` | names of the rows that a batch needs |
 //! | `rows.rs` | the rows as a store loads them |
 //! | `rules.rs` | records, notifications, inboxes |
-//! | `marks.rs` | states of items, and the counts that follow |
-//! | `broadcast.rs` | states of everyone-messages |
+//! | `marks.rs` | states of items, and their counts |
+//! | `broadcast.rs` | states of broadcasts |
 //! | `dedupe.rs` | idempotency keys and outbox lanes |
-//! | `changes.rs` | what a store saves |
+//! | `changes.rs` | the changes that a store saves |
 
 mod broadcast;
 mod changes;

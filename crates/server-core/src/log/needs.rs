@@ -1,5 +1,5 @@
-//! Which rows a batch of writes needs. This is known before anything is read, so that a store locks
-//! them in one order and loads them at once.
+//! Names the rows that a batch of writes needs. The names are known before the first read, so a
+//! store locks the rows in one order and loads them at once.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,7 +22,7 @@ pub struct Needs {
     pub system: bool,
     /// Inboxes. A missing one may be made.
     pub inboxes: BTreeSet<Channel>,
-    /// Inboxes whose own states of everyone-messages are read.
+    /// Inboxes whose own states of broadcasts are read.
     pub states: BTreeSet<Channel>,
     /// Single items.
     pub items: BTreeSet<(Channel, u64)>,
@@ -61,7 +61,7 @@ impl Needs {
             }
             Op::Mark(mark) => self.mark(mark),
             Op::OpenInbox { user } => {
-                // A user that can't be one is refused when its write is decided.
+                // An invalid user id is refused when the write is decided.
                 if let Ok(channel) = Channel::inbox(user) {
                     self.inbox(channel);
                 }

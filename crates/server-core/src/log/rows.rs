@@ -29,11 +29,11 @@ pub struct Inbox {
     pub items: u64,
     /// Counts of the items.
     pub tally: Tally,
-    /// Everyone-messages after this offset are the user's.
+    /// The user gets the broadcasts after this offset.
     pub system_from: u64,
-    /// Counts of everyone-messages, true at an offset of `system:all`.
+    /// Counts of broadcasts, valid for an offset of `system:all`.
     pub system: SystemCounts,
-    /// Everyone-messages up to here are seen, if they have no state of their own.
+    /// Broadcasts up to here are seen, if they have no state of their own.
     pub seen_to: u64,
     /// The same for read.
     pub read_to: u64,
@@ -76,7 +76,7 @@ pub struct LaneRow {
 /// The rows of a batch.
 #[derive(Debug, Default)]
 pub struct Rows {
-    /// The time by which the batch's writes are going to be deleted, in milliseconds by the steady
+    /// The time from which the age of the batch's writes counts, in milliseconds by the steady
     /// clock.
     pub stored: u64,
     /// Channels.
@@ -85,7 +85,7 @@ pub struct Rows {
     pub inboxes: BTreeMap<i64, Inbox>,
     /// States of the items that the batch may mark, by channel and offset.
     pub items: BTreeMap<(i64, u64), ItemState>,
-    /// Users' own states of everyone-messages, by inbox and offset.
+    /// Users' own states of broadcasts, by inbox and offset.
     pub states: BTreeMap<(i64, u64), ItemState>,
     /// Idempotency keys, by credential and key.
     pub keys: BTreeMap<(String, String), KeyRow>,
@@ -93,7 +93,7 @@ pub struct Rows {
     pub lanes: BTreeMap<(String, String), LaneRow>,
     /// Numbers of lanes of the users with a new lane, counted up to the bound.
     pub lane_counts: BTreeMap<String, u64>,
-    /// What the rules decided so far.
+    /// The decisions of the rules so far.
     pub changes: Changes,
 }
 
@@ -121,7 +121,7 @@ impl Rows {
     }
 }
 
-/// The inbox channel of a user. Users are checked before they come here.
+/// The inbox channel of a user. Callers check user ids before.
 ///
 /// # Errors
 /// [`StoreError::Unavailable`] if the user id is not valid.

@@ -1,7 +1,7 @@
 //! The rules of the log: how writes change loaded rows.
 //!
-//! Each write is decided against the rows as the writes before it left them. A store saves the
-//! changes after all writes are decided.
+//! Each write sees the rows as the writes before it left them. A store saves the changes after all
+//! writes are decided.
 
 use std::collections::btree_map::Entry;
 
@@ -65,7 +65,7 @@ impl Rows {
         Ok(written)
     }
 
-    /// Makes a missing inbox. Its user sees the everyone-messages that come from now on.
+    /// Makes a missing inbox. Its user gets the broadcasts from now on.
     pub(super) fn open(&mut self, channel: &Channel) -> Result<Log, StoreError> {
         let (log, system) = (self.log(channel)?, self.system()?);
         if let Entry::Vacant(index) = self.inboxes.entry(log.id) {
@@ -76,8 +76,9 @@ impl Rows {
         Ok(log)
     }
 
-    /// Appends a record, whose message is made for its offset and time. A record's time is at least
-    /// its predecessor's: callers read the time before the transaction, and clocks are set back.
+    /// Appends a record. `message` makes its message for its offset and time. A record's time is at
+    /// least the time of its predecessor: callers read the time before the transaction, and clocks
+    /// are set back.
     pub(super) fn append<M: Encode>(
         &mut self,
         channel: &Channel,
@@ -107,7 +108,7 @@ impl Rows {
     }
 
     fn notify(&mut self, drafts: &[Draft]) -> Result<Written, StoreError> {
-        // All or nothing: what could fail is looked at before anything changes.
+        // All or nothing: a missing row is found before the first change.
         for draft in drafts {
             self.log(&draft.channel)?;
         }
@@ -146,7 +147,8 @@ impl Rows {
         Ok(counts)
     }
 
-    /// An item that nobody counts is an everyone-message.
+    /// Adds an item without counting it. `add_item` counts the items of an inbox; counts of
+    /// broadcasts are kept per user.
     fn new_item(&mut self, log: &Log, draft: &Draft) {
         let Draft { id, kind, at, data, .. } = draft.clone();
         let (offset, at) = (log.top + 1, log.at.max(at));
@@ -174,8 +176,8 @@ impl Rows {
         Ok(Written::Records { records: vec![record], counts: None })
     }
 
-    /// Appends the record that says which items are gone: the oldest ones, with their states. The
-    /// store deletes their rows.
+    /// Appends the record of a removal: the oldest items, with their states. The store deletes
+    /// their rows.
     ///
     /// # Errors
     /// A row was not loaded.
