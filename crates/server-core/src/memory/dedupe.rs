@@ -1,4 +1,4 @@
-//! What makes a repeat answer the first answer: idempotency keys and outbox lanes.
+//! Idempotency keys and outbox lanes: a repeated write gets the answer of the first one.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,8 @@ use tidings_protocol::ErrorCode;
 
 use crate::store::{IdempotencyKey, Lane, RecordRef, Refusal, Write, Written};
 
-/// Answers remembered per lane; a client repeats at most what it may have under way.
+/// Answers that are stored for each lane. A client repeats at most the intents that wait for an
+/// answer.
 const ANSWERS: usize = 1_000;
 
 #[derive(Clone, Debug, Default)]
@@ -32,7 +33,8 @@ struct Seen {
 }
 
 impl Dedupe {
-    /// The answer of an earlier write of the same key or lane position, or why it can't be one.
+    /// The answer to a repeat, or the reason why the write is not possible. `None`: the write is
+    /// new.
     pub(super) fn earlier(&self, write: &Write) -> Option<Written> {
         let by_key = write.key.as_ref().and_then(|key| self.earlier_key(key));
         by_key.or_else(|| write.lane.as_ref().and_then(|lane| self.earlier_seq(lane)))
@@ -67,7 +69,7 @@ impl Dedupe {
         })
     }
 
-    /// Remembers the answer, in the transaction of what was written.
+    /// Stores the answer in the same transaction as the write.
     pub(super) fn remember(&mut self, wall: u64, write: &Write, written: &Written) {
         let answer = match written {
             Written::Refused(refusal) => Err(refusal.clone()),

@@ -28,9 +28,9 @@ impl Body {
 pub(super) struct Inbox {
     pub(super) items: BTreeMap<u64, (Body, ItemState)>,
     pub(super) tally: Tally,
-    /// Everyone-messages after this offset are the user's.
+    /// The user gets the broadcasts after this offset.
     pub(super) system_from: u64,
-    /// States of everyone-messages that were ever marked; the others are new.
+    /// States of the broadcasts that were ever marked. Others have the default state.
     pub(super) system: BTreeMap<u64, ItemState>,
 }
 
@@ -55,7 +55,7 @@ impl Inbox {
         }
     }
 
-    /// Whether the state changed.
+    /// Marks an item. Returns whether its state changed.
     pub(super) fn mark(&mut self, offset: u64, set: MarkSet) -> bool {
         let Some((_, state)) = self.items.get_mut(&offset) else { return false };
         let before = *state;
@@ -64,7 +64,7 @@ impl Inbox {
         before != *state
     }
 
-    /// The same for an everyone-message, which the caller knows to exist.
+    /// The same for a broadcast. The caller checks that it exists.
     pub(super) fn mark_system(&mut self, offset: u64, set: MarkSet) -> bool {
         let before = self.system_state(offset);
         let after = before.after(set);
@@ -78,7 +78,7 @@ impl Inbox {
         self.system.get(&offset).copied().unwrap_or_default()
     }
 
-    /// Counts of the user's everyone-messages up to `at`.
+    /// Counts of the user's broadcasts up to `at`.
     pub(super) fn system_counts(&self, system: &BTreeMap<u64, Body>, at: u64) -> SystemCounts {
         let mine = system.range(self.system_from + 1..);
         let tally = mine.fold(Tally::default(), |tally, (offset, _)| {

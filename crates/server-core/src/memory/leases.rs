@@ -1,4 +1,4 @@
-//! Places of connections, shared by all nodes on this store.
+//! Leases of connections, shared by all nodes on this store.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,14 +11,14 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct LeaseTable {
     users: BTreeMap<String, Vec<Taken>>,
-    /// Ends of nodes' leases.
+    /// Ends of the nodes' leases.
     nodes: BTreeMap<u64, u64>,
-    /// Places that connections at other nodes took, until they are given back.
+    /// Connections that were replaced from other nodes, until their own node gives them up.
     replaced: BTreeSet<ConnectionId>,
 }
 
 impl LeaseTable {
-    /// Nodes whose lease has ended give up their places.
+    /// Removes the connections of nodes whose lease has ended.
     fn expire(&mut self, wall: u64) {
         let Self { users, nodes, replaced } = self;
         nodes.retain(|_, end| wall < *end);

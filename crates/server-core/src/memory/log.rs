@@ -11,12 +11,12 @@ use crate::store::{Head, Record, begun_anew};
 pub(super) struct Log {
     epoch: Epoch,
     first: u64,
-    /// When the newest record was stored: never goes back, so that lists by time can be paged by
-    /// offset.
+    /// The time that the newest record states. It never goes back, so that lists by time can be
+    /// paged by offset.
     at: u64,
-    /// Since when there are no records, or somebody used it without any; by the steady clock.
+    /// The time from which the channel counts as empty and unused, by the steady clock.
     empty_since: u64,
-    /// It went, and has had no record since.
+    /// The channel was removed, and has had no record since.
     has_gone: bool,
     records: VecDeque<Entry>,
 }
@@ -41,12 +41,12 @@ impl Log {
         self.first + self.records.len() as u64 - 1
     }
 
-    /// When a record is stored that says `at`: at least when its predecessor was.
+    /// The time of a record that states `at`: at least the time of its predecessor.
     pub(super) fn time(&self, at: u64) -> u64 {
         self.at.max(at)
     }
 
-    /// Appends a record whose message is made for its offset and time.
+    /// Appends a record. `message` makes its message for its offset and time.
     pub(super) fn append<M: Encode>(
         &mut self,
         channel: &Channel,
@@ -100,12 +100,13 @@ impl Log {
         }
     }
 
-    /// Has had no records since before `then`, and nobody used it.
+    /// Whether the channel has had no records, and no use, since before `then`.
     pub(super) fn is_empty_since(&self, then: u64) -> bool {
         self.records.is_empty() && self.empty_since < then
     }
 
-    /// It is another log now, and hardly one.
+    /// Removes the channel. An empty log with a new epoch stays, so that clients of the old log
+    /// notice.
     pub(super) fn go(&mut self, epoch: Epoch, now: u64) {
         let Head { epoch, first, .. } = begun_anew(epoch);
         let records = VecDeque::new();
@@ -116,14 +117,15 @@ impl Log {
         self.has_gone
     }
 
-    /// Somebody listens at `now`: counts, if nothing else happened since `before`.
+    /// A client uses the channel at `now`. Ignored if the channel was used or had records since
+    /// `before`.
     pub(super) fn use_at(&mut self, now: u64, before: u64) {
         if self.is_empty_since(before) && !self.has_gone {
             self.empty_since = now;
         }
     }
 
-    /// Another log with the same records.
+    /// Gives the log another identity. The records stay.
     pub(super) fn rename(&mut self, epoch: Epoch) {
         self.epoch = epoch;
         for entry in &mut self.records {

@@ -1,7 +1,7 @@
-//! The reference store: everything in memory, the rules written as plainly as they can be.
+//! The reference store: everything in memory, with the rules written as plainly as possible.
 //!
-//! Simulations and tests run on it, and it says what a backend must do where words are not enough. [`MemoryStore::crash`]
-//! loses what a real disk would lose.
+//! Simulations and tests use it, and it shows what a backend must do where words are not precise
+//! enough. [`MemoryStore::crash`] loses the data that a crash would lose on a real disk.
 
 mod dedupe;
 mod items;
@@ -32,12 +32,12 @@ use crate::{
     retention_clock::{Checkpoint, Moment},
 };
 
-/// When a commit reaches the disk that a crash leaves.
+/// When a commit reaches the disk, and so survives a crash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Syncing {
     /// Before it is answered, as the contract of [`Store::commit`] demands.
     BeforeTheAnswer,
-    /// When [`MemoryStore::sync`] is called: a disk that lies, to see that tests notice.
+    /// When [`MemoryStore::sync`] is called. This is a disk that lies, to check that tests notice.
     Late,
 }
 
@@ -51,11 +51,11 @@ pub struct MemoryStore {
 #[derive(Debug)]
 struct State {
     tables: Tables,
-    /// What a crash leaves, where it is not `tables`.
+    /// The state after a crash, if it is not `tables`.
     synced: Option<Tables>,
-    /// Not part of the disk: a restart forgets tickets.
+    /// Not on the disk: a restart forgets tickets.
     tickets: BTreeMap<[u8; 32], Ticket>,
-    /// Not part of the disk either.
+    /// Not on the disk either.
     leases: leases::LeaseTable,
 }
 
@@ -66,30 +66,31 @@ struct Ticket {
     share: Share,
 }
 
-/// What a disk would hold.
+/// The content of the disk.
 #[derive(Clone, Debug, Default)]
 struct Tables {
     logs: BTreeMap<Channel, Log>,
     inboxes: BTreeMap<String, Inbox>,
-    /// Everyone-messages as items, by offset.
+    /// Broadcasts as items, by offset.
     system: BTreeMap<u64, items::Body>,
     dedupe: Dedupe,
     revocations: BTreeMap<u64, Revocation>,
     last_revocation: u64,
-    /// Kept texts with their ends, by hash.
+    /// Texts of claims with their ends, by hash.
     claims: BTreeMap<[u8; 32], (u64, Bytes)>,
     clock: Option<Checkpoint>,
     epochs: EpochSource,
 }
 
-/// Where epochs of new logs come from.
+/// The source of epochs for new logs.
 #[derive(Clone, Debug, Default)]
 struct EpochSource(u64);
 
 impl EpochSource {
     fn next(&mut self) -> Epoch {
         self.0 += 1;
-        // Spreads a counter over the 48 bits; odd, so never the one that stands for no log.
+        // Spreads a counter over the 48 bits. It is odd, so it is never the epoch that stands for
+        // no log.
         Epoch::from_bits(self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
 }
@@ -111,7 +112,7 @@ impl MemoryStore {
         }
     }
 
-    /// Everything committed so far survives a crash.
+    /// Makes all commits so far survive a crash.
     pub fn sync(&self) {
         let mut state = self.lock();
         if self.syncing == Syncing::Late {
@@ -119,7 +120,7 @@ impl MemoryStore {
         }
     }
 
-    /// The process dies and starts again: unsynced commits and all tickets are gone.
+    /// Ends the process and starts it again. Unsynced commits and all tickets are lost.
     pub fn crash(&self) {
         let mut state = self.lock();
         if let Some(synced) = state.synced.clone() {
@@ -128,7 +129,7 @@ impl MemoryStore {
         state.tickets.clear();
     }
 
-    /// The server has evidence that acknowledged records may be gone: each log becomes another one.
+    /// Gives each log a new epoch, as a server does on evidence that acknowledged records are gone.
     pub fn new_epochs(&self) {
         let mut state = self.lock();
         let Tables { logs, epochs, .. } = &mut state.tables;
@@ -138,7 +139,8 @@ impl MemoryStore {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // A panic in another thread's test leaves the tables as they were between two writes.
+        // The tables are consistent between two writes, so a panic in another thread's test does no
+        // harm.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! Reading: each query on one view.
+//! Queries, each on one view.
 
 use tidings_protocol::{Channel, Item, client::Cursor, server::Snapshot};
 
@@ -88,7 +88,7 @@ impl Tables {
         Answer::Items { items, more: more || system_more, at, counts: self.counts(&query.user) }
     }
 
-    /// The user's items and everyone-messages.
+    /// The user's items and broadcasts.
     fn all_items(&self, user: &str) -> Vec<Item> {
         let (Some(inbox), Ok(channel)) = (self.inboxes.get(user), Channel::inbox(user)) else {
             return Vec::new();

@@ -1,4 +1,4 @@
-//! Forgetting what retention no longer keeps.
+//! Removes data that retention no longer keeps.
 
 use tidings_protocol::{Channel, server::Trimmed};
 
@@ -29,7 +29,8 @@ impl Tables {
         logs.retain(|_, log| !(log.has_gone() && log.is_empty_since(forgotten)));
     }
 
-    /// Removed items are a record too: clients and counts follow.
+    /// Removes the oldest items. The removal is a record of its own, so that clients and counts
+    /// follow.
     fn trim_items(&mut self, now: Moment, most: u64) {
         let users: Vec<String> = self.inboxes.keys().cloned().collect();
         for user in users {
@@ -44,7 +45,7 @@ impl Tables {
                 inbox.remove(offset);
             }
             let counts = self.counts(&user);
-            // Counted up per inbox, so that it is unique without chance.
+            // Unique without random numbers: an inbox trims each offset once.
             let id = format!("trimmed-{user}-{up_to}");
             if let Some(log) = self.logs.get_mut(&channel) {
                 log.append(&channel, &id, now.wall, now.steady, |offset, at| Trimmed {

@@ -1,4 +1,4 @@
-//! Writing: each operation as one transaction.
+//! Writes, each as one transaction.
 
 use tidings_protocol::{
     Channel, Counts, Decode, ErrorCode, Json, MarkSet, Offsets, UpTo,
@@ -55,7 +55,7 @@ impl Tables {
         Ok(written)
     }
 
-    /// The channel's log, made when missing.
+    /// The channel's log. A missing one is made.
     fn log(&mut self, channel: &Channel) -> &mut Log {
         let Self { logs, epochs, .. } = self;
         logs.entry(channel.clone()).or_insert_with(|| Log::new(epochs.next()))
@@ -124,7 +124,7 @@ impl Tables {
         Written::Records { records: vec![record], counts: None }
     }
 
-    /// Counts of a user's inbox as they are now.
+    /// The current counts of a user's inbox.
     pub(super) fn counts(&self, user: &str) -> Counts {
         let Some(inbox) = self.inboxes.get(user) else { return Counts::default() };
         let at = self.logs.get(Channel::SYSTEM).map_or(0, Log::top);
@@ -182,7 +182,7 @@ impl Tables {
         Ok(Written::Records { records: vec![record], counts: Some(counts) })
     }
 
-    /// The user's existing items that a mark speaks of.
+    /// The existing items of the user that a mark covers.
     fn covered(&self, mark: &Mark, up_to: Option<&UpTo>) -> Offsets {
         let Some(inbox) = self.inboxes.get(&mark.user) else { return Offsets::default() };
         let listed = mark.offsets.clone().unwrap_or_default();
