@@ -48,7 +48,7 @@ fn laned(user: &str, seq: u64, write: Write) -> Write {
     }
 }
 
-/// In one of several lanes, of which a user may have two.
+/// A write in a lane. The bound is two lanes for each user.
 fn in_lane(user: &str, client_id: &str, seq: u64, write: Write) -> Write {
     let lane = Lane { user: user.into(), client_id: client_id.into(), seq, most: 2 };
     Write { lane: Some(lane), ..write }
@@ -238,7 +238,7 @@ fn a_ticket_is_spent_once(store: &dyn Store) {
 }
 
 fn a_ticket_ends(store: &dyn Store) {
-    // A life of 0 ms, because the store may use its own clock.
+    // A lifetime of 0 ms, because the store may use its own clock.
     store.put_ticket(T0, &ticket(1, 0, "key:a", 10, None)).unwrap();
     assert_eq!(store.take_ticket(T0, [1; 32]).unwrap(), None);
 }

@@ -22,7 +22,7 @@ pub(super) const CASES: &[Case] = &[
     ("who has no inbox has no items", no_inbox_no_items),
 ];
 
-/// Inbox items at T0+1, +3, +5 (offsets 1–3) and everyone-messages at T0+2, +4 (offsets 1–2).
+/// Inbox items at T0+1, +3, +5 (offsets 1–3) and broadcasts at T0+2, +4 (offsets 1–2).
 fn filled(store: &dyn Store) {
     one(store, open("u1"));
     for n in 1..=5 {
@@ -161,7 +161,7 @@ fn pages_follow(store: &dyn Store) {
     assert_eq!(items(store, system), (vec!["n4".into(), "n2".into()], false));
 }
 
-/// Two publishes may read their clocks in another order than they are stored, and clocks may be set
+/// The clocks of two publishes may have another order than their records, and clocks may be set
 /// back.
 fn times_follow(store: &dyn Store) {
     one(store, open("u1"));

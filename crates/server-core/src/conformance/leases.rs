@@ -90,7 +90,7 @@ fn a_place_taken_elsewhere(store: &dyn Store) {
     assert_eq!(leases.renew(T0, 1, TTL).unwrap(), held(&[]));
 
     // The page's newer connection has closed before the older one was told to end. The older one is
-    // claimed again, counted, and not told to end.
+    // claimed again. It counts, and is not told to end.
     give(leases, of_page(3, 2));
     leases.leave(&[ConnectionId { node: 3, number: 2 }]).unwrap();
     assert_eq!(give(leases, Claim { anew: true, ..of_page(2, 1) }), ADMITTED);

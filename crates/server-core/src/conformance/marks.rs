@@ -104,7 +104,7 @@ fn marks_of_nothing(store: &dyn Store) {
     filled(store, 1);
     assert!(matches!(one(store, mark("m1", &[7, 900], &[5], READ)), Written::Unchanged { .. }));
     one(store, mark("m2", &[1, 7], &[], READ));
-    // Offset 2 is the mark itself: no item.
+    // Offset 2 is the mark itself, not an item.
     assert!(matches!(one(store, mark("m3", &[2], &[], READ)), Written::Unchanged { .. }));
     assert_eq!(counts(store, "u1").inbox, tally(0, 0));
 }
@@ -151,7 +151,7 @@ fn broadcasts(store: &dyn Store) {
     one(store, mark("m1", &[], &[1], READ));
     assert_eq!(counts(store, "u1").system, SystemCounts { unread: 1, unseen: 1, at: 2 });
     assert_eq!(counts(store, "u2").system, SystemCounts { unread: 2, unseen: 2, at: 2 });
-    // A mark on everyone-messages is a record of the user's own inbox.
+    // A mark on broadcasts is a record of the user's own inbox.
     assert_eq!(snapshot(store, "u1").offset, 1);
     one(store, mark_all("m2", None, Some(2), SEEN));
     assert_eq!(counts(store, "u1").system, SystemCounts { unread: 1, unseen: 0, at: 2 });

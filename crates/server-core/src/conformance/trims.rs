@@ -137,7 +137,7 @@ fn lanes_end(store: &dyn Store) {
     trim(store, T0 + 10_001, &retention);
     assert_eq!(one(store, laned("silent", 1, void())), Written::Done);
     assert_eq!(one(store, laned("other", 1, void())), Written::Done);
-    // Where records are not to be remembered longer, they are not.
+    // An empty lane is deleted no later than a lane with records.
     trim(store, T0 + 2_001, &Retention { lanes_ms: 2_000, empty_lanes_ms: 1 << 40, ..KEEP_ALL });
     assert_eq!(one(store, laned("more", 1, void())), Written::Done);
 }
@@ -210,8 +210,8 @@ fn a_wall_clock_that_leaps(store: &dyn Store) {
         assert_eq!(offsets(&records(store, &room, 0)), [1]);
         left("leapt", true, 1);
     }
-    // Ages go on after the wall clock was set back for good. Ends stated in wall-clock time come
-    // when that clock reaches them.
+    // Ages go on after the wall clock was set back for good. Ends in wall-clock time come when that
+    // clock reaches them.
     trim(store, Moment { steady: T0 + 2_000, wall: T0 - YEAR }, &retention);
     assert!(records(store, &own, 0).is_empty());
     left("set back", false, 1);
@@ -248,7 +248,7 @@ fn a_channel_goes(store: &dyn Store) {
     stored_at(store, T0 + 1_200, message(&other, "m3"));
     trim(store, T0 + 1_201, &retention);
     assert_eq!(head(store, &other).map(|head| head.top), Some(3));
-    // This is another log: a client of the old log sees it by the epoch, a client from before the
+    // This is another log. A client of the old log notices by the epoch, a client from before the
     // old log by the offset.
     let after = head(store, &room).unwrap();
     assert_eq!((after.first, after.top), (2, 1));
@@ -273,7 +273,7 @@ fn a_channel_goes(store: &dyn Store) {
     let again = head(store, &room).unwrap();
     assert_eq!((again.first, again.top), (2, 1));
     assert!(![before.epoch, after.epoch].contains(&again.epoch));
-    // In the end nothing of the channel is stored.
+    // In the end no row of the channel is stored.
     trim(store, now + 1_300 + retention.forgotten_ms() + 1, &retention);
     assert_eq!(head(store, &room), None);
 }
