@@ -1,9 +1,9 @@
-//! The unauthenticated connections: at most so many of each key, and so many in all. When there are
-//! too many, the one that has been silent the longest makes room.
+//! The unauthenticated connections. Their number is bounded, for each key and in all. When there
+//! are too many, the one that has been silent the longest is closed.
 //!
-//! A new connection is always admitted. A well-behaved client authenticates after a moment and
-//! leaves this table. A connection that says nothing waits the longest here, whether or not it
-//! shares its address with others.
+//! A new connection is always admitted. A well-behaved client authenticates within moments and
+//! leaves this table. A connection that sends nothing stays here the longest, even if other
+//! connections share its address.
 
 use std::{
     cmp::Reverse,
@@ -16,13 +16,13 @@ use crate::fair::{Bounds, Fair, Full, Turned};
 #[derive(Debug)]
 pub struct Crowd<K> {
     bounds: Bounds,
-    /// (silent since, number) by key, the longest silent first. Most keys have one connection; a
-    /// map of maps would cost hundreds of bytes for each.
+    /// (silent since, number) by key, the longest silent first. Most keys have one connection, so a
+    /// map in the map would cost hundreds of bytes for each.
     keys: BTreeMap<K, Vec<(u64, u64)>>,
-    /// Keys by the number of their connections, then by their longest silent one: the last makes
-    /// room. By the number alone, a new connection of a key that sorts high would.
+    /// Keys by the number of their connections, then by their longest silent one. The last entry
+    /// makes room. By the number alone, the order of the keys would decide among equal numbers.
     sizes: BTreeSet<(usize, Reverse<u64>, K)>,
-    /// Each connection's key, and since when it is silent.
+    /// Each connection's key, and the time since which it is silent, as a counter.
     refs: BTreeMap<u64, (K, u64)>,
     next: u64,
 }
@@ -38,7 +38,7 @@ pub struct Leaver<K> {
     pub full: Full,
 }
 
-/// What made room, of a table of connections and the queue before it.
+/// The entry that made room, in the table of connections or in the queue before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Room<K, T> {
     /// A connection of the table.
@@ -55,8 +55,8 @@ impl<K: Clone + Ord> Crowd<K> {
         Self { bounds, keys, sizes, refs, next: 0 }
     }
 
-    /// Adds a connection under its number. Returns the connection that has to be closed for it,
-    /// which is already removed.
+    /// Adds a connection under its number. Returns the connection that the caller has to close for
+    /// it. That one is already removed.
     pub fn enter(&mut self, number: u64, key: K) -> Option<Leaver<K>> {
         self.leave(number);
         let here = self.count(&key);
@@ -71,7 +71,7 @@ impl<K: Clone + Ord> Crowd<K> {
         leaver
     }
 
-    /// The connection sent something: all others have been silent longer.
+    /// The connection sent something, so all others have been silent longer.
     pub fn spoke(&mut self, number: u64) {
         if let Some(key) = self.leave(number) {
             self.put(number, key);
@@ -83,6 +83,7 @@ impl<K: Clone + Ord> Crowd<K> {
         let (key, since) = self.refs.remove(&number)?;
         if let Some(of_key) = self.keys.get_mut(&key) {
             let before = size(of_key);
+            // `put` appends growing counters, so the list is sorted.
             if let Ok(at) = of_key.binary_search_by_key(&since, |(since, _)| *since) {
                 of_key.remove(at);
             }
@@ -95,21 +96,25 @@ impl<K: Clone + Ord> Crowd<K> {
         Some(key)
     }
 
-    /// Removes a connection to make room: the longest silent one of the key that has the most
+    /// Removes a connection to make room: the longest silent one of the key with the most
     /// connections.
     pub fn make_room(&mut self) -> Option<Leaver<K>> {
         let (_, _, key) = self.sizes.last()?;
         self.oldest(key.clone(), Full::All)
     }
 
-    /// Makes room of what the connections here and those in the queue before hold together. The key
-    /// with the most of both makes room, where it has more: its longest silent connection here, or
-    /// its newest in the queue. An honest burst in the queue is small beside a flood that is here,
-    /// and a new connection here is small beside a flood in the queue.
+    /// Removes a connection here or a job in the queue before, to make room for both. Two keys are
+    /// compared: the one with the most connections here, and the one with the most jobs in the
+    /// queue. The key with the larger sum of both gives up one, where it has more: its longest
+    /// silent connection here, or its newest job in the queue. The sum protects both sides: an
+    /// honest burst in the queue is small beside a flood here, and a new connection here is small
+    /// beside a flood in the queue.
     pub fn make_room_with<T>(&mut self, queue: &mut Fair<K, T>) -> Option<Room<K, T>> {
         let both = |key: &&K| self.count(key) + queue.waiting(key);
         let here = self.sizes.last().map(|(_, _, key)| key);
         let waiting = queue.longest().map(|(key, _)| key);
+        // Two keys are enough: no other sum is more than twice the larger one of these. Of equal
+        // sums, `max_by_key` returns the last: the key with the most connections here.
         let most = waiting.into_iter().chain(here).max_by_key(both)?.clone();
         match self.count(&most) >= queue.waiting(&most) {
             true => self.oldest(most, Full::All).map(Room::Left),
@@ -117,12 +122,12 @@ impl<K: Clone + Ord> Crowd<K> {
         }
     }
 
-    /// How many connections of this key are here.
+    /// The number of this key's connections.
     fn count(&self, key: &K) -> usize {
         self.keys.get(key).map_or(0, Vec::len)
     }
 
-    /// How many connections are here.
+    /// The number of connections.
     #[must_use]
     pub fn len(&self) -> usize {
         self.refs.len()
@@ -144,6 +149,7 @@ impl<K: Clone + Ord> Crowd<K> {
         self.next += 1;
         let of_key = self.keys.entry(key.clone()).or_default();
         let before = size(of_key);
+        // A `Vec` would reserve room for four entries at once, and most keys have one.
         of_key.reserve_exact(1.max(of_key.len() / 2));
         of_key.push((self.next, number));
         let after = size(of_key);
@@ -151,6 +157,7 @@ impl<K: Clone + Ord> Crowd<K> {
         self.measure(key, before, after);
     }
 
+    /// Moves a key to its new index in `sizes`.
     fn measure(&mut self, key: K, before: Option<Size>, after: Option<Size>) {
         if let Some((count, since)) = before {
             self.sizes.remove(&(count, since, key.clone()));
@@ -161,7 +168,7 @@ impl<K: Clone + Ord> Crowd<K> {
     }
 }
 
-/// The number of a key's connections, and since when the first has been silent.
+/// The number of a key's connections, and since when the longest silent one is silent.
 type Size = (usize, Reverse<u64>);
 
 /// `None`: the key has no connections.
@@ -240,7 +247,7 @@ mod tests {
                 Room::Shed(shed) => ("waiting", shed.key, shed.job),
             });
         let order: Vec<_> = order.collect();
-        // The flood has six, and goes down to the office's four; then both go down.
+        // The flood gives up six, down to the office's four. Then both give up in turn.
         let expected = [
             ("here", "flood", 10),
             ("waiting", "flood", 12),

@@ -1,10 +1,10 @@
-//! Decides which waiting job is served next: each key in its turn, however many jobs the other keys
-//! have waiting.
+//! Decides which waiting job is served next. Keys take turns, even if one of them has many jobs
+//! waiting.
 //!
-//! Round robin over one queue per key, as routers schedule packets (RFC 7567, 2.2.1; deficit round
-//! robin with jobs for bytes). A key that fills its queue delays only itself. When all room is
-//! taken, the longest queue gives up a job, so that a new key is not turned away because of another
-//! key's backlog.
+//! This is round robin over one queue per key, as routers schedule packets (RFC 7567, 2.2.1;
+//! deficit round robin with jobs for bytes). A key that fills its queue delays only itself. When
+//! all room is taken, the longest queue gives up a job, so that a new key is not turned away
+//! because of another key's backlog.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -23,17 +23,16 @@ pub struct Bounds {
 /// How a key is served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Share {
-    /// Most waiting jobs. `None`: as many as there is room for, and none of them is given up for
-    /// other keys.
+    /// Most waiting jobs. `None`: no bound of its own, and no job is given up for other keys.
     pub waiting: Option<usize>,
     /// Jobs in one turn; at least 1.
     pub weight: u32,
-    /// Jobs in progress at a time; at least 1. Below the number of workers, it keeps some workers
-    /// free for other keys.
+    /// Jobs in progress at a time; at least 1. A value below the number of workers leaves some of
+    /// them to other keys.
     pub at_once: usize,
 }
 
-/// Why a job found no room.
+/// The reason why a job found no room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Full {
     /// The key has reached its share of waiting jobs.
@@ -42,7 +41,7 @@ pub enum Full {
     All,
 }
 
-/// A job that was turned away: the new one, or one of a key that has more jobs waiting.
+/// A job that was turned away: the new one, or one of a longer queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Turned<K, T> {
     /// The job's key.
@@ -71,12 +70,12 @@ struct Queue<T> {
     under_way: usize,
     /// Jobs that are left in this turn.
     credit: u32,
-    /// The key stands in `turns`.
+    /// Whether the key is in `turns`.
     has_turn: bool,
 }
 
 impl<K: Clone + Ord, T> Fair<K, T> {
-    /// An empty queue for at most `total` waiting jobs. `share` says how each key is served.
+    /// An empty queue for at most `total` waiting jobs. `share` returns how a key is served.
     pub fn new(total: usize, share: impl Fn(&K) -> Share + Send + 'static) -> Self {
         Self {
             total,
@@ -133,10 +132,11 @@ impl<K: Clone + Ord, T> Fair<K, T> {
         queue.under_way += 1;
         let length = queue.waiting.len();
         queue.has_turn = length > 0 && queue.under_way < share.at_once.max(1);
+        // A key with credit left stays in front. Without credit it goes behind all other keys.
         match (queue.has_turn, queue.credit) {
             (true, 0) => self.turns.push_back(key.clone()),
             (true, _) => self.turns.push_front(key.clone()),
-            // A key that comes back later begins a new turn.
+            // The key's next turn begins with full credit.
             (false, _) => queue.credit = 0,
         }
         self.len -= 1;
@@ -144,13 +144,13 @@ impl<K: Clone + Ord, T> Fair<K, T> {
         Some((key, job))
     }
 
-    /// Removes the newest job of this key, whose resources are needed.
+    /// Removes the newest job of this key, because its resources are needed.
     pub fn shed(&mut self, key: K) -> Option<Turned<K, T>> {
         self.give_way(key)
     }
 
-    /// The key with the longest queue of several jobs, and its length. A key with one job keeps it.
-    /// `None`: no key that gives way has several.
+    /// The key with the longest queue, and its length. A key with a single job is never returned:
+    /// it keeps its job. `None`: no key that gives up jobs has several.
     #[must_use]
     pub fn longest(&self) -> Option<(&K, usize)> {
         let (length, key) = self.lengths.last()?;
@@ -162,7 +162,7 @@ impl<K: Clone + Ord, T> Fair<K, T> {
         self.queues.get(key).map_or(0, |queue| queue.waiting.len())
     }
 
-    /// A job of this key has ended.
+    /// Notes that a job of this key has ended.
     pub fn done(&mut self, key: &K) {
         let at_once = (self.share)(key).at_once.max(1);
         let Some(queue) = self.queues.get_mut(key) else { return };
@@ -183,13 +183,13 @@ impl<K: Clone + Ord, T> Fair<K, T> {
         self.len
     }
 
-    /// Whether no job waits.
+    /// Whether no job is waiting.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// Gives up the newest job of the longest queue: earlier jobs keep their order and their place.
+    /// Removes the newest job of this key. Earlier jobs keep their order.
     fn give_way(&mut self, key: K) -> Option<Turned<K, T>> {
         let queue = self.queues.get_mut(&key)?;
         let job = queue.waiting.pop_back()?;
@@ -207,6 +207,7 @@ impl<K: Clone + Ord, T> Fair<K, T> {
         Some(Turned { key, job, full: Full::All })
     }
 
+    /// Moves a key to its new index in `lengths`.
     fn measure(&mut self, key: K, from: usize, to: usize) {
         if (self.share)(&key).waiting.is_none() {
             return;
@@ -366,8 +367,8 @@ mod tests {
     }
 
     proptest! {
-        /// Holds the queue against its promises: no job is lost or doubled, order is kept within a
-        /// key, bounds are kept, and keys without jobs are forgotten.
+        /// Checks the queue against a model: no job is lost or doubled, order is kept within a key,
+        /// bounds are kept, and keys without jobs are removed.
         #[test]
         fn holds_its_promises(actions in prop::collection::vec((0..4_u8, 0..4_u8), 0..200)) {
             let bounds = Bounds { each: 4, total: 6 };

@@ -8,7 +8,8 @@ use crate::{
     store::{RecordRef, Refusal, Write, Written},
 };
 
-/// Answers that are stored for each lane. A client repeats at most the intents that wait for an answer.
+/// Answers that are stored for each lane. A client repeats at most the intents that wait for an
+/// answer.
 pub const ANSWERS_OF_A_LANE: u64 = 1_000;
 
 /// The first answer to a key or lane position, which a repeat gets.

@@ -29,7 +29,7 @@ impl Rows {
                 expected: None,
             }));
         }
-        // A mark covers only records that exist now. Later ones must stay unread.
+        // A mark covers only records that exist now. Later ones keep their state.
         let up_to = mark.up_to.map(|up_to| UpTo {
             inbox: up_to.inbox.map(|offset| offset.min(log.top)),
             system: up_to.system.map(|offset| offset.min(system.top)),
