@@ -1,4 +1,4 @@
-//! Accepts TCP connections and speaks HTTP on them until the server stops; then answers the
+//! Accepts TCP connections and speaks HTTP on them until the server stops. Then answers the
 //! requests in progress, and ends.
 
 mod link;
@@ -50,8 +50,8 @@ pub struct Bounds {
     /// A TCP connection ends if its client takes no bytes of an answer for this long. Long-lived
     /// answers check this themselves.
     pub send_timeout: Duration,
-    /// New TCP connections a second, with addresses taking turns. More must wait, which spreads a
-    /// storm.
+    /// New TCP connections a second; addresses take turns. Further connections wait, which spreads
+    /// a storm of reconnects.
     pub accept_rate: u32,
     /// TCP connections that wait for their turn or for a place: of one address, and in all.
     pub waiting: fair::Bounds,
@@ -60,8 +60,8 @@ pub struct Bounds {
     /// Open files that TCP connections may hold, those in the queue included. The last one is kept
     /// for the next connection.
     pub files: usize,
-    /// Of those, the unauthenticated ones: of one address, and in all. The longest silent one makes
-    /// room.
+    /// The unauthenticated TCP connections among them: of one address, and in all. The longest
+    /// silent one makes room.
     pub strangers: fair::Bounds,
     /// TCP connections of one user, besides those that carry the user's sockets and streams.
     pub links_per_user: usize,
@@ -76,8 +76,8 @@ pub struct Gate {
     pub shares: Shares,
 }
 
-/// Size of the write buffer of a TCP connection, and of a request's head. With the kernel's buffer,
-/// it bounds the bytes that wait for a slow reader.
+/// Size of the write buffer of a TCP connection, and of a request's head. Together with the
+/// kernel's buffer, it bounds the bytes that wait for a slow reader.
 pub(crate) const LINK_BUFFER: usize = 64 * 1024;
 
 /// Bytes of a TCP connection that wait unsent in the kernel (Linux). Once half of them are sent,
@@ -86,11 +86,11 @@ pub(crate) const LINK_BUFFER: usize = 64 * 1024;
 #[cfg(target_os = "linux")]
 const UNSENT: u32 = 64 * 1024;
 
-/// How long the connection with the last file may hold it without a credential. A client sends one
-/// within moments.
+/// How long the connection with the last file may hold it without a credential. A client sends its
+/// credential within moments.
 const TIME_TO_SHOW: Duration = Duration::from_secs(1);
 
-/// The state that all TCP connections obey.
+/// The state of the server that all TCP connections follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum House {
     /// There is room.
@@ -102,8 +102,8 @@ enum House {
 }
 
 /// Serves `app` until `stop` is done, which returns the deadline for requests in progress. New TCP
-/// connections are still accepted until then, for one request each, so that a readiness check is
-/// answered. WebSockets are not waited for: their sessions end them.
+/// connections are still accepted until that deadline, for one request each, so that a readiness
+/// check is answered. The server does not wait for WebSockets: their sessions end them.
 pub async fn serve(
     listener: TcpListener,
     app: Router,
@@ -143,8 +143,8 @@ pub async fn serve(
             taken = acceptor.next(&late) => start(taken, late.subscribe()),
         }
     }
-    // Connections in the kernel's queue may have sent a request already; closing the listener would
-    // reset them.
+    // Connections in the kernel's queue may have sent a request already. To close the listener
+    // would reset them.
     while let Some(taken) = acceptor.waiting() {
         start(taken, late.subscribe());
     }
@@ -227,7 +227,7 @@ async fn speak(
             House::Open | House::Closing => bounds.keep_alive,
         };
         let patience = Patience { head: bounds.header_timeout, idle, taking: bounds.send_timeout };
-        // `serving` is polled before this on each waking, so this sees the connection's current
+        // `serving` is polled before this at each wakeup, so this sees the connection's current
         // state.
         let deadline = poll_fn(|context| {
             let doing = peer.doing();
@@ -288,11 +288,11 @@ struct Acceptor {
     links: Arc<Semaphore>,
     files: Arc<Semaphore>,
     lobby: Arc<Lobby>,
-    /// A connection is already being closed to make room for the next one.
+    /// Whether a connection is already being closed to make room for the next one.
     is_asked: bool,
-    /// When a connection is closed next for its file.
+    /// When the next connection may be closed for its file.
     asks_for_file_at: Instant,
-    /// No connection is accepted before: the last one failed for want of a file.
+    /// No connection is accepted before this time, because the last one failed for want of a file.
     rests_until: Instant,
     pace: Pace,
 }
@@ -301,7 +301,7 @@ impl Acceptor {
     fn new(listener: TcpListener, bounds: Bounds, gate: Gate) -> Self {
         let fair::Bounds { each, total } = bounds.waiting;
         let lobby = lobby::Bounds { strangers: bounds.strangers, per_user: bounds.links_per_user };
-        // More would never be used, and a semaphore has a largest size.
+        // Further permits would never be used, and a semaphore has a largest size.
         let files = bounds.files.min(bounds.links.saturating_add(total).saturating_add(1));
         Self {
             listener,
@@ -331,7 +331,7 @@ impl Acceptor {
             }
             let is_full = !self.waiting.is_empty() && permit.is_none();
             let needs_file = file.is_none();
-            // Connections may be idle for longer again once none waits for a place.
+            // Connections may be idle for longer again once no connection waits for a permit.
             match is_full || needs_file {
                 true => become_(house, House::Open, House::Full),
                 false => become_(house, House::Full, House::Open),
@@ -371,14 +371,14 @@ impl Acceptor {
         if self.lobby.give_a_file(&mut self.waiting) == Some(Gave::Now) {
             return free(&self.files);
         }
-        // One is closed per accepted connection. If there is none, the connection with the last
-        // file gets time to send a credential.
+        // At most one is closed per accepted connection. If none can be closed, the connection with
+        // the last file gets time to send a credential.
         self.asks_for_file_at = now + TIME_TO_SHOW;
         None
     }
 
-    /// A connection could not be accepted. The system may have fewer files than this process may
-    /// open.
+    /// Waits after a connection could not be accepted. The system may have fewer files than this
+    /// process may open.
     fn rest_after(&mut self, error: &io::Error) {
         let rest =
             match files::are_out(error) && self.lobby.give_a_file(&mut self.waiting).is_some() {
@@ -392,7 +392,7 @@ impl Acceptor {
         self.rests_until = Instant::now() + rest;
     }
 
-    /// A connection that waits already.
+    /// The next connection that is already waiting, if any.
     fn waiting(&mut self) -> Option<Taken> {
         while let Some(file) = self.next_file()
             && let Some(Ok((stream, address))) = self.listener.accept().now_or_never()
@@ -445,7 +445,7 @@ fn become_(house: &watch::Sender<House>, from: House, to: House) {
 /// A rate limit: at most this many a second, and after a pause a second's worth at once.
 struct Pace {
     step: Duration,
-    /// When the next is due; at most a second ago.
+    /// When the next turn is due. At most a second ago.
     next: Instant,
 }
 

@@ -33,8 +33,8 @@ use super::lobby::Entry;
 /// How long a stopping server waits for the rest of a request's head, and for the first byte of a
 /// new connection.
 const LAST_HEAD: Duration = Duration::from_secs(1);
-/// How long it waits for a further request on an idle connection. A request that the client sent
-/// before it could see the shutdown is still answered.
+/// How long a stopping server waits for another request on an idle connection. A request that the
+/// client sent before it could see the shutdown is still answered.
 const LAST_REST: Duration = Duration::from_millis(250);
 
 /// The connection's other end, for long-lived responses. It is in the extensions of each request
@@ -47,17 +47,16 @@ pub(super) struct Shared {
     doing: Mutex<Doing>,
     /// Its entry in the table of connections, if it has one.
     entry: OnceLock<Entry>,
-    /// Another connection needs the room. The next read notices it.
+    /// Another connection needs the room. The next read ends with an error.
     evicted: AtomicBool,
     reader: AtomicWaker,
     flow: Mutex<Flow>,
-    /// The current answer has no end of its own, and its producer notices a client that takes no
-    /// bytes.
+    /// The current answer is long-lived, and its producer notices a client that takes no bytes.
     is_lasting: AtomicBool,
     cut: Notify,
     /// A task wants to know when the client stops sending.
     is_watched: AtomicBool,
-    /// Wakes the connection's task, which then checks.
+    /// Wakes the connection's task, which then checks whether the client stopped sending.
     look: Notify,
     stopped: Notify,
 }
@@ -76,7 +75,7 @@ struct Flow {
 pub(super) enum Doing {
     /// A request's head is expected or arriving.
     Head { since: Instant },
-    /// A request is being carried out.
+    /// A request is in progress.
     Request,
     /// The whole answer was produced.
     Answered,
@@ -95,7 +94,7 @@ impl Default for Doing {
 pub(super) struct Patience {
     pub(super) head: Duration,
     pub(super) idle: Duration,
-    /// For an answer of which the client takes no bytes.
+    /// For an answer whose client takes no bytes.
     pub(super) taking: Duration,
 }
 
@@ -237,8 +236,8 @@ impl Doing {
         }
     }
 
-    /// The deadline while the server stops: a request that has begun to arrive is answered; nothing
-    /// else is waited for. `None`: the connection may be shut down now.
+    /// The deadline while the server stops. A request that has begun to arrive is answered; the
+    /// server waits for nothing else. `None`: the connection may be shut down now.
     pub(super) fn last_deadline(self, leaving: Instant) -> Option<Instant> {
         match self {
             Self::Head { .. } => Some(leaving + LAST_HEAD),
@@ -248,7 +247,7 @@ impl Doing {
     }
 }
 
-/// A connection's parts of the bounds on all connections.
+/// A connection's permits under the bounds on all connections.
 #[derive(Debug)]
 pub(super) struct Held {
     pub(super) _permit: OwnedSemaphorePermit,

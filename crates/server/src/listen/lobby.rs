@@ -1,5 +1,6 @@
-//! The table of TCP connections by owner: an address, until a request shows a valid credential;
-//! then a user. The core decides which connection makes room ([`Crowd`]); this finds and closes it.
+//! The table of TCP connections by owner. The owner is an address until a request shows a valid
+//! credential, then a user. The core decides which connection makes room ([`Crowd`]); this table
+//! finds and closes it.
 
 use std::{
     collections::HashMap,
@@ -18,9 +19,9 @@ use crate::shares::{Bound, Shares};
 /// Bounds on TCP connections.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
-    /// Unauthenticated ones: of one address, and in all.
+    /// Unauthenticated connections: of one address, and in all.
     pub strangers: fair::Bounds,
-    /// Those of one user.
+    /// Connections of one user.
     pub per_user: usize,
 }
 
@@ -39,12 +40,12 @@ struct Inside {
     next: u64,
 }
 
-/// When a file that was given up is free.
+/// When the file of a closed connection is free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Gave {
-    /// It is free.
+    /// The file is free.
     Now,
-    /// When the evicted connection has ended.
+    /// The file is free when the evicted connection has ended.
     Soon,
 }
 
@@ -87,8 +88,8 @@ impl Lobby {
         makes_room
     }
 
-    /// Connections hold all files they may: closes one of the queue, which frees its file at once, or
-    /// evicts an unauthenticated one.
+    /// Connections hold all files they may. Closes a queued connection, which frees its file at
+    /// once, or evicts an unauthenticated one.
     pub(super) fn give_a_file<T>(&self, waiting: &mut Fair<Principal, T>) -> Option<Gave> {
         let mut inside = self.lock();
         match inside.strangers.make_room_with(waiting)? {
@@ -133,11 +134,11 @@ impl Entry {
     }
 
     /// A request on the connection had a valid credential. The connection belongs to this owner
-    /// until a request shows another one's.
+    /// until a request shows another owner's credential.
     pub(super) fn known(&self, whose: &Principal) {
         let mut inside = self.lobby.lock();
         inside.strangers.leave(self.number);
-        // It was already told to close.
+        // The connection was already evicted.
         if !inside.links.contains_key(&self.number) {
             return;
         }
@@ -146,7 +147,7 @@ impl Entry {
                 let leaver = inside.users.enter(self.number, whose.clone());
                 self.lobby.send_away(inside, Bound::UserLinks, leaver);
             }
-            // It acts for many users.
+            // A backend's connection acts for many users, so it has no bound here.
             Principal::Server | Principal::ApiKey(_) => drop(inside.users.leave(self.number)),
             Principal::Address(_) => {}
         }
