@@ -1,6 +1,6 @@
 //! The reference store: everything in memory, with the rules written as plainly as possible.
 //!
-//! Simulations and tests use it, and it shows what a backend must do where words are not precise
+//! Simulations and tests use it. It defines the behaviour of a backend where words are not precise
 //! enough. [`MemoryStore::crash`] loses the data that a crash would lose on a real disk.
 
 mod dedupe;
