@@ -53,7 +53,7 @@ pub struct Bounds {
     /// New TCP connections a second; addresses take turns. Further connections wait, which spreads
     /// a storm of reconnects.
     pub accept_rate: u32,
-    /// TCP connections that wait for their turn or for a place: of one address, and in all.
+    /// TCP connections that wait for their turn or for room: of one address, and in all.
     pub waiting: fair::Bounds,
     /// TCP connections at once, WebSockets and those in their first request included.
     pub links: usize,

@@ -113,7 +113,7 @@ impl Postgres {
     /// Channels get new epochs when the database shows that acknowledged records may be gone.
     ///
     /// # Errors
-    /// [`ConnectError`], whose text says what to do.
+    /// [`ConnectError`], whose text names the remedy.
     pub fn open(connector: &Connector) -> Result<Self, ConnectError> {
         Self::open_as(connector, false)
     }

@@ -11,7 +11,7 @@
 //! | `read.rs`, `items.rs` | queries |
 //! | `trim.rs` | retention |
 //! | `examine.rs` | the checks of `tidings doctor` |
-//! | `tickets.rs` | one-time tickets, in memory: a restart forgets them, and no connect costs a sync |
+//! | `tickets.rs` | one-time tickets, in memory only: no connect costs a sync |
 
 mod commit;
 mod condition;

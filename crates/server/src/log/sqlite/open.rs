@@ -66,7 +66,7 @@ impl Sqlite {
     /// Channels get new epochs when the folder shows that acknowledged records may be gone.
     ///
     /// # Errors
-    /// [`OpenError`], whose text says what to do.
+    /// [`OpenError`], whose text names the remedy.
     pub fn open(folder: impl AsRef<Path>) -> Result<Self, OpenError> {
         Self::open_as(folder.as_ref(), false)
     }
