@@ -108,6 +108,6 @@ impl Rows {
     }
 }
 
-const fn refused(code: ErrorCode, expected: Option<u64>) -> Written {
+pub(super) const fn refused(code: ErrorCode, expected: Option<u64>) -> Written {
     Written::Refused(Refusal { code, expected })
 }

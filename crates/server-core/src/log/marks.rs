@@ -2,10 +2,13 @@
 
 use tidings_protocol::{ErrorCode, MarkSet, Offsets, UpTo, server::Marked};
 
-use super::rows::{Log, Rows, address};
+use super::{
+    dedupe::refused,
+    rows::{Log, Rows, address},
+};
 use crate::{
     inbox::recount,
-    store::{Lane, Mark, RecordRef, Refusal, StoreError, Written},
+    store::{Lane, Mark, RecordRef, StoreError, Written},
 };
 
 /// The result of marking a list of offsets.
@@ -24,10 +27,7 @@ impl Rows {
         let system = self.system()?;
         let foreign = |stated: Option<_>, log: &Log| stated.is_some_and(|epoch| epoch != log.epoch);
         if foreign(mark.epochs.inbox, &log) || foreign(mark.epochs.system, &system) {
-            return Ok(Written::Refused(Refusal {
-                code: ErrorCode::EpochMismatch,
-                expected: None,
-            }));
+            return Ok(refused(ErrorCode::EpochMismatch, None));
         }
         // A mark covers only records that exist now. Later ones keep their state.
         let up_to = mark.up_to.map(|up_to| UpTo {
