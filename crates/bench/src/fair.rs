@@ -162,11 +162,7 @@ async fn connects(subject: &Rc<Running>, time: Duration) -> Result<Vec<Duration>
             Ok(took)
         });
     }
-    let mut all = Vec::new();
-    while let Some(took) = users.join_next().await {
-        all.extend(took.map_err(|error| BenchError::Subject(format!("a user: {error}")))??);
-    }
-    Ok(all)
+    durations(users).await
 }
 
 /// The duration of each publish of users over REST, in a lane of their own. A publish that fails
@@ -195,6 +191,13 @@ async fn publishes(subject: &Rc<Running>, time: Duration) -> Result<Vec<Duration
             Ok(took)
         });
     }
+    durations(users).await
+}
+
+/// The durations of all users together, once each is done.
+async fn durations(
+    mut users: JoinSet<Result<Vec<Duration>, BenchError>>,
+) -> Result<Vec<Duration>, BenchError> {
     let mut all = Vec::new();
     while let Some(took) = users.join_next().await {
         all.extend(took.map_err(|error| BenchError::Subject(format!("a user: {error}")))??);
