@@ -14,7 +14,7 @@ use crate::Config;
 pub(crate) const OTHERS: usize = 64;
 
 /// TCP connections may hold at least this many files, even if the process may open fewer.
-const FEWEST: u64 = 16;
+pub(crate) const FEWEST: usize = 16;
 
 impl Config {
     /// Open files that a server with these settings needs besides those of TCP connections.
@@ -28,8 +28,8 @@ impl Config {
     /// those that the rest of it needs. A store that can't open a file would refuse innocent users.
     pub(crate) fn files_of_links(&self) -> usize {
         let most = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-        let left = most.saturating_sub(self.other_files()).max(FEWEST);
-        usize::try_from(left).unwrap_or(usize::MAX)
+        let left = most.saturating_sub(self.other_files());
+        usize::try_from(left).unwrap_or(usize::MAX).max(FEWEST)
     }
 }
 

@@ -88,7 +88,7 @@ const UNSENT: u32 = 64 * 1024;
 
 /// How long the connection with the last file may hold it without a credential. A client sends its
 /// credential within moments.
-const TIME_TO_SHOW: Duration = Duration::from_secs(1);
+pub(crate) const TIME_TO_SHOW: Duration = Duration::from_secs(1);
 
 /// The state of the server that all TCP connections follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

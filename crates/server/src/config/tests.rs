@@ -407,6 +407,11 @@ fn the_page_of_limits_names_each_with_its_default() {
     assert_eq!(rows(settings), known);
     let mut bounds = [
         ("open files that links leave to the store and the rest", crate::files::OTHERS),
+        ("open files that links may hold in any case", crate::files::FEWEST),
+        (
+            "the last open file without a credential, ms",
+            usize::try_from(crate::listen::TIME_TO_SHOW.as_millis()).unwrap(),
+        ),
         ("a user's `info`, bytes", limits::INFO_BYTES),
         ("user id, bytes", limits::USER_BYTES),
         ("name of a channel, bytes", limits::NAME_BYTES),
